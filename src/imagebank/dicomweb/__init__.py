@@ -1,0 +1,1 @@
+"""The DICOMweb edge (PS3.18): STOW-RS, QIDO-RS, WADO-RS, WADO-URI."""

@@ -1,0 +1,55 @@
+"""The closed set of refusals. No protocol in here: each edge has one table to its own status codes."""
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+Status = TypeVar("Status")
+
+
+class BankError(Exception):
+    """Something the bank refuses or cannot do. Each edge answers it in its own words.
+
+    The message is for the person at the other end: what happened, what is safe, what to do.
+    It holds identifiers at most, never a patient's name.
+    """
+
+
+class Invalid(BankError):
+    """The bytes or the question cannot be understood."""
+
+
+class Mismatch(Invalid):
+    """The object is not what its header, or the request, says."""
+
+
+class NotFound(BankError):
+    """No such thing, or none that you may see."""
+
+
+class NotAllowed(BankError):
+    """You are known, and may not do this."""
+
+
+class Conflict(BankError):
+    """It would contradict what the bank already holds."""
+
+
+class Unsupported(BankError):
+    """Understood, but not offered."""
+
+
+class TooOften(BankError):
+    """Asked too many times; wait."""
+
+
+class OutOfSpace(BankError):
+    """There is no room to keep it safely."""
+
+
+class Unavailable(BankError):
+    """A part the bank needs did not answer; try again."""
+
+
+def status_for(error: BankError, table: Mapping[type[BankError], Status], default: Status) -> Status:
+    """An edge's own code for an error. The most specific class wins."""
+    return next((table[kind] for kind in type(error).__mro__ if kind in table), default)

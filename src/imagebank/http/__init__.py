@@ -1,0 +1,1 @@
+"""What every HTTP edge shares: sign-in, errors, multipart, ranges."""

@@ -1,0 +1,1 @@
+"""Values. Standard library only; nothing here reads, writes or asks the time."""

@@ -1,0 +1,160 @@
+"""The attributes that the bank indexes, by level: one table for ingest, index, QIDO-RS, C-FIND and the statements."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from types import MappingProxyType
+
+Path = tuple[int, ...]
+"""A tag, or the tags from a sequence down to one of its items' attributes."""
+
+
+class Level(IntEnum):
+    """The query/retrieve levels (PS3.4 C.6), from the top."""
+
+    PATIENT = 0
+    STUDY = 1
+    SERIES = 2
+    INSTANCE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """One attribute that can be matched and returned.
+
+    `required` marks the matching and return keys that PS3.18 10.6.3.3 and PS3.4 C.6 ask of every server.
+    `computed` values come from counting, not from a header. `folded` text is compared without case and accents.
+    `creator` names the private creator of a private tag.
+    """
+
+    keyword: str
+    path: Path
+    vr: str
+    level: Level
+    required: bool = False
+    computed: bool = False
+    folded: bool = False
+    creator: str = ""
+
+    @property
+    def tag(self) -> int:
+        return self.path[-1]
+
+    @property
+    def key(self) -> str:
+        """The path in DICOM JSON's way: `00400275.00401001`."""
+        return ".".join(f"{tag:08X}" for tag in self.path)
+
+
+def _rows(level: Level, text: str) -> tuple[Attribute, ...]:
+    """Read a table of `tag VR keyword flags`; R required, C computed, F folded."""
+    rows = []
+    for line in text.strip().splitlines():
+        tag, vr, keyword, *flags = line.split()
+        path = tuple(int(part, 16) for part in tag.split("."))
+        marks = "".join(flags)
+        rows.append(Attribute(keyword, path, vr, level, "R" in marks, "C" in marks, "F" in marks or vr == "PN"))
+    return tuple(rows)
+
+
+PATIENT = _rows(
+    Level.PATIENT,
+    """
+    00100010 PN PatientName R
+    00100020 LO PatientID R
+    00100021 LO IssuerOfPatientID
+    00100030 DA PatientBirthDate R
+    00100040 CS PatientSex R
+    """,
+)
+STUDY = _rows(
+    Level.STUDY,
+    """
+    00080020 DA StudyDate R
+    00080030 TM StudyTime R
+    00080050 SH AccessionNumber R
+    00080061 CS ModalitiesInStudy RC
+    00080062 UI SOPClassesInStudy C
+    00080090 PN ReferringPhysicianName R
+    00080201 SH TimezoneOffsetFromUTC
+    00081030 LO StudyDescription F
+    00081060 PN NameOfPhysiciansReadingStudy
+    0020000D UI StudyInstanceUID R
+    00200010 SH StudyID R
+    00201206 IS NumberOfStudyRelatedSeries RC
+    00201208 IS NumberOfStudyRelatedInstances RC
+    00081032.00080100 SH ProcedureCodeSequence.CodeValue
+    00081032.00080102 SH ProcedureCodeSequence.CodingSchemeDesignator
+    """,
+)
+SERIES = _rows(
+    Level.SERIES,
+    """
+    00080021 DA SeriesDate
+    00080031 TM SeriesTime
+    00080060 CS Modality R
+    00080070 LO Manufacturer F
+    00080080 LO InstitutionName F
+    00081010 SH StationName
+    0008103E LO SeriesDescription RF
+    00081040 LO InstitutionalDepartmentName F
+    00081050 PN PerformingPhysicianName
+    00081070 PN OperatorsName
+    00081090 LO ManufacturerModelName F
+    00180015 CS BodyPartExamined
+    00181030 LO ProtocolName F
+    0020000E UI SeriesInstanceUID R
+    00200011 IS SeriesNumber R
+    00200060 CS Laterality
+    00201209 IS NumberOfSeriesRelatedInstances RC
+    00400244 DA PerformedProcedureStepStartDate R
+    00400245 TM PerformedProcedureStepStartTime R
+    00400275.00400009 SH RequestAttributesSequence.ScheduledProcedureStepID R
+    00400275.00401001 SH RequestAttributesSequence.RequestedProcedureID R
+    """,
+)
+INSTANCE = _rows(
+    Level.INSTANCE,
+    """
+    00080016 UI SOPClassUID R
+    00080018 UI SOPInstanceUID R
+    00080022 DA AcquisitionDate
+    00080023 DA ContentDate
+    00080032 TM AcquisitionTime
+    00080033 TM ContentTime
+    00083002 UI AvailableTransferSyntaxUID C
+    00200013 IS InstanceNumber R
+    00280008 IS NumberOfFrames R
+    00280010 US Rows R
+    00280011 US Columns R
+    00280100 US BitsAllocated R
+    """,
+)
+MAIN: tuple[Attribute, ...] = PATIENT + STUDY + SERIES + INSTANCE
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """The main attributes and those that the site declares, found by path or by keyword."""
+
+    attributes: tuple[Attribute, ...]
+    by_path: Mapping[Path, Attribute]
+    by_keyword: Mapping[str, Attribute]
+
+    @property
+    def declared(self) -> tuple[Attribute, ...]:
+        """Attributes kept in the attribute table: those inside sequences, and the site's own."""
+        main = {attribute.path for attribute in MAIN if len(attribute.path) == 1}
+        return tuple(a for a in self.attributes if a.path not in main)
+
+
+def catalogue(declared: Iterable[Attribute] = ()) -> Catalogue:
+    """The bank's catalogue: the main attributes, then the site's own in their order."""
+    known = {attribute.path: attribute for attribute in MAIN}
+    for attribute in declared:
+        known.setdefault(attribute.path, attribute)
+    return Catalogue(
+        tuple(known.values()),
+        MappingProxyType(known),
+        MappingProxyType({attribute.keyword: attribute for attribute in known.values()}),
+    )

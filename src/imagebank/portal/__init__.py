@@ -1,0 +1,1 @@
+"""The pages: study list, study, sign-in, and whatever OHIF cannot show."""

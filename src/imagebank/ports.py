@@ -1,0 +1,248 @@
+"""What the bank needs from outside, as small protocols. The docstring is the promise; a contract suite tests it."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, BinaryIO, Protocol
+
+from imagebank.model.access import Device, Scope, Session, Token
+from imagebank.model.event import Event
+from imagebank.model.imaging import Digest, Found, Instance, Kept, Location, Outcome, Quarantined, Selection, Source
+from imagebank.model.query import Query
+from imagebank.model.uid import Uid
+
+
+class Keys(Protocol):
+    """Wraps data keys. A wrapped key names the key that wrapped it, so that keys can change."""
+
+    def wrap(self, data_key: bytes) -> bytes:
+        """The data key (32 bytes) sealed under the current wrapping key: 56 bytes, 16 of them the key's name."""
+        ...
+
+    def unwrap(self, wrapped: bytes) -> bytes:
+        """The data key again. Raises Unavailable when the wrapping key is not here, NotFound when destroyed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record as a walk over the objects meets it.
+
+    `note` is None when the record's key was destroyed or the record is torn; `fault` says so in words.
+    """
+
+    location: Location
+    note: bytes | None
+    fault: str = ""
+
+
+class Blobs(Protocol):
+    """Bytes that never change, each sealed under a data key of its own. A reader sees all of a record or none of it."""
+
+    def write(self, content: BinaryIO, size: int, note: bytes) -> Location:
+        """Place `size` bytes from `content`, with a sealed note beside them. Not durable before `sync` returns.
+
+        Raises OutOfSpace when there is no room, Unavailable when the store does not answer.
+        """
+        ...
+
+    def sync(self, locations: Sequence[Location]) -> None:
+        """Make written records durable, all of them or none acknowledged. Raises OutOfSpace, Unavailable."""
+        ...
+
+    def read(self, location: Location, start: int = 0, end: int | None = None) -> bytes:
+        """Content bytes from `start` up to `end`, authenticated. Raises NotFound when destroyed, Invalid when damaged."""
+        ...
+
+    def stream(self, location: Location, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        """The same in pieces of at most 1 MiB, with little memory."""
+        ...
+
+    def note(self, location: Location) -> bytes:
+        """The note that was sealed beside the content."""
+        ...
+
+    def destroy(self, locations: Sequence[Location]) -> None:
+        """Destroy the data keys, durably: the contents are noise from now on and no walk revives them."""
+        ...
+
+    def records(self) -> Iterator[Record]:
+        """Every record of every segment in the order of writing, torn and destroyed ones included."""
+        ...
+
+    def close(self) -> None:
+        """Let go of files and connections."""
+        ...
+
+
+class Jobs(Protocol):
+    """Durable work to be done after a transaction. At least once: whoever does it must bear a repeat."""
+
+    def claim(self, kinds: Sequence[str], now: datetime, lease_s: float) -> "Job | None":
+        """Take the job that is due first, hidden from others until the lease ends."""
+        ...
+
+    def finish(self, job: "Job") -> None:
+        """It is done; forget it."""
+        ...
+
+    def fail(self, job: "Job", reason: str, retry_at: datetime | None) -> None:
+        """It did not work. Try again at `retry_at`, or lay it aside for good (None), kept with its reason."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One piece of durable work. `payload` is JSON; `attempt` counts from 1."""
+
+    id: int
+    kind: str
+    payload: dict[str, Any]
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """What the index made of one kept instance.
+
+    On CONFLICT the outcome is QUARANTINED and `quarantine` names the row. `is_spare` says that the record just
+    written is not referenced (an equal instance was there), so that its bytes can go.
+    """
+
+    outcome: Outcome
+    warnings: tuple[str, ...] = ()
+    quarantine: int | None = None
+    is_spare: bool = False
+
+
+class Transaction(Protocol):
+    """Changes that become durable together when the block ends without an error."""
+
+    def enter(self, kept: Sequence[Kept]) -> list[Entered]:
+        """Add the rows of instances, their series, studies and patients, and keep every counter true."""
+        ...
+
+    def remove(self, selection: Selection, scope: Scope) -> list[Instance]:
+        """Take instances out, with series and studies that become empty. Empty when nothing is in scope."""
+        ...
+
+    def quarantine(
+        self, reason: str, name: str, source: Source, at: datetime, location: Location, digest: Digest, uid: str = ""
+    ) -> int:
+        """Note an object that is kept but not in the archive; its number."""
+        ...
+
+    def release(self, number: int) -> None:
+        """Forget a quarantine row; its record must be referenced elsewhere or be destroyed by the caller."""
+        ...
+
+    def record(self, events: Iterable[Event]) -> None:
+        """Append to the ledger."""
+        ...
+
+    def defer(self, kind: str, payload: dict[str, Any], due: datetime, key: str = "") -> None:
+        """Enqueue a job. With a `key`, a job of that kind and key that waits already is moved to the later time."""
+        ...
+
+    def put_token(self, token: Token) -> None: ...
+
+    def revoke_token(self, name: str) -> int:
+        """End every token of that name; how many there were."""
+        ...
+
+    def put_session(self, session: Session) -> None: ...
+
+    def end_session(self, digest: bytes) -> None: ...
+
+    def put_link(self, digest: bytes, session: Session) -> None:
+        """A sign-in link, good once and until the session value's `created_at`; using it gives that session's rights."""
+        ...
+
+    def use_link(self, digest: bytes, now: datetime) -> Session | None:
+        """Spend a sign-in link: one conditional statement, so that a second use finds nothing."""
+        ...
+
+    def put_device(self, device: Device) -> None: ...
+
+    def remove_device(self, aet: str) -> int: ...
+
+    def put_metadata(self, series: Uid, version: int, body: bytes) -> None:
+        """Keep a series's ready-made metadata, unless the series has changed since `version`."""
+        ...
+
+    def clear(self) -> None:
+        """Empty what can be rebuilt from the objects: patients, studies, series, instances, attributes, quarantine."""
+        ...
+
+
+class Index(Protocol):
+    """Rows about everything in the blob store. Every reader of imaging data takes the caller's scope."""
+
+    def begin(self) -> AbstractContextManager[Transaction]:
+        """One write transaction; commits when the block ends, durably. Raises OutOfSpace, Unavailable."""
+        ...
+
+    def find(self, query: Query, scope: Scope) -> Iterator[Found]:
+        """Matches of a query in its stable order."""
+        ...
+
+    def count(self, query: Query, scope: Scope) -> int:
+        """How many matches there are without limit and offset."""
+        ...
+
+    def instances(self, selection: Selection, scope: Scope) -> list[Instance]:
+        """The instances of a selection, by series and instance number; empty when there is none in scope."""
+        ...
+
+    def digests(self, uids: Sequence[Uid], scope: Scope) -> dict[Uid, tuple[Uid, Digest, Location]]:
+        """SOP class, content digest and location of each of the SOP instances that is held."""
+        ...
+
+    def metadata(self, series: Uid, scope: Scope) -> tuple[int, bytes | None]:
+        """The series's version and, when it is up to date, its ready-made metadata. Raises NotFound."""
+        ...
+
+    def series_of(self, selection: Selection, scope: Scope) -> list[tuple[Uid, Uid, int]]:
+        """Study UID, series UID and version of each series in a selection."""
+        ...
+
+    def quarantined(self, scope: Scope, number: int | None = None) -> list[Quarantined]: ...
+
+    def locations(self, scope: Scope) -> Iterator[tuple[str, Location]]:
+        """Every record that a row refers to: the SOP Instance UID, or `quarantine N`, and where it lies."""
+        ...
+
+    def events(self, scope: Scope, limit: int = 100) -> list[Event]:
+        """The newest events."""
+        ...
+
+    def token(self, digest: bytes, now: datetime) -> Token | None: ...
+
+    def tokens(self) -> list[Token]: ...
+
+    def session(self, digest: bytes, now: datetime) -> Session | None: ...
+
+    def device(self, aet: str) -> Device | None: ...
+
+    def devices(self) -> list[Device]: ...
+
+    def is_ready(self) -> bool:
+        """Whether the database answers and has the schema that this program needs."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Sender(Protocol):
+    """Calls a DIMSE peer."""
+
+    def commitment_result(
+        self, device: Device, transaction: Uid, held: Sequence[tuple[Uid, Uid]], failed: Sequence[tuple[Uid, Uid, int]]
+    ) -> None:
+        """Deliver an N-EVENT-REPORT on a new association. Raises Unavailable."""
+        ...
+
+
+Clock = Callable[[], datetime]
+"""Tells the time, in UTC. Only `Bank.now` is asked."""

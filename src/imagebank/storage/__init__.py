@@ -1,0 +1,1 @@
+"""Adapters of the ports: databases and object stores."""
