@@ -1,11 +1,13 @@
 """The bank: what every action needs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from imagebank.dicom.sandbox import Sandbox
+from imagebank.model.access import Principal
 from imagebank.model.attribute import Catalogue
-from imagebank.model.imaging import Kept
+from imagebank.model.imaging import Instance, Kept
 from imagebank.ports import Blobs, Clock, Entered, Index, Jobs
 from imagebank.settings import Settings
 
@@ -16,6 +18,14 @@ class Commits(Protocol):
     def commit(self, kept: Sequence[Kept]) -> list[Entered]: ...
 
 
+class Reads(Protocol):
+    """Remembers who has read what, so that the first read is in the ledger before its first byte. See `actions.audit`."""
+
+    def count(self, principal: Principal, instances: Iterable[Instance], way: str, address: str) -> None: ...
+
+    def flush(self) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Bank:
     """Built once in `app.py`; tests build their own."""
@@ -24,6 +34,8 @@ class Bank:
     blobs: Blobs
     jobs: Jobs
     commits: Commits
+    reads: Reads
+    sandbox: Sandbox
     settings: Settings
     catalogue: Catalogue
     now: Clock

@@ -106,13 +106,15 @@ class Job:
 class Entered:
     """What the index made of one kept instance.
 
-    On CONFLICT the outcome is QUARANTINED and `quarantine` names the row. `is_spare` says that the record just
-    written is not referenced (an equal instance was there), so that its bytes can go.
+    Where it contradicts what is held, the outcome is QUARANTINED, `quarantine` numbers the row and `reason` says why.
+    `is_spare` says that the record just written is not referenced (an equal instance was there), so that its bytes
+    can go.
     """
 
     outcome: Outcome
     warnings: tuple[str, ...] = ()
     quarantine: int | None = None
+    reason: str = ""
     is_spare: bool = False
 
 
@@ -195,8 +197,15 @@ class Index(Protocol):
         """The instances of a selection, by series and instance number; empty when there is none in scope."""
         ...
 
-    def digests(self, uids: Sequence[Uid], scope: Scope) -> dict[Uid, tuple[Uid, Digest, Location]]:
-        """SOP class, content digest and location of each of the SOP instances that is held."""
+    def instances_by_uid(self, uids: Sequence[Uid], scope: Scope) -> dict[Uid, Instance]:
+        """Each of the SOP instances that is held, by its UID."""
+        ...
+
+    def holds(self, uid: Uid, content: Digest) -> bool:
+        """Whether exactly this content is held under this SOP Instance UID.
+
+        No scope: only who has the bytes can ask, so the answer tells a stranger nothing.
+        """
         ...
 
     def metadata(self, series: Uid, scope: Scope) -> tuple[int, bytes | None]:

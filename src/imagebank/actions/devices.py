@@ -1,0 +1,67 @@
+"""DIMSE peers: who may call, with which rights, and where results may go."""
+
+import re
+from collections.abc import Callable
+from ipaddress import ip_address
+
+from imagebank.bank import Bank
+from imagebank.errors import Invalid, NotFound
+from imagebank.model.access import Device, Principal, Right, Role, Scope
+from imagebank.model.event import Act, Event
+
+DEVICE_RIGHTS = frozenset({Right.STORE, Right.FIND, Right.MOVE, Right.GET})
+# PS3.5 6.2: an AE title has 16 characters at most, no backslash and no control characters.
+_AET = re.compile(r"[ -\[\]-~]{1,16}")
+
+
+def add(bank: Bank, device: Device) -> None:
+    """Register a device or change it; in force at its next association. Raises Invalid."""
+    if not _AET.fullmatch(device.aet) or not device.aet.strip():
+        raise Invalid("an AE title has 1 to 16 printable characters and no backslash")
+    if not 0 < device.port < 65536:
+        raise Invalid("a port is a number from 1 to 65535")
+    if not device.rights <= DEVICE_RIGHTS:
+        raise Invalid("a device's rights are among store, find, move, get")
+    with bank.index.begin() as tx:
+        tx.put_device(device)
+        tx.record([_changed(bank, device.aet, "device registered")])
+
+
+def remove(bank: Bank, aet: str) -> None:
+    """Take a device off the register. Raises NotFound."""
+    with bank.index.begin() as tx:
+        removed = tx.remove_device(aet)
+        if removed:
+            tx.record([_changed(bank, aet, "device removed")])
+    if not removed:
+        raise NotFound(f"no device is registered as {aet}")
+
+
+Resolve = Callable[[str], frozenset[str]]
+"""The addresses of a host name; empty when it has none."""
+
+
+def caller(bank: Bank, aet: str, address: str, resolve: Resolve) -> Principal | None:
+    """Who calls by DIMSE; None for one that nobody registered, or that calls from elsewhere than registered.
+
+    On a bank that accepts strangers, any title may call from this machine.
+    """
+    device = bank.index.device(aet)
+    if device is not None and (device.host == address or address in resolve(device.host)):
+        return Principal(device.aet, Role.DEVICE, device.organization, device.rights, Scope.of(device.organization))
+    if bank.settings.accepts_strangers and ip_address(address).is_loopback:
+        organization = bank.settings.organization
+        return Principal(aet, Role.DEVICE, organization, DEVICE_RIGHTS, Scope.of(organization))
+    return None
+
+
+def destination(bank: Bank, aet: str) -> Device:
+    """Where a C-MOVE goes. Raises NotFound for a title that is not registered."""
+    device = bank.index.device(aet)
+    if device is None:
+        raise NotFound(f"no device is registered as {aet}; `imagebank device add` registers one")
+    return device
+
+
+def _changed(bank: Bank, aet: str, what: str) -> Event:
+    return Event(bank.now(), Act.CHANGED, aet, bank.settings.organization, detail=what)

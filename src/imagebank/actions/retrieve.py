@@ -1,0 +1,155 @@
+"""Giving out: files as stored or in another transfer syntax, frames, metadata, bulk data, pictures."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import zstandard
+
+from imagebank.bank import Bank
+from imagebank.dicom import dicomjson, frames, read, render, transcode
+from imagebank.errors import Invalid, NotFound
+from imagebank.model.access import Principal, Right, Scope
+from imagebank.model.imaging import DataSet, Instance, Selection
+from imagebank.model.uid import Uid
+
+_INLINE_LIMIT = 1 << 10
+_PIXEL_DATA = "7FE00010"
+_DELIMITER = 8
+
+
+def select(bank: Bank, selection: Selection, scope: Scope) -> list[Instance]:
+    """The instances that a caller points at, by series and instance number. Raises NotFound when there is none."""
+    instances = bank.index.instances(selection, scope)
+    if not instances:
+        raise NotFound("there is no such study, series or instance here")
+    return instances
+
+
+def reading(bank: Bank, principal: Principal, instances: Sequence[Instance], way: str, address: str = "") -> None:
+    """Say in the ledger that a caller reads; to be called before the first byte leaves.
+
+    Raises NotAllowed when the caller may not get objects at all.
+    """
+    principal.require(Right.GET)
+    bank.reads.count(principal, instances, way, address)
+
+
+def stored(bank: Bank, instance: Instance, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+    """The file as it was kept, from byte `start` up to `end`, in pieces of at most 1 MiB."""
+    return bank.blobs.stream(instance.location, start, end)
+
+
+def file(bank: Bank, instance: Instance) -> bytes:
+    """The whole file as it was kept."""
+    return bank.blobs.read(instance.location)
+
+
+def in_syntax(bank: Bank, instance: Instance, syntax: Uid) -> bytes:
+    """The whole file in another transfer syntax. Raises Unsupported when it cannot be produced."""
+    if syntax == instance.transfer_syntax:
+        return file(bank, instance)
+    return transcode.transcode(bank.sandbox, file(bank, instance), syntax)
+
+
+def frame(bank: Bank, instance: Instance, number: int) -> bytes:
+    """Frame `number` (from 1) as it is stored: one codestream, or native little-endian pixels.
+
+    Raises NotFound when the object has no such frame.
+    """
+    pixels = instance.pixels
+    if pixels is None or not 1 <= number <= pixels.frames:
+        raise NotFound(f"the object has no frame {number}")
+    if not pixels.direct:
+        return decoded_frames(bank, instance, [number])[0]
+    spans = frames.spans(pixels, number - 1)
+    pieces = [bank.blobs.read(instance.location, offset, offset + length) for offset, length in spans]
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def decoded_frames(bank: Bank, instance: Instance, numbers: Sequence[int]) -> list[bytes]:
+    """Frames (from 1) as native little-endian pixels, as Explicit VR Little Endian would hold them."""
+    pixels = instance.pixels
+    if pixels is None or not all(1 <= number <= pixels.frames for number in numbers):
+        raise NotFound("the object has no such frame")
+    return transcode.decode_frames(bank.sandbox, file(bank, instance), [number - 1 for number in numbers])
+
+
+def header(bank: Bank, instance: Instance) -> tuple[bytes, read.Header]:
+    """The file's bytes up to its pixel data (all of it where there is none), and what the scan found."""
+    pixels = instance.pixels
+    if pixels is None or not pixels.direct:
+        return read.normalise(file(bank, instance))
+    if instance.location.size - pixels.offset - pixels.length > _DELIMITER:
+        # Attributes may follow the pixel data.
+        return read.normalise(file(bank, instance))
+    data = bank.blobs.read(instance.location, 0, pixels.offset)
+    return data, read.open_header(data, size=instance.location.size)
+
+
+def attributes(bank: Bank, instance: Instance) -> DataSet:
+    """Every attribute of one instance in the DICOM JSON model; large values as BulkDataURI."""
+    data, found = header(bank, instance)
+    base = bulk_base(instance)
+    return dicomjson.to_json(
+        data,
+        found,
+        bulk=lambda path: base + path,
+        inline_limit=_INLINE_LIMIT,
+        available_transfer_syntax=instance.transfer_syntax,
+    )
+
+
+def bulk_base(instance: Instance) -> str:
+    """Where the bulk data of an instance is served, relative to the server."""
+    return f"/dicom-web/studies/{instance.study}/series/{instance.series}/instances/{instance.uid}/bulkdata/"
+
+
+@dataclass(frozen=True, slots=True)
+class Bulk:
+    """One large value: its length in bytes, and a way to read it from `start` up to `end`."""
+
+    size: int
+    read: Callable[[int, int], Iterator[bytes]]
+
+
+def bulk(bank: Bank, instance: Instance, path: str) -> Bulk:
+    """The value that a BulkDataURI names. Raises NotFound.
+
+    Of encapsulated pixel data it is the value field as stored, items included; frames are the way to read it.
+    """
+    pixels = instance.pixels
+    if path == _PIXEL_DATA and pixels is not None and pixels.direct:
+        return _stored_bulk(bank, instance, pixels.offset, pixels.length)
+    data, found = header(bank, instance)
+    raw = dicomjson.locate(data, found, path)
+    if len(data) >= raw.offset + raw.length:
+        return Bulk(raw.length, lambda start, end: iter((data[raw.offset + start : raw.offset + end],)))
+    return _stored_bulk(bank, instance, raw.offset, raw.length)
+
+
+def _stored_bulk(bank: Bank, instance: Instance, offset: int, length: int) -> Bulk:
+    return Bulk(length, lambda start, end: stored(bank, instance, offset + start, offset + end))
+
+
+def series_metadata(bank: Bank, series: Uid, scope: Scope) -> bytes:
+    """The metadata of a whole series: a JSON array, compressed by zstd, ready-made or made now."""
+    version, body = bank.index.metadata(series, scope)
+    if body is not None:
+        return body
+    instances = select(bank, Selection(series=series), scope)
+    items = [(*header(bank, instance), instance) for instance in instances]
+    plain = dicomjson.series_json(
+        [(data, found, instance.transfer_syntax, bulk_base(instance)) for data, found, instance in items],
+        inline_limit=_INLINE_LIMIT,
+    )
+    body = zstandard.compress(plain, 1)
+    with bank.index.begin() as tx:
+        tx.put_metadata(series, version, body)
+    return body
+
+
+def picture(bank: Bank, instance: Instance, rendering: render.Rendering) -> bytes:
+    """One frame, or the whole loop as GIF, as a picture. Raises Unsupported for an object without pixels."""
+    if instance.pixels is None:
+        raise Invalid("the object has no pixel data to show")
+    return render.render(bank.sandbox, file(bank, instance), rendering)

@@ -1,0 +1,67 @@
+"""Who is asking: a bearer token or a session cookie, never both, and never a token in a URL."""
+
+from urllib.parse import urlsplit
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import HTTPConnection, Request
+
+from imagebank.actions import access
+from imagebank.bank import Bank
+from imagebank.errors import Invalid, NotAllowed
+from imagebank.http.errors import NotSignedIn
+from imagebank.model.access import Principal
+
+COOKIE = "imagebank-session"
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def bank_of(request: HTTPConnection) -> Bank:
+    """The bank that this application serves."""
+    bank = request.app.state.bank
+    assert isinstance(bank, Bank)
+    return bank
+
+
+def address_of(request: HTTPConnection) -> str:
+    """Where the call comes from."""
+    return request.client.host if request.client else ""
+
+
+async def caller(request: Request) -> Principal:
+    """Who is asking. Raises NotSignedIn when nobody known is; Invalid when a request claims two identities.
+
+    A request that changes something and carries a cookie must come from our own pages, or NotAllowed is raised.
+    """
+    found = await caller_if_any(request)
+    if found is None:
+        raise NotSignedIn
+    return found
+
+
+async def caller_if_any(request: Request) -> Principal | None:
+    """The same, with None for nobody: for pages that anyone may read."""
+    authorization = request.headers.get("authorization", "")
+    cookie = request.cookies.get(COOKIE, "")
+    if authorization and cookie:
+        # Else a link could carry somebody's token into somebody else's session.
+        raise Invalid("send either a bearer token or a session cookie, not both")
+    bank = bank_of(request)
+    if authorization:
+        scheme, _, text = authorization.partition(" ")
+        if scheme.lower() != "bearer":
+            return None
+        return await run_in_threadpool(access.bearer, bank, text.strip())
+    if not cookie:
+        return None
+    if request.method not in _SAFE_METHODS and not is_from_our_pages(request):
+        raise NotAllowed("this request did not come from our own pages")
+    return await run_in_threadpool(access.session, bank, cookie)
+
+
+def is_from_our_pages(request: Request) -> bool:
+    """Whether a browser says that one of our own pages made the request (Fetch Metadata, or Origin)."""
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        return site in {"same-origin", "none"}
+    origin = request.headers.get("origin")
+    return origin is not None and urlsplit(origin).netloc == request.headers.get("host")
