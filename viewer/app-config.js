@@ -1,0 +1,164 @@
+// The viewer's configuration, and the one extension that is ours: comparing with a prior, and going dark.
+(() => {
+  const equals = value => ({ equals: { value } });
+
+  // The nth study of the address; of its series the one that the address names, else a stack of some length.
+  const study = index => ({
+    studyMatchingRules: [{ attribute: 'studyInstanceUIDsIndex', from: 'options', required: true, constraint: equals(index) }],
+    seriesMatchingRules: [
+      { attribute: 'numImageFrames', required: true, constraint: { greaterThan: { value: 0 } } },
+      { attribute: 'numImageFrames', weight: 10, constraint: { greaterThan: { value: 4 } } },
+      { attribute: 'isReconstructable', weight: 10, constraint: equals(true) },
+      { attribute: 'isDisplaySetFromUrl', weight: 100, constraint: equals(true) },
+    ],
+  });
+  const options = { toolGroupId: 'default', viewportType: 'stack', allowUnmatchedView: true };
+  const pane = id => ({
+    viewportOptions: { ...options, initialImageOptions: { preset: 'middle' } },
+    displaySets: [{ id }],
+  });
+  const compare = {
+    id: 'imagebank.compare',
+    name: 'Current | prior',
+    locked: true,
+    numberOfPriorsReferenced: 1,
+    toolGroupIds: ['default'],
+    protocolMatchingRules: [
+      { id: 'two studies', weight: 1000, attribute: 'StudyInstanceUID', from: 'prior', required: true, constraint: { notNull: true } },
+    ],
+    displaySetSelectors: { current: study(0), prior: study(1) },
+    defaultViewport: { viewportOptions: options, displaySets: [{ id: 'current', matchedDisplaySetsIndex: -1 }] },
+    stages: [{
+      name: 'current | prior',
+      viewportStructure: { layoutType: 'grid', properties: { rows: 1, columns: 2 } },
+      viewports: [pane('current'), pane('prior')],
+    }],
+  };
+
+  const plane = imageId => window.cornerstone.metaData.get('imagePlaneModule', imageId) || {};
+  const middle = viewport => {
+    const ids = viewport.getImageIds();
+    return plane(ids[Math.floor((ids.length - 1) / 2)]);
+  };
+  const isPlaced = image => image.imagePositionPatient && image.imageOrientationPatient;
+
+  // Where one pane lies from the other, in mm. One frame of reference: by patient position. Otherwise the middles of
+  // both stacks are taken as one place; cornerstone finds no registration by itself then, so it is given ours.
+  const register = (left, right) => {
+    if (left.getFrameOfReferenceUID() === right.getFrameOfReferenceUID()) return [0, 0, 0];
+    const [from, to] = [middle(left).imagePositionPatient, middle(right).imagePositionPatient];
+    const shift = [0, 1, 2].map(i => to[i] - from[i]);
+    const matrix = [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, ...shift, 1];
+    window.cornerstone.utilities.spatialRegistrationMetadataProvider.add([right.id, left.id], matrix);
+    return shift;
+  };
+
+  // Brings both panes to one place and ties their scrolling, once both have data; earlier the slower would drive.
+  let linked = null;
+  const link = ({ cornerstoneViewportService, viewportGridService, hangingProtocolService, syncGroupService }) => {
+    if (hangingProtocolService.getState()?.protocolId !== compare.id) return;
+    const panes = [...viewportGridService.getState().viewports.keys()].map(id => cornerstoneViewportService.getCornerstoneViewport(id));
+    const [left, right] = panes;
+    if (![left, right].every(v => v?.getImageIds?.().length && v.getCurrentImageId?.())) return;
+    const key = [left, right].map(v => v.getImageIds()[0]).join();
+    if (linked === key) return;
+    linked = key;
+    if (![left, right].every(v => isPlaced(middle(v)))) return;
+    const shift = register(left, right);
+    const wanted = plane(left.getCurrentImageId()).imagePositionPatient.map((x, i) => x + shift[i]);
+    const distance = id => Math.hypot(...plane(id).imagePositionPatient.map((x, i) => x - wanted[i]));
+    const imageIndex = right.getImageIds().reduce((best, id, i, ids) => (distance(id) < distance(ids[best]) ? i : best), 0);
+    window.cornerstone.utilities.jumpToSlice(right.element, { imageIndex }).then(() => {
+      for (const v of [left, right]) {
+        const group = { type: 'imageSlice', id: 'imagebank-slices', source: true, target: true };
+        syncGroupService.addViewportToSyncGroup(v.id, v.getRenderingEngine().id, group);
+      }
+    });
+  };
+  const extension = {
+    id: 'imagebank',
+    onModeEnter: ({ servicesManager }) => {
+      const viewports = servicesManager.services.cornerstoneViewportService;
+      linked = null;
+      viewports.subscribe(viewports.EVENTS.VIEWPORT_DATA_CHANGED, () => setTimeout(() => link(servicesManager.services), 0));
+    },
+    getHangingProtocolModule: () => [{ name: compare.id, protocol: compare }],
+  };
+
+  // Go dark as soon as the bank says no: any 401 or 403, on any request, or on the heartbeat.
+  let isDark = false;
+  const goDark = () => {
+    if (isDark) return;
+    isDark = true;
+    document.documentElement.style.visibility = 'hidden';
+    try {
+      window.cornerstone?.cache.purgeCache();
+    } finally {
+      location.replace('/viewer/closed.html');
+    }
+  };
+  const watch = status => {
+    if (status === 401 || status === 403) goDark();
+  };
+  const send = XMLHttpRequest.prototype.send;
+  XMLHttpRequest.prototype.send = function (...body) {
+    this.addEventListener('loadend', () => watch(this.status));
+    return send.apply(this, body);
+  };
+  const plainFetch = window.fetch;
+  window.fetch = async (...request) => {
+    const response = await plainFetch(...request);
+    watch(response.status);
+    return response;
+  };
+  const beat = () => {
+    if (!document.hidden) window.fetch('/api/v1/session', { cache: 'no-store', credentials: 'same-origin' }).catch(() => {});
+  };
+  setInterval(beat, 5000);
+  document.addEventListener('visibilitychange', beat);
+  window.addEventListener('pageshow', event => {
+    if (event.persisted) location.reload();
+  });
+
+  window.config = {
+    name: 'imagebank',
+    routerBasename: '/viewer',
+    extensions: [extension],
+    modes: [],
+    customizationService: { global: { 'ohif.tours': { $set: [] } } },
+    showStudyList: true,
+    maxNumberOfWebWorkers: 3,
+    showWarningMessageForCrossOrigin: false,
+    showCPUFallbackMessage: true,
+    showLoadingIndicator: true,
+    strictZSpacingForVolumeViewport: true,
+    groupEnabledModesFirst: true,
+    investigationalUseDialog: { option: 'never' },
+    maxNumRequests: { interaction: 100, thumbnail: 5, prefetch: 25 },
+    showErrorDetails: 'production',
+    defaultDataSourceName: 'imagebank',
+    dataSources: [{
+      namespace: '@ohif/extension-default.dataSourcesModule.dicomweb',
+      sourceName: 'imagebank',
+      configuration: {
+        friendlyName: 'Imagebank',
+        name: 'imagebank',
+        qidoRoot: '/dicom-web',
+        wadoRoot: '/dicom-web',
+        wadoUriRoot: '/wado',
+        qidoSupportsIncludeField: true,
+        imageRendering: 'wadors',
+        thumbnailRendering: 'thumbnail',
+        thumbnailRequestStrategy: 'fetch',
+        enableStudyLazyLoad: true,
+        supportsFuzzyMatching: false,
+        supportsWildcard: true,
+        staticWado: false,
+        singlepart: 'bulkdata,video,pdf',
+        bulkDataURI: { enabled: true, relativeResolution: 'studies' },
+        omitQuotationForMultipartRequest: true,
+      },
+    }],
+    httpErrorHandler: error => console.warn('the bank answered', error?.status),
+  };
+})();
