@@ -1,0 +1,70 @@
+"""A bank of one's own for a test, and the same behind real servers on loopback."""
+
+import io
+import socket
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from imagebank.actions import access, ingest
+from imagebank.app import opened, web_application
+from imagebank.bank import Bank
+from imagebank.model.access import Role
+from imagebank.model.imaging import Receipt, Source
+from imagebank.settings import load
+
+SOURCE = Source("import", "tester", "local", "127.0.0.1")
+
+
+@contextmanager
+def open_test_bank(folder: Path, **settings: Any) -> Iterator[Bank]:
+    """An embedded bank in a folder; settings by name."""
+    given = {"data": folder / "bank", "decoders": 1, **settings}
+    with opened(load(environ={}, **given)) as bank:
+        yield bank
+
+
+def keep(bank: Bank, *files: bytes, source: Source = SOURCE) -> list[Receipt]:
+    """Deposit DICOM files."""
+    return ingest.receive(bank, [ingest.Arrival(io.BytesIO(file), len(file)) for file in files], source)
+
+
+def keep_paths(bank: Bank, paths: Sequence[Path]) -> list[Receipt]:
+    return keep(bank, *(path.read_bytes() for path in paths))
+
+
+def a_token(bank: Bank, role: Role = Role.ADMIN, **given: Any) -> str:
+    return access.issue_token(bank, role, **given)
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def serving(bank: Bank) -> Iterator[str]:
+    """The bank's web application on loopback in a thread of this process; its address without a final slash."""
+    server = uvicorn.Server(uvicorn.Config(web_application(bank), host="127.0.0.1", port=0, log_level="warning"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 20
+    while not server.started and thread.is_alive() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert server.started, "the web server did not start"
+    try:
+        port = server.servers[0].sockets[0].getsockname()[1]
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join(timeout=20)
