@@ -1,0 +1,308 @@
+"""Limited child processes in which every untrusted decode is done.
+
+A child can be taken over by a hostile file. It therefore opens nothing (no file, no socket) once it is warm, writes no
+file, has a bounded address space, and its answers are parsed as plain bytes: never unpickled.
+"""
+
+import importlib
+import logging
+import resource
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from queue import Empty, SimpleQueue
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+
+from imagebank.errors import BankError, Invalid, Mismatch, NotFound, Unavailable, Unsupported
+
+Task = Callable[[dict[str, Any], memoryview], tuple[dict[str, Any], Sequence[bytes | memoryview]]]
+"""What a child runs: header and payload in, header and pieces of payload out."""
+
+_MODULES = ("imagebank.dicom.codec", "imagebank.dicom.render")
+_HEAD = struct.Struct("<BIQ")
+_READY = b"R"
+_OK = 0
+_REFUSALS: tuple[type[BankError], ...] = (Invalid, Mismatch, Unsupported, NotFound)
+_BROKEN = 255
+_MAX_HEADER_BYTES = 1 << 20
+_MAX_MESSAGE_CHARS = 300
+_MAX_WAITING = 512
+_START_S = 60.0
+_RETIRE_S = 900.0
+_UNDECODABLE = "the pixel data cannot be decoded; the stored object is unharmed and can still be downloaded"
+
+_log = logging.getLogger(__name__)
+
+
+class Sandbox:
+    """`decoders` warm child processes, shared by any number of threads, first come first served.
+
+    Children start when they are first needed. One that crashes, runs out of memory or exceeds `timeout_s` is ended and
+    replaced, and only the request that it was at fails. `modules` are the ones whose functions may be called.
+    """
+
+    def __init__(
+        self,
+        decoders: int = 2,
+        memory_bytes: int = 2 << 30,
+        timeout_s: float = 30.0,
+        modules: Sequence[str] = _MODULES,
+    ) -> None:
+        self._memory_bytes = memory_bytes
+        self._timeout_s = timeout_s
+        self._modules = tuple(modules)
+        self._lock = threading.Lock()
+        self._idle: list[_Child | None] = [None] * decoders
+        self._waiting: deque[SimpleQueue[_Child | None]] = deque()
+        self._is_closed = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def call(
+        self, task: str, header: Mapping[str, Any], *payload: bytes | bytearray | memoryview
+    ) -> tuple[dict[str, Any], memoryview]:
+        """Run `task` (`module:function`) in a child and return its answer.
+
+        Raises Invalid, Mismatch, NotFound or Unsupported as the task does, Invalid when the child crashed or ran out of
+        memory or time, Unavailable when every child stays busy or none can be started.
+        """
+        child = self._take()
+        began = time.monotonic()
+        try:
+            child = child or _Child(self._modules, self._memory_bytes, self._timeout_s)
+            answer = child.ask(task, header, payload, began + self._timeout_s)
+        except _Lost as lost:
+            # The cause stays in the log: the caller can only be told that these bytes are not decodable.
+            _log.warning("decoder lost in %s: %s", task, lost)
+            child = _end(child)
+            raise Invalid(f"{_UNDECODABLE} ({lost})") from None
+        except BaseException:
+            # Also an interrupt: a half-read answer must never be taken for the next one.
+            child = _end(child)
+            raise
+        finally:
+            if child is not None:
+                child.busy_s += time.monotonic() - began
+                child = _end(child) if child.busy_s > _RETIRE_S else child
+            self._give(child)
+        return _judge(answer)
+
+    def close(self) -> None:
+        """End every child that is idle; one that is at work ends after its request."""
+        with self._lock:
+            self._is_closed = True
+            idle, self._idle = self._idle, []
+        for child in idle:
+            _end(child)
+
+    def _take(self) -> "_Child | None":
+        with self._lock:
+            if self._is_closed:
+                raise Unavailable("the decoders are shut down")
+            if self._idle:
+                return self._idle.pop()
+            if len(self._waiting) >= _MAX_WAITING:
+                raise Unavailable("too many images are being decoded at this moment; try again")
+            ticket: SimpleQueue[_Child | None] = SimpleQueue()
+            self._waiting.append(ticket)
+        try:
+            return ticket.get(timeout=self._timeout_s)
+        except Empty:
+            with self._lock:
+                if ticket in self._waiting:
+                    self._waiting.remove(ticket)
+                    raise Unavailable("every decoder is busy; try again") from None
+            return ticket.get()
+
+    def _give(self, child: "_Child | None") -> None:
+        with self._lock:
+            if self._waiting:
+                self._waiting.popleft().put(child)
+            elif not self._is_closed:
+                # A living child goes on top, so that it is taken before another one is started.
+                self._idle.append(child) if child else self._idle.insert(0, child)
+                child = None
+        if self._is_closed and child:
+            _end(child)
+
+
+class _Lost(Exception):
+    """The child did not give a whole answer."""
+
+
+class _Child:
+    """One child process and the channel to it."""
+
+    def __init__(self, modules: Sequence[str], memory_bytes: int, timeout_s: float) -> None:
+        self.busy_s = 0.0
+        ours, theirs = socket.socketpair()
+        self._channel = ours
+        cpu_s = int(_RETIRE_S + 2 * timeout_s) + 1
+        code = (
+            f"from imagebank.dicom.sandbox import serve; serve({theirs.fileno()}, {modules!r}, {memory_bytes}, {cpu_s})"
+        )
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter, no outside text
+                [sys.executable, "-c", f"import sys; sys.path[:] = {sys.path!r}; {code}"],
+                env={"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "LC_ALL": "C.UTF-8"},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                close_fds=True,
+            )
+        except OSError as error:
+            ours.close()
+            raise Unavailable("no decoder can be started; try again") from error
+        finally:
+            theirs.close()
+        try:
+            self._receive(1, time.monotonic() + _START_S)
+        except _Lost as lost:
+            self.end()
+            raise Unavailable(f"no decoder can be started ({lost}); see `decode_memory_bytes`") from None
+
+    def ask(
+        self,
+        task: str,
+        header: Mapping[str, Any],
+        payload: Sequence[bytes | bytearray | memoryview],
+        deadline: float,
+    ) -> tuple[int, bytes, memoryview]:
+        packed = msgspec.msgpack.encode((task, header))
+        try:
+            self._channel.settimeout(max(deadline - time.monotonic(), 0.001))
+            self._channel.sendall(_HEAD.pack(_OK, len(packed), sum(map(len, payload))) + packed)
+            for piece in payload:
+                self._channel.sendall(piece)
+        except TimeoutError:
+            raise _Lost("it took too long") from None
+        except OSError:
+            raise _Lost("the decoder ended") from None
+        status, header_size, payload_size = _HEAD.unpack(self._receive(_HEAD.size, deadline))
+        if header_size > _MAX_HEADER_BYTES:
+            raise _Lost("the decoder answered nonsense")
+        return status, bytes(self._receive(header_size, deadline)), self._receive(payload_size, deadline)
+
+    def end(self) -> None:
+        """Kill the process and let go of everything."""
+        self._channel.close()
+        self._process.kill()
+        self._process.wait()
+
+    def _receive(self, size: int, deadline: float) -> memoryview:
+        try:
+            # Pages are touched only as bytes arrive, so that a false size costs nothing.
+            buffer = memoryview(bytearray(size))
+        except (MemoryError, OverflowError):
+            raise _Lost("the decoder answered nonsense") from None
+        done = 0
+        while done < size:
+            self._channel.settimeout(max(deadline - time.monotonic(), 0.001))
+            try:
+                got = self._channel.recv_into(buffer[done:])
+            except TimeoutError:
+                raise _Lost("it took too long") from None
+            except OSError:
+                got = 0
+            if not got:
+                raise _Lost("the decoder ended")
+            done += got
+        return buffer
+
+
+def _end(child: _Child | None) -> None:
+    if child is not None:
+        child.end()
+
+
+def _judge(answer: tuple[int, bytes, memoryview]) -> tuple[dict[str, Any], memoryview]:
+    """The answer as values, or the refusal that the task raised."""
+    status, packed, payload = answer
+    try:
+        header = msgspec.msgpack.decode(packed, type=dict[str, Any])
+    except msgspec.DecodeError:
+        raise Invalid(_UNDECODABLE) from None
+    if status == _OK:
+        return header, payload
+    text = str(header.get("message", ""))[:_MAX_MESSAGE_CHARS]
+    if 1 <= status <= len(_REFUSALS):
+        raise _REFUSALS[status - 1](text)
+    _log.info("decoder refused: %s", text)
+    raise Invalid(f"{_UNDECODABLE} ({text})")
+
+
+def serve(channel: int, modules: Sequence[str], memory_bytes: int, cpu_s: int) -> None:
+    """The child: become warm, give up every right, answer requests until the parent goes away."""
+    stream = socket.socket(fileno=channel)
+    tasks = {name: importlib.import_module(name) for name in modules}
+    for module in tasks.values():
+        warm = getattr(module, "warm", None)
+        if warm is not None:
+            warm()
+    _confine(memory_bytes, cpu_s)
+    stream.sendall(_READY)
+    while (head := _read(stream, _HEAD.size)) is not None:
+        _, header_size, payload_size = _HEAD.unpack(head)
+        try:
+            packed, payload = _read(stream, header_size), _read(stream, payload_size)
+        except MemoryError:
+            return
+        if packed is None or payload is None:
+            return
+        status, header, pieces = _perform(tasks, packed, payload)
+        answer = msgspec.msgpack.encode(header)
+        stream.sendall(_HEAD.pack(status, len(answer), sum(map(len, pieces))) + answer)
+        for piece in pieces:
+            stream.sendall(piece)
+
+
+def _confine(memory_bytes: int, cpu_s: int) -> None:
+    for limit, value in (
+        (resource.RLIMIT_AS, memory_bytes),
+        (resource.RLIMIT_CPU, cpu_s),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_CORE, 0),
+        # Everything is imported by now: with no further descriptor there is no file to read and no network.
+        (resource.RLIMIT_NOFILE, 0),
+    ):
+        resource.setrlimit(limit, (value, value))
+
+
+def _perform(
+    tasks: Mapping[str, Any], packed: memoryview, payload: memoryview
+) -> tuple[int, dict[str, Any], Sequence[bytes | memoryview]]:
+    try:
+        name, header = msgspec.msgpack.decode(packed, type=tuple[str, dict[str, Any]])
+        module, _, function = name.partition(":")
+        answer, pieces = getattr(tasks[module], function)(header, payload)
+    except _REFUSALS as error:
+        return _REFUSALS.index(type(error)) + 1, {"message": str(error)}, ()
+    except MemoryError:
+        return _BROKEN, {"message": "it needs too much memory"}, ()
+    except Exception as error:  # noqa: BLE001 - codecs raise anything; the parent turns it into Invalid
+        return _BROKEN, {"message": type(error).__name__}, ()
+    return _OK, answer, pieces
+
+
+def _read(stream: socket.socket, size: int) -> memoryview | None:
+    buffer = memoryview(bytearray(size))
+    done = 0
+    while done < size:
+        got = stream.recv_into(buffer[done:])
+        if not got:
+            return None
+        done += got
+    return buffer
