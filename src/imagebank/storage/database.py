@@ -1,0 +1,225 @@
+"""The engine: how connections are set up, how writers take turns, and what driver errors mean to the bank."""
+
+import fcntl
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any, Final
+
+import psycopg
+import psycopg.errors
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import exc as sa
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.sql.elements import ClauseElement
+
+from imagebank.errors import BankError, OutOfSpace, Unavailable
+
+_BUSY_MS: Final = 30_000
+_WRITES: Final = "imagebank_writes"
+
+
+class Turns:
+    """Lets writers of one SQLite file in one after the other, across threads and processes.
+
+    SQLite's own busy handler sleeps and retries, so that one of many writers may wait for seconds. The kernel's
+    queue on a lock file is fair; inside a process only one thread stands in it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._threads = threading.Lock()
+        self._holder: int | None = None
+        self._file: int | None = None
+        self._pid = 0
+
+    def __enter__(self) -> None:
+        me = threading.get_ident()
+        if self._holder == me:
+            raise RuntimeError("a write transaction is open in this thread already")
+        self._threads.acquire()
+        try:
+            fcntl.flock(self._descriptor(), fcntl.LOCK_EX)
+        except OSError as error:
+            self._threads.release()
+            raise Unavailable("the lock file of the database cannot be used; try again") from error
+        self._holder = me
+
+    def __exit__(self, *_: object) -> None:
+        self._holder = None
+        try:
+            if self._file is not None:
+                fcntl.flock(self._file, fcntl.LOCK_UN)
+        finally:
+            self._threads.release()
+
+    def _descriptor(self) -> int:
+        # A forked child shares the parent's lock through an inherited descriptor, so it opens its own.
+        if self._file is None or self._pid != os.getpid():
+            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._pid = os.getpid()
+        return self._file
+
+    def close(self) -> None:
+        if self._file is not None and self._pid == os.getpid():
+            os.close(self._file)
+        self._file = None
+
+
+class Database:
+    """An engine and the order in which its writers take turns."""
+
+    def __init__(self, engine: Engine, turns: Turns | None) -> None:
+        self.engine = engine
+        self._turns = turns
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self._turns is not None
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection for reading; readers never wait for writers. Raises Unavailable."""
+        with refusing(), self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """One write transaction, durable when the block has ended. Raises OutOfSpace, Unavailable."""
+        with refusing(), self._turns or nullcontext(), self.engine.connect() as connection:
+            writer = connection.execution_options(**{_WRITES: True}) if self.is_sqlite else connection
+            with writer.begin():
+                yield writer
+
+    def close(self) -> None:
+        self.engine.dispose()
+        if self._turns is not None:
+            self._turns.close()
+
+
+def open_database(url: str) -> Database:
+    """Open `sqlite:///path` or `postgresql://…`. Nothing is asked of the database yet; see `migrate`."""
+    address = make_url(url)
+    if address.get_backend_name() == "sqlite":
+        if not address.database:
+            raise ValueError("SQLite needs a file: sqlite:///path")
+        return _open_sqlite(url, Path(address.database))
+    engine = create_engine(
+        address.set(drivername="postgresql+psycopg"), pool_size=8, max_overflow=24, pool_timeout=30, pool_pre_ping=True
+    )
+    return Database(engine, None)
+
+
+def _open_sqlite(url: str, path: Path) -> Database:
+    engine = create_engine(
+        url,
+        paramstyle="named",
+        pool_size=8,
+        max_overflow=120,
+        connect_args={"check_same_thread": False, "timeout": _BUSY_MS / 1000, "cached_statements": 256},
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: DBAPIConnection, _: object) -> None:
+        # The driver is not to begin transactions by itself: it would begin them without the write lock.
+        connection.isolation_level = None
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "cache_size = -32000"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get(_WRITES)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return Database(engine, Turns(path.with_name(path.name + ".lock")))
+
+
+class Prepared:
+    """A statement that is compiled once for each kind of database and then run by the driver itself.
+
+    For the few that run with every instance or frame, where SQLAlchemy's own work would cost more than the database's.
+    Parameters are given by name; rows are plain tuples.
+    """
+
+    def __init__(self, statement: ClauseElement) -> None:
+        self._statement = statement
+        self._texts: dict[str, str] = {}
+
+    def run(self, connection: Connection, parameters: Mapping[str, Any]) -> Any:
+        """A cursor of the driver, after execution."""
+        cursor = connection.connection.cursor()
+        cursor.execute(self._text(connection), parameters)  # type: ignore[arg-type]  # the drivers take mappings
+        return cursor
+
+    def run_many(self, connection: Connection, parameters: Sequence[Mapping[str, Any]]) -> None:
+        if len(parameters) == 1:
+            self.run(connection, parameters[0])
+        else:
+            connection.connection.cursor().executemany(self._text(connection), parameters)  # type: ignore[arg-type]
+
+    def _text(self, connection: Connection) -> str:
+        name = connection.dialect.name
+        text = self._texts.get(name)
+        if text is None:
+            text = self._texts[name] = str(self._statement.compile(dialect=connection.dialect))
+        return text
+
+
+@contextmanager
+def refusing() -> Iterator[None]:
+    """Turn errors of the driver that are nobody's mistake into the bank's own; others pass as they are."""
+    try:
+        yield
+    except sa.TimeoutError as error:
+        raise Unavailable("the database is busy; try again") from error
+    except sa.DBAPIError as error:
+        raise _refusal(error.orig) or error from error
+    except (sqlite3.Error, psycopg.Error) as error:
+        raise _refusal(error) or error from error
+
+
+_SQLITE_UNAVAILABLE: Final = frozenset(
+    [
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_PROTOCOL,
+    ]
+)
+
+
+def _refusal(error: BaseException | None) -> BankError | None:
+    match error:
+        case sqlite3.Error():
+            code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+            if code == sqlite3.SQLITE_FULL:
+                return OutOfSpace("the disk of the database is full; nothing of this was kept")
+            is_away = code in _SQLITE_UNAVAILABLE
+        case psycopg.errors.DiskFull():
+            return OutOfSpace("the disk of the database is full; nothing of this was kept")
+        case psycopg.OperationalError() | psycopg.InterfaceError():
+            is_away = True
+        case _:
+            is_away = False
+    return Unavailable("the database did not answer; nothing of this was kept, try again") if is_away else None
+
+
+def is_race(error: BaseException) -> bool:
+    """Whether another writer was quicker, so that the same work done again will find its rows."""
+    driver = error.orig if isinstance(error, sa.DBAPIError) else error
+    return isinstance(
+        driver,
+        psycopg.errors.UniqueViolation
+        | psycopg.errors.ForeignKeyViolation
+        | psycopg.errors.DeadlockDetected
+        | psycopg.errors.SerializationFailure,
+    )

@@ -1,0 +1,303 @@
+"""The tables. One column for each main attribute, made from the table in `model.attribute`.
+
+Text columns are never null: what is missing is the empty string. Moments are whole microseconds since 1970, UTC.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.sql.schema import SchemaItem
+
+from imagebank.model.attribute import INSTANCE, PATIENT, SERIES, STUDY, Attribute
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "%(table_name)s_%(column_0_N_name)s",
+        "uq": "%(table_name)s_%(column_0_N_name)s_key",
+        "fk": "%(table_name)s_%(column_0_name)s_fkey",
+        "pk": "%(table_name)s_pkey",
+    }
+)
+
+NUMBERS: Final = frozenset(["IS", "US", "SS", "UL", "SL"])
+LAST: Final = 2**63 - 1
+"""Stands for a missing series or instance number, so that those come last on both databases."""
+
+# Byte order on both databases: it is stable, and prefixes can use the index.
+_TEXT = Text().with_variant(Text(collation="C"), "postgresql")
+_ID = BigInteger().with_variant(Integer, "sqlite")
+
+_WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+
+def column_name(attribute: Attribute) -> str:
+    """`StudyInstanceUID` → `study_instance_uid`."""
+    return _WORD_START.sub("_", attribute.keyword).lower()
+
+
+def stored(attributes: tuple[Attribute, ...]) -> tuple[Attribute, ...]:
+    """Those that have a column: top level, and taken from the header."""
+    return tuple(a for a in attributes if len(a.path) == 1 and not a.computed)
+
+
+PATIENT_COLUMNS = stored(PATIENT)
+STUDY_COLUMNS = stored(STUDY)
+SERIES_COLUMNS = stored(SERIES)
+INSTANCE_COLUMNS = stored(INSTANCE)
+
+
+def _text(name: str) -> "Column[str]":
+    return Column(name, _TEXT, nullable=False, server_default=text("''"))
+
+
+def _moment(name: str) -> "Column[int]":
+    return Column(name, BigInteger, nullable=False)
+
+
+def _count(name: str) -> "Column[int]":
+    return Column(name, BigInteger, nullable=False, server_default=text("0"))
+
+
+def _blob(name: str) -> "Column[bytes]":
+    return Column(name, LargeBinary, nullable=False)
+
+
+def _id() -> "Column[int]":
+    return Column("id", _ID, primary_key=True)
+
+
+def _attributes(attributes: tuple[Attribute, ...]) -> Iterator[SchemaItem]:
+    for attribute in attributes:
+        name = column_name(attribute)
+        if attribute.vr == "PN":
+            yield from (_text(part) for part in name_columns(name))
+        elif name in {"series_number", "instance_number"}:
+            yield Column(name, BigInteger, nullable=False, server_default=text(str(LAST)))
+        elif attribute.vr in NUMBERS:
+            yield Column(name, BigInteger)
+        else:
+            yield _text(name)
+
+
+def name_columns(name: str) -> tuple[str, str, str, str]:
+    """A person name takes four columns: its three writings, and its words between spaces."""
+    return name, f"{name}_ideographic", f"{name}_phonetic", f"{name}_words"
+
+
+def _location() -> Iterator[SchemaItem]:
+    yield Column("segment_id", BigInteger, nullable=False)
+    yield Column("segment_offset", BigInteger, nullable=False)
+    yield Column("length", BigInteger, nullable=False)
+    yield Column("size", BigInteger, nullable=False)
+
+
+# The anchor is the study UID where there is no identifier, so that unidentified patients are never merged.
+patient = Table(
+    "patient",
+    metadata,
+    _id(),
+    _text("issuer"),
+    _text("identifier"),
+    _text("anchor"),
+    UniqueConstraint("issuer", "identifier", "anchor"),
+)
+
+# `json` is the DICOM JSON of the level's own attributes; `origins` says which instance each came from.
+study = Table(
+    "study",
+    metadata,
+    _id(),
+    Column("patient_row", _ID, ForeignKey("patient.id"), nullable=False, index=True),
+    _text("organization"),
+    _count("series_count"),
+    _count("instance_count"),
+    _text("modalities"),
+    _text("sop_classes"),
+    _text("json"),
+    _text("origins"),
+    *_attributes(PATIENT_COLUMNS),
+    *_attributes(STUDY_COLUMNS),
+    UniqueConstraint("study_instance_uid"),
+    Index("study_newest", text("study_date DESC"), text("study_time DESC"), "study_instance_uid"),
+    Index("study_patient", "patient_id"),
+    Index("study_accession", "accession_number"),
+    Index("study_name", "patient_name"),
+    Index("study_name_ideographic", "patient_name_ideographic"),
+    Index("study_name_phonetic", "patient_name_phonetic"),
+)
+
+# `version` counts every change; ready-made metadata are good for one version only.
+series = Table(
+    "series",
+    metadata,
+    _id(),
+    Column("study_row", _ID, ForeignKey("study.id"), nullable=False),
+    _count("instance_count"),
+    _count("version"),
+    _text("json"),
+    _text("origins"),
+    *_attributes(SERIES_COLUMNS),
+    UniqueConstraint("series_instance_uid"),
+    Index("series_in_study", "study_row", "series_number"),
+)
+
+# `rest` is the DICOM JSON of those attributes that cannot be told from the columns.
+instance = Table(
+    "instance",
+    metadata,
+    _id(),
+    Column("series_row", _ID, ForeignKey("series.id"), nullable=False),
+    _text("transfer_syntax"),
+    *_location(),
+    _blob("digest"),
+    _blob("content_digest"),
+    Column("dataset_offset", BigInteger, nullable=False),
+    Column("pixels", LargeBinary),
+    _moment("received_at"),
+    _text("rest"),
+    *_attributes(INSTANCE_COLUMNS),
+    UniqueConstraint("sop_instance_uid"),
+    Index("instance_in_series", "series_row", "instance_number"),
+)
+
+# Former versions of an instance; their records are still there.
+instance_history = Table(
+    "instance_history",
+    metadata,
+    _id(),
+    Column("sop_instance_uid", _TEXT, nullable=False, index=True),
+    *_location(),
+    _blob("digest"),
+    _blob("content_digest"),
+    _moment("received_at"),
+)
+
+segment = Table("segment", metadata, _id(), Column("name", _TEXT, nullable=False, unique=True))
+
+# Values of attributes without a column, and all values of attributes that have several. The key implies the level.
+attribute = Table(
+    "attribute",
+    metadata,
+    Column("key", _TEXT, primary_key=True),
+    Column("value", _TEXT, primary_key=True),
+    Column("owner", BigInteger, primary_key=True, autoincrement=False),
+    Index("attribute_of_owner", "owner", "key"),
+    sqlite_with_rowid=False,
+)
+
+series_metadata = Table(
+    "series_metadata",
+    metadata,
+    Column("series_row", _ID, ForeignKey("series.id"), primary_key=True, autoincrement=False),
+    Column("version", BigInteger, nullable=False),
+    _blob("body"),
+)
+
+quarantine = Table(
+    "quarantine",
+    metadata,
+    _id(),
+    _text("reason"),
+    _text("name"),
+    _text("way"),
+    _text("principal"),
+    _text("organization"),
+    _text("address"),
+    _moment("received_at"),
+    *_location(),
+    _blob("digest"),
+    _text("uid"),
+    Index("quarantine_at", "segment_id", "segment_offset"),
+    sqlite_autoincrement=True,
+)
+
+event = Table(
+    "event",
+    metadata,
+    _id(),
+    _moment("at"),
+    _text("act"),
+    _text("principal"),
+    _text("organization"),
+    _text("address"),
+    _text("study"),
+    _count("count"),
+    _text("detail"),
+    sqlite_autoincrement=True,
+)
+
+# `due` is when a waiting job may be taken, or when the lease of a taken one ends.
+job = Table(
+    "job",
+    metadata,
+    _id(),
+    _text("kind"),
+    _text("key"),
+    _text("payload"),
+    _moment("due"),
+    Column("attempt", Integer, nullable=False, server_default=text("0")),
+    _text("state"),
+    _text("reason"),
+    Index("job_due", "state", "due"),
+    Index(
+        "job_waiting",
+        "kind",
+        "key",
+        unique=True,
+        sqlite_where=text("state = 'waiting' AND key <> ''"),
+        postgresql_where=text("state = 'waiting' AND key <> ''"),
+    ),
+    sqlite_autoincrement=True,
+)
+
+
+def _signed_in() -> Iterator[SchemaItem]:
+    yield Column("digest", LargeBinary, primary_key=True)
+    yield _text("name")
+    yield _text("role")
+    yield _text("organization")
+    yield _moment("created_at")
+    yield _moment("expires_at")
+
+
+token = Table("token", metadata, *_signed_in(), Index("token_name", "name"))
+session = Table("session", metadata, *_signed_in())
+link = Table("link", metadata, *_signed_in(), _blob("session_digest"))
+
+device = Table(
+    "device",
+    metadata,
+    Column("aet", _TEXT, primary_key=True),
+    _text("host"),
+    Column("port", Integer, nullable=False),
+    Column("tls", SmallInteger, nullable=False),
+    _text("rights"),
+    _text("organization"),
+)
+
+REBUILT: Final = (
+    series_metadata,
+    attribute,
+    instance_history,
+    instance,
+    series,
+    study,
+    patient,
+    quarantine,
+)
+"""What `clear` empties, children first."""
