@@ -1,0 +1,161 @@
+"""Opening any DICOM file: by the scanner, and otherwise through an image of it that the scanner knows."""
+
+import struct
+import warnings
+import zlib
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Final
+
+import numpy as np
+import pydicom
+
+from imagebank.dicom.part10 import head_with
+from imagebank.dicom.scan import (
+    DEFLATED_LE,
+    EXPLICIT_BE,
+    EXPLICIT_LE,
+    TRANSFER_SYNTAX,
+    UNDEFINED,
+    Buffer,
+    Header,
+    More,
+    Odd,
+    file_meta,
+    scan,
+)
+from imagebank.dicom.vr import LONG, SHORT
+from imagebank.errors import Invalid
+from imagebank.model.uid import Uid
+
+# An image is held in memory; no object that anybody deflates is longer when inflated.
+MAX_INFLATED: Final = 2 << 30
+# zlib reaches 1,032 at most; data sets of real images stay below 100.
+MAX_RATIO: Final = 200
+# Below this, any ratio is harmless: a black image deflates extremely well.
+FREE_INFLATED: Final = 64 << 20
+# pydicom holds several copies of what it reads and writes again.
+MAX_REWRITTEN: Final = 256 << 20
+
+# The width in bytes of the numbers in a value, for those VRs that hold numbers wider than a byte (PS3.5 7.3).
+_WIDTH: Final = {
+    **dict.fromkeys(("US", "SS", "AT", "OW"), 2),
+    **dict.fromkeys(("UL", "SL", "FL", "OF", "OL"), 4),
+    **dict.fromkeys(("FD", "SV", "UV", "OD", "OV"), 8),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """An Explicit VR Little Endian image of a file in a coding that cannot be scanned, and the image's header.
+
+    `transfer_syntax` and `dataset_offset` are those of the file as it is stored.
+    """
+
+    data: bytes
+    header: Header
+    transfer_syntax: Uid
+    dataset_offset: int
+
+
+def open_header(data: Buffer, *, size: int | None = None) -> Header | Converted:
+    """The header of a file in any coding. Raises Invalid, and More when a leading part does not reach."""
+    try:
+        return scan(data, size=size)
+    except Odd as reason:
+        if size is not None and size > len(data):
+            raise More from reason
+    return _converted(bytes(data))
+
+
+def normalise(data: bytes) -> tuple[bytes, Header]:
+    """The file as Explicit VR Little Endian when it is deflated or big endian, else the same bytes; and its header."""
+    opened = open_header(data)
+    return (opened.data, opened.header) if isinstance(opened, Converted) else (data, opened)
+
+
+def _converted(data: bytes) -> Converted:
+    meta, offset = file_meta(data, len(data))
+    raw = meta.get(TRANSFER_SYNTAX)
+    # A file that names no syntax comes here for big endian only: see `scan`.
+    syntax = Uid.parse(data[raw.offset : raw.offset + raw.length].decode("latin-1")) if raw else EXPLICIT_BE
+    if syntax == DEFLATED_LE:
+        image = head_with(data, meta, EXPLICIT_LE) + inflate(data[offset:])
+    elif syntax == EXPLICIT_BE:
+        image = head_with(data, meta, EXPLICIT_LE) + little_endian(data[offset:])
+    else:
+        image = _rewritten(data)
+    try:
+        return Converted(image, scan(image), syntax, offset)
+    except (Odd, More) as exc:
+        raise Invalid(f"the data set is broken: {exc}") from exc
+
+
+def inflate(data: bytes) -> bytes:
+    """Undo raw deflate (PS3.5 A.5) within bounds. Raises Invalid when it is damaged, too long or a bomb."""
+    limit = min(MAX_INFLATED, max(FREE_INFLATED, MAX_RATIO * len(data)))
+    stream = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        found = stream.decompress(data, limit)
+    except zlib.error as exc:
+        raise Invalid("the deflated data set is damaged") from exc
+    if stream.eof:
+        return found
+    if len(found) >= limit:
+        raise Invalid(f"the deflated data set would be longer than {limit} bytes")
+    raise Invalid("the file ends within the deflated data set")
+
+
+def little_endian(data: bytes) -> bytes:
+    """An Explicit VR Big Endian data set with every number turned round; all lengths stay.
+
+    The walk is flat: sequences and items are entered, never skipped, so nesting costs nothing. Raises Invalid.
+    """
+    image = bytearray(data)
+    position, end = 0, len(data)
+    while position + 8 <= end:
+        group, element, code, length = struct.unpack_from(">HH2sH", data, position)
+        at = position + 8
+        if group == 0xFFFE:
+            struct.pack_into("<HHI", image, position, *struct.unpack_from(">HHI", data, position))
+            position = at
+            continue
+        vr = SHORT.get(code)
+        if vr is not None:
+            struct.pack_into("<HH2sH", image, position, group, element, code, length)
+        elif code in LONG and at + 4 <= end:
+            vr, length, at = LONG[code], struct.unpack_from(">I", data, at)[0], at + 4
+            struct.pack_into("<HH2sHI", image, position, group, element, code, 0, length)
+        elif not any(data[position:]):
+            break
+        else:
+            raise Invalid(f"the big endian data set is broken at byte {position}")
+        if vr == "SQ":
+            position = at
+            continue
+        if length == UNDEFINED or at + length > end:
+            raise Invalid(f"the file ends within ({group:04X},{element:04X})")
+        _turn(image, at, length, _WIDTH.get(vr, 1))
+        position = at + length
+    return bytes(image)
+
+
+def _turn(image: bytearray, start: int, length: int, width: int) -> None:
+    count = length // width
+    if width > 1 and count:
+        np.frombuffer(image, f"u{width}", count, start).byteswap(inplace=True)
+
+
+def _rewritten(data: bytes) -> bytes:
+    """What pydicom makes of a file with nesting that the scanner does not know. Raises Invalid when it cannot either."""
+    if len(data) > MAX_REWRITTEN:
+        raise Invalid("a sequence in the data set is broken")
+    out = BytesIO()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = pydicom.dcmread(BytesIO(data), force=True)
+            found.save_as(out, implicit_vr=False, little_endian=True, force_encoding=True)
+    except Exception as exc:
+        raise Invalid("a sequence in the data set is broken") from exc
+    return out.getvalue()
