@@ -1,8 +1,60 @@
-# `make` alone lists what there is.
+# `make` alone lists the targets.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 VENV := .venv
 PY := $(VENV)/bin/python
+RUN_READY := $(VENV)/.run-ready
+TEST_READY := $(VENV)/.test-ready
+SYSTEM_PACKAGES := dcmtk dicom3tools chromium orthanc orthanc-dicomweb
+
+.PHONY: help demo test test-long check viewer system lock docs wheel
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+demo: $(RUN_READY) viewer ## set up, then run a bank with sample studies until Ctrl-C
+	@$(VENV)/bin/imagebank demo
+
+test: system $(TEST_READY) viewer check ## set up, then run everything that CI runs
+	$(PY) -m pytest -q
+
+test-long: system $(TEST_READY) viewer ## the tests that take long, such as many thousand kills
+	$(PY) -m pytest -q -m slow
+
+check: $(TEST_READY) ## style, format, types and import rules
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+docs: $(RUN_READY) ## write the generated parts of the documentation anew
+	$(PY) docs/generate.py
+
+wheel: $(TEST_READY) viewer ## build the wheel, viewer included
+	$(PY) -m hatchling build -t wheel
+
+viewer: ## fetch and prepare the viewer; costs nothing when it is there
+	@python3 viewer/install.py
+
+lock: ## resolve the dependencies anew
+	uv pip compile --universal --generate-hashes --no-emit-index-url --no-header -q --upgrade \
+	  --group build pyproject.toml -o requirements.lock
+	uv pip compile --universal --generate-hashes --no-emit-index-url --no-header -q --upgrade \
+	  --group build --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+
+system: ## install the programs that the tests call, or say which are missing
+	@missing=$$(for p in $(SYSTEM_PACKAGES); do dpkg -s $$p >/dev/null 2>&1 || echo $$p; done); \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $$missing; \
+	else echo "The tests need these programs:  sudo apt-get install" $$missing; exit 1; fi
+
+$(RUN_READY): requirements.lock pyproject.toml
+	python3 -m venv $(VENV)
+	$(PY) -m pip install -q --require-hashes -r requirements.lock
+	$(PY) -m pip install -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(TEST_READY): requirements-dev.lock $(RUN_READY)
+	$(PY) -m pip install -q --require-hashes -r requirements-dev.lock
+	@touch $@

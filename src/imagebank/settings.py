@@ -142,5 +142,16 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     for name in known:
         text = environ.get(PREFIX + name.upper())
         if text is not None:
-            found[name] = text.split(",") if name == "attributes" else text
+            found[name] = [part for part in text.split(",") if part] if name == "attributes" else text
+    return found
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """The settings as a child process reads them from its environment."""
+    found = {}
+    for f in fields(Settings):
+        value = getattr(settings, f.name)
+        if value is None:
+            continue
+        found[PREFIX + f.name.upper()] = ",".join(value) if f.name == "attributes" else str(value)
     return found

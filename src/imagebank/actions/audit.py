@@ -65,10 +65,6 @@ class CountedReads:
         """Write the counts since the last flush, one event for each reader and study."""
         with self._lock:
             counted = {key: number for key, number in self._counts.items() if number}
-            if len(self._counts) > self._FORGET_AT:
-                self._counts = {}
-            else:
-                self._counts.update(dict.fromkeys(counted, 0))
         if counted:
             now = self._now()
             with self._index.begin() as tx:
@@ -76,3 +72,8 @@ class CountedReads:
                     Event(now, Act.VIEWED, name, organization, address, study, number, f"{way}: more")
                     for (name, organization, address, way, study), number in counted.items()
                 )
+        with self._lock:
+            for key, number in counted.items():
+                self._counts[key] -= number
+            if len(self._counts) > self._FORGET_AT:
+                self._counts = {key: number for key, number in self._counts.items() if number}

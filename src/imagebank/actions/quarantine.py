@@ -1,0 +1,48 @@
+"""Objects that are safely kept but not in the archive: listed, looked at, sent in again, or let go."""
+
+import io
+from collections.abc import Iterator
+
+from imagebank.actions import ingest
+from imagebank.bank import Bank
+from imagebank.errors import NotFound
+from imagebank.model.access import Principal, Right
+from imagebank.model.imaging import Quarantined, Receipt
+
+
+def listed(bank: Bank, principal: Principal) -> list[Quarantined]:
+    """What lies in quarantine, oldest first."""
+    principal.require(Right.ADMINISTER)
+    return bank.index.quarantined(principal.scope)
+
+
+def one(bank: Bank, number: int, principal: Principal) -> Quarantined:
+    """The object of that number. Raises NotFound."""
+    principal.require(Right.ADMINISTER)
+    found = bank.index.quarantined(principal.scope, number)
+    if not found:
+        raise NotFound(f"nothing lies in quarantine as number {number}")
+    return found[0]
+
+
+def content(bank: Bank, number: int, principal: Principal) -> Iterator[bytes]:
+    """The object as it came, in pieces."""
+    return bank.blobs.stream(one(bank, number, principal).location)
+
+
+def submit_again(bank: Bank, number: int, principal: Principal) -> Receipt:
+    """Send an object in once more, as from its first source; it leaves quarantine when it is kept."""
+    found = one(bank, number, principal)
+    data = bank.blobs.read(found.location)
+    receipt = ingest.receive(bank, [ingest.Arrival(io.BytesIO(data), len(data), found.name)], found.source)[0]
+    if receipt.is_kept:
+        let_go(bank, number, principal)
+    return receipt
+
+
+def let_go(bank: Bank, number: int, principal: Principal) -> None:
+    """Delete an object from quarantine for good."""
+    found = one(bank, number, principal)
+    with bank.index.begin() as tx:
+        tx.release(number)
+    bank.blobs.destroy([found.location])

@@ -1,0 +1,85 @@
+"""`imagebank demo`: a bank with sample people, studies and sign-ins, and where to look."""
+
+import io
+from datetime import date
+from pathlib import Path
+
+from pydicom.data import get_testdata_file
+
+from imagebank import app
+from imagebank.actions import access, ingest
+from imagebank.bank import Bank
+from imagebank.dicom import phantom
+from imagebank.dicom.phantom import Phantom
+from imagebank.model.access import Role
+from imagebank.model.imaging import Source
+from imagebank.serve import Supervisor
+from imagebank.settings import Settings
+
+SAMPLE: tuple[Phantom, ...] = (
+    Phantom("DEMO-1", "Phantom^Ada", date(1961, 4, 12), "F", "CT", "CT head without contrast", "HEAD",
+            date(2026, 11, 9), "DEMO-2611", 32),
+    Phantom("DEMO-1", "Phantom^Ada", date(1961, 4, 12), "F", "CT", "CT head without contrast", "HEAD",
+            date(2026, 10, 26), "DEMO-2610", 24),
+    Phantom("DEMO-2", "Phantom^Bo", date(1984, 9, 30), "M", "MR", "MR brain", "BRAIN", date(2026, 8, 3), "DEMO-2608", 24),
+    Phantom("DEMO-3", "Phantom^Cleo", date(2001, 1, 17), "F", "US", "Echocardiography", "HEART",
+            date(2026, 6, 21), "DEMO-2606", 30),
+)  # fmt: skip
+BUNDLED = ("CT_small.dcm", "MR_small.dcm", "US1_J2KR.dcm", "RG1_J2KR.dcm", "waveform_ecg.dcm", "test-SR.dcm",
+           "color3d_jpeg_baseline.dcm", "rtplan.dcm", "rtdose.dcm", "examples_ybr_color.dcm",
+           "examples_palette.dcm", "examples_overlay.dcm", "liver_1frame.dcm", "SC_rgb.dcm")  # fmt: skip
+
+
+def run(settings: Settings) -> int:
+    """Start the bank, deposit the sample, say where to look, and stay until Ctrl-C; the exit status."""
+    supervisor = Supervisor(settings)
+    try:
+        supervisor.start()
+        with app.opened(settings) as bank:
+            deposit_sample(bank)
+            _say_where(bank)
+        return supervisor.watch()
+    finally:
+        supervisor.stop()
+
+
+def deposit_sample(bank: Bank) -> None:
+    """Deposit the phantoms and the files that pydicom carries; what is in already is left alone."""
+    marker = bank.settings.data / "demo-sample"
+    if marker.exists():
+        return
+    source = Source("import", "demo", bank.settings.organization)
+    for one in SAMPLE:
+        arrivals = [ingest.Arrival(io.BytesIO(file), len(file)) for file in phantom.files(one)]
+        ingest.receive(bank, arrivals, source)
+    for name in BUNDLED:
+        # pydicom would download what its wheel does not carry; nothing here may reach out.
+        path = get_testdata_file(name, download=False)
+        if path is not None:
+            file = Path(path).read_bytes()
+            ingest.receive(bank, [ingest.Arrival(io.BytesIO(file), len(file), name)], source)
+    marker.touch()
+
+
+def _say_where(bank: Bank) -> None:
+    settings = bank.settings
+    web = settings.public_url or f"http://{settings.http}"
+    code = access.sign_in_link(bank, Role.ADMIN, "demo")
+    token = access.issue_token(bank, Role.ADMIN, name="demo", days=1)
+    print(  # noqa: T201 - this is what the command is for
+        f"""
+Imagebank is running. Nothing in it is real: synthetic phantoms and pydicom's test files.
+
+  Study list     {web}/
+  Sign in with   {web}/sign-in/{code}
+                 (good once, for {access.LINK_MINUTES} minutes; `imagebank sign-in-link` makes another)
+  DIMSE          {settings.ae_title} at {settings.dimse}
+  DICOMweb       {web}/dicom-web
+  Bearer token   {token}
+                 (good for a day)
+  Data           {settings.data.resolve()}
+
+Ctrl-C ends it.
+""",
+        flush=True,
+    )

@@ -1,0 +1,166 @@
+"""Role processes: `web`, `dimse` and `worker`, each alone, or all under one supervisor."""
+
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+from granian.constants import Interfaces
+from granian.server import Server
+
+from imagebank import app, worker
+from imagebank.dimse.commitment import deliver_commitment
+from imagebank.dimse.server import start as start_dimse
+from imagebank.settings import Settings, environment
+
+Role = Literal["web", "dimse", "worker"]
+ROLES: tuple[Role, ...] = ("dimse", "worker", "web")
+
+DRAIN_S = 20.0
+_START_S = 60.0
+_RESTARTS = 5
+_RESTART_WINDOW_S = 60.0
+_log = logging.getLogger(__name__)
+
+
+def run(settings: Settings, role: Role) -> None:
+    """Run one role in this process until SIGTERM or SIGINT."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    {"web": _web, "dimse": _dimse, "worker": _worker}[role](settings)
+
+
+def _web(settings: Settings) -> None:
+    host, port = address(settings.http)
+    os.environ.update(environment(settings))
+    Server(
+        "imagebank.app:web",
+        address=host,
+        port=port,
+        interface=Interfaces.ASGI,
+        workers=settings.web_workers,
+        factory=True,
+        websockets=False,
+        log_access=False,
+        backlog=1024,
+        respawn_failed_workers=True,
+        workers_kill_timeout=int(DRAIN_S),
+    ).serve()
+
+
+def _dimse(settings: Settings) -> None:
+    with _until_signal() as stop, app.opened(settings) as bank:
+        servers = [start_dimse(bank, *address(settings.dimse))]
+        if settings.dimse_tls:
+            servers.append(start_dimse(bank, *address(settings.dimse_tls), tls=True))
+        stop.wait()
+        for server in servers:
+            server.stop(DRAIN_S)
+
+
+def _worker(settings: Settings) -> None:
+    work = {**worker.WORK, "commitment-result": deliver_commitment}
+    with _until_signal() as stop, app.opened(settings) as bank:
+        worker.run(bank, stop, work)
+
+
+@contextmanager
+def _until_signal() -> Iterator[threading.Event]:
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    yield stop
+
+
+def address(text: str) -> tuple[str, int]:
+    """Split HOST:PORT; an IPv6 host stands in brackets."""
+    host, _, port = text.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+class Supervisor:
+    """Holds the role processes: starts them, starts one again that died, and ends them in good order."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._children: dict[Role, subprocess.Popen[bytes]] = {}
+        self._deaths: list[float] = []
+        self._stop = threading.Event()
+
+    def start(self) -> None:
+        """Start every role; returns when DIMSE listens and the web server is ready. Raises RuntimeError."""
+        # The first process to open the bank makes its key and its tables; the others find them.
+        with app.opened(self._settings):
+            pass
+        for role in ROLES:
+            self._spawn(role)
+        for listener in (self._settings.dimse, self._settings.http):
+            self._wait_for(listener)
+
+    def _spawn(self, role: Role) -> None:
+        command = [sys.executable, "-m", "imagebank", "serve", "--role", role]
+        child_environment = {**os.environ, **environment(self._settings)}
+        self._children[role] = subprocess.Popen(command, env=child_environment, start_new_session=True)  # noqa: S603
+
+    def _wait_for(self, listener: str) -> None:
+        deadline = time.monotonic() + _START_S
+        while time.monotonic() < deadline and not self._stop.is_set():
+            if any(child.poll() is not None for child in self._children.values()):
+                raise RuntimeError("a part of the server ended while it started; its message stands above")
+            try:
+                with socket.create_connection(address(listener), timeout=1):
+                    return
+            except OSError:
+                time.sleep(0.05)
+        if not self._stop.is_set():
+            raise RuntimeError(f"nothing answers on {listener}")
+
+    def watch(self) -> int:
+        """Stay until asked to stop; the exit status. A role that dies is started again, a few times a minute."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self._stop.set())
+        while not self._stop.wait(0.5):
+            for role, child in self._children.items():
+                if child.poll() is not None and not self._revive(role):
+                    return 1
+        return 0
+
+    def _revive(self, role: Role) -> bool:
+        now = time.monotonic()
+        self._deaths = [at for at in self._deaths if now - at < _RESTART_WINDOW_S] + [now]
+        if len(self._deaths) > _RESTARTS:
+            _log.error("%s ended again and again; giving up", role)
+            return False
+        _log.warning("%s ended; starting it again", role)
+        self._spawn(role)
+        return True
+
+    def stop(self) -> None:
+        """End every role: first those that take requests, and let them finish what they have begun."""
+        self._stop.set()
+        for child in self._children.values():
+            if child.poll() is None:
+                child.terminate()
+        deadline = time.monotonic() + DRAIN_S + 5
+        for child in self._children.values():
+            try:
+                child.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+
+
+def supervise(settings: Settings) -> int:
+    """Run every role until SIGTERM or SIGINT; the exit status."""
+    supervisor = Supervisor(settings)
+    try:
+        supervisor.start()
+        return supervisor.watch()
+    finally:
+        supervisor.stop()

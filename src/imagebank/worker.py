@@ -1,0 +1,65 @@
+"""Runs durable jobs by calling actions."""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any
+
+from imagebank.actions import remove, retrieve
+from imagebank.bank import Bank
+from imagebank.errors import BankError, NotFound
+from imagebank.model.access import Scope
+from imagebank.model.uid import Uid
+from imagebank.ports import Job
+
+Work = Callable[[Bank, dict[str, Any]], None]
+
+LEASE_S = 120.0
+IDLE_S = 0.5
+ATTEMPTS = 8
+_log = logging.getLogger(__name__)
+
+
+def make_metadata(bank: Bank, payload: dict[str, Any]) -> None:
+    """Make a series's metadata ready, now that it has been quiet for a while."""
+    try:
+        # Nobody reads here: what is made stays in the bank.
+        retrieve.series_metadata(bank, Uid(payload["series"]), Scope(organizations=None))
+    except NotFound:
+        _log.info("a series went before its metadata was made")
+
+
+WORK: Mapping[str, Work] = {"metadata": make_metadata, "destroy": remove.destroy_job}
+
+
+def run(bank: Bank, stop: threading.Event, work: Mapping[str, Work] = WORK) -> None:
+    """Do jobs one after the other until `stop` is set."""
+    while not stop.is_set():
+        if not step(bank, work):
+            stop.wait(IDLE_S)
+
+
+def step(bank: Bank, work: Mapping[str, Work] = WORK) -> bool:
+    """Do the job that is due first; whether there was one."""
+    job = bank.jobs.claim(tuple(work), bank.now(), LEASE_S)
+    if job is None:
+        return False
+    try:
+        work[job.kind](bank, job.payload)
+    except Exception as error:  # noqa: BLE001 - one job's fault must not end the worker
+        _set_back(bank, job, error)
+    else:
+        bank.jobs.finish(job)
+    return True
+
+
+def _set_back(bank: Bank, job: Job, error: Exception) -> None:
+    """Try again later, twice as late each time; after `ATTEMPTS` lay it aside with its reason."""
+    if not isinstance(error, BankError):
+        _log.exception("job %s %d failed", job.kind, job.id)
+    is_last = job.attempt >= ATTEMPTS
+    retry_at = None if is_last else bank.now() + timedelta(seconds=2**job.attempt)
+    bank.jobs.fail(
+        job, f"{type(error).__name__}: {error}" if isinstance(error, BankError) else type(error).__name__, retry_at
+    )
