@@ -1,0 +1,371 @@
+"""Records in append-only segment files on local storage."""
+
+import errno
+import fcntl
+import os
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from functools import lru_cache, partial
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO
+
+from imagebank.errors import BankError, NotFound, OutOfSpace, Unavailable
+from imagebank.model.imaging import Location
+from imagebank.ports import Keys, Record
+from imagebank.storage import record, walk
+from imagebank.storage.record import BLOCK, Buffer, Contents, Kind, Opened, Prefix
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_OPEN_DESCRIPTORS = 128
+
+
+def _refusal(error: OSError) -> BankError:
+    if error.errno in _FULL:
+        return OutOfSpace("the disk is full; what was acknowledged is safe; free some space and send again")
+    return Unavailable(f"the object folder does not work ({error.strerror}); what was acknowledged is safe")
+
+
+def _sync_folder(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _pread(fd: int, offset: int, length: int) -> bytes:
+    try:
+        return os.pread(fd, length, offset)
+    except OSError as error:
+        raise _refusal(error) from error
+
+
+def _pwrite(fd: int, piece: Buffer, offset: int) -> None:
+    view = memoryview(piece)
+    try:
+        while view:
+            written = os.pwrite(fd, view, offset)
+            view, offset = view[written:], offset + written
+    except OSError as error:
+        raise _refusal(error) from error
+
+
+class _Descriptor:
+    """A file open for reading. It is closed when its last reader lets go, so that no other file takes its number."""
+
+    __slots__ = ("fd",)
+
+    def __init__(self, path: Path) -> None:
+        self.fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+
+    def __del__(self) -> None:
+        with suppress(AttributeError):  # the file could not be opened
+            os.close(self.fd)
+
+
+class _Segment:
+    """A segment file that this process alone appends to: it holds the lock until the segment is closed.
+
+    Continues after whatever is there, so that a torn tail stays behind as a hole. `pending` holds the offsets of
+    records that are reserved and not yet durable. Callers take care that one thread at a time reserves or abandons.
+    """
+
+    def __init__(self, path: Path, fd: int) -> None:
+        self.path, self.fd, self.id = path, fd, path.stem
+        self.pending: set[int] = set()
+        self.is_full = self.is_poisoned = False
+        self._syncing = threading.Lock()
+        size = os.fstat(fd).st_size
+        # What a dead process left unsealed may have lost pages in a power failure: no later seal may vouch for it.
+        self._may_seal = size <= BLOCK or record.is_sealed(self.id, size, partial(_pread, fd))
+        self.end = self._began_at = max(BLOCK, -(-size // BLOCK) * BLOCK)
+        if size < BLOCK:
+            _pwrite(fd, record.segment_header(self.id), 0)
+        os.fsync(fd)
+        _sync_folder(path.parent)
+        _sync_folder(path.parent.parent)
+
+    @classmethod
+    def take(cls, path: Path) -> "_Segment | None":
+        """The segment at a path, made when it is not there; None when somebody else holds it."""
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return cls(path, fd)
+        except BlockingIOError:
+            os.close(fd)
+            return None
+        except BaseException:
+            os.close(fd)
+            raise
+
+    def reserve(self, length: int) -> int:
+        offset, self.end = self.end, self.end + length
+        self.pending.add(offset)
+        return offset
+
+    def abandon(self, offset: int, length: int) -> None:
+        """Give up a reservation whose writing failed. It is a hole when others have reserved behind it already."""
+        self.pending.discard(offset)
+        if self.end == offset + length:
+            with suppress(OSError):
+                os.ftruncate(self.fd, offset)
+                self.end = offset
+
+    def sync(self) -> None:
+        """Make everything that is written durable.
+
+        After a failure never again: the kernel may have dropped the pages, and reports it only once.
+        """
+        with self._syncing:
+            if self.is_poisoned:
+                raise Unavailable("the disk failed to keep what was written; send it again")
+            try:
+                os.fdatasync(self.fd)
+            except OSError as error:
+                self.is_poisoned = True
+                raise _refusal(error) from error
+
+    def close(self) -> None:
+        """Let go of it, sealed if it may be. Without a seal a walk checks more; nothing is lost."""
+        try:
+            if self._may_seal and self.end > self._began_at:
+                self.sync()
+                _pwrite(self.fd, record.seal_of(self.id, self.end), self.end)
+        except BankError:
+            self.is_poisoned = True
+        finally:
+            os.close(self.fd)
+
+
+class FileBlobs:
+    """Blobs in segment files in a folder, `xx/<segment id>.seg`.
+
+    Each process appends to a segment of its own of at most `segment_bytes`; a record of `alone_bytes` and more gets
+    one to itself. A starting process continues an unfinished segment that no other holds. Writes are refused when
+    less than `min_free_bytes` would stay free, so that a database on the same disk can still commit. Threads may
+    share an instance, forked processes may not: build it after the fork.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        keys: Keys,
+        *,
+        min_free_bytes: int = 256 << 20,
+        segment_bytes: int = 1 << 30,
+        alone_bytes: int = 16 << 20,
+    ) -> None:
+        self._folder, self._keys = folder, keys
+        self._min_free_bytes, self._segment_bytes, self._alone_bytes = min_free_bytes, segment_bytes, alone_bytes
+        self._lock = threading.Lock()
+        self._current: dict[Contents, _Segment] = {}
+        self._held: dict[str, _Segment] = {}
+        self._buffers = threading.local()
+        self._descriptor = lru_cache(maxsize=_OPEN_DESCRIPTORS)(self._open)
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise _refusal(error) from error
+
+    def write(self, content: BinaryIO, size: int, note: bytes) -> Location:
+        length = record.length_of(size, len(note))
+        disk = os.statvfs(self._folder)
+        if disk.f_bavail * disk.f_frsize < length + self._min_free_bytes:
+            raise OutOfSpace("the disk is nearly full; what was acknowledged is safe; free some space and send again")
+        contents = Contents.ALONE if length >= self._alone_bytes else Contents.SHARED
+        return self._append(contents, Kind.OBJECT, content, size, note)
+
+    def sync(self, locations: Sequence[Location]) -> None:
+        names = {location.segment for location in locations}
+        with self._lock:
+            segments = [self._held[name] for name in names if name in self._held]
+        for segment in segments:
+            try:
+                segment.sync()
+            except BankError:
+                self._set_aside(segment)
+                raise
+        with self._lock:
+            for segment in segments:
+                segment.pending.difference_update(at.offset for at in locations if at.segment == segment.id)
+        self._close_finished(segments)
+
+    def read(self, location: Location, start: int = 0, end: int | None = None) -> bytes:
+        low, high = record.bounds(location.size, start, end)
+        descriptor = self._descriptor(location.segment)
+        opened = self._opened(descriptor, location)
+        return record.read_range(opened, partial(self._fetch, descriptor.fd), low, high)
+
+    def stream(self, location: Location, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        low, high = record.bounds(location.size, start, end)
+        descriptor = self._descriptor(location.segment)
+        opened = self._opened(descriptor, location)
+
+        def fetch(offset: int, length: int) -> Buffer:
+            return self._fetch(descriptor.fd, offset, length)  # holds the descriptor as long as the stream lives
+
+        return (record.read_range(opened, fetch, *group) for group in record.groups(location.size, low, high))
+
+    def note(self, location: Location) -> bytes:
+        descriptor = self._descriptor(location.segment)
+        opened = self._opened(descriptor, location)
+        tail = _pread(descriptor.fd, location.offset + opened.prefix.tail_at, opened.prefix.tail_size)
+        return record.open_note(opened, tail)
+
+    def destroy(self, locations: Sequence[Location]) -> None:
+        """Note the destruction first, then overwrite the keys in place: whatever fails, a repeat finishes it.
+
+        The place of the contents is free again after compaction. A copy-on-write or flash layer may keep the old
+        value of the key for a while.
+        """
+        prefixes = [self._prefix(self._descriptor(location.segment), location) for location in locations]
+        if not prefixes:
+            return
+        tombstone = record.pack_targets(prefixes)
+        self.sync([self._append(Contents.TOMBSTONES, Kind.TOMBSTONE, BytesIO(), 0, tombstone)])
+        for segment in sorted({location.segment for location in locations}):
+            self._erase(self._path(segment), [each.offset for each in locations if each.segment == segment])
+
+    def records(self) -> Iterator[Record]:
+        names = sorted(path.stem for path in self._paths())
+        buried = [name for name in names if record.contents_of(name) is Contents.TOMBSTONES]
+        dead: set[bytes] = set()
+        for name in buried:
+            descriptor = self._descriptor(name)
+            size = os.fstat(descriptor.fd).st_size
+            targets = walk.targets_of(name, size, partial(_pread, descriptor.fd), self._keys)
+            dead.update(target for target, _, _ in targets)
+        for name in names:
+            if name not in buried:
+                descriptor = self._descriptor(name)
+                size = os.fstat(descriptor.fd).st_size
+                yield from walk.records_of(name, size, partial(_pread, descriptor.fd), self._keys, dead)
+
+    def close(self) -> None:
+        with self._lock:
+            segments = list(self._held.values())
+            self._held.clear()
+            self._current.clear()
+        for segment in segments:
+            segment.close()
+        self._descriptor.cache_clear()
+
+    def _append(self, contents: Contents, kind: Kind, content: BinaryIO, size: int, note: bytes) -> Location:
+        length = record.length_of(size, len(note))
+        try:
+            segment, offset = self._reserve(contents, length)
+        except OSError as error:
+            raise _refusal(error) from error
+        try:
+            opened, head = record.draft(kind, size, len(note), segment.id, offset, self._keys)
+            at = offset
+            for piece in record.pieces(opened, head, content, note, self._buffer("write", record.SCRATCH_BYTES)):
+                _pwrite(segment.fd, piece, at)
+                at += len(piece)
+        except BaseException:
+            with self._lock:
+                segment.abandon(offset, length)
+            self._close_finished([segment])
+            raise
+        return opened.prefix.location
+
+    def _reserve(self, contents: Contents, length: int) -> tuple[_Segment, int]:
+        if contents is Contents.ALONE:
+            segment = self._take(contents)
+            segment.is_full = True
+            with self._lock:
+                self._held[segment.id] = segment
+                return segment, segment.reserve(length)
+        with self._lock:
+            current = self._current.get(contents)
+            if current is None or current.end + length > self._segment_bytes:
+                if current is not None:
+                    current.is_full = True
+                current = self._current[contents] = self._take(contents)
+                self._held[current.id] = current
+            return current, current.reserve(length)
+
+    def _take(self, contents: Contents) -> _Segment:
+        """A segment to append to: an unfinished one that nobody holds, or a new one."""
+        room = self._segment_bytes - self._alone_bytes
+        for path in [] if contents is Contents.ALONE else sorted(self._paths()):
+            if record.contents_of(path.stem) is contents and path.stat().st_size <= room:
+                segment = _Segment.take(path)
+                if segment is not None and segment.end <= room:
+                    return segment
+                if segment is not None:  # its last holder went on meanwhile
+                    segment.close()
+        while True:
+            # The clock gives an order among ids, not a time that anybody is told.
+            path = self._path(record.segment_id(contents, time.time_ns() // 1_000_000))
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+            if segment := _Segment.take(path):
+                return segment
+
+    def _set_aside(self, segment: _Segment) -> None:
+        """Write no more to a poisoned segment. It stays held, so that nobody continues it or takes it for durable."""
+        with self._lock:
+            self._current = {kind: each for kind, each in self._current.items() if each is not segment}
+
+    def _close_finished(self, segments: Sequence[_Segment]) -> None:
+        with self._lock:
+            finished = [each for each in segments if each.is_full and not each.pending and not each.is_poisoned]
+            finished = [each for each in finished if self._held.pop(each.id, None)]
+        for segment in finished:
+            is_empty = segment.end == BLOCK
+            segment.close()
+            if is_empty:
+                segment.path.unlink(missing_ok=True)
+
+    def _erase(self, path: Path, offsets: Sequence[int]) -> None:
+        try:
+            fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+            try:
+                for offset in offsets:
+                    _pwrite(fd, record.NO_KEY, offset + record.KEY_AT)
+                os.fdatasync(fd)
+            finally:
+                os.close(fd)
+        except OSError as error:
+            raise _refusal(error) from error
+
+    def _paths(self) -> list[Path]:
+        return [path for path in self._folder.glob("??/*.seg") if record.contents_of(path.stem)]
+
+    def _path(self, segment: str) -> Path:
+        return self._folder / segment[-2:] / f"{segment}.seg"
+
+    def _open(self, segment: str) -> _Descriptor:
+        if record.contents_of(segment) is None:
+            raise NotFound("there is no such segment")
+        try:
+            return _Descriptor(self._path(segment))
+        except FileNotFoundError as error:
+            raise NotFound(f"the segment {segment} is not here") from error
+        except OSError as error:
+            raise _refusal(error) from error
+
+    def _prefix(self, descriptor: _Descriptor, location: Location) -> Prefix:
+        return record.prefix_at(location, _pread(descriptor.fd, location.offset, record.PREFIX))
+
+    def _opened(self, descriptor: _Descriptor, location: Location) -> Opened:
+        return record.open_prefix(self._prefix(descriptor, location), self._keys)
+
+    def _fetch(self, fd: int, offset: int, length: int) -> Buffer:
+        """Into this thread's own buffer: mapping a new one for every read would cost more than decrypting."""
+        buffer = self._buffer("read", record.GROUP * record.SEALED_CHUNK)[:length]
+        try:
+            return buffer[: os.preadv(fd, [buffer], offset)]
+        except OSError as error:
+            raise _refusal(error) from error
+
+    def _buffer(self, use: str, size: int) -> memoryview:
+        buffer: memoryview | None = getattr(self._buffers, use, None)
+        if buffer is None:
+            buffer = memoryview(bytearray(size))
+            setattr(self._buffers, use, buffer)
+        return buffer

@@ -1,0 +1,369 @@
+"""The format of segments and records. Bytes in, bytes out: no files, no network.
+
+A segment is a header of one block and then records, each of which starts on a block. A record is
+
+    prefix · chunks of 64 KiB, sealed · note, sealed · trailer · zeros up to the block
+
+The prefix says what the record is and where it belongs, and carries the wrapped data key; destroying a record zeroes
+that key. A data key seals one record once: a nonce is the number of a chunk, which is safe only for that reason.
+Every chunk is bound to the record's identity and sizes, and the prefix to its place by a MAC under the data key. So
+a record could be moved by a new prefix without sealing it again, while a chunk or record that somebody else moved is
+found out. The trailer is written last: without it a record is torn. The chunks' own tags, not a checksum, tell
+whether they are whole.
+"""
+
+import hmac
+import secrets
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from io import BytesIO
+from itertools import pairwise
+from typing import BinaryIO
+from zlib import crc32
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from imagebank.errors import Invalid, NotFound
+from imagebank.model.imaging import Location
+from imagebank.ports import Keys
+
+BLOCK = 4096
+CHUNK = 65_536
+TAG = 16
+SEALED_CHUNK = CHUNK + TAG
+GROUP = 16
+"""Chunks that are read or written at a time: 1 MiB of content."""
+SCRATCH_BYTES = GROUP * SEALED_CHUNK + 8 * BLOCK
+"""Size of a buffer for `pieces`: a group, a prefix, and room for the usual tail."""
+
+_VERSION = 1
+_MAGIC, _SEGMENT_MAGIC, _END_MAGIC, _SEAL_MAGIC = b"IMGBREC\n", b"IMGBSEG\n", b"IMGBEND\n", b"IMGBSEAL"
+_FIELDS = struct.Struct(">8sHBBIQ16s16sQ")  # magic, version, kind, log2 chunk, note, content, id, segment, offset
+_IDENTITY = struct.Struct(">16sHBBIQ")
+_END = struct.Struct(">8s16sQI")  # magic, record id, record length, CRC
+_SEGMENT = struct.Struct(">8sHBx16sII")  # magic, version, kind, segment id, number of records or 0, CRC
+_SEAL = struct.Struct(">8s16sQI")  # magic, segment id, offset, CRC
+_CRC = struct.Struct(">I")
+_NONCE = struct.Struct(">BBxxQ")  # content or note, is final, chunk number
+_TARGET = struct.Struct(">16s16sQ")  # record id, segment id, offset
+_CHUNK_BITS = 16
+_WRAPPED = 56
+_TAG_AT = _FIELDS.size
+_CRC_AT = _TAG_AT + TAG
+
+KEY_AT = _CRC_AT + _CRC.size
+"""Where in a record the wrapped key stands, with its checksum."""
+NO_KEY = bytes(_WRAPPED + _CRC.size)
+"""What stands there when the record is destroyed."""
+PREFIX = KEY_AT + len(NO_KEY)
+
+Buffer = bytes | bytearray | memoryview
+Fetch = Callable[[int, int], Buffer]
+"""Reads bytes of one segment: offset, length. Fewer come back at its end."""
+
+
+class Kind(IntEnum):
+    """What a record is."""
+
+    OBJECT = 1
+    TOMBSTONE = 2
+
+
+class Contents(IntEnum):
+    """What a segment holds. The digit stands in its id, so that a listing tells them apart."""
+
+    SHARED = 1
+    ALONE = 2
+    TOMBSTONES = 3
+
+
+def segment_id(contents: Contents, milliseconds: int) -> str:
+    """A new id of 32 hex digits that sorts by time of creation."""
+    return f"{milliseconds:012x}{contents:x}{secrets.token_hex(10)[1:]}"
+
+
+def contents_of(segment: str) -> Contents | None:
+    """What a segment of this id holds; None when it is no id of ours."""
+    try:
+        return Contents(int(segment[12], 16)) if len(bytes.fromhex(segment)) == 16 else None
+    except (ValueError, IndexError):
+        return None
+
+
+def segment_header(segment: str, count: int = 0) -> bytes:
+    """The first block of a segment. `count` is the number of its records, 0 when more may be appended."""
+    fields = _SEGMENT.pack(_SEGMENT_MAGIC, _VERSION, int(segment[12], 16), bytes.fromhex(segment), count, 0)[:-4]
+    return (fields + _CRC.pack(crc32(fields))).ljust(BLOCK, b"\0")
+
+
+def record_count(header: Buffer) -> int:
+    """The number of records that a segment's header states; 0 when it states none or is damaged."""
+    fields = bytes(header[: _SEGMENT.size])
+    if len(fields) < _SEGMENT.size or crc32(fields[:-4]) != _CRC.unpack(fields[-4:])[0]:
+        return 0
+    return int(_SEGMENT.unpack(fields)[4])
+
+
+def seal_of(segment: str, offset: int) -> bytes:
+    """The block that states, at this offset, that all before it in the segment is durable."""
+    fields = _SEAL.pack(_SEAL_MAGIC, bytes.fromhex(segment), offset, 0)[:-4]
+    return (fields + _CRC.pack(crc32(fields))).ljust(BLOCK, b"\0")
+
+
+def is_sealed(segment: str, size: int, fetch: Fetch) -> bool:
+    """Whether a segment of `size` bytes ends in its seal."""
+    end = size - BLOCK
+    return end > 0 and size % BLOCK == 0 and bytes(fetch(end, BLOCK)) == seal_of(segment, end)
+
+
+@dataclass(frozen=True, slots=True)
+class Prefix:
+    """The head of a record. `wrapped` is empty when the record was destroyed."""
+
+    kind: Kind
+    id: bytes
+    segment: str
+    offset: int
+    size: int
+    note_size: int
+    wrapped: bytes
+    tag: bytes = b""
+
+    @property
+    def tail_at(self) -> int:
+        """Where in the record the sealed note begins."""
+        return PREFIX + self.size + TAG * _chunks(self.size)
+
+    @property
+    def tail_size(self) -> int:
+        return self.note_size + TAG + _END.size
+
+    @property
+    def length(self) -> int:
+        return -(-(self.tail_at + self.tail_size) // BLOCK) * BLOCK
+
+    @property
+    def location(self) -> Location:
+        return Location(self.segment, self.offset, self.length, self.size)
+
+    @property
+    def identity(self) -> bytes:
+        """What every chunk is bound to."""
+        return _IDENTITY.pack(self.id, _VERSION, self.kind, _CHUNK_BITS, self.note_size, self.size)
+
+    def fields(self) -> bytes:
+        segment = bytes.fromhex(self.segment)
+        sizes = (self.note_size, self.size)
+        return _FIELDS.pack(_MAGIC, _VERSION, self.kind, _CHUNK_BITS, *sizes, self.id, segment, self.offset)
+
+
+def _chunks(size: int) -> int:
+    return max(1, -(-size // CHUNK))
+
+
+def length_of(size: int, note_size: int) -> int:
+    """The length of a record with its padding."""
+    return Prefix(Kind.OBJECT, b"", "", 0, size, note_size, b"").length
+
+
+def parse(head: Buffer) -> Prefix:
+    """The prefix at the beginning of `head`. Raises Invalid when there is none, or it is damaged or too new."""
+    data = bytes(head[:PREFIX])
+    if len(data) < PREFIX or data[:8] != _MAGIC or crc32(data[:_CRC_AT]) != _CRC.unpack_from(data, _CRC_AT)[0]:
+        raise Invalid("there is no intact record")
+    _, version, kind, chunk_bits, note_size, size, identity, segment, offset = _FIELDS.unpack_from(data)
+    if version != _VERSION or chunk_bits != _CHUNK_BITS or kind not in iter(Kind):
+        raise Invalid(f"a record of version {version} needs a newer program")
+    tag, sealed_key = data[_TAG_AT:_CRC_AT], data[KEY_AT:]
+    wrapped = b"" if sealed_key == NO_KEY else sealed_key[:_WRAPPED]
+    if wrapped and crc32(wrapped) != _CRC.unpack_from(sealed_key, _WRAPPED)[0]:
+        raise Invalid("the record's key is damaged")
+    return Prefix(Kind(kind), identity, segment.hex(), offset, size, note_size, wrapped, tag)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A record whose data key is at hand."""
+
+    prefix: Prefix
+    cipher: AESGCM
+    identity: bytes
+
+    def damaged(self) -> Invalid:
+        return damaged(self.prefix.location)
+
+
+def damaged(location: Location) -> Invalid:
+    return Invalid(f"the record at {location.segment}+{location.offset} is damaged; restore it from a copy")
+
+
+def _place_tag(key: bytes, fields: bytes) -> bytes:
+    return hmac.digest(key, b"imagebank place" + fields, "sha256")[:TAG]
+
+
+def draft(kind: Kind, size: int, note_size: int, segment: str, offset: int, keys: Keys) -> tuple[Opened, bytes]:
+    """A new record for a place, under a new data key; and its encoded prefix."""
+    key = AESGCM.generate_key(256)
+    prefix = Prefix(kind, secrets.token_bytes(16), segment, offset, size, note_size, keys.wrap(key))
+    prefix = replace(prefix, tag=_place_tag(key, prefix.fields()))
+    head = prefix.fields() + prefix.tag
+    head += _CRC.pack(crc32(head)) + prefix.wrapped + _CRC.pack(crc32(prefix.wrapped))
+    return Opened(prefix, AESGCM(key), prefix.identity), head
+
+
+def open_prefix(prefix: Prefix, keys: Keys) -> Opened:
+    """A record ready for reading. Raises NotFound when destroyed, Invalid when it is not where it belongs."""
+    if not prefix.wrapped:
+        raise NotFound(f"the record at {prefix.segment}+{prefix.offset} was destroyed")
+    key = keys.unwrap(prefix.wrapped)
+    if not hmac.compare_digest(_place_tag(key, prefix.fields()), prefix.tag):
+        raise damaged(prefix.location)
+    return Opened(prefix, AESGCM(key), prefix.identity)
+
+
+def prefix_at(location: Location, head: Buffer) -> Prefix:
+    """The prefix that must begin `head`. Raises Invalid when it is damaged or belongs to another record."""
+    try:
+        prefix = parse(head)
+    except Invalid as error:
+        raise damaged(location) from error
+    if prefix.location != location:
+        raise damaged(location)
+    return prefix
+
+
+def open_record(location: Location, head: Buffer, keys: Keys) -> Opened:
+    """The record at a location, ready for reading. Raises NotFound when destroyed, Invalid when damaged."""
+    return open_prefix(prefix_at(location, head), keys)
+
+
+def _nonce(index: int, size: int) -> bytes:
+    return _NONCE.pack(0, (index + 1) * CHUNK >= size, index)
+
+
+_NOTE_NONCE = _NONCE.pack(1, 1, 0)
+
+
+def pieces(opened: Opened, head: bytes, content: BinaryIO, note: bytes, scratch: memoryview) -> Iterator[Buffer]:
+    """The bytes of a record in order, a group at a time. Each piece is gone when the next is asked for.
+
+    `scratch` has SCRATCH_BYTES. Raises Invalid when the content ends before its size.
+    """
+    size, at = opened.prefix.size, len(head)
+    scratch[:at] = head
+    for index in range(_chunks(size)):
+        if index and index % GROUP == 0:
+            yield scratch[:at]
+            at = 0
+        plain = _exactly(content, min(CHUNK, size - index * CHUNK))
+        end = at + len(plain) + TAG
+        opened.cipher.encrypt_into(_nonce(index, size), plain, opened.identity, scratch[at:end])
+        at = end
+    tail = _tail(opened, note)
+    if at + len(tail) <= len(scratch):
+        scratch[at : at + len(tail)] = tail
+        yield scratch[: at + len(tail)]
+    else:
+        yield scratch[:at]
+        yield tail
+
+
+def _tail(opened: Opened, note: bytes) -> bytes:
+    prefix = opened.prefix
+    end = _END.pack(_END_MAGIC, prefix.id, prefix.length, 0)[:-4]
+    tail = opened.cipher.encrypt(_NOTE_NONCE, note, opened.identity) + end + _CRC.pack(crc32(end))
+    return tail.ljust(prefix.length - prefix.tail_at, b"\0")
+
+
+def _exactly(content: BinaryIO, size: int) -> bytes:
+    plain = content.read(size)
+    while len(plain) < size:
+        more = content.read(size - len(plain))
+        if not more:
+            raise Invalid("the object ended before its declared size")
+        plain += more
+    return plain
+
+
+def bounds(size: int, start: int, end: int | None) -> tuple[int, int]:
+    """A range cut to the content, as slices are."""
+    if start < 0 or (end is not None and end < 0):
+        raise ValueError("ranges count from the beginning")
+    stop = size if end is None else min(end, size)
+    return min(start, stop), stop
+
+
+def groups(size: int, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Cut a range where groups end: ranges of at most a group. An empty range of empty content is one."""
+    cuts = [start, *range((start // (GROUP * CHUNK) + 1) * GROUP * CHUNK, end, GROUP * CHUNK), end]
+    return iter([(0, 0)] if size == 0 else [pair for pair in pairwise(cuts) if pair[0] < pair[1]])
+
+
+def span(size: int, start: int, end: int) -> tuple[int, int]:
+    """Where in the record the sealed chunks of a range begin and end."""
+    first, last = start // CHUNK, max(start, end - 1) // CHUNK
+    return PREFIX + first * SEALED_CHUNK, PREFIX + min((last + 1) * SEALED_CHUNK, size + TAG * _chunks(size))
+
+
+def open_span(opened: Opened, sealed: memoryview, start: int, end: int, out: memoryview) -> None:
+    """Write the content from `start` to `end` into `out`, from the sealed chunks of that span. Raises Invalid."""
+    size, at = opened.prefix.size, 0
+    for index in range(start // CHUNK, max(start, end - 1) // CHUNK + 1):
+        low, high = index * CHUNK, min((index + 1) * CHUNK, size)
+        chunk = sealed[at : at + high - low + TAG]
+        at += high - low + TAG
+        if len(chunk) < high - low + TAG:
+            raise opened.damaged()
+        try:
+            if start <= low and high <= end:
+                into = out[low - start : high - start]
+                opened.cipher.decrypt_into(_nonce(index, size), chunk, opened.identity, into)
+            else:
+                plain = opened.cipher.decrypt(_nonce(index, size), chunk, opened.identity)
+                out[max(low, start) - start : min(high, end) - start] = plain[max(start - low, 0) : end - low]
+        except InvalidTag as error:
+            raise opened.damaged() from error
+
+
+def open_note(opened: Opened, tail: Buffer) -> bytes:
+    """The note, from the record's tail. Raises Invalid."""
+    sealed = tail[: opened.prefix.note_size + TAG]
+    try:
+        return opened.cipher.decrypt(_NOTE_NONCE, sealed, opened.identity)
+    except InvalidTag as error:
+        raise opened.damaged() from error
+
+
+def is_ended(prefix: Prefix, tail: Buffer) -> bool:
+    """Whether the record's trailer is there."""
+    end = bytes(tail[prefix.note_size + TAG : prefix.tail_size])
+    fields = _END.pack(_END_MAGIC, prefix.id, prefix.length, 0)[:-4]
+    return end == fields + _CRC.pack(crc32(fields))
+
+
+def read_range(opened: Opened, fetch: Fetch, start: int, end: int) -> bytes:
+    """Content from `start` to `end`, whose parts `fetch` brings from the record's segment. Raises Invalid.
+
+    The chunks are decrypted into the buffer that becomes the answer: BytesIO hands it out without a copy.
+    """
+    size, offset = opened.prefix.size, opened.prefix.offset
+    out = BytesIO(bytes(end - start))
+    with out.getbuffer() as whole:
+        for low, high in groups(size, start, end):
+            first, stop = span(size, low, high)
+            sealed = memoryview(fetch(offset + first, stop - first))
+            open_span(opened, sealed, low, high, whole[low - start : high - start])
+    return out.getvalue()
+
+
+def pack_targets(prefixes: Sequence[Prefix]) -> bytes:
+    """The note of a tombstone: which records are destroyed, and where they lay."""
+    return b"".join(_TARGET.pack(p.id, bytes.fromhex(p.segment), p.offset) for p in prefixes)
+
+
+def unpack_targets(note: bytes) -> Iterator[tuple[bytes, str, int]]:
+    """Record id, segment and offset of each record that a tombstone names."""
+    return ((target, segment.hex(), offset) for target, segment, offset in _TARGET.iter_unpack(note))

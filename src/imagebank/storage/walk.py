@@ -1,0 +1,82 @@
+"""Walking through a segment without an index: what a reindex, a verification and a starting process see."""
+
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
+
+from imagebank.errors import Invalid, NotFound
+from imagebank.model.imaging import Location
+from imagebank.ports import Keys, Record
+from imagebank.storage.record import (
+    BLOCK,
+    PREFIX,
+    Buffer,
+    Fetch,
+    Kind,
+    Prefix,
+    groups,
+    is_ended,
+    is_sealed,
+    open_note,
+    open_prefix,
+    parse,
+    read_range,
+    unpack_targets,
+)
+
+
+def walk(segment: str, size: int, fetch: Fetch) -> Iterator[tuple[int, Prefix, Buffer | None]]:
+    """Offset, prefix and tail of every record of a segment of `size` bytes. A torn record has no tail.
+
+    Where no prefix is intact it goes on at the next block: writers that died leave holes.
+    """
+    offset = BLOCK
+    while offset + PREFIX <= size:
+        try:
+            prefix = parse(fetch(offset, PREFIX))
+        except Invalid:
+            offset += BLOCK
+            continue
+        tail = fetch(offset + prefix.tail_at, prefix.tail_size) if offset + prefix.length <= size else b""
+        is_whole = (prefix.segment, prefix.offset) == (segment, offset) and is_ended(prefix, tail)
+        yield offset, prefix, tail if is_whole else None
+        offset += prefix.length if is_whole else BLOCK
+
+
+def records_of(segment: str, size: int, fetch: Fetch, keys: Keys, dead: AbstractSet[bytes]) -> Iterator[Record]:
+    """The records of one segment in order. `dead` holds the ids that tombstones name.
+
+    A segment without its seal may have lost any page in a power failure, so that its chunks are read and checked too.
+    """
+    is_durable = is_sealed(segment, size, fetch)
+    for offset, prefix, tail in walk(segment, size, fetch):
+        location = Location(segment, offset, prefix.length, prefix.size)
+        if (prefix.segment, prefix.offset) != (segment, offset):
+            yield Record(location, None, f"damaged: it belongs to {prefix.segment}+{prefix.offset}")
+        elif not prefix.wrapped or prefix.id in dead:
+            yield Record(location, None, "destroyed")
+        elif tail is None:
+            yield Record(location, None, "torn: its writing was not finished")
+        else:
+            yield _met(location, prefix, tail, keys, None if is_durable else fetch)
+
+
+def _met(location: Location, prefix: Prefix, tail: Buffer, keys: Keys, fetch: Fetch | None) -> Record:
+    """The record with its note; with `fetch`, only when every chunk of it is whole."""
+    try:
+        opened = open_prefix(prefix, keys)
+        note = open_note(opened, tail)
+        if fetch is not None:
+            for start, end in groups(prefix.size, 0, prefix.size):
+                read_range(opened, fetch, start, end)
+    except NotFound:
+        return Record(location, None, "destroyed")
+    except Invalid:
+        return Record(location, None, "damaged, or torn by a power failure before it was acknowledged")
+    return Record(location, note)
+
+
+def targets_of(segment: str, size: int, fetch: Fetch, keys: Keys) -> Iterator[tuple[bytes, str, int]]:
+    """What the tombstones of a segment name: record id, segment and offset."""
+    for _, prefix, tail in walk(segment, size, fetch):
+        if prefix.kind is Kind.TOMBSTONE and tail is not None:
+            yield from unpack_targets(open_note(open_prefix(prefix, keys), tail))
