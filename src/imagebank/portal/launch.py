@@ -1,0 +1,122 @@
+"""Which page shows an object: the viewer, or one of our own."""
+
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+from urllib.parse import urlencode
+
+from imagebank.model.imaging import Instance
+from imagebank.model.uid import Uid
+
+_STORAGE = "1.2.840.10008.5.1.4.1.1."
+
+
+class Kind(StrEnum):
+    """How our own page shows an object. Every object has one: no page is ever blank."""
+
+    PICTURE = "picture"
+    VIDEO = "video"
+    TEXT = "text"
+    DOCUMENT = "document"
+    WAVEFORM = "waveform"
+    DETAILS = "details"
+
+
+def _uids(endings: str) -> frozenset[str]:
+    return frozenset(_STORAGE + ending for ending in endings.split())
+
+
+# What OHIF 3.13 draws, by SOP class (PS3.4 annex B). Retired and unknown image classes are not among them.
+_STACKS = _uids(
+    "1 1.1 1.1.1 1.2 1.2.1 1.3 1.3.1 2 2.1 2.2 3.1 4 4.1 4.3 4.4 6.1 6.2 7 7.1 7.2 7.3 7.4 "
+    "12.1 12.1.1 12.2 12.2.1 13.1.1 13.1.2 13.1.3 13.1.4 13.1.5 14.1 14.2 20 "
+    "77.1.1 77.1.1.1 77.1.2 77.1.2.1 77.1.3 77.1.4 77.1.4.1 77.1.5.1 77.1.5.2 77.1.5.4 82.1 "
+    "128 128.1 130 481.1 481.2"
+)
+_VIDEO_CLASSES = _uids("77.1.1.1 77.1.2.1 77.1.4.1 7 7.4")
+_OVERLAYS = _uids("66.4 66.7 481.3")
+_ECGS = _uids("9.1.1 9.1.2 9.1.3 9.2.1 9.3.1")
+_PDF = _STORAGE + "104.1"
+_REPORTS = _STORAGE + "88."
+_WAVEFORMS = _STORAGE + "9."
+
+_SYNTAX = "1.2.840.10008.1.2.4."
+_PLAYABLE = frozenset(f"{_SYNTAX}{n}" for n in range(102, 109)) | frozenset(f"{_SYNTAX}{n}.1" for n in range(102, 107))
+_VIDEO = _PLAYABLE | frozenset(f"{_SYNTAX}{n}" for n in (100, 101)) | {f"{_SYNTAX}100.1", f"{_SYNTAX}101.1"}
+_NOT_DECODED = frozenset(f"{_SYNTAX}{n}" for n in (94, 95, 110, 111, 112, 204, 205))  # JPIP, JPEG XL
+
+_LONGEST_LIST = 60
+"""Series that fit into an address that every proxy lets through."""
+
+
+def kind_of(instance: Instance) -> Kind:
+    """How our own page shows the object."""
+    if is_video(instance):
+        return Kind.VIDEO
+    if instance.sop_class == _PDF:
+        return Kind.DOCUMENT
+    if instance.sop_class.startswith(_REPORTS):
+        return Kind.TEXT
+    if instance.sop_class.startswith(_WAVEFORMS):
+        return Kind.WAVEFORM
+    if instance.pixels is not None and instance.sop_class not in _OVERLAYS:
+        return Kind.PICTURE
+    return Kind.DETAILS
+
+
+def is_video(instance: Instance) -> bool:
+    return instance.transfer_syntax in _VIDEO
+
+
+def is_playable(instance: Instance) -> bool:
+    """Whether browsers have a decoder for the video; MPEG-2 is in none of them."""
+    return instance.transfer_syntax in _PLAYABLE
+
+
+def is_drawn_alone(instance: Instance) -> bool:
+    """Whether the viewer shows the object without any other."""
+    if is_video(instance):
+        return is_playable(instance) and instance.sop_class in _VIDEO_CLASSES
+    if instance.sop_class in _STACKS:
+        return instance.pixels is not None and instance.transfer_syntax not in _NOT_DECODED
+    return instance.sop_class in _ECGS or instance.sop_class == _PDF
+
+
+def series_for_viewer(instances: Iterable[Instance]) -> list[Uid]:
+    """The series of one study that may go to the viewer, in their order.
+
+    Structured reports never do: one that the viewer cannot read leaves the whole page black. Segmentations and
+    contours go along only where there are images to draw them on.
+    """
+    by_series: dict[Uid, list[Instance]] = {}
+    for instance in instances:
+        by_series.setdefault(instance.series, []).append(instance)
+    alone = [uid for uid, members in by_series.items() if any(map(is_drawn_alone, members)) and _is_safe(members)]
+    if not any(member.sop_class in _STACKS for uid in alone for member in by_series[uid]):
+        return alone
+    return [uid for uid, members in by_series.items() if uid in set(alone) or _is_overlay(members)]
+
+
+def _is_safe(members: Sequence[Instance]) -> bool:
+    return not any(member.sop_class.startswith(_REPORTS) for member in members)
+
+
+def _is_overlay(members: Sequence[Instance]) -> bool:
+    return all(member.sop_class in _OVERLAYS for member in members)
+
+
+def viewer_address(study: Uid, instances: Sequence[Instance], first: Uid | None = None) -> str | None:
+    """Where the viewer opens a study, `first` being the series to show; None when it has nothing to show.
+
+    `instances` are all those of the study that the caller may see. The series that the viewer may have are named
+    whenever there are others, so that it never meets what it cannot bear.
+    """
+    shown = series_for_viewer(instances)
+    if not shown:
+        return None
+    parts = {"StudyInstanceUIDs": str(study)}
+    if len(shown) < len({instance.series for instance in instances}):
+        ordered = sorted(shown, key=lambda uid: uid != first)[:_LONGEST_LIST]
+        parts["SeriesInstanceUIDs"] = ",".join(ordered)
+    if first in shown:
+        parts["initialSeriesInstanceUID"] = str(first)
+    return "/viewer/viewer?" + urlencode(parts, safe=",")

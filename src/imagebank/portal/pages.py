@@ -1,0 +1,285 @@
+"""The study list, a study, and an object: plain pages, made on the server, that need no script."""
+
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import BaseRoute, Route
+
+from imagebank.actions import retrieve, search
+from imagebank.bank import Bank
+from imagebank.errors import BankError, Invalid, NotFound
+from imagebank.http.auth import COOKIE, address_of, bank_of
+from imagebank.model.access import Principal, Scope
+from imagebank.model.attribute import Level
+from imagebank.model.imaging import DataSet, Instance, Selection
+from imagebank.model.query import Condition, OneOf, Query
+from imagebank.model.uid import Uid
+from imagebank.portal import criteria, launch, report, waveform, wording
+from imagebank.portal.layout import for_the_signed_in, page, read_own_form, see_other
+from imagebank.portal.signin import SEARCH_COOKIE, is_https
+
+WAY = "portal"
+"""How a read through these pages stands in the ledger."""
+
+
+@dataclass(frozen=True, slots=True)
+class StudyRow:
+    """What the study list and the head of a study page say."""
+
+    uid: str
+    patient: wording.Name
+    patient_id: str
+    issuer: str
+    born: str
+    age: str
+    sex: str
+    date: str
+    time: str
+    modalities: tuple[str, ...]
+    description: str
+    accession: str
+    series: int
+    instances: int
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesCard:
+    """One series on a study page. `viewer` is empty when the viewer has nothing to show of it."""
+
+    uid: str
+    modality: str
+    number: str
+    description: str
+    objects: tuple["ObjectLink", ...]
+    first: "ObjectLink"
+    is_picture: bool
+    viewer: str
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectLink:
+    """One object: where its page is, and how it is called there."""
+
+    uid: str
+    address: str
+    kind: launch.Kind
+    number: str
+
+
+@for_the_signed_in
+async def list_studies(request: Request, principal: Principal) -> Response:
+    sought = _sought(request)
+    return await _list(request, principal, sought, _page_number(request))
+
+
+@for_the_signed_in
+async def seek(request: Request, principal: Principal) -> Response:
+    """Keep the criteria in a cookie and go back to the list, so that no name stands in an address or a log."""
+    form = await read_own_form(request)
+    sought = criteria.Criteria() if "clear" in form else criteria.read(form)
+    try:
+        criteria.query(sought, bank_of(request).catalogue)
+    except Invalid as error:
+        return await _list(request, principal, sought, 1, notice=str(error))
+    response = see_other("/")
+    sealed = criteria.seal(sought, request.cookies.get(COOKIE, ""))
+    response.set_cookie(SEARCH_COOKIE, sealed, path="/", httponly=True, secure=is_https(request), samesite="strict")
+    return response
+
+
+async def _list(
+    request: Request, principal: Principal, sought: criteria.Criteria, number: int, notice: str = ""
+) -> Response:
+    bank = bank_of(request)
+    total, rows = (0, []) if notice else await run_in_threadpool(_rows, bank, principal.scope, sought, number)
+    return page(
+        request,
+        "studies.html",
+        HTTPStatus.UNPROCESSABLE_ENTITY if notice else HTTPStatus.OK,
+        principal,
+        sought=sought,
+        rows=rows,
+        total=total,
+        number=number,
+        first=(number - 1) * criteria.PAGE_SIZE + 1,
+        is_last=number * criteria.PAGE_SIZE >= total,
+        notice=notice,
+    )
+
+
+def _rows(bank: Bank, scope: Scope, sought: criteria.Criteria, number: int) -> tuple[int, list[StudyRow]]:
+    query = criteria.query(sought, bank.catalogue, number)
+    return search.count(bank, query, scope), [_row(bank, found.attributes) for found in search.find(bank, query, scope)]
+
+
+def _sought(request: Request) -> criteria.Criteria:
+    sealed = request.cookies.get(SEARCH_COOKIE, "")
+    return criteria.unseal(sealed, request.cookies.get(COOKIE, "")) if sealed else criteria.Criteria()
+
+
+def _page_number(request: Request) -> int:
+    text = request.query_params.get("page", "1")
+    return min(max(int(text), 1), 100_000) if text.isascii() and text.isdigit() and len(text) < 8 else 1
+
+
+def _row(bank: Bank, found: DataSet) -> StudyRow:
+    born = wording.text(found, "00100030")
+    return StudyRow(
+        uid=wording.text(found, "0020000D"),
+        patient=wording.name(found, "00100010"),
+        patient_id=wording.text(found, "00100020"),
+        issuer=wording.text(found, "00100021"),
+        born=born,
+        age=wording.age(born, bank.now().date()),
+        sex=wording.text(found, "00100040"),
+        date=wording.text(found, "00080020"),
+        time=wording.text(found, "00080030"),
+        modalities=tuple(str(value) for value in wording.values(found, "00080061")),
+        description=wording.text(found, "00081030"),
+        accession=wording.text(found, "00080050"),
+        series=wording.number(found, "00201206") or 0,
+        instances=wording.number(found, "00201208") or 0,
+    )
+
+
+@for_the_signed_in
+async def show_study(request: Request, principal: Principal) -> Response:
+    bank = bank_of(request)
+    study = Uid.parse(request.path_params["study"])
+    row, cards, viewer = await run_in_threadpool(_study, bank, principal, study)
+    return page(request, "study.html", HTTPStatus.OK, principal, study=row, cards=cards, viewer=viewer)
+
+
+def _study(bank: Bank, principal: Principal, study: Uid) -> tuple[StudyRow, list[SeriesCard], str | None]:
+    instances = retrieve.select(bank, Selection(study), principal.scope)
+    by_series: dict[Uid, list[Instance]] = {}
+    for instance in instances:
+        by_series.setdefault(instance.series, []).append(instance)
+    named = {wording.text(found, "0020000E"): found for found in _series_of(bank, principal.scope, study)}
+    cards = [_card(study, named.get(str(series), {}), members, instances) for series, members in by_series.items()]
+    row = _head(bank, principal.scope, study)
+    return row, cards, launch.viewer_address(study, instances)
+
+
+def _head(bank: Bank, scope: Scope, study: Uid) -> StudyRow:
+    key = bank.catalogue.by_keyword["StudyInstanceUID"]
+    query = Query(Level.STUDY, (Condition(key, OneOf((study,))),), limit=1)
+    for found in search.find(bank, query, scope):
+        return _row(bank, found.attributes)
+    raise NotFound("there is no such study here")
+
+
+def _series_of(bank: Bank, scope: Scope, study: Uid) -> list[DataSet]:
+    key = bank.catalogue.by_keyword["StudyInstanceUID"]
+    query = Query(Level.SERIES, (Condition(key, OneOf((study,))),))
+    return [found.attributes for found in search.find(bank, query, scope)]
+
+
+def _card(study: Uid, found: DataSet, members: list[Instance], instances: list[Instance]) -> SeriesCard:
+    series = members[0].series
+    shown = launch.series_for_viewer(instances)
+    middle = members[(len(members) - 1) // 2]
+    return SeriesCard(
+        uid=series,
+        modality=wording.text(found, "00080060"),
+        number=wording.text(found, "00200011"),
+        description=wording.text(found, "0008103E"),
+        objects=tuple(_link(member) for member in members),
+        first=_link(middle),
+        is_picture=launch.kind_of(middle) is launch.Kind.PICTURE,
+        viewer=(launch.viewer_address(study, instances, series) or "") if series in shown else "",
+    )
+
+
+def _link(instance: Instance) -> ObjectLink:
+    address = f"/studies/{instance.study}/series/{instance.series}/instances/{instance.uid}"
+    number = "" if instance.number is None else str(instance.number)
+    return ObjectLink(instance.uid, address, launch.kind_of(instance), number)
+
+
+@for_the_signed_in
+async def show_object(request: Request, principal: Principal) -> Response:
+    bank = bank_of(request)
+    selection = _selected(request)
+    frame = _frame_number(request)
+    shown = await run_in_threadpool(_object, bank, principal, selection, address_of(request))
+    return page(request, "object.html", HTTPStatus.OK, principal, frame=frame, **shown)
+
+
+def _frame_number(request: Request) -> int:
+    text = request.query_params.get("frame", "1")
+    return max(int(text), 1) if text.isascii() and text.isdigit() and len(text) < 8 else 1
+
+
+def _selected(request: Request) -> Selection:
+    parts = request.path_params
+    return Selection(Uid.parse(parts["study"]), Uid.parse(parts["series"]), Uid.parse(parts["instance"]))
+
+
+def _object(bank: Bank, principal: Principal, selection: Selection, address: str) -> dict[str, object]:
+    assert selection.study is not None
+    siblings = retrieve.select(bank, Selection(selection.study, selection.series), principal.scope)
+    place = next((i for i, member in enumerate(siblings) if member.uid == selection.instance), None)
+    if place is None:
+        raise NotFound("there is no such object here")
+    instance = siblings[place]
+    retrieve.reading(bank, principal, [instance], WAY, address)
+    kind = launch.kind_of(instance)
+    attributes = retrieve.attributes(bank, instance)
+    shown: dict[str, object] = {"document": None, "strips": [], "trouble": ""}
+    try:
+        if kind is launch.Kind.WAVEFORM:
+            shown["strips"] = waveform.strips(attributes, lambda uri: _bulk(bank, instance, uri))
+        elif "0040A730" in attributes:
+            shown["document"] = report.read(attributes)
+    except BankError as error:
+        shown["trouble"] = str(error)
+    return {
+        **shown,
+        "study": _head(bank, principal.scope, selection.study),
+        "instance": instance,
+        "link": _link(instance),
+        "kind": kind,
+        "is_playable": launch.is_playable(instance),
+        "frames": instance.pixels.frames if instance.pixels else 0,
+        "modality": wording.text(attributes, "00080060"),
+        "description": wording.text(attributes, "0008103E") or wording.text(attributes, "00420010"),
+        "place": place + 1,
+        "of": len(siblings),
+        "before": _link(siblings[place - 1]) if place else None,
+        "after": _link(siblings[place + 1]) if place + 1 < len(siblings) else None,
+    }
+
+
+def _bulk(bank: Bank, instance: Instance, uri: str) -> bytes:
+    found = retrieve.bulk(bank, instance, uri.removeprefix(retrieve.bulk_base(instance)))
+    return b"".join(found.read(0, found.size))
+
+
+@for_the_signed_in
+async def download_original(request: Request, principal: Principal) -> Response:
+    """The object as it arrived, byte for byte."""
+    bank = bank_of(request)
+    (instance,) = await run_in_threadpool(retrieve.select, bank, _selected(request), principal.scope)
+    await run_in_threadpool(retrieve.reading, bank, principal, [instance], WAY, address_of(request))
+    headers = {
+        "Content-Disposition": f'attachment; filename="{instance.uid}.dcm"',
+        "Content-Length": str(instance.location.size),
+        "Cache-Control": "private, no-store",
+        "X-Content-Type-Options": "nosniff",
+    }
+    return StreamingResponse(retrieve.stored(bank, instance), headers=headers, media_type="application/dicom")
+
+
+_OBJECT = "/studies/{study}/series/{series}/instances/{instance}"
+
+ROUTES: list[BaseRoute] = [
+    Route("/", list_studies, methods=["GET"]),
+    Route("/search", seek, methods=["POST"]),
+    Route("/studies/{study}", show_study, methods=["GET"]),
+    Route(_OBJECT, show_object, methods=["GET"]),
+    Route(f"{_OBJECT}/original", download_original, methods=["GET"]),
+]
