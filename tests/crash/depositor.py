@@ -1,0 +1,100 @@
+"""A process that deposits instances one after the other, says which are acknowledged, and dies at a given step.
+
+Called as `python depositor.py FOLDER STEP SEED COUNT`. Writes `<uid> <sha256 of the file>` for each acknowledgement.
+"""
+
+import hashlib
+import os
+import random
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pydicom.uid import generate_uid
+
+from bank import keep, open_test_bank
+from make import a_file
+
+STEPS = ("before write", "in write", "after write", "before sync", "after sync", "after begin", "after enter",
+         "after commit", "never")  # fmt: skip
+
+
+class Doomed:
+    """Passes every call on, and kills the process when the step comes whose turn it is."""
+
+    def __init__(self, real: Any, step: str, chance: float) -> None:
+        self._real = real
+        self._step = step
+        self._chance = chance
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    def die_at(self, step: str) -> None:
+        if step == self._step and random.random() < self._chance:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+class DoomedBlobs(Doomed):
+    def write(self, content: Any, size: int, note: bytes) -> Any:
+        self.die_at("before write")
+        location = self._real.write(_Dying(content, self), size, note)
+        self.die_at("after write")
+        return location
+
+    def sync(self, locations: Sequence[Any]) -> None:
+        self.die_at("before sync")
+        self._real.sync(locations)
+        self.die_at("after sync")
+
+
+class _Dying:
+    """Content whose reading may be the last thing that happens."""
+
+    def __init__(self, content: Any, doomed: Doomed) -> None:
+        self._content = content
+        self._doomed = doomed
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._content, name)
+        if name.startswith("read"):
+            self._doomed.die_at("in write")
+        return value
+
+
+class DoomedIndex(Doomed):
+    @contextmanager
+    def begin(self) -> Iterator[Any]:
+        with self._real.begin() as tx:
+            self.die_at("after begin")
+            yield tx
+            self.die_at("after enter")
+        self.die_at("after commit")
+
+
+def main() -> None:
+    folder, step, seed, count = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+    random.seed(seed)
+    series = {"StudyInstanceUID": "1.2.3.4", "SeriesInstanceUID": "1.2.3.4.5", "PatientID": "CRASH"}
+    with open_test_bank(folder) as whole:
+        bank = replace(whole)
+        blobs, index = DoomedBlobs(bank.blobs, step, 0.3), DoomedIndex(bank.index, step, 0.3)
+        object.__setattr__(bank.commits, "_blobs", blobs)
+        object.__setattr__(bank.commits, "_index", index)
+        bank = replace(bank, blobs=blobs, index=index)  # type: ignore[arg-type]
+        for number in range(count):
+            uid = generate_uid()
+            rows = random.choice((8, 64, 256))
+            file = a_file(**series, SOPInstanceUID=uid, InstanceNumber=number, rows=rows, columns=rows)
+            (receipt,) = keep(bank, file)
+            assert receipt.is_kept, receipt
+            sys.stdout.write(f"{uid} {hashlib.sha256(file).hexdigest()}\n")
+            sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
