@@ -17,96 +17,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imagebank.dicom import codestream
+from imagebank.dicom.layout import (
+    DEFLATED_FRAMES,
+    EXPLICIT,
+    HTJ2K,
+    HTJ2K_RPCL,
+    J2K,
+    JPEG_BASELINE,
+    JPEG_FAMILY,
+    JPEG_SV1,
+    JPEGLS,
+    JPEGLS_FAMILY,
+    JPEGXL_FAMILY,
+    J2K_FAMILY,
+    NATIVE,
+    RLE,
+    Layout,
+)
 from imagebank.errors import Invalid, Mismatch, Unsupported
 
 Cells = NDArray[Any]
 """Pixel cells of one frame: (rows, columns, samples)."""
 
-FRAME_BYTES = 256 << 20
-"""Largest frame that is decoded, in native bytes."""
-
-IMPLICIT, EXPLICIT, BIG_ENDIAN, DEFLATED = (
-    "1.2.840.10008.1.2",
-    "1.2.840.10008.1.2.1",
-    "1.2.840.10008.1.2.2",
-    "1.2.840.10008.1.2.1.99",
-)
-RLE, DEFLATED_FRAMES = "1.2.840.10008.1.2.5", "1.2.840.10008.1.2.8.1"
-_4 = "1.2.840.10008.1.2.4."
-JPEG_BASELINE, JPEG_SV1, JPEGLS, J2K = f"{_4}50", f"{_4}70", f"{_4}80", f"{_4}90"
-HTJ2K, HTJ2K_RPCL = f"{_4}201", f"{_4}202"
-
-NATIVE = frozenset({IMPLICIT, EXPLICIT, BIG_ENDIAN, DEFLATED})
-_JPEG = frozenset(f"{_4}{n}" for n in (50, 51, 52, 53, 54, 55, 56, 57, 58, 70))
-_JPEGLS = frozenset({f"{_4}80", f"{_4}81"})
-_J2K = frozenset(f"{_4}{n}" for n in (90, 91, 92, 93))
-_HTJ2K = frozenset(f"{_4}{n}" for n in (201, 202, 203))
-_JPEGXL = frozenset(f"{_4}{n}" for n in (110, 111, 112))
-DECODABLE = NATIVE | _JPEG | _JPEGLS | _J2K | _HTJ2K | _JPEGXL | {RLE, DEFLATED_FRAMES}
-"""Transfer syntaxes whose frames can be decoded."""
-
-LOSSY = frozenset(f"{_4}{n}" for n in (50, 51, 52, 53, 54, 55, 56, 81, 91, 93, 111, 112, 203)) - {f"{_4}111"}
-"""Transfer syntaxes whose pixels may have lost something already."""
-
 _CHROMA = frozenset({"YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT", "YBR_PARTIAL_420", "YBR_PARTIAL_422"})
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """How the frames of an image are laid out, as its data set declares it (PS3.3 C.7.6.3).
-
-    `value` is the kind of cell: `int`, `float` or `double`.
-    """
-
-    transfer_syntax: str
-    rows: int
-    columns: int
-    samples: int = 1
-    bits_allocated: int = 16
-    bits_stored: int = 16
-    high_bit: int = 15
-    is_signed: bool = False
-    photometric: str = "MONOCHROME2"
-    is_planar: bool = False
-    value: str = "int"
-
-    @property
-    def pixels(self) -> int:
-        return self.rows * self.columns
-
-    @property
-    def cells_per_pixel(self) -> int:
-        # PS3.3 C.7.6.3.1.2: native YBR_FULL_422 holds Y Y Cb Cr for each two pixels.
-        halves = self.photometric == "YBR_FULL_422" and self.transfer_syntax in NATIVE
-        return 2 if halves else self.samples
-
-    @property
-    def frame_bits(self) -> int:
-        """Size of one native frame, in bits."""
-        return self.pixels * self.cells_per_pixel * self.bits_allocated
-
-    @property
-    def frame_bytes(self) -> int:
-        """Size of one native frame that starts on a byte."""
-        return -(-self.frame_bits // 8)
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        if self.value != "int":
-            return np.dtype("<f4" if self.value == "float" else "<f8")
-        size = max(self.bits_allocated // 8, 1)
-        return np.dtype(f"<{'i' if self.is_signed else 'u'}{size}")
-
-    def check(self) -> None:
-        """Raise Invalid or Unsupported for a declaration that cannot be, before any memory is taken."""
-        if self.rows < 1 or self.columns < 1 or self.samples not in (1, 3):
-            raise Invalid("the image declares no usable Rows, Columns or SamplesPerPixel")
-        if self.value == "int" and self.bits_allocated not in (1, 8, 16, 32):
-            raise Unsupported(f"pixel cells of {self.bits_allocated} bits are not supported")
-        if not 1 <= self.bits_stored <= self.bits_allocated or not 0 <= self.high_bit < self.bits_allocated:
-            raise Invalid("BitsStored, HighBit and BitsAllocated contradict each other")
-        if self.pixels * self.samples * max(self.bits_allocated, 8) // 8 > FRAME_BYTES:
-            raise Unsupported(f"a frame of {self.columns} x {self.rows} is larger than this bank decodes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,16 +60,16 @@ def decode(data: bytes | memoryview, layout: Layout) -> Frame:
     syntax = layout.transfer_syntax
     if syntax in NATIVE:
         return _native(data, layout)
-    if syntax in _JPEG:
+    if syntax in JPEG_FAMILY:
         return _jpeg(bytes(data), layout)
-    if syntax in _JPEGLS:
+    if syntax in JPEGLS_FAMILY:
         found = codestream.jpeg(data)
         _compare(found, layout)
         cells = imagecodecs.jpegls_decode(bytes(data))
         return Frame(_fit(cells, layout, found.precision), _upsampled(layout.photometric))
-    if syntax in _J2K or syntax in _HTJ2K:
+    if syntax in J2K_FAMILY:
         return _jpeg2000(bytes(data), layout)
-    if syntax in _JPEGXL:
+    if syntax in JPEGXL_FAMILY:
         shape = (layout.rows, layout.columns, 3)[: 2 if layout.samples == 1 else 3]
         # The given array makes the decoder refuse another size before it decodes.
         out = np.empty(shape, np.uint8 if layout.bits_allocated == 8 else np.uint16)

@@ -26,7 +26,7 @@ from imagebank.errors import BankError, Invalid, Mismatch, NotFound, Unavailable
 Task = Callable[[dict[str, Any], memoryview], tuple[dict[str, Any], Sequence[bytes | memoryview]]]
 """What a child runs: header and payload in, header and pieces of payload out."""
 
-_MODULES = ("imagebank.dicom.codec", "imagebank.dicom.render")
+_MODULES = ("imagebank.dicom.codec", "imagebank.dicom.paint")
 _HEAD = struct.Struct("<BIQ")
 _READY = b"R"
 _OK = 0
@@ -181,7 +181,7 @@ class _Child:
         payload: Sequence[bytes | bytearray | memoryview],
         deadline: float,
     ) -> tuple[int, bytes, memoryview]:
-        packed = msgspec.msgpack.encode((task, header))
+        packed = msgspec.msgpack.encode((task, header), enc_hook=str)
         try:
             self._channel.settimeout(max(deadline - time.monotonic(), 0.001))
             self._channel.sendall(_HEAD.pack(_OK, len(packed), sum(map(len, payload))) + packed)
