@@ -1,12 +1,14 @@
 """The DICOM JSON model (PS3.18 annex F), straight from the scanned bytes."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 import orjson
 
 from imagebank.dicom.scan import MAX_DEPTH, PIXELS, Buffer, Header, Raw, elements, items
-from imagebank.dicom.values import BINARY, CHARSET, Place, inline
+from imagebank.dicom.values import BINARY, CHARSET, SETTLED, Place, inline
 from imagebank.errors import Invalid, NotFound
 from imagebank.model.imaging import DataSet, Element
 
@@ -15,7 +17,6 @@ Bulk = Callable[[str], str]
 
 INLINE_LIMIT: Final = 1024
 AVAILABLE_TRANSFER_SYNTAX: Final = 0x00083002
-SOP_INSTANCE: Final = 0x00080018
 
 # Enough for the elements that repeat in one series; longer elements rarely repeat (ingest.md section 3).
 MAX_FRAGMENTS: Final = 4096
@@ -27,7 +28,7 @@ def to_json(
     header: Header,
     *,
     bulk: Bulk | None,
-    transfer_syntax: str = "",
+    available_transfer_syntax: str = "",
     inline_limit: int = INLINE_LIMIT,
     skip_pixels: bool = True,
     warnings: dict[str, None] | None = None,
@@ -35,37 +36,36 @@ def to_json(
     """A data set in the JSON model. Never raises for odd values: what was tolerated is added to `warnings`, in words.
 
     Binary values longer than `inline_limit` bytes, and pixel data always, are named by `bulk`. Without `bulk`
-    everything is inline, and pixel data is there only when `skip_pixels` is false. `transfer_syntax`, that of the
-    stored file, becomes AvailableTransferSyntaxUID.
+    everything is inline, and pixel data is there only when `skip_pixels` is false. `available_transfer_syntax`, that
+    of the stored file, becomes AvailableTransferSyntaxUID.
     """
     place = Place.top(data, header)
-    found = _data_set(place, _Rules(bulk, inline_limit, skip_pixels=skip_pixels), "")
-    if transfer_syntax:
-        found[f"{AVAILABLE_TRANSFER_SYNTAX:08X}"] = {"vr": "UI", "Value": [transfer_syntax]}
+    found = _data_set(place, _Rules(bulk, inline_limit, skip_pixels and bulk is None), "")
+    if available_transfer_syntax:
+        found[f"{AVAILABLE_TRANSFER_SYNTAX:08X}"] = {"vr": "UI", "Value": [available_transfer_syntax]}
         found = dict(sorted(found.items()))
     if warnings is not None:
         warnings.update(place.warnings)
     return found
 
 
+@dataclass(frozen=True, slots=True)
 class _Rules:
     """Where binary values go."""
 
-    __slots__ = ("bulk", "limit", "skip_pixels")
+    bulk: Bulk | None
+    limit: int
+    skips_pixels: bool = False
 
-    def __init__(self, bulk: Bulk | None, limit: int, *, skip_pixels: bool) -> None:
-        self.bulk = bulk
-        self.limit = limit
-        self.skip_pixels = skip_pixels
+
+_INLINE: Final = _Rules(None, 0)
 
 
 def _data_set(place: Place, rules: _Rules, above: str) -> DataSet:
     found: DataSet = {}
     for tag in sorted(place.elements):
-        if is_shown(tag):
-            element = element_json(place, tag, place.elements[tag], rules, above)
-            if element is not None:
-                found[f"{tag:08X}"] = element
+        if is_shown(tag) and not (tag in PIXELS and rules.skips_pixels):
+            found[f"{tag:08X}"] = element_json(place, tag, place.elements[tag], rules, above)
     return found
 
 
@@ -74,11 +74,11 @@ def is_shown(tag: int) -> bool:
     return tag & 0xFFFF != 0 and tag > 0x0007FFFF and tag < 0xFFFE0000
 
 
-def element_json(place: Place, tag: int, raw: Raw, rules: _Rules, above: str) -> Element | None:
-    """One element; None for pixel data that is to be left out. `above` is the path down to its data set."""
+def element_json(place: Place, tag: int, raw: Raw, rules: _Rules, above: str) -> Element:
+    """One element. `above` is the path down to its data set."""
     vr = place.vr(tag, raw)
     if vr == "SQ":
-        return _sequence(place, tag, raw, rules, f"{above}{tag:08X}")
+        return _sequence(place, tag, rules, f"{above}{tag:08X}")
     if tag == CHARSET:
         # The JSON is UTF-8, whatever the file was.
         return {"vr": "CS", "Value": ["ISO_IR 192"]} if raw.length else {"vr": "CS"}
@@ -86,24 +86,36 @@ def element_json(place: Place, tag: int, raw: Raw, rules: _Rules, above: str) ->
         is_bulk = raw.length > rules.limit or tag in PIXELS
         if is_bulk and rules.bulk is not None:
             return {"vr": vr, "BulkDataURI": rules.bulk(f"{above}{tag:08X}")}
-        if tag in PIXELS and rules.skip_pixels:
-            return None
         return inline(vr, place.value(raw)) if raw.length else {"vr": vr}
     return place.read(tag, vr, place.value(raw))
 
 
-def _sequence(place: Place, tag: int, raw: Raw, rules: _Rules, path: str) -> Element:
-    values: list[DataSet] = []
+def _sequence(place: Place, tag: int, rules: _Rules, path: str) -> Element:
     if place.depth >= MAX_DEPTH:
         place.warn(tag, "is nested too deep to be shown")
-        return {"vr": "SQ"}
-    try:
-        for number, (start, end, coded) in enumerate(items(place.data, raw, explicit=place.is_explicit), 1):
-            found, _ = elements(place.data, start, end, explicit=coded)
-            values.append(_data_set(place.item(found, is_explicit=coded), rules, f"{path}/{number}/"))
-    except Invalid:
-        place.warn(tag, "is broken; items after the break are not shown")
+    values = [_data_set(item, rules, f"{path}/{number}/") for number, item in enumerate(children(place, tag), 1)]
     return {"vr": "SQ", "Value": values} if values else {"vr": "SQ"}
+
+
+def element_of(place: Place, tag: int, vr: str) -> Element:
+    """One element alone, read with `vr` where neither the bytes nor the dictionary tell its own."""
+    raw = place.elements[tag]
+    known = place.vr(tag, raw)
+    if known == "UN" and vr not in BINARY and vr != "SQ":
+        return place.read(tag, vr, place.value(raw))
+    return element_json(place, tag, raw, _INLINE, "")
+
+
+def children(place: Place, tag: int) -> Iterator[Place]:
+    """The items of a sequence as far as they can be read; none for what is not a sequence."""
+    raw = place.elements[tag]
+    if place.vr(tag, raw) != "SQ" or place.depth >= MAX_DEPTH:
+        return
+    try:
+        for start, end, coded in items(place.data, raw, explicit=place.is_explicit):
+            yield place.item(elements(place.data, start, end, explicit=coded)[0], is_explicit=coded)
+    except Invalid:
+        place.warn(tag, "is broken; items after the break are not read")
 
 
 def locate(data: Buffer, header: Header, path: str) -> Raw:
@@ -118,60 +130,48 @@ def locate(data: Buffer, header: Header, path: str) -> Raw:
     if len(tags) != len(numbers) + 1 or len(tags) > MAX_DEPTH:
         raise NotFound("a bulk data path ends with a tag")
     for tag, number in zip(tags, numbers, strict=False):
-        place = _item(place, tag, number)
+        found = islice(children(place, tag), number - 1, None) if tag in place.elements and number > 0 else iter(())
+        inner = next(found, None)
+        if inner is None:
+            raise NotFound("the instance has no such item")
+        place = inner
     raw = place.elements.get(tags[-1])
     if raw is None:
         raise NotFound("the instance has no such bulk data")
     return raw
 
 
-def _item(place: Place, tag: int, number: int) -> Place:
-    raw = place.elements.get(tag)
-    try:
-        found = items(place.data, raw, explicit=place.is_explicit) if raw and place.vr(tag, raw) == "SQ" else []
-        if not 1 <= number <= len(found):
-            raise NotFound("the instance has no such item")
-        start, end, coded = found[number - 1]
-        return place.item(elements(place.data, start, end, explicit=coded)[0], is_explicit=coded)
-    except Invalid as exc:
-        raise NotFound("the sequence that the path names is broken") from exc
-
-
 class Fragments:
     """JSON of elements that repeat byte by byte within a series. It holds patient data: one for a build, then drop it."""
 
-    __slots__ = ("_known",)
+    __slots__ = ("_known", "_limit")
 
-    def __init__(self) -> None:
+    def __init__(self, inline_limit: int = INLINE_LIMIT) -> None:
         self._known: dict[tuple[object, ...], bytes] = {}
+        self._limit = inline_limit
 
-    def instance(self, data: Buffer, header: Header, *, bulk: Bulk | None, transfer_syntax: str = "") -> bytes:
-        """The same as `to_json` with the usual limits, as UTF-8 text."""
+    def instance(self, data: Buffer, header: Header, transfer_syntax: str, bulk_base: str) -> bytes:
+        """The same as `to_json` gives, as UTF-8 text; the URI of bulk data is `bulk_base` and the path."""
         place = Place.top(data, header)
-        rules = _Rules(bulk, INLINE_LIMIT, skip_pixels=True)
+        rules = _Rules(lambda path: bulk_base + path, self._limit)
         parts: list[bytes] = []
-        available = _text(AVAILABLE_TRANSFER_SYNTAX, {"vr": "UI", "Value": [transfer_syntax]})
-        for tag in sorted({*header.elements, AVAILABLE_TRANSFER_SYNTAX} if transfer_syntax else header.elements):
-            if tag == AVAILABLE_TRANSFER_SYNTAX and transfer_syntax:
-                parts.append(available)
-            elif is_shown(tag) and (text := self._fragment(place, tag, header.elements[tag], rules)):
-                parts.append(text)
+        for tag in sorted({*header.elements, AVAILABLE_TRANSFER_SYNTAX}):
+            if tag == AVAILABLE_TRANSFER_SYNTAX:
+                parts.append(_text(tag, {"vr": "UI", "Value": [transfer_syntax]}))
+            elif is_shown(tag):
+                parts.append(self._fragment(place, tag, header.elements[tag], rules))
         return b"{" + b",".join(parts) + b"}"
 
     def _fragment(self, place: Place, tag: int, raw: Raw, rules: _Rules) -> bytes:
-        vr = raw.vr
-        # A VR of two letters other than UN is what the bytes say, so the JSON depends on nothing else; binary values
-        # have to be short enough to be inline, and sequences may hold a path in them.
-        is_plain = raw.length <= MAX_FRAGMENT and len(vr) == 2 and vr not in ("UN", "SQ") and tag not in PIXELS
-        if not is_plain:
-            element = element_json(place, tag, raw, rules, "")
-            return b"" if element is None else _text(tag, element)
-        key = (tag, vr, place.encodings, place.value(raw))
-        text = self._known.get(key)
+        # The JSON of a value whose VR stands in its bytes depends on nothing else but its character set. Others depend
+        # on elements around them, and long binary values and sequences may hold a URI.
+        is_own = raw.vr in SETTLED and raw.vr != "SQ" and raw.length <= MAX_FRAGMENT and tag not in PIXELS
+        key = (tag, raw.vr, place.encodings, place.value(raw)) if is_own else None
+        text = self._known.get(key) if key else None
         if text is None:
             element = element_json(place, tag, raw, rules, "")
-            text = _text(tag, element) if element is not None else b""
-            if len(self._known) < MAX_FRAGMENTS:
+            text = _text(tag, element)
+            if key and len(self._known) < MAX_FRAGMENTS and b"BulkDataURI" not in text:
                 self._known[key] = text
         return text
 
@@ -180,24 +180,10 @@ def _text(tag: int, element: Element) -> bytes:
     return b'"%08X":' % tag + orjson.dumps(element)
 
 
-def series_json(
-    instances: Iterable[tuple[Buffer, Header, str]], bulk_for: Callable[[str], Bulk], fragments: Fragments | None = None
-) -> bytes:
+def series_json(items: Iterable[tuple[Buffer, Header, str, str]], *, inline_limit: int = INLINE_LIMIT) -> bytes:
     """The metadata of many instances, a JSON array in their order.
 
-    Each comes with its data, header and stored transfer syntax; `bulk_for` gives the URIs of one SOP Instance UID.
+    Each comes with its data, its header, its stored transfer syntax, and what its BulkDataURIs begin with.
     """
-    cache = Fragments() if fragments is None else fragments
-    return (
-        b"["
-        + b",".join(
-            cache.instance(data, header, bulk=bulk_for(_uid(data, header)), transfer_syntax=syntax)
-            for data, header, syntax in instances
-        )
-        + b"]"
-    )
-
-
-def _uid(data: Buffer, header: Header) -> str:
-    raw = header.elements.get(SOP_INSTANCE)
-    return bytes(data[raw.offset : raw.offset + raw.length]).decode("latin-1").strip(" \0") if raw else ""
+    fragments = Fragments(inline_limit)
+    return b"[" + b",".join(fragments.instance(*item) for item in items) + b"]"

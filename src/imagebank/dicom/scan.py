@@ -79,8 +79,8 @@ class _Overrun(Exception):
 def scan(data: Buffer, *, size: int | None = None) -> Header:
     """Find every top-level element of a file with or without the Part 10 header.
 
-    `data` is the file or its leading part, `size` the length of the file in bytes. Only the value of native pixel
-    data may lie outside a leading part: otherwise raises More. Raises Invalid with the reason in words, and Odd for
+    `data` is the file or its leading part, `size` the length of the file in bytes. Only the value of pixel data may lie
+    outside a leading part, and is then taken to reach to the end where its length is undefined: otherwise raises More. Raises Invalid with the reason in words, and Odd for
     what needs a full reader.
     """
     have = len(data)
@@ -208,6 +208,8 @@ def elements(data: Buffer, start: int, end: int, *, explicit: bool) -> tuple[dic
         position = walk(data, start, end, end, found)
     except _Overrun as stop:
         position = stop.position
+    except Odd as exc:
+        raise Invalid(str(exc)) from exc
     if position > end:
         raise Invalid(f"an item ends within {name_of(next(reversed(found)))}")
     return found, position
@@ -354,6 +356,8 @@ def _unfinished(start: int, position: int, have: int, size: int, place: tuple[in
     """A value of undefined length that runs to the end of the file without its delimiter."""
     tag, vr, found = place
     if have < size:
+        if tag in PIXELS:
+            return size  # a leading part may end within the pixel data: it is the last element nearly always
         raise More
     if tag in PIXELS and position == size:
         return position  # nothing else is missing

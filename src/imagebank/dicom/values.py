@@ -14,7 +14,7 @@ from imagebank.model.imaging import Element
 
 CHARSET: Final = 0x00080005
 BINARY: Final = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "UN"))
-_SETTLED: Final = KNOWN - {"UN"}
+SETTLED: Final = KNOWN - {"UN"}
 _PIXEL_REPRESENTATION: Final = 0x00280103
 # PS3.3 C.11.1.1: the first number of these counts entries and is unsigned, whatever the VR.
 _LUT_DESCRIPTORS: Final = frozenset((0x00281101, 0x00281102, 0x00281103, 0x00283002))
@@ -68,7 +68,7 @@ class Place:
     def vr(self, tag: int, raw: Raw) -> str:
         """The VR to read an element with: written, by dictionary, or settled by other elements (PS3.5 A.1)."""
         vr = raw.vr
-        if vr in _SETTLED:
+        if vr in SETTLED:
             return vr
         if vr not in KNOWN and len(vr) == 2:
             self.warn(tag, "has a VR that DICOM does not know")
@@ -77,7 +77,7 @@ class Place:
         if len(vr) == 2:
             creator = creator_tag(tag)
             vr = standard_vr(tag) if creator is None else private_vr(tag, self._text(creator))
-        if vr in _SETTLED or vr == "UN":
+        if vr in SETTLED or vr == "UN":
             return vr
         if vr == "US or SS":
             return "SS" if self._is_signed() else "US"

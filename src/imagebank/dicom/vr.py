@@ -3,7 +3,8 @@
 from functools import lru_cache
 from typing import Final
 
-from pydicom.datadict import DicomDictionary, dictionary_VR, keyword_for_tag, private_dictionary_VR
+from pydicom._dicom_dict import DicomDictionary
+from pydicom.datadict import dictionary_VR, keyword_for_tag, private_dictionary_VR
 
 LONG: Final = {vr.encode(): vr for vr in ("OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV")}
 """VRs with a reserved field and a length of 32 bits in explicit coding (PS3.5 7.1.2)."""
@@ -18,7 +19,9 @@ SHORT: Final = {
 """VRs with a length of 16 bits in explicit coding."""
 
 KNOWN: Final = frozenset(LONG.values()) | frozenset(SHORT.values())
-STANDARD: Final[dict[int, str]] = {tag: row[0] for tag, row in DicomDictionary.items()}
+
+STANDARD: Final[dict[int, str]] = {tag: row[0] for tag, row in DicomDictionary.items() if 0 < tag < 0xFFFE0000}
+"""Without the delimiters of items and sequences, which are no elements, and without what a run of zeros looks like."""
 
 
 @lru_cache(maxsize=4096)

@@ -1,0 +1,258 @@
+"""What the index keeps of one object, read from its header."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from imagebank.dicom.dicomjson import children, element_of
+from imagebank.dicom.frames import pixels_of
+from imagebank.dicom.read import Converted, open_header
+from imagebank.dicom.scan import Buffer, Header
+from imagebank.dicom.values import Place
+from imagebank.dicom.vr import creator_tag, name_of
+from imagebank.errors import Invalid, Unsupported
+from imagebank.model.attribute import MAIN, Attribute, Catalogue, Level, Path
+from imagebank.model.imaging import DataSet, Description, Element
+from imagebank.model.person import PatientId, fold
+from imagebank.model.query import comparable_date, comparable_time
+from imagebank.model.uid import Uid
+
+_MEDIA_STORAGE_DIRECTORY: Final = "1.2.840.10008.1.3.10"
+_INTEGERS: Final = frozenset(("IS", "US", "SS", "UL", "SL", "UV", "SV"))
+_DATES: Final = (0x00080020, 0x00080030)
+# What an index can hold and anybody would search for; longer values are cut, never lost: the object has them.
+_MAX_VALUE: Final = 1024
+_MAX_VALUES: Final = 1000
+_MAIN_KEYS: Final = frozenset(attribute.path for attribute in MAIN)
+
+
+def describe(data: Buffer, *, size: int | None = None, catalogue: Catalogue, organization: str) -> Description:
+    """Read the identifiers, the indexed attributes and the place of the pixel data.
+
+    The data set's UIDs count: where the file's header (group 2) names another SOP instance, that is a warning, as
+    every reader of the object sees the data set. The issuer of the patient's identifier is the one in the data set,
+    else `organization`.
+
+    Raises Invalid for what cannot be read or lacks a Study, Series or SOP Instance UID or SOP Class UID, Unsupported
+    for a media directory, and More when a leading part does not reach.
+    """
+    opened = open_header(data, size=size)
+    image, header = (opened.data, opened.header) if isinstance(opened, Converted) else (data, opened)
+    place = Place.top(image, header)
+    warnings: dict[str, None] = dict.fromkeys(header.warnings)
+    _refuse_directory(image, header)
+    study, series, uid, sop_class = (_uid(place, tag) for tag in (0x0020000D, 0x0020000E, 0x00080018, 0x00080016))
+    levels = _levels(place, catalogue)
+    pixels = pixels_of(image, header, warnings)
+    if pixels and isinstance(opened, Converted):
+        pixels = replace(pixels, offset=0, length=0, frame_table=b"", direct=False)
+    declared = _declared(place, catalogue, warnings)
+    _check(place, image, header, uid, sop_class, levels, warnings)
+    return Description(
+        study=study,
+        series=series,
+        uid=uid,
+        sop_class=sop_class,
+        transfer_syntax=opened.transfer_syntax,
+        patient=_patient(levels, organization),
+        levels=levels,
+        declared=declared,
+        dataset_offset=opened.dataset_offset,
+        pixels=pixels,
+        warnings=(*warnings, *place.warnings),
+    )
+
+
+def _refuse_directory(data: Buffer, header: Header) -> None:
+    raw = header.meta.get(0x00020002)
+    kind = _plain(bytes(data[raw.offset : raw.offset + raw.length])) if raw else ""
+    # PS3.3 F.3.2.2: only a directory has a Directory Record Sequence.
+    if kind == _MEDIA_STORAGE_DIRECTORY or 0x00041220 in header.elements:
+        raise Unsupported("this is a DICOMDIR, the table of contents of a medium; deposit the files that it lists")
+
+
+def _plain(value: bytes) -> str:
+    return value.decode("latin-1").strip(" \0")
+
+
+def _uid(place: Place, tag: int) -> Uid:
+    """An identifier that nothing may guess. Raises Invalid."""
+    raw = place.elements.get(tag)
+    text = _plain(place.value(raw)) if raw and raw.length <= 256 else ""
+    if not text:
+        raise Invalid(f"the object has no {name_of(tag)}")
+    try:
+        return Uid.parse(text)
+    except Invalid as exc:
+        raise Invalid(f"{name_of(tag)} is not a UID: {exc}") from None
+
+
+def _patient(levels: tuple[DataSet, ...], organization: str) -> PatientId:
+    patient = levels[Level.PATIENT]
+    issuer, identifier = (_first(patient.get(key)) for key in ("00100021", "00100020"))
+    return PatientId(issuer or organization, identifier)
+
+
+def _first(element: Element | None) -> str:
+    values = (element or {}).get("Value") or [""]
+    return "" if values[0] is None else str(values[0])
+
+
+def _levels(place: Place, catalogue: Catalogue) -> tuple[DataSet, DataSet, DataSet, DataSet]:
+    """The attributes of each level as far as the object has them; of sequences only what the catalogue names."""
+    levels: tuple[DataSet, DataSet, DataSet, DataSet] = ({}, {}, {}, {})
+    inner: dict[tuple[Level, int], list[Attribute]] = {}
+    for attribute in catalogue.attributes:
+        if attribute.computed or attribute.creator:
+            continue
+        tag = attribute.path[0]
+        if len(attribute.path) > 1:
+            inner.setdefault((attribute.level, tag), []).append(attribute)
+        elif tag in place.elements:
+            levels[attribute.level][f"{tag:08X}"] = element_of(place, tag, attribute.vr)
+    for (level, tag), attributes in inner.items():
+        if tag in place.elements:
+            levels[level][f"{tag:08X}"] = _narrowed(place, tag, [(a.path[1:], a.vr) for a in attributes])
+    for found in levels:
+        ordered = sorted(found.items())
+        found.clear()
+        found.update(ordered)
+    return levels
+
+
+def _narrowed(place: Place, tag: int, paths: list[tuple[Path, str]]) -> Element:
+    """A sequence with nothing in its items but the attributes at `paths`."""
+    values: list[DataSet] = []
+    for item in children(place, tag):
+        found: DataSet = {}
+        for path, vr in sorted(paths):
+            if path[0] not in item.elements:
+                continue
+            key = f"{path[0]:08X}"
+            if len(path) == 1:
+                found[key] = element_of(item, path[0], vr)
+            elif key not in found:
+                found[key] = _narrowed(item, path[0], [(p[1:], v) for p, v in paths if p[0] == path[0] and len(p) > 1])
+        values.append(found)
+    return {"vr": "SQ", "Value": values} if values else {"vr": "SQ"}
+
+
+def _declared(place: Place, catalogue: Catalogue, warnings: dict[str, None]) -> Mapping[Path, tuple[str, ...]]:
+    found: dict[Path, tuple[str, ...]] = {}
+    for attribute in catalogue.declared:
+        if attribute.computed:
+            continue
+        values: dict[str, None] = {}
+        for element in _elements(place, attribute, attribute.path):
+            forms, all_read = _forms(attribute, element)
+            values.update(dict.fromkeys(forms))
+            if not all_read:
+                warnings[f"{attribute.keyword} has a value that cannot be searched for"] = None
+        if values:
+            found[attribute.path] = tuple(values)[:_MAX_VALUES]
+    return found
+
+
+def _elements(place: Place, attribute: Attribute, path: Path) -> Iterable[Element]:
+    """Every element at a path, in all items on the way."""
+    tag = _actual(place, path[0], attribute.creator)
+    if tag is None or tag not in place.elements:
+        return
+    if len(path) == 1:
+        yield element_of(place, tag, attribute.vr)
+        return
+    for item in children(place, tag):
+        yield from _elements(item, attribute, path[1:])
+
+
+def _actual(place: Place, tag: int, creator: str) -> int | None:
+    """Where a private tag is in this object: the block is the one that its creator reserved (PS3.5 7.8.1)."""
+    if not creator or creator_tag(tag) is None:
+        return tag
+    group = tag & 0xFFFF0000
+    for block in range(0x10, 0x100):
+        raw = place.elements.get(group | block)
+        if raw is not None and _plain(place.value(raw)) == creator:
+            return group | block << 8 | tag & 0xFF
+    return None
+
+
+def comparison(attribute: Attribute, element: Element) -> tuple[str, ...]:
+    """The forms in which an element's values are compared with a query's; values that cannot be read give none.
+
+    A name gives one form for each of its writings, and the whole when there are several.
+    """
+    return _forms(attribute, element)[0]
+
+
+def _forms(attribute: Attribute, element: Element) -> tuple[tuple[str, ...], bool]:
+    found: dict[str, None] = {}
+    all_read = True
+    for value in element.get("Value", ()):
+        if value is None:
+            continue
+        try:
+            for form in _form(attribute, value):
+                found[form[:_MAX_VALUE]] = None
+        except (Invalid, ValueError):
+            all_read = False
+    return tuple(form for form in found if form), all_read
+
+
+def _form(attribute: Attribute, value: Any) -> tuple[str, ...]:
+    """One value's forms. Raises Invalid or ValueError when the value is none of its VR."""
+    if isinstance(value, dict):
+        return _name_forms([str(value.get(key, "")) for key in ("Alphabetic", "Ideographic", "Phonetic")])
+    if attribute.vr == "PN":
+        return _name_forms(str(value).split("="))
+    return (_single_form(attribute, value),)
+
+
+def _single_form(attribute: Attribute, value: Any) -> str:
+    if attribute.vr in _INTEGERS:
+        return str(int(value))
+    if isinstance(value, float):
+        return f"{value:.15g}"
+    text = str(value).strip(" \0")
+    match attribute.vr:
+        case "DA":
+            return comparable_date(text)
+        case "TM":
+            return comparable_time(text)
+        case _:
+            return fold(text) if attribute.folded else text
+
+
+def _name_forms(groups: list[str]) -> tuple[str, ...]:
+    # Trailing empty components carry no meaning (PS3.5 6.2.1.1).
+    folded = [fold(group).strip(" ").rstrip("^") for group in groups]
+    given = [group for group in folded if group]
+    return (*given, "=".join(folded).rstrip("=")) if len(given) > 1 else tuple(given)
+
+
+def _check(
+    place: Place,
+    data: Buffer,
+    header: Header,
+    uid: Uid,
+    sop_class: Uid,
+    levels: tuple[DataSet, ...],
+    warnings: dict[str, None],
+) -> None:
+    """Say what was tolerated."""
+    for tag, held in ((0x00020003, uid), (0x00020002, sop_class)):
+        raw = header.meta.get(tag)
+        told = _plain(bytes(data[raw.offset : raw.offset + raw.length])) if raw else ""
+        if told and told != held:
+            warnings[f"{name_of(tag)} in the file's header differs from the data set's, which counts"] = None
+    if not _first(levels[Level.PATIENT].get("00100020")):
+        warnings["PatientID is missing; the object cannot be found by patient until somebody assigns it"] = None
+    for tag in _DATES:
+        if not _first(levels[Level.STUDY].get(f"{tag:08X}")):
+            warnings[f"{name_of(tag)} is missing"] = None
+    if any(raw.length % 2 for raw in place.elements.values()):
+        warnings["some values have an odd length"] = None
+    for attribute in MAIN:
+        element = levels[attribute.level].get(attribute.key) if attribute.vr in ("DA", "TM", "IS") else None
+        if element and not _forms(attribute, element)[1]:
+            warnings[f"{attribute.keyword} has a value that cannot be searched for"] = None
