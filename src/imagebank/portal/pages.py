@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass
 from http import HTTPStatus
+from pathlib import Path
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope as ASGIScope
 
 from imagebank.actions import retrieve, search
 from imagebank.bank import Bank
@@ -17,7 +20,7 @@ from imagebank.model.attribute import Level
 from imagebank.model.imaging import DataSet, Instance, Selection
 from imagebank.model.query import Condition, OneOf, Query
 from imagebank.model.uid import Uid
-from imagebank.portal import criteria, launch, report, waveform, wording
+from imagebank.portal import criteria, launch, report, signin, waveform, wording
 from imagebank.portal.layout import for_the_signed_in, page, read_own_form, see_other
 from imagebank.portal.signin import SEARCH_COOKIE, is_https
 
@@ -276,10 +279,24 @@ async def download_original(request: Request, principal: Principal) -> Response:
 
 _OBJECT = "/studies/{study}/series/{series}/instances/{instance}"
 
-ROUTES: list[BaseRoute] = [
-    Route("/", list_studies, methods=["GET"]),
-    Route("/search", seek, methods=["POST"]),
-    Route("/studies/{study}", show_study, methods=["GET"]),
-    Route(_OBJECT, show_object, methods=["GET"]),
-    Route(f"{_OBJECT}/original", download_original, methods=["GET"]),
-]
+
+class _Static(StaticFiles):
+    """Style sheets and the mark: asked for again each time, so that an upgrade is seen at once."""
+
+    async def get_response(self, path: str, scope: ASGIScope) -> Response:
+        response = await super().get_response(path, scope)
+        response.headers.update({"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"})
+        return response
+
+
+def portal_routes() -> list[BaseRoute]:
+    """Pages, sign-in and static files, to be served at the root."""
+    return [
+        Route("/", list_studies, methods=["GET"]),
+        Route("/search", seek, methods=["POST"]),
+        Route("/studies/{study}", show_study, methods=["GET"]),
+        Route(_OBJECT, show_object, methods=["GET"]),
+        Route(f"{_OBJECT}/original", download_original, methods=["GET"]),
+        *signin.ROUTES,
+        Mount("/static", _Static(directory=Path(__file__).parent / "static")),
+    ]
