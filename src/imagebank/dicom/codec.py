@@ -7,7 +7,7 @@ what the data set declares.
 import math
 import struct
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -15,6 +15,7 @@ import imagecodecs
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from imagebank.dicom import codestream
 from imagebank.dicom.layout import (
@@ -23,18 +24,21 @@ from imagebank.dicom.layout import (
     HTJ2K,
     HTJ2K_RPCL,
     J2K,
+    J2K_FAMILY,
     JPEG_BASELINE,
     JPEG_FAMILY,
     JPEG_SV1,
     JPEGLS,
     JPEGLS_FAMILY,
     JPEGXL_FAMILY,
-    J2K_FAMILY,
     NATIVE,
     RLE,
     Layout,
 )
 from imagebank.errors import Invalid, Mismatch, Unsupported
+
+_FREE_CELLS = 64 << 20
+_CELLS_PER_BYTE = 64
 
 Cells = NDArray[Any]
 """Pixel cells of one frame: (rows, columns, samples)."""
@@ -60,26 +64,12 @@ def decode(data: bytes | memoryview, layout: Layout) -> Frame:
     syntax = layout.transfer_syntax
     if syntax in NATIVE:
         return _native(data, layout)
-    if syntax in JPEG_FAMILY:
-        return _jpeg(bytes(data), layout)
-    if syntax in JPEGLS_FAMILY:
-        found = codestream.jpeg(data)
-        _compare(found, layout)
-        cells = imagecodecs.jpegls_decode(bytes(data))
-        return Frame(_fit(cells, layout, found.precision), _upsampled(layout.photometric))
-    if syntax in J2K_FAMILY:
-        return _jpeg2000(bytes(data), layout)
-    if syntax in JPEGXL_FAMILY:
-        shape = (layout.rows, layout.columns, 3)[: 2 if layout.samples == 1 else 3]
-        # The given array makes the decoder refuse another size before it decodes.
-        out = np.empty(shape, np.uint8 if layout.bits_allocated == 8 else np.uint16)
-        cells = imagecodecs.jpegxl_decode(bytes(data), numthreads=1, out=out)
-        return Frame(_fit(cells, layout, layout.bits_allocated), "RGB" if layout.samples == 3 else layout.photometric)
-    if syntax == RLE:
-        return _rle(data, layout)
-    if syntax == DEFLATED_FRAMES:
-        raw = zlib.decompressobj(-15).decompress(bytes(data), layout.frame_bytes + 1)
-        return _native(raw, layout)
+    # Codecs work in up to eight bytes a cell: a small codestream must not ask for much memory.
+    if layout.pixels * layout.samples > max(_FREE_CELLS, _CELLS_PER_BYTE * len(data)):
+        raise Unsupported(f"a frame of {layout.columns} x {layout.rows} in {len(data)} bytes is not decoded")
+    for family, decoder in _DECODERS:
+        if syntax in family:
+            return decoder(bytes(data), layout)
     raise Unsupported(f"pixel data in transfer syntax {syntax} cannot be decoded here")
 
 
@@ -116,16 +106,16 @@ def _jpeg(data: bytes, layout: Layout) -> Frame:
     if layout.samples == 1:
         return Frame(_fit(_any_jpeg(data, found), layout, found.precision), layout.photometric)
     if found.is_lossless:
-        cells = _any_jpeg(data, found, colorspace="RGB", outcolorspace="RGB")
+        cells = _any_jpeg(data, found, "RGB", "RGB")
         return Frame(_fit(cells, layout, found.precision), _upsampled(layout.photometric))
     source = "RGB" if _is_rgb(found, layout.photometric) else "YCBCR"
-    cells = _any_jpeg(data, found, colorspace=source, outcolorspace="RGB")
+    cells = _any_jpeg(data, found, source, "RGB")
     return Frame(_fit(cells, layout, found.precision), "RGB")
 
 
-def _any_jpeg(data: bytes, found: codestream.Header, **colour: str) -> Cells:
+def _any_jpeg(data: bytes, found: codestream.Header, source: str | None = None, shown: str | None = None) -> Cells:
     try:
-        return imagecodecs.jpeg8_decode(data, **colour)
+        return imagecodecs.jpeg8_decode(data, colorspace=source, outcolorspace=shown)
     except imagecodecs.Jpeg8Error:
         # libjpeg-turbo knows neither all predictors at all precisions nor every odd restart interval.
         if not found.is_lossless:
@@ -156,7 +146,26 @@ def _jpeg2000(data: bytes, layout: Layout) -> Frame:
     return Frame(_fit(known, layout, found.precision), _upsampled(photometric))
 
 
-def _rle(data: bytes | memoryview, layout: Layout) -> Frame:
+def _jpegls(data: bytes, layout: Layout) -> Frame:
+    found = codestream.jpeg(data)
+    _compare(found, layout)
+    return Frame(_fit(imagecodecs.jpegls_decode(data), layout, found.precision), _upsampled(layout.photometric))
+
+
+def _jpegxl(data: bytes, layout: Layout) -> Frame:
+    shape = (layout.rows, layout.columns, 3)[: 2 if layout.samples == 1 else 3]
+    # The given array makes the decoder refuse another size before it decodes.
+    out = np.empty(shape, np.uint8 if layout.bits_allocated == 8 else np.uint16)
+    cells = imagecodecs.jpegxl_decode(data, numthreads=1, out=out)
+    return Frame(_fit(cells, layout, layout.bits_allocated), "RGB" if layout.samples == 3 else layout.photometric)
+
+
+def _deflated(data: bytes, layout: Layout) -> Frame:
+    raw = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, layout.frame_bytes + 1)
+    return _native(raw, layout)
+
+
+def _rle(data: bytes, layout: Layout) -> Frame:
     """PS3.5 annex G: one segment a byte plane, most significant first."""
     if layout.bits_allocated == 1:
         raise Unsupported("RLE of single bits is not supported")
@@ -174,6 +183,16 @@ def _rle(data: bytes | memoryview, layout: Layout) -> Frame:
             raise Mismatch("an RLE segment is shorter than the declared image")
     cells = np.ascontiguousarray(planes.transpose(2, 0, 1)).view(layout.dtype)
     return Frame(cells.reshape(layout.rows, layout.columns, layout.samples), _upsampled(layout.photometric))
+
+
+_DECODERS: tuple[tuple[Collection[str], Callable[[bytes, Layout], Frame]], ...] = (
+    (JPEG_FAMILY, _jpeg),
+    (JPEGLS_FAMILY, _jpegls),
+    (J2K_FAMILY, _jpeg2000),
+    (JPEGXL_FAMILY, _jpegxl),
+    ((RLE,), _rle),
+    ((DEFLATED_FRAMES,), _deflated),
+)
 
 
 def _compare(found: codestream.Header, layout: Layout) -> None:
@@ -194,8 +213,10 @@ def _fit(cells: Cells, layout: Layout, precision: int) -> Cells:
     spare = layout.bits_allocated - precision
     unsigned = cells.astype(f"<u{layout.dtype.itemsize}")
     if not layout.is_signed:
-        return unsigned & np.array((1 << precision) - 1, unsigned.dtype)
-    return (unsigned << spare).view(layout.dtype) >> spare
+        unsigned &= np.array((1 << precision) - 1, unsigned.dtype)
+        return unsigned
+    signed: Cells = (unsigned << spare).view(layout.dtype) >> spare
+    return signed
 
 
 def _upsampled(photometric: str) -> str:
@@ -210,7 +231,8 @@ def encode(frame: Frame, layout: Layout, target: str) -> tuple[bytes, str]:
     if layout.value != "int" or layout.bits_allocated == 1 or target not in _ENCODERS:
         raise Unsupported(f"these pixels cannot be encoded in transfer syntax {target}")
     cells = frame.cells.squeeze(axis=2) if layout.samples == 1 else frame.cells
-    return _ENCODERS[target](np.ascontiguousarray(cells), frame.photometric)
+    data, photometric = _ENCODERS[target](np.ascontiguousarray(cells), frame.photometric)
+    return bytes(data), photometric
 
 
 def _as_unsigned(cells: Cells) -> Cells:
@@ -220,7 +242,7 @@ def _as_unsigned(cells: Cells) -> Cells:
     return cells.view(f"<u{cells.dtype.itemsize}")
 
 
-def _encode_rle(cells: Cells, photometric: str) -> tuple[bytes, str]:
+def _encode_rle(cells: Cells, photometric: str) -> tuple[bytes | bytearray, str]:
     size = cells.dtype.itemsize
     rows, columns = cells.shape[:2]
     planes = cells.reshape(rows, columns, -1).view(np.uint8).reshape(rows, columns, -1, size)
@@ -236,12 +258,16 @@ def _encode_rle(cells: Cells, photometric: str) -> tuple[bytes, str]:
     return struct.pack("<16I", len(segments), *starts, *[0] * (15 - len(starts))) + b"".join(segments), photometric
 
 
-def _encode_sv1(cells: Cells, photometric: str) -> tuple[bytes, str]:
-    plain = {"colorspace": "RGB", "outcolorspace": "RGB"} if cells.ndim == 3 else {}
-    return imagecodecs.jpeg8_encode(_as_unsigned(cells), lossless=True, predictor=1, **plain), photometric
+def _encode_sv1(cells: Cells, photometric: str) -> tuple[bytes | bytearray, str]:
+    # Named alike on both sides, the colours are left as they are.
+    plain = "RGB" if cells.ndim == 3 else None
+    data = imagecodecs.jpeg8_encode(
+        _as_unsigned(cells), lossless=True, predictor=1, colorspace=plain, outcolorspace=plain
+    )
+    return data, photometric
 
 
-def _encode_jpegls(cells: Cells, photometric: str) -> tuple[bytes, str]:
+def _encode_jpegls(cells: Cells, photometric: str) -> tuple[bytes | bytearray, str]:
     return imagecodecs.jpegls_encode(_as_unsigned(cells), 0), photometric
 
 
@@ -249,7 +275,7 @@ def _is_mixed(cells: Cells, photometric: str) -> bool:
     return cells.ndim == 3 and photometric == "RGB"
 
 
-def _encode_j2k(cells: Cells, photometric: str) -> tuple[bytes, str]:
+def _encode_j2k(cells: Cells, photometric: str) -> tuple[bytes | bytearray, str]:
     if cells.dtype.itemsize > 2:
         raise Unsupported("this transfer syntax holds at most 16 bits a sample")
     mixed = _is_mixed(cells, photometric)
@@ -261,7 +287,7 @@ def _encode_j2k(cells: Cells, photometric: str) -> tuple[bytes, str]:
     return data, "YBR_RCT" if mixed else photometric
 
 
-def _encode_htj2k(cells: Cells, photometric: str) -> tuple[bytes, str]:
+def _encode_htj2k(cells: Cells, photometric: str) -> tuple[bytes | bytearray, str]:
     if cells.dtype.itemsize > 2:
         raise Unsupported("this transfer syntax holds at most 16 bits a sample")
     mixed = _is_mixed(cells, photometric)
@@ -269,7 +295,7 @@ def _encode_htj2k(cells: Cells, photometric: str) -> tuple[bytes, str]:
     return data, "YBR_RCT" if mixed else photometric
 
 
-def _encode_baseline(cells: Cells, photometric: str) -> tuple[bytes, str]:
+def _encode_baseline(cells: Cells, photometric: str) -> tuple[bytes | bytearray, str]:
     if cells.dtype != np.uint8:
         raise Unsupported("JPEG Baseline holds 8 unsigned bits a sample")
     if cells.ndim == 2:
@@ -280,7 +306,7 @@ def _encode_baseline(cells: Cells, photometric: str) -> tuple[bytes, str]:
     ), "YBR_FULL_422"
 
 
-_ENCODERS: dict[str, Callable[[Cells, str], tuple[bytes, str]]] = {
+_ENCODERS: dict[str, Callable[[Cells, str], tuple[bytes | bytearray, str]]] = {
     RLE: _encode_rle,
     JPEG_SV1: _encode_sv1,
     JPEGLS: _encode_jpegls,
@@ -295,12 +321,17 @@ def to_rgb(cells: Cells, photometric: str) -> Cells:
     """Eight-bit colour cells as red, green and blue (PS3.3 C.7.6.3.1.2)."""
     if photometric not in _CHROMA:
         return cells
-    luma = cells[..., 0].astype(np.float32)
-    blue, red = cells[..., 1].astype(np.float32) - 128, cells[..., 2].astype(np.float32) - 128
     if photometric.startswith("YBR_PARTIAL"):
-        luma, blue, red = (luma - 16) * 255 / 219, blue * 255 / 224, red * 255 / 224
-    mixed = (luma + 1.402 * red, luma - 0.344136 * blue - 0.714136 * red, luma + 1.772 * blue)
-    return np.stack([np.clip(np.rint(c), 0, 255).astype(np.uint8) for c in mixed], axis=-1)
+        cells = _stretched(cells)
+    return np.asarray(Image.fromarray(np.ascontiguousarray(cells), "YCbCr").convert("RGB"))
+
+
+def _stretched(cells: Cells) -> Cells:
+    """Partial range, 16 to 235 and 16 to 240, brought to the full one."""
+    steps = np.arange(256, dtype=np.float32)
+    luma, chroma = (steps - 16) * (255 / 219), (steps - 128) * (255 / 224) + 128
+    tables = [np.clip(np.rint(table), 0, 255).astype(np.uint8) for table in (luma, chroma, chroma)]
+    return np.stack([table[cells[..., n]] for n, table in enumerate(tables)], axis=-1)
 
 
 def native_bytes(frame: Frame, layout: Layout) -> bytes:
@@ -319,10 +350,11 @@ def recode(header: dict[str, Any], payload: memoryview) -> tuple[dict[str, Any],
         frame = decode(payload[at : at + size], layout)
         at += size
         if target in NATIVE:
-            data, photometric = native_bytes(frame, layout), frame.photometric
+            photometric = frame.photometric
+            frames.append(native_bytes(frame, layout))
         else:
             data, photometric = encode(frame, layout, target)
-        frames.append(bytes(data))
+            frames.append(data)
     return {"sizes": [len(f) for f in frames], "photometric": photometric}, frames
 
 

@@ -4,18 +4,19 @@ This is arithmetic on the header; no frame is decoded here.
 """
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 from pydicom.encaps import generate_frames
 
+from imagebank.dicom.frames import pixels_of, spans
 from imagebank.dicom.scan import DEFLATED_LE, EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE, Buffer, Header, Raw, is_undefined
 from imagebank.errors import Invalid, Mismatch, NotFound, Unsupported
 from imagebank.model.uid import Uid
 
-FRAME_BYTES: Final = 256 << 20
+FRAME_BYTES: Final = 512 << 20
 """Largest frame that is decoded, in native bytes."""
 
 EXPLICIT: Final = EXPLICIT_LE
@@ -131,9 +132,10 @@ def layout_of(data: Buffer, header: Header, tag: int | None = None) -> Layout:
     Raises Unsupported when it has no pixel data, Invalid for a declaration that cannot be.
     """
     found = pixel_element(header)
-    if found is None and tag is None:
+    tag = found[0] if found else tag
+    if tag is None:
         raise Unsupported("this object has no pixel data")
-    tag, elements = (found[0] if found else tag), header.elements
+    elements = header.elements
     bits = number(data, elements, 0x00280100, 0)
     bits = {_FLOAT: 32, _DOUBLE: 64}.get(tag, bits)
     stored = number(data, elements, 0x00280101, bits)
@@ -184,11 +186,11 @@ def frames_of(data: Buffer, header: Header, layout: Layout, numbers: Sequence[in
     raw, count = found[1], frame_count(data, header)
     if numbers is not None and any(not 1 <= n <= count for n in numbers):
         raise NotFound(f"the image has frames 1 to {count}")
+    wanted = range(1, count + 1) if numbers is None else numbers
     if is_undefined(data, raw):
-        return _encapsulated(data, header, raw, count, numbers)
+        return _encapsulated(data, header, raw, count, wanted)
     if raw.length * 8 < layout.frame_bits * count:
         raise Mismatch("the pixel data is shorter than Rows, Columns, BitsAllocated and NumberOfFrames say")
-    wanted = range(1, count + 1) if numbers is None else numbers
     return [_native_frame(data, raw, layout, n) for n in wanted]
 
 
@@ -202,24 +204,24 @@ def _native_frame(data: Buffer, raw: Raw, layout: Layout, frame: int) -> bytes:
     return np.packbits(bits, bitorder="little").tobytes()
 
 
-def _encapsulated(data: Buffer, header: Header, raw: Raw, count: int, numbers: Sequence[int] | None) -> list[bytes]:
+def _encapsulated(data: Buffer, header: Header, raw: Raw, count: int, wanted: Sequence[int]) -> list[bytes]:
+    pixels = pixels_of(data, header)
+    if pixels is not None and pixels.direct and pixels.frames == count:
+        return [b"".join(bytes(data[at : at + size]) for at, size in spans(pixels, n - 1)) for n in wanted]
+    # The numbers contradict each other. The frames that are there may be had all the same.
+    kept: dict[int, bytes] = {}
     value = bytes(data[raw.offset : raw.offset + raw.length])
-    wanted = None if numbers is None else set(numbers)
     try:
-        frames: Iterable[bytes] = generate_frames(
-            value, number_of_frames=count, extended_offsets=_offsets(data, header)
-        )
-        kept = {}
-        for n, frame in enumerate(frames, 1):
-            if wanted is None or n in wanted:
-                kept[n] = frame
-            if n == count or (wanted is not None and len(kept) == len(wanted)):
+        found = generate_frames(value, number_of_frames=count, extended_offsets=_offsets(data, header))
+        for n, frame in enumerate(found, 1):
+            if n > max(wanted):
                 break
+            kept[n] = frame
     except (ValueError, struct.error, IndexError, EOFError) as error:
         raise Invalid("the encapsulated pixel data is broken; the frames cannot be told apart") from error
-    if len(kept) < (count if wanted is None else len(wanted)):
+    if any(n not in kept for n in wanted):
         raise Mismatch("there are fewer encapsulated frames than NumberOfFrames says")
-    return list(kept.values()) if numbers is None else [kept[n] for n in numbers]
+    return [kept[n] for n in wanted]
 
 
 def _offsets(data: Buffer, header: Header) -> tuple[bytes, bytes] | None:

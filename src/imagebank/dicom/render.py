@@ -3,13 +3,13 @@
 import math
 import struct
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Final
 
 from imagebank.dicom.layout import DECODABLE, frame_count, frames_of, layout_of, pixel_element
 from imagebank.dicom.read import normalise
 from imagebank.dicom.sandbox import Sandbox
-from imagebank.dicom.scan import Header, Raw, scan
+from imagebank.dicom.scan import Header, scan
 from imagebank.errors import Invalid, Unsupported
 
 MEDIA_TYPES: Final = ("image/jpeg", "image/png", "image/gif")

@@ -86,16 +86,20 @@ class Sandbox:
         except _Lost as lost:
             # The cause stays in the log: the caller can only be told that these bytes are not decodable.
             _log.warning("decoder lost in %s: %s", task, lost)
-            child = _end(child)
+            _end(child)
+            child = None
             raise Invalid(f"{_UNDECODABLE} ({lost})") from None
         except BaseException:
             # Also an interrupt: a half-read answer must never be taken for the next one.
-            child = _end(child)
+            _end(child)
+            child = None
             raise
         finally:
             if child is not None:
                 child.busy_s += time.monotonic() - began
-                child = _end(child) if child.busy_s > _RETIRE_S else child
+                if child.busy_s > _RETIRE_S:
+                    child.end()
+                    child = None
             self._give(child)
         return _judge(answer)
 

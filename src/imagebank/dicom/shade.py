@@ -23,7 +23,7 @@ Curve = Callable[[Values], Values]
 
 # PS3.3 C.8.7.1.1.2: there the modality LUT leads to intensities for arithmetic, not for display.
 _NOT_FOR_DISPLAY = {"1.2.840.10008.5.1.4.1.1.12.1", "1.2.840.10008.5.1.4.1.1.12.2", "1.2.840.10008.5.1.4.1.1.12.3"}
-_MAX_TABLE_BITS = 16
+_BLOCK_CELLS = 1 << 20
 
 
 def greys(
@@ -58,7 +58,12 @@ def _stored(cells: NDArray[Any], layout: Layout) -> NDArray[Any]:
 def _through(cells: NDArray[Any], modality: Curve, voi: Curve, *, inverted: bool) -> NDArray[np.uint8]:
     """Cells through both curves: by a table over the values that occur where they are few enough."""
     if cells.dtype.kind == "f" or cells.dtype.itemsize > 2:
-        return _eight_bits(voi(modality(cells.astype(np.float64))), inverted=inverted)
+        shades = np.empty(cells.shape, np.uint8)
+        step = max(1, _BLOCK_CELLS // cells.shape[1])
+        for row in range(0, len(cells), step):
+            block = cells[row : row + step].astype(np.float64)
+            shades[row : row + step] = _eight_bits(voi(modality(block)), inverted=inverted)
+        return shades
     low, high = int(cells.min()), int(cells.max())
     shades = _eight_bits(voi(modality(np.arange(low, high + 1, dtype=np.float64))), inverted=inverted)
     table = np.zeros(1 << (8 * cells.dtype.itemsize), np.uint8)
@@ -82,7 +87,8 @@ def _group(dataset: Dataset, number: int, sequence: str) -> Dataset | None:
     shared = dataset.get("SharedFunctionalGroupsSequence") or []
     for place in (*per_frame[number - 1 : number], *shared[:1]):
         if items := place.get(sequence):
-            return items[0]
+            item: Dataset = items[0]
+            return item
     return None
 
 
@@ -217,12 +223,14 @@ def _ends(values: Values) -> tuple[float, float]:
 def _without_padding(cells: NDArray[Any], dataset: Dataset) -> NDArray[Any]:
     """The cells that show something (PS3.3 C.7.5.1.1.2)."""
     if cells.dtype.kind == "f":
-        return cells[np.isfinite(cells)]
+        finite: NDArray[Any] = cells[np.isfinite(cells)]
+        return finite
     padding, limit = (_word(dataset, keyword) for keyword in ("PixelPaddingValue", "PixelPaddingRangeLimit"))
     if padding is None:
         return cells
     low, high = sorted((padding, padding if limit is None else limit))
-    return cells[(cells < low) | (cells > high)]
+    kept: NDArray[Any] = cells[(cells < low) | (cells > high)]
+    return kept
 
 
 def pixel_aspect(dataset: Dataset, number: int) -> float:
