@@ -4,15 +4,17 @@ import fcntl
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Final
 
 import psycopg
 import psycopg.errors
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url, text
 from sqlalchemy import exc as sa
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.sql.elements import ClauseElement
 
@@ -141,30 +143,30 @@ class Prepared:
     """A statement that is compiled once for each kind of database and then run by the driver itself.
 
     For the few that run with every instance or frame, where SQLAlchemy's own work would cost more than the database's.
-    Parameters are given by name; rows are plain tuples.
+    It is made from the name of the dialect. Parameters are given by name; rows are plain tuples.
     """
 
-    def __init__(self, statement: ClauseElement) -> None:
-        self._statement = statement
+    def __init__(self, make: Callable[[str], ClauseElement]) -> None:
+        self._make = make
         self._texts: dict[str, str] = {}
 
     def run(self, connection: Connection, parameters: Mapping[str, Any]) -> Any:
         """A cursor of the driver, after execution."""
         cursor = connection.connection.cursor()
-        cursor.execute(self._text(connection), parameters)  # type: ignore[arg-type]  # the drivers take mappings
+        cursor.execute(self._text(connection), parameters)
         return cursor
 
     def run_many(self, connection: Connection, parameters: Sequence[Mapping[str, Any]]) -> None:
         if len(parameters) == 1:
             self.run(connection, parameters[0])
         else:
-            connection.connection.cursor().executemany(self._text(connection), parameters)  # type: ignore[arg-type]
+            connection.connection.cursor().executemany(self._text(connection), parameters)
 
     def _text(self, connection: Connection) -> str:
         name = connection.dialect.name
         text = self._texts.get(name)
         if text is None:
-            text = self._texts[name] = str(self._statement.compile(dialect=connection.dialect))
+            text = self._texts[name] = str(self._make(name).compile(dialect=connection.dialect))
         return text
 
 
@@ -223,3 +225,31 @@ def is_race(error: BaseException) -> bool:
         | psycopg.errors.DeadlockDetected
         | psycopg.errors.SerializationFailure,
     )
+
+
+def insert_new(connection: Connection, table: Table, values: Mapping[str, Any]) -> None:
+    """Insert a row unless one with the same key is there."""
+    make = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
+    connection.execute(make(table).values(**values).on_conflict_do_nothing())
+
+
+def put(connection: Connection, table: Table, key: Sequence[str], values: Mapping[str, Any]) -> None:
+    """Insert a row, or give the row with the same key these values."""
+    make = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
+    statement = make(table).values(**values)
+    changes = {name: statement.excluded[name] for name in values if name not in key}
+    connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=changes))
+
+
+def lock_studies(connection: Connection, studies: Iterable[str]) -> None:
+    """Let one writer at a time change these studies, until its transaction ends.
+
+    SQLite has one writer anyway. Locks are taken in one order, so that writers do not wait for each other in a ring.
+    """
+    if connection.dialect.name == "postgresql":
+        _LOCK.run(connection, {"studies": sorted(studies)})
+
+
+_LOCK: Final = Prepared(
+    lambda _: text("SELECT pg_advisory_xact_lock(hashtextextended(uid, 0)) FROM unnest(:studies ::text[]) AS uid")
+)

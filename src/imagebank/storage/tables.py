@@ -189,14 +189,15 @@ instance_history = Table(
 
 segment = Table("segment", metadata, _id(), Column("name", _TEXT, nullable=False, unique=True))
 
-# Values of attributes without a column, and all values of attributes that have several. The key implies the level.
+# Values of attributes without a column, and all values of attributes that have several; `owner` is a row of the level.
 attribute = Table(
     "attribute",
     metadata,
+    Column("level", SmallInteger, primary_key=True, autoincrement=False),
     Column("key", _TEXT, primary_key=True),
     Column("value", _TEXT, primary_key=True),
     Column("owner", BigInteger, primary_key=True, autoincrement=False),
-    Index("attribute_of_owner", "owner", "key"),
+    Index("attribute_of_owner", "level", "owner"),
     sqlite_with_rowid=False,
 )
 
@@ -241,6 +242,9 @@ event = Table(
     sqlite_autoincrement=True,
 )
 
+IS_WAITING: Final = text("state = 'waiting' AND key <> ''")
+"""A job that a later one of its kind and key is merged with."""
+
 # `due` is when a waiting job may be taken, or when the lease of a taken one ends.
 job = Table(
     "job",
@@ -259,8 +263,8 @@ job = Table(
         "kind",
         "key",
         unique=True,
-        sqlite_where=text("state = 'waiting' AND key <> ''"),
-        postgresql_where=text("state = 'waiting' AND key <> ''"),
+        sqlite_where=IS_WAITING,
+        postgresql_where=IS_WAITING,
     ),
     sqlite_autoincrement=True,
 )

@@ -1,0 +1,416 @@
+"""How instances become rows, with their series, studies and patients, and every counter kept true."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, NamedTuple, TypeVar
+
+from sqlalchemy import Connection, Table, bindparam, delete, insert, select, update
+
+from imagebank.errors import Unavailable
+from imagebank.model.attribute import Catalogue, Level
+from imagebank.model.imaging import Description, Kept, Outcome
+from imagebank.model.person import PatientId
+from imagebank.model.uid import Uid
+from imagebank.ports import Entered
+from imagebank.storage import tables
+from imagebank.storage.database import Prepared, is_race, lock_studies
+from imagebank.storage.growth import Branch, distinct, several
+from imagebank.storage.quarantine import lay_aside
+from imagebank.storage.removal import drop_empty_patients, modalities, pack_set, take_out, unpack_set
+from imagebank.storage.rows import TEXT_LIMIT, clean, instance_columns, micros, pack_digest, pack_pixels
+from imagebank.storage.segments import Segments
+from imagebank.storage.sets import among, members
+from imagebank.storage.tables import INSTANCE_COLUMNS, PATIENT_COLUMNS, SERIES_COLUMNS, STUDY_COLUMNS
+
+Duplicates = Literal["refuse", "revise"]
+Values = Mapping[str, tuple[str, ...]]
+
+_ATTEMPTS: Final = 5
+_PATIENT_KEYS: Final = tuple(a.key for a in PATIENT_COLUMNS)
+
+OTHER_PATIENT: Final = "the study already names another patient; the instance is kept under the study's first patient"
+OLDER_VERSION: Final = "a newer version of this instance is held already; this one is kept as a former version"
+OTHER_CONTENT: Final = "another object with this SOP Instance UID is held already"
+OTHER_STUDY: Final = "its Series Instance UID belongs to another study already"
+LONG_IDENTIFIER: Final = f"its patient identifier or issuer is longer than {TEXT_LIMIT} characters"
+
+
+class _Study(NamedTuple):
+    id: int
+    patient_row: int
+    issuer: str
+    identifier: str
+    organization: str
+    series_count: int
+    instance_count: int
+    modalities: str
+    sop_classes: str
+    json: str
+    origins: str
+
+
+class _Series(NamedTuple):
+    id: int
+    study_row: int
+    instance_count: int
+    version: int
+    modality: str
+    json: str
+    origins: str
+
+
+class _Held(NamedTuple):
+    id: int
+    sop_instance_uid: str
+    segment_id: int
+    segment_offset: int
+    length: int
+    size: int
+    digest: bytes
+    content_digest: bytes
+    received_at: int
+
+
+def _columns(table: Table, kind: type[Any]) -> list[Any]:
+    return [table.c[name] for name in kind._fields]
+
+
+def _setting(table: Table, *names: str) -> Any:
+    """UPDATE of one row with values by name."""
+    return update(table).where(table.c.id == bindparam("row")).values({name: bindparam(name) for name in names})
+
+
+_STUDY = Prepared(
+    lambda _: (
+        select(*(tables.patient.c[n] if n in {"issuer", "identifier"} else tables.study.c[n] for n in _Study._fields))
+        .join_from(tables.study, tables.patient)
+        .where(tables.study.c.study_instance_uid == bindparam("uid"))
+    )
+)
+_SERIES = Prepared(
+    lambda _: select(*_columns(tables.series, _Series)).where(tables.series.c.series_instance_uid == bindparam("uid"))
+)
+_HELD = Prepared(
+    lambda dialect: select(*_columns(tables.instance, _Held)).where(
+        among(dialect, tables.instance.c.sop_instance_uid, "uids")
+    )
+)
+_INSERT = Prepared(lambda _: insert(tables.instance).values({c.name: bindparam(c.name) for c in tables.instance.c[1:]}))
+_COUNT_STUDY = Prepared(lambda _: _setting(tables.study, "series_count", "instance_count", "modalities", "sop_classes"))
+_COUNT_SERIES = Prepared(lambda _: _setting(tables.series, "instance_count", "version"))
+
+
+def enter(
+    connection: Connection, catalogue: Catalogue, duplicates: Duplicates, segments: Segments, kept: Sequence[Kept]
+) -> list[Entered]:
+    """What became of each. Raises Unavailable when other writers were quicker time and again."""
+    if connection.dialect.name == "sqlite":
+        return _Entry(connection, catalogue, duplicates, segments).enter(kept)
+    for _ in range(_ATTEMPTS):
+        try:
+            with connection.begin_nested():
+                lock_studies(connection, {item.description.study for item in kept})
+                return _Entry(connection, catalogue, duplicates, segments).enter(kept)
+        except Exception as error:
+            segments.forget()
+            if not is_race(error):
+                raise
+    raise Unavailable("too many writers want the same rows; nothing of this was kept, try again")
+
+
+@dataclass(slots=True)
+class _Place:
+    """The study or series that instances are being entered into."""
+
+    id: int
+    is_new: bool
+    series_count: int = 0
+    instance_count: int = 0
+    version: int = 0
+    modality: str = ""
+    modalities: str = ""
+    sop_classes: str = ""
+
+
+@dataclass(slots=True)
+class _Entry:
+    """The entering of one batch."""
+
+    connection: Connection
+    catalogue: Catalogue
+    duplicates: Duplicates
+    segments: Segments
+    results: dict[int, Entered] = field(default_factory=dict)
+
+    def enter(self, kept: Sequence[Kept]) -> list[Entered]:
+        for run in _runs(kept):
+            families: dict[tuple[Uid, Uid], dict[int, Kept]] = {}
+            for index, item in run.items():
+                families.setdefault((item.description.study, item.description.series), {})[index] = item
+            for (study, series), family in families.items():
+                self._enter_family(study, series, self._without_held(family))
+        return [self.results[index] for index in range(len(kept))]
+
+    def _enter_family(self, study: Uid, series: Uid, family: dict[int, Kept]) -> None:
+        """Enter new instances of one series."""
+        if not family:
+            return
+        study_row = _first(_STUDY.run(self.connection, {"uid": study}), _Study)
+        series_row = _first(_SERIES.run(self.connection, {"uid": series}), _Series)
+        if series_row is not None and (study_row is None or series_row.study_row != study_row.id):
+            for index, item in family.items():
+                self._lay_aside(index, item, OTHER_STUDY)
+            return
+        family = dict(sorted(family.items(), key=lambda pair: _rank(pair[1])))
+        above = self._grow_study(study_row, family)
+        place = self._grow_series(above, series_row, family)
+        self._insert(place, family)
+        self._count(above, place, family)
+
+    def _without_held(self, family: dict[int, Kept]) -> dict[int, Kept]:
+        """Deal with instances that are held already and with impossible ones; the rest is new."""
+        uids = [item.description.uid for item in family.values()]
+        rows = _HELD.run(self.connection, {"uids": members(self.connection.dialect.name, uids)})
+        held = {row.sop_instance_uid: row for row in map(_Held._make, rows)}
+        new = {}
+        for index, item in family.items():
+            row = held.get(item.description.uid)
+            if _is_too_long(item.description.patient):
+                self._lay_aside(index, item, LONG_IDENTIFIER)
+            elif row is None or self._gives_way(index, item, row):
+                new[index] = item
+        return new
+
+    def _gives_way(self, index: int, item: Kept, row: _Held) -> bool:
+        """Compare with the instance that is held. True when that one was made a former version."""
+        place = self.segments.columns(item.location)
+        is_same_record = (row.segment_id, row.segment_offset) == (place["segment_id"], place["segment_offset"])
+        if is_same_record or row.content_digest == pack_digest(item.content_digest):
+            self.results[index] = Entered(Outcome.DUPLICATE, is_spare=not is_same_record)
+            return False
+        if self.duplicates == "refuse":
+            self._lay_aside(index, item, OTHER_CONTENT)
+            return False
+        if micros(item.received_at) < row.received_at:
+            self._add_former(place | _evidence(item))
+            self.results[index] = Entered(Outcome.STORED, (OLDER_VERSION,))
+            return False
+        self._add_former({name: value for name, value in row._asdict().items() if name != "id"})
+        take_out(self.connection, [row.id])
+        return True
+
+    def _add_former(self, values: Mapping[str, Any]) -> None:
+        history = tables.instance_history
+        known = select(history.c.id).where(
+            history.c.sop_instance_uid == values["sop_instance_uid"],
+            history.c.segment_id == values["segment_id"],
+            history.c.segment_offset == values["segment_offset"],
+        )
+        if self.connection.scalar(known) is None:
+            self.connection.execute(insert(history).values(**values))
+
+    def _lay_aside(self, index: int, item: Kept, reason: str) -> None:
+        number = lay_aside(
+            self.connection,
+            self.segments,
+            reason,
+            item.name,
+            item.source,
+            item.received_at,
+            item.location,
+            item.digest,
+            item.description.uid,
+        )
+        self.results[index] = Entered(Outcome.QUARANTINED, (), number)
+
+    def _grow_study(self, row: _Study | None, family: Mapping[int, Kept]) -> _Place:
+        branch = Branch.of_row(row.json, row.origins) if row else Branch()
+        patient = PatientId(row.issuer, row.identifier) if row else None
+        organization = row.organization if row else ""
+        for index, item in family.items():
+            about, rank = item.description, _rank(item)
+            declared = self._declared(about)
+            if branch.found(rank):
+                if patient not in (None, about.patient):
+                    branch.forget(_PATIENT_KEYS)
+                patient, organization = about.patient, item.source.organization
+            is_same = about.patient == patient
+            if is_same:
+                branch.take(about.levels[Level.PATIENT], declared[Level.PATIENT], rank)
+            branch.take(about.levels[Level.STUDY], declared[Level.STUDY], rank)
+            names_other = bool(about.patient.identifier) and not is_same
+            self.results[index] = Entered(Outcome.STORED, (OTHER_PATIENT,) if names_other else ())
+        if row is not None and not branch.changed:
+            return _study_place(row.id, row)
+        assert patient is not None
+        return self._write_study(row, branch, patient, organization, next(iter(family.values())).description.study)
+
+    def _write_study(
+        self, row: _Study | None, branch: Branch, patient: PatientId, organization: str, uid: Uid
+    ) -> _Place:
+        patient_row = self._patient_row(patient, uid)
+        values = branch.columns(PATIENT_COLUMNS + STUDY_COLUMNS)
+        values |= {"patient_row": patient_row, "organization": organization, "study_instance_uid": uid}
+        number = self._write(tables.study, row.id if row else None, values)
+        if row is not None and row.patient_row != patient_row:
+            drop_empty_patients(self.connection, [row.patient_row])
+        self._write_values(Level.STUDY, number, branch.values(PATIENT_COLUMNS + STUDY_COLUMNS))
+        return _study_place(number, row)
+
+    def _patient_row(self, patient: PatientId, study: Uid) -> int:
+        key = {
+            "issuer": clean(patient.issuer),
+            "identifier": clean(patient.identifier),
+            "anchor": "" if patient.identifier else study,
+        }
+        rows = tables.patient
+        wanted = select(rows.c.id).where(*(rows.c[name] == value for name, value in key.items()))
+        number = self.connection.scalar(wanted)
+        return number or self._write(rows, None, key)
+
+    def _grow_series(self, study: _Place, row: _Series | None, family: Mapping[int, Kept]) -> _Place:
+        branch = Branch.of_row(row.json, row.origins) if row else Branch()
+        for item in family.values():
+            about = item.description
+            branch.take(about.levels[Level.SERIES], self._declared(about)[Level.SERIES], _rank(item))
+        if row is not None and not branch.changed:
+            return _Place(row.id, False, 0, row.instance_count, row.version, row.modality)
+        first = next(iter(family.values()))
+        values = branch.columns(SERIES_COLUMNS)
+        values["series_instance_uid"] = first.description.series
+        # A version is never used twice for a series UID, also when the series was removed and comes again.
+        version = row.version if row else micros(first.received_at)
+        number = self._write(tables.series, row.id if row else None, values | {"study_row": study.id})
+        self._write_values(Level.SERIES, number, branch.values(SERIES_COLUMNS))
+        if row is not None and row.modality not in ("", values["modality"]):
+            study.modalities = modalities(self.connection, study.id)
+        count = row.instance_count if row else 0
+        return _Place(number, row is None, 0, count, version, values["modality"])
+
+    def _write(self, table: Table, number: int | None, values: Mapping[str, Any]) -> int:
+        if number is None:
+            new: int = self.connection.scalars(insert(table).values(**values).returning(table.c.id)).one()
+            return new
+        self.connection.execute(update(table).where(table.c.id == number).values(**values))
+        return number
+
+    def _write_values(self, level: Level, owner: int, values: Mapping[str, frozenset[str]]) -> None:
+        """Give a row these values in the attribute table, in place of those it had under the same keys."""
+        rows = tables.attribute
+        if not values:
+            return
+        self.connection.execute(
+            delete(rows).where(rows.c.level == level, rows.c.owner == owner, rows.c.key.in_(list(values)))
+        )
+        new = [{"level": level, "key": k, "value": v, "owner": owner} for k, vs in values.items() for v in sorted(vs)]
+        if new:
+            self.connection.execute(insert(rows), new)
+
+    def _insert(self, series: _Place, family: Mapping[int, Kept]) -> None:
+        rows = [self._row(series.id, item) for item in family.values()]
+        _INSERT.run_many(self.connection, rows)
+        for item in family.values():
+            about = item.description
+            values = {key: distinct(forms) for key, forms in self._declared(about)[Level.INSTANCE].items()}
+            values |= dict(several(INSTANCE_COLUMNS, about.levels[Level.INSTANCE]))
+            if values:
+                owner = select(tables.instance.c.id).where(tables.instance.c.sop_instance_uid == about.uid)
+                self._write_values(Level.INSTANCE, self.connection.scalars(owner).one(), values)
+
+    def _row(self, series: int, item: Kept) -> dict[str, Any]:
+        about = item.description
+        return (
+            instance_columns(about.levels[Level.INSTANCE])
+            | self.segments.columns(item.location)
+            | _evidence(item)
+            | {
+                "series_row": series,
+                "sop_class_uid": about.sop_class,
+                "transfer_syntax": about.transfer_syntax,
+                "dataset_offset": about.dataset_offset,
+                "pixels": pack_pixels(about.pixels),
+            }
+        )
+
+    def _count(self, study: _Place, series: _Place, family: Mapping[int, Kept]) -> None:
+        classes = {*unpack_set(study.sop_classes), *(item.description.sop_class for item in family.values())}
+        _COUNT_STUDY.run(
+            self.connection,
+            {
+                "row": study.id,
+                "series_count": study.series_count + series.is_new,
+                "instance_count": study.instance_count + len(family),
+                "modalities": pack_set({*unpack_set(study.modalities), series.modality}),
+                "sop_classes": pack_set(classes),
+            },
+        )
+        _COUNT_SERIES.run(
+            self.connection,
+            {"row": series.id, "instance_count": series.instance_count + len(family), "version": series.version + 1},
+        )
+
+    def _declared(self, about: Description) -> tuple[Values, Values, Values, Values]:
+        """The declared attributes of an instance by level, under their keys."""
+        if not about.declared:
+            return _NOTHING
+        levels: tuple[dict[str, tuple[str, ...]], ...] = ({}, {}, {}, {})
+        for path, forms in about.declared.items():
+            attribute = self.catalogue.by_path.get(path)
+            if attribute is not None:
+                levels[attribute.level][attribute.key] = forms
+        return levels[0], levels[1], levels[2], levels[3]
+
+
+_NOTHING: Final[tuple[Values, Values, Values, Values]] = ({}, {}, {}, {})
+
+
+def _study_place(number: int, row: _Study | None) -> _Place:
+    if row is None:
+        return _Place(number, is_new=True)
+    return _Place(
+        number,
+        False,
+        row.series_count,
+        row.instance_count,
+        modalities=row.modalities,
+        sop_classes=row.sop_classes,
+    )
+
+
+def _runs(kept: Sequence[Kept]) -> Iterator[dict[int, Kept]]:
+    """Parts of a batch in which no SOP Instance UID comes twice, so that the second meets the row of the first."""
+    run: dict[int, Kept] = {}
+    seen: set[str] = set()
+    for index, item in enumerate(kept):
+        if item.description.uid in seen:
+            yield run
+            run, seen = {}, set()
+        run[index] = item
+        seen.add(item.description.uid)
+    if run:
+        yield run
+
+
+def _rank(item: Kept) -> tuple[int, str]:
+    return micros(item.received_at), item.description.uid
+
+
+def _evidence(item: Kept) -> dict[str, Any]:
+    return {
+        "sop_instance_uid": item.description.uid,
+        "digest": pack_digest(item.digest),
+        "content_digest": pack_digest(item.content_digest),
+        "received_at": micros(item.received_at),
+    }
+
+
+def _is_too_long(patient: PatientId) -> bool:
+    return len(patient.identifier) > TEXT_LIMIT or len(patient.issuer) > TEXT_LIMIT
+
+
+T = TypeVar("T")
+
+
+def _first(rows: Any, kind: Callable[..., T]) -> T | None:
+    row = rows.fetchone()
+    return None if row is None else kind(*row)

@@ -1,0 +1,70 @@
+"""Rows of a query → attributes in the DICOM JSON model."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+import orjson
+from sqlalchemy import Row
+
+from imagebank.model.attribute import INSTANCE, PATIENT, SERIES, STUDY, Level
+from imagebank.model.imaging import DataSet, Element, Found
+from imagebank.storage.removal import unpack_set
+from imagebank.storage.rows import INSTANCE_NAMES, instance_dataset
+from imagebank.storage.select import INSTANCE_RETURNED, SERIES_RETURNED, STUDY_RETURNED
+
+# PS3.18 10.6.3.3: a required return attribute is there even when empty. An empty ModalitiesInStudy is left out,
+# because viewers take it for a list.
+_REQUIRED: Final[tuple[DataSet, ...]] = tuple(
+    {a.key: {"vr": a.vr} for a in level if a.required and len(a.path) == 1 and a.keyword != "ModalitiesInStudy"}
+    for level in (PATIENT, STUDY, SERIES, INSTANCE)
+)
+_PATIENT_KEYS: Final = frozenset(a.key for a in PATIENT)
+_ONLINE: Final[DataSet] = {"00080056": {"vr": "CS", "Value": ["ONLINE"]}}
+_SERIES_AT: Final = len(STUDY_RETURNED)
+_INSTANCE_AT: Final = _SERIES_AT + len(SERIES_RETURNED)
+_VALUES_AT: Final = _INSTANCE_AT + len(INSTANCE_RETURNED) - len(INSTANCE_NAMES)
+
+
+def found(rows: Iterable[Row[Any]], level: Level) -> Iterator[Found]:
+    """Each match with the attributes of its level and of those above. Elements may be shared between matches."""
+    study_id = series_id = None
+    study: DataSet = {}
+    above: DataSet = {}
+    for row in rows:
+        if row[0] != study_id:
+            study_id, study, series_id = row[0], _study(row, level), None
+            above = study
+        if level >= Level.SERIES and row[_SERIES_AT] != series_id:
+            series_id = row[_SERIES_AT]
+            above = study | _series(row)
+        attributes = above | _instance(row) if level is Level.INSTANCE else above
+        yield Found(dict(sorted(attributes.items())))
+
+
+def _study(row: Row[Any], level: Level) -> DataSet:
+    _, text, series_count, instance_count, modalities, classes = row[:_SERIES_AT]
+    own: DataSet = orjson.loads(text)
+    if level is Level.PATIENT:
+        return _REQUIRED[0] | {key: element for key, element in own.items() if key in _PATIENT_KEYS}
+    counted: DataSet = {"00201206": _whole(series_count), "00201208": _whole(instance_count)}
+    if modalities:
+        counted["00080061"] = {"vr": "CS", "Value": unpack_set(modalities)}
+    if classes:
+        counted["00080062"] = {"vr": "UI", "Value": unpack_set(classes)}
+    return _REQUIRED[0] | _REQUIRED[1] | _ONLINE | own | counted
+
+
+def _series(row: Row[Any]) -> DataSet:
+    _, text, count = row[_SERIES_AT:_INSTANCE_AT]
+    own: DataSet = orjson.loads(text)
+    return _REQUIRED[2] | own | {"00201209": _whole(count)}
+
+
+def _instance(row: Row[Any]) -> DataSet:
+    syntax: Element = {"vr": "UI", "Value": [row[_INSTANCE_AT]]}
+    own = instance_dataset(row[_VALUES_AT:], row[_INSTANCE_AT + 1])
+    return _REQUIRED[3] | own | {"00083002": syntax}
+
+
+def _whole(number: int) -> Element:
+    return {"vr": "IS", "Value": [int(number)]}

@@ -1,0 +1,238 @@
+"""The index in SQL: its readers."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from functools import cache
+from typing import Any, Final
+
+from sqlalchemy import Row, Select, bindparam, literal, null, select, union_all
+
+from imagebank.errors import BankError, NotFound
+from imagebank.model.access import Device, Right, Role, Scope, Session, Token
+from imagebank.model.attribute import Catalogue
+from imagebank.model.event import Act, Event
+from imagebank.model.imaging import Digest, Found, Instance, Location, Quarantined, Selection
+from imagebank.model.query import Query
+from imagebank.model.uid import Uid
+from imagebank.storage import quarantine, tables
+from imagebank.storage.database import Database
+from imagebank.storage.entry import Duplicates
+from imagebank.storage.found import found
+from imagebank.storage.migrate import is_migrated
+from imagebank.storage.instances import instance_of, instance_rows
+from imagebank.storage.rows import micros, moment, unpack_digest
+from imagebank.storage.select import (
+    events_in,
+    matches,
+    number_of_matches,
+    quarantined_in,
+    selected,
+    studies_in,
+)
+from imagebank.storage.sets import among, members
+from imagebank.storage.transaction import SQLTransaction
+
+_PAGE: Final = 1_000
+"""Up to so many rows are fetched at once; more are streamed."""
+
+
+class SQLIndex:
+    """An `Index` on SQLite or PostgreSQL."""
+
+    def __init__(self, database: Database, catalogue: Catalogue, duplicates: Duplicates = "refuse") -> None:
+        self._database = database
+        self._dialect = database.engine.dialect.name
+        self._catalogue = catalogue
+        self._duplicates = duplicates
+        self._segments: dict[str, int] = {}
+
+    @contextmanager
+    def begin(self) -> Iterator[SQLTransaction]:
+        with self._database.writing() as connection:
+            transaction = SQLTransaction(connection, self._catalogue, self._duplicates, self._segments)
+            yield transaction
+        transaction.publish()
+
+    def find(self, query: Query, scope: Scope) -> Iterator[Found]:
+        rows = self._rows(matches(query, scope, self._dialect), query.limit)
+        yield from found(rows, query.level)
+
+    def _rows(self, statement: Select[Any], limit: int | None = None) -> Iterator[Row[Any]]:
+        """Rows of a statement. A page is fetched whole, so that a slow reader holds no connection; more is streamed."""
+        with self._database.reading() as connection:
+            if limit is not None and limit <= _PAGE:
+                page = connection.execute(statement).all()
+            else:
+                yield from connection.execution_options(yield_per=_PAGE).execute(statement)
+                return
+        yield from page
+
+    def count(self, query: Query, scope: Scope) -> int:
+        with self._database.reading() as connection:
+            number: int = connection.scalars(number_of_matches(query, scope, self._dialect)).one()
+        return number
+
+    def instances(self, selection: Selection, scope: Scope) -> list[Instance]:
+        with self._database.reading() as connection:
+            return [instance_of(row) for row in instance_rows(connection, selection, scope)]
+
+    def digests(self, uids: Sequence[Uid], scope: Scope) -> dict[Uid, tuple[Uid, Digest, Location]]:
+        held = tables.instance
+        statement = (
+            select(
+                held.c.sop_instance_uid,
+                held.c.sop_class_uid,
+                held.c.content_digest,
+                tables.segment.c.name,
+                held.c.segment_offset,
+                held.c.length,
+                held.c.size,
+            )
+            .join_from(held, tables.segment, tables.segment.c.id == held.c.segment_id)
+            .join(tables.series, tables.series.c.id == held.c.series_row)
+            .join(tables.study, tables.study.c.id == tables.series.c.study_row)
+            .where(among(self._dialect, held.c.sop_instance_uid, "uids"), *studies_in(scope, self._dialect))
+        )
+        with self._database.reading() as connection:
+            rows = connection.execute(statement, {"uids": members(self._dialect, uids)})
+            return {
+                Uid(uid): (Uid(sop_class), unpack_digest(digest), Location(*place))
+                for uid, sop_class, digest, *place in rows
+            }
+
+    def metadata(self, series: Uid, scope: Scope) -> tuple[int, bytes | None]:
+        lines, bodies = tables.series, tables.series_metadata
+        statement = (
+            select(lines.c.version, bodies.c.body)
+            .join_from(lines, tables.study, tables.study.c.id == lines.c.study_row)
+            .outerjoin(bodies, (bodies.c.series_row == lines.c.id) & (bodies.c.version == lines.c.version))
+            .where(lines.c.series_instance_uid == series, *studies_in(scope, self._dialect))
+        )
+        with self._database.reading() as connection:
+            row = connection.execute(statement).one_or_none()
+        if row is None:
+            raise NotFound("there is no such series")
+        return row.version, row.body
+
+    def series_of(self, selection: Selection, scope: Scope) -> list[tuple[Uid, Uid, int]]:
+        study, series, instance = tables.study, tables.series, tables.instance
+        statement = select(study.c.study_instance_uid, series.c.series_instance_uid, series.c.version).join_from(
+            study, series, series.c.study_row == study.c.id
+        )
+        if selection.instance is not None:
+            statement = statement.join(instance, instance.c.series_row == series.c.id)
+        statement = statement.where(*selected(selection), *studies_in(scope, self._dialect)).order_by(
+            study.c.study_instance_uid, series.c.series_number, series.c.series_instance_uid
+        )
+        with self._database.reading() as connection:
+            return [(Uid(study), Uid(series), version) for study, series, version in connection.execute(statement)]
+
+    def quarantined(self, scope: Scope, number: int | None = None) -> list[Quarantined]:
+        statement = quarantine.all_rows().where(*quarantined_in(scope, self._dialect))
+        if number is not None:
+            statement = statement.where(tables.quarantine.c.id == number)
+        with self._database.reading() as connection:
+            return [quarantine.of_row(row) for row in connection.execute(statement)]
+
+    def locations(self, scope: Scope) -> Iterator[tuple[str, Location]]:
+        held, former, aside, segment = (
+            tables.instance,
+            tables.instance_history,
+            tables.quarantine,
+            tables.segment,
+        )
+        visible = studies_in(scope, self._dialect)
+        of_instances = (
+            select(held.c.sop_instance_uid, *_place(held))
+            .join_from(held, tables.series, tables.series.c.id == held.c.series_row)
+            .join(tables.study, tables.study.c.id == tables.series.c.study_row)
+            .join(segment, segment.c.id == held.c.segment_id)
+            .where(*visible)
+        )
+        of_former = (
+            select(former.c.sop_instance_uid, *_place(former))
+            .join_from(former, held, held.c.sop_instance_uid == former.c.sop_instance_uid)
+            .join(tables.series, tables.series.c.id == held.c.series_row)
+            .join(tables.study, tables.study.c.id == tables.series.c.study_row)
+            .join(segment, segment.c.id == former.c.segment_id)
+            .where(*visible)
+        )
+        of_aside = (
+            select(aside.c.id, *_place(aside))
+            .join_from(aside, segment, segment.c.id == aside.c.segment_id)
+            .where(*quarantined_in(scope, self._dialect))
+        )
+        for statement, prefix in ((of_instances, ""), (of_former, ""), (of_aside, "quarantine ")):
+            for row in self._rows(statement):
+                yield f"{prefix}{row[0]}", Location(*row[1:])
+
+    def events(self, scope: Scope, limit: int = 100) -> list[Event]:
+        rows = tables.event
+        statement = select(rows).where(*events_in(scope, self._dialect)).order_by(rows.c.id.desc()).limit(limit)
+        with self._database.reading() as connection:
+            return [
+                Event(
+                    moment(row.at),
+                    Act(row.act),
+                    row.principal,
+                    row.organization,
+                    row.address,
+                    Uid(row.study) if row.study else None,
+                    row[7],
+                    row.detail,
+                )
+                for row in connection.execute(statement)
+            ]
+
+    def token(self, digest: bytes, now: datetime) -> Token | None:
+        rows = tables.token
+        statement = select(rows).where(rows.c.digest == digest, rows.c.expires_at > micros(now))
+        with self._database.reading() as connection:
+            row = connection.execute(statement).one_or_none()
+        return _signed_in(row, Token) if row else None
+
+    def tokens(self) -> list[Token]:
+        with self._database.reading() as connection:
+            statement = select(tables.token).order_by(tables.token.c.name, tables.token.c.created_at)
+            return [_signed_in(row, Token) for row in connection.execute(statement)]
+
+    def session(self, digest: bytes, now: datetime) -> Session | None:
+        rows = tables.session
+        statement = select(rows).where(rows.c.digest == digest, rows.c.expires_at > micros(now))
+        with self._database.reading() as connection:
+            row = connection.execute(statement).one_or_none()
+        return _signed_in(row, Session) if row else None
+
+    def device(self, aet: str) -> Device | None:
+        with self._database.reading() as connection:
+            row = connection.execute(select(tables.device).where(tables.device.c.aet == aet)).one_or_none()
+        return _device(row) if row else None
+
+    def devices(self) -> list[Device]:
+        with self._database.reading() as connection:
+            return [_device(row) for row in connection.execute(select(tables.device).order_by(tables.device.c.aet))]
+
+    def is_ready(self) -> bool:
+        try:
+            return is_migrated(self._database)
+        except BankError:
+            return False
+
+    def close(self) -> None:
+        self._database.close()
+
+
+def _place(table: Any) -> tuple[Any, ...]:
+    return tables.segment.c.name, table.c.segment_offset, table.c.length, table.c.size
+
+
+def _signed_in(row: Row[Any], kind: Any) -> Any:
+    return kind(
+        bytes(row.digest), row.name, Role(row.role), row.organization, moment(row.created_at), moment(row.expires_at)
+    )
+
+
+def _device(row: Row[Any]) -> Device:
+    rights = frozenset(Right(right) for right in row.rights.split(",") if right)
+    return Device(row.aet, row.host, row.port, bool(row.tls), rights, row.organization)

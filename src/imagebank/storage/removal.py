@@ -1,0 +1,104 @@
+"""How instances leave, with series, studies and patients that become empty, and every counter kept true."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Column, ColumnElement, Connection, CursorResult, delete, func, select, update
+
+from imagebank.model.attribute import Level
+from imagebank.storage import tables
+from imagebank.storage.sets import among, members
+
+_STUDY, _SERIES, _INSTANCE = tables.study, tables.series, tables.instance
+
+
+def pack_set(values: Iterable[str]) -> str:
+    r"""A set as sorted text between backslashes, so that one value can be looked for: `\CT\PT\`."""
+    inner = "\\".join(sorted({value for value in values if value}))
+    return f"\\{inner}\\" if inner else ""
+
+
+def unpack_set(packed: str) -> list[str]:
+    return packed.strip("\\").split("\\") if packed else []
+
+
+def take_out(connection: Connection, instances: Sequence[int]) -> None:
+    """Delete instance rows by their numbers. Their former versions are the caller's to delete."""
+    counted = (
+        select(_INSTANCE.c.series_row, _SERIES.c.study_row, func.count().label("gone"))
+        .join(_SERIES, _SERIES.c.id == _INSTANCE.c.series_row)
+        .group_by(_INSTANCE.c.series_row, _SERIES.c.study_row)
+    )
+    touched = _run(connection, counted, _INSTANCE.c.id, instances).all()
+    _delete(connection, tables.attribute.c.owner, instances, tables.attribute.c.level == Level.INSTANCE)
+    _delete(connection, _INSTANCE.c.id, instances)
+    for row in touched:
+        connection.execute(
+            update(_SERIES)
+            .where(_SERIES.c.id == row.series_row)
+            .values(instance_count=_SERIES.c.instance_count - row.gone, version=_SERIES.c.version + 1)
+        )
+    _drop_empty_series(connection, [row.series_row for row in touched])
+    studies = sorted({row.study_row for row in touched})
+    for study in studies:
+        recount(connection, study)
+    _drop_empty_studies(connection, studies)
+
+
+def recount(connection: Connection, study: int) -> None:
+    """Set the counters and sets of a study from what is there."""
+    of_study = _SERIES.c.study_row == study
+    series_count, instance_count = connection.execute(
+        select(func.count(), func.coalesce(func.sum(_SERIES.c.instance_count), 0)).where(of_study)
+    ).one()
+    classes = select(_INSTANCE.c.sop_class_uid).distinct().join(_SERIES).where(of_study)
+    connection.execute(
+        update(_STUDY)
+        .where(_STUDY.c.id == study)
+        .values(
+            series_count=series_count,
+            instance_count=int(instance_count),
+            modalities=modalities(connection, study),
+            sop_classes=pack_set(connection.scalars(classes)),
+        )
+    )
+
+
+def modalities(connection: Connection, study: int) -> str:
+    """The packed set of the modalities of a study's series."""
+    rows = connection.scalars(select(_SERIES.c.modality).distinct().where(_SERIES.c.study_row == study))
+    return pack_set(rows)
+
+
+def _drop_empty_series(connection: Connection, series: Sequence[int]) -> None:
+    empty = _run(connection, select(_SERIES.c.id).where(_SERIES.c.instance_count <= 0), _SERIES.c.id, series)
+    gone = list(empty.scalars())
+    _delete(connection, tables.series_metadata.c.series_row, gone)
+    _delete(connection, tables.attribute.c.owner, gone, tables.attribute.c.level == Level.SERIES)
+    _delete(connection, _SERIES.c.id, gone)
+
+
+def _drop_empty_studies(connection: Connection, studies: Sequence[int]) -> None:
+    wanted = select(_STUDY.c.id, _STUDY.c.patient_row).where(_STUDY.c.series_count <= 0)
+    empty = _run(connection, wanted, _STUDY.c.id, studies).all()
+    gone = [row.id for row in empty]
+    _delete(connection, tables.attribute.c.owner, gone, tables.attribute.c.level == Level.STUDY)
+    _delete(connection, _STUDY.c.id, gone)
+    drop_empty_patients(connection, {row.patient_row for row in empty})
+
+
+def drop_empty_patients(connection: Connection, patients: Iterable[int]) -> None:
+    """Delete those of these patients that have no study left."""
+    has_study = select(_STUDY.c.id).where(_STUDY.c.patient_row == tables.patient.c.id).exists()
+    _delete(connection, tables.patient.c.id, sorted(patients), ~has_study)
+
+
+def _run(connection: Connection, statement: Any, column: "Column[int]", numbers: Sequence[int]) -> CursorResult[Any]:
+    dialect = connection.dialect.name
+    narrowed = statement.where(among(dialect, column, "numbers"))
+    return connection.execute(narrowed, {"numbers": members(dialect, numbers)})
+
+
+def _delete(connection: Connection, column: "Column[int]", numbers: Sequence[int], *also: ColumnElement[bool]) -> None:
+    if numbers:
+        _run(connection, delete(column.table).where(*also), column, numbers)

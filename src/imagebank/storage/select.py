@@ -1,0 +1,349 @@
+"""Query + Scope → SELECT. The only place that turns a scope, or a matching rule, into SQL."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, FromClause, Select, Table, and_, bindparam, false, func, or_, select, true, tuple_
+
+from imagebank.model.access import Scope
+from imagebank.model.attribute import Attribute, Level
+from imagebank.model.imaging import Selection
+from imagebank.model.query import Between, Condition, Like, Match, OneOf, Query, Words
+from imagebank.storage import tables
+from imagebank.storage.rows import INSTANCE_NAMES, TEXT_LIMIT, clean, cut, fit
+from imagebank.storage.sets import among, one_of
+from imagebank.storage.tables import LAST, NUMBERS, column_name, name_columns
+
+_STUDY, _SERIES, _INSTANCE, _VALUE = tables.study, tables.series, tables.instance, tables.attribute
+_TABLES: Final = {
+    Level.PATIENT: _STUDY,
+    Level.STUDY: _STUDY,
+    Level.SERIES: _SERIES,
+    Level.INSTANCE: _INSTANCE,
+}
+# These have one value by the standard and an index; asking the attribute table as well would make the index useless.
+_SINGLE: Final = frozenset(["PatientID", "PatientName", "AccessionNumber", "StudyDate", "StudyTime", "Modality"])
+_NEWEST: Final = (_STUDY.c.study_date.desc(), _STUDY.c.study_time.desc(), _STUDY.c.study_instance_uid)
+_SERIES_ORDER: Final = (_SERIES.c.series_number, _SERIES.c.series_instance_uid)
+_INSTANCE_ORDER: Final = (_INSTANCE.c.instance_number, _INSTANCE.c.sop_instance_uid)
+
+STUDY_RETURNED: Final = (
+    _STUDY.c.id.label("study_row"),
+    _STUDY.c.json.label("study_json"),
+    _STUDY.c.series_count,
+    _STUDY.c.instance_count.label("study_count"),
+    _STUDY.c.modalities,
+    _STUDY.c.sop_classes,
+)
+SERIES_RETURNED: Final = (
+    _SERIES.c.id.label("series_row"),
+    _SERIES.c.json.label("series_json"),
+    _SERIES.c.instance_count.label("series_count_of_instances"),
+)
+INSTANCE_RETURNED: Final = (
+    _INSTANCE.c.transfer_syntax,
+    _INSTANCE.c.rest,
+    *(_INSTANCE.c[name] for name in INSTANCE_NAMES),
+)
+
+
+def matches(query: Query, scope: Scope, dialect: str) -> Select[Any]:
+    """The matches of a query in their order, with what `found` needs to tell their attributes."""
+    if query.level is Level.PATIENT:
+        statement = _patients(query, scope, dialect)
+    else:
+        returned = (STUDY_RETURNED, SERIES_RETURNED, INSTANCE_RETURNED)[: query.level]
+        order = (_NEWEST, _SERIES_ORDER, _INSTANCE_ORDER)[: query.level]
+        statement = (
+            select(*(column for columns in returned for column in columns))
+            .select_from(_joined(query.level))
+            .where(*_conditions(query, scope, dialect))
+            .order_by(*(column for columns in order for column in columns))
+        )
+    if query.limit is not None:
+        statement = statement.limit(query.limit)
+    elif query.offset and dialect == "sqlite":
+        statement = statement.limit(-1)  # SQLite knows OFFSET only after LIMIT
+    return statement.offset(query.offset) if query.offset else statement
+
+
+def number_of_matches(query: Query, scope: Scope, dialect: str) -> Select[Any]:
+    counted = func.count(_STUDY.c.patient_row.distinct()) if query.level is Level.PATIENT else func.count()
+    return select(counted).select_from(_joined(query.level)).where(*_conditions(query, scope, dialect))
+
+
+def _patients(query: Query, scope: Scope, dialect: str) -> Select[Any]:
+    """One row a patient: that of the newest study in scope that matches."""
+    place = func.row_number().over(partition_by=_STUDY.c.patient_row, order_by=_NEWEST).label("place")
+    ranked = select(_STUDY.c.id, place).where(*_conditions(query, scope, dialect)).subquery()
+    return (
+        select(*STUDY_RETURNED).join(ranked, ranked.c.id == _STUDY.c.id).where(ranked.c.place == 1).order_by(*_NEWEST)
+    )
+
+
+def _joined(level: Level) -> FromClause:
+    joined: FromClause = _STUDY
+    if level >= Level.SERIES:
+        joined = joined.join(_SERIES, _SERIES.c.study_row == _STUDY.c.id)
+    if level >= Level.INSTANCE:
+        joined = joined.join(_INSTANCE, _INSTANCE.c.series_row == _SERIES.c.id)
+    return joined
+
+
+def studies_in(scope: Scope, dialect: str) -> list[ColumnElement[bool]]:
+    """What a study must be to be visible. A study is visible as a whole or not at all."""
+    conditions = []
+    if scope.organizations is not None:
+        conditions.append(one_of(dialect, _STUDY.c.organization, sorted(scope.organizations)))
+    if scope.studies is not None:
+        conditions.append(one_of(dialect, _STUDY.c.study_instance_uid, sorted(scope.studies)))
+    return conditions
+
+
+def events_in(scope: Scope, dialect: str) -> list[ColumnElement[bool]]:
+    """Events of the scope's organizations; under a scope of studies, those about its studies."""
+    conditions = []
+    if scope.organizations is not None:
+        conditions.append(one_of(dialect, tables.event.c.organization, sorted(scope.organizations)))
+    if scope.studies is not None:
+        conditions.append(one_of(dialect, tables.event.c.study, sorted(scope.studies)))
+    return conditions
+
+
+def quarantined_in(scope: Scope, dialect: str) -> list[ColumnElement[bool]]:
+    """Deposits of the scope's organizations. They belong to no study, so a scope of studies shows none."""
+    if scope.studies is not None:
+        return [false()]
+    if scope.organizations is None:
+        return []
+    return [one_of(dialect, tables.quarantine.c.organization, sorted(scope.organizations))]
+
+
+def selected(selection: Selection) -> list[ColumnElement[bool]]:
+    """What a selection narrows to."""
+    conditions: list[ColumnElement[bool]] = []
+    if selection.study is not None:
+        conditions.append(_STUDY.c.study_instance_uid == selection.study)
+    if selection.series is not None:
+        conditions.append(_SERIES.c.series_instance_uid == selection.series)
+    if selection.instance is not None:
+        conditions.append(_INSTANCE.c.sop_instance_uid == selection.instance)
+    return conditions
+
+
+def chosen(given: frozenset[str], dialect: str) -> list[ColumnElement[bool]]:
+    """Selection and scope of one shape, with named parameters: study, series, instance, organizations, studies."""
+    by_name = {
+        "study": _STUDY.c.study_instance_uid == bindparam("study"),
+        "series": _SERIES.c.series_instance_uid == bindparam("series"),
+        "instance": _INSTANCE.c.sop_instance_uid == bindparam("instance"),
+        "organizations": among(dialect, _STUDY.c.organization, "organizations"),
+        "studies": among(dialect, _STUDY.c.study_instance_uid, "studies"),
+    }
+    return [by_name[name] for name in sorted(given)]
+
+
+def _conditions(query: Query, scope: Scope, dialect: str) -> list[ColumnElement[bool]]:
+    conditions = studies_in(scope, dialect)
+    own_level = max(query.level, Level.STUDY)
+    below: list[Condition] = []
+    spans, rest = _spans(query)
+    conditions += spans
+    for condition in rest:
+        if condition.attribute.computed or condition.attribute.level <= own_level:
+            conditions.append(_holds(condition, dialect))
+        else:
+            below.append(condition)
+    if below:
+        conditions.append(_has_below(own_level, below, dialect))
+    return conditions
+
+
+def _has_below(level: Level, conditions: Sequence[Condition], dialect: str) -> ColumnElement[bool]:
+    """There is one series (and instance of it) under this row for which all the conditions hold."""
+    deepest = max(condition.attribute.level for condition in conditions)
+    held = [_holds(condition, dialect) for condition in conditions]
+    if level is Level.SERIES:
+        return select(1).where(_INSTANCE.c.series_row == _SERIES.c.id, *held).correlate(_SERIES).exists()
+    below: FromClause = _SERIES
+    if deepest is Level.INSTANCE:
+        below = _SERIES.join(_INSTANCE, _INSTANCE.c.series_row == _SERIES.c.id)
+    return select(1).select_from(below).where(_SERIES.c.study_row == _STUDY.c.id, *held).correlate(_STUDY).exists()
+
+
+def _spans(query: Query) -> tuple[list[ColumnElement[bool]], list[Condition]]:
+    """Where it is asked for, one condition on date and time together (PS3.4 C.2.2.2.5); and the other conditions."""
+    found = {c.attribute.keyword: c for c in query.conditions if c.attribute.keyword in {"StudyDate", "StudyTime"}}
+    match (found.get("StudyDate"), found.get("StudyTime")):
+        case (Condition(match=Between() as dates), Condition(match=Between() as times)) if query.combined:
+            rest = [c for c in query.conditions if c.attribute.keyword not in found]
+            return _span(dates, times), rest
+    return [], list(query.conditions)
+
+
+def _span(dates: Between, times: Between) -> list[ColumnElement[bool]]:
+    date, time = _STUDY.c.study_date, _STUDY.c.study_time
+    conditions: list[ColumnElement[bool]] = [_between(date, dates)]
+    if dates.low and times.low:
+        conditions.append(tuple_(date, time) >= tuple_(dates.low, times.low))
+    if dates.high and times.high:
+        conditions.append(tuple_(date, time) <= tuple_(dates.high, times.high))
+    return conditions
+
+
+def _holds(condition: Condition, dialect: str) -> ColumnElement[bool]:
+    attribute, match = condition.attribute, condition.match
+    if attribute.computed:
+        return _computed(attribute, match, dialect)
+    if len(attribute.path) > 1 or column_name(attribute) not in _TABLES[attribute.level].c:
+        return _has_value(attribute, match, dialect)
+    table = _TABLES[attribute.level]
+    if attribute.vr == "PN":
+        holds = _name(table, column_name(attribute), match, dialect)
+    elif attribute.vr in NUMBERS:
+        holds = _number(table.c[column_name(attribute)], match, dialect)
+    else:
+        holds = _text(table.c[column_name(attribute)], match, dialect)
+    is_single = attribute.vr == "UI" or attribute.keyword in _SINGLE
+    return holds if is_single else or_(holds, _has_value(attribute, match, dialect))
+
+
+def _computed(attribute: Attribute, match: Match, dialect: str) -> ColumnElement[bool]:
+    """Matching on what is counted rather than read from a header."""
+    match attribute.keyword, match:
+        case "ModalitiesInStudy", OneOf(values):
+            return _packed(_STUDY.c.modalities, values, dialect)
+        case "ModalitiesInStudy", _:
+            series = _SERIES.alias("any_series")
+            return (
+                select(1)
+                .where(series.c.study_row == _STUDY.c.id, _text(series.c.modality, match, dialect))
+                .correlate(_STUDY)
+                .exists()
+            )
+        case "SOPClassesInStudy", OneOf(values):
+            return _packed(_STUDY.c.sop_classes, values, dialect)
+        case "AvailableTransferSyntaxUID", _:
+            return _text(_INSTANCE.c.transfer_syntax, match, dialect)
+        case "NumberOfStudyRelatedSeries", _:
+            return _number(_STUDY.c.series_count, match, dialect)
+        case "NumberOfStudyRelatedInstances", _:
+            return _number(_STUDY.c.instance_count, match, dialect)
+        case "NumberOfSeriesRelatedInstances", _:
+            return _number(_SERIES.c.instance_count, match, dialect)
+    return false()
+
+
+def _packed(column: ColumnElement[Any], values: Iterable[str], dialect: str) -> ColumnElement[bool]:
+    """Whether a packed set holds any of these."""
+    run = _RUN[dialect]
+    wanted = (f"{run}{_escaped(f'{chr(92)}{clean(value)}{chr(92)}', dialect)}{run}" for value in values)
+    return or_(false(), *(_like(column, pattern, dialect) for pattern in wanted))
+
+
+def _has_value(attribute: Attribute, match: Match, dialect: str) -> ColumnElement[bool]:
+    """Whether the attribute table has a value that matches, for the row of the attribute's level."""
+    level = max(attribute.level, Level.STUDY)
+    owner = _TABLES[level].c.id
+    here = [_VALUE.c.level == int(level), _VALUE.c.key == attribute.key]
+    if isinstance(match, Words):
+        return and_(
+            true(),
+            *(owner.in_(select(_VALUE.c.owner).where(*here, _begins_word(dialect, word))) for word in match.words),
+        )
+    holds = (
+        _any_name([_VALUE.c.value], match, dialect) if attribute.vr == "PN" else _text(_VALUE.c.value, match, dialect)
+    )
+    return owner.in_(select(_VALUE.c.owner).where(*here, holds))
+
+
+def _begins_word(dialect: str, word: str) -> ColumnElement[bool]:
+    """Whether some word of a folded name begins so, in a row that has no column of words."""
+    run = _RUN[dialect]
+    starts = [run + _escaped(mark + clean(word), dialect) + run for mark in "^=,.- "]
+    return or_(*(_like(_VALUE.c.value, start, dialect) for start in [_escaped(clean(word), dialect) + run, *starts]))
+
+
+def _text(column: ColumnElement[Any], match: Match, dialect: str) -> ColumnElement[bool]:
+    match match:
+        case OneOf(values):
+            return one_of(dialect, column, [cut(value) for value in values])
+        case Like(pattern):
+            return _wildcard(column, pattern, dialect)
+        case Between():
+            return _between(column, match)
+        case Words(words):
+            return and_(true(), *(_wildcard(column, f"*{word}*", dialect) for word in words))
+
+
+def _between(column: ColumnElement[Any], match: Between) -> ColumnElement[bool]:
+    """Both ends included; a row without a value never matches."""
+    low = column >= match.low if match.low else column > ""
+    return and_(low, column <= match.high) if match.high else low
+
+
+def _number(column: ColumnElement[Any], match: Match, dialect: str) -> ColumnElement[bool]:
+    if not isinstance(match, OneOf):
+        return false()
+    numbers = [number for value in match.values if (number := fit(value)) is not None and number != LAST]
+    return one_of(dialect, column, numbers)
+
+
+def _name(table: Table, name: str, match: Match, dialect: str) -> ColumnElement[bool]:
+    """A person name matches by any of its writings, or group by group where the key has `=` (PS3.4 C.2.2.2.1)."""
+    alphabetic, ideographic, phonetic, words = (table.c[column] for column in name_columns(name))
+    if isinstance(match, Words):
+        run = _RUN[dialect]
+        return and_(true(), *(_like(words, f"{run} {_escaped(clean(w), dialect)}{run}", dialect) for w in match.words))
+    text = match.pattern if isinstance(match, Like) else match.values[0] if isinstance(match, OneOf) else ""
+    if "=" not in text:
+        return _any_name([alphabetic, ideographic, phonetic], match, dialect)
+    pairs = zip((alphabetic, ideographic, phonetic), text.split("="), strict=False)
+    return and_(
+        true(), *(_any_name([column], _pattern(group), dialect) for column, group in pairs if group.strip("* "))
+    )
+
+
+def _pattern(group: str) -> Match:
+    return Like(group) if "*" in group or "?" in group else OneOf((group.rstrip("^ "),))
+
+
+def _any_name(columns: Sequence[ColumnElement[Any]], match: Match, dialect: str) -> ColumnElement[bool]:
+    """Trailing empty components carry no meaning (PS3.5 6.2.1.1): `doe^*` finds the bare `doe`, too."""
+    holds = [_text(column, match, dialect) for column in columns]
+    if isinstance(match, Like) and match.pattern.endswith("^*"):
+        bare = _pattern(match.pattern.rstrip("^*"))
+        holds += [_text(column, bare, dialect) for column in columns]
+    return or_(*holds)
+
+
+_RUN: Final = {"sqlite": "*", "postgresql": "%"}
+_ANY_ONE: Final = {"sqlite": "?", "postgresql": "_"}
+
+
+def _wildcard(column: ColumnElement[Any], pattern: str, dialect: str) -> ColumnElement[bool]:
+    """DICOM wildcards by the database's own; what is special to it alone is escaped.
+
+    SQLite's GLOB minds case as its LIKE does not. The bounds let an index serve the part before the first wildcard.
+    """
+    pattern = clean(pattern)[: 2 * TEXT_LIMIT]
+    while "**" in pattern:
+        pattern = pattern.replace("**", "*")
+    own = "".join(
+        _RUN[dialect] if c == "*" else _ANY_ONE[dialect] if c == "?" else _escaped(c, dialect) for c in pattern
+    )
+    holds = _like(column, own, dialect)
+    stem = pattern[: min((pattern + "*").index("*"), (pattern + "?").index("?"))][:TEXT_LIMIT]
+    if stem:
+        return and_(column >= stem, column < stem + "\U0010ffff", holds)
+    return and_(column > "", holds)
+
+
+def _escaped(literal: str, dialect: str) -> str:
+    if dialect == "sqlite":
+        return "".join(f"[{c}]" if c in "*?[" else c for c in literal)
+    return "".join(f"\\{c}" if c in "%_\\" else c for c in literal)
+
+
+def _like(column: ColumnElement[Any], pattern: str, dialect: str) -> ColumnElement[bool]:
+    return column.op("GLOB", is_comparison=True)(pattern) if dialect == "sqlite" else column.like(pattern, escape="\\")

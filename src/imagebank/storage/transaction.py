@@ -1,0 +1,180 @@
+"""One write transaction of the index."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, insert, select
+
+from imagebank.model.access import Device, Role, Scope, Session, Token
+from imagebank.model.attribute import Catalogue
+from imagebank.model.event import Event
+from imagebank.model.imaging import Digest, Instance, Kept, Location, Selection, Source
+from imagebank.model.uid import Uid
+from imagebank.ports import Entered
+from imagebank.storage import entry, jobs, quarantine, tables
+from imagebank.storage.database import Prepared, lock_studies, put
+from imagebank.storage.instances import instance_of, instance_rows
+from imagebank.storage.removal import take_out
+from imagebank.storage.rows import clean, micros, moment, unpack_digest
+from imagebank.storage.segments import Segments
+from imagebank.storage.sets import among, members
+
+_RECORD = Prepared(lambda _: insert(tables.event).values({c.name: bindparam(c.name) for c in tables.event.c[1:]}))
+
+
+class SQLTransaction:
+    """A `Transaction` on an open connection. `SQLIndex.begin` makes it and commits it."""
+
+    def __init__(
+        self, connection: Connection, catalogue: Catalogue, duplicates: entry.Duplicates, segments: dict[str, int]
+    ) -> None:
+        self._connection = connection
+        self._catalogue = catalogue
+        self._duplicates = duplicates
+        self._segments = Segments(connection, segments)
+
+    def publish(self) -> None:
+        """After the commit: let later transactions know what this one learnt."""
+        self._segments.publish()
+
+    def enter(self, kept: Sequence[Kept]) -> list[Entered]:
+        return entry.enter(self._connection, self._catalogue, self._duplicates, self._segments, kept)
+
+    def remove(self, selection: Selection, scope: Scope) -> list[Instance]:
+        """The instances that were taken out, each followed by its former versions."""
+        rows = list(instance_rows(self._connection, selection, scope))
+        if self._connection.dialect.name == "postgresql" and rows:
+            lock_studies(self._connection, {row[3] for row in rows})
+            rows = list(instance_rows(self._connection, selection, scope))
+        removed = [instance_of(row) for row in rows]
+        former = self._former(removed)
+        take_out(self._connection, [row[0] for row in rows])
+        return [version for instance in removed for version in (instance, *former.get(instance.uid, ()))]
+
+    def _former(self, removed: Sequence[Instance]) -> dict[Uid, list[Instance]]:
+        """Take out the former versions of instances."""
+        history, segment = tables.instance_history, tables.segment
+        by_uid = {instance.uid: instance for instance in removed}
+        dialect = self._connection.dialect.name
+        uids = {"uids": members(dialect, list(by_uid))}
+        theirs = among(dialect, history.c.sop_instance_uid, "uids")
+        statement = (
+            select(history, segment.c.name.label("segment"))
+            .join_from(history, segment, segment.c.id == history.c.segment_id)
+            .where(theirs)
+            .order_by(history.c.id)
+        )
+        former: dict[Uid, list[Instance]] = {}
+        for row in self._connection.execute(statement, uids):
+            version = replace(
+                by_uid[row.sop_instance_uid],
+                location=Location(row.segment, row.segment_offset, row.length, row.size),
+                digest=unpack_digest(row.digest),
+                content_digest=unpack_digest(row.content_digest),
+                received_at=moment(row.received_at),
+                pixels=None,
+            )
+            former.setdefault(version.uid, []).append(version)
+        if former:
+            self._connection.execute(delete(history).where(theirs), uids)
+        return former
+
+    def quarantine(
+        self, reason: str, name: str, source: Source, at: datetime, location: Location, digest: Digest, uid: str = ""
+    ) -> int:
+        return quarantine.lay_aside(self._connection, self._segments, reason, name, source, at, location, digest, uid)
+
+    def release(self, number: int) -> None:
+        quarantine.release(self._connection, number)
+
+    def record(self, events: Iterable[Event]) -> None:
+        rows = [
+            {
+                "at": micros(event.at),
+                "act": event.act.value,
+                "principal": clean(event.principal),
+                "organization": clean(event.organization),
+                "address": clean(event.address),
+                "study": event.study or "",
+                "count": event.count,
+                "detail": clean(event.detail),
+            }
+            for event in events
+        ]
+        if rows:
+            _RECORD.run_many(self._connection, rows)
+
+    def defer(self, kind: str, payload: dict[str, Any], due: datetime, key: str = "") -> None:
+        jobs.defer(self._connection, kind, payload, due, key)
+
+    def put_token(self, token: Token) -> None:
+        put(self._connection, tables.token, ["digest"], _signed_in(token))
+
+    def revoke_token(self, name: str) -> int:
+        return self._connection.execute(delete(tables.token).where(tables.token.c.name == name)).rowcount
+
+    def put_session(self, session: Session) -> None:
+        put(self._connection, tables.session, ["digest"], _signed_in(session))
+
+    def end_session(self, digest: bytes) -> None:
+        self._connection.execute(delete(tables.session).where(tables.session.c.digest == digest))
+
+    def put_link(self, digest: bytes, session: Session) -> None:
+        values = _signed_in(session) | {"digest": digest, "session_digest": session.digest}
+        put(self._connection, tables.link, ["digest"], values)
+
+    def use_link(self, digest: bytes, now: datetime) -> Session | None:
+        links = tables.link
+        row = self._connection.execute(
+            delete(links).where(links.c.digest == digest, links.c.created_at >= micros(now)).returning(links)
+        ).one_or_none()
+        if row is None:
+            return None
+        return Session(
+            bytes(row.session_digest),
+            row.name,
+            Role(row.role),
+            row.organization,
+            moment(row.created_at),
+            moment(row.expires_at),
+        )
+
+    def put_device(self, device: Device) -> None:
+        values = {
+            "aet": device.aet,
+            "host": device.host,
+            "port": device.port,
+            "tls": int(device.tls),
+            "rights": ",".join(sorted(device.rights)),
+            "organization": device.organization,
+        }
+        put(self._connection, tables.device, ["aet"], values)
+
+    def remove_device(self, aet: str) -> int:
+        return self._connection.execute(delete(tables.device).where(tables.device.c.aet == aet)).rowcount
+
+    def put_metadata(self, series: Uid, version: int, body: bytes) -> None:
+        rows = tables.series
+        number = self._connection.scalar(
+            select(rows.c.id).where(rows.c.series_instance_uid == series, rows.c.version == version).with_for_update()
+        )
+        if number is not None:
+            values = {"series_row": number, "version": version, "body": body}
+            put(self._connection, tables.series_metadata, ["series_row"], values)
+
+    def clear(self) -> None:
+        for table in tables.REBUILT:
+            self._connection.execute(delete(table))
+
+
+def _signed_in(value: Token | Session) -> dict[str, Any]:
+    return {
+        "digest": value.digest,
+        "name": clean(value.name),
+        "role": value.role.value,
+        "organization": clean(value.organization),
+        "created_at": micros(value.created_at),
+        "expires_at": micros(value.expires_at),
+    }

