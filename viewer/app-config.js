@@ -120,8 +120,12 @@
     if (event.persisted) location.reload();
   });
 
+  // The way back to our own study list, where OHIF has its mark.
+  const home = React => React.createElement('a', { href: '/', className: 'text-foreground px-2 text-lg' }, 'Imagebank');
+
   window.config = {
     name: 'imagebank',
+    whiteLabeling: { createLogoComponentFn: home },
     routerBasename: '/viewer',
     extensions: [extension],
     modes: [],
