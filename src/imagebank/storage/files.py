@@ -242,8 +242,9 @@ class FileBlobs:
         for name in names:
             if name not in buried:
                 descriptor = self._descriptor(name)
-                size = os.fstat(descriptor.fd).st_size
-                yield from walk.records_of(name, size, partial(_pread, descriptor.fd), self._keys, dead)
+                size, fetch = os.fstat(descriptor.fd).st_size, partial(_pread, descriptor.fd)
+                is_durable = record.is_sealed(name, size, fetch)
+                yield from walk.records_of(name, size, fetch, self._keys, dead, is_durable=is_durable)
 
     def close(self) -> None:
         with self._lock:
@@ -261,7 +262,7 @@ class FileBlobs:
         except OSError as error:
             raise _refusal(error) from error
         try:
-            opened, head = record.draft(kind, size, len(note), segment.id, offset, self._keys)
+            opened, head = record.place(record.draft(kind, size, len(note), self._keys), segment.id, offset)
             at = offset
             for piece in record.pieces(opened, head, content, note, self._buffer("write", record.SCRATCH_BYTES)):
                 _pwrite(segment.fd, piece, at)

@@ -16,7 +16,7 @@ import hmac
 import secrets
 import struct
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from io import BytesIO
 from itertools import pairwise
@@ -135,7 +135,7 @@ class Prefix:
     @property
     def tail_at(self) -> int:
         """Where in the record the sealed note begins."""
-        return PREFIX + self.size + TAG * _chunks(self.size)
+        return tail_at(self.size)
 
     @property
     def tail_size(self) -> int:
@@ -162,6 +162,11 @@ class Prefix:
 
 def _chunks(size: int) -> int:
     return max(1, -(-size // CHUNK))
+
+
+def tail_at(size: int) -> int:
+    """Where in a record of this content size the sealed note begins, in bytes."""
+    return PREFIX + size + TAG * _chunks(size)
 
 
 def length_of(size: int, note_size: int) -> int:
@@ -204,14 +209,27 @@ def _place_tag(key: bytes, fields: bytes) -> bytes:
     return hmac.digest(key, b"imagebank place" + fields, "sha256")[:TAG]
 
 
-def draft(kind: Kind, size: int, note_size: int, segment: str, offset: int, keys: Keys) -> tuple[Opened, bytes]:
-    """A new record for a place, under a new data key; and its encoded prefix."""
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A record that has its data key and no place yet."""
+
+    prefix: Prefix
+    key: bytes = field(repr=False)
+
+
+def draft(kind: Kind, size: int, note_size: int, keys: Keys) -> Draft:
+    """A new record under a new data key."""
     key = AESGCM.generate_key(256)
-    prefix = Prefix(kind, secrets.token_bytes(16), segment, offset, size, note_size, keys.wrap(key))
-    prefix = replace(prefix, tag=_place_tag(key, prefix.fields()))
+    return Draft(Prefix(kind, secrets.token_bytes(16), "", 0, size, note_size, keys.wrap(key)), key)
+
+
+def place(new: Draft, segment: str, offset: int) -> tuple[Opened, bytes]:
+    """The record at its place, and its encoded prefix. What is sealed does not depend on the place."""
+    prefix = replace(new.prefix, segment=segment, offset=offset)
+    prefix = replace(prefix, tag=_place_tag(new.key, prefix.fields()))
     head = prefix.fields() + prefix.tag
     head += _CRC.pack(crc32(head)) + prefix.wrapped + _CRC.pack(crc32(prefix.wrapped))
-    return Opened(prefix, AESGCM(key), prefix.identity), head
+    return Opened(prefix, AESGCM(new.key), prefix.identity), head
 
 
 def open_prefix(prefix: Prefix, keys: Keys) -> Opened:
@@ -304,8 +322,10 @@ def groups(size: int, start: int, end: int) -> Iterator[tuple[int, int]]:
 
 def span(size: int, start: int, end: int) -> tuple[int, int]:
     """Where in the record the sealed chunks of a range begin and end."""
+    if start == end and size:
+        return PREFIX, PREFIX
     first, last = start // CHUNK, max(start, end - 1) // CHUNK
-    return PREFIX + first * SEALED_CHUNK, PREFIX + min((last + 1) * SEALED_CHUNK, size + TAG * _chunks(size))
+    return PREFIX + first * SEALED_CHUNK, min(PREFIX + (last + 1) * SEALED_CHUNK, tail_at(size))
 
 
 def open_span(opened: Opened, sealed: memoryview, start: int, end: int, out: memoryview) -> None:

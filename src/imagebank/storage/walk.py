@@ -15,7 +15,6 @@ from imagebank.storage.record import (
     Prefix,
     groups,
     is_ended,
-    is_sealed,
     open_note,
     open_prefix,
     parse,
@@ -42,12 +41,13 @@ def walk(segment: str, size: int, fetch: Fetch) -> Iterator[tuple[int, Prefix, B
         offset += prefix.length if is_whole else BLOCK
 
 
-def records_of(segment: str, size: int, fetch: Fetch, keys: Keys, dead: AbstractSet[bytes]) -> Iterator[Record]:
+def records_of(
+    segment: str, size: int, fetch: Fetch, keys: Keys, dead: AbstractSet[bytes], *, is_durable: bool
+) -> Iterator[Record]:
     """The records of one segment in order. `dead` holds the ids that tombstones name.
 
-    A segment without its seal may have lost any page in a power failure, so that its chunks are read and checked too.
+    A segment that is not surely durable may have lost any page in a power failure: its chunks are read and checked.
     """
-    is_durable = is_sealed(segment, size, fetch)
     for offset, prefix, tail in walk(segment, size, fetch):
         location = Location(segment, offset, prefix.length, prefix.size)
         if (prefix.segment, prefix.offset) != (segment, offset):

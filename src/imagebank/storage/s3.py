@@ -1,0 +1,338 @@
+"""Records in immutable objects of an object store."""
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from datetime import timedelta
+from io import BytesIO
+from typing import TYPE_CHECKING, BinaryIO
+from urllib.parse import urlsplit
+
+import obstore
+from obstore.exceptions import BaseError
+from obstore.store import ObjectStore, S3Store
+
+from imagebank.errors import BankError, Invalid, NotFound, Unavailable
+from imagebank.model.imaging import Location
+from imagebank.ports import Keys, Record
+from imagebank.storage import record, walk
+from imagebank.storage.record import BLOCK, Buffer, Contents, Draft, Kind, Opened
+
+if TYPE_CHECKING:
+    from obstore.store import S3Config  # it exists for type checkers only
+
+_PACK_BYTES = 32 << 20
+_PART_BYTES = 8 << 20
+_PARTS_AT_ONCE = 4
+_NEAR_BYTES = 1 << 20
+"""A range that begins this near to its record's prefix is fetched together with it."""
+_WALK_BYTES = 64 << 10
+"""What a walk reads ahead: a note, its trailer and the next prefix lie beside each other."""
+
+
+def open_s3(
+    url: str, *, endpoint: str = "", region: str = "us-east-1", access_key: str = "", secret_key: str = ""
+) -> tuple[S3Store, str]:
+    """The bucket of an `s3://bucket/prefix`, and the prefix.
+
+    `endpoint` is empty for AWS. Without keys the machine's own credentials are used. A request is tried four times
+    within half a minute. Raises Invalid when the address is of another kind.
+    """
+    parts = urlsplit(url)
+    if parts.scheme != "s3" or not parts.netloc:
+        raise Invalid(f"{url} is not an address of the form s3://bucket/prefix")
+    config: S3Config = {"region": region}
+    if endpoint:
+        config["endpoint"] = endpoint
+    if access_key:
+        config["access_key_id"], config["secret_access_key"] = access_key, secret_key
+    store = S3Store(
+        parts.netloc,
+        config=config,
+        client_options={"allow_http": endpoint.startswith("http://"), "connect_timeout": "5s", "timeout": "60s"},
+        retry_config={
+            "max_retries": 3,
+            "retry_timeout": timedelta(seconds=30),
+            "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=5), "base": 2},
+        },
+    )
+    return store, parts.path.strip("/")
+
+
+def _refusal(error: BaseError | FileNotFoundError) -> Unavailable:
+    return Unavailable(f"the object store does not answer ({type(error).__name__}); try again")
+
+
+def _new_id(contents: Contents) -> str:
+    # The clock gives an order among ids, not a time that anybody is told.
+    return record.segment_id(contents, time.time_ns() // 1_000_000)
+
+
+class _Pack:
+    """Records that wait for one PUT. `lock` is held by whoever puts it; the others wait for the outcome."""
+
+    def __init__(self) -> None:
+        self.id = _new_id(Contents.SHARED)
+        self.parts: list[Buffer] = []
+        self.end = BLOCK
+        self.lock = threading.Lock()
+        self.is_tried = False
+        self.refusal: BankError | None = None
+
+    def add(self, new: Draft, sealed: bytearray) -> Location:
+        """Place a record that was sealed elsewhere."""
+        opened, head = record.place(new, self.id, self.end)
+        sealed[: len(head)] = head
+        self.parts.append(sealed)
+        self.end += len(sealed)
+        return opened.prefix.location
+
+
+class _Window:
+    """Bytes of one object, read ahead as far as `stop`, so that a walk or a stream needs few requests."""
+
+    def __init__(self, get: Callable[[int, int], memoryview], ahead: int, stop: int) -> None:
+        self._get, self._ahead, self._stop = get, ahead, stop
+        self._at, self._data = 0, memoryview(b"")
+
+    def hold(self, at: int, data: memoryview) -> None:
+        self._at, self._data = at, data
+
+    def __call__(self, offset: int, length: int) -> memoryview:
+        if not self._at <= offset <= offset + length <= self._at + len(self._data):
+            end = min(self._stop, offset + max(length, self._ahead))
+            self.hold(offset, self._get(offset, end) if offset < end else memoryview(b""))
+        return self._data[offset - self._at :][:length]
+
+
+class ObjectBlobs:
+    """Blobs in an object store, below `prefix`: `segments/<id>` and `tombstones/<id>`.
+
+    What is acknowledged is in the store: `sync` returns when the PUT was answered. Records that wait together go
+    into one object of up to 32 MiB; while it is being put, others fill the next. A record of 16 MiB and more is
+    uploaded in parts while it is written, and is an object of its own.
+
+    Objects cannot be changed. So `destroy` puts a tombstone, which ends reading here and hides the record from every
+    walk; the record's wrapped key stays in the object until each record in it is destroyed, and then the object is
+    deleted. Until compaction exists, someone who has both the bucket and the root key can still read a destroyed
+    record whose neighbours live. Other processes learn of a tombstone when they start, walk or destroy; its row is
+    gone before. Old versions in a versioned bucket are for the bucket's own lifecycle rules.
+    """
+
+    def __init__(self, store: ObjectStore, keys: Keys, *, prefix: str = "") -> None:
+        self._store, self._keys = store, keys
+        self._folder = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
+        self._lock = threading.Lock()
+        self._current: _Pack | None = None
+        self._packs: dict[str, _Pack] = {}
+        self._tombstones: set[str] | None = None
+        self._dead_ids: set[bytes] = set()
+        self._dead: dict[str, set[int]] = defaultdict(set)
+
+    def write(self, content: BinaryIO, size: int, note: bytes) -> Location:
+        new = record.draft(Kind.OBJECT, size, len(note), self._keys)
+        if new.prefix.length >= _PACK_BYTES // 2:
+            return self._put_alone(new, content, note)
+        sealed = self._sealed(new, content, note)
+        full = None
+        with self._lock:
+            pack = self._current
+            if pack is None or pack.end + len(sealed) > _PACK_BYTES:
+                full, pack = pack, _Pack()
+                self._current = self._packs[pack.id] = pack
+            location = pack.add(new, sealed)
+        if full is not None:
+            with suppress(BankError):  # told to those whose records it holds, by their own sync
+                self._put(full)
+        return location
+
+    def sync(self, locations: Sequence[Location]) -> None:
+        for segment in sorted({location.segment for location in locations}):
+            with self._lock:
+                pack = self._packs.get(segment)
+            if pack is not None:
+                self._put(pack)
+
+    def read(self, location: Location, start: int = 0, end: int | None = None) -> bytes:
+        low, high = record.bounds(location.size, start, end)
+        opened, window = self._opened(location, *record.span(location.size, low, high))
+        return record.read_range(opened, window, low, high)
+
+    def stream(self, location: Location, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        low, high = record.bounds(location.size, start, end)
+        opened, window = self._opened(location, *record.span(location.size, low, high))
+        return (record.read_range(opened, window, *group) for group in record.groups(location.size, low, high))
+
+    def note(self, location: Location) -> bytes:
+        opened, window = self._opened(location, record.tail_at(location.size), location.length)
+        return record.open_note(opened, window(location.offset + opened.prefix.tail_at, opened.prefix.tail_size))
+
+    def destroy(self, locations: Sequence[Location]) -> None:
+        """Put a tombstone, and delete the objects of which no record is left. See the class for what stays."""
+        self._learn()
+        prefixes = []
+        for segment in sorted({location.segment for location in locations}):
+            living = [at for at in locations if at.segment == segment and at.offset not in self._dead[segment]]
+            heads = self._get_ranges(segment, [(at.offset, at.offset + record.PREFIX) for at in living])
+            prefixes += [record.prefix_at(at, head) for at, head in zip(living, heads, strict=True)]
+        if prefixes:
+            self._bury(record.pack_targets(prefixes))
+        for segment in {location.segment for location in locations}:
+            self._delete_if_dead(segment)
+
+    def records(self) -> Iterator[Record]:
+        self._learn()
+        for segment, size in sorted(self._listed("segments").items()):
+            window = self._window(segment, _WALK_BYTES, size)
+            with suppress(NotFound):  # deleted since it was listed
+                yield from walk.records_of(segment, size, window, self._keys, self._dead_ids, is_durable=True)
+
+    def close(self) -> None:
+        """Forget what was written and never synced. The store itself has nothing to close."""
+        with self._lock:
+            self._current = None
+            self._packs.clear()
+
+    def _sealed(self, new: Draft, content: BinaryIO, note: bytes) -> bytearray:
+        """The record's bytes, with room for the prefix, which its place decides."""
+        opened, _ = record.place(new, "0" * 32, 0)
+        sealed = bytearray()
+        for piece in record.pieces(opened, bytes(record.PREFIX), content, note, _scratch()):
+            sealed += piece
+        return sealed
+
+    def _put(self, pack: _Pack) -> None:
+        with pack.lock:
+            if not pack.is_tried:
+                pack.is_tried = True
+                pack.refusal = Unavailable("the upload was interrupted; send it again")
+                with self._lock:
+                    if self._current is pack:
+                        self._current = None
+                parts, pack.parts = pack.parts, []
+                try:
+                    self._put_whole(pack.id, len(parts), parts)
+                    pack.refusal = None
+                except BankError as error:
+                    pack.refusal = error
+        if pack.refusal is not None:
+            raise pack.refusal
+        with self._lock:
+            self._packs.pop(pack.id, None)
+
+    def _put_whole(self, segment: str, count: int, parts: Sequence[Buffer]) -> None:
+        body = b"".join([record.segment_header(segment, count), *parts])
+        try:
+            obstore.put(self._store, self._key(segment), body, use_multipart=False)
+        except (BaseError, FileNotFoundError) as error:  # the latter when there is no such bucket
+            raise _refusal(error) from error
+
+    def _put_alone(self, new: Draft, content: BinaryIO, note: bytes) -> Location:
+        segment = _new_id(Contents.ALONE)
+        opened, head = record.place(new, segment, BLOCK)
+
+        def body() -> Iterator[bytes]:
+            yield record.segment_header(segment, 1)
+            for piece in record.pieces(opened, head, content, note, _scratch()):
+                yield bytes(piece)
+
+        try:
+            obstore.put(self._store, self._key(segment), body(), chunk_size=_PART_BYTES, max_concurrency=_PARTS_AT_ONCE)
+        except (BaseError, FileNotFoundError) as error:
+            raise _refusal(error) from error
+        return opened.prefix.location
+
+    def _bury(self, targets: bytes) -> None:
+        segment = _new_id(Contents.TOMBSTONES)
+        new = record.draft(Kind.TOMBSTONE, 0, len(targets), self._keys)
+        opened, head = record.place(new, segment, BLOCK)
+        pieces = record.pieces(opened, head, BytesIO(), targets, _scratch())
+        self._put_whole(segment, 1, [bytes(piece) for piece in pieces])
+        self._note_dead(segment, record.unpack_targets(targets))
+
+    def _note_dead(self, tombstone: str, targets: Iterator[tuple[bytes, str, int]]) -> None:
+        with self._lock:
+            for identity, segment, offset in targets:
+                self._dead_ids.add(identity)
+                self._dead[segment].add(offset)
+            self._tombstones = (self._tombstones or set()) | {tombstone}
+
+    def _learn(self) -> None:
+        """Read the tombstones that are new to this process."""
+        sizes = self._listed("tombstones")
+        for name in sorted(sizes.keys() - (self._tombstones or set())):
+            window = self._window(name, sizes[name], sizes[name])
+            self._note_dead(name, walk.targets_of(name, sizes[name], window, self._keys))
+        self._tombstones = self._tombstones or set()
+
+    def _delete_if_dead(self, segment: str) -> None:
+        try:
+            count = record.record_count(self._get(segment, 0, BLOCK))
+            if count and len(self._dead[segment]) >= count:
+                obstore.delete(self._store, self._key(segment))
+        except (NotFound, FileNotFoundError):
+            return
+        except BaseError as error:
+            raise _refusal(error) from error
+
+    def _opened(self, location: Location, first: int, stop: int) -> tuple[Opened, _Window]:
+        """The record, and a window that holds its bytes from `first` on already, up to `stop` or a part's size."""
+        if self._tombstones is None:
+            self._learn()
+        if location.offset in self._dead.get(location.segment, ()):
+            raise NotFound(f"the record at {location.segment}+{location.offset} was destroyed")
+        window = self._window(location.segment, _PART_BYTES, location.offset + location.length)
+        end = location.offset + min(stop, first + _PART_BYTES)
+        ranges = [(location.offset, end)]
+        if first > _NEAR_BYTES:
+            ranges = [(location.offset, location.offset + record.PREFIX), (location.offset + first, end)]
+        parts = self._get_ranges(location.segment, ranges)
+        window.hold(ranges[-1][0], parts[-1])
+        return record.open_record(location, parts[0], self._keys), window
+
+    def _window(self, segment: str, ahead: int, stop: int) -> _Window:
+        return _Window(lambda start, end: self._get(segment, start, end), ahead, stop)
+
+    def _get(self, segment: str, start: int, end: int) -> memoryview:
+        return self._get_ranges(segment, [(start, end)])[0]
+
+    def _get_ranges(self, segment: str, ranges: Sequence[tuple[int, int]]) -> list[memoryview]:
+        """Parts of an object, at once. Raises NotFound, Unavailable, and Invalid when the object is too short."""
+        if not ranges:
+            return []
+        starts, ends = zip(*ranges, strict=True)
+        key = self._key(segment)
+        try:
+            parts = obstore.get_ranges(self._store, key, starts=starts, ends=ends, coalesce=0)
+        except FileNotFoundError as error:
+            raise NotFound(f"the segment {segment} is not in the object store") from error
+        except BaseError as error:
+            raise self._is_short(key, max(ends)) or _refusal(error) from error
+        return [memoryview(part) for part in parts]
+
+    def _is_short(self, key: str, end: int) -> Invalid | None:
+        with suppress(BaseError, FileNotFoundError):
+            if obstore.head(self._store, key)["size"] < end:
+                return Invalid(f"{key} is damaged: it ends too early; restore it from a copy")
+        return None
+
+    def _listed(self, folder: str) -> dict[str, int]:
+        """Segment ids and sizes in bytes."""
+        try:
+            found = [meta for batch in obstore.list(self._store, f"{self._folder}{folder}") for meta in batch]
+        except BaseError as error:
+            raise _refusal(error) from error
+        sizes = {meta["path"].rsplit("/", 1)[-1]: meta["size"] for meta in found}
+        return {name: size for name, size in sizes.items() if record.contents_of(name)}
+
+    def _key(self, segment: str) -> str:
+        contents = record.contents_of(segment)
+        if contents is None:
+            raise NotFound("there is no such segment")
+        return f"{self._folder}{'tombstones' if contents is Contents.TOMBSTONES else 'segments'}/{segment}"
+
+
+def _scratch() -> memoryview:
+    return memoryview(bytearray(record.SCRATCH_BYTES))
