@@ -32,6 +32,10 @@ MAX_ELEMENTS: Final = 100_000
 MAX_STEPS: Final = 5_000_000
 
 _EXPLICIT: Final = struct.Struct("<HH2sH").unpack_from
+# VRs as numbers: comparing those is quicker than making and comparing bytes.
+_NUMBERED: Final = struct.Struct("<HHHH").unpack_from
+_SHORT_NUMBERS: Final = {int.from_bytes(code, "little"): vr for code, vr in SHORT.items()}
+_LONG_NUMBERS: Final = {int.from_bytes(code, "little"): vr for code, vr in LONG.items()}
 _IMPLICIT: Final = struct.Struct("<HHI").unpack_from
 _LENGTH: Final = struct.Struct("<I").unpack_from
 
@@ -255,7 +259,7 @@ def is_undefined(data: Buffer, raw: Raw) -> bool:
 
 
 def _walk_explicit(data: Buffer, position: int, have: int, size: int, found: dict[int, Raw]) -> int:
-    header, short, make, last = _EXPLICIT, SHORT.get, tuple.__new__, have - 8
+    header, short, make, last = _NUMBERED, _SHORT_NUMBERS.get, tuple.__new__, have - 8
     for _ in range(MAX_ELEMENTS):
         if position > last:
             return position
@@ -264,28 +268,29 @@ def _walk_explicit(data: Buffer, position: int, have: int, size: int, found: dic
         vr = short(code)
         if vr is not None:
             at = position + 8
-        elif code in LONG:
+        elif code in _LONG_NUMBERS:
             if position + 12 > have:
                 return position
-            vr, at = LONG[code], position + 12
+            vr, at = _LONG_NUMBERS[code], position + 12
             length = _LENGTH(data, position + 8)[0]
             if length == UNDEFINED:
                 length = _past_items(data, at, have, size, (tag, vr, found), explicit=True) - at
         elif not tag or tag in (ITEM_END, SEQUENCE_END):
             return position
         else:
-            vr, at, length = _strange(data, position, code, length, (tag, have, size, found))
+            vr, at, length = _strange(data, position, length, (tag, have, size, found))
         found[tag] = make(Raw, (vr, at, length))
         position = at + length
     raise Invalid(f"the data set has more than {MAX_ELEMENTS} elements at one level")
 
 
 def _strange(
-    data: Buffer, position: int, code: bytes, length: int, place: tuple[int, int, int, dict[int, Raw]]
+    data: Buffer, position: int, length: int, place: tuple[int, int, int, dict[int, Raw]]
 ) -> tuple[str, int, int]:
     """An element whose VR is none that we know: one with a short length, or one written as in implicit coding."""
     tag, have, size, found = place
     at = position + 8
+    code = bytes(data[position + 4 : position + 6])
     if code.isalpha() and code.isupper():
         return code.decode("ascii"), at, length
     vr = standard_vr(tag)
