@@ -1,0 +1,110 @@
+"""Small data sets on the wire (identifiers, reports), to and from the DICOM JSON model."""
+
+import struct
+from collections.abc import Iterable
+from typing import Any, Final
+
+from imagebank.dicom.dicomjson import to_json
+from imagebank.dicom.part10 import explicit_element
+from imagebank.dicom.scan import Header, elements
+from imagebank.dimse.contexts import EXPLICIT_LE
+from imagebank.errors import Invalid
+from imagebank.model.imaging import DataSet, Element
+from imagebank.model.uid import Uid
+
+CHARSET: Final = "00080005"
+_ITEM: Final = 0xFFFEE000
+_NUMBERS: Final = {
+    "US": "<H", "SS": "<h", "UL": "<I", "SL": "<i", "UV": "<Q", "SV": "<q", "FL": "<f", "FD": "<d",
+}  # fmt: skip
+# PS3.5 7.1.2: longer values do not fit into the short form of explicit coding.
+_MAX_SHORT: Final = 0xFFFE
+
+
+def decode(data: bytes, transfer_syntax: str) -> DataSet:
+    """Read an identifier; text comes out as Unicode, whatever character set it names. Raises Invalid."""
+    explicit = transfer_syntax == EXPLICIT_LE
+    found, end = elements(data, 0, len(data), explicit=explicit)
+    if end != len(data):
+        raise Invalid(f"the identifier breaks off at byte {end}")
+    header = Header(Uid(transfer_syntax), 0, {}, found, explicit, len(data))
+    return to_json(data, header, bulk=None)
+
+
+def encode(dataset: DataSet, transfer_syntax: str) -> bytes:
+    """Write a data set: in the default repertoire where that is enough, otherwise in ISO_IR 192 (UTF-8)."""
+    explicit = transfer_syntax == EXPLICIT_LE
+    body = {key: element for key, element in dataset.items() if key != CHARSET}
+    if not _is_plain(body.values()):
+        body[CHARSET] = {"vr": "CS", "Value": ["ISO_IR 192"]}
+    elif CHARSET in dataset:
+        body[CHARSET] = {"vr": "CS"}
+    return _encoded(body, explicit=explicit)
+
+
+def _is_plain(values: Iterable[Any]) -> bool:
+    for value in values:
+        if isinstance(value, str) and not value.isascii():
+            return False
+        if isinstance(value, dict) and not _is_plain(value.values()):
+            return False
+        if isinstance(value, list) and not _is_plain(value):
+            return False
+    return True
+
+
+def _encoded(dataset: DataSet, *, explicit: bool) -> bytes:
+    return b"".join(_element(int(key, 16), dataset[key], explicit=explicit) for key in sorted(dataset))
+
+
+def _element(tag: int, element: Element, *, explicit: bool) -> bytes:
+    vr = element["vr"]
+    values = element.get("Value") or []
+    raw = b"".join(_item(value, explicit=explicit) for value in values) if vr == "SQ" else _raw(vr, values)
+    written = explicit_element(tag, vr, raw)
+    if explicit:
+        return written
+    # Padding is the same in both codings; only the head differs.
+    padded = len(raw) + len(raw) % 2
+    value = written[len(written) - padded :] if padded else b""
+    return struct.pack("<HHI", tag >> 16, tag & 0xFFFF, padded) + value
+
+
+def _item(dataset: DataSet, *, explicit: bool) -> bytes:
+    body = _encoded(dataset, explicit=explicit)
+    return struct.pack("<HHI", _ITEM >> 16, _ITEM & 0xFFFF, len(body)) + body
+
+
+def _raw(vr: str, values: list[Any]) -> bytes:
+    if vr in _NUMBERS:
+        return b"".join(struct.pack(_NUMBERS[vr], value) for value in values if isinstance(value, int | float))
+    if vr == "AT":
+        return b"".join(struct.pack("<HH", int(str(v)[:4], 16), int(str(v)[4:], 16)) for v in values)
+    raw = text_of({"vr": vr, "Value": values}).encode()
+    # A list that is too long is cut at a value; an identifier has no longer form for it.
+    return raw if len(raw) <= _MAX_SHORT else raw[:_MAX_SHORT].rpartition(b"\\")[0]
+
+
+def text_of(element: Element) -> str:
+    """The values of an element as one DICOM text, with backslashes between them; empty for sequences."""
+    return "\\".join(_one(value) for value in element.get("Value") or [])
+
+
+def _one(value: Any) -> str:
+    if value is None or (isinstance(value, dict) and not _is_name(value)):
+        return ""
+    if isinstance(value, dict):
+        groups = (value.get(group, "") for group in ("Alphabetic", "Ideographic", "Phonetic"))
+        return "=".join(groups).rstrip("=")
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def _is_name(value: dict[str, Any]) -> bool:
+    return value.keys() <= {"Alphabetic", "Ideographic", "Phonetic"}
+
+
+def text_element(vr: str, *values: str) -> Element:
+    """An element with texts."""
+    return {"vr": vr, "Value": list(values)} if any(values) else {"vr": vr}

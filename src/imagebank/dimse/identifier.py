@@ -1,0 +1,178 @@
+"""C-FIND, C-MOVE and C-GET identifiers: what they ask for, and what answers them (PS3.4 C.4)."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from imagebank.dimse.contexts import PATIENT_ROOT
+from imagebank.dimse.dataset import CHARSET, text_element, text_of
+from imagebank.errors import Mismatch
+from imagebank.model.attribute import Catalogue, Level, Path
+from imagebank.model.imaging import DataSet, Element, Found
+from imagebank.model.query import Condition, Query, condition
+from imagebank.model.uid import Uid
+
+QUERY_LEVEL: Final = "00080052"
+RETRIEVE_AET: Final = "00080054"
+AVAILABILITY: Final = "00080056"
+PATIENT_ID: Final = "00100020"
+STUDY_UID: Final = "0020000D"
+SERIES_UID: Final = "0020000E"
+INSTANCE_UID: Final = "00080018"
+
+LEVELS: Final[Mapping[str, Level]] = {
+    "PATIENT": Level.PATIENT,
+    "STUDY": Level.STUDY,
+    "SERIES": Level.SERIES,
+    "IMAGE": Level.INSTANCE,
+}
+UNIQUE_KEYS: Final = (PATIENT_ID, STUDY_UID, SERIES_UID, INSTANCE_UID)
+"""The unique key of each level (PS3.4 C.6.1.1, C.6.2.1)."""
+
+_KEYWORDS: Final = ("PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
+
+# Not keys: they describe the identifier or its answer (PS3.4 C.4.1.1.3).
+_NO_KEYS: Final = frozenset((CHARSET, QUERY_LEVEL, RETRIEVE_AET, AVAILABILITY, "00080201"))
+
+RELATIONAL, COMBINED, FUZZY = 0, 1, 2
+SUPPORTED_FIND_OPTIONS: Final = (1, 1, 1, 0, 0)
+"""Relational queries, combined date and time, fuzzy names; no time zone adjustment, no enhanced conversion."""
+
+SUPPORTED_RETRIEVE_OPTIONS: Final = (1, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A C-FIND identifier, understood. `is_supported` is false when it has keys that the bank does not know."""
+
+    query: Query
+    requested: DataSet
+    is_patient_root: bool
+    is_supported: bool
+
+
+def negotiated(asked: bytes, supported: tuple[int, ...]) -> bytes:
+    """The answer to an extended negotiation item: what was asked for and is offered (PS3.4 C.5.1.1)."""
+    return bytes(a == 1 and b for a, b in zip(asked, supported, strict=False))
+
+
+def is_on(options: bytes, option: int) -> bool:
+    return len(options) > option and options[option] == 1
+
+
+def level_of(root: str, identifier: DataSet) -> Level:
+    """The query/retrieve level. Raises Mismatch when there is none, or none of this information model."""
+    text = text_of(identifier.get(QUERY_LEVEL, {"vr": "CS"})).strip()
+    level = LEVELS.get(text)
+    if level is None or (level is Level.PATIENT and root not in PATIENT_ROOT):
+        raise Mismatch("QueryRetrieveLevel (0008,0052) is missing or not one of the model")
+    return level
+
+
+def question(catalogue: Catalogue, root: str, identifier: DataSet, options: bytes) -> Question:
+    """Understand a C-FIND identifier. Raises Mismatch when a unique key is missing, Invalid for an impossible value."""
+    level = level_of(root, identifier)
+    if not is_on(options, RELATIONAL):
+        _require_keys_above(root, level, identifier)
+    fuzzy = is_on(options, FUZZY)
+    conditions: list[Condition] = []
+    is_supported = True
+    for path, element in _keys(identifier):
+        attribute = catalogue.by_path.get(path)
+        if attribute is None or attribute.level > level:
+            is_supported = False
+            continue
+        found = condition(attribute, text_of(element), fuzzy=fuzzy)
+        if found is not None:
+            conditions.append(found)
+    query = Query(level, tuple(conditions), combined=is_on(options, COMBINED))
+    return Question(query, identifier, root in PATIENT_ROOT, is_supported)
+
+
+def _keys(identifier: DataSet, above: Path = ()) -> Iterator[tuple[Path, Element]]:
+    """Every key with its path; a sequence key asks by the attributes of its one item (PS3.4 C.2.2.2.6)."""
+    for key, element in identifier.items():
+        if not above and key in _NO_KEYS:
+            continue
+        path = (*above, int(key, 16))
+        items = element.get("Value") or [] if element["vr"] == "SQ" else []
+        if items and isinstance(items[0], dict) and items[0]:
+            yield from _keys(items[0], path)
+        elif element["vr"] != "SQ":
+            yield path, element
+
+
+def _require_keys_above(root: str, level: Level, identifier: DataSet) -> None:
+    """A hierarchical query names one value for each level above (PS3.4 C.4.1.3.1)."""
+    top = Level.PATIENT if root in PATIENT_ROOT else Level.STUDY
+    for above in range(top, level):
+        value = text_of(identifier.get(UNIQUE_KEYS[above], {"vr": "UI"})).strip(" \0")
+        is_single = value and not any(c in value for c in ("\\", "*", "?") if above or c != "?")
+        if not is_single:
+            raise Mismatch(f"a query at this level needs one {_KEYWORDS[above]}; relational queries are negotiated")
+
+
+def answer(asked: Question, found: Found, ae_title: str) -> DataSet:
+    """One match: the keys that were asked for, empty where nothing is known, and those that every answer has."""
+    level = asked.query.level
+    dataset: DataSet = {}
+    for key, wanted in asked.requested.items():
+        if key not in _NO_KEYS or key in found.attributes:
+            dataset[key] = _returned(wanted, found.attributes.get(key))
+    top = Level.PATIENT if asked.is_patient_root else Level.STUDY
+    for key in UNIQUE_KEYS[top : level + 1]:
+        if key in found.attributes:
+            dataset[key] = found.attributes[key]
+    if CHARSET in asked.requested:
+        dataset[CHARSET] = {"vr": "CS"}
+    dataset[QUERY_LEVEL] = asked.requested[QUERY_LEVEL]
+    dataset[RETRIEVE_AET] = text_element("AE", ae_title)
+    dataset[AVAILABILITY] = text_element("CS", "ONLINE")
+    return dataset
+
+
+def _returned(wanted: Element, held: Element | None) -> Element:
+    """What is held of a key, narrowed to the attributes that a sequence key names."""
+    if held is None:
+        return {"vr": wanted["vr"]}
+    if held["vr"] != "SQ":
+        return held
+    items = wanted.get("Value") or []
+    inner = items[0] if items and isinstance(items[0], dict) else {}
+    if not inner:
+        return held
+    return {
+        "vr": "SQ",
+        "Value": [{key: _returned(inner[key], item.get(key)) for key in inner} for item in held.get("Value") or []],
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a C-MOVE or C-GET identifier points at. Empty parts do not narrow."""
+
+    level: Level
+    patient_id: str = ""
+    studies: tuple[Uid, ...] = ()
+    series: tuple[Uid, ...] = ()
+    instances: tuple[Uid, ...] = ()
+
+
+def target(root: str, identifier: DataSet, options: bytes) -> Target:
+    """Understand a C-MOVE or C-GET identifier. Raises Mismatch when a unique key is missing, Invalid for no UID."""
+    level = level_of(root, identifier)
+    if not is_on(options, RELATIONAL):
+        _require_keys_above(root, level, identifier)
+    own = text_of(identifier.get(UNIQUE_KEYS[level], {"vr": "UI"})).strip(" \0")
+    if not own:
+        raise Mismatch(f"a retrieval at this level needs {_KEYWORDS[level]}")
+    patient_id = text_of(identifier.get(PATIENT_ID, {"vr": "LO"})).strip() if root in PATIENT_ROOT else ""
+    uids = [_uids(identifier, key) if depth <= level else () for depth, key in enumerate(UNIQUE_KEYS)]
+    return Target(level, patient_id, *uids[1:])
+
+
+def _uids(identifier: DataSet, key: str) -> tuple[Uid, ...]:
+    if key == PATIENT_ID:
+        return ()
+    text = text_of(identifier.get(key, {"vr": "UI"}))
+    return tuple(Uid.parse(part) for part in text.split("\\") if part.strip(" \0"))

@@ -1,0 +1,107 @@
+"""DIMSE messages (PS3.7 6.3.1), and where their data sets go while they arrive."""
+
+import errno
+import io
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Final, cast
+
+from imagebank.dimse import command as commands
+from imagebank.dimse.command import Command
+from imagebank.dimse.negotiation import Context
+from imagebank.errors import BankError, Invalid, OutOfSpace, Unavailable
+
+# Identifiers, and lists of references for storage commitment: 100,000 references take 20 MiB.
+MAX_MESSAGE_BYTES: Final = 32 << 20
+IN_MEMORY_BYTES: Final = 16 << 20
+
+
+class Spool:
+    """A data set as it arrives: in memory while it is small, else in a file without a name, which no crash leaves behind.
+
+    `content` begins with `head`. What goes wrong while it fills is kept in `error`, and the rest is passed over, so
+    that the peer gets an answer.
+    """
+
+    def __init__(self, limit: int, head: bytes = b"", folder: Path | None = None) -> None:
+        self.content: BinaryIO = io.BytesIO()
+        self.size = 0
+        self.error: BankError | None = None
+        self._limit = limit
+        self._folder = folder
+        self._is_file = False
+        self.write(head)
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Append, unless something went wrong before."""
+        if self.error is not None:
+            return
+        self.size += len(data)
+        if self.size > self._limit:
+            self._give_up(Invalid(f"larger than the {self._limit} bytes that are taken here"))
+            return
+        try:
+            if self.size > IN_MEMORY_BYTES and not self._is_file:
+                self._move_to_file()
+            self.content.write(data)
+        except OSError as exc:
+            if exc.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                self._give_up(Unavailable("the spool folder does not take what arrives"))
+            else:
+                self._give_up(OutOfSpace("there is no room to receive it; nothing of it was kept"))
+
+    def bytes(self) -> bytes:
+        """All of it. Raises what went wrong while it came."""
+        if self.error is not None:
+            raise self.error
+        self.content.seek(0)
+        return self.content.read()
+
+    def close(self) -> None:
+        self.content.close()
+
+    def _move_to_file(self) -> None:
+        file = cast(BinaryIO, tempfile.TemporaryFile(dir=self._folder))  # noqa: SIM115 - the spool closes it
+        memory = cast(io.BytesIO, self.content)
+        self.content, self._is_file = file, True
+        file.write(memory.getbuffer())
+
+    def _give_up(self, error: BankError) -> None:
+        self.error = error
+        self.content.close()
+        self.content = io.BytesIO()
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One DIMSE message. `data` is closed by whoever asked for the message."""
+
+    context: Context
+    command: Command
+    data: Spool | None = None
+
+    @property
+    def kind(self) -> int:
+        return commands.number(self.command, "CommandField")
+
+    @property
+    def id(self) -> int:
+        return commands.number(self.command, "MessageID")
+
+    def read(self) -> bytes:
+        """The data set as bytes; empty when there is none. Raises what went wrong while it came."""
+        return self.data.bytes() if self.data is not None else b""
+
+    def close(self) -> None:
+        if self.data is not None:
+            self.data.close()
+
+
+OpenSpool = Callable[[Context, Command], Spool]
+"""Where the data set that follows a command goes."""
+
+
+def small_spool(_context: Context, _command: Command) -> Spool:
+    return Spool(MAX_MESSAGE_BYTES)

@@ -1,0 +1,105 @@
+"""The sending half of C-MOVE: objects to a registered device, over as many associations as its contexts need."""
+
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Final, Self
+
+from imagebank.actions import devices
+from imagebank.bank import Bank
+from imagebank.dimse import scu, status
+from imagebank.dimse.association import Association, Lost, Released, Violation
+from imagebank.dimse.command import Command, Kind
+from imagebank.dimse.handlers import Answer, Caller, refused
+from imagebank.dimse.negotiation import MAX_CONTEXTS
+from imagebank.dimse.retrieve import IsCancelled, Retrieval, chosen, encoded, give, offers
+from imagebank.dimse.scu import Offer
+from imagebank.errors import BankError, Unavailable
+from imagebank.model.access import Device, Right
+from imagebank.model.imaging import Instance
+
+# A device that drops the association this often in a row will not take the rest either.
+_MAX_DROPS: Final = 3
+
+
+def move(
+    bank: Bank, caller: Caller, asked: Retrieval, destination: str, originator: Command, is_cancelled: IsCancelled
+) -> Generator[Answer]:
+    """Answer a C-MOVE. `originator` has the fields by which the destination knows who asked (PS3.7 9.3.1.1)."""
+    try:
+        device = devices.destination(bank, destination)
+        instances = chosen(bank, caller, asked, Right.MOVE)
+    except BankError as error:
+        yield refused(error, status.RETRIEVE)
+        return
+    with Delivery(bank, device, instances, originator) as delivery:
+        yield from give(delivery.instances, delivery.send, is_cancelled)
+
+
+def grouped(by_class: Mapping[str, list[tuple[str, ...]]]) -> list[list[Offer]]:
+    """Contexts in groups that fit into one association each; a SOP class is never torn apart."""
+    groups: list[list[Offer]] = [[]]
+    for sop_class, proposals in by_class.items():
+        if len(groups[-1]) + len(proposals) > MAX_CONTEXTS:
+            groups.append([])
+        groups[-1] += [(sop_class, syntaxes) for syntaxes in proposals]
+    return groups
+
+
+class Delivery:
+    """Holds the association to the destination, one at a time; opened when it is first needed."""
+
+    def __init__(self, bank: Bank, device: Device, instances: Sequence[Instance], originator: Command) -> None:
+        self._bank = bank
+        self._device = device
+        self._originator = originator
+        self._groups = grouped(offers(instances))
+        self._group_of = {offer[0]: number for number, group in enumerate(self._groups) for offer in group}
+        self._open = ExitStack()
+        self._association: Association | None = None
+        self._group = -1
+        self._drops = 0
+        self.instances = sorted(instances, key=lambda instance: self._group_of[instance.sop_class])
+        """In the order that needs each association once."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._open.close()
+
+    def send(self, instance: Instance) -> int:
+        """One C-STORE sub-operation: the status that the destination answered. Raises BankError."""
+        association = self._for(instance)
+        context, data = encoded(self._bank, instance, scu.accepted(association, instance.sop_class))
+        command: Command = {
+            "AffectedSOPClassUID": instance.sop_class,
+            "AffectedSOPInstanceUID": instance.uid,
+            "CommandField": int(Kind.C_STORE),
+            **self._originator,
+        }
+        try:
+            answer = scu.request(association, context, command, data)
+        except (Lost, Released, Violation, BankError) as exc:
+            association.abort()
+            self._association = None
+            self._drops += 1
+            raise Unavailable(f"device {self._device.aet} dropped the association") from exc
+        self._drops = 0
+        return answer
+
+    def _for(self, instance: Instance) -> Association:
+        group = self._group_of[instance.sop_class]
+        if self._association is None or group != self._group:
+            self._open.close()
+            self._association = None
+            if self._drops >= _MAX_DROPS:
+                raise Unavailable(f"device {self._device.aet} does not take what it is sent")
+            try:
+                opened = scu.associated(self._bank.settings, self._device, self._groups[group])
+                self._association = self._open.enter_context(opened)
+            except Unavailable:
+                self._drops += 1
+                raise
+            self._group = group
+        return self._association

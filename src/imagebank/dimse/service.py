@@ -1,0 +1,224 @@
+"""Serves the messages of one association: finds the handler of each request and sends its answers."""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+
+from imagebank.actions.commitment import Committed
+from imagebank.actions.ingest import Arrival
+from imagebank.bank import Bank
+from imagebank.dicom import part10
+from imagebank.dimse import command as commands
+from imagebank.dimse import commitment, contexts, handlers, scu, status
+from imagebank.dimse.association import Association, Lost, Reason, Released, Violation
+from imagebank.dimse.command import Command, Kind
+from imagebank.dimse.dataset import decode, encode
+from imagebank.dimse.handlers import Answer, Caller
+from imagebank.dimse.message import MAX_MESSAGE_BYTES, Message, Spool
+from imagebank.dimse.move import move
+from imagebank.dimse.negotiation import Context
+from imagebank.dimse.retrieve import IsCancelled, Retrieval, encoded, get
+from imagebank.errors import BankError
+from imagebank.model.imaging import Instance
+from imagebank.model.uid import Uid
+
+_log = logging.getLogger(__name__)
+
+
+class Service:
+    """What one association asks, answered. Holds the association, the bank and the caller."""
+
+    def __init__(self, bank: Bank, caller: Caller, association: Association) -> None:
+        self._bank = bank
+        self._caller = caller
+        self._association = association
+        association.open_spool = self.open_spool
+
+    def open_spool(self, context: Context, command: Command) -> Spool:
+        """Where the data set of a message goes: an object straight behind the file header that it is kept with."""
+        if command.get("CommandField") != Kind.C_STORE:
+            return Spool(MAX_MESSAGE_BYTES)
+        sop_class = commands.text(command, "AffectedSOPClassUID")
+        uid = commands.text(command, "AffectedSOPInstanceUID")
+        try:
+            head = part10.wrap(
+                b"",
+                sop_class=Uid.parse(sop_class),
+                sop_uid=Uid.parse(uid),
+                transfer_syntax=context.transfer_syntax,
+                calling_aet=self._caller.aet,
+            )
+        except BankError as error:
+            # The data set still has to be taken off the wire before it can be refused.
+            spool = Spool(MAX_MESSAGE_BYTES)
+            spool.error = error
+            return spool
+        folder = self._bank.settings.data
+        return Spool(self._bank.settings.max_instance_bytes, head, folder if folder.is_dir() else None)
+
+    def serve(self, message: Message) -> None:
+        """Answer one message. Raises Released, Lost and Violation."""
+        if message.kind & commands.RESPONSE:
+            raise Violation("a response to nothing that we asked", Reason.UNEXPECTED_PARAMETER)
+        if message.kind == Kind.C_CANCEL:
+            return  # it came after the last answer (PS3.7 9.3.2.3)
+        if "MessageID" not in message.command:
+            raise Violation("a request without a message ID", Reason.INVALID_PARAMETER)
+        handler = self._handler(message)
+        try:
+            handler(message)
+        except (Released, Lost, Violation):
+            raise
+        except Exception:  # noqa: BLE001 - the last guard of an edge
+            _log.exception("a DIMSE request of %s failed by a fault of ours", self._caller.aet)
+            self._answer(message, Answer(status.PROCESSING_FAILURE, "a fault of the bank; nothing was acknowledged"))
+        finally:
+            message.close()
+            self._association.forget_cancels()
+
+    def _handler(self, message: Message) -> Callable[[Message], None]:
+        """The operations that each kind of context offers."""
+        abstract = message.context.abstract_syntax
+        offered: dict[int, tuple[Callable[[Message], None], bool]] = {
+            Kind.C_ECHO: (self._echo, True),
+            Kind.C_STORE: (self._store, abstract not in contexts.SERVICES),
+            Kind.C_FIND: (self._find, abstract in contexts.FIND),
+            Kind.C_MOVE: (self._move, abstract in contexts.MOVE),
+            Kind.C_GET: (self._get, abstract in contexts.GET),
+            Kind.N_ACTION: (self._commit, abstract == contexts.STORAGE_COMMITMENT),
+        }
+        handler, is_offered = offered.get(message.kind, (self._unknown, True))
+        return handler if is_offered else self._unknown
+
+    def _answer(self, message: Message, answer: Answer) -> None:
+        further: dict[str, int | str] = {}
+        if answer.comment:
+            further["ErrorComment"] = answer.comment
+        if answer.tally is not None:
+            further |= {
+                "NumberOfCompletedSuboperations": answer.tally.completed,
+                "NumberOfFailedSuboperations": answer.tally.failed,
+                "NumberOfWarningSuboperations": answer.tally.warning,
+            }
+            if answer.status in (status.PENDING, status.CANCELLED):
+                # PS3.4 C.4.2.1.6: how many are left is said only while some may be.
+                further["NumberOfRemainingSuboperations"] = answer.tally.remaining
+        data = None
+        if answer.identifier is not None:
+            data = iter((encode(answer.identifier, message.context.transfer_syntax),))
+        command = commands.reply(message.command, answer.status, **further)
+        self._association.send(message.context, command, data)
+
+    def _unknown(self, message: Message) -> None:
+        self._answer(message, Answer(status.UNRECOGNISED_OPERATION, "not offered in this presentation context"))
+
+    def _echo(self, message: Message) -> None:
+        self._answer(message, handlers.echo())
+
+    def _store(self, message: Message) -> None:
+        spool = message.data
+        if spool is None:
+            self._answer(message, Answer(status.CANNOT_UNDERSTAND, "there is no data set"))
+        elif spool.error is not None:
+            self._answer(message, handlers.refused(spool.error, status.STORE))
+        else:
+            spool.content.seek(0)
+            name = commands.text(message.command, "AffectedSOPInstanceUID")
+            arrival = Arrival(spool.content, spool.size, name, has_own_header=False)
+            self._answer(message, handlers.store(self._bank, self._caller, arrival))
+
+    def _find(self, message: Message) -> None:
+        asked = self._retrieval(message, status.FIND)
+        if asked is not None:
+            self._stream(message, handlers.find(self._bank, self._caller, asked.root, asked.identifier, asked.options))
+
+    def _stream(self, message: Message, answers: Iterator[Answer]) -> None:
+        """Send matches as they come, until the peer cancels."""
+        for answer in answers:
+            self._answer(message, answer)
+            is_pending = answer.status in (status.PENDING, status.PENDING_UNSUPPORTED_KEYS)
+            if is_pending and self._association.is_cancelled(message.id):
+                self._answer(message, handlers.cancelled())
+                return
+
+    def _retrieval(self, message: Message, table: Mapping[type[BankError], int]) -> Retrieval | None:
+        """The identifier of a request, understood; None when the refusal was sent."""
+        root = message.context.abstract_syntax
+        try:
+            asked = decode(message.read(), message.context.transfer_syntax)
+        except BankError as error:
+            self._answer(message, handlers.refused(error, table))
+            return None
+        return Retrieval(root, asked, self._association.agreement.extended.get(root, b""))
+
+    def _move(self, message: Message) -> None:
+        asked = self._retrieval(message, status.RETRIEVE)
+        if asked is None:
+            return
+        originator: Command = {
+            "Priority": message.command.get("Priority", 0),
+            "MoveOriginatorApplicationEntityTitle": self._caller.aet,
+            "MoveOriginatorMessageID": message.id,
+        }
+        destination = commands.text(message.command, "MoveDestination")
+        answers = move(self._bank, self._caller, asked, destination, originator, self._cancel_of(message))
+        # Closed whatever happens here, so that the association to the destination ends, too.
+        with closing(answers):
+            for answer in answers:
+                self._answer(message, answer)
+
+    def _get(self, message: Message) -> None:
+        asked = self._retrieval(message, status.RETRIEVE)
+        if asked is None:
+            return
+        priority = message.command.get("Priority", 0)
+        for answer in get(
+            self._bank, self._caller, asked, lambda one: self._give(one, priority), self._cancel_of(message)
+        ):
+            self._answer(message, answer)
+
+    def _cancel_of(self, message: Message) -> IsCancelled:
+        return lambda: self._association.is_cancelled(message.id)
+
+    def _give(self, instance: Instance, priority: int | str) -> int:
+        """One C-STORE sub-operation of a C-GET, on this association (PS3.4 C.4.3.1.3)."""
+        ours = [
+            context
+            for context in self._association.agreement.contexts.values()
+            if context.abstract_syntax == instance.sop_class and context.requestor_is_scp
+        ]
+        context, data = encoded(self._bank, instance, ours)
+        command: Command = {
+            "AffectedSOPClassUID": instance.sop_class,
+            "AffectedSOPInstanceUID": instance.uid,
+            "CommandField": int(Kind.C_STORE),
+            "Priority": priority,
+        }
+        try:
+            return scu.request(self._association, context, command, data)
+        except BankError as exc:
+            # Half an object is on the wire: there is no way back into step.
+            raise Lost("an object could not be read to its end") from exc
+
+    def _commit(self, message: Message) -> None:
+        try:
+            information = decode(message.read(), message.context.transfer_syntax)
+            asked = commitment.request(self._caller, message.command, information)
+        except BankError as error:
+            self._answer(message, handlers.refused(error, status.ACTION))
+            return
+        self._answer(message, Answer(status.SUCCESS))
+        result = commitment.checked(self._bank, self._caller, asked)
+        try:
+            self._report(message.context, asked.transaction, result)
+        except (Released, Lost, Violation):
+            commitment.defer(self._bank, self._caller.aet, asked.transaction, result)
+            raise
+
+    def _report(self, context: Context, transaction: Uid, result: Committed) -> None:
+        """Deliver a result on this association (PS3.4 J.3.3), or put it off when the peer refuses it."""
+        command, event = commitment.report(self._bank.settings.ae_title, transaction, result)
+        answer = scu.request(self._association, context, command, iter((encode(event, context.transfer_syntax),)))
+        if answer != status.SUCCESS:
+            _log.warning("%s refused a commitment result with status %#06x", self._caller.aet, answer)
+            commitment.defer(self._bank, self._caller.aet, transaction, result)
