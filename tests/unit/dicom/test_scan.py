@@ -46,7 +46,7 @@ def differences(data: bytes, header: Header, read: Any) -> list[str]:
         raw, element = header.elements[tag], theirs[tag]
         if not hasattr(element, "value_tell"):
             continue  # a sequence of undefined length: read at once, compared through its items in the JSON
-        if element.VR is not None and element.VR != raw.vr and not is_undefined(data, raw):
+        if element.VR is not None and raw.vr != element.VR and not is_undefined(data, raw):
             found.append(f"{tag:08X} VR {element.VR} {raw.vr}")
         value_bytes = data[raw.offset : raw.offset + raw.length]
         if is_undefined(data, raw):
@@ -78,7 +78,7 @@ def test_the_scan_of_every_file_equals_pydicoms() -> None:
 
 TEXT = st.text(st.characters(min_codepoint=32, max_codepoint=126, exclude_characters="\\"), max_size=16).map(str.strip)
 WORDS = {"LO": 0x00081030, "SH": 0x00080050, "UT": 0x0040A160, "UC": 0x00080119, "ST": 0x00080081}
-NUMBERS = {0x00280010: "US", 0x00189215: "FD", 0x00280106: "US", 0x00720070: "UL", 0x00189219: "SS"}
+NUMBERS = {0x00280010: "US", 0x00189087: "FD", 0x00280106: "US", 0x00720078: "UL", 0x00189219: "SS"}
 
 
 @st.composite
@@ -270,7 +270,11 @@ def test_no_mutation_of_a_file_crashes_or_hangs() -> None:
 
 def test_no_truncation_of_a_file_crashes() -> None:
     chance = random.Random(20261125)
-    for name in ("charsets/chrH31.dcm", "malformed/rtplan_truncated.dcm", "malformed/reportsi_with_empty_number_tags.dcm"):
+    for name in (
+        "charsets/chrH31.dcm",
+        "malformed/rtplan_truncated.dcm",
+        "malformed/reportsi_with_empty_number_tags.dcm",
+    ):
         data = (sample_data() / name).read_bytes()
         for length in sorted(chance.sample(range(len(data)), min(200, len(data)))):
             outcome(data[:length])
