@@ -1,5 +1,6 @@
 """A browser without a screen: it asks an application directly, keeps cookies, and follows nothing."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,3 +34,10 @@ class Browser:
     def post(self, path: str, data: Mapping[str, str] | None = None, **headers: str) -> httpx.Response:
         """Send a form, as one of the site's own pages would."""
         return self.ask("POST", path, {"Sec-Fetch-Site": "same-origin", **headers}, data=data or {})
+
+
+def hidden_field(answer: httpx.Response, name: str) -> str:
+    """The value of a hidden field on a page."""
+    found = re.search(rf'name="{name}" value="([^"]*)"', answer.text)
+    assert found, f"the page has no field {name}"
+    return found[1]

@@ -1,0 +1,191 @@
+"""The viewer shows each kind of image, and pixels prove it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydicom import dcmread
+from pydicom.uid import UID, generate_uid
+
+from browser.viewing import Eye, eye
+from samples import sample_data
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def looking(running_bank: Any) -> Iterator[Eye]:
+    """A browser that is signed in."""
+    with eye(running_bank.url) as found:
+        found.page.goto(running_bank.sign_in_link())
+        assert found.page.url == running_bank.url + "/"
+        yield found
+
+
+def study_of(path: Path) -> str:
+    return str(dcmread(path, stop_before_pixels=True, force=True).StudyInstanceUID)
+
+
+def files_of(*names: str) -> list[Path]:
+    """Sample files by folder or file name."""
+    found: list[Path] = []
+    for name in names:
+        place = sample_data() / name
+        found += sorted(p for p in place.rglob("*") if p.is_file()) if place.is_dir() else [place]
+    return found
+
+
+def open_study(looking: Eye, running_bank: Any, *names: str, more: str = "", series: str = "") -> str:
+    """Deposit sample files, go to the study's page and follow its link into the viewer; the study's UID."""
+    files = files_of(*names)
+    running_bank.import_paths(files)
+    study = study_of(files[0])
+    open_in_viewer(looking, study, more=more, series=series)
+    return study
+
+
+def open_in_viewer(looking: Eye, study: str, *, more: str = "", series: str = "") -> None:
+    looking.open(f"/studies/{study}")
+    place = looking.page.locator("li.series", has_text=series) if series else looking.page
+    address = place.get_by_role("link", name="Open in viewer").first.get_attribute("href")
+    assert address is not None
+    looking.open(address + more)
+
+
+def assert_nothing_went_wrong(looking: Eye) -> None:
+    assert looking.refusals() == []
+    assert [line for line in looking.failed if "/viewer/" in line] == []
+    assert [line for line in looking.console if line.startswith("error")] == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ct-head-current",
+        "mr-brain-current",
+        "mr-enhanced/6_1.dcm",
+        "mr-enhanced/jpeg2000-multiframe-multifragments.dcm",
+        "us-multiframe/US-RGB-8-esopecho",
+        "xa/XA1_J2KR",
+        "xa/I_000000.dcm",
+        "mg",
+        "cr-dx/RG3_J2KR",
+        "cr-dx/dx_image.dcm",
+        "dental/panoramic-relabelled-PX.dcm",
+        "nm-pt/NM-MONO2-16-13x-heart",
+        "nm-pt/PT-1.dcm",
+        "ophthalmic/VL4_J2KI",
+        "ophthalmic/fundus-relabelled-OP.dcm",
+        "endoscopy/scope-relabelled-ES.dcm",
+        "objects/waveform/waveform_ecg.dcm",
+    ],
+)
+def test_the_viewer_draws(looking: Eye, running_bank: Any, name: str) -> None:
+    open_study(looking, running_bank, name)
+
+    looking.wait_until_lit()
+    assert_nothing_went_wrong(looking)
+
+
+def test_pixels_on_screen_are_those_of_the_file(looking: Eye, running_bank: Any) -> None:
+    open_study(looking, running_bank, "ct-head-current", series="STEREOTAXIS")
+    looking.wait_until_lit()
+
+    shown = looking.ask(
+        """(() => {
+          const viewport = services.cornerstoneViewportService.getCornerstoneViewport(
+            services.viewportGridService.getActiveViewportId());
+          const id = viewport.getCurrentImageId();
+          const image = cornerstone.cache.getImage(id);
+          return [cornerstone.metaData.get('sopCommonModule', id).sopInstanceUID, image.minPixelValue, image.maxPixelValue];
+        })()"""
+    )
+    by_uid = {ds.SOPInstanceUID: ds for ds in map(dcmread, files_of("ct-head-current"))}
+    ds = by_uid[shown[0]]
+    values = ds.pixel_array * float(ds.RescaleSlope) + float(ds.RescaleIntercept)
+    assert shown[1:] == [values.min(), values.max()]
+
+
+def test_three_planes_are_made_of_a_stack(looking: Eye, running_bank: Any) -> None:
+    open_study(looking, running_bank, "mr-brain-current", more="&hangingProtocolId=mpr")
+
+    looking.wait_until_lit(panes=3, timeout_s=120)
+    assert_nothing_went_wrong(looking)
+
+
+@pytest.mark.parametrize("pair", [("ct-head-current", "ct-head-prior"), ("mr-brain-current", "mr-brain-prior")])
+def test_a_prior_scrolls_along_with_the_current_study(looking: Eye, running_bank: Any, pair: tuple[str, str]) -> None:
+    running_bank.import_paths(files_of(*pair))
+    current, prior = (study_of(files_of(name)[0]) for name in pair)
+    looking.open(f"/viewer/viewer?StudyInstanceUIDs={current},{prior}&hangingProtocolId=imagebank.compare")
+    looking.wait_until_lit(panes=2)
+    looking.page.wait_for_timeout(2_000)
+
+    before = looking.positions()
+    looking.turn_wheel(0, 4)
+    after = looking.positions()
+    looking.turn_wheel(1, -3)
+    back = looking.positions()
+
+    assert moved(before[0], after[0]) > 0
+    assert moved(before[1], after[1]) == pytest.approx(moved(before[0], after[0]), abs=5)
+    assert moved(after[1], back[1]) > 0
+    assert moved(after[0], back[0]) > 0
+
+
+def moved(before: list[float], after: list[float]) -> float:
+    """How far an image lies from another, in mm."""
+    return float(sum((a - b) ** 2 for a, b in zip(before, after, strict=True)) ** 0.5)
+
+
+@pytest.mark.parametrize(
+    ("name", "series", "segments"), [("ct-abdomen-seg", "Liver Segmentation", 1), ("rt-breast", "", 9)]
+)
+def test_structures_are_drawn_on_their_images(
+    looking: Eye, running_bank: Any, name: str, series: str, segments: int
+) -> None:
+    open_study(looking, running_bank, name)
+    looking.wait_until_lit()
+    looking.page.get_by_text(series or "RTSTRUCT").last.dblclick()
+    looking.page.get_by_text("Yes", exact=True).first.click()
+
+    looking.page.wait_for_function("services.segmentationService.getSegmentations().length > 0")
+    shown = looking.ask("Object.keys(services.segmentationService.getSegmentations()[0].segments).length")
+    assert shown == segments
+    assert_nothing_went_wrong(looking)
+
+
+def test_a_document_opens_in_the_viewer(looking: Eye, running_bank: Any) -> None:
+    with looking.page.expect_response(lambda response: response.url.endswith("/rendered")) as answered:
+        open_study(looking, running_bank, "objects/encapsulated-pdf/ecg-report-pdf.dcm")
+
+    assert answered.value.status == 200
+    assert answered.value.headers["content-type"] == "application/pdf"
+    assert_nothing_went_wrong(looking)
+
+
+def test_a_video_plays_in_the_viewer(looking: Eye, running_bank: Any, tmp_path: Path) -> None:
+    ds = dcmread(sample_data() / "video-dicom" / "us-echo-mpeg4-avc-h264-high41.dcm")
+    ds.SOPClassUID = ds.file_meta.MediaStorageSOPClassUID = UID("1.2.840.10008.5.1.4.1.1.77.1.1.1")
+    ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+    ds.StudyInstanceUID, ds.SeriesInstanceUID = generate_uid(), generate_uid()
+    ds.Modality = "ES"
+    ds.save_as(tmp_path / "endoscopy.dcm")
+    running_bank.import_paths([tmp_path / "endoscopy.dcm"])
+    open_in_viewer(looking, ds.StudyInstanceUID)
+
+    looking.wait_until_lit()
+    assert_nothing_went_wrong(looking)
+
+
+def test_the_screen_goes_dark_when_access_ends(looking: Eye, running_bank: Any) -> None:
+    open_study(looking, running_bank, "ct-head-current")
+    looking.wait_until_lit()
+    looking.page.context.clear_cookies()
+
+    looking.page.wait_for_url("**/viewer/closed.html", timeout=15_000)
+    assert "no longer open" in looking.page.inner_text("h1")
+    looking.page.go_back()
+    looking.page.wait_for_timeout(3_000)
+    assert looking.page.locator("canvas").count() == 0

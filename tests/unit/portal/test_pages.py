@@ -1,0 +1,226 @@
+"""The study list, a study and its objects."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydicom import Dataset
+from pydicom.uid import generate_uid
+
+from bank import keep, open_test_bank
+from imagebank.actions import access
+from imagebank.app import web_application
+from imagebank.bank import Bank
+from imagebank.model.access import Role, Scope
+from make import a_dataset, a_file, a_series, as_file
+from unit.portal.browsing import Browser, hidden_field
+
+
+@pytest.fixture
+def bank(tmp_path: Path) -> Iterator[Bank]:
+    with open_test_bank(tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def browser(bank: Bank) -> Browser:
+    return signed_in(bank)
+
+
+def signed_in(bank: Bank, organization: str = "") -> Browser:
+    browser = Browser(web_application(bank))
+    token = access.issue_token(bank, Role.CLINICIAN, organization)
+    assert browser.post("/sign-in", {"token": token}).status_code == 303
+    return browser
+
+
+def search(browser: Browser, **typed: str) -> str:
+    """Type into the search form and follow to the list."""
+    csrf = hidden_field(browser.get("/"), "csrf")
+    answer = browser.post("/search", {"csrf": csrf, **typed})
+    return browser.get(answer.headers["location"]).text if answer.status_code == 303 else answer.text
+
+
+def an_object(sop_class: str, **attributes: Any) -> Dataset:
+    """A data set without pixels."""
+    ds = a_dataset(SOPClassUID=sop_class, **attributes)
+    for keyword in ("PixelData", "Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation"):
+        delattr(ds, keyword)
+    return ds
+
+
+def address(ds: Dataset) -> str:
+    return f"/studies/{ds.StudyInstanceUID}/series/{ds.SeriesInstanceUID}/instances/{ds.SOPInstanceUID}"
+
+
+def test_an_empty_bank_says_how_to_fill_it(browser: Browser) -> None:
+    assert "imagebank import" in browser.get("/").text
+
+
+def test_a_study_stands_in_the_list_with_what_staff_looks_for(bank: Bank, browser: Browser) -> None:
+    keep(
+        bank,
+        *a_series(3, PatientName="Haddad^Amina", StudyDate="20261011", StudyDescription="Brain MR", PatientID="HX-1"),
+    )
+
+    page = browser.get("/").text
+
+    for words in ("Haddad, Amina", "11 Oct 2026", "Brain MR", "HX-1", "3 objects in 1 series"):
+        assert words in page
+
+
+def test_a_name_is_found_by_its_beginning_and_stays_out_of_the_address(bank: Bank, browser: Browser) -> None:
+    keep(bank, a_file(PatientName="Müller^Anna"), a_file(PatientName="Smith^John"))
+    csrf = hidden_field(browser.get("/"), "csrf")
+
+    answer = browser.post("/search", {"csrf": csrf, "name": "mull"})
+    page = browser.get("/").text
+
+    assert answer.headers["location"] == "/"
+    assert "Müller, Anna" in page
+    assert "Smith" not in page
+    assert 'value="mull"' in page
+    assert "Smith, John" in search(browser, clear="1", name="mull")
+
+
+@pytest.mark.parametrize(
+    ("typed", "is_found"),
+    [
+        ({"patient_id": "P7"}, True),
+        ({"patient_id": "P"}, False),
+        ({"patient_id": "P*"}, True),
+        ({"date_from": "2026-02-01"}, False),
+        ({"date_to": "2026-02-01"}, True),
+        ({"modality": "ct"}, True),
+        ({"modality": "MR"}, False),
+        ({"accession": "A1"}, True),
+        ({"description": "skull"}, True),
+    ],
+)
+def test_every_field_of_the_form_narrows(bank: Bank, browser: Browser, typed: dict[str, str], is_found: bool) -> None:
+    keep(bank, a_file(PatientID="P7", StudyDate="20260102", AccessionNumber="A1", StudyDescription="CT of the SKULL"))
+
+    assert ("CT of the SKULL" in search(browser, **typed)) is is_found
+
+
+def test_a_date_that_is_none_is_said_beside_the_form(browser: Browser) -> None:
+    page = search(browser, date_from="yesterday", name="haddad")
+
+    assert "Date: write it as" in page
+    assert 'value="haddad"' in page
+
+
+def test_a_long_list_is_shown_in_pages(bank: Bank, browser: Browser) -> None:
+    keep(
+        bank,
+        *[a_file(StudyDescription=f"Study {n}", StudyDate=f"2026{n // 28 + 1:02}{n % 28 + 1:02}") for n in range(52)],
+    )
+
+    first, second = browser.get("/").text, browser.get("/?page=2").text
+
+    assert "52 studies" in first
+    assert "Study 51" in first
+    assert ">Study 1<" not in first
+    assert ">Study 1<" in second
+    assert "51 to 52 of 52" in second
+    assert browser.get("/?page=99").status_code == browser.get("/?page=x").status_code == 200
+
+
+def test_what_is_in_a_file_is_text_and_never_markup(bank: Bank, browser: Browser) -> None:
+    keep(bank, a_file(PatientName="<script>alert(1)</script>", StudyDescription="<img src=x>"))
+
+    page = browser.get("/").text
+
+    assert "<script" not in page
+    assert "<img src=x" not in page
+
+
+def test_no_page_has_a_script_or_a_name_in_its_title(bank: Bank, browser: Browser) -> None:
+    ds = a_dataset(PatientName="Haddad^Amina")
+    keep(bank, as_file(ds))
+
+    for path in ("/", f"/studies/{ds.StudyInstanceUID}", address(ds)):
+        answer = browser.get(path)
+        assert "Haddad" not in answer.text.partition("<title>")[2].partition("</title>")[0]
+        assert "<script" not in answer.text
+        assert "script-src" not in answer.headers["content-security-policy"]
+        assert answer.headers["cache-control"] == "private, no-store"
+
+
+def test_a_study_of_another_organization_does_not_exist(bank: Bank) -> None:
+    ds = a_dataset(PatientName="Haddad^Amina")
+    keep(bank, as_file(ds))
+    stranger = signed_in(bank, "elsewhere")
+
+    assert "Haddad" not in stranger.get("/").text
+    for path in (f"/studies/{ds.StudyInstanceUID}", address(ds), address(ds) + "/original"):
+        assert stranger.get(path).status_code == 404
+
+
+def test_a_study_page_opens_the_viewer_with_what_it_can_show(bank: Bank, browser: Browser) -> None:
+    study = generate_uid()
+    report = an_object("1.2.840.10008.5.1.4.1.1.88.33", StudyInstanceUID=study, Modality="SR")
+    image = a_dataset(StudyInstanceUID=study)
+    keep(bank, as_file(image), as_file(report))
+
+    page = browser.get(f"/studies/{study}").text
+
+    assert f"/viewer/viewer?StudyInstanceUIDs={study}&amp;SeriesInstanceUIDs={image.SeriesInstanceUID}" in page
+    assert address(report) in page
+
+
+def test_an_image_has_a_page_with_its_picture(bank: Bank, browser: Browser) -> None:
+    ds = a_dataset()
+    keep(bank, as_file(ds))
+
+    assert f'src="/dicom-web{address(ds)}/frames/1/rendered' in browser.get(address(ds)).text
+
+
+def test_a_report_has_a_page_with_its_text(bank: Bank, browser: Browser) -> None:
+    finding = Dataset()
+    finding.ValueType, finding.TextValue = "TEXT", "No fracture is seen."
+    report = an_object("1.2.840.10008.5.1.4.1.1.88.11", Modality="SR", ValueType="CONTAINER", ContentSequence=[finding])
+    keep(bank, as_file(report))
+
+    assert "No fracture is seen." in browser.get(address(report)).text
+
+
+def test_a_document_is_shown_in_place(bank: Bank, browser: Browser) -> None:
+    document = an_object("1.2.840.10008.5.1.4.1.1.104.1", Modality="DOC", EncapsulatedDocument=b"%PDF-1.4 ")
+    keep(bank, as_file(document))
+
+    assert (
+        f'<object data="/dicom-web{address(document)}/rendered" type="application/pdf"'
+        in browser.get(address(document)).text
+    )
+
+
+def test_what_nothing_can_show_is_offered_for_download(bank: Bank, browser: Browser) -> None:
+    plan = an_object("1.2.840.10008.5.1.4.1.1.481.5", Modality="RTPLAN")
+    file = as_file(plan)
+    keep(bank, file)
+
+    page = browser.get(address(plan))
+    original = browser.get(address(plan) + "/original")
+
+    assert page.status_code == 200
+    assert "download the original" in page.text
+    assert original.content == file
+    assert original.headers["content-disposition"] == f'attachment; filename="{plan.SOPInstanceUID}.dcm"'
+
+
+def test_a_uid_that_is_none_is_refused_in_words(browser: Browser) -> None:
+    answer = browser.get("/studies/not-a-uid")
+
+    assert answer.status_code == 400
+    assert "That could not be understood" in answer.text
+
+
+def test_looking_at_an_object_stands_in_the_ledger(bank: Bank, browser: Browser) -> None:
+    ds = a_dataset()
+    keep(bank, as_file(ds))
+    browser.get(address(ds))
+
+    events = bank.index.events(Scope(organizations=None))
+    assert any(event.study == ds.StudyInstanceUID and event.detail == "portal" for event in events)
