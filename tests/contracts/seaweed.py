@@ -18,7 +18,6 @@ from obstore.exceptions import BaseError
 from imagebank.storage.s3 import open_s3
 
 _START_S = 60
-_STOP_S = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,19 +44,15 @@ def seaweed_server(folder: Path) -> Iterator[Seaweed]:
     ports = _free_ports(8)
     server = Seaweed(f"http://127.0.0.1:{ports[0]}", credentials["accessKey"], credentials["secretKey"], "imagebank")
     with (folder / "weed.log").open("wb") as log:
-        command = [program, *_arguments(folder, config, ports)]
+        command = [str(program), *_arguments(folder, config, ports)]
         little_memory = {**os.environ, "GOMEMLIMIT": "200MiB", "GOGC": "50"}
         process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, env=little_memory)
         try:
             _await_bucket(server, process, folder / "weed.log")
             yield server
         finally:
-            process.terminate()
-            try:
-                process.wait(_STOP_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            process.kill()  # what it holds is thrown away; a polite end takes it ten seconds
+            process.wait()
 
 
 def _arguments(folder: Path, config: Path, ports: list[int]) -> list[str]:

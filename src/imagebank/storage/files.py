@@ -302,7 +302,7 @@ class FileBlobs:
                     segment.close()
         while True:
             # The clock gives an order among ids, not a time that anybody is told.
-            path = self._path(record.segment_id(contents, time.time_ns() // 1_000_000))
+            path = self._path(record.segment_id(contents, time.time_ns()))
             path.parent.mkdir(mode=0o700, exist_ok=True)
             if segment := _Segment.take(path):
                 return segment

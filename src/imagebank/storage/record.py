@@ -80,9 +80,10 @@ class Contents(IntEnum):
     TOMBSTONES = 3
 
 
-def segment_id(contents: Contents, milliseconds: int) -> str:
+def segment_id(contents: Contents, nanoseconds: int) -> str:
     """A new id of 32 hex digits that sorts by time of creation."""
-    return f"{milliseconds:012x}{contents:x}{secrets.token_hex(10)[1:]}"
+    milliseconds, rest = divmod(nanoseconds, 1_000_000)
+    return f"{milliseconds:012x}{contents:x}{rest:05x}{secrets.token_hex(7)}"
 
 
 def contents_of(segment: str) -> Contents | None:

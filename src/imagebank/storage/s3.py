@@ -67,7 +67,7 @@ def _refusal(error: BaseError | FileNotFoundError) -> Unavailable:
 
 def _new_id(contents: Contents) -> str:
     # The clock gives an order among ids, not a time that anybody is told.
-    return record.segment_id(contents, time.time_ns() // 1_000_000)
+    return record.segment_id(contents, time.time_ns())
 
 
 class _Pack:

@@ -1,0 +1,200 @@
+"""The `Blobs` port on local files."""
+
+import errno
+import os
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+
+from contracts.blobs_contract import LARGE, BlobsContract, Ground, keep, some_bytes
+from imagebank.errors import OutOfSpace, Unavailable
+from imagebank.model.imaging import Location
+from imagebank.ports import Keys
+from imagebank.storage import record
+from imagebank.storage.files import FileBlobs
+from imagebank.storage.keys import FileKeys
+
+
+def segment_files(folder: Path) -> dict[str, Path]:
+    return {path.stem: path for path in folder.glob("*/*.seg")}
+
+
+class TestFileBlobs(BlobsContract):
+    @pytest.fixture
+    def ground(self, tmp_path: Path) -> Ground:
+        folder = tmp_path / "objects"
+
+        def replace(segment: str, data: bytes) -> None:
+            segment_files(folder)[segment].write_bytes(data)
+
+        return Ground(
+            open=lambda keys: FileBlobs(folder, keys),
+            segments=lambda: {name: path.read_bytes() for name, path in segment_files(folder).items()},
+            replace=replace,
+        )
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Keys:
+    return FileKeys(tmp_path / "root.key")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "objects"
+
+
+@contextmanager
+def file_size_limit(limit: int) -> Iterator[None]:
+    """As on a full disk: no file of this process grows beyond `limit` bytes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_destroying_overwrites_the_key_on_the_disk(folder: Path, keys: Keys) -> None:
+    blobs = FileBlobs(folder, keys)
+    location = keep(blobs, b"to be forgotten")
+    file = segment_files(folder)[location.segment]
+    at = location.offset + record.KEY_AT
+    before = file.read_bytes()[at : at + len(record.NO_KEY)]
+    blobs.destroy([location])
+
+    assert before != record.NO_KEY
+    assert file.read_bytes()[at : at + len(record.NO_KEY)] == record.NO_KEY
+    blobs.close()
+
+
+def test_a_starting_process_continues_the_segment_of_one_that_ended(folder: Path, keys: Keys) -> None:
+    for n in range(5):
+        blobs = FileBlobs(folder, keys)
+        keep(blobs, b"%d" % n)
+        blobs.close()
+    blobs = FileBlobs(folder, keys)
+
+    assert len(segment_files(folder)) == 1
+    assert [blobs.read(each.location) for each in blobs.records()] == [b"0", b"1", b"2", b"3", b"4"]
+
+
+def test_two_at_once_write_to_segments_of_their_own(folder: Path, keys: Keys) -> None:
+    first, second = FileBlobs(folder, keys), FileBlobs(folder, keys)
+    segments = {keep(each, some_bytes(5_000)).segment for each in (first, second, first, second)}
+
+    assert len(segments) == 2
+    assert len(list(first.records())) == 4
+    first.close()
+    second.close()
+
+
+def test_a_full_segment_is_followed_by_a_new_one(folder: Path, keys: Keys) -> None:
+    blobs = FileBlobs(folder, keys, segment_bytes=300_000, alone_bytes=150_000)
+    contents = [some_bytes(70_000, seed) for seed in range(12)]
+    locations = [keep(blobs, content) for content in contents]
+
+    assert len({location.segment for location in locations}) > 2
+    assert all(path.stat().st_size <= 300_000 + 4096 for path in segment_files(folder).values())
+    assert [blobs.read(location) for location in locations] == contents
+    assert [each.location for each in blobs.records()] == locations
+    blobs.close()
+
+
+def test_a_sync_may_span_segments(folder: Path, keys: Keys) -> None:
+    blobs = FileBlobs(folder, keys, segment_bytes=300_000, alone_bytes=150_000)
+    contents = [some_bytes(70_000, seed) for seed in range(12)]
+    locations = [blobs.write(BytesIO(content), len(content), b"") for content in contents]
+    blobs.sync(locations)
+
+    assert [blobs.read(location) for location in locations] == contents
+    blobs.close()
+
+
+def test_a_large_record_has_a_file_of_its_own(folder: Path, keys: Keys) -> None:
+    blobs = FileBlobs(folder, keys)
+    small, large, other = keep(blobs, b"small"), keep(blobs, some_bytes(LARGE)), keep(blobs, b"small too")
+
+    assert small.segment == other.segment != large.segment
+    blobs.close()
+
+
+def test_no_more_descriptors_are_held_than_needed(folder: Path, keys: Keys) -> None:
+    blobs = FileBlobs(folder, keys, alone_bytes=8_000)
+    locations = [keep(blobs, some_bytes(10_000, seed)) for seed in range(300)]
+
+    assert all(blobs.read(location) for location in locations)
+    assert len(list(Path("/proc/self/fd").iterdir())) < 200
+    blobs.close()
+
+
+def test_a_nearly_full_disk_refuses_before_it_is_full(folder: Path, keys: Keys) -> None:
+    kept = keep(FileBlobs(folder, keys), b"kept")
+    blobs = FileBlobs(folder, keys, min_free_bytes=1 << 60)
+
+    with pytest.raises(OutOfSpace):
+        blobs.write(BytesIO(b"more"), 4, b"")
+    blobs.destroy([kept])
+    blobs.close()
+
+
+@pytest.mark.parametrize("size", [50_000, 3_000_000])
+def test_a_full_disk_refuses_the_record_and_keeps_the_others(folder: Path, keys: Keys, size: int) -> None:
+    blobs = FileBlobs(folder, keys)
+    kept: list[Location] = []
+
+    def keep_next() -> None:
+        kept.append(keep(blobs, some_bytes(size, len(kept)), b"%d" % len(kept)))
+
+    def fill() -> None:
+        while True:
+            keep_next()
+
+    with file_size_limit(5_000_000), pytest.raises(OutOfSpace):
+        fill()
+    keep_next()
+
+    assert len(kept) > 1
+    assert [blobs.read(location) for location in kept] == [some_bytes(size, n) for n in range(len(kept))]
+    assert [each.note for each in blobs.records() if not each.fault] == [b"%d" % n for n in range(len(kept))]
+    blobs.close()
+
+
+def test_a_large_record_that_finds_no_room_leaves_no_file(folder: Path, keys: Keys) -> None:
+    blobs = FileBlobs(folder, keys)
+    with file_size_limit(5_000_000), pytest.raises(OutOfSpace):
+        blobs.write(BytesIO(some_bytes(LARGE)), LARGE, b"")
+
+    assert segment_files(folder) == {}
+    blobs.close()
+
+
+@pytest.mark.parametrize(("number", "refusal"), [(errno.EIO, Unavailable), (errno.ENOSPC, OutOfSpace)])
+def test_a_failed_sync_refuses_the_batch_and_leaves_the_segment(
+    folder: Path, keys: Keys, monkeypatch: pytest.MonkeyPatch, number: int, refusal: type[Exception]
+) -> None:
+    blobs = FileBlobs(folder, keys)
+    before = keep(blobs, b"before")
+    batch = [blobs.write(BytesIO(b"lost"), 4, b"") for _ in range(3)]
+
+    def fails(fd: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync", fails)
+        with pytest.raises(refusal):
+            blobs.sync(batch[:2])
+    with pytest.raises(Unavailable):  # although the kernel would say yes now
+        blobs.sync(batch[2:])
+    after = keep(blobs, b"after")
+    beside = FileBlobs(folder, keys)
+    other = keep(beside, b"other")
+
+    assert len({before.segment, after.segment, other.segment}) == 3
+    assert (blobs.read(before), blobs.read(after)) == (b"before", b"after")
+    blobs.close()
+    beside.close()

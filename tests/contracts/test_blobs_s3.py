@@ -1,0 +1,196 @@
+"""The `Blobs` port on object stores: in memory, in a folder, and on a real S3 server."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from io import BytesIO
+from pathlib import Path
+from uuid import uuid4
+
+import obstore
+import pytest
+from obstore.store import LocalStore, MemoryStore, ObjectStore
+
+from contracts.blobs_contract import LARGE, BlobsContract, Ground, keep, some_bytes
+from contracts.seaweed import Seaweed, seaweed_server
+from imagebank.errors import Invalid, NotFound, Unavailable
+from imagebank.model.imaging import Location
+from imagebank.ports import Keys
+from imagebank.storage import s3
+from imagebank.storage.keys import FileKeys
+from imagebank.storage.s3 import ObjectBlobs, open_s3
+
+
+def paths(store: ObjectStore, prefix: str = "") -> list[str]:
+    return sorted(meta["path"] for batch in obstore.list(store, prefix) for meta in batch)
+
+
+def ground_on(store: ObjectStore, prefix: str) -> Ground:
+    segments = f"{prefix}/segments" if prefix else "segments"
+    return Ground(
+        open=lambda keys: ObjectBlobs(store, keys, prefix=prefix),
+        segments=lambda: {
+            path.rsplit("/", 1)[-1]: bytes(obstore.get(store, path).bytes()) for path in paths(store, segments)
+        },
+        replace=lambda segment, data: _replace(store, f"{segments}/{segment}", data),
+    )
+
+
+def _replace(store: ObjectStore, path: str, data: bytes) -> None:
+    obstore.put(store, path, data)
+
+
+@pytest.fixture(scope="module")
+def seaweed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seaweed]:
+    with seaweed_server(tmp_path_factory.mktemp("seaweed")) as server:
+        yield server
+
+
+def store_of(server: Seaweed, prefix: str = "") -> tuple[ObjectStore, str]:
+    return open_s3(
+        f"s3://{server.bucket}/{prefix}",
+        endpoint=server.endpoint,
+        region=server.region,
+        access_key=server.access_key,
+        secret_key=server.secret_key,
+    )
+
+
+class TestObjectBlobsInMemory(BlobsContract):
+    @pytest.fixture
+    def ground(self, tmp_path: Path) -> Ground:
+        return ground_on(MemoryStore(), "")
+
+
+class TestObjectBlobsInAFolder(BlobsContract):
+    @pytest.fixture
+    def ground(self, tmp_path: Path) -> Ground:
+        return ground_on(LocalStore(tmp_path / "bucket", mkdir=True), "some/where")
+
+
+class TestObjectBlobsOnS3(BlobsContract):
+    @pytest.fixture
+    def ground(self, tmp_path: Path, seaweed: Seaweed) -> Ground:
+        return ground_on(*store_of(seaweed, uuid4().hex))
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Keys:
+    return FileKeys(tmp_path / "root.key")
+
+
+def write(blobs: ObjectBlobs, content: bytes) -> Location:
+    return blobs.write(BytesIO(content), len(content), b"")
+
+
+def test_what_is_not_synced_is_not_in_the_store(keys: Keys) -> None:
+    store = MemoryStore()
+    blobs = ObjectBlobs(store, keys)
+    location = write(blobs, b"something")
+
+    assert paths(store) == []
+    with pytest.raises(NotFound):
+        blobs.read(location)
+
+
+def test_arrivals_that_wait_together_share_one_object(keys: Keys) -> None:
+    store = MemoryStore()
+    blobs = ObjectBlobs(store, keys)
+    locations = [write(blobs, some_bytes(100_000, seed)) for seed in range(10)]
+    with ThreadPoolExecutor(10) as pool:
+        list(pool.map(lambda location: blobs.sync([location]), locations))
+
+    assert len(paths(store)) == 1
+
+
+def test_a_full_pack_goes_to_the_store_while_the_next_is_filled(keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(s3, "_PACK_BYTES", 500_000)
+    store = MemoryStore()
+    blobs = ObjectBlobs(store, keys)
+    contents = [some_bytes(90_000, seed) for seed in range(20)]
+    locations = [write(blobs, content) for content in contents]
+    put_before_sync = len(paths(store))
+    blobs.sync(locations)
+
+    assert put_before_sync == 3
+    assert len(paths(store)) == 4
+    assert [blobs.read(location) for location in locations] == contents
+
+
+def test_a_slow_sender_does_not_hold_up_the_others(keys: Keys) -> None:
+    blobs = ObjectBlobs(MemoryStore(), keys)
+    gate = threading.Event()
+
+    class Slow(BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            gate.wait(20)
+            return super().read(size)
+
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(lambda: blobs.write(Slow(b"slow"), 4, b""))
+        quick = keep(blobs, b"quick")
+        gate.set()
+        location = slow.result()
+    blobs.sync([location])
+
+    assert (blobs.read(quick), blobs.read(location)) == (b"quick", b"slow")
+
+
+def test_an_object_is_deleted_when_its_last_record_is_destroyed(keys: Keys) -> None:
+    store = MemoryStore()
+    blobs = ObjectBlobs(store, keys)
+    locations = [write(blobs, some_bytes(5_000, seed)) for seed in range(3)]
+    blobs.sync(locations)
+    large = keep(blobs, some_bytes(LARGE))
+    blobs.destroy([*locations[:2], large])
+    left = paths(store, "segments")
+    blobs.destroy(locations)
+
+    assert [path.rsplit("/", 1)[-1] for path in left] == [locations[0].segment]
+    assert paths(store, "segments") == []
+    assert list(blobs.records()) == []
+
+
+def test_a_store_that_does_not_answer_is_unavailable(keys: Keys) -> None:
+    store, _ = open_s3("s3://bucket", endpoint="http://127.0.0.1:9", access_key="a", secret_key="b")
+    blobs = ObjectBlobs(store, keys)
+    location = write(blobs, b"something")
+
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            blobs.sync([location])
+    with pytest.raises(Unavailable):
+        write(blobs, some_bytes(LARGE))
+    with pytest.raises(Unavailable):
+        list(blobs.records())
+
+
+def test_a_wrong_secret_is_unavailable(keys: Keys, seaweed: Seaweed) -> None:
+    store, _ = open_s3(f"s3://{seaweed.bucket}", endpoint=seaweed.endpoint, access_key="imagebank", secret_key="x")
+    blobs = ObjectBlobs(store, keys)
+    location = write(blobs, b"something")
+
+    with pytest.raises(Unavailable) as caught:
+        blobs.sync([location])
+    assert "secret" not in str(caught.value).lower()
+
+
+def test_after_a_failed_put_the_next_pack_is_kept(keys: Keys, tmp_path: Path) -> None:
+    folder = tmp_path / "bucket"
+    blobs = ObjectBlobs(LocalStore(folder, mkdir=True), keys)
+    location = write(blobs, b"lost")
+    (folder / "segments").write_bytes(b"a file where a folder is needed")
+    with pytest.raises(Unavailable):
+        blobs.sync([location])
+    (folder / "segments").unlink()
+    with pytest.raises(Unavailable):
+        blobs.sync([location])
+
+    assert blobs.read(keep(blobs, b"kept")) == b"kept"
+
+
+@pytest.mark.parametrize("url", ["", "bucket", "s3://", "https://example.org/bucket", "s3:///prefix"])
+def test_an_address_of_another_kind_is_refused(url: str) -> None:
+    with pytest.raises(Invalid), suppress(NotFound):
+        open_s3(url)
