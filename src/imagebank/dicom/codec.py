@@ -250,7 +250,7 @@ def _encode_rle(cells: Cells, photometric: str) -> tuple[bytes | bytearray, str]
     for sample in range(planes.shape[2]):
         for byte in reversed(range(size)):
             # PS3.5 G.3.1: a run never crosses the end of a row; the codec sees each row by itself.
-            packed = imagecodecs.packbits_encode(np.ascontiguousarray(planes[:, :, sample, byte]), axis=-1)
+            packed = imagecodecs.packbits_encode(planes[:, :, sample, byte].copy(), axis=-1)
             segments.append(bytes(packed) + b"\0" * (len(packed) % 2))
     if len(segments) > 15:
         raise Unsupported("RLE holds at most 15 byte planes")
@@ -262,7 +262,12 @@ def _encode_sv1(cells: Cells, photometric: str) -> tuple[bytes | bytearray, str]
     # Named alike on both sides, the colours are left as they are.
     plain = "RGB" if cells.ndim == 3 else None
     data = imagecodecs.jpeg8_encode(
-        _as_unsigned(cells), lossless=True, predictor=1, colorspace=plain, outcolorspace=plain
+        _as_unsigned(cells),
+        lossless=True,
+        predictor=1,
+        bitspersample=8 * cells.dtype.itemsize,
+        colorspace=plain,
+        outcolorspace=plain,
     )
     return data, photometric
 
@@ -332,6 +337,17 @@ def _stretched(cells: Cells) -> Cells:
     luma, chroma = (steps - 16) * (255 / 219), (steps - 128) * (255 / 224) + 128
     tables = [np.clip(np.rint(table), 0, 255).astype(np.uint8) for table in (luma, chroma, chroma)]
     return np.stack([table[cells[..., n]] for n, table in enumerate(tables)], axis=-1)
+
+
+def stored_values(cells: Cells, layout: Layout) -> Cells:
+    """Stored values: the bits between High Bit and Bits Stored, with their sign (PS3.5 8.1.1)."""
+    is_bare = layout.transfer_syntax in NATIVE or layout.transfer_syntax == RLE
+    # The other codecs hold samples, not cells: there is nothing above them but what a lossy one overshot.
+    if not is_bare or layout.value != "int" or layout.bits_stored == layout.bits_allocated:
+        return cells
+    up = layout.bits_allocated - 1 - layout.high_bit
+    values: Cells = (cells << up) >> (layout.bits_allocated - layout.bits_stored)
+    return values
 
 
 def native_bytes(frame: Frame, layout: Layout) -> bytes:

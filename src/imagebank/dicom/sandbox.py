@@ -6,7 +6,6 @@ file, has a bounded address space, and its answers are parsed as plain bytes: ne
 
 import importlib
 import logging
-import resource
 import socket
 import struct
 import subprocess
@@ -21,13 +20,14 @@ from typing import Any, Self
 
 import msgspec
 
+from imagebank.dicom.confine import confine
 from imagebank.errors import BankError, Invalid, Mismatch, NotFound, Unavailable, Unsupported
 
 Task = Callable[[dict[str, Any], memoryview], tuple[dict[str, Any], Sequence[bytes | memoryview]]]
 """What a child runs: header and payload in, header and pieces of payload out."""
 
 _MODULES = ("imagebank.dicom.codec", "imagebank.dicom.paint")
-_HEAD = struct.Struct("<BIQ")
+_HEAD = struct.Struct("<QBIQ")  # number of the request, status, sizes of header and payload
 _READY = b"R"
 _OK = 0
 _REFUSALS: tuple[type[BankError], ...] = (Invalid, Mismatch, Unsupported, NotFound)
@@ -151,6 +151,7 @@ class _Child:
 
     def __init__(self, modules: Sequence[str], memory_bytes: int, timeout_s: float) -> None:
         self.busy_s = 0.0
+        self._asked = 0
         ours, theirs = socket.socketpair()
         self._channel = ours
         cpu_s = int(_RETIRE_S + 2 * timeout_s) + 1
@@ -184,21 +185,27 @@ class _Child:
         header: Mapping[str, Any],
         payload: Sequence[bytes | bytearray | memoryview],
         deadline: float,
-    ) -> tuple[int, bytes, memoryview]:
+    ) -> tuple[int, dict[str, Any], memoryview]:
+        self._asked += 1
         packed = msgspec.msgpack.encode((task, header), enc_hook=str)
         try:
             self._channel.settimeout(max(deadline - time.monotonic(), 0.001))
-            self._channel.sendall(_HEAD.pack(_OK, len(packed), sum(map(len, payload))) + packed)
+            self._channel.sendall(_HEAD.pack(self._asked, _OK, len(packed), sum(map(len, payload))) + packed)
             for piece in payload:
                 self._channel.sendall(piece)
         except TimeoutError:
             raise _Lost("it took too long") from None
         except OSError:
             raise _Lost("the decoder ended") from None
-        status, header_size, payload_size = _HEAD.unpack(self._receive(_HEAD.size, deadline))
-        if header_size > _MAX_HEADER_BYTES:
+        number, status, header_size, payload_size = _HEAD.unpack(self._receive(_HEAD.size, deadline))
+        if number != self._asked or header_size > _MAX_HEADER_BYTES:
+            # Anything but the answer to this very question could be another patient's picture.
             raise _Lost("the decoder answered nonsense")
-        return status, bytes(self._receive(header_size, deadline)), self._receive(payload_size, deadline)
+        try:
+            answer = msgspec.msgpack.decode(self._receive(header_size, deadline), type=dict[str, Any])
+        except msgspec.DecodeError:
+            raise _Lost("the decoder answered nonsense") from None
+        return status, answer, self._receive(payload_size, deadline)
 
     def end(self) -> None:
         """Kill the process and let go of everything."""
@@ -232,13 +239,9 @@ def _end(child: _Child | None) -> None:
         child.end()
 
 
-def _judge(answer: tuple[int, bytes, memoryview]) -> tuple[dict[str, Any], memoryview]:
+def _judge(answer: tuple[int, dict[str, Any], memoryview]) -> tuple[dict[str, Any], memoryview]:
     """The answer as values, or the refusal that the task raised."""
-    status, packed, payload = answer
-    try:
-        header = msgspec.msgpack.decode(packed, type=dict[str, Any])
-    except msgspec.DecodeError:
-        raise Invalid(_UNDECODABLE) from None
+    status, header, payload = answer
     if status == _OK:
         return header, payload
     text = str(header.get("message", ""))[:_MAX_MESSAGE_CHARS]
@@ -256,10 +259,10 @@ def serve(channel: int, modules: Sequence[str], memory_bytes: int, cpu_s: int) -
         warm = getattr(module, "warm", None)
         if warm is not None:
             warm()
-    _confine(memory_bytes, cpu_s)
+    confine(memory_bytes, cpu_s)
     stream.sendall(_READY)
     while (head := _read(stream, _HEAD.size)) is not None:
-        _, header_size, payload_size = _HEAD.unpack(head)
+        number, _, header_size, payload_size = _HEAD.unpack(head)
         try:
             packed, payload = _read(stream, header_size), _read(stream, payload_size)
         except MemoryError:
@@ -268,21 +271,9 @@ def serve(channel: int, modules: Sequence[str], memory_bytes: int, cpu_s: int) -
             return
         status, header, pieces = _perform(tasks, packed, payload)
         answer = msgspec.msgpack.encode(header)
-        stream.sendall(_HEAD.pack(status, len(answer), sum(map(len, pieces))) + answer)
+        stream.sendall(_HEAD.pack(number, status, len(answer), sum(map(len, pieces))) + answer)
         for piece in pieces:
             stream.sendall(piece)
-
-
-def _confine(memory_bytes: int, cpu_s: int) -> None:
-    for limit, value in (
-        (resource.RLIMIT_AS, memory_bytes),
-        (resource.RLIMIT_CPU, cpu_s),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_CORE, 0),
-        # Everything is imported by now: with no further descriptor there is no file to read and no network.
-        (resource.RLIMIT_NOFILE, 0),
-    ):
-        resource.setrlimit(limit, (value, value))
 
 
 def _perform(

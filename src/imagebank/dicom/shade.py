@@ -13,7 +13,7 @@ from pydicom import config
 from pydicom.charset import python_encoding
 from pydicom.dataset import Dataset
 
-from imagebank.dicom.codec import Frame
+from imagebank.dicom.codec import Frame, stored_values
 from imagebank.dicom.layout import Layout
 from imagebank.dicom.render import Window
 
@@ -33,7 +33,7 @@ def greys(
 
     Frames that are given together share their range where neither the caller nor the data set has a window.
     """
-    stored = [_stored(frame.cells[..., 0], layout) for frame, _ in frames]
+    stored = [stored_values(frame.cells[..., 0], layout) for frame, _ in frames]
     modality = [_modality(dataset, number) for _, number in frames]
     windows = [window or _own_window(dataset, number) for _, number in frames]
     table = None if window else _own_table(dataset)
@@ -44,15 +44,6 @@ def greys(
     for cells, values, own in zip(stored, modality, windows, strict=True):
         voi = _window_curve(own) if own else table or _span_curve(*(span or (0.0, 1.0)))
         yield _through(cells, values, voi, inverted=inverted)
-
-
-def _stored(cells: NDArray[Any], layout: Layout) -> NDArray[Any]:
-    """Stored values: the bits between High Bit and Bits Stored, with their sign (PS3.5 8.1.1)."""
-    if layout.value != "int" or layout.bits_stored == layout.bits_allocated:
-        return cells
-    wide = np.ascontiguousarray(cells)
-    up = layout.bits_allocated - 1 - layout.high_bit
-    return (wide << up) >> (layout.bits_allocated - layout.bits_stored)
 
 
 def _through(cells: NDArray[Any], modality: Curve, voi: Curve, *, inverted: bool) -> NDArray[np.uint8]:

@@ -78,13 +78,15 @@ def transcode(sandbox: Sandbox, file: bytes, target: Uid) -> bytes:
 
 
 def decode_frames(sandbox: Sandbox, file: bytes, frames: Sequence[int] | None = None) -> list[bytes]:
-    """Frames, counted from 1, as the native value in Explicit VR Little Endian would hold them; all without `frames`.
+    """Frames as the native value in Explicit VR Little Endian would hold them; all without `frames`.
 
+    They are counted from 0, as `dicom.frames.spans` does.
     Raises as `transcode` does, and NotFound for a frame that is not there.
     """
     data, header = normalise(file)
     layout = layout_of(data, header)
-    return recode(sandbox, layout, frames_of(data, header, layout, frames), EXPLICIT)[0]
+    numbers = None if frames is None else [frame + 1 for frame in frames]
+    return recode(sandbox, layout, frames_of(data, header, layout, numbers), EXPLICIT)[0]
 
 
 def recode(sandbox: Sandbox, layout: Layout, frames: Sequence[bytes], target: Uid) -> tuple[list[bytes], str]:

@@ -1,0 +1,91 @@
+"""What a hostile file could make a decoder do, as tasks for the sandbox."""
+
+import ctypes
+import os
+import socket
+import stat
+import time
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+Answer = tuple[dict[str, Any], Sequence[bytes]]
+
+
+def echo(header: dict[str, Any], payload: memoryview) -> Answer:
+    return {**header, "pid": os.getpid()}, [bytes(payload)]
+
+
+def crash(header: dict[str, Any], payload: memoryview) -> Answer:
+    ctypes.string_at(0)
+    return {}, []
+
+
+def sleep(header: dict[str, Any], payload: memoryview) -> Answer:
+    time.sleep(header["seconds"])
+    return {}, [b"slept"]
+
+
+def devour(header: dict[str, Any], payload: memoryview) -> Answer:
+    hoard = [bytes(1 << 26) for _ in range(1000)]
+    return {"length": len(hoard)}, []
+
+
+def read_file(header: dict[str, Any], payload: memoryview) -> Answer:
+    with open(header["path"], "rb") as stream:  # noqa: PTH123 - the plainest way in
+        return {}, [stream.read()]
+
+
+def call_home(header: dict[str, Any], payload: memoryview) -> Answer:
+    socket.create_connection(("127.0.0.1", header["port"]))
+    return {}, []
+
+
+def run_program(header: dict[str, Any], payload: memoryview) -> NoReturn:
+    os.execv("/bin/true", ["/bin/true"])
+
+
+def fork(header: dict[str, Any], payload: memoryview) -> Answer:
+    return {"pid": os.fork()}, []
+
+
+def kill_parent(header: dict[str, Any], payload: memoryview) -> Answer:
+    os.kill(os.getppid(), 0)
+    return {}, []
+
+
+def lie_about_size(header: dict[str, Any], payload: memoryview) -> Answer:
+    os.write(
+        _channel(),
+        header["number"].to_bytes(8, "little")
+        + b"\0"
+        + (2).to_bytes(4, "little")
+        + (1 << 62).to_bytes(8, "little")
+        + b"\x80\x80",
+    )
+    return {}, []
+
+
+def answer_with_pickle(header: dict[str, Any], payload: memoryview) -> Answer:
+    pickled = b"cos\nsystem\n(S'true'\ntR."
+    os.write(
+        _channel(),
+        header["number"].to_bytes(8, "little") + b"\0" + len(pickled).to_bytes(4, "little") + bytes(8) + pickled,
+    )
+    return {}, []
+
+
+def answer_twice(header: dict[str, Any], payload: memoryview) -> Answer:
+    os.write(
+        _channel(), header["number"].to_bytes(8, "little") + b"\0" + (1).to_bytes(4, "little") + bytes(8) + b"\x80"
+    )
+    return {"of": "another patient"}, []
+
+
+def _channel() -> int:
+    for descriptor in range(3, 256):
+        try:
+            if stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+                return descriptor
+        except OSError:
+            continue
+    raise AssertionError("there is no channel")
