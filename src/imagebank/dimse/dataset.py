@@ -6,13 +6,18 @@ from typing import Any, Final
 
 from imagebank.dicom.dicomjson import to_json
 from imagebank.dicom.part10 import explicit_element
-from imagebank.dicom.scan import Header, elements
-from imagebank.dimse.contexts import EXPLICIT_LE
+from imagebank.dicom.scan import DEFLATED_LE, EXPLICIT_BE, Header, elements
+from imagebank.dimse.contexts import EXPLICIT_LE, IMPLICIT_LE
 from imagebank.errors import Invalid
 from imagebank.model.imaging import DataSet, Element
 from imagebank.model.uid import Uid
 
 CHARSET: Final = "00080005"
+_SOP_CLASS: Final = 0x00080016
+_SOP_INSTANCE: Final = 0x00080018
+# VRs with a length of 16 bits that stand before those two.
+_SHORT: Final = frozenset((b"AE", b"CS", b"DA", b"DT", b"LO", b"SH", b"TM", b"UI", b"UL", b"US"))
+_NOT_PLAIN: Final = frozenset((EXPLICIT_BE, DEFLATED_LE))
 _ITEM: Final = 0xFFFEE000
 _NUMBERS: Final = {
     "US": "<H", "SS": "<h", "UL": "<I", "SL": "<i", "UV": "<Q", "SV": "<q", "FL": "<f", "FD": "<d",
@@ -29,6 +34,27 @@ def decode(data: bytes, transfer_syntax: str) -> DataSet:
         raise Invalid(f"the identifier breaks off at byte {end}")
     header = Header(Uid(transfer_syntax), 0, {}, found, explicit, len(data))
     return to_json(data, header, bulk=None)
+
+
+def identity(start: bytes, transfer_syntax: str) -> dict[int, str]:
+    """SOP Class UID and SOP Instance UID by tag, as far as the first bytes of a data set show them.
+
+    Both stand near the start (PS3.5 7.1: ascending tags). What is coded in another way than little endian shows nothing.
+    """
+    found: dict[int, str] = {}
+    explicit = transfer_syntax != IMPLICIT_LE
+    position = 0
+    while transfer_syntax not in _NOT_PLAIN and position + 8 <= len(start) and len(found) < 2:
+        group, element, code, length = struct.unpack_from("<HH2sH", start, position)
+        tag = group << 16 | element
+        if not explicit:
+            length = int.from_bytes(start[position + 4 : position + 8], "little")
+        if tag > _SOP_INSTANCE or (explicit and code not in _SHORT) or position + 8 + length > len(start):
+            break
+        if tag in (_SOP_CLASS, _SOP_INSTANCE):
+            found[tag] = start[position + 8 : position + 8 + length].decode("latin-1").strip(" \0")
+        position += 8 + length
+    return found
 
 
 def encode(dataset: DataSet, transfer_syntax: str) -> bytes:

@@ -31,6 +31,7 @@ class Spool:
         self.error: BankError | None = None
         self._limit = limit
         self._folder = folder
+        self._head = len(head)
         self._is_file = False
         self.write(head)
 
@@ -52,12 +53,17 @@ class Spool:
             else:
                 self._give_up(OutOfSpace("there is no room to receive it; nothing of it was kept"))
 
-    def bytes(self) -> bytes:
+    def read(self) -> bytes:
         """All of it. Raises what went wrong while it came."""
         if self.error is not None:
             raise self.error
         self.content.seek(0)
         return self.content.read()
+
+    def start(self, length: int) -> bytes:
+        """The first bytes behind the head."""
+        self.content.seek(self._head)
+        return self.content.read(length)
 
     def close(self) -> None:
         self.content.close()
@@ -92,7 +98,7 @@ class Message:
 
     def read(self) -> bytes:
         """The data set as bytes; empty when there is none. Raises what went wrong while it came."""
-        return self.data.bytes() if self.data is not None else b""
+        return self.data.read() if self.data is not None else b""
 
     def close(self) -> None:
         if self.data is not None:

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
+from typing import Final
 
 from imagebank.actions.commitment import Committed
 from imagebank.actions.ingest import Arrival
@@ -12,17 +13,20 @@ from imagebank.dimse import command as commands
 from imagebank.dimse import commitment, contexts, handlers, scu, status
 from imagebank.dimse.association import Association, Lost, Reason, Released, Violation
 from imagebank.dimse.command import Command, Kind
-from imagebank.dimse.dataset import decode, encode
+from imagebank.dimse.dataset import decode, encode, identity
 from imagebank.dimse.handlers import Answer, Caller
 from imagebank.dimse.message import MAX_MESSAGE_BYTES, Message, Spool
 from imagebank.dimse.move import move
 from imagebank.dimse.negotiation import Context
 from imagebank.dimse.retrieve import IsCancelled, Retrieval, encoded, get
-from imagebank.errors import BankError
+from imagebank.errors import BankError, Mismatch
 from imagebank.model.imaging import Instance
 from imagebank.model.uid import Uid
 
 _log = logging.getLogger(__name__)
+
+# SOP class and instance come after some ten short elements at most.
+_IDENTITY_BYTES: Final = 2048
 
 
 class Service:
@@ -119,13 +123,18 @@ class Service:
         spool = message.data
         if spool is None:
             self._answer(message, Answer(status.CANNOT_UNDERSTAND, "there is no data set"))
-        elif spool.error is not None:
-            self._answer(message, handlers.refused(spool.error, status.STORE))
-        else:
-            spool.content.seek(0)
-            name = commands.text(message.command, "AffectedSOPInstanceUID")
-            arrival = Arrival(spool.content, spool.size, name, has_own_header=False)
-            self._answer(message, handlers.store(self._bank, self._caller, arrival))
+            return
+        try:
+            if spool.error is not None:
+                raise spool.error
+            _require_match(message, spool)
+        except BankError as error:
+            self._answer(message, handlers.refused(error, status.STORE))
+            return
+        spool.content.seek(0)
+        name = commands.text(message.command, "AffectedSOPInstanceUID")
+        arrival = Arrival(spool.content, spool.size, name, has_own_header=False)
+        self._answer(message, handlers.store(self._bank, self._caller, arrival))
 
     def _find(self, message: Message) -> None:
         asked = self._retrieval(message, status.FIND)
@@ -222,3 +231,11 @@ class Service:
         if answer != status.SUCCESS:
             _log.warning("%s refused a commitment result with status %#06x", self._caller.aet, answer)
             commitment.defer(self._bank, self._caller.aet, transaction, result)
+
+
+def _require_match(message: Message, spool: Spool) -> None:
+    """Raises Mismatch for an object that is not what the command says: the sender would take one for the other."""
+    told = tuple(commands.text(message.command, f"AffectedSOP{what}UID") for what in ("Class", "Instance"))
+    found = identity(spool.start(_IDENTITY_BYTES), message.context.transfer_syntax)
+    if len(found) == 2 and tuple(found.values()) != told:
+        raise Mismatch("SOP class or instance differs between command and data set")

@@ -1,0 +1,77 @@
+"""Association PDUs."""
+
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imagebank.dimse.negotiation import (
+    NO_ABSTRACT_SYNTAX,
+    Proposal,
+    Request,
+    acceptance_pdu,
+    agree,
+    offered,
+    read_acceptance,
+    read_rejection,
+    read_request,
+    rejection_pdu,
+    request_pdu,
+)
+from imagebank.errors import Invalid
+
+CT, ECHO, ELE, ILE = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.1.1", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2"
+REQUEST = Request("BANK", "CALLER", offered([(CT, (ELE, ILE)), (ECHO, (ILE,))]), 16384, {CT: (False, True)})
+
+
+def choose(proposal: Proposal) -> str | int:
+    return proposal.transfer_syntaxes[0] if proposal.abstract_syntax == CT else NO_ABSTRACT_SYNTAX
+
+
+def test_a_request_is_read_as_it_was_written() -> None:
+    assert read_request(request_pdu(REQUEST)) == REQUEST
+
+
+def test_both_sides_agree_on_the_same() -> None:
+    ours = agree(REQUEST, choose, extended={CT: b"\1\0"}, may_be_scp=lambda _: True)
+    theirs = read_acceptance(acceptance_pdu(ours, 131072), REQUEST)
+
+    assert theirs.contexts == ours.contexts
+    assert theirs.max_pdu_bytes == 131072
+    assert theirs.extended == {CT: b"\1\0"}
+    assert theirs.contexts[1].requestor_is_scp
+    assert not theirs.contexts[1].requestor_is_scu
+    assert 3 not in theirs.contexts
+
+
+def test_a_role_that_is_not_offered_is_not_agreed_to() -> None:
+    ours = agree(REQUEST, choose, extended={}, may_be_scp=lambda _: False)
+
+    assert ours.roles == {CT: (False, False)}
+    assert not ours.contexts[1].requestor_is_scp
+
+
+def test_a_rejection_says_why() -> None:
+    assert "called ae title not recognised" in read_rejection(rejection_pdu((1, 1, 7)))
+
+
+def test_128_contexts_fit_and_no_more() -> None:
+    assert offered([(CT, (ELE,))] * 128)[-1].id == 255
+    with pytest.raises(AssertionError):
+        offered([(CT, (ELE,))] * 129)
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_a_request_or_refused(data: bytes) -> None:
+    with suppress(Invalid):
+        read_request(b"\1\0" + len(data).to_bytes(4, "big") + data)
+
+
+@given(st.integers(0, 400), st.binary(min_size=1, max_size=4))
+def test_a_request_with_changed_bytes_is_read_or_refused(at: int, change: bytes) -> None:
+    pdu = bytearray(request_pdu(REQUEST))
+    at %= len(pdu)
+    pdu[at : at + len(change)] = change
+    with suppress(Invalid):
+        read_request(bytes(pdu))
