@@ -83,6 +83,21 @@ def test_a_starting_process_continues_the_segment_of_one_that_ended(folder: Path
     assert [blobs.read(each.location) for each in blobs.records()] == [b"0", b"1", b"2", b"3", b"4"]
 
 
+def test_a_new_segment_is_synced_with_its_folders(folder: Path, keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[Path] = []
+
+    def sync(fd: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{fd}").readlink())
+
+    monkeypatch.setattr(os, "fsync", sync)
+    blobs = FileBlobs(folder, keys)
+    location = keep(blobs, b"first")
+    file = segment_files(folder)[location.segment]
+
+    assert {file, file.parent, folder, folder.parent} <= set(synced)
+    blobs.close()
+
+
 def test_two_at_once_write_to_segments_of_their_own(folder: Path, keys: Keys) -> None:
     first, second = FileBlobs(folder, keys), FileBlobs(folder, keys)
     segments = {keep(each, some_bytes(5_000)).segment for each in (first, second, first, second)}

@@ -85,8 +85,8 @@ class _Segment:
         if size < BLOCK:
             _pwrite(fd, record.segment_header(self.id), 0)
         os.fsync(fd)
-        _sync_folder(path.parent)
-        _sync_folder(path.parent.parent)
+        for folder in list(path.parents)[:3]:  # each may hold a new name: xx, the objects' folder, and what holds that
+            _sync_folder(folder)
 
     @classmethod
     def take(cls, path: Path) -> "_Segment | None":

@@ -49,6 +49,8 @@ def records_of(
     A segment that is not surely durable may have lost any page in a power failure: its chunks are read and checked.
     """
     for offset, prefix, tail in walk(segment, size, fetch):
+        if prefix.kind is not Kind.OBJECT:
+            continue
         location = Location(segment, offset, prefix.length, prefix.size)
         if (prefix.segment, prefix.offset) != (segment, offset):
             yield Record(location, None, f"damaged: it belongs to {prefix.segment}+{prefix.offset}")
