@@ -12,9 +12,10 @@ import msgspec
 from imagebank.bank import Bank
 from imagebank.dicom.describe import describe
 from imagebank.dicom.digest import digest_of
-from imagebank.errors import BankError, Conflict, Invalid, OutOfSpace, Unavailable
+from imagebank.errors import BankError, Conflict, Invalid, Mismatch, OutOfSpace, Unavailable
 from imagebank.model.imaging import Description, Kept, Outcome, Receipt, Source
 from imagebank.model.note import Note
+from imagebank.model.uid import Uid
 from imagebank.ports import Entered
 
 
@@ -33,19 +34,19 @@ class Arrival:
     has_own_header: bool = True
 
 
-def receive(bank: Bank, arrivals: Sequence[Arrival], source: Source) -> list[Receipt]:
+def receive(bank: Bank, arrivals: Sequence[Arrival], source: Source, only_study: Uid | None = None) -> list[Receipt]:
     """Take objects in, and say of each what became of it; what is said is durable.
 
-    Objects that cannot be understood are refused one by one, with the reason on the receipt. Raises OutOfSpace or
-    Unavailable when the bank cannot keep anything at all; then nothing of the call counts as kept.
+    Objects that cannot be understood are refused one by one, with the reason on the receipt; where the sender named one
+    study, those of others are refused as a Mismatch. Raises OutOfSpace or Unavailable when the bank cannot keep anything at all; then nothing of the call counts as kept.
     """
-    placed = [_place(bank, arrival, source) for arrival in arrivals]
+    placed = [_place(bank, arrival, source, only_study) for arrival in arrivals]
     kept = [one for one in placed if isinstance(one, Kept)]
     entered = iter(bank.commits.commit(kept) if kept else ())
     return [_receipt(one, next(entered)) if isinstance(one, Kept) else one for one in placed]
 
 
-def _place(bank: Bank, arrival: Arrival, source: Source) -> Kept | Receipt:
+def _place(bank: Bank, arrival: Arrival, source: Source, only_study: Uid | None) -> Kept | Receipt:
     """Describe one object and write its bytes, unless it is refused or held already."""
     try:
         if arrival.size > bank.settings.max_instance_bytes:
@@ -58,6 +59,9 @@ def _place(bank: Bank, arrival: Arrival, source: Source) -> Kept | Receipt:
         raise
     except BankError as error:
         return Receipt(Outcome.REFUSED, arrival.name, error=error)
+    if only_study is not None and description.study != only_study:
+        other = Mismatch("it belongs to another study than the one that it was sent to")
+        return replace(_about(description, Outcome.REFUSED, arrival.name), error=other)
     if bank.index.holds(description.uid, content_digest):
         return _about(description, Outcome.DUPLICATE, arrival.name)
     received_at = bank.now()

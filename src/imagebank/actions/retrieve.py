@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import zstandard
 
 from imagebank.bank import Bank
-from imagebank.dicom import dicomjson, frames, read, render, transcode
+from imagebank.dicom import dicomjson, frames, layout, read, render, transcode
+from imagebank.dicom.scan import EXPLICIT_LE
 from imagebank.errors import Invalid, NotFound
 from imagebank.model.access import Principal, Right, Scope
 from imagebank.model.imaging import DataSet, Instance, Selection
@@ -68,10 +69,25 @@ def frame(bank: Bank, instance: Instance, number: int) -> bytes:
 
 def decoded_frames(bank: Bank, instance: Instance, numbers: Sequence[int]) -> list[bytes]:
     """Frames (from 1) as native little-endian pixels, as Explicit VR Little Endian would hold them."""
+    return frames_in(bank, instance, numbers, EXPLICIT_LE)
+
+
+def frames_in(bank: Bank, instance: Instance, numbers: Sequence[int], syntax: Uid) -> list[bytes]:
+    """Frames (from 1) in another transfer syntax, reading no more of the file than its header and them.
+
+    Raises NotFound for a frame that is not there, Unsupported when it cannot be produced, Invalid when it cannot be
+    decoded.
+    """
     pixels = instance.pixels
     if pixels is None or not all(1 <= number <= pixels.frames for number in numbers):
         raise NotFound("the object has no such frame")
-    return transcode.decode_frames(bank.sandbox, file(bank, instance), [number - 1 for number in numbers])
+    data, found = header(bank, instance)
+    coded = layout.layout_of(data, found)
+    if pixels.direct:
+        stored_frames = [frame(bank, instance, number) for number in numbers]
+    else:
+        stored_frames = layout.frames_of(data, found, coded, numbers)
+    return transcode.recode(bank.sandbox, coded, stored_frames, syntax)[0]
 
 
 def header(bank: Bank, instance: Instance) -> tuple[bytes, read.Header]:
@@ -129,6 +145,17 @@ def bulk(bank: Bank, instance: Instance, path: str) -> Bulk:
 
 def _stored_bulk(bank: Bank, instance: Instance, offset: int, length: int) -> Bulk:
     return Bulk(length, lambda start, end: stored(bank, instance, offset + start, offset + end))
+
+
+def versions(bank: Bank, selection: Selection, scope: Scope) -> list[tuple[Uid, Uid, int]]:
+    """Study, series and version of each series that a caller points at: what changes when its metadata does.
+
+    Raises NotFound when there is none.
+    """
+    found = bank.index.series_of(selection, scope)
+    if not found:
+        raise NotFound("there is no such study, series or instance here")
+    return found
 
 
 def series_metadata(bank: Bank, series: Uid, scope: Scope) -> bytes:

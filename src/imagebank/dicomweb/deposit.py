@@ -1,0 +1,91 @@
+"""Arrivals of one request on their way in: committed in batches, while the next ones still come."""
+
+import asyncio
+from types import TracebackType
+from typing import Final, Self
+
+from starlette.concurrency import run_in_threadpool
+
+from imagebank.actions import ingest
+from imagebank.actions.ingest import Arrival
+from imagebank.dicomweb.edge import Call
+from imagebank.dicomweb.spool import IN_MEMORY
+from imagebank.errors import BankError, OutOfSpace, Unavailable
+from imagebank.model.imaging import Outcome, Receipt, Source
+from imagebank.model.uid import Uid
+
+_BATCH_BYTES: Final = 64 << 20
+_BATCH_PARTS: Final = 100
+
+
+class Deposit:
+    """Collects arrivals and their receipts, in order. `study` narrows to one study.
+
+    When the bank has no room or does not answer, `stopped` says why; what comes after that is refused unseen.
+    """
+
+    def __init__(self, call: Call, study: Uid | None) -> None:
+        self.receipts: list[Receipt] = []
+        self.stopped: BankError | None = None
+        self._bank = call.bank
+        self._source = Source("stow", call.principal.name, call.principal.organization, call.address)
+        self._study = study
+        self._batch: list[Arrival] = []
+        self._bytes = 0
+        self._pending: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        await self._wait()
+        for arrival in self._batch:
+            arrival.content.close()
+
+    async def add(self, arrival: Arrival) -> None:
+        """Take one more; may wait for an earlier batch."""
+        if self.stopped is not None:
+            arrival.content.close()
+            await self.refuse(Receipt(Outcome.REFUSED, arrival.name, error=self.stopped))
+            return
+        self._batch.append(arrival)
+        # A part in a file of its own takes no memory; it is still work for one commit.
+        self._bytes += min(arrival.size, IN_MEMORY)
+        if self._bytes >= _BATCH_BYTES or len(self._batch) >= _BATCH_PARTS:
+            await self._start()
+
+    async def refuse(self, receipt: Receipt) -> None:
+        """Note one that never became an arrival."""
+        await self.settle()
+        self.receipts.append(receipt)
+
+    async def settle(self) -> None:
+        """Wait until everything that was added has its receipt."""
+        if self._batch:
+            await self._start()
+        await self._wait()
+
+    async def _start(self) -> None:
+        await self._wait()
+        batch, self._batch, self._bytes = self._batch, [], 0
+        self._pending = asyncio.create_task(self._commit(batch))
+
+    async def _wait(self) -> None:
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            await pending
+
+    async def _commit(self, batch: list[Arrival]) -> None:
+        try:
+            if self.stopped is not None:
+                raise self.stopped
+            done = await run_in_threadpool(ingest.receive, self._bank, batch, self._source, self._study)
+        except (OutOfSpace, Unavailable) as error:
+            self.stopped = error
+            done = [Receipt(Outcome.REFUSED, arrival.name, error=error) for arrival in batch]
+        finally:
+            for arrival in batch:
+                arrival.content.close()
+        self.receipts.extend(done)

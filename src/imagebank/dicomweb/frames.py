@@ -1,0 +1,112 @@
+"""Retrieve frames of an instance (PS3.18 10.4.1.1.6)."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from imagebank.actions import retrieve
+from imagebank.dicom.layout import DECODABLE, NATIVE
+from imagebank.dicom.scan import EXPLICIT_LE
+from imagebank.dicom.transcode import TARGETS
+from imagebank.dicomweb.accept import Offer
+from imagebank.dicomweb.edge import CACHING, QUICK_BYTES, Call
+from imagebank.dicomweb.streaming import Piece, multipart, related, related_type
+from imagebank.dicomweb.tables import FRAME_TYPES, OCTETS, TYPE_OF_SYNTAX
+from imagebank.dicomweb.wado import entity_tag
+from imagebank.errors import Invalid, NotFound
+from imagebank.http.multipart import new_boundary
+from imagebank.http.ranges import has_it, not_modified
+from imagebank.model.imaging import Instance
+from imagebank.model.uid import Uid
+
+_MAX_FRAMES: Final = 100_000
+
+
+def numbers_of(text: str) -> list[int]:
+    """The frame list of a path, from 1. Raises Invalid."""
+    numbers = []
+    for part in text.split(","):
+        if not (part.isascii() and part.isdigit() and 1 <= len(part) <= 9) or int(part) < 1:
+            raise Invalid("frames are named by numbers from 1, with commas between them")
+        numbers.append(int(part))
+    if len(numbers) > _MAX_FRAMES:
+        raise Invalid("too many frames are asked for at once")
+    return numbers
+
+
+def frame_offers(instance: Instance, *, is_single: bool) -> list[Offer]:
+    """The forms of an instance's frames, what is stored first."""
+    stored = instance.transfer_syntax
+    offers = []
+    if stored in NATIVE:
+        offers.append(Offer(OCTETS, EXPLICIT_LE))
+    else:
+        is_video = stored not in DECODABLE
+        name = TYPE_OF_SYNTAX.get(stored, OCTETS)
+        offers.append(Offer(name, stored, FRAME_TYPES[name][0] == stored or is_video, is_usual=is_video))
+        # `octet-stream; transfer-syntax=*` is how viewers say that they take what is stored, whatever it is.
+        offers.append(Offer(OCTETS, stored, is_default=is_video, is_usual=False))
+    for syntax in TARGETS.get(stored, ()):
+        if syntax not in NATIVE:
+            name = TYPE_OF_SYNTAX[syntax]
+            offers.append(Offer(name, syntax, FRAME_TYPES[name][0] == syntax, is_usual=False))
+        elif syntax == EXPLICIT_LE and stored not in NATIVE:
+            offers.append(Offer(OCTETS, EXPLICIT_LE))
+    forms = [True, False] if is_single else [True]
+    return [
+        Offer(one.name, one.syntax, one.is_default, one.is_usual, is_related=form) for form in forms for one in offers
+    ]
+
+
+async def retrieve_frames(call: Call) -> Response:
+    """The frames that the path lists, each as a part; one frame alone also without multipart."""
+    numbers = numbers_of(call.request.path_params["frames"])
+    instance = (await call.select())[0]
+    pixels = instance.pixels
+    if pixels is None or max(numbers) > pixels.frames:
+        raise NotFound(f"the object has {pixels.frames if pixels else 0} frames")
+    offer = call.prefers.require(frame_offers(instance, is_single=len(numbers) == 1))
+    syntax = Uid(offer.syntax)
+    kind = OCTETS if syntax in NATIVE else TYPE_OF_SYNTAX.get(syntax, OCTETS)
+    etag = "W/" + entity_tag([(instance.digest.value, syntax), (b"frames", call.request.path_params["frames"])])
+    headers = {"Cache-Control": CACHING, "Vary": "Accept", "ETag": etag}
+    if has_it(call.request, etag):
+        return not_modified(etag, headers)
+    await call.reading([instance], "WADO-RS")
+    content_type = f"{kind}; transfer-syntax={syntax}"
+    is_stored = syntax == instance.transfer_syntax or (instance.transfer_syntax in NATIVE and syntax in NATIVE)
+    is_quick = call.bank.settings.is_embedded and pixels.direct and is_stored
+    if is_quick and pixels.length // max(pixels.frames, 1) * len(numbers) <= QUICK_BYTES:
+        contents = [retrieve.frame(call.bank, instance, number) for number in numbers]
+        return _at_once(contents, offer, kind, content_type, headers)
+    if not offer.is_related:
+        content = await run_in_threadpool(_frames, call, instance, numbers, syntax, is_stored=is_stored)
+        return Response(next(content), 200, {**headers, "Content-Type": content_type})
+    parts = _parts(call, instance, numbers, syntax, content_type, is_stored=is_stored)
+    return await related(parts, kind, headers, parameters=f"; transfer-syntax={syntax}")
+
+
+def _at_once(
+    contents: Sequence[bytes], offer: Offer, kind: str, content_type: str, headers: dict[str, str]
+) -> Response:
+    if not offer.is_related:
+        return Response(contents[0], 200, {**headers, "Content-Type": content_type})
+    boundary = new_boundary()
+    parts: Iterator[Piece] = (([("Content-Type", content_type)], iter([content])) for content in contents)
+    body = b"".join(multipart(parts, boundary))
+    return Response(body, 200, {**headers, "Content-Type": related_type(kind, boundary)})
+
+
+def _parts(
+    call: Call, instance: Instance, numbers: Sequence[int], syntax: Uid, content_type: str, *, is_stored: bool
+) -> Iterator[Piece]:
+    for content in _frames(call, instance, numbers, syntax, is_stored=is_stored):
+        yield [("Content-Type", content_type)], iter([content])
+
+
+def _frames(call: Call, instance: Instance, numbers: Sequence[int], syntax: Uid, *, is_stored: bool) -> Iterator[bytes]:
+    if is_stored:
+        return (retrieve.frame(call.bank, instance, number) for number in numbers)
+    return iter(retrieve.frames_in(call.bank, instance, numbers, syntax))

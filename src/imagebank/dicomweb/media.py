@@ -1,0 +1,59 @@
+"""Objects that are no pictures and can be shown as they are: documents, videos, reports."""
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Final
+
+from imagebank.actions import retrieve
+from imagebank.actions.retrieve import Bulk
+from imagebank.bank import Bank
+from imagebank.dicom.frames import spans
+from imagebank.dicomweb.tables import TYPE_OF_SYNTAX, VIDEO
+from imagebank.errors import NotFound
+from imagebank.model.imaging import Instance
+from imagebank.model.uid import Uid
+
+DOCUMENT: Final = "00420011"
+
+_STORAGE: Final = "1.2.840.10008.5.1.4.1.1."
+DOCUMENT_TYPES: Final[Mapping[Uid, str]] = MappingProxyType(
+    {
+        Uid(f"{_STORAGE}104.1"): "application/pdf",
+        Uid(f"{_STORAGE}104.2"): "text/xml",
+        Uid(f"{_STORAGE}104.3"): "model/stl",
+        Uid(f"{_STORAGE}104.4"): "model/obj",
+        Uid(f"{_STORAGE}104.5"): "model/mtl",
+    }
+)
+"""Encapsulated documents and what is in them."""
+
+
+def media_type_of(instance: Instance) -> str:
+    """What a document or a video is given as; empty for anything else."""
+    if instance.sop_class in DOCUMENT_TYPES:
+        return DOCUMENT_TYPES[instance.sop_class]
+    if instance.transfer_syntax in VIDEO:
+        # Browsers know MPEG-2 by its registered name, and HEVC by its container.
+        return {"video/mpeg2": "video/mpeg", "video/h265": "video/mp4"}.get(
+            TYPE_OF_SYNTAX[instance.transfer_syntax], "video/mp4"
+        )
+    return ""
+
+
+def media(bank: Bank, instance: Instance) -> Bulk:
+    """The document or the video stream itself. Raises NotFound."""
+    if instance.sop_class in DOCUMENT_TYPES:
+        return retrieve.bulk(bank, instance, DOCUMENT)
+    if instance.pixels is None:
+        raise NotFound("the object has no video")
+    pieces = spans(instance.pixels, 0)
+
+    def read(start: int, end: int) -> Iterator[bytes]:
+        before = 0
+        for offset, length in pieces:
+            first, last = max(start - before, 0), min(end - before, length)
+            if first < last:
+                yield from retrieve.stored(bank, instance, offset + first, offset + last)
+            before += length
+
+    return Bulk(sum(length for _, length in pieces), read)

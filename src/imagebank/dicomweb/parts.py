@@ -1,0 +1,78 @@
+"""The parts of a request body, spooled one after another."""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from imagebank.dicomweb.spool import Spool, TooLarge
+from imagebank.errors import Invalid
+from imagebank.http.multipart import Begin, Data, MediaType, Splitter, boundary_of, media_type
+
+MAX_PARTS: Final = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One whole part. `number` counts from 1. Whoever takes it closes the spool."""
+
+    number: int
+    headers: Mapping[str, str]
+    spool: Spool
+
+    @property
+    def media_type(self) -> MediaType:
+        return media_type(self.headers.get("content-type", ""))
+
+    @property
+    def location(self) -> str:
+        return self.headers.get("content-location", "").strip()
+
+
+async def single(chunks: AsyncIterator[bytes], content_type: str, folder: Path, limit: int) -> AsyncIterator[Part]:
+    """A body without parts, as the only one."""
+    spool = Spool(folder, limit)
+    try:
+        async for chunk in chunks:
+            await spool.write(chunk)
+        await spool.finish()
+    except BaseException:
+        spool.close()
+        raise
+    if not spool.size:
+        raise Invalid("the body is empty")
+    yield Part(1, {"content-type": content_type}, spool)
+
+
+def _count(number: int) -> None:
+    if number > MAX_PARTS:
+        raise TooLarge(f"a request may have {MAX_PARTS} parts")
+
+
+async def related(
+    chunks: AsyncIterator[bytes], content_type: MediaType, folder: Path, limit: int
+) -> AsyncIterator[Part]:
+    """The parts of a multipart body as each becomes whole.
+
+    Raises Invalid where the body stops being multipart, after all whole parts were given; TooLarge past 100,000 parts.
+    """
+    splitter = Splitter(boundary_of(content_type))
+    number = 0
+    headers: Mapping[str, str] = {}
+    spool = Spool(folder, limit)
+    try:
+        async for chunk in chunks:
+            for event in splitter.feed(chunk):
+                if isinstance(event, Begin):
+                    number += 1
+                    _count(number)
+                    headers, spool = event.headers, Spool(folder, limit)
+                elif isinstance(event, Data):
+                    await spool.write(event.content)
+                else:
+                    await spool.finish()
+                    yield Part(number, headers, spool)
+        splitter.close()
+    except BaseException:
+        spool.close()
+        raise

@@ -1,0 +1,205 @@
+"""Retrieve pictures, documents and videos for people's eyes: rendered resources and thumbnails (PS3.18 10.4.1.1.3, .4)."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from imagebank.actions import retrieve
+from imagebank.dicom import render
+from imagebank.dicomweb.accept import Offer
+from imagebank.dicomweb.edge import CACHING, Call, instance_url
+from imagebank.dicomweb.frames import numbers_of
+from imagebank.dicomweb.media import media, media_type_of
+from imagebank.dicomweb.streaming import Piece, related
+from imagebank.dicomweb.tables import VIDEO
+from imagebank.dicomweb.wado import entity_tag
+from imagebank.errors import BankError, Invalid, NotFound
+from imagebank.http.ranges import has_it, not_modified, ranged
+from imagebank.model.imaging import Instance
+
+PARAMETERS: Final = ("accept", "annotation", "charset", "quality", "viewport", "window", "iccprofile")
+SHOWN_INLINE: Final[Mapping[str, str]] = {
+    "Content-Disposition": "inline",
+    # A viewer of ours embeds it; nobody else's page may.
+    "Content-Security-Policy": "frame-ancestors 'self'",
+    "X-Frame-Options": "SAMEORIGIN",
+    "Cache-Control": CACHING,
+    "Vary": "Accept",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """How the caller wants pictures, and what of it could not be heeded."""
+
+    rendering: render.Rendering
+    warnings: tuple[str, ...]
+
+
+def read_wish(call: Call, *, for_thumbnail: bool = False) -> Wish:
+    """The parameters of PS3.18 8.3.5. Raises Invalid, naming the parameter."""
+    viewport = call.parameter("viewport")
+    asked = render.parse_viewport(viewport, for_thumbnail=for_thumbnail) if viewport else None
+    if for_thumbnail:
+        return Wish(render.thumbnail(asked), ())
+    window, quality = call.parameter("window"), call.parameter("quality")
+    rendering = render.Rendering(viewport=asked, window=render.parse_window(window) if window else None)
+    if quality is not None:
+        rendering = replace(rendering, quality=render.parse_quality(quality))
+    warnings = []
+    if call.parameter("annotation"):
+        warnings.append("The annotation parameter is not supported and was not used")
+    if (call.parameter("iccprofile") or "no") != "no":
+        warnings.append("The iccprofile parameter is not supported and was not used")
+    return Wish(rendering, tuple(warnings))
+
+
+def is_picture(instance: Instance) -> bool:
+    """Whether a picture of it can be painted."""
+    return instance.pixels is not None and instance.transfer_syntax not in VIDEO
+
+
+def picture_offers(*, forms: Sequence[bool]) -> list[Offer]:
+    """The picture types, JPEG first, in the given forms (multipart or not)."""
+    return [
+        Offer(name, is_usual=name == render.MEDIA_TYPES[0], is_related=form)
+        for form in forms
+        for name in render.MEDIA_TYPES
+    ]
+
+
+async def retrieve_rendered(call: Call) -> Response:
+    """An instance, or some of its frames, to be looked at; of a study or series every picture, or one that stands for it."""
+    frames = call.request.path_params.get("frames")
+    wish = read_wish(call)
+    instances = await call.select()
+    if call.selection.instance is None:
+        return await _many(call, [one for one in instances if is_picture(one)], wish)
+    instance = instances[0]
+    if frames is not None:
+        return await _frames(call, instance, numbers_of(frames), wish)
+    return await show(call, instance, wish)
+
+
+async def show(call: Call, instance: Instance, wish: Wish) -> Response:
+    """One instance as a picture, a video or a document, whichever it is and the caller takes."""
+    kind = media_type_of(instance)
+    if kind:
+        call.prefers.require([Offer(kind)])
+        return await _media(call, instance, kind)
+    if not is_picture(instance):
+        raise NotFound("there is nothing to see in this object; retrieve it as DICOM")
+    offer = call.prefers.require(picture_offers(forms=[False, True]))
+    rendering = replace(wish.rendering, media_type=offer.name)
+    if offer.is_related:
+        return await _each(call, [(instance, rendering)], wish)
+    return await painted(call, instance, rendering, wish.warnings)
+
+
+async def _frames(call: Call, instance: Instance, numbers: list[int], wish: Wish) -> Response:
+    """Each frame as a part; one alone, or several as one moving picture, without multipart."""
+    if not is_picture(instance):
+        raise NotFound("the object has no frames that can be shown")
+    is_one = len(numbers) == 1
+    offers = picture_offers(forms=[False, True] if is_one else [True])
+    if not is_one:
+        offers.append(Offer("image/gif", is_usual=False))
+    offer = call.prefers.require(offers)
+    rendering = replace(wish.rendering, media_type=offer.name)
+    if not offer.is_related:
+        return await painted(call, instance, replace(rendering, frames=tuple(numbers)), wish.warnings)
+    return await _each(call, [(instance, replace(rendering, frames=(number,))) for number in numbers], wish)
+
+
+async def _many(call: Call, instances: Sequence[Instance], wish: Wish) -> Response:
+    if not instances:
+        raise NotFound("there is no picture in it")
+    offer = call.prefers.require(picture_offers(forms=[True, False]))
+    rendering = replace(wish.rendering, media_type=offer.name)
+    if not offer.is_related:
+        return await painted(call, representative(instances), rendering, wish.warnings)
+    return await _each(call, [(one, rendering) for one in instances], wish)
+
+
+async def _each(call: Call, wanted: Sequence[tuple[Instance, render.Rendering]], wish: Wish) -> Response:
+    await call.reading([instance for instance, _ in wanted], "rendered")
+    headers = {"Cache-Control": CACHING, "Vary": "Accept", **_warned(call, wish.warnings)}
+    return await related(_parts(call, wanted), wanted[0][1].media_type, headers)
+
+
+def _parts(call: Call, wanted: Sequence[tuple[Instance, render.Rendering]]) -> Iterator[Piece]:
+    for instance, rendering in wanted:
+        try:
+            picture = retrieve.picture(call.bank, instance, rendering)
+        except BankError:
+            # One picture that cannot be painted must not take the others with it.
+            if len(wanted) == 1:
+                raise
+            continue
+        frames = "/frames/" + ",".join(map(str, rendering.frames)) if rendering.frames else ""
+        location = f"{instance_url(call.base, instance)}{frames}/rendered"
+        yield [("Content-Type", rendering.media_type), ("Content-Location", location)], iter([picture])
+
+
+async def painted(
+    call: Call, instance: Instance, rendering: render.Rendering, warnings: Sequence[str] = ()
+) -> Response:
+    """One picture."""
+    etag = entity_tag([(instance.digest.value, repr(rendering))])
+    headers = {**SHOWN_INLINE, "ETag": etag, **_warned(call, warnings)}
+    if has_it(call.request, etag):
+        await call.reading([], "rendered")
+        return not_modified(etag, headers)
+    await call.reading([instance], "rendered")
+    picture = await run_in_threadpool(retrieve.picture, call.bank, instance, rendering)
+    return Response(picture, 200, {**headers, "Content-Type": rendering.media_type})
+
+
+async def _media(call: Call, instance: Instance, kind: str) -> Response:
+    content = await run_in_threadpool(media, call.bank, instance)
+    await call.reading([instance], "rendered")
+    etag = entity_tag([(instance.digest.value, "media")])
+    headers = dict(SHOWN_INLINE)
+    if kind not in ("application/pdf", "video/mp4", "video/mpeg"):
+        # What might hold scripts opens in a world of its own (CDA, and whatever is called so).
+        headers["Content-Security-Policy"] = (
+            "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'self'"
+        )
+    return ranged(call.request, content.size, etag, kind, content.read, headers)
+
+
+async def retrieve_thumbnail(call: Call) -> Response:
+    """A small picture without any text in it, of a study, series, instance or frame."""
+    frames = call.request.path_params.get("frames")
+    wish = read_wish(call, for_thumbnail=True)
+    pictures = [one for one in await call.select() if is_picture(one)]
+    if not pictures:
+        raise NotFound("there is no picture in it")
+    offer = call.prefers.require(picture_offers(forms=[False]))
+    rendering = replace(wish.rendering, media_type=offer.name)
+    if frames is not None:
+        numbers = numbers_of(frames)
+        if len(numbers) > 1:
+            raise Invalid("a thumbnail is of one frame")
+        rendering = replace(rendering, frames=tuple(numbers))
+    elif offer.name == "image/gif":
+        rendering = replace(rendering, frames=((_shown_frames(pictures) + 1) // 2,))
+    return await painted(call, representative(pictures), rendering)
+
+
+def _shown_frames(pictures: Sequence[Instance]) -> int:
+    pixels = representative(pictures).pixels
+    return pixels.frames if pixels else 1
+
+
+def representative(pictures: Sequence[Instance]) -> Instance:
+    """The picture that stands for many: the middle one of the first series."""
+    first = [one for one in pictures if one.series == pictures[0].series]
+    return first[len(first) // 2]
+
+
+def _warned(call: Call, warnings: Sequence[str]) -> dict[str, str]:
+    return {"Warning": ", ".join(call.warning(text) for text in warnings)} if warnings else {}

@@ -1,0 +1,71 @@
+"""DICOMweb under `/dicom-web`, WADO-URI under `/wado`."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount, Route
+
+from imagebank.dicomweb import bulkdata, capabilities, delete, frames, metadata, qido, rendered, stow, wado, wado_uri
+from imagebank.dicomweb.edge import Call, Endpoint, endpoint
+from imagebank.dicomweb.resources import RESOURCES, WADO_URI, Resource
+from imagebank.dicomweb.tables import ROOT
+from imagebank.http.errors import say
+
+_STUDY: Final = "/studies/{study}"
+_SERIES: Final = f"{_STUDY}/series/{{series}}"
+_INSTANCE: Final = f"{_SERIES}/instances/{{instance}}"
+_FRAMES: Final = f"{_INSTANCE}/frames/{{frames}}"
+
+_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
+
+Transaction = Callable[[Call], Awaitable[Response]]
+
+TRANSACTIONS: Final[Mapping[tuple[str, str], Transaction]] = {
+    ("OPTIONS", "/"): capabilities.describe,
+    ("GET", "/studies"): qido.search_studies,
+    ("GET", "/series"): qido.search_series,
+    ("GET", "/instances"): qido.search_instances,
+    ("GET", f"{_STUDY}/series"): qido.search_series,
+    ("GET", f"{_STUDY}/instances"): qido.search_instances,
+    ("GET", f"{_SERIES}/instances"): qido.search_instances,
+    ("POST", "/studies"): stow.store,
+    ("POST", _STUDY): stow.store,
+    **{("GET", path): wado.retrieve_instances for path in (_STUDY, _SERIES, _INSTANCE)},
+    **{("DELETE", path): delete.delete for path in (_STUDY, _SERIES, _INSTANCE)},
+    **{("GET", f"{path}/metadata"): metadata.retrieve_metadata for path in (_STUDY, _SERIES, _INSTANCE)},
+    **{("GET", f"{path}/rendered"): rendered.retrieve_rendered for path in (_STUDY, _SERIES, _INSTANCE, _FRAMES)},
+    **{("GET", f"{path}/thumbnail"): rendered.retrieve_thumbnail for path in (_STUDY, _SERIES, _INSTANCE, _FRAMES)},
+    ("GET", _FRAMES): frames.retrieve_frames,
+    ("GET", f"{_INSTANCE}/bulkdata/{{path:path}}"): bulkdata.retrieve_bulkdata,
+    ("GET", "/wado"): wado_uri.retrieve_by_uri,
+}
+"""What is done at each resource of `resources.RESOURCES`."""
+
+
+def dicomweb_routes() -> list[BaseRoute]:
+    """The routes of this edge, for the root of the web application."""
+    return [Mount(ROOT, routes=[_route(resource) for resource in RESOURCES]), _route(WADO_URI)]
+
+
+def _route(resource: Resource) -> Route:
+    endpoints = {method: endpoint(TRANSACTIONS[method, resource.path]) for method in resource.methods}
+    return Route(resource.path, _by_method(endpoints), methods=_METHODS)
+
+
+def _by_method(endpoints: Mapping[str, Endpoint]) -> Callable[[Request], Awaitable[Response]]:
+    """One endpoint for all methods of a resource, so that `Allow` names them all (RFC 9110 15.5.6)."""
+    allowed = sorted({*endpoints, "OPTIONS"} | ({"HEAD"} if "GET" in endpoints else set()))
+
+    async def answer(request: Request) -> Response:
+        method = "GET" if request.method == "HEAD" else request.method
+        found = endpoints.get(method)
+        if found is not None:
+            return await found(request)
+        headers = {"Allow": ", ".join(allowed)}
+        if method == "OPTIONS":
+            return Response(None, 204, headers)
+        return say(405, "MethodNotAllowed", f"{request.method} is not offered here", headers)
+
+    return answer

@@ -1,0 +1,132 @@
+"""Store Instances from metadata and bulk data: a JSON array, then one part for each BulkDataURI (PS3.18 10.5.1.1)."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urljoin
+
+import orjson
+from starlette.concurrency import run_in_threadpool
+
+from imagebank.actions.ingest import Arrival
+from imagebank.dicomweb.compose import BulkData, compose
+from imagebank.dicomweb.parts import Part
+from imagebank.dicomweb.spool import TooLarge
+from imagebank.dicomweb.tables import JSON
+from imagebank.errors import BankError, Invalid, Mismatch
+from imagebank.model.imaging import DataSet, Outcome, Receipt
+from imagebank.model.uid import Uid
+
+_MAX_METADATA: Final = 256 << 20
+_MAX_DEPTH: Final = 32
+
+
+@dataclass(slots=True)
+class _Body:
+    """What has come: the data sets, and the bulk data by the address it was given."""
+
+    data_sets: list[DataSet] = field(default_factory=list)
+    bulk: dict[str, list[Part]] = field(default_factory=dict)
+
+    def close(self) -> None:
+        for parts in self.bulk.values():
+            for part in parts:
+                part.spool.close()
+
+
+async def instances_from_metadata(
+    parts: AsyncIterator[Part], url: str, folder: Path
+) -> AsyncIterator[Arrival | Receipt]:
+    """The instances that a body describes, made whole. Raises Invalid when the first part is no JSON array of data sets.
+
+    A bulk value is found only among the parts of the same request: an address is never followed. Relative addresses
+    are taken from the request's own `url`.
+    """
+    body = _Body()
+    try:
+        async with aclosing(parts) as coming:  # type: ignore[type-var]
+            async for part in coming:
+                if part.number == 1:
+                    body.data_sets = await run_in_threadpool(_metadata, part)
+                elif not part.location:
+                    part.spool.close()
+                    raise Invalid(f"part {part.number} has no Content-Location, so no BulkDataURI can mean it")
+                else:
+                    body.bulk.setdefault(urljoin(url, part.location), []).append(part)
+        for number, data_set in enumerate(body.data_sets, 1):
+            yield await run_in_threadpool(_instance, number, data_set, body.bulk, url, folder)
+    finally:
+        body.close()
+
+
+def _metadata(part: Part) -> list[DataSet]:
+    try:
+        if part.media_type.name not in (JSON, "application/json"):
+            raise Invalid(f"the first part has to be {JSON}")
+        if part.spool.size > _MAX_METADATA:
+            raise TooLarge(f"metadata of more than {_MAX_METADATA >> 20} MiB")
+        found = orjson.loads(part.spool.content.read())
+    except orjson.JSONDecodeError as error:
+        raise Invalid(f"the metadata is not JSON: {error.msg}") from None
+    finally:
+        part.spool.close()
+    if isinstance(found, dict):
+        # A common slip: one data set without the array around it.
+        found = [found]
+    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+        raise Invalid("the metadata has to be a JSON array of data sets")
+    return found
+
+
+def _instance(
+    number: int, data_set: DataSet, bulk: Mapping[str, Sequence[Part]], url: str, folder: Path
+) -> Arrival | Receipt:
+    name = f"data set {number}"
+    try:
+        return Arrival(*compose(data_set, _found(data_set, bulk, url), folder), name)
+    except BankError as error:
+        return _refused(data_set, name, error)
+
+
+def _found(data_set: DataSet, bulk: Mapping[str, Sequence[Part]], url: str) -> dict[str, BulkData]:
+    """The bulk data that a data set names, by the address as it stands there. Raises Mismatch when a part is missing."""
+    found = {}
+    for uri in _uris(data_set, 0):
+        parts = bulk.get(urljoin(url, uri))
+        if not parts:
+            raise Mismatch("a BulkDataURI has no part with that Content-Location in the request; it is never fetched")
+        kind = parts[0].media_type
+        found[uri] = BulkData(kind.name, kind.parameters.get("transfer-syntax", ""), tuple(p.spool for p in parts))
+    return found
+
+
+def _uris(data_set: Mapping[str, Any], depth: int) -> list[str]:
+    if depth > _MAX_DEPTH:
+        raise Invalid(f"sequences are nested more than {_MAX_DEPTH} deep")
+    uris: list[str] = []
+    for element in data_set.values():
+        if not isinstance(element, dict):
+            raise Invalid("an attribute of the metadata is not a JSON object")
+        uri = element.get("BulkDataURI")
+        if isinstance(uri, str):
+            uris.append(uri)
+        elif element.get("vr") == "SQ":
+            for item in element.get("Value") or ():
+                if isinstance(item, dict):
+                    uris += _uris(item, depth + 1)
+    return uris
+
+
+def _refused(data_set: DataSet, name: str, error: BankError) -> Receipt:
+    """A receipt with the UIDs as far as they can be read."""
+    study, series, uid, sop_class = (_uid(data_set, tag) for tag in ("0020000D", "0020000E", "00080018", "00080016"))
+    return Receipt(Outcome.REFUSED, name, study, series, uid, sop_class, error=error)
+
+
+def _uid(data_set: DataSet, tag: str) -> Uid | None:
+    try:
+        return Uid.parse(data_set[tag]["Value"][0])
+    except (Invalid, KeyError, IndexError, TypeError, AttributeError):
+        return None

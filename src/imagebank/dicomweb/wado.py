@@ -1,0 +1,175 @@
+"""Retrieve studies, series and instances as DICOM files, or their bulk data (PS3.18 10.4.1.1.1, .5)."""
+
+from collections.abc import Iterator, Sequence
+from hashlib import blake2b
+from typing import Any, Final
+
+from starlette.responses import Response
+
+from imagebank.actions import retrieve
+from imagebank.dicom.scan import EXPLICIT_LE
+from imagebank.dicom.transcode import TARGETS
+from imagebank.dicomweb.accept import NotAcceptable, Offer
+from imagebank.dicomweb.edge import CACHING, Call, instance_url
+from imagebank.dicomweb.streaming import Piece, related, streamed
+from imagebank.dicomweb.tables import DICOM, NEVER_SENT, OCTETS
+from imagebank.errors import BankError
+from imagebank.http.ranges import has_it, not_modified, ranged
+from imagebank.model.imaging import Instance, Pixels
+from imagebank.model.uid import Uid
+
+_MAX_NATIVE: Final = (1 << 32) - 2
+_NEGOTIATED: Final = {"Cache-Control": CACHING, "Vary": "Accept"}
+
+
+def is_sendable(instance: Instance) -> bool:
+    """Whether the stored file may go out as it is (PS3.18 8.7.3): not implicit, not big endian, and a file at all."""
+    return instance.transfer_syntax not in NEVER_SENT and instance.dataset_offset > 0
+
+
+def file_offers(instance: Instance, *, is_single: bool) -> list[Offer]:
+    """The forms of one instance as a DICOM file: as stored first, then what it can be turned into."""
+    stored = instance.transfer_syntax
+    targets = [syntax for syntax in TARGETS.get(stored, ()) if syntax not in NEVER_SENT and syntax != stored]
+    if not is_sendable(instance) and stored not in targets and stored not in NEVER_SENT:
+        targets.insert(0, stored)
+    if instance.pixels is None or _native_bytes(instance.pixels) > _MAX_NATIVE:
+        targets = [syntax for syntax in targets if (syntax == EXPLICIT_LE) == (instance.pixels is None)]
+    syntaxes = ([stored] if is_sendable(instance) else []) + targets
+    # PS3.18 8.7.3.4: the default is Explicit VR Little Endian; where there is no such form, what is stored.
+    default = EXPLICIT_LE if EXPLICIT_LE in syntaxes else stored
+    forms = [True, False] if is_single else [True]
+    return [
+        Offer(DICOM, syntax, is_default=syntax == default, is_usual=syntax == default, is_related=form)
+        for form in forms
+        for syntax in syntaxes
+    ]
+
+
+def _native_bytes(pixels: Pixels) -> int:
+    return pixels.rows * pixels.columns * pixels.samples * max(pixels.bits_allocated, 1) * pixels.frames // 8
+
+
+async def retrieve_instances(call: Call) -> Response:
+    """Every instance that the path names, as stored or in another transfer syntax."""
+    instances = await call.select()
+    is_single = call.selection.instance is not None
+    bulk = Offer(OCTETS, is_usual=False, is_related=True)
+    if call.prefers.best([*file_offers(instances[0], is_single=is_single), bulk]) == bulk:
+        return await _bulk_data(call, instances)
+    chosen = _chosen(call, instances, is_single=is_single)
+    missing = len(instances) - len(chosen)
+    etag = entity_tag([(one.digest.value, offer.syntax) for one, offer in chosen])
+    headers = dict(_NEGOTIATED)
+    if missing:
+        headers["Warning"] = call.warning(f"{missing} instances cannot be given in an accepted transfer syntax")
+    instance, offer = chosen[0]
+    if not offer.is_related:
+        await call.reading([instance], "WADO-RS")
+        return await one_file(call, instance, Uid(offer.syntax), headers)
+    if has_it(call.request, f"W/{etag}"):
+        return not_modified(f"W/{etag}", headers)
+    await call.reading([one for one, _ in chosen], "WADO-RS")
+    parts = _parts(call, chosen)
+    return await related(parts, DICOM, {**headers, "ETag": f"W/{etag}"}, 206 if missing else 200)
+
+
+def _chosen(call: Call, instances: Sequence[Instance], *, is_single: bool) -> list[tuple[Instance, Offer]]:
+    """Each instance with the form in which it goes. Raises NotAcceptable when none can go."""
+    known: dict[tuple[Any, ...], Offer | None] = {}
+    chosen = []
+    for instance in instances:
+        pixels = instance.pixels
+        key = (instance.transfer_syntax, is_sendable(instance), pixels and _native_bytes(pixels) > _MAX_NATIVE)
+        if key not in known:
+            known[key] = call.prefers.best(file_offers(instance, is_single=is_single))
+        offer = known[key]
+        if offer is not None:
+            chosen.append((instance, offer))
+    if not chosen:
+        call.prefers.require(file_offers(instances[0], is_single=is_single))
+        raise NotAcceptable("none of the instances can be given in an accepted transfer syntax")
+    return chosen
+
+
+async def one_file(call: Call, instance: Instance, syntax: Uid, headers: dict[str, str]) -> Response:
+    """One instance alone, without multipart; as stored also by byte ranges."""
+    content_type = f"{DICOM}; transfer-syntax={syntax}"
+    etag = entity_tag([(instance.digest.value, syntax)])
+    named = {**headers, "Content-Disposition": f'attachment; filename="{instance.uid}.dcm"'}
+    if syntax == instance.transfer_syntax and is_sendable(instance):
+
+        def read(start: int, end: int) -> Iterator[bytes]:
+            return retrieve.stored(call.bank, instance, start, end)
+
+        return ranged(call.request, instance.location.size, etag, content_type, read, named)
+    if has_it(call.request, etag):
+        return not_modified(etag, named)
+    return await streamed(_content(call, instance, syntax), content_type, {**named, "ETag": etag})
+
+
+def _parts(call: Call, chosen: Sequence[tuple[Instance, Offer]]) -> Iterator[Piece]:
+    for instance, offer in chosen:
+        syntax = Uid(offer.syntax)
+        content = _content(call, instance, syntax)
+        if len(chosen) > 1 and syntax != instance.transfer_syntax:
+            syntax, content = _convertible(call, instance, syntax)
+        yield (
+            [
+                ("Content-Type", f"{DICOM}; transfer-syntax={syntax}"),
+                ("Content-Location", instance_url(call.base, instance)),
+            ],
+            content,
+        )
+
+
+def _content(call: Call, instance: Instance, syntax: Uid) -> Iterator[bytes]:
+    if syntax == instance.transfer_syntax and is_sendable(instance):
+        yield from retrieve.stored(call.bank, instance)
+    else:
+        yield retrieve.in_syntax(call.bank, instance, syntax)
+
+
+def _convertible(call: Call, instance: Instance, syntax: Uid) -> tuple[Uid, Iterator[bytes]]:
+    """One instance of many, converted; as it is stored when it turns out that its pixels cannot be decoded.
+
+    The answer's status has gone by then. A whole object under its true name helps more than a hole.
+    """
+    try:
+        return syntax, iter([retrieve.in_syntax(call.bank, instance, syntax)])
+    except BankError:
+        if not is_sendable(instance):
+            raise
+        return instance.transfer_syntax, retrieve.stored(call.bank, instance)
+
+
+async def _bulk_data(call: Call, instances: list[Instance]) -> Response:
+    """All bulk data of the instances: a part for each value that metadata names by BulkDataURI."""
+    await call.reading(instances, "WADO-RS")
+    return await related(_bulk_parts(call, instances), OCTETS, _NEGOTIATED)
+
+
+def _bulk_parts(call: Call, instances: Sequence[Instance]) -> Iterator[Piece]:
+    for instance in instances:
+        base = retrieve.bulk_base(instance)
+        for uri in bulk_uris(retrieve.attributes(call.bank, instance)):
+            value = retrieve.bulk(call.bank, instance, uri.removeprefix(base))
+            yield [("Content-Type", OCTETS), ("Content-Location", call.origin + uri)], value.read(0, value.size)
+
+
+def bulk_uris(data_set: Any) -> Iterator[str]:
+    """Every BulkDataURI in a data set of the DICOM JSON model."""
+    for element in data_set.values():
+        if "BulkDataURI" in element:
+            yield element["BulkDataURI"]
+        elif element.get("vr") == "SQ":
+            for item in element.get("Value", ()):
+                yield from bulk_uris(item)
+
+
+def entity_tag(parts: Sequence[tuple[bytes, str]]) -> str:
+    """A validator from content digests and transfer syntaxes."""
+    digest = blake2b(digest_size=16)
+    for content, syntax in parts:
+        digest.update(content + syntax.encode() + b"\0")
+    return f'"{digest.hexdigest()}"'

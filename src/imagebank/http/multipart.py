@@ -1,0 +1,250 @@
+"""Multipart bodies (RFC 2046 5.1, RFC 2387): taken apart as they arrive, put together as they leave."""
+
+import re
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from imagebank.errors import Invalid
+
+_MAX_HEADER_BYTES: Final = 16 << 10
+_MAX_PREAMBLE_BYTES: Final = 64 << 10
+_MAX_BOUNDARY: Final = 70
+_MAX_PADDING: Final = 64
+_PARAMETER = re.compile(r';\s*([^\s=;,"]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;,"]*)')
+_BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,\-./:=? ]*[0-9A-Za-z'()+_,\-./:=?]")
+
+
+@dataclass(frozen=True, slots=True)
+class MediaType:
+    """A media type with its parameters; names are in lower case, values as they came without their quotes."""
+
+    name: str
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> str:
+        """The `type` parameter of a multipart/related body: what its parts are."""
+        return self.parameters.get("type", "").lower()
+
+    def __str__(self) -> str:
+        return "; ".join([self.name, *(f'{name}="{value}"' for name, value in self.parameters.items())])
+
+
+def media_type(text: str) -> MediaType:
+    """Read a Content-Type, or one element of an Accept field. `type=application/dicom` may lack its quotes."""
+    name, _, rest = text.partition(";")
+    parameters: dict[str, str] = {}
+    for key, value in _PARAMETER.findall(";" + rest):
+        parameters.setdefault(key.lower(), _unquoted(value.strip()))
+    return MediaType(name.strip().lower(), parameters)
+
+
+def _unquoted(value: str) -> str:
+    if len(value) >= 2 and value[0] == value[-1] == '"':
+        return re.sub(r"\\(.)", r"\1", value[1:-1])
+    return value
+
+
+def boundary_of(content_type: MediaType) -> bytes:
+    """The boundary that a multipart Content-Type names. Raises Invalid when it has none, or none that is allowed."""
+    text = content_type.parameters.get("boundary", "")
+    if not text:
+        raise Invalid("the Content-Type names no boundary; add boundary=… and put it between the parts")
+    if len(text) > _MAX_BOUNDARY or not _BOUNDARY.fullmatch(text):
+        raise Invalid("the boundary is not one: at most 70 letters, digits and '()+_,-./:=? (RFC 2046 5.1.1)")
+    return text.encode("ascii")
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """A part begins. Header names are in lower case."""
+
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """The next bytes of the part."""
+
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The part is whole."""
+
+
+Event = Begin | Data | End
+
+
+class Splitter:
+    """Takes a multipart body apart, in whatever chunks it comes, with little memory.
+
+    A preamble, an epilogue and line ends without a carriage return are borne. The line end after the first boundary
+    decides for the whole body, so that binary content is never taken for a line end.
+    """
+
+    def __init__(self, boundary: bytes) -> None:
+        self._first = b"--" + boundary
+        self._delimiter = b""
+        self._newline = b""
+        self._buffer = b""
+        self._step: Callable[[], Iterator[Event]] = self._preamble
+        self._seen = 0
+        self._is_over = False
+
+    def feed(self, chunk: bytes) -> Iterator[Event]:
+        """The events that these bytes complete. Raises Invalid when they cannot belong to a multipart body."""
+        if self._is_over:
+            return
+        self._buffer = self._buffer + chunk if self._buffer else chunk
+        while not self._is_over:
+            step, length = self._step, len(self._buffer)
+            yield from step()
+            if step == self._step and length == len(self._buffer):
+                return
+
+    def close(self) -> None:
+        """Say that nothing more comes. Raises Invalid when the closing boundary is missing."""
+        if self._is_over:
+            return
+        if not self._delimiter:
+            raise Invalid("the boundary that the Content-Type names does not occur in the body")
+        raise Invalid("the body ends in the middle of a part: the closing boundary is missing")
+
+    def _preamble(self) -> Iterator[Event]:
+        found = 0 if self._buffer.startswith(self._first) and not self._seen else self._buffer.find(b"\n" + self._first)
+        start = found + len(self._first) + (self._buffer[found : found + 1] == b"\n")
+        if found < 0:
+            keep = len(self._first) + 1
+            # The very start may still become a boundary, so nothing is dropped before that is decided.
+            if len(self._buffer) > keep:
+                self._seen += len(self._buffer) - keep
+                self._buffer = self._buffer[-keep:]
+            if self._seen > _MAX_PREAMBLE_BYTES:
+                raise Invalid("the boundary that the Content-Type names does not occur in the body")
+        elif (end := self._line_end(start)) is not None:
+            line = self._buffer[start:end]
+            self._newline = b"\r\n" if line.endswith(b"\r\n") else b"\n"
+            self._delimiter = self._newline + self._first
+            self._is_over = line.lstrip().startswith(b"--")
+            self._advance(end, self._headers)
+        yield from ()
+
+    def _line_end(self, start: int) -> int | None:
+        """Where the line of a first boundary ends, once it is here."""
+        if self._buffer[start : start + 2] == b"--":
+            return start + 2
+        end = self._buffer.find(b"\n", start)
+        if end < 0:
+            if len(self._buffer) - start > _MAX_PADDING:
+                raise Invalid("the line of the first boundary does not end")
+            return None
+        if self._buffer[start:end].strip():
+            raise Invalid("the first line that begins with the boundary holds something else, too")
+        return end + 1
+
+    def _headers(self) -> Iterator[Event]:
+        if self._buffer.startswith(self._newline):
+            end, size = 0, len(self._newline)
+        else:
+            blank = self._newline * 2
+            end, size = self._buffer.find(blank), len(blank)
+        if end < 0:
+            if len(self._buffer) > _MAX_HEADER_BYTES:
+                raise Invalid("the header of a part is longer than 16 KiB")
+            return
+        if end > _MAX_HEADER_BYTES:
+            raise Invalid("the header of a part is longer than 16 KiB")
+        headers = _headers(self._buffer[:end])
+        # The blank line's own end stays: it may already belong to the next boundary (an empty part).
+        self._advance(end + size - len(self._newline), self._body_start)
+        yield Begin(headers)
+
+    def _body_start(self) -> Iterator[Event]:
+        if len(self._buffer) < len(self._delimiter) and self._delimiter.startswith(self._buffer):
+            return
+        if not self._buffer.startswith(self._delimiter):
+            self._advance(len(self._newline), self._body)
+        elif (end := self._boundary_end(len(self._delimiter))) is None:
+            return
+        elif end:
+            yield End()
+            self._advance(end, self._headers)
+        else:
+            self._advance(len(self._newline), self._body)
+
+    def _body(self) -> Iterator[Event]:
+        start = 0
+        while (found := self._buffer.find(self._delimiter, start)) >= 0:
+            end = self._boundary_end(found + len(self._delimiter))
+            if end is None:
+                break
+            if end:
+                if found:
+                    yield Data(self._buffer[:found])
+                yield End()
+                self._advance(end, self._headers)
+                return
+            # What follows makes it no boundary, so it is content.
+            start = found + 1
+        ready = found if found >= 0 else self._safe_length()
+        if ready > 0:
+            content = self._buffer[:ready]
+            self._buffer = self._buffer[ready:]
+            yield Data(content)
+
+    def _safe_length(self) -> int:
+        """How many bytes cannot be the beginning of a boundary."""
+        at = max(0, len(self._buffer) - len(self._delimiter) + 1)
+        while (at := self._buffer.find(self._newline[:1], at)) >= 0:
+            if self._delimiter.startswith(self._buffer[at:]):
+                return at
+            at += 1
+        return len(self._buffer)
+
+    def _boundary_end(self, start: int) -> int | None:
+        """Where content goes on after a boundary; 0 when it is none after all, None when more bytes are needed."""
+        rest = self._buffer[start : start + _MAX_PADDING + 2]
+        if rest.startswith(b"--"):
+            self._is_over = True
+            return start + 2
+        bare = rest.lstrip(b" \t")
+        if bare.startswith(self._newline):
+            return start + len(rest) - len(bare) + len(self._newline)
+        may_come = bare in (b"", self._newline[: len(bare)]) or rest == b"-"
+        return None if may_come and len(rest) <= _MAX_PADDING else 0
+
+    def _advance(self, end: int, step: Callable[[], Iterator[Event]]) -> None:
+        self._buffer = self._buffer[end:]
+        self._step = step
+
+
+def _headers(block: bytes) -> dict[str, str]:
+    """Header fields of a part, folded lines joined. Raises Invalid for a line without a colon."""
+    text = re.sub(r"\r?\n[ \t]+", " ", block.decode("utf-8", "replace"))
+    headers: dict[str, str] = {}
+    for line in filter(None, (line.strip() for line in text.split("\n"))):
+        name, colon, value = line.partition(":")
+        if not colon:
+            raise Invalid("a part's header has a line without a colon")
+        headers[name.strip().lower()] = value.strip()
+    return headers
+
+
+def new_boundary() -> bytes:
+    """A boundary that no content holds by chance."""
+    return b"imagebank-" + secrets.token_hex(16).encode()
+
+
+def part_head(boundary: bytes, headers: Iterable[tuple[str, str]]) -> bytes:
+    """What stands before a part's content."""
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
+    return b"\r\n--" + boundary + b"\r\n" + lines.encode() + b"\r\n"
+
+
+def closing(boundary: bytes) -> bytes:
+    """What stands behind the last part."""
+    return b"\r\n--" + boundary + b"--\r\n"
