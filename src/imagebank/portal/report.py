@@ -59,8 +59,10 @@ def _shape(content: DataSet) -> str:
 
 def _measured(content: DataSet) -> str:
     for measured in wording.items(content, "0040A300"):
-        unit = _code(measured, "004008EA", short=True)
-        return f"{wording.text(measured, '0040A30A')} {'' if unit == '1' else unit}".strip()
+        # UCUM writes units that are only words in braces; 1 is no unit.
+        unit = _code(measured, "004008EA", short=True).strip("{}")
+        value = wording.text(measured, "0040A30A").removesuffix(".0")
+        return f"{value} {'' if unit == '1' else unit}".strip()
     return _code(content, "0040A301") or "not measured"
 
 
