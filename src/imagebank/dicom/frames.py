@@ -6,9 +6,22 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Final
 
-from imagebank.dicom.scan import ITEM, SEQUENCE_END, Buffer, Header, More, Raw, is_undefined
+from imagebank.dicom.scan import (
+    DEFLATED_LE,
+    EXPLICIT_BE,
+    EXPLICIT_LE,
+    IMPLICIT_LE,
+    ITEM,
+    SEQUENCE_END,
+    Buffer,
+    Header,
+    More,
+    Raw,
+    is_undefined,
+)
 from imagebank.errors import NotFound
 from imagebank.model.imaging import Pixels
+from imagebank.model.uid import Uid
 
 Span = tuple[int, int]
 """Offset and length in the file, in bytes."""
@@ -23,6 +36,7 @@ _COUNT: Final = struct.Struct("<I")
 _ONE_EACH: Final = b"\1"
 _SEVERAL: Final = b"\2"
 
+_NATIVE: Final = frozenset((IMPLICIT_LE, EXPLICIT_LE, EXPLICIT_BE, DEFLATED_LE, Uid("1.2.840.113619.5.2")))
 _VIDEO: Final = tuple(f"1.2.840.10008.1.2.4.{n}" for n in range(100, 109))
 _RLE: Final = "1.2.840.10008.1.2.5"
 # How a codestream begins: JPEG and JPEG-LS, JPEG 2000 and HTJ2K bare and boxed, JPEG XL bare and boxed.
@@ -91,6 +105,9 @@ def _changed(
 
 
 def _native(data: Buffer, header: Header, shape: Pixels, told: dict[str, None]) -> Pixels:
+    if header.transfer_syntax not in _NATIVE:
+        told[f"the pixel data is not encapsulated, as transfer syntax {header.transfer_syntax} asks"] = None
+        return _changed(shape, frames=shape.frames, direct=False)
     is_halved = _text(data, header, 0x00280004) == "YBR_FULL_422"
     # PS3.3 C.7.6.3.1.2: Y Y Cb Cr stand for two pixels of three samples.
     samples = 2 if is_halved and shape.samples == 3 else shape.samples
@@ -119,6 +136,8 @@ def _encapsulated(data: Buffer, header: Header, raw: Raw, shape: Pixels, told: d
         raise More
     fragments, end = _items(data, raw)
     length = end - raw.offset
+    if length == raw.length:
+        told["the pixel data is not closed by a delimiter; the file may have been cut short"] = None
     if not fragments or len(fragments) == 1:
         told["the pixel data is encapsulated, but holds no fragment"] = None
         return _changed(shape, frames=0, length=length, direct=False)

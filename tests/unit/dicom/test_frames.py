@@ -61,8 +61,9 @@ def test_the_frames_of_every_file_equal_pydicoms() -> None:
             continue
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            pixels = pixels_of(data, opened)
-            if pixels is None or not pixels.direct:
+            told: dict[str, None] = {}
+            pixels = pixels_of(data, opened, told)
+            if pixels is None or not pixels.direct or told:
                 continue
             compared += 1
             if found(data)[1] != expected(data, pixels):
@@ -186,9 +187,17 @@ def test_fragments_that_do_not_make_up_the_frames_are_told(parts: tuple[bytes, .
 
 
 def test_pixel_data_without_its_delimiter_is_read() -> None:
-    _, frames, _ = found(a_file(*image(), encapsulated(b"ab", b"cd"), syntax=JPEG)[:-8])
+    _, frames, told = found(a_file(*image(), encapsulated(b"ab", b"cd"), syntax=JPEG)[:-8])
 
     assert frames == [b"abcd"]
+    assert "not closed" in told[0]
+
+
+def test_pixel_data_that_is_not_encapsulated_although_its_syntax_asks_is_told() -> None:
+    pixels, _, told = found(a_file(*image(), value(0x7FE00010, "OB", bytes(4)), syntax=JPEG))
+
+    assert not pixels.direct
+    assert "not encapsulated" in told[0]
 
 
 def test_the_length_of_encapsulated_pixel_data_leaves_the_delimiter_out() -> None:

@@ -95,7 +95,7 @@ def data_sets(draw: st.DrawFn, depth: int = 0) -> Dataset:
             found.add_new(tag, vr, draw(st.sampled_from([None, 0, 1, 4000])))
     if draw(st.booleans()):
         block = found.private_block(0x0029, draw(st.sampled_from(["ACME 1.1", "OTHER"])), create=True)
-        block.add_new(0x01, "UN", draw(st.binary(max_size=10)))
+        block.add_new(0x01, "UN", draw(st.binary(max_size=5)) * 2)
         block.add_new(0x02, "LO", draw(TEXT))
     if depth < 3 and draw(st.booleans()):
         items = draw(st.lists(data_sets(depth=depth + 1), max_size=3))
