@@ -7,7 +7,7 @@ import zstandard
 
 from imagebank.bank import Bank
 from imagebank.dicom import dicomjson, frames, layout, read, render, transcode
-from imagebank.dicom.scan import EXPLICIT_LE
+from imagebank.dicom.scan import EXPLICIT_LE, Header
 from imagebank.errors import Invalid, NotFound
 from imagebank.model.access import Principal, Right, Scope
 from imagebank.model.imaging import DataSet, Instance, Selection
@@ -90,7 +90,7 @@ def frames_in(bank: Bank, instance: Instance, numbers: Sequence[int], syntax: Ui
     return transcode.recode(bank.sandbox, coded, stored_frames, syntax)[0]
 
 
-def header(bank: Bank, instance: Instance) -> tuple[bytes, read.Header]:
+def header(bank: Bank, instance: Instance) -> tuple[bytes, Header]:
     """The file's bytes up to its pixel data (all of it where there is none), and what the scan found."""
     pixels = instance.pixels
     if pixels is None or not pixels.direct:
@@ -99,7 +99,8 @@ def header(bank: Bank, instance: Instance) -> tuple[bytes, read.Header]:
         # Attributes may follow the pixel data.
         return read.normalise(file(bank, instance))
     data = bank.blobs.read(instance.location, 0, pixels.offset)
-    return data, read.open_header(data, size=instance.location.size)
+    opened = read.open_header(data, size=instance.location.size)
+    return (opened.data, opened.header) if isinstance(opened, read.Converted) else (data, opened)
 
 
 def attributes(bank: Bank, instance: Instance) -> DataSet:
