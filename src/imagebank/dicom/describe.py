@@ -2,14 +2,16 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from itertools import islice
 from typing import Any, Final
 
 from imagebank.dicom.dicomjson import children, element_of
 from imagebank.dicom.frames import pixels_of
 from imagebank.dicom.read import Converted, open_header
-from imagebank.dicom.scan import Buffer, Header
+from imagebank.dicom.scan import Header
 from imagebank.dicom.values import Place
 from imagebank.dicom.vr import creator_tag, name_of
+from imagebank.dicom.walk import Buffer
 from imagebank.errors import Invalid, Unsupported
 from imagebank.model.attribute import MAIN, Attribute, Catalogue, Level, Path
 from imagebank.model.imaging import DataSet, Description, Element
@@ -123,7 +125,7 @@ def _levels(place: Place, catalogue: Catalogue) -> tuple[DataSet, DataSet, DataS
 def _narrowed(place: Place, tag: int, paths: list[tuple[Path, str]]) -> Element:
     """A sequence with nothing in its items but the attributes at `paths`."""
     values: list[DataSet] = []
-    for item in children(place, tag):
+    for item in islice(children(place, tag), _MAX_VALUES):
         found: DataSet = {}
         for path, vr in sorted(paths):
             if path[0] not in item.elements:
@@ -161,7 +163,7 @@ def _elements(place: Place, attribute: Attribute, path: Path) -> Iterable[Elemen
     if len(path) == 1:
         yield element_of(place, tag, attribute.vr)
         return
-    for item in children(place, tag):
+    for item in islice(children(place, tag), _MAX_VALUES):
         yield from _elements(item, attribute, path[1:])
 
 

@@ -7,8 +7,9 @@ from typing import Final
 
 import orjson
 
-from imagebank.dicom.scan import MAX_DEPTH, PIXELS, Buffer, Header, Raw, elements, items
+from imagebank.dicom.scan import Header
 from imagebank.dicom.values import BINARY, CHARSET, SETTLED, Place, inline
+from imagebank.dicom.walk import MAX_DEPTH, PIXELS, Buffer, Raw, elements, items
 from imagebank.errors import Invalid, NotFound
 from imagebank.model.imaging import DataSet, Element
 
@@ -16,6 +17,10 @@ Bulk = Callable[[str], str]
 """The BulkDataURI for a path: a tag, or tags and item numbers from 1, as `00400100/1/54001010`."""
 
 INLINE_LIMIT: Final = 1024
+# PS3.18 F.2.6 lets any value be bulk data. Numbers take some twenty times their bytes while their JSON is made.
+MAX_INLINE_TEXT: Final = 1 << 20
+# What explicit coding can hold of those VRs that anybody searches for.
+MAX_ALONE: Final = 0xFFFF
 AVAILABLE_TRANSFER_SYNTAX: Final = 0x00083002
 
 # Enough for the elements that repeat in one series; longer elements rarely repeat (ingest.md section 3).
@@ -82,10 +87,10 @@ def element_json(place: Place, tag: int, raw: Raw, rules: _Rules, above: str) ->
     if tag == CHARSET:
         # The JSON is UTF-8, whatever the file was.
         return {"vr": "CS", "Value": ["ISO_IR 192"]} if raw.length else {"vr": "CS"}
+    limit = rules.limit if vr in BINARY else MAX_INLINE_TEXT
+    if rules.bulk is not None and raw.length and (raw.length > limit or tag in PIXELS):
+        return {"vr": vr, "BulkDataURI": rules.bulk(f"{above}{tag:08X}")}
     if vr in BINARY:
-        is_bulk = raw.length > rules.limit or tag in PIXELS
-        if is_bulk and rules.bulk is not None:
-            return {"vr": vr, "BulkDataURI": rules.bulk(f"{above}{tag:08X}")}
         return inline(vr, place.value(raw)) if raw.length else {"vr": vr}
     return place.read(tag, vr, place.value(raw))
 
@@ -98,8 +103,14 @@ def _sequence(place: Place, tag: int, rules: _Rules, path: str) -> Element:
 
 
 def element_of(place: Place, tag: int, vr: str) -> Element:
-    """One element alone, read with `vr` where neither the bytes nor the dictionary tell its own."""
+    """One element alone, read with `vr` where neither the bytes nor the dictionary tell its own.
+
+    It is given empty, with a warning, when it is too long to be searched for.
+    """
     raw = place.elements[tag]
+    if raw.length > MAX_ALONE and raw.vr != "SQ":
+        place.warn(tag, "is too long to be searched for")
+        return {"vr": vr}
     known = place.vr(tag, raw)
     if known == "UN" and vr not in BINARY and vr != "SQ":
         return place.read(tag, vr, place.value(raw))
@@ -113,7 +124,10 @@ def children(place: Place, tag: int) -> Iterator[Place]:
         return
     try:
         for start, end, coded in items(place.data, raw, explicit=place.is_explicit):
-            yield place.item(elements(place.data, start, end, explicit=coded)[0], is_explicit=coded)
+            found, _ = elements(place.data, start, end, explicit=coded)
+            if not place.spend(tag, len(found) + 1):
+                return
+            yield place.item(found, is_explicit=coded)
     except Invalid:
         place.warn(tag, "is broken; items after the break are not read")
 

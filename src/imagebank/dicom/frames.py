@@ -6,19 +6,8 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Final
 
-from imagebank.dicom.scan import (
-    DEFLATED_LE,
-    EXPLICIT_BE,
-    EXPLICIT_LE,
-    IMPLICIT_LE,
-    ITEM,
-    SEQUENCE_END,
-    Buffer,
-    Header,
-    More,
-    Raw,
-    is_undefined,
-)
+from imagebank.dicom.scan import DEFLATED_LE, EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE, Header
+from imagebank.dicom.walk import ITEM, SEQUENCE_END, Buffer, More, Raw, is_undefined
 from imagebank.errors import NotFound
 from imagebank.model.imaging import Pixels
 from imagebank.model.uid import Uid

@@ -4,20 +4,10 @@ import struct
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from imagebank.dicom.scan import (
-    EXPLICIT_LE,
-    IMPLICIT_LE,
-    MAX_DEPTH,
-    PIXELS,
-    Buffer,
-    Header,
-    Raw,
-    elements,
-    is_undefined,
-    items,
-)
+from imagebank.dicom.scan import EXPLICIT_LE, IMPLICIT_LE, Header
 from imagebank.dicom.values import Place
 from imagebank.dicom.vr import LONG
+from imagebank.dicom.walk import MAX_DEPTH, PIXELS, Buffer, Raw, elements, is_undefined, items
 from imagebank.errors import Invalid, Unsupported
 from imagebank.model.uid import Uid
 

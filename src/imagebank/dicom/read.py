@@ -11,20 +11,9 @@ import numpy as np
 import pydicom
 
 from imagebank.dicom.part10 import head_with
-from imagebank.dicom.scan import (
-    DEFLATED_LE,
-    EXPLICIT_BE,
-    EXPLICIT_LE,
-    TRANSFER_SYNTAX,
-    UNDEFINED,
-    Buffer,
-    Header,
-    More,
-    Odd,
-    file_meta,
-    scan,
-)
+from imagebank.dicom.scan import DEFLATED_LE, EXPLICIT_BE, EXPLICIT_LE, TRANSFER_SYNTAX, Header, file_meta, scan
 from imagebank.dicom.vr import LONG, SHORT
+from imagebank.dicom.walk import UNDEFINED, Buffer, More, Odd
 from imagebank.errors import Invalid
 from imagebank.model.uid import Uid
 

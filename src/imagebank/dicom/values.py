@@ -8,12 +8,15 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
 from imagebank.dicom.charset import DEFAULT, Encodings, decode, encodings
-from imagebank.dicom.scan import Buffer, Header, Raw, is_undefined
+from imagebank.dicom.scan import Header
 from imagebank.dicom.vr import KNOWN, creator_tag, name_of, private_vr, standard_vr
+from imagebank.dicom.walk import Buffer, Raw, is_undefined
 from imagebank.model.imaging import Element
 
 CHARSET: Final = 0x00080005
 BINARY: Final = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "UN"))
+# The JSON of an element takes some 500 bytes; the largest real headers, of whole slides, have about a million elements.
+MAX_SHOWN: Final = 1_000_000
 SETTLED: Final = KNOWN - {"UN"}
 _PIXEL_REPRESENTATION: Final = 0x00280103
 # PS3.3 C.11.1.1: the first number of these counts entries and is unsigned, whatever the VR.
@@ -31,33 +34,25 @@ class Place:
     parent: Self | None = None
     depth: int = 0
     warnings: dict[str, None] = field(default_factory=dict)
+    left: list[int] = field(default_factory=lambda: [MAX_SHOWN])
 
     @classmethod
     def top(cls, data: Buffer, header: Header) -> Self:
-        return cls._with(data, header.elements, header.is_explicit, DEFAULT, None, 0, {})
-
-    @classmethod
-    def _with(
-        cls,
-        data: Buffer,
-        found: dict[int, Raw],
-        is_explicit: bool,
-        inherited: Encodings,
-        parent: Self | None,
-        depth: int,
-        warnings: dict[str, None],
-    ) -> Self:
-        raw = found.get(CHARSET)
-        if raw is not None:
-            text = bytes(data[raw.offset : raw.offset + raw.length]).decode("latin-1")
-            inherited, warning = encodings(text.rstrip(" \0"))
-            if warning:
-                warnings[warning] = None
-        return cls(data, found, is_explicit, inherited, parent, depth, warnings)
+        names, warning = _named(data, header.elements, DEFAULT)
+        return cls(data, header.elements, header.is_explicit, names, warnings=dict.fromkeys(warning))
 
     def item(self, found: dict[int, Raw], *, is_explicit: bool) -> "Place":
         """An item of a sequence in here; it may name a character set of its own (PS3.5 7.5.3)."""
-        return self._with(self.data, found, is_explicit, self.encodings, self, self.depth + 1, self.warnings)
+        names, warning = _named(self.data, found, self.encodings)
+        self.warnings.update(dict.fromkeys(warning))
+        return Place(self.data, found, is_explicit, names, self, self.depth + 1, self.warnings, self.left)
+
+    def spend(self, tag: int, count: int) -> bool:
+        """Count elements that are about to be read; false, with a warning, when there have been too many."""
+        self.left[0] -= count
+        if self.left[0] < 0:
+            self.warn(tag, "has more items than can be shown")
+        return self.left[0] >= 0
 
     def value(self, raw: Raw) -> bytes:
         return bytes(self.data[raw.offset : raw.offset + raw.length])
@@ -74,6 +69,8 @@ class Place:
             self.warn(tag, "has a VR that DICOM does not know")
         if vr == "UN" and is_undefined(self.data, raw):
             return "SQ"  # PS3.5 6.2.2
+        if vr == "UN" and raw.length > 0xFFFF and self.is_explicit:
+            return "UN"  # it was made so because it is too long for its VR: see `part10`
         if len(vr) == 2:
             creator = creator_tag(tag)
             vr = standard_vr(tag) if creator is None else private_vr(tag, self._text(creator))
@@ -124,6 +121,16 @@ class Place:
         if not clean:
             self.warn(tag, "has bytes that its character set does not know")
         return text
+
+
+def _named(data: Buffer, found: dict[int, Raw], inherited: Encodings) -> tuple[Encodings, tuple[str, ...]]:
+    """The character set that a data set or item names, else the inherited one; and a warning when there is none such."""
+    raw = found.get(CHARSET)
+    if raw is None:
+        return inherited, ()
+    text = bytes(data[raw.offset : raw.offset + min(raw.length, 1024)]).decode("latin-1")
+    names, warning = encodings(text.rstrip(" \0"))
+    return names, (warning,) if warning else ()
 
 
 _CUSTOM: Final = frozenset(("LO", "LT", "SH", "ST", "UC", "UT"))
