@@ -120,9 +120,21 @@ async def _call(request: Request) -> Call:
     wish = next((value for name, value in parameters if name == "accept"), None)
     prefers = preferences(_field(request.headers.getlist("accept")), wish)
     bank = bank_of(request)
-    public = bank.settings.public_url.rstrip("/")
-    origin = public or f"{request.url.scheme}://{request.url.netloc}"
+    origin = bank.settings.public_url.rstrip("/") or _origin(request)
     return Call(request, bank, principal, address_of(request), origin, prefers, parameters)
+
+
+def _origin(request: Request) -> str:
+    """How the caller reached us, for the addresses in our answers.
+
+    Some clients (dicomweb-client) leave the port out of Host. When they name the very address of our socket, its port
+    is meant; behind a proxy the setting `public_url` says how we are called.
+    """
+    scheme, netloc = request.url.scheme, request.url.netloc
+    server = request.scope.get("server")
+    if server and netloc in (server[0], "localhost") and server[1] not in (None, {"http": 80, "https": 443}[scheme]):
+        return f"{scheme}://{netloc}:{server[1]}"
+    return f"{scheme}://{netloc}"
 
 
 def _field(values: Iterable[str]) -> str | None:

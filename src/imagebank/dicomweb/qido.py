@@ -30,6 +30,8 @@ _PATIENT_ID: Final = (0x00100020,)
 _ISSUER: Final = (0x00100021,)
 _TIMEZONE: Final = (0x00080201,)
 _MODALITIES: Final = "00080061"
+# PS3.18 table 10.6.3-5: Rows and the like are there if the object is an image.
+_IMAGE_GROUP: Final = "0028"
 _DIGITS: Final = re.compile(r"\d{1,9}", re.ASCII)
 
 
@@ -254,7 +256,7 @@ def _row(
         element = found.get(tag)
         if element is not None:
             row[tag] = element
-        elif attribute is not None and attribute.vr != "SQ":
+        elif attribute is not None and not tag.startswith(_IMAGE_GROUP):
             row[tag] = {"vr": attribute.vr}
     if not row.get(_MODALITIES, {}).get("Value"):
         # An empty ModalitiesInStudy leaves OHIF's whole list blank.

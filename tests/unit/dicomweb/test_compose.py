@@ -1,0 +1,179 @@
+"""DICOM files from metadata and bulk data."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import imagecodecs
+import numpy as np
+import pydicom
+import pytest
+from pydicom.encaps import generate_frames
+
+from imagebank.dicomweb.bulk_types import BulkNotTaken, inspect
+from imagebank.dicomweb.compose import BulkData, compose
+from imagebank.dicomweb.spool import Spool
+from imagebank.errors import BankError, Invalid, Mismatch
+from make import a_dataset
+
+GREY = (np.arange(64 * 48, dtype=np.uint8) % 251).reshape(48, 64)
+COLOUR = np.dstack([GREY, GREY[::-1], GREY[:, ::-1]])
+_4 = "1.2.840.10008.1.2.4."
+PIXELS = (
+    "Rows",
+    "Columns",
+    "SamplesPerPixel",
+    "PhotometricInterpretation",
+    "BitsAllocated",
+    "BitsStored",
+    "HighBit",
+    "PixelRepresentation",
+)
+
+
+def spooled(*contents: bytes | bytearray) -> tuple[Spool, ...]:
+    spools = []
+    for content in contents:
+        spool = Spool(Path("nowhere"), 1 << 30)
+        spool.content.write(content)
+        spool.size = len(content)
+        spools.append(spool)
+    return tuple(spools)
+
+
+def metadata(**changes: Any) -> dict[str, Any]:
+    """The metadata of a small image without what its codestream tells, with a BulkDataURI for its pixels."""
+    left_out: dict[str, Any] = dict.fromkeys((*PIXELS, "PixelData"))
+    found = a_dataset(**left_out, **changes).to_json_dict()
+    return {**found, "7FE00010": {"vr": "OB", "BulkDataURI": "pixels"}}
+
+
+def composed(data_set: dict[str, Any], folder: Path, **bulk: BulkData) -> pydicom.Dataset:
+    content, size = compose(data_set, bulk, folder)
+    data = content.read()
+    assert len(data) == size
+    return pydicom.dcmread(io.BytesIO(data))
+
+
+@pytest.mark.parametrize(
+    ("kind", "content", "syntax", "colour"),
+    [
+        ("image/jpeg", imagecodecs.jpeg8_encode(GREY), "50", "MONOCHROME2"),
+        ("image/jpeg", imagecodecs.jpeg8_encode(COLOUR), "50", "YBR_FULL_422"),
+        ("image/jpeg", imagecodecs.jpeg8_encode(GREY, lossless=True, predictor=1), "70", "MONOCHROME2"),
+        ("image/jpeg", imagecodecs.jpeg8_encode(GREY, lossless=True, predictor=4), "57", "MONOCHROME2"),
+        ("image/jls", imagecodecs.jpegls_encode(GREY), "80", "MONOCHROME2"),
+        ("image/jls", imagecodecs.jpegls_encode(GREY, level=3), "81", "MONOCHROME2"),
+        ("image/jp2", imagecodecs.jpeg2k_encode(GREY, codecformat="j2k", reversible=True), "90", "MONOCHROME2"),
+        ("image/jp2", imagecodecs.jpeg2k_encode(COLOUR, codecformat="jp2", reversible=True), "90", "YBR_RCT"),
+        (
+            "image/jp2",
+            imagecodecs.jpeg2k_encode(GREY, codecformat="jp2", level=40, reversible=False),
+            "91",
+            "MONOCHROME2",
+        ),
+        ("image/jphc", imagecodecs.htj2k_encode(GREY, reversible=True), "201", "MONOCHROME2"),
+    ],
+)
+def test_a_codestream_describes_itself(kind: str, content: bytes, syntax: str, colour: str, tmp_path: Path) -> None:
+    ds = composed(metadata(), tmp_path, pixels=BulkData(kind, "", spooled(content)))
+
+    assert ds.file_meta.TransferSyntaxUID == _4 + syntax
+    assert (ds.Rows, ds.Columns, ds.BitsAllocated, ds.PhotometricInterpretation) == (48, 64, 8, colour)
+    (frame,) = generate_frames(ds.PixelData, number_of_frames=1)
+    assert content.endswith(frame.rstrip(b"\0")[-40:])
+    assert frame[:2] in (b"\xff\xd8", b"\xff\x4f")
+
+
+def test_a_lossless_codestream_gives_the_same_pixels(tmp_path: Path) -> None:
+    content = imagecodecs.jpeg2k_encode(GREY, codecformat="jp2", reversible=True)
+
+    ds = composed(metadata(), tmp_path, pixels=BulkData("image/jp2", "", spooled(content)))
+
+    assert np.array_equal(ds.pixel_array, GREY)
+
+
+def test_native_pixels_and_what_lies_behind_them_keep_their_places(tmp_path: Path) -> None:
+    source = a_dataset()
+    data_set = source.to_json_dict()
+    data_set["7FE00010"] = {"vr": "OW", "BulkDataURI": "pixels"}
+    data_set["7FE10010"] = {"vr": "LO", "Value": ["VENDOR"]}
+
+    ds = composed(data_set, tmp_path, pixels=BulkData("application/octet-stream", "", spooled(source.PixelData)))
+
+    assert ds.file_meta.TransferSyntaxUID == "1.2.840.10008.1.2.1"
+    assert ds.PixelData == source.PixelData
+    assert ds[0x7FE10010].value == "VENDOR"
+    assert ds.PatientName == source.PatientName
+
+
+def test_frames_come_in_a_part_each(tmp_path: Path) -> None:
+    frames = [imagecodecs.jpegls_encode(GREY), imagecodecs.jpegls_encode(255 - GREY)]
+
+    ds = composed(metadata(NumberOfFrames=2), tmp_path, pixels=BulkData("image/jls", "", spooled(*frames)))
+
+    assert np.array_equal(ds.pixel_array[1], 255 - GREY)
+
+
+def test_a_document_states_its_media_type_and_length(tmp_path: Path) -> None:
+    data_set = a_dataset(PixelData=None).to_json_dict()
+    data_set["00420011"] = {"vr": "OB", "BulkDataURI": "doc"}
+
+    ds = composed(data_set, tmp_path, doc=BulkData("application/pdf", "", spooled(b"%PDF-1.7 x y")))
+
+    assert ds.MIMETypeOfEncapsulatedDocument == "application/pdf"
+    assert ds.EncapsulatedDocument[: ds.EncapsulatedDocumentLength] == b"%PDF-1.7 x y"
+
+
+def test_names_in_any_script_survive(tmp_path: Path) -> None:
+    data_set = a_dataset(PatientName="Yamada^Tarou=山田^太郎=やまだ^たろう").to_json_dict()
+
+    assert composed(data_set, tmp_path).PatientName.ideographic == "山田^太郎"
+
+
+def test_a_codestream_that_contradicts_the_data_set_is_refused(tmp_path: Path) -> None:
+    data_set = metadata() | {"00280010": {"vr": "US", "Value": [999]}}
+
+    with pytest.raises(Mismatch, match="Rows"):
+        composed(data_set, tmp_path, pixels=BulkData("image/jpeg", "", spooled(imagecodecs.jpeg8_encode(GREY))))
+
+
+@pytest.mark.parametrize(
+    ("kind", "syntax", "content", "refusal"),
+    [
+        ("image/tiff", "", b"II*\0", BulkNotTaken),
+        ("image/jpeg", _4 + "90", b"\xff\xd8", BulkNotTaken),
+        ("image/jpeg", "", b"no picture", Invalid),
+        ("image/jpeg", "", b"\xff\xd8", Invalid),
+        ("image/jp2", "", b"\0\0\0\x0cjP  ", Invalid),
+        ("image/jls", "", b"", Invalid),
+        ("image/dicom-rle", "", b"\0" * 64, Invalid),
+        ("video/mp4", "", b"no film", Invalid),
+        ("video/mpeg", "", b"no film", Invalid),
+    ],
+)
+def test_pixel_data_that_is_not_what_it_says_is_refused(
+    kind: str, syntax: str, content: bytes, refusal: type[BankError]
+) -> None:
+    with pytest.raises(refusal):
+        inspect(kind, syntax, io.BytesIO(content))
+
+
+@pytest.mark.parametrize(
+    "data_set",
+    [
+        {"00080018": {"vr": "UI", "Value": 5}},
+        {"00080018": {"vr": "XX", "Value": ["1.2"]}},
+        {"nonsense": {"vr": "UI", "Value": ["1.2"]}},
+        {"00080018": {}},
+        {"00280010": {"vr": "US", "Value": ["many"]}},
+        {"00080018": {"vr": "OB", "InlineBinary": "***"}},
+    ],
+)
+def test_a_data_set_that_is_not_in_the_model_is_refused_or_made_whole(data_set: dict[str, Any], tmp_path: Path) -> None:
+    try:
+        content, size = compose(data_set, {}, tmp_path)
+    except Invalid:
+        return
+
+    assert len(content.read()) == size
