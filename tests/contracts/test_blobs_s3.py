@@ -152,6 +152,23 @@ def test_an_object_is_deleted_when_its_last_record_is_destroyed(keys: Keys) -> N
     assert list(blobs.records()) == []
 
 
+def test_many_tombstones_become_one(keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(s3, "_SMALL_TOMBSTONES", 5)
+    store = MemoryStore()
+    blobs, beside = ObjectBlobs(store, keys), ObjectBlobs(store, keys)
+    locations = [write(blobs, some_bytes(1_000, seed)) for seed in range(12)]
+    blobs.sync(locations)
+    for n, location in enumerate(locations[:10]):
+        (blobs if n % 2 else beside).destroy([location])
+    other = ObjectBlobs(store, keys)
+
+    assert len(paths(store, "tombstones")) < 5
+    assert [each.fault for each in other.records()] == ["destroyed"] * 10 + [""] * 2
+    for location in locations[:10]:
+        with pytest.raises(NotFound):
+            other.read(location)
+
+
 def test_a_store_that_does_not_answer_is_unavailable(keys: Keys) -> None:
     store, _ = open_s3("s3://bucket", endpoint="http://127.0.0.1:9", access_key="a", secret_key="b")
     blobs = ObjectBlobs(store, keys)

@@ -18,7 +18,7 @@ from imagebank.model.imaging import Location
 from imagebank.ports import Record
 from imagebank.storage.files import FileBlobs
 
-ROUNDS = int(os.environ.get("IMAGEBANK_TEST_KILLS", "40"))
+ROUNDS = max(4, int(os.environ.get("IMAGEBANK_TEST_KILLS", "40")))
 WRITER = Path(__file__).with_name("segment_writer.py")
 
 
@@ -76,12 +76,13 @@ def assert_all_there(blobs: FileBlobs, told: Told) -> None:
             assert blobs.read(location) == content_of(int(record.note))
 
 
+@pytest.mark.timeout(60 + 4 * ROUNDS)
 def test_what_a_killed_process_acknowledged_is_there(tmp_path: Path) -> None:
     told = Told()
     chosen = random.Random(1)
     for round_number in range(ROUNDS):
         told.hear(kill_after(start_writer(tmp_path, round_number), chosen.random() ** 2 * 0.3))
-        if round_number % 8 == 7:
+        if round_number % (ROUNDS // 4) == 0:
             assert_all_there(open_blobs(tmp_path), told)
 
     blobs = open_blobs(tmp_path)

@@ -15,8 +15,8 @@ from typing import BinaryIO
 from imagebank.errors import BankError, NotFound, OutOfSpace, Unavailable
 from imagebank.model.imaging import Location
 from imagebank.ports import Keys, Record
-from imagebank.storage import record, walk
-from imagebank.storage.record import BLOCK, Buffer, Contents, Kind, Opened, Prefix
+from imagebank.storage import record, tombstone, walk
+from imagebank.storage.record import BLOCK, Buffer, Contents, Fetch, Kind, Opened, Prefix
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _OPEN_DESCRIPTORS = 128
@@ -115,6 +115,13 @@ class _Segment:
                 os.ftruncate(self.fd, offset)
                 self.end = offset
 
+    def write(self, piece: Buffer, offset: int) -> None:
+        try:
+            _pwrite(self.fd, piece, offset)
+        except Unavailable:
+            self.is_poisoned = True
+            raise
+
     def sync(self) -> None:
         """Make everything that is written durable.
 
@@ -173,8 +180,7 @@ class FileBlobs:
 
     def write(self, content: BinaryIO, size: int, note: bytes) -> Location:
         length = record.length_of(size, len(note))
-        disk = os.statvfs(self._folder)
-        if disk.f_bavail * disk.f_frsize < length + self._min_free_bytes:
+        if self._free_bytes() < length + self._min_free_bytes:
             raise OutOfSpace("the disk is nearly full; what was acknowledged is safe; free some space and send again")
         contents = Contents.ALONE if length >= self._alone_bytes else Contents.SHARED
         return self._append(contents, Kind.OBJECT, content, size, note)
@@ -225,26 +231,18 @@ class FileBlobs:
         prefixes = [self._prefix(self._descriptor(location.segment), location) for location in locations]
         if not prefixes:
             return
-        tombstone = record.pack_targets(prefixes)
-        self.sync([self._append(Contents.TOMBSTONES, Kind.TOMBSTONE, BytesIO(), 0, tombstone)])
+        note = tombstone.pack(prefixes)
+        self.sync([self._append(Contents.TOMBSTONES, Kind.TOMBSTONE, BytesIO(), 0, note)])
         for segment in sorted({location.segment for location in locations}):
             self._erase(self._path(segment), [each.offset for each in locations if each.segment == segment])
 
     def records(self) -> Iterator[Record]:
-        names = sorted(path.stem for path in self._paths())
-        buried = [name for name in names if record.contents_of(name) is Contents.TOMBSTONES]
         dead: set[bytes] = set()
-        for name in buried:
-            descriptor = self._descriptor(name)
-            size = os.fstat(descriptor.fd).st_size
-            targets = walk.targets_of(name, size, partial(_pread, descriptor.fd), self._keys)
-            dead.update(target for target, _, _ in targets)
-        for name in names:
-            if name not in buried:
-                descriptor = self._descriptor(name)
-                size, fetch = os.fstat(descriptor.fd).st_size, partial(_pread, descriptor.fd)
-                is_durable = record.is_sealed(name, size, fetch)
-                yield from walk.records_of(name, size, fetch, self._keys, dead, is_durable=is_durable)
+        for name, size, fetch in self._segments(Contents.TOMBSTONES):
+            dead.update(target.id for target in walk.targets_of(name, size, fetch, self._keys))
+        for name, size, fetch in self._segments(Contents.SHARED, Contents.ALONE):
+            is_durable = record.is_sealed(name, size, fetch)
+            yield from walk.records_of(name, size, fetch, self._keys, dead, is_durable=is_durable)
 
     def close(self) -> None:
         with self._lock:
@@ -254,6 +252,13 @@ class FileBlobs:
         for segment in segments:
             segment.close()
         self._descriptor.cache_clear()
+
+    def _free_bytes(self) -> int:
+        try:
+            disk = os.statvfs(self._folder)
+        except OSError as error:
+            raise _refusal(error) from error
+        return disk.f_bavail * disk.f_frsize
 
     def _append(self, contents: Contents, kind: Kind, content: BinaryIO, size: int, note: bytes) -> Location:
         length = record.length_of(size, len(note))
@@ -265,11 +270,13 @@ class FileBlobs:
             opened, head = record.place(record.draft(kind, size, len(note), self._keys), segment.id, offset)
             at = offset
             for piece in record.pieces(opened, head, content, note, self._buffer("write", record.SCRATCH_BYTES)):
-                _pwrite(segment.fd, piece, at)
+                segment.write(piece, at)
                 at += len(piece)
         except BaseException:
             with self._lock:
                 segment.abandon(offset, length)
+            if segment.is_poisoned:
+                self._set_aside(segment)
             self._close_finished([segment])
             raise
         return opened.prefix.location
@@ -317,10 +324,17 @@ class FileBlobs:
             finished = [each for each in segments if each.is_full and not each.pending and not each.is_poisoned]
             finished = [each for each in finished if self._held.pop(each.id, None)]
         for segment in finished:
-            is_empty = segment.end == BLOCK
+            if segment.end == BLOCK and record.contents_of(segment.id) is Contents.ALONE:
+                segment.path.unlink(missing_ok=True)  # nobody else ever takes such a file, and we hold it still
             segment.close()
-            if is_empty:
-                segment.path.unlink(missing_ok=True)
+
+    def _segments(self, *contents: Contents) -> Iterator[tuple[str, int, Fetch]]:
+        """Id, size and a way to read, of each segment that holds this, in the order of creation."""
+        for name in sorted(path.stem for path in self._paths()):
+            if record.contents_of(name) in contents:
+                with suppress(NotFound):  # a large record that was given up meanwhile
+                    descriptor = self._descriptor(name)
+                    yield name, os.fstat(descriptor.fd).st_size, partial(_pread, descriptor.fd)
 
     def _erase(self, path: Path, offsets: Sequence[int]) -> None:
         try:

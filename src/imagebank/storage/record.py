@@ -15,7 +15,7 @@ whether they are whole.
 import hmac
 import secrets
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from io import BytesIO
@@ -48,7 +48,6 @@ _SEGMENT = struct.Struct(">8sHBx16sII")  # magic, version, kind, segment id, num
 _SEAL = struct.Struct(">8s16sQI")  # magic, segment id, offset, CRC
 _CRC = struct.Struct(">I")
 _NONCE = struct.Struct(">BBxxQ")  # content or note, is final, chunk number
-_TARGET = struct.Struct(">16s16sQ")  # record id, segment id, offset
 _CHUNK_BITS = 16
 _WRAPPED = 56
 _TAG_AT = _FIELDS.size
@@ -70,6 +69,9 @@ class Kind(IntEnum):
 
     OBJECT = 1
     TOMBSTONE = 2
+
+
+_KINDS = frozenset(Kind)
 
 
 class Contents(IntEnum):
@@ -181,7 +183,7 @@ def parse(head: Buffer) -> Prefix:
     if len(data) < PREFIX or data[:8] != _MAGIC or crc32(data[:_CRC_AT]) != _CRC.unpack_from(data, _CRC_AT)[0]:
         raise Invalid("there is no intact record")
     _, version, kind, chunk_bits, note_size, size, identity, segment, offset = _FIELDS.unpack_from(data)
-    if version != _VERSION or chunk_bits != _CHUNK_BITS or kind not in iter(Kind):
+    if version != _VERSION or chunk_bits != _CHUNK_BITS or kind not in _KINDS:
         raise Invalid(f"a record of version {version} needs a newer program")
     tag, sealed_key = data[_TAG_AT:_CRC_AT], data[KEY_AT:]
     wrapped = b"" if sealed_key == NO_KEY else sealed_key[:_WRAPPED]
@@ -378,13 +380,3 @@ def read_range(opened: Opened, fetch: Fetch, start: int, end: int) -> bytes:
             sealed = memoryview(fetch(offset + first, stop - first))
             open_span(opened, sealed, low, high, whole[low - start : high - start])
     return out.getvalue()
-
-
-def pack_targets(prefixes: Sequence[Prefix]) -> bytes:
-    """The note of a tombstone: which records are destroyed, and where they lay."""
-    return b"".join(_TARGET.pack(p.id, bytes.fromhex(p.segment), p.offset) for p in prefixes)
-
-
-def unpack_targets(note: bytes) -> Iterator[tuple[bytes, str, int]]:
-    """Record id, segment and offset of each record that a tombstone names."""
-    return ((target, segment.hex(), offset) for target, segment, offset in _TARGET.iter_unpack(note))

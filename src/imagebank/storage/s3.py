@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from io import BytesIO
@@ -17,8 +17,9 @@ from obstore.store import ObjectStore, S3Store
 from imagebank.errors import BankError, Invalid, NotFound, Unavailable
 from imagebank.model.imaging import Location
 from imagebank.ports import Keys, Record
-from imagebank.storage import record, walk
+from imagebank.storage import record, tombstone, walk
 from imagebank.storage.record import BLOCK, Buffer, Contents, Draft, Kind, Opened
+from imagebank.storage.tombstone import Target
 
 if TYPE_CHECKING:
     from obstore.store import S3Config  # it exists for type checkers only
@@ -30,6 +31,9 @@ _NEAR_BYTES = 1 << 20
 """A range that begins this near to its record's prefix is fetched together with it."""
 _WALK_BYTES = 64 << 10
 """What a walk reads ahead: a note, its trailer and the next prefix lie beside each other."""
+_LEARN_ATTEMPTS = 5
+_SMALL_TOMBSTONES = 64
+_SMALL_TOMBSTONE_BYTES = 64 << 10
 
 
 def open_s3(
@@ -178,7 +182,8 @@ class ObjectBlobs:
             heads = self._get_ranges(segment, [(at.offset, at.offset + record.PREFIX) for at in living])
             prefixes += [record.prefix_at(at, head) for at, head in zip(living, heads, strict=True)]
         if prefixes:
-            self._bury(record.pack_targets(prefixes))
+            self._bury(tombstone.pack(prefixes))
+            self._merge_tombstones()
         for segment in {location.segment for location in locations}:
             self._delete_if_dead(segment)
 
@@ -250,32 +255,54 @@ class ObjectBlobs:
         opened, head = record.place(new, segment, BLOCK)
         pieces = record.pieces(opened, head, BytesIO(), targets, _scratch())
         self._put_whole(segment, 1, [bytes(piece) for piece in pieces])
-        self._note_dead(segment, record.unpack_targets(targets))
+        self._note_dead(segment, tombstone.unpack(targets))
 
-    def _note_dead(self, tombstone: str, targets: Iterator[tuple[bytes, str, int]]) -> None:
+    def _merge_tombstones(self) -> None:
+        """Make one of many small tombstones, so that a starting process has few to read. The new one comes first."""
+        small = {name: size for name, size in self._listed("tombstones").items() if size < _SMALL_TOMBSTONE_BYTES}
+        if len(small) < _SMALL_TOMBSTONES:
+            return
+        with suppress(NotFound):  # another process merges them
+            self._bury(tombstone.pack(each for name, size in small.items() for each in self._targets(name, size)))
+            self._delete([self._key(name) for name in small])
+
+    def _targets(self, name: str, size: int) -> list[Target]:
+        return list(walk.targets_of(name, size, self._window(name, size, size), self._keys))
+
+    def _note_dead(self, name: str, targets: Iterable[Target]) -> None:
         with self._lock:
-            for identity, segment, offset in targets:
-                self._dead_ids.add(identity)
-                self._dead[segment].add(offset)
-            self._tombstones = (self._tombstones or set()) | {tombstone}
+            for target in targets:
+                self._dead_ids.add(target.id)
+                self._dead[target.segment].add(target.offset)
+            self._tombstones = (self._tombstones or set()) | {name}
 
     def _learn(self) -> None:
         """Read the tombstones that are new to this process."""
-        sizes = self._listed("tombstones")
-        for name in sorted(sizes.keys() - (self._tombstones or set())):
-            window = self._window(name, sizes[name], sizes[name])
-            self._note_dead(name, walk.targets_of(name, sizes[name], window, self._keys))
-        self._tombstones = self._tombstones or set()
+        for _ in range(_LEARN_ATTEMPTS):
+            sizes = self._listed("tombstones")
+            try:
+                for name in sorted(sizes.keys() - (self._tombstones or set())):
+                    self._note_dead(name, self._targets(name, sizes[name]))
+            except NotFound:  # merged since they were listed: the list has the new one now
+                continue
+            self._tombstones = self._tombstones or set()
+            return
+        raise Unavailable("the object store lists tombstones that it does not give; try again")
 
     def _delete_if_dead(self, segment: str) -> None:
-        try:
+        with suppress(NotFound):
             count = record.record_count(self._get(segment, 0, BLOCK))
             if count and len(self._dead[segment]) >= count:
-                obstore.delete(self._store, self._key(segment))
-        except (NotFound, FileNotFoundError):
-            return
-        except BaseError as error:
-            raise _refusal(error) from error
+                self._delete([self._key(segment)])
+
+    def _delete(self, keys: Sequence[str]) -> None:
+        for key in keys:
+            try:
+                obstore.delete(self._store, key)
+            except FileNotFoundError:
+                continue
+            except BaseError as error:
+                raise _refusal(error) from error
 
     def _opened(self, location: Location, first: int, stop: int) -> tuple[Opened, _Window]:
         """The record, and a window that holds its bytes from `first` on already, up to `stop` or a part's size."""
@@ -322,7 +349,7 @@ class ObjectBlobs:
         """Segment ids and sizes in bytes."""
         try:
             found = [meta for batch in obstore.list(self._store, f"{self._folder}{folder}") for meta in batch]
-        except BaseError as error:
+        except (BaseError, FileNotFoundError) as error:
             raise _refusal(error) from error
         sizes = {meta["path"].rsplit("/", 1)[-1]: meta["size"] for meta in found}
         return {name: size for name, size in sizes.items() if record.contents_of(name)}

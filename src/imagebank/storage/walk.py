@@ -6,6 +6,7 @@ from collections.abc import Set as AbstractSet
 from imagebank.errors import Invalid, NotFound
 from imagebank.model.imaging import Location
 from imagebank.ports import Keys, Record
+from imagebank.storage import tombstone
 from imagebank.storage.record import (
     BLOCK,
     PREFIX,
@@ -19,7 +20,6 @@ from imagebank.storage.record import (
     open_prefix,
     parse,
     read_range,
-    unpack_targets,
 )
 
 
@@ -77,8 +77,8 @@ def _met(location: Location, prefix: Prefix, tail: Buffer, keys: Keys, fetch: Fe
     return Record(location, note)
 
 
-def targets_of(segment: str, size: int, fetch: Fetch, keys: Keys) -> Iterator[tuple[bytes, str, int]]:
-    """What the tombstones of a segment name: record id, segment and offset."""
+def targets_of(segment: str, size: int, fetch: Fetch, keys: Keys) -> Iterator[tombstone.Target]:
+    """What the tombstones of a segment name."""
     for _, prefix, tail in walk(segment, size, fetch):
         if prefix.kind is Kind.TOMBSTONE and tail is not None:
-            yield from unpack_targets(open_note(open_prefix(prefix, keys), tail))
+            yield from tombstone.unpack(open_note(open_prefix(prefix, keys), tail))

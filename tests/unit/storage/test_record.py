@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from imagebank.errors import Invalid, NotFound
 from imagebank.model.imaging import Location
-from imagebank.storage import record, walk
+from imagebank.storage import record, tombstone, walk
 from imagebank.storage.record import BLOCK, CHUNK, Contents, Kind
 
 SEGMENT = record.segment_id(Contents.SHARED, 1_700_000_000_000_000_000)
@@ -183,9 +183,9 @@ def test_a_record_from_elsewhere_is_reported() -> None:
 def test_a_tombstone_names_its_records_and_is_none_itself() -> None:
     living, dead = a_record(b"living", b"1"), a_record(b"dead", b"2", 2 * BLOCK)
     target = record.parse(dead)
-    stone = a_record(b"", record.pack_targets([target]), 3 * BLOCK, Kind.TOMBSTONE)
+    stone = a_record(b"", tombstone.pack([target]), 3 * BLOCK, Kind.TOMBSTONE)
     data = a_segment(living, dead, stone)
     named = list(walk.targets_of(SEGMENT, len(data), reading(data), OneKey()))
 
-    assert named == [(target.id, SEGMENT, 2 * BLOCK)]
+    assert named == [tombstone.Target(target.id, SEGMENT, 2 * BLOCK)]
     assert notes(data, dead=frozenset({target.id})) == [(b"1", ""), (None, "destroyed")]
