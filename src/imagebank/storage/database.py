@@ -5,7 +5,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +21,8 @@ from sqlalchemy.sql.elements import ClauseElement
 from imagebank.errors import BankError, OutOfSpace, Unavailable
 
 _BUSY_MS: Final = 30_000
+STREAMED: Final = 1_000
+"""Rows that are fetched at a time."""
 _WRITES: Final = "imagebank_writes"
 
 
@@ -77,6 +79,11 @@ class Database:
     def __init__(self, engine: Engine, turns: Turns | None) -> None:
         self.engine = engine
         self._turns = turns
+        # On PostgreSQL a transaction around one SELECT would cost two round trips, and its rollback would make the
+        # driver forget its prepared statements.
+        self._reader = engine if turns else engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._kept: Connection | None = None
+        self._pid = 0
 
     @property
     def is_sqlite(self) -> bool:
@@ -84,19 +91,53 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A connection for reading; readers never wait for writers. Raises Unavailable."""
-        with refusing(), self.engine.connect() as connection:
+        """A connection for reading single statements; readers never wait for writers. Raises Unavailable."""
+        with refusing(), self._reader.connect() as connection, self._minding(connection):
             yield connection
+
+    @contextmanager
+    def streaming(self) -> Iterator[Connection]:
+        """A connection for reading more rows than fit into memory. Raises Unavailable."""
+        with refusing(), self.engine.connect() as connection, self._minding(connection):
+            yield connection.execution_options(yield_per=STREAMED)
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """One write transaction, durable when the block has ended. Raises OutOfSpace, Unavailable."""
-        with refusing(), self._turns or nullcontext(), self.engine.connect() as connection:
-            writer = connection.execution_options(**{_WRITES: True}) if self.is_sqlite else connection
-            with writer.begin():
-                yield writer
+        if self._turns is None:
+            with refusing(), self.engine.begin() as connection, self._minding(connection):
+                yield connection
+        else:
+            with refusing(), self._turns:
+                writer = self._writer()
+                with writer.begin():
+                    yield writer
+
+    @contextmanager
+    def _minding(self, connection: Connection) -> Iterator[None]:
+        """When one connection to the server is lost, drop the idle ones, too: the server went away or was restarted.
+
+        The next call then succeeds, without a question to the server before every statement of good days.
+        """
+        try:
+            yield
+        except (sa.DBAPIError, psycopg.Error):
+            if connection.invalidated or getattr(connection.connection.dbapi_connection, "closed", False):
+                connection.invalidate()
+                self.engine.dispose()
+            raise
+
+    def _writer(self) -> Connection:
+        """The one connection that writes to SQLite, kept open; a forked child opens its own."""
+        if self._kept is None or self._pid != os.getpid():
+            self._kept = self.engine.connect().execution_options(**{_WRITES: True})
+            self._pid = os.getpid()
+        return self._kept
 
     def close(self) -> None:
+        if self._kept is not None and self._pid == os.getpid():
+            self._kept.close()
+        self._kept = None
         self.engine.dispose()
         if self._turns is not None:
             self._turns.close()
@@ -110,7 +151,7 @@ def open_database(url: str) -> Database:
             raise ValueError("SQLite needs a file: sqlite:///path")
         return _open_sqlite(url, Path(address.database))
     engine = create_engine(
-        address.set(drivername="postgresql+psycopg"), pool_size=8, max_overflow=24, pool_timeout=30, pool_pre_ping=True
+        address.set(drivername="postgresql+psycopg"), pool_size=8, max_overflow=24, pool_timeout=30, pool_use_lifo=True
     )
     return Database(engine, None)
 
@@ -121,6 +162,7 @@ def _open_sqlite(url: str, path: Path) -> Database:
         paramstyle="named",
         pool_size=8,
         max_overflow=120,
+        pool_use_lifo=True,
         connect_args={"check_same_thread": False, "timeout": _BUSY_MS / 1000, "cached_statements": 256},
     )
 

@@ -30,6 +30,8 @@ def found(rows: Iterable[Row[Any]], level: Level) -> Iterator[Found]:
     study_id = series_id = None
     study: DataSet = {}
     above: DataSet = {}
+    order: dict[str, None] = {}
+    known: dict[tuple[str, Any], Element] = {}
     for row in rows:
         if row[0] != study_id:
             study_id, study, series_id = row[0], _study(row, level), None
@@ -37,8 +39,11 @@ def found(rows: Iterable[Row[Any]], level: Level) -> Iterator[Found]:
         if level >= Level.SERIES and row[_SERIES_AT] != series_id:
             series_id = row[_SERIES_AT]
             above = study | _series(row)
-        attributes = above | _instance(row) if level is Level.INSTANCE else above
-        yield Found(dict(sorted(attributes.items())))
+        attributes = above | _instance(row, known) if level is Level.INSTANCE else above
+        # The instances of a series mostly have the same attributes: then the order of the last one serves again.
+        if attributes.keys() != order.keys():
+            order = dict.fromkeys(sorted(attributes))
+        yield Found({key: attributes[key] for key in order})
 
 
 def _study(row: Row[Any], level: Level) -> DataSet:
@@ -60,10 +65,10 @@ def _series(row: Row[Any]) -> DataSet:
     return _REQUIRED[2] | own | {"00201209": _whole(count)}
 
 
-def _instance(row: Row[Any]) -> DataSet:
-    syntax: Element = {"vr": "UI", "Value": [row[_INSTANCE_AT]]}
-    own = instance_dataset(row[_VALUES_AT:], row[_INSTANCE_AT + 1])
-    return _REQUIRED[3] | own | {"00083002": syntax}
+def _instance(row: Row[Any], known: dict[tuple[str, Any], Element]) -> DataSet:
+    name = row[_INSTANCE_AT]
+    syntax = known.setdefault(("00083002", name), {"vr": "UI", "Value": [name]})
+    return _REQUIRED[3] | instance_dataset(row[_VALUES_AT:], row[_INSTANCE_AT + 1], known) | {"00083002": syntax}
 
 
 def _whole(number: int) -> Element:

@@ -9,10 +9,10 @@ from typing import Any
 
 import orjson
 
-from imagebank.model.attribute import Attribute
 from imagebank.model.comparison import comparison
 from imagebank.model.imaging import DataSet
 from imagebank.storage.rows import clean, columns_of, cut, dumps, is_filled
+from imagebank.storage.tables import Stored
 
 Rank = tuple[int, str]
 """When an instance was received, in microseconds, and its UID: the smaller comes first."""
@@ -71,7 +71,7 @@ class Branch:
                 self.changed.add(key)
                 self.forms[key] = ()
 
-    def columns(self, attributes: Sequence[Attribute]) -> dict[str, Any]:
+    def columns(self, attributes: Sequence[Stored]) -> dict[str, Any]:
         """The attribute columns and the two texts, as they are to stand in the row."""
         ranks: dict[Rank, list[str]] = {}
         for key, rank in self.origins.items():
@@ -81,7 +81,7 @@ class Branch:
         texts = {"json": clean(dumps(dataset)), "origins": dumps(origins)}
         return columns_of(attributes, dataset) | texts
 
-    def values(self, attributes: Sequence[Attribute]) -> dict[str, frozenset[str]]:
+    def values(self, attributes: Sequence[Stored]) -> dict[str, frozenset[str]]:
         """For each changed key, what the attribute table is to hold from now on.
 
         That is the forms of a declared attribute, and all values of a main attribute that has several.
@@ -97,9 +97,9 @@ def distinct(forms: Iterable[str]) -> frozenset[str]:
     return frozenset(cut(form) for form in forms if form)
 
 
-def several(attributes: Sequence[Attribute], dataset: DataSet) -> Iterable[tuple[str, frozenset[str]]]:
+def several(attributes: Sequence[Stored], dataset: DataSet) -> Iterable[tuple[str, frozenset[str]]]:
     """Attributes with a column whose element has more than one value, with all of them."""
-    for attribute in attributes:
-        element = dataset.get(attribute.key)
+    for stored in attributes:
+        element = dataset.get(stored.key)
         if element and len(element.get("Value") or ()) > 1:
-            yield attribute.key, distinct(comparison(attribute, element))
+            yield stored.key, distinct(comparison(stored.attribute, element))

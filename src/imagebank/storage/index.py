@@ -16,7 +16,7 @@ from imagebank.model.imaging import Digest, Found, Instance, Location, Quarantin
 from imagebank.model.query import Query
 from imagebank.model.uid import Uid
 from imagebank.storage import quarantine, tables
-from imagebank.storage.database import Database
+from imagebank.storage.database import STREAMED, Database
 from imagebank.storage.entry import Duplicates
 from imagebank.storage.found import found
 from imagebank.storage.migrate import is_migrated
@@ -32,9 +32,6 @@ from imagebank.storage.select import (
 )
 from imagebank.storage.sets import among, members
 from imagebank.storage.transaction import SQLTransaction
-
-_PAGE: Final = 1_000
-"""Up to so many rows are fetched at once; more are streamed."""
 
 
 class SQLIndex:
@@ -60,13 +57,13 @@ class SQLIndex:
 
     def _rows(self, statement: Select[Any], limit: int | None = None) -> Iterator[Row[Any]]:
         """Rows of a statement. A page is fetched whole, so that a slow reader holds no connection; more is streamed."""
-        with self._database.reading() as connection:
-            if limit is not None and limit <= _PAGE:
+        if limit is None or limit > STREAMED:
+            with self._database.streaming() as connection:
+                yield from connection.execute(statement)
+        else:
+            with self._database.reading() as connection:
                 page = connection.execute(statement).all()
-            else:
-                yield from connection.execution_options(yield_per=_PAGE).execute(statement)
-                return
-        yield from page
+            yield from page
 
     def count(self, query: Query, scope: Scope) -> int:
         with self._database.reading() as connection:

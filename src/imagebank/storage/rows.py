@@ -2,17 +2,15 @@
 
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import orjson
 
-from imagebank.model.attribute import Attribute
 from imagebank.model.comparison import comparison, name_groups
 from imagebank.model.imaging import DataSet, Digest, Element, Pixels
 from imagebank.model.query import name_words
-from imagebank.storage.tables import INSTANCE_COLUMNS, LAST, NUMBERS, column_name, name_columns
+from imagebank.storage.tables import INSTANCE_COLUMNS, LAST, NUMBERED, NUMBERS, Stored, name_columns
 
 TEXT_LIMIT: Final = 512
 """Comparison forms are cut here, in characters: PostgreSQL's index entries end near 2,700 bytes."""
@@ -35,7 +33,7 @@ def clean(text: str) -> str:
     """Foreign text as both databases can hold it: no NUL, no lone surrogates."""
     if text.isascii():
         return text.replace("\0", "") if "\0" in text else text
-    return text.replace("\0", "").encode("utf-8", "replace").decode()
+    return text.replace("\0", "").encode("utf-8", "surrogatepass").decode("utf-8", "replace")
 
 
 def cut(text: str) -> str:
@@ -98,8 +96,25 @@ def is_filled(element: Element) -> bool:
 
 
 def dumps(value: object) -> str:
-    """JSON text; a number that JSON cannot say becomes null."""
-    return orjson.dumps(value, default=str).decode()
+    """JSON text. What JSON cannot say is put in another way: no number becomes null, a huge one text."""
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:
+        return orjson.dumps(_sayable(value)).decode()
+
+
+def _sayable(value: object) -> object:
+    match value:
+        case dict():
+            return {str(key): _sayable(part) for key, part in value.items()}
+        case list() | tuple():
+            return [_sayable(part) for part in value]
+        case bool() | float() | None:
+            return value
+        case int():
+            return value if -LAST <= value <= LAST else str(value)
+        case _:
+            return clean(str(value))
 
 
 def fit(number: str) -> int | None:
@@ -108,64 +123,62 @@ def fit(number: str) -> int | None:
     return value if -_BIGGEST <= value <= _BIGGEST else None
 
 
-def columns_of(attributes: Iterable[Attribute], dataset: DataSet) -> dict[str, Any]:
+def columns_of(attributes: Iterable[Stored], dataset: DataSet) -> dict[str, Any]:
     """The columns of these attributes, in comparison form; what is missing is '' or none."""
     columns: dict[str, Any] = {}
-    for attribute in attributes:
-        name = column_name(attribute)
-        element = dataset.get(attribute.key)
-        if attribute.vr == "PN":
-            columns.update(zip(name_columns(name), _name(element), strict=True))
-        elif attribute.vr in NUMBERS:
-            number = _number(attribute, element)
-            columns[name] = LAST if number is None and name in {"series_number", "instance_number"} else number
+    for stored in attributes:
+        element = dataset.get(stored.key)
+        if stored.vr == "PN":
+            columns.update(zip(name_columns(stored.name), _name(element), strict=True))
+            continue
+        forms = comparison(stored.attribute, element) if element else ()
+        if stored.vr not in NUMBERS:
+            columns[stored.name] = cut(forms[0]) if forms else ""
         else:
-            forms = comparison(attribute, element) if element else ()
-            columns[name] = cut(forms[0]) if forms else ""
+            number = fit(forms[0]) if forms else None
+            columns[stored.name] = LAST if number is None and stored.name in NUMBERED else number
     return columns
 
 
 def _name(element: Element | None) -> tuple[str, str, str, str]:
-    """The three writings of the first name, and the words of all of them between spaces."""
+    """The three writings of the first name, and its words between spaces."""
     values = (element or {}).get("Value") or [""]
     groups = tuple(cut(group) for group in name_groups(values[0]))
     words = " ".join(word for group in groups for word in name_words(group))
     return groups[0], groups[1], groups[2], f" {words} " if words else ""
 
 
-def _number(attribute: Attribute, element: Element | None) -> int | None:
-    forms = comparison(attribute, element) if element else ()
-    return fit(forms[0]) if forms else None
-
-
-@dataclass(frozen=True, slots=True)
-class _Plain:
-    """How one instance attribute is told from its column."""
-
-    key: str
-    vr: str
-    name: str
-
-
-_PLAIN: Final = tuple(_Plain(a.key, a.vr, column_name(a)) for a in INSTANCE_COLUMNS)
-INSTANCE_NAMES: Final = tuple(plain.name for plain in _PLAIN)
+_KNOWN: Final = 256
+_UID_KEY: Final = "00080018"
+INSTANCE_NAMES: Final = tuple(stored.name for stored in INSTANCE_COLUMNS)
+_PLAIN: Final = tuple((stored.key, stored.vr) for stored in INSTANCE_COLUMNS)
 
 
 def instance_columns(dataset: DataSet) -> dict[str, Any]:
     """The attribute columns of an instance, and in `rest` whatever they do not say exactly."""
     columns = columns_of(INSTANCE_COLUMNS, dataset)
     told = instance_dataset([columns[name] for name in INSTANCE_NAMES], "")
-    rest = {key: element for key, element in dataset.items() if is_filled(element) and told.get(key) != element}
+    rest = {key: element for key, element in dataset.items() if told.get(key) != element and is_filled(element)}
     columns["rest"] = clean(dumps(rest)) if rest else ""
     return columns
 
 
-def instance_dataset(values: Iterable[Any], rest: str) -> DataSet:
-    """The attributes of an instance from its columns, in the order of `INSTANCE_NAMES`, and from `rest`."""
+def instance_dataset(values: Iterable[Any], rest: str, known: dict[tuple[str, Any], Element] | None = None) -> DataSet:
+    """The attributes of an instance from its columns, in the order of `INSTANCE_NAMES`, and from `rest`.
+
+    Elements that are `known` from another instance are shared: most are equal within a series, and a thousand
+    instances would otherwise set Python's garbage collector to work.
+    """
     dataset: DataSet = {}
-    for plain, value in zip(_PLAIN, values, strict=True):
-        if value not in (None, "", LAST):
-            dataset[plain.key] = {"vr": plain.vr, "Value": [value]}
+    known = {} if known is None else known
+    for (key, vr), value in zip(_PLAIN, values, strict=True):
+        if value is not None and value != "" and value != LAST:
+            element = known.get((key, value))
+            if element is None:
+                element = {"vr": vr, "Value": [value]}
+                if len(known) < _KNOWN and vr != "IS" and key != _UID_KEY:
+                    known[key, value] = element
+            dataset[key] = element
     if rest:
         dataset.update(orjson.loads(rest))
     return dataset

@@ -5,6 +5,7 @@ Text columns are never null: what is missing is the empty string. Moments are wh
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import (
@@ -35,6 +36,7 @@ metadata = MetaData(
 )
 
 NUMBERS: Final = frozenset(["IS", "US", "SS", "UL", "SL"])
+NUMBERED: Final = frozenset(["series_number", "instance_number"])
 LAST: Final = 2**63 - 1
 """Stands for a missing series or instance number, so that those come last on both databases."""
 
@@ -50,9 +52,18 @@ def column_name(attribute: Attribute) -> str:
     return _WORD_START.sub("_", attribute.keyword).lower()
 
 
-def stored(attributes: tuple[Attribute, ...]) -> tuple[Attribute, ...]:
-    """Those that have a column: top level, and taken from the header."""
-    return tuple(a for a in attributes if len(a.path) == 1 and not a.computed)
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An attribute that has a column: top level, and taken from the header."""
+
+    attribute: Attribute
+    key: str
+    vr: str
+    name: str
+
+
+def stored(attributes: tuple[Attribute, ...]) -> tuple[Stored, ...]:
+    return tuple(Stored(a, a.key, a.vr, column_name(a)) for a in attributes if len(a.path) == 1 and not a.computed)
 
 
 PATIENT_COLUMNS = stored(PATIENT)
@@ -81,12 +92,12 @@ def _id() -> "Column[int]":
     return Column("id", _ID, primary_key=True)
 
 
-def _attributes(attributes: tuple[Attribute, ...]) -> Iterator[SchemaItem]:
+def _attributes(attributes: tuple[Stored, ...]) -> Iterator[SchemaItem]:
     for attribute in attributes:
-        name = column_name(attribute)
+        name = attribute.name
         if attribute.vr == "PN":
             yield from (_text(part) for part in name_columns(name))
-        elif name in {"series_number", "instance_number"}:
+        elif name in NUMBERED:
             yield Column(name, BigInteger, nullable=False, server_default=text(str(LAST)))
         elif attribute.vr in NUMBERS:
             yield Column(name, BigInteger)

@@ -1,0 +1,20 @@
+"""The `Index` and `Transaction` ports on SQLite."""
+
+from pathlib import Path
+
+import pytest
+
+from contracts.index_contract import IndexContract
+from contracts.matching_contract import MatchingContract
+
+
+class TestSQLiteIndex(IndexContract):
+    @pytest.fixture
+    def address(self, tmp_path: Path) -> str:
+        return f"sqlite:///{tmp_path / 'index.db'}"
+
+
+class TestSQLiteMatching(MatchingContract):
+    @pytest.fixture
+    def address(self, tmp_path: Path) -> str:
+        return f"sqlite:///{tmp_path / 'index.db'}"
