@@ -137,9 +137,12 @@ def _is_rgb(found: codestream.Header, photometric: str) -> bool:
 def _jpeg2000(data: bytes, layout: Layout) -> Frame:
     found = codestream.jpeg2000(data)
     _compare(found, layout)
-    known = (
-        imagecodecs.htj2k_decode(data) if found.is_high_throughput else imagecodecs.jpeg2k_decode(data, numthreads=1)
-    )
+    # Left to themselves, the codecs give planes where the codestream has no colour transform.
+    planar = False if layout.samples == 3 else None
+    if found.is_high_throughput:
+        known = imagecodecs.htj2k_decode(data, planar=planar)
+    else:
+        known = imagecodecs.jpeg2k_decode(data, planar=planar, numthreads=1)
     photometric = layout.photometric
     if layout.samples == 3 and photometric in ("YBR_RCT", "YBR_ICT"):
         photometric = "RGB"

@@ -90,7 +90,7 @@ def _palette(frame: Frame, dataset: Dataset) -> Grey:
 def _framed(cells: Grey, dataset: Dataset, rendering: Rendering, number: int) -> Image.Image:
     """The cells as a picture of the size that was asked for, with whatever is written over it."""
     if rendering.overlays:
-        cells = _overlaid(cells, dataset)
+        cells = _overlaid(cells, dataset, number)
     picture = Image.fromarray(cells)
     if rendering.viewport is not None:
         picture = _fitted(picture, rendering.viewport, shade.pixel_aspect(dataset, number))
@@ -99,20 +99,32 @@ def _framed(cells: Grey, dataset: Dataset, rendering: Rendering, number: int) ->
     return picture
 
 
-def _overlaid(cells: Grey, dataset: Dataset) -> Grey:
+def _overlaid(cells: Grey, dataset: Dataset, number: int) -> Grey:
     """Overlay planes of group 60xx in the brightest shade (PS3.3 C.9.2)."""
     cells = cells.copy()
     for group in range(0x6000, 0x6020, 2):
-        if (group, 0x3000) not in dataset:
-            continue
-        plane = dataset.overlay_array(group)
-        top, left = (int(n) - 1 for n in dataset[group, 0x0050].value)
-        plane = plane[..., :, :].reshape(-1, *plane.shape[-2:])[0]
+        plane, top, left = _overlay(dataset, group, number)
         plane = plane[max(-top, 0) :, max(-left, 0) :]
-        top, left = max(top, 0), max(left, 0)
-        shown = cells[top : top + plane.shape[0], left : left + plane.shape[1]]
+        shown = cells[max(top, 0) :, max(left, 0) :][: plane.shape[0], : plane.shape[1]]
         shown[plane[: shown.shape[0], : shown.shape[1]] > 0] = 255
     return cells
+
+
+def _overlay(dataset: Dataset, group: int, number: int) -> tuple[Grey, int, int]:
+    """One plane as bits, and where its top and left are in the image, from 0. Empty when there is none for the frame."""
+    data, rows, columns, first, count = (
+        dataset[group, element].value if (group, element) in dataset else None
+        for element in (0x3000, 0x0010, 0x0011, 0x0051, 0x0015)
+    )
+    frame = number - int(first or 1) if count else 0
+    if not isinstance(data, bytes) or not rows or not columns or not 0 <= frame < int(count or 1):
+        return np.zeros((0, 0), np.uint8), 0, 0
+    size = rows * columns
+    bits = np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little")[frame * size : (frame + 1) * size]
+    if len(bits) < size:
+        return np.zeros((0, 0), np.uint8), 0, 0
+    origin = dataset[group, 0x0050].value if (group, 0x0050) in dataset else [1, 1]
+    return bits.reshape(rows, columns), int(origin[0]) - 1, int(origin[1]) - 1
 
 
 def _fitted(picture: Image.Image, viewport: Viewport, aspect: float) -> Image.Image:

@@ -2,6 +2,7 @@
 
 import subprocess
 import warnings
+from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -46,11 +47,18 @@ def has_pixels(ds: Dataset) -> bool:
     return any(keyword in ds for keyword in ("PixelData", "FloatPixelData", "DoubleFloatPixelData"))
 
 
+@lru_cache
 def images() -> list[Path]:
     """Every sample image, in a stable order."""
     root = sample_data()
     files = (p for folder in SETS for p in sorted((root / folder).rglob("*")) if p.is_file())
     return [p for p in files if has_pixels(dataset(p))]
+
+
+@lru_cache
+def syntax(file: Path) -> str:
+    """The transfer syntax that the file names."""
+    return str(dataset(file).file_meta.TransferSyntaxUID)
 
 
 def name(file: Path) -> str:

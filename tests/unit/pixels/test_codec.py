@@ -1,5 +1,6 @@
 """Decoded cells are those that other decoders give; what is encoded reversibly comes back bit by bit."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from imagebank.dicom.layout import EXPLICIT, HTJ2K, J2K, JPEG_BASELINE, NATIVE, 
 from imagebank.dicom.read import normalise
 from imagebank.dicom.transcode import REVERSIBLE
 from imagebank.errors import Invalid, Mismatch, Unsupported
-from unit.pixels.pictures import NO_FREE_REFERENCE, dataset, dcmtk_decoded, image, images, name, reference
+from unit.pixels.pictures import NO_FREE_REFERENCE, dataset, dcmtk_decoded, image, images, name, reference, syntax
 
 ENCODED = [syntax for syntax in REVERSIBLE if syntax not in NATIVE]
 
@@ -45,14 +46,14 @@ def layout_for(cells: NDArray[Any], syntax: str = EXPLICIT, stored: int | None =
     )
 
 
-@pytest.mark.parametrize("file", images(), ids=name)
+def has_reference(file: Path) -> bool:
+    # The second decoder refuses the last one, which has more bits than it declares.
+    return not syntax(file).endswith(NO_FREE_REFERENCE) and file.name != "GDCMJ2K_TextGBR.dcm"
+
+
+@pytest.mark.parametrize("file", [f for f in images() if has_reference(f)], ids=name)
 def test_cells_are_those_of_other_decoders(file: Path) -> None:
     ds = dataset(file)
-    syntax = str(ds.file_meta.TransferSyntaxUID)
-    if syntax.endswith(NO_FREE_REFERENCE):
-        pytest.skip("no second free decoder")
-    if name(file).endswith("GDCMJ2K_TextGBR.dcm"):
-        pytest.skip("the second decoder refuses this file")
     cells, photometric = decoded(file)
     known = reference(ds)
 
@@ -102,15 +103,14 @@ def arrays(draw: st.DrawFn) -> NDArray[Any]:
     return draw(npst.arrays(dtype, (rows, columns, samples)))
 
 
-@pytest.mark.parametrize("syntax", ENCODED)
+@pytest.mark.parametrize("target", ENCODED)
 @settings(max_examples=60, deadline=None)
-@given(cells=arrays())
-def test_what_is_encoded_reversibly_comes_back(syntax: str, cells: NDArray[Any]) -> None:
+@given(cells=arrays(), colour=st.sampled_from(["RGB", "YBR_FULL"]))
+def test_what_is_encoded_reversibly_comes_back(target: str, cells: NDArray[Any], colour: str) -> None:
     plain = layout_for(cells)
-    data, photometric = codec.encode(codec.Frame(cells, plain.photometric), plain, syntax)
-    coded = Layout(
-        **{**{k: getattr(plain, k) for k in plain.__slots__}, "transfer_syntax": syntax, "photometric": photometric}
-    )
+    plain = replace(plain, photometric=colour if plain.samples == 3 else "MONOCHROME2")
+    data, photometric = codec.encode(codec.Frame(cells, plain.photometric), plain, target)
+    coded = replace(plain, transfer_syntax=target, photometric=photometric)
     back = codec.decode(data, coded)
 
     assert back.cells.dtype == cells.dtype
@@ -118,13 +118,13 @@ def test_what_is_encoded_reversibly_comes_back(syntax: str, cells: NDArray[Any])
     np.testing.assert_array_equal(back.cells, cells)
 
 
-@pytest.mark.parametrize("syntax", ENCODED)
-def test_twelve_signed_bits_come_back(syntax: str) -> None:
+@pytest.mark.parametrize("target", ENCODED)
+def test_twelve_signed_bits_come_back(target: str) -> None:
     cells = np.arange(-2048, 2048, dtype="<i2").reshape(64, 64, 1)
     plain = layout_for(cells, stored=12)
-    data, _ = codec.encode(codec.Frame(cells, "MONOCHROME2"), plain, syntax)
+    data, _ = codec.encode(codec.Frame(cells, "MONOCHROME2"), plain, target)
 
-    np.testing.assert_array_equal(codec.decode(data, layout_for(cells, syntax, 12)).cells, cells)
+    np.testing.assert_array_equal(codec.decode(data, layout_for(cells, target, 12)).cells, cells)
 
 
 def test_thirty_two_bits_come_back_as_run_lengths() -> None:
@@ -137,16 +137,16 @@ def test_thirty_two_bits_come_back_as_run_lengths() -> None:
 def test_what_a_syntax_cannot_hold_is_refused() -> None:
     cells = np.zeros((4, 4, 1), "<u4")
 
-    for syntax in (J2K, HTJ2K, JPEG_BASELINE):
+    for target in (J2K, HTJ2K, JPEG_BASELINE):
         with pytest.raises(Unsupported):
-            codec.encode(codec.Frame(cells, "MONOCHROME2"), layout_for(cells), syntax)
+            codec.encode(codec.Frame(cells, "MONOCHROME2"), layout_for(cells), target)
 
 
-@pytest.mark.parametrize("syntax", [*ENCODED, JPEG_BASELINE])
-def test_a_codestream_of_another_size_is_refused(syntax: str) -> None:
+@pytest.mark.parametrize("target", [*ENCODED, JPEG_BASELINE])
+def test_a_codestream_of_another_size_is_refused(target: str) -> None:
     cells = np.zeros((16, 16, 1), np.uint8)
-    data, _ = codec.encode(codec.Frame(cells, "MONOCHROME2"), layout_for(cells), syntax)
-    declared = layout_for(np.zeros((16, 17, 1), np.uint8), syntax)
+    data, _ = codec.encode(codec.Frame(cells, "MONOCHROME2"), layout_for(cells), target)
+    declared = layout_for(np.zeros((16, 17, 1), np.uint8), target)
 
     with pytest.raises(Mismatch):
         codec.decode(data, declared)
