@@ -3,6 +3,7 @@
 import os
 import socket
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -79,6 +80,7 @@ def wait_for(port: int) -> None:
             probe.settimeout(0.1)
             if probe.connect_ex((HOST, port)) == 0:
                 return
+        time.sleep(0.05)
     raise AssertionError(f"nothing listens on {port}")
 
 

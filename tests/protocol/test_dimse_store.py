@@ -162,7 +162,7 @@ def test_a_full_disk_is_answered_0xa700_and_what_was_kept_is_still_there(
     def full(_content: BinaryIO, _size: int, _note: bytes) -> Location:
         raise OutOfSpace("the disk is full; nothing of it was kept")
 
-    broken = replace(site.bank, blobs=_Full(site.bank.blobs, full))  # type: ignore[arg-type]
+    broken = replace(site.bank, blobs=_Full(site.bank.blobs, full))
     server = start(broken, HOST, 0)
     refused = associate(Site(broken, server), CT)
     answer = refused.send_c_store(_with_meta(after))

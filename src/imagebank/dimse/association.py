@@ -52,7 +52,11 @@ class Released(Exception):
 
 
 class Lost(Exception):
-    """The association is over without a release: aborted by the peer, cut off, or silent for too long."""
+    """The association is over without a release: aborted by the peer, or cut off."""
+
+
+class Silent(Lost):
+    """The peer neither reads nor writes."""
 
 
 class Violation(Exception):
@@ -125,7 +129,7 @@ class Association:
         try:
             self._socket.sendall(pdu)
         except TimeoutError as exc:
-            raise Lost("the peer stopped reading") from exc
+            raise Silent("the peer stopped reading") from exc
         except OSError as exc:
             raise Lost("the connection broke while we wrote") from exc
 
@@ -137,7 +141,7 @@ class Association:
                     raise Lost("the peer closed the connection")
                 view = view[count:]
         except TimeoutError as exc:
-            raise Lost("the peer stopped writing") from exc
+            raise Silent("the peer stopped writing") from exc
         except OSError as exc:
             raise Lost("the connection broke while we read") from exc
 

@@ -11,7 +11,7 @@ from typing import Final
 from imagebank.actions import devices
 from imagebank.bank import Bank
 from imagebank.dimse import contexts, identifier
-from imagebank.dimse.association import ASSOCIATE_RQ, Association, Lost, Reason, Released, Violation
+from imagebank.dimse.association import ASSOCIATE_RQ, Association, Lost, Reason, Released, Silent, Violation
 from imagebank.dimse.handlers import Caller
 from imagebank.dimse.negotiation import (
     APPLICATION_CONTEXT,
@@ -53,7 +53,7 @@ class Server:
         self._bank = bank
         self._tls = tls_context
         self._lock = threading.Lock()
-        self._callers: set[_Line] = set()
+        self._lines: set[_Line] = set()
         self._stopping = threading.Event()
         self._listener = socket.create_server(
             (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=_BACKLOG
@@ -70,7 +70,7 @@ class Server:
         self._listener.close()
         deadline = time.monotonic() + drain_s
         with self._lock:
-            lines = list(self._callers)
+            lines = list(self._lines)
         for line in lines:
             line.end(max(0.0, deadline - time.monotonic()))
         for line in lines:
@@ -91,12 +91,12 @@ class Server:
     def _take(self, connection: socket.socket, address: str) -> None:
         limit = self._bank.settings.max_associations
         with self._lock:
-            count = len(self._callers)
+            count = len(self._lines)
             if count >= limit + _OVERFLOW:
                 connection.close()
                 return
             line = _Line(self, connection, address, is_full=count >= limit)
-            self._callers.add(line)
+            self._lines.add(line)
         line.thread.start()
 
     def serve(self, line: "_Line") -> None:
@@ -116,7 +116,7 @@ class Server:
         finally:
             line.connection.close()
             with self._lock:
-                self._callers.discard(line)
+                self._lines.discard(line)
 
     def _secured(self, connection: socket.socket) -> socket.socket:
         connection.settimeout(min(ARTIM_S, self._bank.settings.dimse_timeout_s))
@@ -173,9 +173,12 @@ class _Talk:
         except Violation as exc:
             _log.warning("%s broke the protocol: %s", self._line.address, exc)
             association.abort(exc.reason)
+        except Silent as exc:
+            _log.info("%s: association aborted: %s", self._line.address, exc)
+            association.abort(Reason.UNSPECIFIED)
         except Lost as exc:
+            # An abort is not answered by another (PS3.8 9.2.3, AA-3).
             _log.info("%s: association over: %s", self._line.address, exc)
-            association.abort()
         except Exception:  # noqa: BLE001 - the last guard of an edge
             _log.exception("%s: association aborted by a fault of ours", self._line.address)
             association.abort()
@@ -220,7 +223,7 @@ class _Talk:
         timeout_s = self._bank.settings.dimse_timeout_s
         while True:
             if not association.has_input(timeout_s):
-                raise Lost("the peer was silent for too long")
+                raise Silent("the peer was silent for too long")
             with line.busy:
                 if line.is_ending:
                     raise Lost("the server is stopping")

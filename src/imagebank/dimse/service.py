@@ -25,6 +25,7 @@ from imagebank.model.uid import Uid
 
 _log = logging.getLogger(__name__)
 
+_PENDING: Final = (status.PENDING, status.PENDING_UNSUPPORTED_KEYS)
 # SOP class and instance come after some ten short elements at most.
 _IDENTITY_BYTES: Final = 2048
 
@@ -36,6 +37,7 @@ class Service:
         self._bank = bank
         self._caller = caller
         self._association = association
+        self._is_answered = False
         association.open_spool = self.open_spool
 
     def open_spool(self, context: Context, command: Command) -> Spool:
@@ -68,12 +70,14 @@ class Service:
             return  # it came after the last answer (PS3.7 9.3.2.3)
         if "MessageID" not in message.command:
             raise Violation("a request without a message ID", Reason.INVALID_PARAMETER)
-        handler = self._handler(message)
+        self._is_answered = False
         try:
-            handler(message)
+            self._handler(message)(message)
         except (Released, Lost, Violation):
             raise
-        except Exception:  # noqa: BLE001 - the last guard of an edge
+        except Exception:
+            if self._is_answered:
+                raise  # there is no second answer; only an abort is left
             _log.exception("a DIMSE request of %s failed by a fault of ours", self._caller.aet)
             self._answer(message, Answer(status.PROCESSING_FAILURE, "a fault of the bank; nothing was acknowledged"))
         finally:
@@ -111,6 +115,7 @@ class Service:
         if answer.identifier is not None:
             data = iter((encode(answer.identifier, message.context.transfer_syntax),))
         command = commands.reply(message.command, answer.status, **further)
+        self._is_answered = answer.status not in _PENDING
         self._association.send(message.context, command, data)
 
     def _unknown(self, message: Message) -> None:
@@ -145,8 +150,7 @@ class Service:
         """Send matches as they come, until the peer cancels."""
         for answer in answers:
             self._answer(message, answer)
-            is_pending = answer.status in (status.PENDING, status.PENDING_UNSUPPORTED_KEYS)
-            if is_pending and self._association.is_cancelled(message.id):
+            if answer.status in _PENDING and self._association.is_cancelled(message.id):
                 self._answer(message, handlers.cancelled())
                 return
 

@@ -1,0 +1,148 @@
+"""Storage commitment with pynetdicom as the device that asks."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydicom import Dataset
+from pydicom.uid import generate_uid
+from pynetdicom import evt
+
+from bank import keep
+from imagebank.dimse.commitment import JOB, deliver_commitment
+from imagebank.dimse.contexts import STORAGE_COMMITMENT, STORAGE_COMMITMENT_INSTANCE
+from imagebank.errors import NotFound, Unavailable
+from imagebank.model.access import Right
+from make import a_file, read
+from protocol.dimse_peers import Site, a_destination, a_site, associate, register
+
+CT = "1.2.840.10008.5.1.4.1.1.2"
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    with a_site(tmp_path) as found:
+        yield found
+
+
+def a_kept_uid(site: Site) -> str:
+    file = a_file()
+    keep(site.bank, file)
+    return str(read(file).SOPInstanceUID)
+
+
+def asked(transaction: str, *uids: str, sop_class: str = CT) -> Dataset:
+    dataset = Dataset()
+    dataset.TransactionUID = transaction
+    dataset.ReferencedSOPSequence = []
+    for uid in uids:
+        item = Dataset()
+        item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = sop_class, uid
+        dataset.ReferencedSOPSequence.append(item)
+    return dataset
+
+
+def request(
+    site: Site,
+    information: Dataset,
+    *,
+    aet: str = "TESTER",
+    stay: bool = True,
+    instance: str = STORAGE_COMMITMENT_INSTANCE,
+) -> tuple[Dataset, list[tuple[int, Dataset]]]:
+    """Ask on an association, and wait on it for the result unless told to leave at once."""
+    reports: list[tuple[int, Dataset]] = []
+    came = threading.Event()
+
+    def report(event: Any) -> tuple[int, None]:
+        reports.append((int(event.request.EventTypeID), event.event_information))
+        came.set()
+        return 0, None
+
+    association = associate(site, STORAGE_COMMITMENT, aet=aet, evt_handlers=[(evt.EVT_N_EVENT_REPORT, report)])
+    status, _ = association.send_n_action(information, 1, STORAGE_COMMITMENT, instance)
+    if stay and status.Status == 0:
+        assert came.wait(20)
+    association.release() if stay else association.abort()
+    return status, reports
+
+
+def waiting_job(site: Site) -> Any:
+    for _ in range(200):
+        job = site.bank.jobs.claim([JOB], site.bank.now(), 60)
+        if job is not None:
+            return job
+        threading.Event().wait(0.05)
+    raise AssertionError("no commitment result waits to be delivered")
+
+
+def test_what_is_kept_is_committed_on_the_same_association(site: Site) -> None:
+    uid, transaction = a_kept_uid(site), generate_uid()
+
+    status, reports = request(site, asked(transaction, uid))
+    assert status.Status == 0x0000
+    ((event, information),) = reports
+    assert event == 1
+    assert information.TransactionUID == transaction
+    assert [item.ReferencedSOPInstanceUID for item in information.ReferencedSOPSequence] == [uid]
+    assert "FailedSOPSequence" not in information
+
+
+def test_what_is_not_kept_is_reported_with_the_reason(site: Site) -> None:
+    uid, unknown = a_kept_uid(site), generate_uid()
+
+    _, reports = request(site, asked(generate_uid(), uid, unknown))
+    ((event, information),) = reports
+    assert event == 2
+    assert [item.ReferencedSOPInstanceUID for item in information.ReferencedSOPSequence] == [uid]
+    (failed,) = information.FailedSOPSequence
+    assert (failed.ReferencedSOPInstanceUID, failed.FailureReason) == (unknown, 0x0112)
+
+
+def test_another_class_than_the_one_kept_is_a_conflict(site: Site) -> None:
+    _, reports = request(site, asked(generate_uid(), a_kept_uid(site), sop_class="1.2.840.10008.5.1.4.1.1.4"))
+
+    assert reports[0][1].FailedSOPSequence[0].FailureReason == 0x0119
+
+
+def test_a_device_that_has_gone_gets_its_result_on_an_association_of_ours(site: Site) -> None:
+    uid = a_kept_uid(site)
+    with a_destination() as there:
+        register(site, "DEST", there.port)
+        request(site, asked(generate_uid(), uid), aet="DEST", stay=False)
+        deliver_commitment(site.bank, waiting_job(site).payload)
+
+    ((event, information),) = there.reports
+    assert event == 1
+    assert information.ReferencedSOPSequence[0].ReferencedSOPInstanceUID == uid
+
+
+def test_a_result_waits_for_a_device_that_does_not_answer(site: Site) -> None:
+    register(site, "DEST", 9)
+    payload = {"aet": "DEST", "transaction": generate_uid(), "held": [], "failed": []}
+
+    with pytest.raises(Unavailable):
+        deliver_commitment(site.bank, payload)
+
+
+def test_a_result_for_nobody_that_is_registered_cannot_be_delivered(site: Site) -> None:
+    with pytest.raises(NotFound):
+        deliver_commitment(site.bank, {"aet": "GONE", "transaction": "1.2", "held": [], "failed": []})
+
+
+def test_a_request_without_references_is_refused(site: Site) -> None:
+    assert request(site, asked(generate_uid()))[0].Status == 0x0115
+
+
+def test_a_request_to_another_instance_is_refused(site: Site) -> None:
+    information = asked(generate_uid(), a_kept_uid(site))
+
+    assert request(site, information, instance="1.2.3")[0].Status == 0x0112
+
+
+def test_only_who_may_store_may_ask(site: Site) -> None:
+    register(site, "READER", rights=frozenset({Right.FIND}))
+
+    assert request(site, asked(generate_uid(), "1.2.3"), aet="READER")[0].Status == 0x0124

@@ -1,0 +1,222 @@
+"""C-FIND with findscu and pynetdicom."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydicom import Dataset, dcmread
+from pydicom.uid import generate_uid
+from pynetdicom import build_context
+from pynetdicom.pdu_primitives import SOPClassExtendedNegotiation
+
+from bank import keep, keep_paths
+from imagebank.dimse import command as commands
+from imagebank.dimse.contexts import EXPLICIT_LE, IMPLICIT_LE, PATIENT_FIND, STUDY_FIND
+from imagebank.dimse.dataset import encode
+from imagebank.model.access import Right
+from imagebank.model.person import fold
+from make import a_file, a_series
+from protocol.dimse_peers import Site, a_line, a_site, associate, dcmtk, read_pdu, register
+from samples import sample_data
+
+STUDY = generate_uid()
+SERIES = generate_uid()
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with a_site(tmp_path_factory.mktemp("find")) as found:
+        shared = {"StudyInstanceUID": STUDY, "SeriesInstanceUID": SERIES, "PatientName": "Findus^Carl^^Dr"}
+        keep(found.bank, *a_series(3, **shared, PatientID="F1", AccessionNumber="ACC7"))
+        keep(found.bank, *(a_file(PatientID=f"M{number}", StudyDescription="many") for number in range(40)))
+        yield found
+
+
+def identifier(level: str, **keys: Any) -> Dataset:
+    dataset = Dataset()
+    dataset.QueryRetrieveLevel = level
+    for keyword, value in keys.items():
+        setattr(dataset, keyword, value)
+    return dataset
+
+
+def ask(
+    site: Site, level: str, root: str = STUDY_FIND, options: bytes = b"", syntax: str = EXPLICIT_LE, **keys: Any
+) -> tuple[list[Dataset], list[int]]:
+    """The matches and every status."""
+    item = SOPClassExtendedNegotiation()
+    item.sop_class_uid, item.service_class_application_information = root, options
+    association = associate(site, build_context(root, syntax), ext_neg=[item] if options else [])
+    answers = list(association.send_c_find(identifier(level, **keys), root))
+    association.release()
+    return [found for _, found in answers if found is not None], [int(status.Status) for status, _ in answers]
+
+
+def test_findscu_finds_a_study_by_a_part_of_the_name(site: Site) -> None:
+    answer = dcmtk(
+        "findscu", site, "-S", "-k", "QueryRetrieveLevel=STUDY", "-k", "PatientName=find*", "-k", "StudyInstanceUID"
+    )
+
+    assert STUDY in answer.stdout + answer.stderr
+
+
+def test_an_answer_has_the_keys_asked_for_and_those_of_every_answer(site: Site) -> None:
+    (found,), statuses = ask(site, "STUDY", PatientID="F1", PatientName="", AccessionNumber="", ModalitiesInStudy="")
+
+    assert statuses == [0xFF00, 0x0000]
+    assert {element.keyword for element in found} == {
+        "PatientID", "PatientName", "AccessionNumber", "ModalitiesInStudy", "StudyInstanceUID",
+        "QueryRetrieveLevel", "RetrieveAETitle", "InstanceAvailability",
+    }  # fmt: skip
+    assert (found.AccessionNumber, found.ModalitiesInStudy, found.RetrieveAETitle) == ("ACC7", "CT", "IMAGEBANK")
+
+
+def test_a_key_that_nobody_knows_comes_back_empty_with_a_warning(site: Site) -> None:
+    (found,), statuses = ask(site, "STUDY", PatientID="F1", PregnancyStatus=None)
+
+    assert statuses == [0xFF01, 0x0000]
+    assert found["PregnancyStatus"].is_empty
+
+
+def test_a_hierarchical_query_needs_the_unique_keys_above(site: Site) -> None:
+    assert ask(site, "SERIES", SeriesInstanceUID="")[1] == [0xA900]
+    assert ask(site, "STUDY", PATIENT_FIND, StudyInstanceUID="")[1] == [0xA900]
+    assert ask(site, "PATIENT", STUDY_FIND, PatientID="")[1] == [0xA900]
+    assert ask(site, "SERIES", StudyInstanceUID=STUDY, SeriesInstanceUID="")[1] == [0xFF00, 0x0000]
+
+
+def test_a_relational_query_is_answered_where_it_was_negotiated(site: Site) -> None:
+    found, statuses = ask(site, "IMAGE", options=b"\1\0\0", PatientID="F1", SOPInstanceUID="", InstanceNumber="")
+
+    assert statuses[-1] == 0x0000
+    assert sorted(one.InstanceNumber for one in found) == [1, 2, 3]
+
+
+def test_every_level_of_patient_root_is_answered(site: Site) -> None:
+    above = {"PatientID": "F1", "StudyInstanceUID": STUDY, "SeriesInstanceUID": SERIES}
+    levels: dict[str, int] = {"PATIENT": 1, "STUDY": 1, "SERIES": 1, "IMAGE": 3}
+
+    counts = {}
+    for place, level in enumerate(levels):
+        keys: dict[str, Any] = dict(list(above.items())[: place + 1])
+        if level == "IMAGE":
+            keys["SOPInstanceUID"] = ""
+        counts[level] = len(ask(site, level, PATIENT_FIND, **keys)[0])
+    assert counts == levels
+
+
+def test_words_in_any_order_find_a_name_where_fuzzy_matching_was_negotiated(site: Site) -> None:
+    assert len(ask(site, "STUDY", options=b"\0\0\1", PatientName="carl find")[0]) == 1
+    assert ask(site, "STUDY", PatientName="carl find")[0] == []
+
+
+def test_an_impossible_date_is_refused_with_a_comment(site: Site) -> None:
+    association = associate(site, STUDY_FIND)
+
+    # pydicom would not encode such a date without a warning of its own.
+    dataset = identifier("STUDY", StudyInstanceUID="")
+    dataset.add_new(0x00080020, "LO", "not a date")
+    ((status, _),) = association.send_c_find(dataset, STUDY_FIND)
+    association.release()
+
+    assert status.Status >> 12 == 0xC
+
+
+def test_a_sequence_key_is_matched_and_returned(site: Site) -> None:
+    item = Dataset()
+    item.ScheduledProcedureStepID, item.RequestedProcedureID = "SPS9", "RP9"
+    series = generate_uid()
+    keep(
+        site.bank,
+        a_file(StudyInstanceUID=STUDY, SeriesInstanceUID=series, PatientID="F1", RequestAttributesSequence=[item]),
+    )
+    key = Dataset()
+    key.ScheduledProcedureStepID, key.RequestedProcedureID = "SPS9", ""
+
+    (found,), _ = ask(site, "SERIES", StudyInstanceUID=STUDY, SeriesInstanceUID="", RequestAttributesSequence=[key])
+    assert found.SeriesInstanceUID == series
+    assert found.RequestAttributesSequence[0].RequestedProcedureID == "RP9"
+
+
+def test_implicit_coding_gives_the_same_answer(site: Site) -> None:
+    (found,), _ = ask(
+        site, "STUDY", syntax=IMPLICIT_LE, PatientID="F1", PatientName="", NumberOfStudyRelatedInstances=""
+    )
+
+    assert found.PatientName == "Findus^Carl^^Dr"
+    assert found.NumberOfStudyRelatedInstances >= 3
+
+
+def test_a_query_that_is_cancelled_ends_early(site: Site) -> None:
+    with a_line(site, (STUDY_FIND, (IMPLICIT_LE,))) as line:
+        asked = encode({"00080052": {"vr": "CS", "Value": ["STUDY"]}, "00081030": {"vr": "LO"}}, IMPLICIT_LE)
+        find = commands.encode(
+            {
+                "AffectedSOPClassUID": STUDY_FIND,
+                "CommandField": 0x20,
+                "MessageID": 5,
+                "Priority": 0,
+                "CommandDataSetType": 1,
+            }
+        )
+        cancel = commands.encode({"CommandField": 0xFFF, "MessageIDBeingRespondedTo": 5, "CommandDataSetType": 0x101})
+        line.sendall(pdv(3, find) + pdv(2, asked) + pdv(3, cancel))
+
+        statuses: list[int] = []
+        while not statuses or statuses[-1] >> 8 == 0xFF:
+            _, body = read_pdu(line)
+            if body[5] & 1:
+                statuses.append(commands.number(commands.decode(body[6:]), "Status"))
+    assert statuses[-1] == 0xFE00
+    assert len(statuses) < 40
+
+
+def pdv(control: int, data: bytes) -> bytes:
+    """A P-DATA PDU with one fragment in context 1."""
+    return (
+        b"\4\0" + (len(data) + 6).to_bytes(4, "big") + (len(data) + 2).to_bytes(4, "big") + bytes((1, control)) + data
+    )
+
+
+def test_a_device_without_the_right_to_find_is_told_so(site: Site) -> None:
+    register(site, "SENDER", rights=frozenset({Right.STORE}))
+    association = associate(site, STUDY_FIND, aet="SENDER")
+
+    ((status, _),) = association.send_c_find(identifier("STUDY", StudyInstanceUID=""), STUDY_FIND)
+    association.release()
+
+    assert status.Status == 0x0124
+
+
+def test_a_device_that_nobody_registered_is_rejected_where_strangers_are_not_taken(tmp_path: Path) -> None:
+    with a_site(tmp_path, open_loopback=False) as strict:
+        rejected = dcmtk("echoscu", strict, aet="STRANGER")
+        register(strict, "KNOWN")
+        known = dcmtk("echoscu", strict, aet="KNOWN")
+
+    assert "Calling AE Title Not Recognized" in rejected.stderr + rejected.stdout
+    assert known.returncode == 0
+
+
+NAMED = [path for path in sorted((sample_data() / "charsets").glob("*.dcm")) if "SQEncoding" not in path.name]
+
+
+@pytest.mark.parametrize("path", NAMED, ids=lambda path: path.stem)
+def test_a_name_is_found_in_its_own_script_and_folded(path: Path, tmp_path: Path) -> None:
+    original = dcmread(path)
+    written = [group for group in str(original.PatientName).split("=") if group.strip("^ ")]
+    with a_site(tmp_path) as site:
+        keep_paths(site.bank, [path])
+        for group in written:
+            for asked in (group, fold(group)):
+                found, _ = ask(site, "STUDY", SpecificCharacterSet="ISO_IR 192", PatientName=asked, StudyInstanceUID="")
+                assert [str(one.PatientName) for one in found] == [str(original.PatientName)], asked
+
+
+def test_a_query_in_another_character_set_is_understood(site: Site) -> None:
+    keep(site.bank, a_file(PatientID="J1", PatientName="Щукин"))
+    (found,), _ = ask(site, "STUDY", SpecificCharacterSet="ISO_IR 144", PatientName="Щукин", PatientID="")
+
+    assert found.SpecificCharacterSet == "ISO_IR 192"
+    assert found.PatientID == "J1"

@@ -1,0 +1,189 @@
+"""TLS on both sides, with certificates made here."""
+
+import datetime as dt
+import socket
+import ssl
+import subprocess
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import NameOID
+from pydicom import Dataset
+from pydicom.uid import generate_uid
+
+from bank import keep
+from imagebank.dimse import tls
+from imagebank.dimse.contexts import STUDY_MOVE
+from imagebank.errors import Invalid
+from imagebank.settings import load
+from make import a_series
+from protocol.dimse_peers import HOST, Site, a_site, a_storescp, associate, register
+
+NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A certificate and its key, as files."""
+
+    cert: Path
+    key: Path
+
+
+class Authority:
+    """Makes certificates in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._key = rsa.generate_private_key(65537, 2048)
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Test authority")])
+        own = self._builder(self._name, self._key).add_extension(
+            x509.BasicConstraints(ca=True, path_length=0), critical=True
+        )
+        self.cert = folder / "ca.pem"
+        self.cert.write_bytes(own.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+
+    def _builder(self, subject: x509.Name, key: rsa.RSAPrivateKey) -> x509.CertificateBuilder:
+        return (
+            x509.CertificateBuilder(subject_name=subject, issuer_name=self._name, public_key=key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(NOW - dt.timedelta(days=3650))
+            .not_valid_after(NOW + dt.timedelta(days=3650))
+        )
+
+    def pair(self, name: str) -> Pair:
+        key = rsa.generate_private_key(65537, 2048)
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        names = x509.SubjectAlternativeName([x509.IPAddress(ip_address(HOST))])
+        certificate = self._builder(subject, key).add_extension(names, critical=False).sign(self._key, hashes.SHA256())
+        pair = Pair(self._folder / f"{name}.pem", self._folder / f"{name}.key")
+        pair.cert.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+        plain = serialization.NoEncryption()
+        form = serialization.PrivateFormat.TraditionalOpenSSL
+        pair.key.write_bytes(key.private_bytes(serialization.Encoding.PEM, form, plain))
+        return pair
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("ca"))
+
+
+@pytest.fixture(scope="module")
+def bank_pair(authority: Authority) -> Pair:
+    return authority.pair("bank")
+
+
+@pytest.fixture(scope="module")
+def client_pair(authority: Authority) -> Pair:
+    return authority.pair("client")
+
+
+def echo(site: Site, *options: str | Path) -> int:
+    command = ["echoscu", "-aec", "IMAGEBANK", *map(str, options), HOST, str(site.port)]
+    return subprocess.run(command, capture_output=True, timeout=30, check=False).returncode
+
+
+def test_a_client_without_a_certificate_may_call_where_none_is_asked_for(
+    tmp_path: Path, authority: Authority, bank_pair: Pair
+) -> None:
+    with a_site(tmp_path, tls=True, tls_cert=bank_pair.cert, tls_key=bank_pair.key) as site:
+        assert echo(site, "+tla", "+cf", authority.cert) == 0
+        assert echo(site) != 0, "plain DICOM on the TLS port"
+
+
+def test_a_client_certificate_is_required_where_an_authority_is_named(
+    tmp_path: Path, authority: Authority, bank_pair: Pair, client_pair: Pair
+) -> None:
+    stranger = Authority(tmp_path / "other").pair("stranger")
+    settings = {"tls_cert": bank_pair.cert, "tls_key": bank_pair.key, "tls_ca": authority.cert}
+    with a_site(tmp_path / "site", tls=True, **settings) as site:
+        assert echo(site, "+tls", client_pair.key, client_pair.cert, "+cf", authority.cert) == 0
+        assert echo(site, "+tla", "+cf", authority.cert) != 0
+        assert echo(site, "+tls", stranger.key, stranger.cert, "+cf", authority.cert) != 0
+
+
+def test_storescu_deposits_over_tls(tmp_path: Path, authority: Authority, bank_pair: Pair) -> None:
+    path = tmp_path / "image.dcm"
+    path.write_bytes(a_series(1)[0])
+    with a_site(tmp_path, tls=True, tls_cert=bank_pair.cert, tls_key=bank_pair.key) as site:
+        command = ["storescu", "-aec", "IMAGEBANK", "+tla", "+cf", str(authority.cert), HOST, str(site.port), str(path)]
+
+        assert subprocess.run(command, timeout=30, check=False).returncode == 0
+
+
+def test_objects_are_moved_over_tls_with_our_certificate(
+    tmp_path: Path, authority: Authority, bank_pair: Pair, client_pair: Pair
+) -> None:
+    study = generate_uid()
+    settings: dict[str, Any] = {"tls_cert": bank_pair.cert, "tls_key": bank_pair.key, "tls_ca": authority.cert}
+    secure = ("+tls", client_pair.key, client_pair.cert, "+cf", authority.cert, "-rc")
+    with a_site(tmp_path / "site", **settings) as site, a_storescp(tmp_path / "there", *secure) as port:
+        keep(site.bank, *a_series(2, StudyInstanceUID=study))
+        register(site, "SECURE", port, tls=True)
+        identifier = Dataset()
+        identifier.QueryRetrieveLevel, identifier.StudyInstanceUID = "STUDY", study
+        association = associate(site, STUDY_MOVE)
+        statuses = [status.Status for status, _ in association.send_c_move(identifier, "SECURE", STUDY_MOVE)]
+        association.release()
+
+    assert statuses[-1] == 0x0000
+    assert len(list((tmp_path / "there").iterdir())) == 2
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_tls_1_2_and_1_3_are_spoken_with_authenticated_encryption(
+    version: ssl.TLSVersion, tmp_path: Path, authority: Authority, bank_pair: Pair
+) -> None:
+    context = ssl.create_default_context(cafile=authority.cert)
+    context.minimum_version = context.maximum_version = version
+    with a_site(tmp_path, tls=True, tls_cert=bank_pair.cert, tls_key=bank_pair.key) as site:
+        association = associate(site, "1.2.840.10008.1.1", tls_args=(context, HOST))
+        cipher = association.dul.socket.socket.cipher()[0]
+        association.release()
+
+    assert "GCM" in cipher or "CHACHA20" in cipher
+
+
+def test_a_suite_without_forward_secrecy_is_refused(tmp_path: Path, bank_pair: Pair) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("AES128-SHA:AES256-SHA:AES128-GCM-SHA256")
+    with (
+        a_site(tmp_path, tls=True, tls_cert=bank_pair.cert, tls_key=bank_pair.key) as site,
+        socket.create_connection((HOST, site.port), timeout=10) as plain,
+        pytest.raises((ssl.SSLError, ConnectionResetError)),
+    ):
+        context.wrap_socket(plain)
+
+
+def test_a_listener_without_a_certificate_says_what_is_missing() -> None:
+    with pytest.raises(Invalid, match="tls_cert"):
+        tls.server_context(load(environ={}))
+
+
+def test_a_file_that_is_no_certificate_is_named(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.pem"
+    broken.write_text("nothing")
+
+    with pytest.raises(Invalid, match=r"broken\.pem"):
+        tls.server_context(load(environ={}, tls_cert=broken, tls_key=broken))
+
+
+def test_a_peer_that_never_shakes_hands_does_not_keep_others_waiting(
+    tmp_path: Path, authority: Authority, bank_pair: Pair
+) -> None:
+    settings = {"tls_cert": bank_pair.cert, "tls_key": bank_pair.key}
+    with (
+        a_site(tmp_path, tls=True, **settings) as site,
+        socket.create_connection((HOST, site.port), timeout=10),
+    ):
+        assert echo(site, "+tla", "+cf", authority.cert) == 0
