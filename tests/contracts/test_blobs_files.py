@@ -138,6 +138,17 @@ def test_a_large_record_has_a_file_of_its_own(folder: Path, keys: Keys) -> None:
     blobs.close()
 
 
+def test_destroying_a_large_record_frees_its_room(folder: Path, keys: Keys) -> None:
+    blobs = FileBlobs(folder, keys)
+    location = keep(blobs, some_bytes(LARGE))
+    blobs.destroy([location])
+    blobs.destroy([location])
+
+    assert segment_files(folder)[location.segment].stat().st_size < 10_000
+    assert [each.fault for each in blobs.records()] == ["destroyed"]
+    blobs.close()
+
+
 def test_no_more_descriptors_are_held_than_needed(folder: Path, keys: Keys) -> None:
     blobs = FileBlobs(folder, keys, alone_bytes=8_000)
     locations = [keep(blobs, some_bytes(10_000, seed)) for seed in range(300)]
@@ -185,6 +196,24 @@ def test_a_large_record_that_finds_no_room_leaves_no_file(folder: Path, keys: Ke
         blobs.write(BytesIO(some_bytes(LARGE)), LARGE, b"")
 
     assert segment_files(folder) == {}
+    blobs.close()
+
+
+def test_a_failed_write_leaves_the_segment(folder: Path, keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
+    blobs = FileBlobs(folder, keys)
+    before = keep(blobs, b"before")
+
+    def fails(fd: int, data: bytes, offset: int) -> int:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", fails)
+        with pytest.raises(Unavailable):
+            keep(blobs, b"lost")
+    after = keep(blobs, b"after")
+
+    assert before.segment != after.segment
+    assert [blobs.read(each.location) for each in blobs.records()] == [b"before", b"after"]
     blobs.close()
 
 

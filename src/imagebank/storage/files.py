@@ -225,8 +225,8 @@ class FileBlobs:
     def destroy(self, locations: Sequence[Location]) -> None:
         """Note the destruction first, then overwrite the keys in place: whatever fails, a repeat finishes it.
 
-        The place of the contents is free again after compaction. A copy-on-write or flash layer may keep the old
-        value of the key for a while.
+        The room of the contents is free at once when the record had a segment to itself, otherwise after compaction.
+        A copy-on-write or flash layer may keep the old value of the key for a while.
         """
         prefixes = [self._prefix(self._descriptor(location.segment), location) for location in locations]
         if not prefixes:
@@ -342,6 +342,8 @@ class FileBlobs:
             try:
                 for offset in offsets:
                     _pwrite(fd, record.NO_KEY, offset + record.KEY_AT)
+                if record.contents_of(path.stem) is Contents.ALONE:
+                    os.ftruncate(fd, 2 * BLOCK)
                 os.fdatasync(fd)
             finally:
                 os.close(fd)

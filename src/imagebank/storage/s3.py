@@ -122,7 +122,8 @@ class ObjectBlobs:
     walk; the record's wrapped key stays in the object until each record in it is destroyed, and then the object is
     deleted. Until compaction exists, someone who has both the bucket and the root key can still read a destroyed
     record whose neighbours live. Other processes learn of a tombstone when they start, walk or destroy; its row is
-    gone before. Old versions in a versioned bucket are for the bucket's own lifecycle rules.
+    gone before. Old versions in a versioned bucket, and parts of uploads that were cut off, are for the bucket's own
+    lifecycle rules.
     """
 
     def __init__(self, store: ObjectStore, keys: Keys, *, prefix: str = "") -> None:
