@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from pydicom import Dataset, FileMetaDataset, dcmread, dcmwrite
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 from imagebank.dicom import phantom
 from imagebank.dicom.phantom import Phantom
@@ -55,7 +55,7 @@ def as_file(ds: Dataset, transfer_syntax: str = ExplicitVRLittleEndian) -> bytes
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = ds.get("SOPClassUID", CTImageStorage)
     meta.MediaStorageSOPInstanceUID = ds.get("SOPInstanceUID", "1.2.3")
-    meta.TransferSyntaxUID = transfer_syntax
+    meta.TransferSyntaxUID = UID(transfer_syntax)
     ds.file_meta = meta
     with io.BytesIO() as stream:
         dcmwrite(stream, ds, enforce_file_format=True)

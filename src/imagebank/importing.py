@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import orjson
 from rich.console import Console
@@ -98,8 +99,8 @@ def _watch(bank: Bank, wish: Wish, source: Source, journal: Journal, tally: Tall
 def report(tally: Tally, console: Console, *, as_json: bool) -> None:
     """What became of every object."""
     if as_json:
-        answer = {
-            **{outcome: tally.outcomes[outcome] for outcome in Outcome},
+        answer: dict[str, Any] = {str(outcome): tally.outcomes[outcome] for outcome in Outcome}
+        answer |= {
             "skipped": tally.skipped,
             "files": tally.files_total,
             "warnings": dict(tally.warnings),

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, BinaryIO, Protocol
+from typing import IO, Any, Protocol
 
 from imagebank.model.access import Device, Scope, Session, Token
 from imagebank.model.event import Event
@@ -40,7 +40,7 @@ class Record:
 class Blobs(Protocol):
     """Bytes that never change, each sealed under a data key of its own. A reader sees all of a record or none of it."""
 
-    def write(self, content: BinaryIO, size: int, note: bytes) -> Location:
+    def write(self, content: IO[bytes], size: int, note: bytes) -> Location:
         """Place `size` bytes from `content`, with a sealed note beside them. Not durable before `sync` returns.
 
         Raises OutOfSpace when there is no room, Unavailable when the store does not answer.
@@ -195,10 +195,6 @@ class Index(Protocol):
 
     def instances(self, selection: Selection, scope: Scope) -> list[Instance]:
         """The instances of a selection, by series and instance number; empty when there is none in scope."""
-        ...
-
-    def instances_by_uid(self, uids: Sequence[Uid], scope: Scope) -> dict[Uid, Instance]:
-        """Each of the SOP instances that is held, by its UID."""
         ...
 
     def holds(self, uid: Uid, content: Digest) -> bool:

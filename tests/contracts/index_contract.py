@@ -22,11 +22,11 @@ from contracts.described import (
     digest_of,
     studies,
 )
-from imagebank.errors import NotFound, Unavailable
+from imagebank.errors import NotFound
 from imagebank.model.access import Device, Right, Role, Scope, Session, Token
 from imagebank.model.attribute import Level
 from imagebank.model.event import Act, Event
-from imagebank.model.imaging import DataSet, Kept, Location, Outcome, Pixels, Selection, Source
+from imagebank.model.imaging import Digest, DataSet, Kept, Location, Outcome, Pixels, Selection, Source
 from imagebank.model.person import PatientId
 from imagebank.model.query import Query
 from imagebank.model.uid import Uid
@@ -340,7 +340,6 @@ class IndexContract:
             assert not list(index.find(Query(Level.INSTANCE, (asked("StudyInstanceUID", "1.1"),)), scope))
             assert index.instances(whole, scope) == []
             assert index.series_of(whole, scope) == []
-            assert index.digests([kept.description.uid], scope) == {}
             assert kept.description.uid not in names_in(index, scope)
             assert index.quarantined(scope) == index.quarantined(scope, number) == []
             assert index.events(scope) == []
@@ -487,12 +486,13 @@ class IndexContract:
 
     # The rest of the rows
 
-    def test_digests_tell_what_is_held(self, index: SQLIndex) -> None:
+    def test_holds_answers_only_to_the_very_content(self, index: SQLIndex) -> None:
         kept = a_kept()
         enter(index, kept)
-        known = index.digests([kept.description.uid, Uid("9.9")], ALL)
 
-        assert known == {kept.description.uid: (CT, kept.content_digest, kept.location)}
+        assert index.holds(kept.description.uid, kept.content_digest)
+        assert not index.holds(kept.description.uid, Digest("blake3", b"\0" * 32))
+        assert not index.holds(Uid("9.9"), kept.content_digest)
 
     def test_a_released_quarantine_row_is_forgotten(self, index: SQLIndex) -> None:
         place = Location("segment-9", 4_096, 8_192, 8_000)

@@ -85,7 +85,7 @@ def main() -> None:
         blobs, index = DoomedBlobs(bank.blobs, step, 0.3), DoomedIndex(bank.index, step, 0.3)
         object.__setattr__(bank.commits, "_blobs", blobs)
         object.__setattr__(bank.commits, "_index", index)
-        bank = replace(bank, blobs=blobs, index=index)  # type: ignore[arg-type]
+        bank = replace(bank, blobs=blobs, index=index)
         for number in range(count):
             uid = generate_uid()
             rows = random.choice((8, 64, 256))

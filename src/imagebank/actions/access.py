@@ -49,7 +49,7 @@ def revoke_token(bank: Bank, name: str) -> None:
 def bearer(bank: Bank, text: str) -> Principal | None:
     """Who holds this bearer token; None when nobody does or it has expired."""
     token = bank.index.token(_digest(text), bank.now())
-    return token and _principal(token.name, token.role, token.organization)
+    return None if token is None else _principal(token.name, token.role, token.organization)
 
 
 def sign_in_link(bank: Bank, role: Role, name: str, organization: str = "") -> str:
@@ -89,7 +89,7 @@ def sign_in_by_token(bank: Bank, text: str, address: str = "") -> str:
 def session(bank: Bank, cookie: str) -> Principal | None:
     """Who is signed in with this cookie; None when nobody is."""
     found = bank.index.session(_digest(cookie), bank.now())
-    return found and _principal(found.name, found.role, found.organization)
+    return None if found is None else _principal(found.name, found.role, found.organization)
 
 
 def sign_out(bank: Bank, cookie: str) -> None:

@@ -183,19 +183,17 @@ def _entries(path: Path, tally: Tally) -> Iterator[Arrival]:
     try:
         with zipfile.ZipFile(path) as archive:
             entries = [entry for entry in archive.infolist() if not entry.is_dir()]
-            if len(entries) > _MAX_ENTRIES:
-                raise Invalid(f"the archive has more than {_MAX_ENTRIES} entries")
-            for entry in entries:
+            for entry in entries[:_MAX_ENTRIES]:
                 name = f"{path}!/{entry.filename}"
                 try:
                     yield _entry(archive, entry, name)
                 except (Invalid, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
                     # RuntimeError is how zipfile says that an entry is encrypted.
                     _refuse(tally, name, Invalid(f"the entry cannot be read: {error}"))
+            if len(entries) > _MAX_ENTRIES:
+                _refuse(tally, str(path), Invalid(f"only the first {_MAX_ENTRIES} entries of an archive are read"))
     except zipfile.BadZipFile as error:
         _refuse(tally, str(path), Invalid(f"the archive cannot be read: {error}"))
-    except Invalid as error:
-        _refuse(tally, str(path), error)
 
 
 def _entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str) -> Arrival:

@@ -1,13 +1,13 @@
 """Storage commitment: saying, after a look at the bytes, that objects are safely kept (PS3.4 annex J)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from imagebank.bank import Bank
 from imagebank.dicom.digest import digest_of_stream
 from imagebank.errors import BankError
 from imagebank.model.access import Scope
-from imagebank.model.imaging import Instance
+from imagebank.model.imaging import Selection
 from imagebank.model.uid import Uid
 
 # Failure reasons of PS3.3 C.14.1.1.
@@ -26,11 +26,10 @@ class Committed:
 
 def commit(bank: Bank, references: Sequence[tuple[Uid, Uid]], scope: Scope) -> Committed:
     """Check that each (SOP class, SOP instance) is kept, by reading its bytes and comparing their digest."""
-    instances = bank.index.instances_by_uid([uid for _, uid in references], scope)
     held: list[tuple[Uid, Uid]] = []
     failed: list[tuple[Uid, Uid, int]] = []
     for sop_class, uid in references:
-        reason = _fault(bank, sop_class, uid, instances)
+        reason = _fault(bank, sop_class, uid, scope)
         if reason:
             failed.append((sop_class, uid, reason))
         else:
@@ -38,15 +37,16 @@ def commit(bank: Bank, references: Sequence[tuple[Uid, Uid]], scope: Scope) -> C
     return Committed(tuple(held), tuple(failed))
 
 
-def _fault(bank: Bank, sop_class: Uid, uid: Uid, instances: Mapping[Uid, Instance]) -> int:
+def _fault(bank: Bank, sop_class: Uid, uid: Uid, scope: Scope) -> int:
     """The failure reason for one reference; 0 when it is kept whole."""
-    instance = instances.get(uid)
-    if instance is None:
+    found = bank.index.instances(Selection(instance=uid), scope)
+    if not found:
         return NO_SUCH_OBJECT
+    (instance,) = found
     if instance.sop_class != sop_class:
         return CLASS_INSTANCE_CONFLICT
     try:
-        found = digest_of_stream(bank.blobs.stream(instance.location, instance.dataset_offset))
+        digest = digest_of_stream(bank.blobs.stream(instance.location, instance.dataset_offset))
     except BankError:
         return PROCESSING_FAILURE
-    return 0 if found == instance.content_digest else PROCESSING_FAILURE
+    return 0 if digest == instance.content_digest else PROCESSING_FAILURE

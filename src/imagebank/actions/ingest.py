@@ -5,7 +5,7 @@ import mmap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import BinaryIO
+from typing import IO
 
 import msgspec
 
@@ -28,7 +28,7 @@ class Arrival:
     `name` is what the sender called it, for the receipt.
     """
 
-    content: BinaryIO
+    content: IO[bytes]
     size: int
     name: str = ""
     has_own_header: bool = True

@@ -23,6 +23,10 @@ Progress = Callable[[int, int], None]
 _BATCH = 200
 
 
+def _in_silence(_done: int, _total: int) -> None:
+    """For callers that nobody watches."""
+
+
 @dataclass(slots=True)
 class Findings:
     """What a check of everything found. Each entry names an object and says what is wrong with it.
@@ -42,7 +46,7 @@ class Findings:
         return not (self.lost or self.damaged)
 
 
-def verify(bank: Bank, *, sweep: bool = False, progress: Progress = lambda done, total: None) -> Findings:
+def verify(bank: Bank, *, sweep: bool = False, progress: Progress = _in_silence) -> Findings:
     """Read every record, compare its digest with what arrived, and hold the records against the rows.
 
     With `sweep`, the keys of orphans are destroyed.
@@ -88,7 +92,7 @@ def _fault(bank: Bank, record: Record) -> str:
         return str(error)
 
 
-def reindex(bank: Bank, progress: Progress = lambda done, total: None) -> int:
+def reindex(bank: Bank, progress: Progress = _in_silence) -> int:
     """Empty the index of images and fill it again from the objects; how many records were read.
 
     Objects are entered in the order in which they were received, so that the rows come out as they were.

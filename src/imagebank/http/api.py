@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Sequence
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
@@ -61,13 +61,13 @@ def _deposit(bank: Bank, uploads: Sequence[UploadFile], source: Source) -> list[
     return ingest.receive(bank, arrivals, source)
 
 
-def _rewound(upload: UploadFile) -> BinaryIO:
+def _rewound(upload: UploadFile) -> IO[bytes]:
     """The file behind an upload; Starlette spools large ones to disk."""
     spooled = upload.file
     assert isinstance(spooled, tempfile.SpooledTemporaryFile)
     spooled.seek(0)
     # Until it has rolled over to disk, `_file` is a BytesIO; afterwards a real file. There is no public name for it.
-    return spooled._file  # type: ignore[attr-defined,no-any-return]  # noqa: SLF001
+    return spooled._file  # noqa: SLF001
 
 
 def _receipt(receipt: Receipt) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from functools import lru_cache, partial
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 from imagebank.errors import BankError, NotFound, OutOfSpace, Unavailable
 from imagebank.model.imaging import Location
@@ -171,6 +171,7 @@ class FileBlobs:
         self._lock = threading.Lock()
         self._current: dict[Contents, _Segment] = {}
         self._held: dict[str, _Segment] = {}
+        self._is_closed = False
         self._buffers = threading.local()
         self._descriptor = lru_cache(maxsize=_OPEN_DESCRIPTORS)(self._open)
         try:
@@ -178,7 +179,7 @@ class FileBlobs:
         except OSError as error:
             raise _refusal(error) from error
 
-    def write(self, content: BinaryIO, size: int, note: bytes) -> Location:
+    def write(self, content: IO[bytes], size: int, note: bytes) -> Location:
         length = record.length_of(size, len(note))
         if self._free_bytes() < length + self._min_free_bytes:
             raise OutOfSpace("the disk is nearly full; what was acknowledged is safe; free some space and send again")
@@ -245,12 +246,14 @@ class FileBlobs:
             yield from walk.records_of(name, size, fetch, self._keys, dead, is_durable=is_durable)
 
     def close(self) -> None:
+        """Write no more. A segment in which a record still waits for its sync is let go after that."""
         with self._lock:
-            segments = list(self._held.values())
-            self._held.clear()
+            self._is_closed = True
             self._current.clear()
-        for segment in segments:
-            segment.close()
+            segments = list(self._held.values())
+            for segment in segments:
+                segment.is_full = True
+        self._close_finished(segments)
         self._descriptor.cache_clear()
 
     def _free_bytes(self) -> int:
@@ -260,7 +263,7 @@ class FileBlobs:
             raise _refusal(error) from error
         return disk.f_bavail * disk.f_frsize
 
-    def _append(self, contents: Contents, kind: Kind, content: BinaryIO, size: int, note: bytes) -> Location:
+    def _append(self, contents: Contents, kind: Kind, content: IO[bytes], size: int, note: bytes) -> Location:
         length = record.length_of(size, len(note))
         try:
             segment, offset = self._reserve(contents, length)
@@ -282,6 +285,8 @@ class FileBlobs:
         return opened.prefix.location
 
     def _reserve(self, contents: Contents, length: int) -> tuple[_Segment, int]:
+        if self._is_closed:
+            raise Unavailable("the bank is shutting down; send it again")
         if contents is Contents.ALONE:
             segment = self._take(contents)
             segment.is_full = True

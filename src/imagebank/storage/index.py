@@ -1,12 +1,11 @@
 """The index in SQL: its readers."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from functools import cache
-from typing import Any, Final
+from typing import Any, Final, cast
 
-from sqlalchemy import Row, Select, bindparam, literal, null, select, union_all
+from sqlalchemy import Row, Select, bindparam, select
 
 from imagebank.errors import BankError, NotFound
 from imagebank.model.access import Device, Right, Role, Scope, Session, Token
@@ -16,12 +15,12 @@ from imagebank.model.imaging import Digest, Found, Instance, Location, Quarantin
 from imagebank.model.query import Query
 from imagebank.model.uid import Uid
 from imagebank.storage import quarantine, tables
-from imagebank.storage.database import STREAMED, Database
+from imagebank.storage.database import STREAMED, Database, Prepared
 from imagebank.storage.entry import Duplicates
 from imagebank.storage.found import found
-from imagebank.storage.migrate import is_migrated
 from imagebank.storage.instances import instance_of, instance_rows
-from imagebank.storage.rows import micros, moment, unpack_digest
+from imagebank.storage.migrate import is_migrated
+from imagebank.storage.rows import micros, moment, pack_digest
 from imagebank.storage.select import (
     events_in,
     matches,
@@ -30,8 +29,13 @@ from imagebank.storage.select import (
     selected,
     studies_in,
 )
-from imagebank.storage.sets import among, members
 from imagebank.storage.transaction import SQLTransaction
+
+_HOLDS: Final = Prepared(
+    lambda _: select(tables.instance.c.id).where(
+        tables.instance.c.sop_instance_uid == bindparam("uid"), tables.instance.c.content_digest == bindparam("digest")
+    )
+)
 
 
 class SQLIndex:
@@ -74,29 +78,10 @@ class SQLIndex:
         with self._database.reading() as connection:
             return [instance_of(row) for row in instance_rows(connection, selection, scope)]
 
-    def digests(self, uids: Sequence[Uid], scope: Scope) -> dict[Uid, tuple[Uid, Digest, Location]]:
-        held = tables.instance
-        statement = (
-            select(
-                held.c.sop_instance_uid,
-                held.c.sop_class_uid,
-                held.c.content_digest,
-                tables.segment.c.name,
-                held.c.segment_offset,
-                held.c.length,
-                held.c.size,
-            )
-            .join_from(held, tables.segment, tables.segment.c.id == held.c.segment_id)
-            .join(tables.series, tables.series.c.id == held.c.series_row)
-            .join(tables.study, tables.study.c.id == tables.series.c.study_row)
-            .where(among(self._dialect, held.c.sop_instance_uid, "uids"), *studies_in(scope, self._dialect))
-        )
+    def holds(self, uid: Uid, content: Digest) -> bool:
         with self._database.reading() as connection:
-            rows = connection.execute(statement, {"uids": members(self._dialect, uids)})
-            return {
-                Uid(uid): (Uid(sop_class), unpack_digest(digest), Location(*place))
-                for uid, sop_class, digest, *place in rows
-            }
+            found = _HOLDS.run(connection, {"uid": uid, "digest": pack_digest(content)}).fetchone()
+        return found is not None
 
     def metadata(self, series: Uid, scope: Scope) -> tuple[int, bytes | None]:
         lines, bodies = tables.series, tables.series_metadata
@@ -162,7 +147,8 @@ class SQLIndex:
         )
         for statement, prefix in ((of_instances, ""), (of_former, ""), (of_aside, "quarantine ")):
             for row in self._rows(statement):
-                yield f"{prefix}{row[0]}", Location(*row[1:])
+                name, segment_name, offset, length, size = cast("tuple[Any, ...]", row)
+                yield f"{prefix}{name}", Location(segment_name, offset, length, size)
 
     def events(self, scope: Scope, limit: int = 100) -> list[Event]:
         rows = tables.event

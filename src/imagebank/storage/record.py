@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from io import BytesIO
 from itertools import pairwise
-from typing import BinaryIO
+from typing import IO
 from zlib import crc32
 
 from cryptography.exceptions import InvalidTag
@@ -268,7 +268,7 @@ def _nonce(index: int, size: int) -> bytes:
 _NOTE_NONCE = _NONCE.pack(1, 1, 0)
 
 
-def pieces(opened: Opened, head: bytes, content: BinaryIO, note: bytes, scratch: memoryview) -> Iterator[Buffer]:
+def pieces(opened: Opened, head: bytes, content: IO[bytes], note: bytes, scratch: memoryview) -> Iterator[Buffer]:
     """The bytes of a record in order, a group at a time. Each piece is gone when the next is asked for.
 
     `scratch` has SCRATCH_BYTES. Raises Invalid when the content ends before its size.
@@ -299,7 +299,7 @@ def _tail(opened: Opened, note: bytes) -> bytes:
     return tail.ljust(prefix.length - prefix.tail_at, b"\0")
 
 
-def _exactly(content: BinaryIO, size: int) -> bytes:
+def _exactly(content: IO[bytes], size: int) -> bytes:
     plain = content.read(size)
     while len(plain) < size:
         more = content.read(size - len(plain))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from io import BytesIO
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, IO
 from urllib.parse import urlsplit
 
 import obstore
@@ -136,7 +136,7 @@ class ObjectBlobs:
         self._dead_ids: set[bytes] = set()
         self._dead: dict[str, set[int]] = defaultdict(set)
 
-    def write(self, content: BinaryIO, size: int, note: bytes) -> Location:
+    def write(self, content: IO[bytes], size: int, note: bytes) -> Location:
         new = record.draft(Kind.OBJECT, size, len(note), self._keys)
         if new.prefix.length >= _PACK_BYTES // 2:
             return self._put_alone(new, content, note)
@@ -196,12 +196,9 @@ class ObjectBlobs:
                 yield from walk.records_of(segment, size, window, self._keys, self._dead_ids, is_durable=True)
 
     def close(self) -> None:
-        """Forget what was written and never synced. The store itself has nothing to close."""
-        with self._lock:
-            self._current = None
-            self._packs.clear()
+        """Nothing is held open. What waits for its sync can still be put."""
 
-    def _sealed(self, new: Draft, content: BinaryIO, note: bytes) -> bytearray:
+    def _sealed(self, new: Draft, content: IO[bytes], note: bytes) -> bytearray:
         """The record's bytes, with room for the prefix, which its place decides."""
         opened, _ = record.place(new, "0" * 32, 0)
         sealed = bytearray()
@@ -235,7 +232,7 @@ class ObjectBlobs:
         except (BaseError, FileNotFoundError) as error:  # the latter when there is no such bucket
             raise _refusal(error) from error
 
-    def _put_alone(self, new: Draft, content: BinaryIO, note: bytes) -> Location:
+    def _put_alone(self, new: Draft, content: IO[bytes], note: bytes) -> Location:
         segment = _new_id(Contents.ALONE)
         opened, head = record.place(new, segment, BLOCK)
 
