@@ -24,7 +24,7 @@ from imagebank.model.uid import Uid
 FAILED_LIST: Final = "00080058"
 # Read as a whole before it is sent, so that damage is found while the association can still go on.
 _WHOLE_BYTES: Final = 16 << 20
-_FALLBACKS: Final = (EXPLICIT_LE, IMPLICIT_LE)
+FALLBACKS: Final = (EXPLICIT_LE, IMPLICIT_LE)
 
 Send = Callable[[Instance], int]
 """Performs one C-STORE sub-operation: the status of its response. Raises BankError when the object cannot be sent."""
@@ -169,7 +169,7 @@ def encoded(bank: Bank, instance: Instance, contexts: Sequence[Context]) -> tupl
     as_stored = by_syntax.get(instance.transfer_syntax)
     if as_stored is not None:
         return as_stored, _stored_data_set(bank, instance)
-    in_order = sorted(by_syntax, key=lambda syntax: _FALLBACKS.index(syntax) if syntax in _FALLBACKS else 2)
+    in_order = sorted(by_syntax, key=lambda syntax: FALLBACKS.index(syntax) if syntax in FALLBACKS else 2)
     for syntax in in_order:
         try:
             file = retrieve.in_syntax(bank, instance, Uid(syntax))
@@ -193,6 +193,6 @@ def offers(instances: Sequence[Instance]) -> dict[str, list[tuple[str, ...]]]:
     for instance in instances:
         syntaxes.setdefault(instance.sop_class, set()).add(instance.transfer_syntax)
     return {
-        sop_class: [*((syntax,) for syntax in sorted(found)), _FALLBACKS]
+        sop_class: [*((syntax,) for syntax in sorted(found)), FALLBACKS]
         for sop_class, found in sorted(syntaxes.items())
     }

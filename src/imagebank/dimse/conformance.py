@@ -1,0 +1,272 @@
+"""The DICOM conformance statement in the order of PS3.2, written from the tables that the server works by."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from imagebank.dicom.part10 import implementation_class_uid, implementation_version
+from imagebank.dicom.transcode import TARGETS
+from imagebank.dimse import association, contexts, identifier, message, negotiation, retrieve, server, status, tls
+from imagebank.errors import BankError
+from imagebank.model.attribute import MAIN, Attribute
+from imagebank.model.uid import Uid
+from imagebank.settings import Settings
+
+_ROLES: Final = """Of several transfer syntaxes in one context the first one in the order of annex B is accepted. \
+SCP/SCU role selection is accepted as proposed for storage SOP classes, so that C-GET can send; for every other class \
+the SCP role of the requestor is refused."""
+_LEVEL_NAMES: Final = {level: name for name, level in identifier.LEVELS.items()}
+
+
+def statement() -> str:
+    """The whole statement as Markdown."""
+    sections = (_overview, _networking, _media, _character_sets, _security, _annexes)
+    return "\n\n".join(section() for section in sections) + "\n"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
+
+
+def _named(uids: Iterable[str]) -> list[tuple[str, str]]:
+    return [(contexts.name_of(uid), f"`{uid}`") for uid in uids]
+
+
+def _overview() -> str:
+    services = [
+        ("Verification", "yes", "yes"),
+        ("Storage", "yes (C-MOVE, C-GET)", "yes"),
+        ("Storage Commitment Push Model", "no", "yes"),
+        ("Query/Retrieve: Patient Root and Study Root, FIND, MOVE, GET", "no", "yes"),
+    ]
+    return f"""# DICOM conformance statement
+
+This page is generated from the tables that the server works by; `make docs` writes it again, and a test fails when \
+it differs. DICOMweb has [its own](dicomweb.md).
+
+## 1 Overview
+
+Imagebank is an archive. It keeps what it receives byte by byte, preamble included, and gives it out again as it was \
+kept or in another transfer syntax.
+
+{_table(("Network service", "as SCU", "as SCP"), services)}
+
+## 2 Implementation
+
+{
+        _table(
+            ("", ""),
+            [
+                ("Implementation Class UID", f"`{implementation_class_uid}`"),
+                ("Implementation Version Name", f"`{implementation_version}`"),
+                ("Application context", f"`{negotiation.APPLICATION_CONTEXT}`"),
+            ],
+        )
+    }"""
+
+
+def _networking() -> str:
+    return "\n\n".join(
+        (
+            "## 3 Networking",
+            _associations(),
+            _rejections(),
+            "### 3.3 Presentation contexts accepted",
+            _table(
+                ("Abstract syntax", "UID", "Transfer syntaxes", "Extended negotiation"),
+                [
+                    (*name_and_uid, "Explicit and Implicit VR Little Endian", _options(uid))
+                    for uid, name_and_uid in zip(_services(), _named(_services()), strict=True)
+                ]
+                + [("every storage SOP class of annex A", "", "those of annex B", "none")],
+            ),
+            _ROLES,
+            _verification_and_storage(),
+            _find(),
+            _retrieval(),
+            _commitment(),
+        )
+    )
+
+
+def _services() -> list[str]:
+    return sorted(contexts.SERVICES)
+
+
+def _options(uid: str) -> str:
+    if uid in contexts.FIND:
+        return "relational queries, combined date and time, fuzzy matching of names"
+    return "relational retrieval" if uid in contexts.MOVE | contexts.GET else "none"
+
+
+def _associations() -> str:
+    defaults = Settings()
+    rows = [
+        ("Our AE title", f"`{defaults.ae_title}`", "`ae_title`"),
+        ("Associations at a time", defaults.max_associations, "`max_associations`"),
+        ("Asynchronous operations", "none: one operation at a time", ""),
+        ("Largest PDU that we receive", f"{defaults.max_pdu_bytes} bytes", "`max_pdu_bytes`"),
+        ("Excess of a PDU that is forgiven", f"{association.PDU_SLACK} bytes", ""),
+        ("Largest PDU that we send", f"{association.OWN_SEND_BYTES} bytes, or what the peer takes", ""),
+        ("Time for the request of an association (ARTIM)", f"{server.ARTIM_S:.0f} s", ""),
+        ("Silence after which an association is aborted", f"{defaults.dimse_timeout_s:.0f} s", "`dimse_timeout_s`"),
+        ("Largest object", f"{defaults.max_instance_bytes} bytes", "`max_instance_bytes`"),
+        ("Largest identifier or other message", f"{message.MAX_MESSAGE_BYTES} bytes", ""),
+        ("Presentation contexts on associations of ours", f"{negotiation.MAX_CONTEXTS} at most", ""),
+    ]
+    return "### 3.1 Associations\n\n" + _table(("", "Value", "Setting"), rows)
+
+
+def _rejections() -> str:
+    rows = [
+        (negotiation.CALLED_AET_UNKNOWN, "the called AE title is not ours, unless `accept_any_called_aet` is set"),
+        (
+            negotiation.CALLING_AET_UNKNOWN,
+            "the calling AE title is not registered, or calls from another address than registered",
+        ),
+        (negotiation.LOCAL_LIMIT_EXCEEDED, "too many associations; try again"),
+        (negotiation.APPLICATION_CONTEXT_UNKNOWN, "the application context is not DICOM's"),
+    ]
+    text = "### 3.2 Rejections\n\n" + _table(
+        ("Result / source / reason", "When"), [("/".join(map(str, rejection)), when) for rejection, when in rows]
+    )
+    return text + (
+        "\n\nEach registered device has rights among store, find, move and get; an operation without its right is "
+        f"answered {status.NOT_AUTHORISED:#06x}. On an embedded bank any title may call from the same machine "
+        "(`open_loopback`)."
+    )
+
+
+def _statuses(table: Mapping[type[BankError], int], *further: int) -> str:
+    codes = sorted({*table.values(), *further, status.SUCCESS, status.PROCESSING_FAILURE})
+    return _table(("Status", "Meaning"), [(f"`{code:#06x}`", status.MEANINGS[code]) for code in codes])
+
+
+def _verification_and_storage() -> str:
+    return f"""### 3.4 Verification and storage
+
+C-ECHO is answered on every association. A C-STORE is answered with success when the object is durable and its rows \
+are written: the level of conformance is 2 (full), no attribute is changed, and the same object sent again is a \
+success. Other content under a known SOP Instance UID is refused and kept in quarantine (setting `duplicates`). \
+Private storage SOP classes are accepted unless `private_sop_classes` is off. Error Comment says why, in \
+64 characters and without patient data.
+
+{_statuses(status.STORE, status.TOLERATED)}"""
+
+
+def _keys() -> str:
+    def row(attribute: Attribute) -> tuple[object, ...]:
+        tags = " > ".join(f"({tag >> 16:04X},{tag & 0xFFFF:04X})" for tag in attribute.path)
+        kind = (
+            "unique" if f"{attribute.tag:08X}" in identifier.UNIQUE_KEYS else "required" if attribute.required else ""
+        )
+        return (
+            _LEVEL_NAMES[attribute.level],
+            attribute.keyword,
+            tags,
+            attribute.vr,
+            kind or "optional",
+            _match(attribute),
+        )
+
+    return _table(("Level", "Key", "Tag", "VR", "Type", "Matching"), [row(attribute) for attribute in MAIN])
+
+
+def _match(attribute: Attribute) -> str:
+    match attribute.vr:
+        case "UI":
+            return "list of UID"
+        case "DA" | "TM":
+            return "single value, range"
+        case "PN":
+            return "single value, wildcard, fuzzy; without case and accents"
+        case "IS" | "US":
+            return "single value"
+        case _:
+            return "single value, wildcard" + ("; without case and accents" if attribute.folded else "")
+
+
+def _find() -> str:
+    return f"""### 3.5 C-FIND
+
+Patient Root has the levels PATIENT, STUDY, SERIES and IMAGE; Study Root those from STUDY. Keys of a level above may \
+be asked for and matched, too. Without relational queries a single value is required for the unique key of every level \
+above. Sites declare further keys by the setting `attributes`. Retrieve AE Title and Instance Availability are in every \
+answer. Answers are in ISO_IR 192 unless the default repertoire is enough; identifiers may use any character set that \
+DICOM defines. C-CANCEL is honoured between matches.
+
+{_keys()}
+
+{_statuses(status.FIND, status.PENDING, status.PENDING_UNSUPPORTED_KEYS, status.CANCELLED)}"""
+
+
+def _retrieval() -> str:
+    fallbacks = " or ".join(contexts.name_of(uid) for uid in retrieve.FALLBACKS)
+    further = (status.PENDING, status.CANCELLED, status.SOME_FAILED, status.SUB_OPERATIONS_FAILED)
+    return f"""### 3.6 C-MOVE and C-GET
+
+C-MOVE sends to registered devices only. For each SOP class it proposes every transfer syntax in which objects are \
+kept, in a context each, and one context with {fallbacks}; where this takes more than {negotiation.MAX_CONTEXTS} \
+contexts, several associations are made, one after the other. C-GET sends on the contexts for which the requestor took \
+the SCP role. An object goes out as it is kept where the peer takes that; otherwise it is converted as annex B says; \
+otherwise its sub-operation fails. A pending response follows each sub-operation. C-CANCEL is honoured between \
+sub-operations. Failed SOP Instance UID List is in the final response when a sub-operation failed.
+
+{_statuses(status.RETRIEVE, *further)}"""
+
+
+def _commitment() -> str:
+    return f"""### 3.7 Storage commitment
+
+An N-ACTION is answered at once. Then the bytes of every reference are read and compared with the digest that was taken \
+on arrival; what is reported as committed was intact at that moment. The N-EVENT-REPORT goes out on the same \
+association while it is open, else on a new one to the registered device, in which we propose the SCP role; it is tried \
+again until the device answers. Failure reasons: 0x0110 processing failure, 0x0112 no such object instance, 0x0119 \
+class-instance conflict.
+
+{_statuses(status.ACTION)}"""
+
+
+def _media() -> str:
+    return """## 4 Media interchange
+
+Media are read by `imagebank import`, with or without a DICOMDIR. Media are not written."""
+
+
+def _character_sets() -> str:
+    return """## 5 Character sets
+
+Every repertoire of PS3.3 C.12.1.1.2 is read, with and without code extensions, and kept as sent. Names and texts are \
+found in their own script, and folded: without case, accents and width variants."""
+
+
+def _security() -> str:
+    return f"""## 6 Security
+
+The TLS listener follows the BCP 195 RFC 8996, 9325 TLS profile (PS3.15 annex B): TLS 1.2 and 1.3, suites \
+`{tls.CIPHERS}`, client certificates required when `tls_ca` is set. Devices registered with TLS are called in the same \
+way, with the bank's certificate."""
+
+
+def _annexes() -> str:
+    storage = sorted(contexts.STORAGE, key=lambda uid: (contexts.name_of(uid), uid))
+    converted = [
+        (
+            *name_and_uid,
+            ", ".join(contexts.name_of(target) for target in targets if target != uid) or "no",
+        )
+        for uid, name_and_uid in zip(contexts.STORAGE_SYNTAXES, _named(contexts.STORAGE_SYNTAXES), strict=True)
+        for targets in [TARGETS.get(Uid(uid), ())]
+    ]
+    return f"""## Annex A: storage SOP classes
+
+Retired storage SOP classes that the standard's dictionary still lists are accepted, too. Objects that belong to no \
+study (hanging protocols, palettes, implant templates) are not.
+
+{_table(("SOP class", "UID"), _named(storage))}
+
+## Annex B: transfer syntaxes
+
+In our order of preference; the last column says what an object can be given as, beside itself.
+
+{_table(("Transfer syntax", "UID", "Converted to"), converted)}"""

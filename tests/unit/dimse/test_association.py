@@ -1,0 +1,120 @@
+"""One association, both of its ends in this process."""
+
+import io
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from imagebank.dimse.association import Association, Lost, Reason, Released, Silent, Violation
+from imagebank.dimse.command import Command
+from imagebank.dimse.message import IN_MEMORY_BYTES, Spool
+from imagebank.dimse.negotiation import Agreement, Context, Request
+from imagebank.errors import Invalid, OutOfSpace
+
+CONTEXT = Context(1, "1.2.840.10008.1.1", "1.2.840.10008.1.2")
+RESPONSE: Command = {"CommandField": 0x8001, "MessageIDBeingRespondedTo": 4, "Status": 0}
+REQUEST: Command = {"CommandField": 0x0001, "MessageID": 4}
+
+
+@pytest.fixture
+def ends() -> Iterator[tuple[Association, Association]]:
+    ours, theirs = (Association(end, max_pdu_bytes=1024, timeout_s=0.3) for end in socket.socketpair())
+    for end in (ours, theirs):
+        end.begin(Agreement(Request("A", "B", ()), {1: CONTEXT}, 1024))
+    yield ours, theirs
+    ours.close()
+    theirs.close()
+
+
+@pytest.mark.parametrize("size", [0, 1, 1018, 1019, 50_000])
+def test_a_data_set_arrives_as_it_was_sent(ends: tuple[Association, Association], size: int) -> None:
+    ours, theirs = ends
+    data = bytes(range(256)) * (size // 256) + bytes(size % 256)
+    ours.send(CONTEXT, REQUEST, iter((data[:10], b"", data[10:])))
+
+    message = theirs.receive()
+    assert message.read() == data
+    assert message.id == 4
+    message.close()
+
+
+def test_what_comes_before_a_response_is_kept_for_later(ends: tuple[Association, Association]) -> None:
+    ours, theirs = ends
+    theirs.send(CONTEXT, {"CommandField": 0x0030, "MessageID": 9})
+    theirs.send(CONTEXT, {"CommandField": 0x0FFF, "MessageIDBeingRespondedTo": 2})
+    theirs.send(CONTEXT, RESPONSE)
+
+    assert ours.response_to(4).command["Status"] == 0
+    assert ours.is_cancelled(2)
+    assert not ours.is_cancelled(2)
+    assert ours.receive().id == 9
+
+
+def test_a_peer_that_sends_without_waiting_for_answers_is_stopped(ends: tuple[Association, Association]) -> None:
+    ours, theirs = ends
+    for number in range(20):
+        theirs.send(CONTEXT, {"CommandField": 0x0030, "MessageID": number})
+
+    with pytest.raises(Violation):
+        ours.is_cancelled(1)
+
+
+def test_a_release_is_told_apart_from_a_loss(ends: tuple[Association, Association]) -> None:
+    ours, theirs = ends
+    theirs.write_pdu(bytes((5, 0, 0, 0, 0, 4, 0, 0, 0, 0)))
+
+    with pytest.raises(Released):
+        ours.receive()
+    theirs.abort()
+    with pytest.raises(Lost):
+        ours.receive()
+
+
+def test_silence_in_the_midst_of_a_pdu_ends_it(ends: tuple[Association, Association]) -> None:
+    ours, theirs = ends
+    theirs.write_pdu(b"\4\0\0\0\0\x20")
+
+    with pytest.raises(Silent):
+        ours.receive()
+
+
+def test_an_unknown_pdu_is_a_violation(ends: tuple[Association, Association]) -> None:
+    ours, theirs = ends
+    theirs.write_pdu(b"\x63\0\0\0\0\0")
+
+    with pytest.raises(Violation) as caught:
+        ours.receive()
+    assert caught.value.reason is Reason.UNRECOGNISED_PDU
+
+
+def test_a_large_data_set_goes_to_a_file_that_has_no_name(tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp("spool")
+    spool = Spool(IN_MEMORY_BYTES * 2, b"head", folder)
+    block = bytes(1 << 20)
+    for _ in range(IN_MEMORY_BYTES // len(block)):
+        spool.write(block)
+
+    assert not isinstance(spool.content, io.BytesIO)
+    assert list(folder.iterdir()) == []
+    assert spool.size == IN_MEMORY_BYTES + 4
+    assert spool.start(8) == bytes(8)
+    spool.close()
+
+
+def test_what_is_above_the_limit_is_passed_over_and_refused() -> None:
+    spool = Spool(10)
+    spool.write(bytes(11))
+    spool.write(bytes(1))
+
+    with pytest.raises(Invalid):
+        spool.read()
+
+
+def test_a_spool_folder_without_room_refuses_the_object_and_not_the_peer() -> None:
+    spool = Spool(100)
+    spool.content = open("/dev/full", "r+b", buffering=0)  # noqa: SIM115, PTH123 - a device that is always full
+    spool.write(b"x")
+
+    with pytest.raises(OutOfSpace):
+        spool.read()
