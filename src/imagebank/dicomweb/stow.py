@@ -5,6 +5,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 import orjson
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from imagebank.actions.ingest import Arrival
@@ -63,6 +64,9 @@ async def store(call: Call) -> Response:
                 return say(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "TooLarge", str(error))
         except Invalid as error:
             fault = error
+        except ClientDisconnect:
+            # Nobody is left to answer; whole parts are kept all the same, and sending them again is a success.
+            fault = Invalid("the sender hung up before the end of the body")
         await deposit.settle()
         return _answer(call, study, deposit.receipts, fault, deposit.stopped)
 
