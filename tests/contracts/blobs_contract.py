@@ -159,6 +159,17 @@ class BlobsContract:
         assert list(other.records()) == before
         other.close()
 
+    def test_a_sync_that_comes_after_closing_still_tells_the_truth(
+        self, ground: Ground, blobs: Blobs, keys: Keys
+    ) -> None:
+        location = blobs.write(BytesIO(b"late"), 4, b"")
+        blobs.close()
+        blobs.sync([location])
+        other = ground.open(keys)
+
+        assert other.read(location) == b"late"
+        other.close()
+
     def test_a_new_store_is_empty(self, blobs: Blobs) -> None:
         assert list(blobs.records()) == []
 

@@ -76,7 +76,7 @@ class _Segment:
     def __init__(self, path: Path, fd: int) -> None:
         self.path, self.fd, self.id = path, fd, path.stem
         self.pending: set[int] = set()
-        self.is_full = self.is_poisoned = False
+        self.is_full = self.is_poisoned = self._is_closed = False
         self._syncing = threading.Lock()
         size = os.fstat(fd).st_size
         # What a dead process left unsealed may have lost pages in a power failure: no later seal may vouch for it.
@@ -130,6 +130,8 @@ class _Segment:
         with self._syncing:
             if self.is_poisoned:
                 raise Unavailable("the disk failed to keep what was written; send it again")
+            if self._is_closed:  # only when all of it was durable
+                return
             try:
                 os.fdatasync(self.fd)
             except OSError as error:
@@ -145,7 +147,9 @@ class _Segment:
         except BankError:
             self.is_poisoned = True
         finally:
-            os.close(self.fd)
+            with self._syncing:
+                self._is_closed = True
+                os.close(self.fd)
 
 
 class FileBlobs:
