@@ -25,7 +25,7 @@ _DATES: Final = (0x00080020, 0x00080030)
 # What an index can hold and anybody would search for; longer values are cut, never lost: the object has them.
 _MAX_VALUE: Final = 1024
 _MAX_VALUES: Final = 1000
-_MAIN_KEYS: Final = frozenset(attribute.path for attribute in MAIN)
+_CHECKED: Final = tuple((one, one.key) for one in MAIN if one.vr in ("DA", "TM", "IS") and not one.computed)
 
 
 def describe(data: Buffer, *, size: int | None = None, catalogue: Catalogue, organization: str) -> Description:
@@ -254,7 +254,7 @@ def _check(
             warnings[f"{name_of(tag)} is missing"] = None
     if any(raw.length % 2 for raw in place.elements.values()):
         warnings["some values have an odd length"] = None
-    for attribute in MAIN:
-        element = levels[attribute.level].get(attribute.key) if attribute.vr in ("DA", "TM", "IS") else None
+    for attribute, key in _CHECKED:
+        element = levels[attribute.level].get(key)
         if element and not _forms(attribute, element)[1]:
             warnings[f"{attribute.keyword} has a value that cannot be searched for"] = None

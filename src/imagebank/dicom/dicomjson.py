@@ -8,7 +8,8 @@ from typing import Final
 import orjson
 
 from imagebank.dicom.scan import Header
-from imagebank.dicom.values import BINARY, CHARSET, SETTLED, Place, inline
+from imagebank.dicom.values import BINARY, CHARSET, Place, inline
+from imagebank.dicom.vr import LONG, SHORT, STANDARD
 from imagebank.dicom.walk import MAX_DEPTH, PIXELS, Buffer, Raw, elements, items
 from imagebank.errors import Invalid, NotFound
 from imagebank.model.imaging import DataSet, Element
@@ -112,9 +113,11 @@ def element_of(place: Place, tag: int, vr: str) -> Element:
         place.warn(tag, "is too long to be searched for")
         return {"vr": vr}
     known = place.vr(tag, raw)
-    if known == "UN" and vr not in BINARY and vr != "SQ":
-        return place.read(tag, vr, place.value(raw))
-    return element_json(place, tag, raw, _INLINE, "")
+    if known == "UN":
+        known = vr
+    if known in BINARY or known == "SQ" or tag == CHARSET:
+        return element_json(place, tag, raw, _INLINE, "")
+    return place.read(tag, known, place.value(raw))
 
 
 def children(place: Place, tag: int) -> Iterator[Place]:
@@ -158,36 +161,47 @@ def locate(data: Buffer, header: Header, path: str) -> Raw:
 class Fragments:
     """JSON of elements that repeat byte by byte within a series. It holds patient data: one for a build, then drop it."""
 
-    __slots__ = ("_known", "_limit")
+    __slots__ = ("_count", "_known", "_limit")
 
     def __init__(self, inline_limit: int = INLINE_LIMIT) -> None:
-        self._known: dict[tuple[object, ...], bytes] = {}
+        self._known: dict[tuple[object, ...], dict[bytes, bytes]] = {}
+        self._count = 0
         self._limit = inline_limit
 
     def instance(self, data: Buffer, header: Header, transfer_syntax: str, bulk_base: str) -> bytes:
         """The same as `to_json` gives, as UTF-8 text; the URI of bulk data is `bulk_base` and the path."""
         place = Place.top(data, header)
         rules = _Rules(lambda path: bulk_base + path, self._limit)
-        parts: list[bytes] = []
-        for tag in sorted({*header.elements, AVAILABLE_TRANSFER_SYNTAX}):
-            if tag == AVAILABLE_TRANSFER_SYNTAX:
-                parts.append(_text(tag, {"vr": "UI", "Value": [transfer_syntax]}))
-            elif is_shown(tag):
-                parts.append(self._fragment(place, tag, header.elements[tag], rules))
+        # The JSON of equal bytes is equal where these are.
+        known = self._known.setdefault((place.encodings, place.is_explicit, place.is_signed()), {})
+        heads = _EXPLICIT_HEADS if place.is_explicit else _IMPLICIT_HEADS
+        parts = [_text(AVAILABLE_TRANSFER_SYNTAX, {"vr": "UI", "Value": [transfer_syntax]})]
+        before = 0
+        for tag, raw in sorted(header.elements.items()):
+            vr, offset, length = raw
+            head = heads.get(vr)
+            key = bytes(data[offset - head : offset + length]) if head and length <= MAX_FRAGMENT else None
+            text = known.get(key) if key else None
+            if text is None:
+                text = self._made(place, tag, rules, known, key)
+            if tag < AVAILABLE_TRANSFER_SYNTAX:
+                before += bool(text)
+            if tag != AVAILABLE_TRANSFER_SYNTAX and text:
+                parts.append(text)
+        parts[: before + 1] = [*parts[1 : before + 1], parts[0]]
         return b"{" + b",".join(parts) + b"}"
 
-    def _fragment(self, place: Place, tag: int, raw: Raw, rules: _Rules) -> bytes:
-        # The JSON of a value whose VR stands in its bytes depends on nothing else but its character set. Others depend
-        # on elements around them, and long binary values and sequences may hold a URI.
-        is_own = raw.vr in SETTLED and raw.vr != "SQ" and raw.length <= MAX_FRAGMENT and tag not in PIXELS
-        key = (tag, raw.vr, place.encodings, place.value(raw)) if is_own else None
-        text = self._known.get(key) if key else None
-        if text is None:
-            element = element_json(place, tag, raw, rules, "")
-            text = _text(tag, element)
-            if key and len(self._known) < MAX_FRAGMENTS and b"BulkDataURI" not in text:
-                self._known[key] = text
+    def _made(self, place: Place, tag: int, rules: _Rules, known: dict[bytes, bytes], key: bytes | None) -> bytes:
+        text = _text(tag, element_json(place, tag, place.elements[tag], rules, "")) if is_shown(tag) else b""
+        if key and self._count < MAX_FRAGMENTS and b"BulkDataURI" not in text:
+            known[key] = text
+            self._count += 1
         return text
+
+
+# Where an element's bytes begin before its value, for those whose VR is sure. What UN stands for depends on creators.
+_EXPLICIT_HEADS: Final = {**dict.fromkeys(SHORT.values(), 8), **dict.fromkeys(set(LONG.values()) - {"UN"}, 12)}
+_IMPLICIT_HEADS: Final = dict.fromkeys({*STANDARD.values()} - {"UN"}, 8)
 
 
 def _text(tag: int, element: Element) -> bytes:

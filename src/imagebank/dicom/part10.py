@@ -88,12 +88,14 @@ def _explicit_head(tag: int, vr: str, length: int) -> bytes:
 def as_explicit(data: Buffer, header: Header) -> bytes:
     """An implicit file as Explicit VR Little Endian, and an explicit one as it is; pixel bytes are the same.
 
-    Raises Invalid when a sequence in it is broken.
+    A file whose header is missing or names a syntax that its bytes do not have gets a true one. Raises Invalid when a sequence in it is broken.
     """
     if header.is_explicit:
-        return bytes(data)
+        if _value(data, header.meta.get(0x00020010)) == header.transfer_syntax:
+            return bytes(data)
+        return _head(data, header, header.transfer_syntax) + bytes(data[header.dataset_offset :])
     syntax = EXPLICIT_LE if header.transfer_syntax == IMPLICIT_LE else header.transfer_syntax
-    return head_with(data, header.meta, syntax) + b"".join(_written(data, Place.top(data, header), explicit=True))
+    return _head(data, header, syntax) + b"".join(_written(data, Place.top(data, header), explicit=True))
 
 
 def as_implicit(data: Buffer, header: Header) -> bytes:
@@ -101,7 +103,21 @@ def as_implicit(data: Buffer, header: Header) -> bytes:
     pixels = header.elements.get(0x7FE00010)
     if pixels is not None and is_undefined(data, pixels):
         raise Unsupported("compressed pixel data has no implicit form; it has to be decompressed first")
-    return head_with(data, header.meta, IMPLICIT_LE) + b"".join(_written(data, Place.top(data, header), explicit=False))
+    return _head(data, header, IMPLICIT_LE) + b"".join(_written(data, Place.top(data, header), explicit=False))
+
+
+def _head(data: Buffer, header: Header, syntax: str) -> bytes:
+    """The file's head for another syntax; a bare data set is given the identifiers that a head has to name."""
+    named = {
+        tag: header.elements[source]
+        for tag, source in ((0x00020002, 0x00080016), (0x00020003, 0x00080018))
+        if source in header.elements
+    }
+    return head_with(data, named | header.meta, syntax)
+
+
+def _value(data: Buffer, raw: Raw | None) -> str:
+    return bytes(data[raw.offset : raw.offset + raw.length]).decode("latin-1").strip(" \0") if raw else ""
 
 
 def _written(data: Buffer, place: Place, *, explicit: bool) -> Iterator[bytes]:

@@ -17,8 +17,8 @@ from imagebank.dicom.walk import UNDEFINED, Buffer, More, Odd
 from imagebank.errors import Invalid
 from imagebank.model.uid import Uid
 
-# An image is held in memory; no object that anybody deflates is longer when inflated.
-MAX_INFLATED: Final = 2 << 30
+# An image is held in memory, twice while its head is put before it; what anybody deflates is far shorter.
+MAX_INFLATED: Final = 512 << 20
 # zlib reaches 1,032 at most; data sets of real images stay below 100.
 MAX_RATIO: Final = 200
 # Below this, any ratio is harmless: a black image deflates extremely well.
@@ -122,7 +122,9 @@ def little_endian(data: bytes) -> bytes:
         if vr == "SQ":
             position = at
             continue
-        if length == UNDEFINED or at + length > end:
+        if length == UNDEFINED:
+            raise Invalid(f"({group:04X},{element:04X}) has no length, which only sequences may have in big endian")
+        if at + length > end:
             raise Invalid(f"the file ends within ({group:04X},{element:04X})")
         _turn(image, at, length, _WIDTH.get(vr, 1))
         position = at + length

@@ -62,6 +62,8 @@ def scan(data: Buffer, *, size: int | None = None) -> Header:
     size = have if size is None else size
     if size < 8:
         raise Invalid(f"not DICOM: the file has {size} bytes only")
+    if have < min(size, 140):
+        raise More
     meta, offset = file_meta(data, size)
     if offset >= size:
         raise Invalid("the file ends after its header: there is no data set")

@@ -23,9 +23,13 @@ _PIXEL_REPRESENTATION: Final = 0x00280103
 _LUT_DESCRIPTORS: Final = frozenset((0x00281101, 0x00281102, 0x00281103, 0x00283002))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Place:
-    """One data set or sequence item, with what its values need to be read: coding, character set, what is around it."""
+    """One data set or sequence item, with what its values need to be read: coding, character set, what is around it.
+
+    Nothing changes it but its own counting. It is not frozen because that would double the time of making one, and a
+    whole-slide image has hundreds of thousands of items.
+    """
 
     data: Buffer
     elements: dict[int, Raw]
@@ -77,14 +81,14 @@ class Place:
         if vr in SETTLED or vr == "UN":
             return vr
         if vr == "US or SS":
-            return "SS" if self._is_signed() else "US"
+            return "SS" if self.is_signed() else "US"
         return "OB" if is_undefined(self.data, raw) else "OW"
 
     def _text(self, tag: int) -> str:
         raw = self.elements.get(tag)
         return self.value(raw).decode("latin-1").strip(" \0") if raw and raw.length <= 64 else ""
 
-    def _is_signed(self) -> bool:
+    def is_signed(self) -> bool:
         place: Place | None = self
         while place is not None:
             raw = place.elements.get(_PIXEL_REPRESENTATION)

@@ -1,5 +1,6 @@
 """DICOM bytes for tests: built by hand where they have to be wrong, and every file that lies on this machine."""
 
+import hashlib
 import struct
 import warnings
 from collections.abc import Iterator
@@ -20,10 +21,15 @@ UNDEFINED = 0xFFFFFFFF
 
 
 def every_file() -> Iterator[tuple[Path, bytes]]:
-    """Every sample file and every file that pydicom has with it, with its bytes."""
+    """Every sample file and every file that pydicom has with it, with its bytes; equal files once."""
+    seen = set()
     bundled = sorted(Path(name) for name in get_testdata_files() if Path(name).is_file())
     for path in [*sample_files(), *bundled]:
-        yield path, path.read_bytes()
+        data = path.read_bytes()
+        digest = hashlib.sha256(data).digest()
+        if digest not in seen:
+            seen.add(digest)
+            yield path, data
 
 
 def by_pydicom(data: bytes) -> Any:

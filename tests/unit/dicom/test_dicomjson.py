@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from imagebank.dicom import values
 from imagebank.dicom.dicomjson import Fragments, locate, series_json, to_json
 from imagebank.dicom.read import normalise
 from imagebank.dicom.scan import scan
@@ -212,6 +213,23 @@ def test_binary_values_are_inline_up_to_the_limit_and_named_beyond_it() -> None:
     assert found["00420011"] == {"vr": "OB", "BulkDataURI": "/bulk/00420011"}
     assert found["7FE00010"] == {"vr": "OW", "BulkDataURI": "/bulk/7FE00010"}
     assert "7FE00010" not in read(data)
+
+
+def test_texts_and_numbers_without_end_are_named_too() -> None:
+    data = a_file(value(0x0040A160, "UT", b"x" * 2_000_000))
+
+    assert read(data, bulk=str)["0040A160"] == {"vr": "UT", "BulkDataURI": "0040A160"}
+
+
+def test_items_beyond_what_can_be_shown_are_left_out_with_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = a_file(sequence(0x00400275, *[item(value(0x00400007, "LO", "x"))] * 50))
+    monkeypatch.setattr(values, "MAX_SHOWN", 20)
+    warned: dict[str, None] = {}
+
+    found = read(data, warnings=warned)
+
+    assert len(found["00400275"]["Value"]) == 10
+    assert list(warned) == ["RequestAttributesSequence (0040,0275) has more items than can be shown"]
 
 
 def test_a_bulk_path_leads_back_to_its_bytes() -> None:

@@ -65,7 +65,7 @@ def test_every_implicit_file_is_the_same_object_in_explicit_coding() -> None:
         except Invalid:
             continue
         if header.is_explicit:
-            assert as_explicit(file, header) == file
+            assert as_explicit(file, header).endswith(file[header.dataset_offset :]), path
             continue
         compared += 1
         again = as_explicit(file, header)
@@ -131,6 +131,26 @@ def test_compressed_pixel_data_in_implicit_coding_stays_compressed() -> None:
     assert found.transfer_syntax == "1.2.840.10008.1.2.4.50"
     assert is_undefined(again, raw)
     assert raw.vr == "OB"
+
+
+def test_a_bare_data_set_becomes_a_file_that_names_its_object() -> None:
+    bare = a_file()[len(head(EXPLICIT)) :]
+
+    again = as_explicit(bare, scan(bare))
+
+    meta = pydicom.dcmread(BytesIO(again)).file_meta
+    assert again.endswith(bare)
+    assert (meta.TransferSyntaxUID, meta.MediaStorageSOPClassUID) == (EXPLICIT, CT)
+    assert meta.MediaStorageSOPInstanceUID == "1.2.3.3"
+
+
+def test_a_syntax_that_the_bytes_do_not_have_is_corrected() -> None:
+    data = a_file(syntax=IMPLICIT)
+
+    again = as_explicit(data, scan(data))
+
+    assert (scan(again).transfer_syntax, scan(again).warnings) == (EXPLICIT, ())
+    assert again.endswith(a_file()[len(head(EXPLICIT)) :])
 
 
 def test_our_identifier_is_a_uuid_of_ours() -> None:

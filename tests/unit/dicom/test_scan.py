@@ -205,6 +205,20 @@ def test_junk_after_pixel_data_is_tolerated() -> None:
         assert len(header.warnings) == 1
 
 
+def test_junk_after_pixel_data_does_not_take_the_place_of_elements() -> None:
+    data = a_file(value(0x7FE00010, "OW", bytes(10)))
+    junk = value(0x00080018, "UI", "6.6.6") + short_head(0x00100010, "PN", 9000)
+
+    assert scan(data + junk).elements == scan(data).elements
+
+
+def test_a_file_with_a_head_but_no_preamble_is_read() -> None:
+    header = scan(a_file()[132:])
+
+    assert header.transfer_syntax == EXPLICIT
+    assert header.elements.keys() == scan(a_file()).elements.keys()
+
+
 def nested(depth: int, *, defined: bool) -> bytes:
     inner = value(0x00400007, "LO", "x")
     for _ in range(depth):
