@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from io import BytesIO
-from typing import TYPE_CHECKING, IO
+from typing import IO, TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import obstore
