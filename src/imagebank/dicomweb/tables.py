@@ -126,6 +126,7 @@ READ_STATUS: Final[Mapping[int, str]] = MappingProxyType(
         405: "not with this method; `Allow` lists those that are",
         406: "it cannot be given in any form that the caller accepts",
         416: "the range lies outside",
+        501: "the parameter is understood and not offered",
         503: "a part of the bank did not answer; `Retry-After` says when to try again",
     }
 )
