@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, FromClause, Select, Table, and_, bindparam, false, func, or_, select, true, tuple_
+from sqlalchemy.sql.elements import UnaryExpression
+from sqlalchemy.sql.operators import custom_op
 
 from imagebank.model.access import Scope
 from imagebank.model.attribute import Attribute, Level
@@ -56,7 +58,7 @@ def matches(query: Query, scope: Scope, dialect: str) -> Select[Any]:
         order = (_NEWEST, _SERIES_ORDER, _INSTANCE_ORDER)[: query.level]
         statement = (
             select(*(column for columns in returned for column in columns))
-            .select_from(_joined(query.level))
+            .select_from(_joined(query, dialect))
             .where(*_conditions(query, scope, dialect))
             .order_by(*(column for columns in order for column in columns))
         )
@@ -69,7 +71,7 @@ def matches(query: Query, scope: Scope, dialect: str) -> Select[Any]:
 
 def number_of_matches(query: Query, scope: Scope, dialect: str) -> Select[Any]:
     counted = func.count(_STUDY.c.patient_row.distinct()) if query.level is Level.PATIENT else func.count()
-    return select(counted).select_from(_joined(query.level)).where(*_conditions(query, scope, dialect))
+    return select(counted).select_from(_joined(query, dialect)).where(*_conditions(query, scope, dialect))
 
 
 def _patients(query: Query, scope: Scope, dialect: str) -> Select[Any]:
@@ -81,13 +83,27 @@ def _patients(query: Query, scope: Scope, dialect: str) -> Select[Any]:
     )
 
 
-def _joined(level: Level) -> FromClause:
+def _joined(query: Query, dialect: str) -> FromClause:
     joined: FromClause = _STUDY
-    if level >= Level.SERIES:
-        joined = joined.join(_SERIES, _SERIES.c.study_row == _STUDY.c.id)
-    if level >= Level.INSTANCE:
+    if query.level >= Level.SERIES:
+        study = _STUDY.c.id if dialect != "sqlite" or _names_row_below(query) else _outermost(_STUDY.c.id)
+        joined = joined.join(_SERIES, _SERIES.c.study_row == study)
+    if query.level >= Level.INSTANCE:
         joined = joined.join(_INSTANCE, _INSTANCE.c.series_row == _SERIES.c.id)
     return joined
+
+
+def _names_row_below(query: Query) -> bool:
+    return any(
+        c.attribute.vr == "UI" and c.attribute.level > Level.STUDY and isinstance(c.match, OneOf)
+        for c in query.conditions
+    )
+
+
+def _outermost(column: ColumnElement[int]) -> ColumnElement[int]:
+    """The same value, yet no key for SQLite to look a row up by: so that it walks the studies in their order and goes
+    down from each, where it would read and sort all instances of the bank for the first page."""
+    return UnaryExpression(column, operator=custom_op("+"))
 
 
 def studies_in(scope: Scope, dialect: str) -> list[ColumnElement[bool]]:
@@ -336,7 +352,7 @@ def _wildcard(column: ColumnElement[Any], pattern: str, dialect: str) -> ColumnE
     stem = pattern[: min((pattern + "*").index("*"), (pattern + "?").index("?"))][:TEXT_LIMIT]
     if stem:
         return and_(column >= stem, column < stem + "\U0010ffff", holds)
-    return and_(column > "", holds)
+    return holds if pattern.strip("*") else column > ""
 
 
 def _escaped(literal: str, dialect: str) -> str:

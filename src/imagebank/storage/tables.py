@@ -144,7 +144,7 @@ study = Table(
     *_attributes(PATIENT_COLUMNS),
     *_attributes(STUDY_COLUMNS),
     UniqueConstraint("study_instance_uid"),
-    Index("study_newest", text("study_date DESC"), text("study_time DESC"), "study_instance_uid"),
+    Index("study_newest", "study_date", "study_time"),
     Index("study_patient", "patient_id"),
     Index("study_accession", "accession_number"),
     Index("study_name", "patient_name"),

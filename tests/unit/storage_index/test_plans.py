@@ -1,0 +1,137 @@
+"""Hot questions are answered by an index, on both databases."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import event, text
+
+from contracts.described import a_kept, asked, studies
+from contracts.postgres import fresh_database, postgres_server
+from imagebank.model.access import Scope
+from imagebank.model.attribute import Level, catalogue
+from imagebank.model.imaging import Selection
+from imagebank.model.query import Query
+from imagebank.model.uid import Uid
+from imagebank.storage.database import Database, open_database
+from imagebank.storage.index import SQLIndex
+from imagebank.storage.migrate import migrate
+from imagebank.storage.select import matches
+
+LOCAL = Scope.of("local")
+HOT = {
+    "newest first": studies(limit=50),
+    "newest of a modality": studies(asked("ModalitiesInStudy", "CT"), limit=50),
+    "a name anywhere, newest first": studies(asked("PatientName", "*doe*"), limit=50),
+    "patient id": studies(asked("PatientID", "P77")),
+    "name prefix": studies(asked("PatientName", "name7*")),
+    "name": studies(asked("PatientName", "name7^x")),
+    "date": studies(asked("StudyDate", "20200107")),
+    "accession": studies(asked("AccessionNumber", "A77")),
+    "study": studies(asked("StudyInstanceUID", "1.77")),
+    "studies": studies(asked("StudyInstanceUID", "1.77,1.78")),
+    "series of a study": Query(Level.SERIES, (asked("StudyInstanceUID", "1.77"),)),
+    "series": Query(Level.SERIES, (asked("SeriesInstanceUID", "1.77.1"),)),
+    "instances of a series": Query(
+        Level.INSTANCE, (asked("StudyInstanceUID", "1.77"), asked("SeriesInstanceUID", "1.77.1"))
+    ),
+    "instance": Query(Level.INSTANCE, (asked("SOPInstanceUID", "1.77.1.1"),)),
+    "instances of a patient": Query(Level.INSTANCE, (asked("PatientID", "P77"),)),
+    "first instances of all": Query(Level.INSTANCE, limit=50),
+    "procedure code": studies(asked("ProcedureCodeSequence.CodeValue", "C77")),
+}
+
+
+def fill(index: SQLIndex) -> None:
+    """Six hundred studies of one image each."""
+    kept = [
+        a_kept(
+            study=f"1.{n}",
+            uid=f"1.{n}.1.1",
+            patient=f"P{n}",
+            PatientName=f"Name{n}^X",
+            StudyDate=f"20{n % 20:02}01{n % 28 + 1:02}",
+            AccessionNumber=f"A{n}",
+            **{"ProcedureCodeSequence.CodeValue": f"C{n}"},
+        )
+        for n in range(600)
+    ]
+    with index.begin() as tx:
+        tx.enter(kept)
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    if request.param == "sqlite":
+        yield from _filled(f"sqlite:///{tmp_path_factory.mktemp('plans') / 'index.db'}")
+    else:
+        with postgres_server() as server, fresh_database(server) as address:
+            yield from _filled(address)
+
+
+def _filled(address: str) -> Iterator[Database]:
+    database = open_database(address)
+    migrate(database)
+    fill(SQLIndex(database, catalogue()))
+    if not database.is_sqlite:
+        with database.writing() as connection:
+            connection.execute(text("ANALYZE"))
+    yield database
+    database.close()
+
+
+def plan(database: Database, query: Query) -> list[str]:
+    """The database's own words on how it would answer."""
+    statement = matches(query, LOCAL, database.engine.dialect.name)
+    with database.reading() as connection:
+        compiled = statement.compile(dialect=connection.dialect, compile_kwargs={"render_postcompile": True})
+        if database.is_sqlite:
+            rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}", dict(compiled.params))
+            return [row[3] for row in rows]
+        # Six hundred rows fit into a few pages, which PostgreSQL would rather read as a whole.
+        connection.exec_driver_sql("SET enable_seqscan = off")
+        return [row[0] for row in connection.exec_driver_sql(f"EXPLAIN {compiled}", dict(compiled.params))]
+
+
+@pytest.mark.parametrize("name", HOT)
+def test_a_hot_question_never_reads_a_whole_table(database: Database, name: str) -> None:
+    steps = plan(database, HOT[name])
+    whole = [step for step in steps if _reads_all(step)]
+
+    assert whole == [], "\n".join(steps)
+
+
+def _reads_all(step: str) -> bool:
+    if "Seq Scan" in step:
+        return True
+    return step.startswith("SCAN") and "INDEX" not in step and "json_each" not in step and "VIRTUAL" not in step
+
+
+@pytest.mark.parametrize("name", ["newest first", "newest of a modality", "a name anywhere, newest first"])
+def test_the_newest_are_found_by_walking_the_dates(database: Database, name: str) -> None:
+    steps = plan(database, HOT[name])
+
+    assert any("study_newest" in step for step in steps), "\n".join(steps)
+    whole = [step for step in steps if step == "USE TEMP B-TREE FOR ORDER BY" or step.strip().startswith("->  Sort")]
+    assert whole == [], "\n".join(steps)
+
+
+def test_the_first_page_of_all_instances_sorts_one_study_at_a_time(database: Database) -> None:
+    steps = plan(database, HOT["first instances of all"])
+
+    assert any("study_newest" in step for step in steps), "\n".join(steps)
+    assert not any(step == "USE TEMP B-TREE FOR ORDER BY" for step in steps), "\n".join(steps)
+
+
+def test_one_instance_is_read_by_its_uid(database: Database) -> None:
+    seen: list[str] = []
+    index = SQLIndex(database, catalogue())
+    selection = Selection(Uid("1.77"), Uid("1.77.1"), Uid("1.77.1.1"))
+
+    @event.listens_for(database.engine, "before_cursor_execute")
+    def note(_c: object, _cursor: object, statement: str, *_: object) -> None:
+        seen.append(statement)
+
+    assert len(index.instances(selection, LOCAL)) == 1
+    event.remove(database.engine, "before_cursor_execute", note)
+    assert len(seen) <= 1, "one statement, run by the driver itself"

@@ -1,0 +1,61 @@
+"""The migrations lead to the tables that the program uses."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from contracts.postgres import fresh_database, postgres_server
+from imagebank.storage import migrate as migration
+from imagebank.storage.database import Database, open_database
+from imagebank.storage.migrate import migrate
+from imagebank.storage.tables import metadata
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    if request.param == "sqlite":
+        database = open_database(f"sqlite:///{tmp_path / 'index.db'}")
+        yield database
+        database.close()
+    else:
+        with postgres_server() as server, fresh_database(server) as address:
+            database = open_database(address)
+            yield database
+            database.close()
+
+
+def test_the_migrated_schema_is_that_of_the_tables(database: Database) -> None:
+    migrate(database)
+    with database.reading() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        differences = compare_metadata(context, metadata)
+
+    assert differences == []
+
+
+def test_the_migration_makes_the_very_tables(tmp_path: Path) -> None:
+    """What the comparison does not see: AUTOINCREMENT, WITHOUT ROWID, conditions of indexes."""
+    texts = []
+    for name, make in (("one", migrate), ("two", lambda d: metadata.create_all(d.engine))):
+        database = open_database(f"sqlite:///{tmp_path / name}")
+        make(database)
+        with database.reading() as connection:
+            rows = connection.exec_driver_sql("SELECT name, sql FROM sqlite_master WHERE name NOT LIKE 'alembic%'")
+            texts.append({name: sql for name, sql in rows if name != "sqlite_autoindex_alembic_version_1"})
+        database.close()
+
+    assert texts[0] == texts[1]
+
+
+def test_migrating_again_changes_nothing(database: Database) -> None:
+    migrate(database)
+    migrate(database)
+
+    assert migration.is_migrated(database)
+
+
+def test_the_program_needs_the_newest_revision() -> None:
+    assert migration.newest() == migration.NEEDED
