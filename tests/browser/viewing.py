@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from playwright.sync_api import Page, Response, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Response, sync_playwright
 
 CHROMIUM = "/usr/bin/chromium"
 # Software rendering: there is no GPU where tests run.
@@ -95,17 +95,36 @@ class Eye:
 
 
 @contextmanager
-def eye(url: str) -> Iterator[Eye]:
-    """A fresh browser, looking at one bank."""
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium without a screen."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         try:
-            page = browser.new_page(viewport={"width": 1280, "height": 800})
-            page.add_init_script(f"({_WATCH})()")
-            looking = Eye(page, url)
-            page.on("response", looking._note)
-            page.on("console", lambda message: looking.console.append(message.text))
-            page.on("pageerror", lambda error: looking.console.append(f"error {error}"))
-            yield looking
+            yield launched
         finally:
-            browser.close()
+            launched.close()
+
+
+@contextmanager
+def person(browser: Browser) -> Iterator[BrowserContext]:
+    """Cookies and cache of one person."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    try:
+        yield context
+    finally:
+        context.close()
+
+
+@contextmanager
+def eye(person: BrowserContext, url: str) -> Iterator[Eye]:
+    """One page of a person's, looking at a bank."""
+    page = person.new_page()
+    try:
+        page.add_init_script(f"({_WATCH})()")
+        looking = Eye(page, url)
+        page.on("response", looking._note)
+        page.on("console", lambda message: looking.console.append(message.text))
+        page.on("pageerror", lambda error: looking.console.append(f"error {error}"))
+        yield looking
+    finally:
+        page.close()
