@@ -37,7 +37,7 @@ from imagebank.dicom.layout import (
 )
 from imagebank.errors import Invalid, Mismatch, Unsupported
 
-_FREE_CELLS = 64 << 20
+_FREE_CELLS = 32 << 20
 _CELLS_PER_BYTE = 64
 
 Cells = NDArray[Any]

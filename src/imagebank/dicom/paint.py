@@ -73,7 +73,7 @@ def _colour(frame: Frame, layout: Layout) -> Grey:
         raise Invalid("colour in floating point cannot be shown")
     if layout.bits_stored > 8:
         cells = cells >> (layout.bits_stored - 8)
-    return to_rgb(cells.astype(np.uint8), frame.photometric)
+    return to_rgb(cells.astype(np.uint8, copy=False), frame.photometric)
 
 
 def _palette(frame: Frame, dataset: Dataset) -> Grey:

@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import msgspec
+import numpy as np
 
 from imagebank.dicom.confine import confine
 from imagebank.errors import BankError, Invalid, Mismatch, NotFound, Unavailable, Unsupported
@@ -81,7 +82,9 @@ class Sandbox:
         child = self._take()
         began = time.monotonic()
         try:
-            child = child or _Child(self._modules, self._memory_bytes, self._timeout_s)
+            if child is None:
+                child = _Child(self._modules, self._memory_bytes, self._timeout_s)
+                began = time.monotonic()
             answer = child.ask(task, header, payload, began + self._timeout_s)
         except _Lost as lost:
             # The cause stays in the log: the caller can only be told that these bytes are not decodable.
@@ -152,6 +155,7 @@ class _Child:
     def __init__(self, modules: Sequence[str], memory_bytes: int, timeout_s: float) -> None:
         self.busy_s = 0.0
         self._asked = 0
+        self._memory_bytes = memory_bytes
         ours, theirs = socket.socketpair()
         self._channel = ours
         cpu_s = int(_RETIRE_S + 2 * timeout_s) + 1
@@ -198,7 +202,7 @@ class _Child:
         except OSError:
             raise _Lost("the decoder ended") from None
         number, status, header_size, payload_size = _HEAD.unpack(self._receive(_HEAD.size, deadline))
-        if number != self._asked or header_size > _MAX_HEADER_BYTES:
+        if number != self._asked or header_size > _MAX_HEADER_BYTES or payload_size > self._memory_bytes:
             # Anything but the answer to this very question could be another patient's picture.
             raise _Lost("the decoder answered nonsense")
         try:
@@ -214,11 +218,8 @@ class _Child:
         self._process.wait()
 
     def _receive(self, size: int, deadline: float) -> memoryview:
-        try:
-            # Pages are touched only as bytes arrive, so that a false size costs nothing.
-            buffer = memoryview(bytearray(size))
-        except (MemoryError, OverflowError):
-            raise _Lost("the decoder answered nonsense") from None
+        # Not zeroed: pages are touched only as bytes arrive, so that a false size costs nothing.
+        buffer = np.empty(size, np.uint8).data
         done = 0
         while done < size:
             self._channel.settimeout(max(deadline - time.monotonic(), 0.001))
@@ -293,7 +294,7 @@ def _perform(
 
 
 def _read(stream: socket.socket, size: int) -> memoryview | None:
-    buffer = memoryview(bytearray(size))
+    buffer = np.empty(size, np.uint8).data
     done = 0
     while done < size:
         got = stream.recv_into(buffer[done:])

@@ -23,7 +23,7 @@ Curve = Callable[[Values], Values]
 
 # PS3.3 C.8.7.1.1.2: there the modality LUT leads to intensities for arithmetic, not for display.
 _NOT_FOR_DISPLAY = {"1.2.840.10008.5.1.4.1.1.12.1", "1.2.840.10008.5.1.4.1.1.12.2", "1.2.840.10008.5.1.4.1.1.12.3"}
-_BLOCK_CELLS = 1 << 20
+_BLOCK_CELLS = 1 << 17
 
 
 def greys(
@@ -48,19 +48,26 @@ def greys(
 
 def _through(cells: NDArray[Any], modality: Curve, voi: Curve, *, inverted: bool) -> NDArray[np.uint8]:
     """Cells through both curves: by a table over the values that occur where they are few enough."""
+
+    def shades(values: NDArray[Any]) -> NDArray[np.uint8]:
+        return _eight_bits(voi(modality(values.astype(np.float64))), inverted=inverted)
+
     if cells.dtype.kind == "f" or cells.dtype.itemsize > 2:
-        shades = np.empty(cells.shape, np.uint8)
-        step = max(1, _BLOCK_CELLS // cells.shape[1])
-        for row in range(0, len(cells), step):
-            block = cells[row : row + step].astype(np.float64)
-            shades[row : row + step] = _eight_bits(voi(modality(block)), inverted=inverted)
-        return shades
+        return _in_blocks(cells, shades)
     low, high = int(cells.min()), int(cells.max())
-    shades = _eight_bits(voi(modality(np.arange(low, high + 1, dtype=np.float64))), inverted=inverted)
     table = np.zeros(1 << (8 * cells.dtype.itemsize), np.uint8)
     # A negative value stands at its two's complement, so that the cells' own bits are the index.
-    table[np.arange(low, high + 1) % len(table)] = shades
-    return np.take(table, cells.view(f"u{cells.dtype.itemsize}"))
+    table[np.arange(low, high + 1) % len(table)] = shades(np.arange(low, high + 1))
+    return _in_blocks(cells.view(f"u{cells.dtype.itemsize}"), lambda block: np.take(table, block))
+
+
+def _in_blocks(cells: NDArray[Any], change: Callable[[NDArray[Any]], NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    """The same by groups of rows: what is wide on the way (indices, floating point) stays small and in the cache."""
+    out = np.empty(cells.shape, np.uint8)
+    step = max(1, _BLOCK_CELLS // cells.shape[1])
+    for row in range(0, len(cells), step):
+        out[row : row + step] = change(cells[row : row + step])
+    return out
 
 
 def _eight_bits(values: Values, *, inverted: bool) -> NDArray[np.uint8]:

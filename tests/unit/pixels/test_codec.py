@@ -1,5 +1,7 @@
 """Decoded cells are those that other decoders give; what is encoded reversibly comes back bit by bit."""
 
+import contextlib
+import zlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,10 +14,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from numpy.typing import NDArray
 
-from imagebank.dicom import codec
+from imagebank.dicom import codec, codestream
 from imagebank.dicom.layout import EXPLICIT, HTJ2K, J2K, JPEG_BASELINE, NATIVE, RLE, Layout, frames_of, layout_of
 from imagebank.dicom.read import normalise
-from imagebank.dicom.transcode import REVERSIBLE
+from imagebank.dicom.sandbox import Sandbox
+from imagebank.dicom.transcode import REVERSIBLE, recode
 from imagebank.errors import Invalid, Mismatch, Unsupported
 from unit.pixels.pictures import NO_FREE_REFERENCE, dataset, dcmtk_decoded, image, images, name, reference, syntax
 
@@ -190,3 +193,31 @@ def test_frames_of_single_bits_are_cut_within_bytes() -> None:
 
     frames = [codec.decode(frame, layout).cells[..., 0] for frame in frames_of(data, header, layout)]
     np.testing.assert_array_equal(np.stack(frames), bits)
+
+
+@pytest.mark.parametrize("samples", [1, 3])
+@pytest.mark.parametrize("dtype", ["<u1", "<u2"])
+def test_jpeg_xl_is_decoded_in_the_sandbox(sandbox: Sandbox, samples: int, dtype: str) -> None:
+    cells = np.random.default_rng(3).integers(0, 250, (40, 30, samples)).astype(dtype)
+    data = bytes(imagecodecs.jpegxl_encode(cells.squeeze(), lossless=True, numthreads=1))
+    layout = layout_for(cells, "1.2.840.10008.1.2.4.110")
+
+    assert recode(sandbox, layout, [data, data], EXPLICIT) == ([cells.tobytes()] * 2, layout.photometric)
+
+
+def test_deflated_frames_are_inflated_within_bounds() -> None:
+    layout = layout_for(np.zeros((100, 100, 1), np.uint8), "1.2.840.10008.1.2.8.1")
+    packer = zlib.compressobj(wbits=-15)
+    bomb = packer.compress(bytes(50_000_000)) + packer.flush()
+
+    assert codec.decode(bomb, layout).cells.shape == (100, 100, 1)
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.binary(max_size=200))
+def test_noise_is_refused_by_every_header_reader(data: bytes) -> None:
+    starts = (b"\xff\xd8\xff\xc0", b"\xff\x4f\xff\x51", b"")
+    for start in starts:
+        for read in (codestream.jpeg, codestream.jpeg2000):
+            with contextlib.suppress(Invalid):
+                assert read(start + data).rows >= 0

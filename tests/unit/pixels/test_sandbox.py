@@ -72,6 +72,13 @@ def test_an_answer_to_another_question_is_never_given(hostile: Sandbox) -> None:
     assert bytes(hostile.call(f"{HOSTILE}:echo", {}, b"next")[1]) == b"next"
 
 
+def test_a_filter_of_system_calls_is_in_force(hostile: Sandbox) -> None:
+    status = Path(f"/proc/{pid(hostile)}/status").read_text()
+
+    assert "Seccomp:\t2" in status
+    assert "NoNewPrivs:\t1" in status
+
+
 def test_a_crash_is_not_seen_by_others() -> None:
     with Sandbox(decoders=2, timeout_s=20, modules=[HOSTILE]) as shared, ThreadPoolExecutor(8) as pool:
 
