@@ -26,7 +26,7 @@ from imagebank.errors import NotFound
 from imagebank.model.access import Device, Right, Role, Scope, Session, Token
 from imagebank.model.attribute import Level
 from imagebank.model.event import Act, Event
-from imagebank.model.imaging import Digest, DataSet, Kept, Location, Outcome, Pixels, Selection, Source
+from imagebank.model.imaging import DataSet, Digest, Kept, Location, Outcome, Pixels, Selection, Source
 from imagebank.model.person import PatientId
 from imagebank.model.query import Query
 from imagebank.model.uid import Uid
@@ -134,9 +134,13 @@ class IndexContract:
         assert MODALITIES not in second
 
     def test_an_error_in_the_block_leaves_nothing(self, index: SQLIndex) -> None:
-        with pytest.raises(ZeroDivisionError), index.begin() as tx:
-            tx.enter([a_kept()])
-            raise ZeroDivisionError
+        def enter_and_fail() -> None:
+            with index.begin() as tx:
+                tx.enter([a_kept()])
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            enter_and_fail()
 
         assert index.count(studies(), ALL) == 0
         assert outcomes(enter(index, a_kept())) == [Outcome.STORED]

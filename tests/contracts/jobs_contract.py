@@ -64,9 +64,13 @@ class JobsContract:
         assert [self.claimed(jobs, 5).payload["number"] for _ in range(3)] == [1, 2, 3]
 
     def test_a_job_deferred_in_a_transaction_that_failed_is_not_there(self, jobs: SQLJobs, database: Database) -> None:
-        with pytest.raises(ZeroDivisionError), SQLIndex(database, EVERYTHING).begin() as tx:
-            tx.defer("send", {}, at(0))
-            raise ZeroDivisionError
+        def defer_and_fail() -> None:
+            with SQLIndex(database, EVERYTHING).begin() as tx:
+                tx.defer("send", {}, at(0))
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            defer_and_fail()
 
         assert jobs.claim(["send"], at(1), 60) is None
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from contracts.described import a_kept, asked, studies
 from contracts.index_contract import ALL
+from imagebank.errors import Invalid
 from imagebank.model.access import Scope
 from imagebank.model.attribute import INSTANCE, Attribute, Level, catalogue
 from imagebank.model.comparison import comparison
@@ -103,23 +104,107 @@ def matched(index: SQLIndex, query: Query, scope: Scope = ALL) -> list[str]:
 
 SEARCHED = [
     SEARCHABLE.by_keyword[keyword]
-    for keyword in (
-        "PatientName PatientID StudyDate StudyTime AccessionNumber StudyDescription StudyID Modality Manufacturer "
-        "StationName OperatorsName BodyPartExamined SeriesNumber InstanceNumber Rows ContentTime SiteCode "
-        "ProcedureCodeSequence.CodeValue RequestAttributesSequence.RequestedProcedureID SOPInstanceUID"
-    ).split()
+    for keyword in [
+        "PatientName",
+        "PatientID",
+        "StudyDate",
+        "StudyTime",
+        "AccessionNumber",
+        "StudyDescription",
+        "StudyID",
+        "Modality",
+        "Manufacturer",
+        "StationName",
+        "OperatorsName",
+        "BodyPartExamined",
+        "SeriesNumber",
+        "InstanceNumber",
+        "Rows",
+        "ContentTime",
+        "SiteCode",
+        "ProcedureCodeSequence.CodeValue",
+        "RequestAttributesSequence.RequestedProcedureID",
+        "SOPInstanceUID",
+    ]
 ]
-WORDS = (
-    "doe jane DOE^J* *o?e* 山田 山* 洪^吉洞 やまだ^* MÜLLER* muller o'b* mary ann zoe^z 100% 100* 100%* *[a]* [a] *_* *\\* *\\\\ ct\\** "
-    "P1 P? p1 a1 A? CT MR C* S? SR acme *deux A_1 A%1 A?1 A\\B B R1 R? r2 71250 7* head HEAD HE?D north NOR* [x] [x]* "
-    "20260102 20251231- -20260101 20260101-20261231 10 1015 101500 10-11 -1015 235959 1 10 512 1.3.1.2 roe^* poe *^* ?* ??? ***"
-).split()
+WORDS = [
+    "doe",
+    "jane",
+    "DOE^J*",
+    "*o?e*",
+    "山田",
+    "山*",
+    "洪^吉洞",
+    "やまだ^*",
+    "MÜLLER*",
+    "muller",
+    "o'b*",
+    "mary",
+    "ann",
+    "zoe^z",
+    "100%",
+    "100*",
+    "100%*",
+    "*[a]*",
+    "[a]",
+    "*_*",
+    "*\\*",
+    "*\\\\",
+    "ct\\**",
+    "P1",
+    "P?",
+    "p1",
+    "a1",
+    "A?",
+    "CT",
+    "MR",
+    "C*",
+    "S?",
+    "SR",
+    "acme",
+    "*deux",
+    "A_1",
+    "A%1",
+    "A?1",
+    "A\\B",
+    "B",
+    "R1",
+    "R?",
+    "r2",
+    "71250",
+    "7*",
+    "head",
+    "HEAD",
+    "HE?D",
+    "north",
+    "NOR*",
+    "[x]",
+    "[x]*",
+    "20260102",
+    "20251231-",
+    "-20260101",
+    "20260101-20261231",
+    "10",
+    "1015",
+    "101500",
+    "10-11",
+    "-1015",
+    "235959",
+    "1",
+    "10",
+    "512",
+    "1.3.1.2",
+    "roe^*",
+    "poe",
+    "*^*",
+    "?*",
+    "???",
+    "***",
+]
 
 
 @st.composite
 def conditions(draw: st.DrawFn) -> Condition | None:
-    from imagebank.errors import Invalid
-
     attribute = draw(st.sampled_from(SEARCHED))
     text = draw(st.sampled_from(WORDS) | st.text(st.sampled_from("ade*?^%_[]\\10P"), min_size=1, max_size=5))
     try:

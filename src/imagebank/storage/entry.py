@@ -1,10 +1,10 @@
 """How instances become rows, with their series, studies and patients, and every counter kept true."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, NamedTuple, TypeVar
+from typing import Any, Final, Literal
 
-from sqlalchemy import Connection, Table, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Table, delete, insert, select, update
 
 from imagebank.errors import Unavailable
 from imagebank.model.attribute import Catalogue, Level
@@ -13,13 +13,23 @@ from imagebank.model.person import PatientId
 from imagebank.model.uid import Uid
 from imagebank.ports import Entered
 from imagebank.storage import tables
-from imagebank.storage.database import Prepared, is_race, lock_studies
+from imagebank.storage.database import is_race, lock_studies
 from imagebank.storage.growth import Branch, distinct, several
 from imagebank.storage.quarantine import lay_aside
 from imagebank.storage.removal import drop_empty_patients, modalities, pack_set, take_out, unpack_set
 from imagebank.storage.rows import TEXT_LIMIT, clean, instance_columns, micros, pack_digest, pack_pixels
 from imagebank.storage.segments import Segments
-from imagebank.storage.sets import among, members
+from imagebank.storage.standing import (
+    COUNT_SERIES,
+    COUNT_STUDY,
+    INSERT,
+    HeldRow,
+    SeriesRow,
+    StudyRow,
+    held_rows,
+    series_row_of,
+    study_row_of,
+)
 from imagebank.storage.tables import INSTANCE_COLUMNS, PATIENT_COLUMNS, SERIES_COLUMNS, STUDY_COLUMNS
 
 Duplicates = Literal["refuse", "revise"]
@@ -33,71 +43,6 @@ OLDER_VERSION: Final = "a newer version of this instance is held already; this o
 OTHER_CONTENT: Final = "another object with this SOP Instance UID is held already"
 OTHER_STUDY: Final = "its Series Instance UID belongs to another study already"
 LONG_IDENTIFIER: Final = f"its patient identifier or issuer is longer than {TEXT_LIMIT} characters"
-
-
-class _Study(NamedTuple):
-    id: int
-    patient_row: int
-    issuer: str
-    identifier: str
-    organization: str
-    series_count: int
-    instance_count: int
-    modalities: str
-    sop_classes: str
-    json: str
-    origins: str
-
-
-class _Series(NamedTuple):
-    id: int
-    study_row: int
-    instance_count: int
-    version: int
-    modality: str
-    json: str
-    origins: str
-
-
-class _Held(NamedTuple):
-    id: int
-    sop_instance_uid: str
-    segment_id: int
-    segment_offset: int
-    length: int
-    size: int
-    digest: bytes
-    content_digest: bytes
-    received_at: int
-
-
-def _columns(table: Table, kind: type[Any]) -> list[Any]:
-    return [table.c[name] for name in kind._fields]
-
-
-def _setting(table: Table, *names: str) -> Any:
-    """UPDATE of one row with values by name."""
-    return update(table).where(table.c.id == bindparam("row")).values({name: bindparam(name) for name in names})
-
-
-_STUDY = Prepared(
-    lambda _: (
-        select(*(tables.patient.c[n] if n in {"issuer", "identifier"} else tables.study.c[n] for n in _Study._fields))
-        .join_from(tables.study, tables.patient)
-        .where(tables.study.c.study_instance_uid == bindparam("uid"))
-    )
-)
-_SERIES = Prepared(
-    lambda _: select(*_columns(tables.series, _Series)).where(tables.series.c.series_instance_uid == bindparam("uid"))
-)
-_HELD = Prepared(
-    lambda dialect: select(*_columns(tables.instance, _Held)).where(
-        among(dialect, tables.instance.c.sop_instance_uid, "uids")
-    )
-)
-_INSERT = Prepared(lambda _: insert(tables.instance).values({c.name: bindparam(c.name) for c in tables.instance.c[1:]}))
-_COUNT_STUDY = Prepared(lambda _: _setting(tables.study, "series_count", "instance_count", "modalities", "sop_classes"))
-_COUNT_SERIES = Prepared(lambda _: _setting(tables.series, "instance_count", "version"))
 
 
 def enter(
@@ -155,8 +100,8 @@ class _Entry:
         """Enter new instances of one series."""
         if not family:
             return
-        study_row = _first(_STUDY.run(self.connection, {"uid": study}), _Study)
-        series_row = _first(_SERIES.run(self.connection, {"uid": series}), _Series)
+        study_row = study_row_of(self.connection, study)
+        series_row = series_row_of(self.connection, series)
         if series_row is not None and (study_row is None or series_row.study_row != study_row.id):
             for index, item in family.items():
                 self._lay_aside(index, item, OTHER_STUDY)
@@ -169,9 +114,7 @@ class _Entry:
 
     def _without_held(self, family: dict[int, Kept]) -> dict[int, Kept]:
         """Deal with instances that are held already and with impossible ones; the rest is new."""
-        uids = [item.description.uid for item in family.values()]
-        rows = _HELD.run(self.connection, {"uids": members(self.connection.dialect.name, uids)})
-        held = {row.sop_instance_uid: row for row in map(_Held._make, rows)}
+        held = held_rows(self.connection, [item.description.uid for item in family.values()])
         new = {}
         for index, item in family.items():
             row = held.get(item.description.uid)
@@ -181,7 +124,7 @@ class _Entry:
                 new[index] = item
         return new
 
-    def _gives_way(self, index: int, item: Kept, row: _Held) -> bool:
+    def _gives_way(self, index: int, item: Kept, row: HeldRow) -> bool:
         """Compare with the instance that is held. True when that one was made a former version."""
         place = self.segments.columns(item.location)
         is_same_record = (row.segment_id, row.segment_offset) == (place["segment_id"], place["segment_offset"])
@@ -223,7 +166,7 @@ class _Entry:
         )
         self.results[index] = Entered(Outcome.QUARANTINED, (), number)
 
-    def _grow_study(self, row: _Study | None, family: Mapping[int, Kept]) -> _Place:
+    def _grow_study(self, row: StudyRow | None, family: Mapping[int, Kept]) -> _Place:
         branch = Branch.of_row(row.json, row.origins) if row else Branch()
         patient = PatientId(row.issuer, row.identifier) if row else None
         organization = row.organization if row else ""
@@ -246,7 +189,7 @@ class _Entry:
         return self._write_study(row, branch, patient, organization, next(iter(family.values())).description.study)
 
     def _write_study(
-        self, row: _Study | None, branch: Branch, patient: PatientId, organization: str, uid: Uid
+        self, row: StudyRow | None, branch: Branch, patient: PatientId, organization: str, uid: Uid
     ) -> _Place:
         patient_row = self._patient_row(patient, uid)
         values = branch.columns(PATIENT_COLUMNS + STUDY_COLUMNS)
@@ -268,7 +211,7 @@ class _Entry:
         number = self.connection.scalar(wanted)
         return number or self._write(rows, None, key)
 
-    def _grow_series(self, study: _Place, row: _Series | None, family: Mapping[int, Kept]) -> _Place:
+    def _grow_series(self, study: _Place, row: SeriesRow | None, family: Mapping[int, Kept]) -> _Place:
         branch = Branch.of_row(row.json, row.origins) if row else Branch()
         for item in family.values():
             about = item.description
@@ -308,7 +251,7 @@ class _Entry:
 
     def _insert(self, series: _Place, family: Mapping[int, Kept]) -> None:
         rows = [self._row(series.id, item) for item in family.values()]
-        _INSERT.run_many(self.connection, rows)
+        INSERT.run_many(self.connection, rows)
         for item in family.values():
             about = item.description
             values = {key: distinct(forms) for key, forms in self._declared(about)[Level.INSTANCE].items()}
@@ -334,7 +277,7 @@ class _Entry:
 
     def _count(self, study: _Place, series: _Place, family: Mapping[int, Kept]) -> None:
         classes = {*unpack_set(study.sop_classes), *(item.description.sop_class for item in family.values())}
-        _COUNT_STUDY.run(
+        COUNT_STUDY.run(
             self.connection,
             {
                 "row": study.id,
@@ -344,7 +287,7 @@ class _Entry:
                 "sop_classes": pack_set(classes),
             },
         )
-        _COUNT_SERIES.run(
+        COUNT_SERIES.run(
             self.connection,
             {"row": series.id, "instance_count": series.instance_count + len(family), "version": series.version + 1},
         )
@@ -364,7 +307,7 @@ class _Entry:
 _NOTHING: Final[tuple[Values, Values, Values, Values]] = ({}, {}, {}, {})
 
 
-def _study_place(number: int, row: _Study | None) -> _Place:
+def _study_place(number: int, row: StudyRow | None) -> _Place:
     if row is None:
         return _Place(number, is_new=True)
     return _Place(
@@ -406,11 +349,3 @@ def _evidence(item: Kept) -> dict[str, Any]:
 
 def _is_too_long(patient: PatientId) -> bool:
     return len(patient.identifier) > TEXT_LIMIT or len(patient.issuer) > TEXT_LIMIT
-
-
-T = TypeVar("T")
-
-
-def _first(rows: Any, kind: Callable[..., T]) -> T | None:
-    row = rows.fetchone()
-    return None if row is None else kind(*row)

@@ -87,8 +87,7 @@ class Branch:
         That is the forms of a declared attribute, and all values of a main attribute that has several.
         """
         values: dict[str, frozenset[str]] = {key: distinct(self.forms.get(key, ())) for key in self.changed}
-        for key, forms in several(attributes, {key: self.dataset[key] for key in self.changed & self.dataset.keys()}):
-            values[key] = forms
+        values |= dict(several(attributes, {key: self.dataset[key] for key in self.changed & self.dataset.keys()}))
         values.pop(FOUNDER, None)
         return values
 

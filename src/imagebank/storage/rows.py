@@ -172,7 +172,7 @@ def instance_dataset(values: Iterable[Any], rest: str, known: dict[tuple[str, An
     dataset: DataSet = {}
     known = {} if known is None else known
     for (key, vr), value in zip(_PLAIN, values, strict=True):
-        if value is not None and value != "" and value != LAST:
+        if value is not None and value not in ("", LAST):
             element = known.get((key, value))
             if element is None:
                 element = {"vr": vr, "Value": [value]}

@@ -101,8 +101,11 @@ def _names_row_below(query: Query) -> bool:
 
 
 def _outermost(column: ColumnElement[int]) -> ColumnElement[int]:
-    """The same value, yet no key for SQLite to look a row up by: so that it walks the studies in their order and goes
-    down from each, where it would read and sort all instances of the bank for the first page."""
+    """The same value, yet no key for SQLite to look a row up by.
+
+    So it walks the studies in their order and goes down from each, where it would read and sort all instances of the
+    bank for the first page.
+    """
     return UnaryExpression(column, operator=custom_op("+"))
 
 
@@ -224,30 +227,26 @@ def _holds(condition: Condition, dialect: str) -> ColumnElement[bool]:
     return holds if is_single else or_(holds, _has_value(attribute, match, dialect))
 
 
+_COUNTED: Final = {
+    "NumberOfStudyRelatedSeries": _STUDY.c.series_count,
+    "NumberOfStudyRelatedInstances": _STUDY.c.instance_count,
+    "NumberOfSeriesRelatedInstances": _SERIES.c.instance_count,
+}
+_GATHERED: Final = {"ModalitiesInStudy": _STUDY.c.modalities, "SOPClassesInStudy": _STUDY.c.sop_classes}
+
+
 def _computed(attribute: Attribute, match: Match, dialect: str) -> ColumnElement[bool]:
     """Matching on what is counted rather than read from a header."""
-    match attribute.keyword, match:
-        case "ModalitiesInStudy", OneOf(values):
-            return _packed(_STUDY.c.modalities, values, dialect)
-        case "ModalitiesInStudy", _:
-            series = _SERIES.alias("any_series")
-            return (
-                select(1)
-                .where(series.c.study_row == _STUDY.c.id, _text(series.c.modality, match, dialect))
-                .correlate(_STUDY)
-                .exists()
-            )
-        case "SOPClassesInStudy", OneOf(values):
-            return _packed(_STUDY.c.sop_classes, values, dialect)
-        case "AvailableTransferSyntaxUID", _:
-            return _text(_INSTANCE.c.transfer_syntax, match, dialect)
-        case "NumberOfStudyRelatedSeries", _:
-            return _number(_STUDY.c.series_count, match, dialect)
-        case "NumberOfStudyRelatedInstances", _:
-            return _number(_STUDY.c.instance_count, match, dialect)
-        case "NumberOfSeriesRelatedInstances", _:
-            return _number(_SERIES.c.instance_count, match, dialect)
-    return false()
+    if attribute.keyword in _COUNTED:
+        return _number(_COUNTED[attribute.keyword], match, dialect)
+    if attribute.keyword == "AvailableTransferSyntaxUID":
+        return _text(_INSTANCE.c.transfer_syntax, match, dialect)
+    if isinstance(match, OneOf):
+        return _packed(_GATHERED[attribute.keyword], match.values, dialect)
+    # A wildcard must not run from one modality of the packed set into the next.
+    series = _SERIES.alias("any_series")
+    has_one = (series.c.study_row == _STUDY.c.id, _text(series.c.modality, match, dialect))
+    return select(1).where(*has_one).correlate(_STUDY).exists()
 
 
 def _packed(column: ColumnElement[Any], values: Iterable[str], dialect: str) -> ColumnElement[bool]:

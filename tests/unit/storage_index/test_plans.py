@@ -1,7 +1,7 @@
 """Hot questions are answered by an index, on both databases."""
 
 from collections.abc import Iterator
-from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import event, text
@@ -42,6 +42,10 @@ HOT = {
 }
 
 
+def procedure(code: str) -> dict[str, Any]:
+    return {"ProcedureCodeSequence.CodeValue": code}
+
+
 def fill(index: SQLIndex) -> None:
     """Six hundred studies of one image each."""
     kept = [
@@ -52,7 +56,7 @@ def fill(index: SQLIndex) -> None:
             PatientName=f"Name{n}^X",
             StudyDate=f"20{n % 20:02}01{n % 28 + 1:02}",
             AccessionNumber=f"A{n}",
-            **{"ProcedureCodeSequence.CodeValue": f"C{n}"},
+            **procedure(f"C{n}"),
         )
         for n in range(600)
     ]
