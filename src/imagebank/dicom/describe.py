@@ -10,7 +10,7 @@ from imagebank.dicom.frames import pixels_of
 from imagebank.dicom.read import Converted, open_header
 from imagebank.dicom.scan import Header
 from imagebank.dicom.values import Place
-from imagebank.dicom.vr import creator_tag, name_of
+from imagebank.dicom.vr import KNOWN, creator_tag, name_of
 from imagebank.dicom.walk import Buffer
 from imagebank.errors import Invalid, Unsupported
 from imagebank.model.attribute import MAIN, Attribute, Catalogue, Level, Path
@@ -254,6 +254,8 @@ def _check(
             warnings[f"{name_of(tag)} is missing"] = None
     if any(raw.length % 2 for raw in place.elements.values()):
         warnings["some values have an odd length"] = None
+    if any(len(vr) == 2 for vr in {raw.vr for raw in place.elements.values()} - KNOWN):
+        warnings["some values have a VR that DICOM does not know"] = None
     for attribute, key in _CHECKED:
         element = levels[attribute.level].get(key)
         if element and not _forms(attribute, element)[1]:

@@ -44,6 +44,8 @@ class More(Exception):
 class Raw(NamedTuple):
     """One element's value field: its VR as far as the bytes or the standard tell, its offset and length in bytes.
 
+    `UN` or `??` stands where they do not, and the standard may leave a choice, as `US or SS`: see `values.Place.vr`.
+
     The length of a value that was written with undefined length counts its delimiter, too.
     """
 
@@ -158,10 +160,13 @@ def _strange(
     if code.isalpha() and code.isupper():
         return code.decode("ascii"), at, length
     vr = standard_vr(tag)
-    length = _LENGTH(data, position + 4)[0]
-    if length == UNDEFINED:
-        length = _past_items(data, at, have, size, (tag, vr, found), explicit=True) - at
-    return vr, at, length
+    whole = _LENGTH(data, position + 4)[0]
+    if whole == UNDEFINED:
+        return vr, at, _past_items(data, at, have, size, (tag, vr, found), explicit=True) - at
+    if at + whole <= size:
+        return vr, at, whole
+    # Some writers leave blanks where they do not know the VR: then the length has 16 bits.
+    return "??", at, length
 
 
 def _walk_implicit(data: Buffer, position: int, have: int, size: int, found: dict[int, Raw]) -> int:

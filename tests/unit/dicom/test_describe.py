@@ -235,7 +235,7 @@ MALFORMED = {
     "CTImageStorage_bad_meta.dcm": "",
     "ExplVR_BigEndNoMeta.dcm": "PatientID is missing",
     "ExplVR_LitEndNoMeta.dcm": "recognised from the bytes",
-    "GH179A.dcm": "!the file ends within PixelPaddingValue",
+    "GH179A.dcm": "VR that DICOM does not know",
     "GH220.dcm": "!the object has no",
     "GH223.dcm": "!the object has no",
     "GH626.dcm": "!the data set breaks off",

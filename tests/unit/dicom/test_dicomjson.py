@@ -31,7 +31,7 @@ from unit.dicom.dicom_bytes import (
     short_head,
     value,
 )
-from unit.dicom.test_scan import data_sets, written
+from unit.dicom.test_scan import data_sets, runs_past_the_end, written
 
 
 def read(data: bytes, **options: Any) -> dict[str, Any]:
@@ -94,7 +94,7 @@ def test_the_json_of_every_file_equals_pydicoms() -> None:
         except Invalid:
             continue
         theirs = by_pydicom(data)
-        if not len(theirs):
+        if not len(theirs) or runs_past_the_end(theirs):
             continue
         compared += 1
         with warnings.catch_warnings():

@@ -24,6 +24,7 @@ from imagebank.model.attribute import catalogue
 from samples import sample_data
 from unit.dicom.dicom_bytes import (
     EXPLICIT,
+    UNDEFINED,
     a_file,
     by_pydicom,
     every_file,
@@ -57,6 +58,15 @@ def differences(data: bytes, header: Header, read: Any) -> list[str]:
     return found
 
 
+def runs_past_the_end(read: Any) -> bool:
+    """Whether pydicom took an element for longer than the file."""
+    return any(
+        getattr(element, "length", UNDEFINED) != UNDEFINED and len(element.value or b"") < element.length
+        for element in read._dict.values()
+        if hasattr(element, "value_tell")
+    )
+
+
 def test_the_scan_of_every_file_equals_pydicoms() -> None:
     wrong = {}
     compared = 0
@@ -66,8 +76,8 @@ def test_the_scan_of_every_file_equals_pydicoms() -> None:
         except (Invalid, Odd):
             continue
         read = by_pydicom(data)
-        if not len(read) and header.elements:
-            continue  # pydicom gives up on compressed pixel data that is not encapsulated
+        if not len(read) or runs_past_the_end(read):
+            continue  # pydicom gave up on pixel data without a delimiter, or lost its way
         compared += 1
         if found := differences(data, header, read):
             wrong[str(path)] = found
@@ -210,6 +220,19 @@ def test_junk_after_pixel_data_does_not_take_the_place_of_elements() -> None:
     junk = value(0x00080018, "UI", "6.6.6") + short_head(0x00100010, "PN", 9000)
 
     assert scan(data + junk).elements == scan(data).elements
+
+
+def test_blanks_in_place_of_a_vr_are_read_by_the_dictionary() -> None:
+    header = scan(a_file(short_head(0x00280120, "  ", 2) + b"\0\0", value(0x00281050, "DS", "1 ")))
+
+    assert header.elements[0x00280120][::2] == ("??", 2)
+    assert header.elements[0x00281050].length == 2
+
+
+def test_elements_in_implicit_coding_among_explicit_ones_are_read() -> None:
+    header = scan(a_file(struct.pack("<HHI", 0x0028, 0x0120, 2) + b"\0\0", value(0x00281050, "DS", "1 ")))
+
+    assert header.elements[0x00280120][2] == header.elements[0x00281050].length == 2
 
 
 def test_a_file_with_a_head_but_no_preamble_is_read() -> None:
