@@ -26,15 +26,15 @@ from imagebank.model.access import Device
 from imagebank.model.attribute import catalogue
 from imagebank.portal.pages import portal_routes
 from imagebank.portal.viewer_files import viewer_routes
-from imagebank.ports import Blobs, Keys
+from imagebank.ports import Blobs
 from imagebank.settings import Settings, load
 from imagebank.storage.database import open_database
-from imagebank.storage.files import FileBlobs
+from imagebank.storage.files import FileBlobs, segments_below
 from imagebank.storage.index import SQLIndex
 from imagebank.storage.jobs import SQLJobs
 from imagebank.storage.keys import FileKeys
 from imagebank.storage.migrate import migrate
-from imagebank.storage.s3 import ObjectBlobs, open_s3
+from imagebank.storage.s3 import ObjectBlobs, is_empty, open_s3
 
 _log = logging.getLogger(__name__)
 _M_MMAP_THRESHOLD = -3
@@ -56,12 +56,11 @@ def opened(settings: Settings) -> Iterator[Bank]:
     """
     _keep_freed_memory()
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    keys = FileKeys(settings.root_key_file or settings.data / "root.key")
+    blobs = _blobs(settings)
     engine = open_database(settings.database or f"sqlite:///{settings.data / 'index.db'}")
     migrate(engine)
     searchable = catalogue(declared(text) for text in settings.attributes)
     index = SQLIndex(engine, searchable, duplicates=settings.duplicates)
-    blobs = _blobs(settings, keys)
     reads = CountedReads(index, now)
     sandbox = Sandbox(settings.decoders, memory_bytes=settings.decode_memory_bytes, timeout_s=settings.decode_timeout_s)
     try:
@@ -105,9 +104,12 @@ def _flushing(reads: CountedReads) -> Iterator[None]:
         thread.join()
 
 
-def _blobs(settings: Settings, keys: Keys) -> Blobs:
+def _blobs(settings: Settings) -> Blobs:
+    """The object store. A root key is made only where there are no objects yet: a lost key must not be replaced."""
+    key_file = settings.root_key_file or settings.data / "root.key"
     if not settings.objects:
-        return FileBlobs(settings.data / "objects", keys)
+        folder = settings.data / "objects"
+        return FileBlobs(folder, FileKeys(key_file, create=not segments_below(folder)))
     store, prefix = open_s3(
         settings.objects,
         endpoint=settings.s3_endpoint,
@@ -115,7 +117,7 @@ def _blobs(settings: Settings, keys: Keys) -> Blobs:
         access_key=settings.s3_access_key,
         secret_key=settings.s3_secret_key,
     )
-    return ObjectBlobs(store, keys, prefix=prefix)
+    return ObjectBlobs(store, FileKeys(key_file, create=is_empty(store, prefix)), prefix=prefix)
 
 
 def _keep_freed_memory() -> None:

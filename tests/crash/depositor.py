@@ -1,22 +1,20 @@
-"""A process that deposits instances one after the other, says which are acknowledged, and dies at a given step.
-
-Called as `python depositor.py FOLDER STEP SEED COUNT`. Writes `<uid> <sha256 of the file>` for each acknowledgement.
-"""
+"""A process that deposits instances one after the other, says which are acknowledged, and dies at a given step."""
 
 import hashlib
 import os
 import random
 import signal
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from pydicom.uid import generate_uid
 
 from bank import keep, open_test_bank
+from imagebank.actions.commit import GroupCommit
 from make import a_file
 
 STEPS = ("before write", "in write", "after write", "before sync", "after sync", "after begin", "after enter",
@@ -76,25 +74,18 @@ class DoomedIndex(Doomed):
         self.die_at("after commit")
 
 
-def main() -> None:
-    folder, step, seed, count = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+def deposit(folder: Path, step: str, seed: int, count: int, acknowledged: Connection) -> None:
+    """Deposit `count` instances; send `(uid, sha256 of the file)` for each that the bank acknowledged."""
     random.seed(seed)
     series = {"StudyInstanceUID": "1.2.3.4", "SeriesInstanceUID": "1.2.3.4.5", "PatientID": "CRASH"}
     with open_test_bank(folder) as whole:
-        bank = replace(whole)
-        blobs, index = DoomedBlobs(bank.blobs, step, 0.3), DoomedIndex(bank.index, step, 0.3)
-        object.__setattr__(bank.commits, "_blobs", blobs)
-        object.__setattr__(bank.commits, "_index", index)
-        bank = replace(bank, blobs=blobs, index=index)
+        blobs, index = DoomedBlobs(whole.blobs, step, 0.3), DoomedIndex(whole.index, step, 0.3)
+        commits = GroupCommit(blobs, index, whole.now)
+        bank = replace(whole, blobs=blobs, index=index, commits=commits)
         for number in range(count):
             uid = generate_uid()
             rows = random.choice((8, 64, 256))
             file = a_file(**series, SOPInstanceUID=uid, InstanceNumber=number, rows=rows, columns=rows)
             (receipt,) = keep(bank, file)
             assert receipt.is_kept, receipt
-            sys.stdout.write(f"{uid} {hashlib.sha256(file).hexdigest()}\n")
-            sys.stdout.flush()
-
-
-if __name__ == "__main__":
-    main()
+            acknowledged.send((uid, hashlib.sha256(file).hexdigest()))

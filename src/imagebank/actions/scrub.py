@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from itertools import islice
 
 import msgspec
@@ -21,6 +22,8 @@ Progress = Callable[[int, int], None]
 """Told how many records are done, and how many there are (0 when that is not known)."""
 
 _BATCH = 200
+_YOUNG = timedelta(hours=1)
+"""How long a record may be without a row because its deposit is under way."""
 
 
 def _in_silence(_done: int, _total: int) -> None:
@@ -49,30 +52,62 @@ class Findings:
 def verify(bank: Bank, *, sweep: bool = False, progress: Progress = _in_silence) -> Findings:
     """Read every record, compare its digest with what arrived, and hold the records against the rows.
 
-    With `sweep`, the keys of orphans are destroyed.
+    It may run beside a busy server: what came or went meanwhile is no finding. With `sweep`, the keys of orphans
+    are destroyed, but not of young ones, whose rows may still be on their way.
     """
     scope = unbounded(bank, Scope.everything("verify"))
-    rows = {(place.segment, place.offset): name for name, place in bank.index.locations(scope)}
+    rows = _rows(bank, scope)
     findings = Findings()
-    total = len(rows)
-    spare: list[Location] = []
+    orphans: list[Record] = []
+    faults: dict[_Place, str] = {}
+    met: set[_Place] = set()
     for record in bank.blobs.records():
-        name = rows.pop((record.location.segment, record.location.offset), None)
-        where = f"segment {record.location.segment} at {record.location.offset}"
-        if name is None:
-            if record.note is not None:
-                findings.orphans.append(where)
-                spare.append(record.location)
+        place = _place(record.location)
+        if place not in rows:
+            orphans += [record] if record.note is not None else []
             continue
+        met.add(place)
         findings.checked += 1
         findings.bytes += record.location.size
         if fault := _fault(bank, record):
-            findings.damaged.append(f"{name}: {fault} ({where})")
-        progress(findings.checked, total)
-    findings.lost.extend(f"{name}: no record in segment {place[0]} at {place[1]}" for place, name in rows.items())
-    if sweep and spare:
-        bank.blobs.destroy(spare)
+            faults[place] = fault
+        progress(findings.checked, len(rows))
+    now_there = _rows(bank, scope)
+    orphans = [record for record in orphans if _place(record.location) not in now_there]
+    findings.orphans = [_where(_place(record.location)) for record in orphans]
+    findings.damaged = [f"{rows[at]}: {fault} ({_where(at)})" for at, fault in faults.items() if at in now_there]
+    findings.lost = [
+        f"{name}: no record ({_where(at)})" for at, name in rows.items() if at in now_there and at not in met
+    ]
+    if sweep:
+        _sweep(bank, orphans)
     return findings
+
+
+_Place = tuple[str, int]
+
+
+def _rows(bank: Bank, scope: Scope) -> dict[_Place, str]:
+    return {_place(location): name for name, location in bank.index.locations(scope)}
+
+
+def _place(location: Location) -> _Place:
+    return location.segment, location.offset
+
+
+def _where(place: _Place) -> str:
+    return f"segment {place[0]} at {place[1]}"
+
+
+def _sweep(bank: Bank, orphans: list[Record]) -> None:
+    old = bank.now() - _YOUNG
+    spare = [
+        record.location
+        for record in orphans
+        if record.note is not None and msgspec.json.decode(record.note, type=Note).received_at < old
+    ]
+    if spare:
+        bank.blobs.destroy(spare)
 
 
 def _fault(bank: Bank, record: Record) -> str:

@@ -152,6 +152,11 @@ class _Segment:
                 os.close(self.fd)
 
 
+def segments_below(folder: Path) -> list[Path]:
+    """The segment files of a bank's object folder; none when it is not there yet."""
+    return [path for path in folder.glob("??/*.seg") if record.contents_of(path.stem)]
+
+
 class FileBlobs:
     """Blobs in segment files in a folder, `xx/<segment id>.seg`.
 
@@ -360,7 +365,7 @@ class FileBlobs:
             raise _refusal(error) from error
 
     def _paths(self) -> list[Path]:
-        return [path for path in self._folder.glob("??/*.seg") if record.contents_of(path.stem)]
+        return segments_below(self._folder)
 
     def _path(self, segment: str) -> Path:
         return self._folder / segment[-2:] / f"{segment}.seg"

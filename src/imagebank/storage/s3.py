@@ -65,6 +65,14 @@ def open_s3(
     return store, parts.path.strip("/")
 
 
+def is_empty(store: ObjectStore, prefix: str) -> bool:
+    """Whether nothing lies under the prefix. Raises Unavailable."""
+    try:
+        return not next(iter(obstore.list(store, prefix or None, chunk_size=1)), [])
+    except (BaseError, FileNotFoundError) as error:
+        raise _refusal(error) from error
+
+
 def _refusal(error: BaseError | FileNotFoundError) -> Unavailable:
     return Unavailable(f"the object store does not answer ({type(error).__name__}); try again")
 
