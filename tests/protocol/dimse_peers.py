@@ -2,6 +2,7 @@
 
 import os
 import socket
+import struct
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -145,6 +146,11 @@ def a_line(site: Site, *offers: tuple[str, tuple[str, ...]], aet: str = "TESTER"
             line.sendall(request_pdu(Request("IMAGEBANK", aet, offered(offers), max_pdu_bytes=16384)))
             assert read_pdu(line)[0] == 2
         yield line
+
+
+def pdv(control: int, data: bytes, context: int = 1) -> bytes:
+    """A P-DATA PDU with one fragment: control 1 is a command, 2 the last of its kind, 3 both."""
+    return struct.pack(">BxIIBB", 4, len(data) + 6, len(data) + 2, context, control) + data
 
 
 def read_pdu(line: socket.socket) -> tuple[int, bytes]:

@@ -11,12 +11,15 @@ from pydicom.uid import generate_uid
 from pynetdicom import evt
 
 from bank import keep
+from imagebank.dimse import command as commands
+from imagebank.dimse.command import Kind
 from imagebank.dimse.commitment import JOB, deliver_commitment
-from imagebank.dimse.contexts import STORAGE_COMMITMENT, STORAGE_COMMITMENT_INSTANCE
+from imagebank.dimse.contexts import IMPLICIT_LE, STORAGE_COMMITMENT, STORAGE_COMMITMENT_INSTANCE
+from imagebank.dimse.dataset import encode, text_element
 from imagebank.errors import NotFound, Unavailable
 from imagebank.model.access import Right
 from make import a_file, read
-from protocol.dimse_peers import Site, a_destination, a_site, associate, register
+from protocol.dimse_peers import Site, a_destination, a_line, a_site, associate, pdv, read_pdu, register
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 
@@ -49,10 +52,9 @@ def request(
     information: Dataset,
     *,
     aet: str = "TESTER",
-    stay: bool = True,
     instance: str = STORAGE_COMMITMENT_INSTANCE,
 ) -> tuple[Dataset, list[tuple[int, Dataset]]]:
-    """Ask on an association, and wait on it for the result unless told to leave at once."""
+    """Ask on an association, and wait on it for the result."""
     reports: list[tuple[int, Dataset]] = []
     came = threading.Event()
 
@@ -63,9 +65,9 @@ def request(
 
     association = associate(site, STORAGE_COMMITMENT, aet=aet, evt_handlers=[(evt.EVT_N_EVENT_REPORT, report)])
     status, _ = association.send_n_action(information, 1, STORAGE_COMMITMENT, instance)
-    if stay and status.Status == 0:
+    if status.Status == 0:
         assert came.wait(20)
-    association.release() if stay else association.abort()
+    association.release()
     return status, reports
 
 
@@ -111,12 +113,32 @@ def test_a_device_that_has_gone_gets_its_result_on_an_association_of_ours(site: 
     uid = a_kept_uid(site)
     with a_destination() as there:
         register(site, "DEST", there.port)
-        request(site, asked(generate_uid(), uid), aet="DEST", stay=False)
+        ask_and_go(site, "DEST", uid)
         deliver_commitment(site.bank, waiting_job(site).payload)
 
     ((event, information),) = there.reports
     assert event == 1
     assert information.ReferencedSOPSequence[0].ReferencedSOPInstanceUID == uid
+
+
+def ask_and_go(site: Site, aet: str, uid: str) -> None:
+    """Ask for commitment over a bare line, and close it before any result could be answered."""
+    reference = {"00081150": text_element("UI", CT), "00081155": text_element("UI", uid)}
+    information = {"00081195": text_element("UI", generate_uid()), "00081199": {"vr": "SQ", "Value": [reference]}}
+    action = commands.encode(
+        {
+            "RequestedSOPClassUID": STORAGE_COMMITMENT,
+            "CommandField": int(Kind.N_ACTION),
+            "MessageID": 1,
+            "CommandDataSetType": commands.HAS_DATA_SET,
+            "RequestedSOPInstanceUID": STORAGE_COMMITMENT_INSTANCE,
+            "ActionTypeID": 1,
+        }
+    )
+    with a_line(site, (STORAGE_COMMITMENT, (IMPLICIT_LE,)), aet=aet) as line:
+        line.sendall(pdv(3, action) + pdv(2, encode(information, IMPLICIT_LE)))
+        _, body = read_pdu(line)
+    assert commands.number(commands.decode(body[6:]), "Status") == 0x0000
 
 
 def test_a_result_waits_for_a_device_that_does_not_answer(site: Site) -> None:

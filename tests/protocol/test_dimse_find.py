@@ -17,7 +17,7 @@ from imagebank.dimse.dataset import encode
 from imagebank.model.access import Right
 from imagebank.model.person import fold
 from make import a_file, a_series
-from protocol.dimse_peers import Site, a_line, a_site, associate, dcmtk, read_pdu, register
+from protocol.dimse_peers import Site, a_line, a_site, associate, dcmtk, pdv, read_pdu, register
 from samples import sample_data
 
 STUDY = generate_uid()
@@ -170,13 +170,6 @@ def test_a_query_that_is_cancelled_ends_early(site: Site) -> None:
                 statuses.append(commands.number(commands.decode(body[6:]), "Status"))
     assert statuses[-1] == 0xFE00
     assert len(statuses) < 40
-
-
-def pdv(control: int, data: bytes) -> bytes:
-    """A P-DATA PDU with one fragment in context 1."""
-    return (
-        b"\4\0" + (len(data) + 6).to_bytes(4, "big") + (len(data) + 2).to_bytes(4, "big") + bytes((1, control)) + data
-    )
 
 
 def test_a_device_without_the_right_to_find_is_told_so(site: Site) -> None:

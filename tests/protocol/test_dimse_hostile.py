@@ -22,7 +22,7 @@ from imagebank.model.access import Scope
 from imagebank.model.attribute import Level
 from imagebank.model.query import Query
 from make import a_dataset, a_file, a_series, as_file, read
-from protocol.dimse_peers import HOST, Site, a_line, a_site, associate, dcmtk, read_pdu
+from protocol.dimse_peers import HOST, Site, a_line, a_site, associate, dcmtk, pdv, read_pdu
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 ABORT = 7
@@ -32,10 +32,6 @@ ABORT = 7
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with a_site(tmp_path_factory.mktemp("hostile"), dimse_timeout_s=2) as found:
         yield found
-
-
-def pdv(control: int, data: bytes, context: int = 1) -> bytes:
-    return struct.pack(">BxIIBB", 4, len(data) + 6, len(data) + 2, context, control) + data
 
 
 def store_command(uid: str = "1.2.3") -> bytes:

@@ -9,6 +9,7 @@ import select
 import socket
 import ssl
 import struct
+import time
 from collections.abc import Iterator
 from enum import IntEnum
 from typing import Final
@@ -134,12 +135,16 @@ class Association:
             raise Lost("the connection broke while we wrote") from exc
 
     def _fill(self, view: memoryview) -> None:
+        # A byte now and then is silence, too: each part of a PDU has to be whole in time.
+        deadline = time.monotonic() + (self._socket.gettimeout() or 0)
         try:
             while view:
                 count = self._socket.recv_into(view)
                 if not count:
                     raise Lost("the peer closed the connection")
                 view = view[count:]
+                if view and time.monotonic() > deadline:
+                    raise Silent("the peer writes too slowly")
         except TimeoutError as exc:
             raise Silent("the peer stopped writing") from exc
         except OSError as exc:

@@ -125,6 +125,7 @@ def _rejections() -> str:
             "the calling AE title is not registered, or calls from another address than registered",
         ),
         (negotiation.LOCAL_LIMIT_EXCEEDED, "too many associations; try again"),
+        (negotiation.TEMPORARY_CONGESTION, "the register of devices does not answer; try again"),
         (negotiation.APPLICATION_CONTEXT_UNKNOWN, "the application context is not DICOM's"),
     ]
     text = "### 3.2 Rejections\n\n" + _table(

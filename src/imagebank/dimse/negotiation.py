@@ -27,6 +27,7 @@ MAX_CONTEXTS: Final = 128
 CALLED_AET_UNKNOWN: Final = (1, 1, 7)
 CALLING_AET_UNKNOWN: Final = (1, 1, 3)
 LOCAL_LIMIT_EXCEEDED: Final = (2, 3, 2)
+TEMPORARY_CONGESTION: Final = (2, 3, 1)
 APPLICATION_CONTEXT_UNKNOWN: Final = (1, 1, 2)
 _Items = list[Any]
 Rejection = tuple[int, int, int]

@@ -21,6 +21,7 @@ from imagebank.dimse.negotiation import (
     LOCAL_LIMIT_EXCEEDED,
     NO_ABSTRACT_SYNTAX,
     NO_TRANSFER_SYNTAX,
+    TEMPORARY_CONGESTION,
     Agreement,
     Proposal,
     Rejection,
@@ -32,7 +33,7 @@ from imagebank.dimse.negotiation import (
 )
 from imagebank.dimse.service import Service
 from imagebank.dimse.tls import server_context
-from imagebank.errors import Invalid
+from imagebank.errors import Invalid, OutOfSpace, Unavailable
 from imagebank.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -213,7 +214,11 @@ class _Talk:
             return APPLICATION_CONTEXT_UNKNOWN
         if not settings.accept_any_called_aet and request.called_aet != settings.ae_title.strip():
             return CALLED_AET_UNKNOWN
-        principal = devices.caller(self._bank, request.calling_aet, self._line.address, resolve)
+        try:
+            principal = devices.caller(self._bank, request.calling_aet, self._line.address, resolve)
+        except (Unavailable, OutOfSpace) as exc:
+            _log.warning("%s: cannot tell who calls: %s", self._line.address, exc)
+            return TEMPORARY_CONGESTION
         if principal is None:
             return CALLING_AET_UNKNOWN
         return Caller(principal, request.calling_aet, self._line.address)

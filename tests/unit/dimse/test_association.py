@@ -2,6 +2,7 @@
 
 import io
 import socket
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -77,6 +78,25 @@ def test_silence_in_the_midst_of_a_pdu_ends_it(ends: tuple[Association, Associat
 
     with pytest.raises(Silent):
         ours.receive()
+
+
+def test_a_byte_now_and_then_is_silence_too(ends: tuple[Association, Association]) -> None:
+    ours, theirs = ends
+    theirs.write_pdu(b"\4\0\0\0\0\x20")
+    stop = threading.Event()
+
+    def drip() -> None:
+        while not stop.wait(0.05):
+            theirs.write_pdu(b"x")
+
+    thread = threading.Thread(target=drip)
+    thread.start()
+    try:
+        with pytest.raises(Silent):
+            ours.receive()
+    finally:
+        stop.set()
+        thread.join()
 
 
 def test_an_unknown_pdu_is_a_violation(ends: tuple[Association, Association]) -> None:
