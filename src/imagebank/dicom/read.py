@@ -11,7 +11,7 @@ import numpy as np
 import pydicom
 
 from imagebank.dicom.part10 import head_with
-from imagebank.dicom.scan import DEFLATED_LE, EXPLICIT_BE, EXPLICIT_LE, TRANSFER_SYNTAX, Header, file_meta, scan
+from imagebank.dicom.scan import DEFLATED_LE, EXPLICIT_BE, EXPLICIT_LE, Header, file_meta, scan
 from imagebank.dicom.vr import LONG, SHORT
 from imagebank.dicom.walk import UNDEFINED, Buffer, More, Odd
 from imagebank.errors import Invalid
@@ -54,7 +54,7 @@ def open_header(data: Buffer, *, size: int | None = None) -> Header | Converted:
     except Odd as reason:
         if size is not None and size > len(data):
             raise More from reason
-    return _converted(bytes(data))
+        return _converted(bytes(data), reason.args[0])
 
 
 def normalise(data: bytes) -> tuple[bytes, Header]:
@@ -63,19 +63,19 @@ def normalise(data: bytes) -> tuple[bytes, Header]:
     return (opened.data, opened.header) if isinstance(opened, Converted) else (data, opened)
 
 
-def _converted(data: bytes) -> Converted:
+def _converted(data: bytes, reason: str) -> Converted:
+    """`reason` is the transfer syntax that could not be scanned, or what was odd about a data set in any other."""
     meta, offset = file_meta(data, len(data))
-    raw = meta.get(TRANSFER_SYNTAX)
-    # A file that names no syntax comes here for big endian only: see `scan`.
-    syntax = Uid.parse(data[raw.offset : raw.offset + raw.length].decode("latin-1")) if raw else EXPLICIT_BE
-    if syntax == DEFLATED_LE:
+    if reason == DEFLATED_LE:
         image = head_with(data, meta, EXPLICIT_LE) + inflate(data[offset:])
-    elif syntax == EXPLICIT_BE:
+    elif reason == EXPLICIT_BE:
         image = head_with(data, meta, EXPLICIT_LE) + little_endian(data[offset:])
     else:
         image = _rewritten(data)
     try:
-        return Converted(image, scan(image), syntax, offset)
+        header = scan(image)
+        stored = Uid(reason) if reason in (DEFLATED_LE, EXPLICIT_BE) else header.transfer_syntax
+        return Converted(image, header, stored, offset)
     except (Odd, More) as exc:
         raise Invalid(f"the data set is broken: {exc}") from exc
 

@@ -112,7 +112,7 @@ def _coding(data: Buffer, meta: dict[int, Raw], offset: int) -> tuple[Uid, bool,
     explicit = written.isalpha() and written.isupper()
     if not text.strip("\0 "):
         if explicit and not data[offset] and data[offset + 1]:
-            raise Odd("big endian")
+            raise Odd(EXPLICIT_BE)
         warnings = ["the file does not name its transfer syntax; it was recognised from the bytes"]
         return EXPLICIT_LE if explicit else IMPLICIT_LE, explicit, warnings
     try:

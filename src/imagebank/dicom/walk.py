@@ -14,6 +14,7 @@ Buffer = bytes | bytearray | memoryview | mmap
 ITEM: Final = 0xFFFEE000
 ITEM_END: Final = 0xFFFEE00D
 SEQUENCE_END: Final = 0xFFFEE0DD
+_DELIMITERS: Final = frozenset((ITEM, ITEM_END, SEQUENCE_END))
 UNDEFINED: Final = 0xFFFFFFFF
 PIXELS: Final = frozenset([0x7FE00008, 0x7FE00009, 0x7FE00010])
 
@@ -105,7 +106,8 @@ def items(data: Buffer, raw: Raw, *, explicit: bool) -> Iterator[tuple[int, int,
         coded = explicit and has_explicit_vr(data, start)
         if length == UNDEFINED:
             _, stop = elements(data, start, end, explicit=coded)
-            position = stop + 8
+            # Some writers do not close an item: what comes next does.
+            position = stop + 8 if bytes(data[stop : stop + 4]) == b"\xfe\xff\x0d\xe0" else stop
         else:
             position = stop = start + length
         if stop > end:
@@ -141,7 +143,7 @@ def _walk_explicit(data: Buffer, position: int, have: int, size: int, found: dic
             length = _LENGTH(data, position + 8)[0]
             if length == UNDEFINED:
                 length = _past_items(data, at, have, size, (tag, vr, found), explicit=True) - at
-        elif not tag or tag in (ITEM_END, SEQUENCE_END):
+        elif not tag or tag in _DELIMITERS:
             return position
         else:
             vr, at, length = _strange(data, position, length, (tag, have, size, found))
@@ -178,7 +180,7 @@ def _walk_implicit(data: Buffer, position: int, have: int, size: int, found: dic
         tag = group << 16 | element
         vr = known(tag)
         if vr is None:
-            if not tag or tag in (ITEM_END, SEQUENCE_END):
+            if not tag or tag in _DELIMITERS:
                 return position
             vr = standard_vr(tag)
         at = position + 8
@@ -250,9 +252,8 @@ def _past_element(data: Buffer, position: int, have: int, *, explicit: bool) -> 
     group, element, code, short = _EXPLICIT(data, position)
     length = _LENGTH(data, position + 4)[0]
     if group == 0xFFFE:
-        if element != 0xE00D:
-            raise Odd(f"an item is not closed at byte {position}")
-        return position + 8, _Step.END
+        # Some writers do not close an item; the next one, or the end of the sequence, does.
+        return position + 8 if element == 0xE00D else position, _Step.END
     at = position + 8
     if explicit and code in LONG:
         if at + 4 > have:

@@ -166,6 +166,14 @@ def test_codestreams_tell_where_frames_begin(start: bytes) -> None:
     assert told == []
 
 
+def test_codestreams_tell_where_frames_end() -> None:
+    parts = [b"aaaa", b"a\xff\xd9\0", b"bb\xff\xd9"]
+
+    _, frames, told = found(a_file(*image(frames=2), encapsulated(*parts), syntax=JPEG))
+
+    assert (frames, told) == ([b"aaaaa\xff\xd9\0", b"bb\xff\xd9"], [])
+
+
 def test_a_single_frame_is_all_fragments() -> None:
     _, frames, _ = found(a_file(*image(), encapsulated(b"ab", b"cd", b"ef"), syntax=JPEG))
 

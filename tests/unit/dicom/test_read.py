@@ -8,7 +8,7 @@ import pytest
 from imagebank.dicom import read
 from imagebank.dicom.dicomjson import to_json
 from imagebank.dicom.read import Converted, normalise, open_header
-from imagebank.dicom.scan import Header, More
+from imagebank.dicom.scan import Header, More, Odd, scan
 from imagebank.errors import Invalid
 from samples import sample_data
 from unit.dicom.dicom_bytes import (
@@ -142,3 +142,21 @@ def test_a_sequence_without_items_is_refused() -> None:
 
     with pytest.raises(Invalid, match="sequence"):
         normalise(data)
+
+
+def test_odd_nesting_that_pydicom_understands_is_read_through_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = a_file(sequence(0x00400275, item(value(0x00400007, "LO", "x"), defined=False), defined=False))
+    real = scan
+    answers = iter([Odd("odd nesting")])
+
+    def scan_once(data: bytes, *, size: int | None = None) -> Header:
+        if answer := next(answers, None):
+            raise answer
+        return real(data, size=size)
+
+    monkeypatch.setattr(read, "scan", scan_once)
+    opened = open_header(plain)
+
+    assert isinstance(opened, Converted)
+    assert opened.transfer_syntax == EXPLICIT
+    assert to_json(opened.data, opened.header, bulk=None) == to_json(plain, real(plain), bulk=None)

@@ -242,6 +242,17 @@ def test_a_file_with_a_head_but_no_preamble_is_read() -> None:
     assert header.elements.keys() == scan(a_file()).elements.keys()
 
 
+def test_items_that_are_not_closed_end_where_the_next_begins() -> None:
+    step = value(0x00400007, "LO", "x")
+    unclosed = item(step, defined=False)[:-8]
+    data = a_file(sequence(0x00400275, unclosed, unclosed, defined=False), value(0x00400280, "ST", "after"))
+
+    found = to_json(data, scan(data), bulk=None)
+
+    assert found["00400275"]["Value"] == [{"00400007": {"vr": "LO", "Value": ["x"]}}] * 2
+    assert found["00400280"]["Value"] == ["after"]
+
+
 def nested(depth: int, *, defined: bool) -> bytes:
     inner = value(0x00400007, "LO", "x")
     for _ in range(depth):
