@@ -164,7 +164,7 @@ class _Entry:
             item.digest,
             item.description.uid,
         )
-        self.results[index] = Entered(Outcome.QUARANTINED, (), number)
+        self.results[index] = Entered(Outcome.QUARANTINED, (), number, reason)
 
     def _grow_study(self, row: StudyRow | None, family: Mapping[int, Kept]) -> _Place:
         branch = Branch.of_row(row.json, row.origins) if row else Branch()
