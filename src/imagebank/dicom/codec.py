@@ -139,7 +139,9 @@ def _jpeg2000(data: bytes, layout: Layout) -> Frame:
     _compare(found, layout)
     # Left to themselves, the codecs give planes where the codestream has no colour transform.
     planar = False if layout.samples == 3 else None
-    if found.is_high_throughput:
+    # OpenJPH is ten times faster, but lets a lossy sample that overshoots wrap around: white turns black.
+    is_exact = layout.transfer_syntax in (HTJ2K, HTJ2K_RPCL) and found.is_lossless
+    if is_exact and found.is_high_throughput:
         known = imagecodecs.htj2k_decode(data, planar=planar)
     else:
         known = imagecodecs.jpeg2k_decode(data, planar=planar, numthreads=1)

@@ -88,6 +88,19 @@ def jpeg2000(data: bytes | memoryview) -> Header:
         columns=right - left,
         samples=samples,
         precision=(depth & 0x7F) + 1,
+        is_lossless=_is_reversible(data, start + 2),
         # ISO 15444-15: bit 14 of Rsiz announces the capabilities marker of high throughput.
         is_high_throughput=bool(capabilities & 0x4000),
     )
+
+
+def _is_reversible(data: bytes, at: int) -> bool:
+    """Whether the default coding style has the 5/3 wavelet, whose samples never leave their range (A.6.1)."""
+    for _ in range(_JPEG_MARKERS):
+        marker, size = data[at : at + 2], int.from_bytes(data[at + 2 : at + 4], "big")
+        if marker == b"\xff\x52":
+            return data[at + 13 : at + 14] == b"\1"
+        if marker in (b"\xff\x90", b"") or size < 2:
+            return False
+        at += 2 + size
+    return False

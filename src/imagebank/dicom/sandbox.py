@@ -6,6 +6,7 @@ file, has a bounded address space, and its answers are parsed as plain bytes: ne
 
 import importlib
 import logging
+import signal
 import socket
 import struct
 import subprocess
@@ -254,6 +255,8 @@ def _judge(answer: tuple[int, dict[str, Any], memoryview]) -> tuple[dict[str, An
 
 def serve(channel: int, modules: Sequence[str], memory_bytes: int, cpu_s: int) -> None:
     """The child: become warm, give up every right, answer requests until the parent goes away."""
+    # Ctrl-C reaches the whole group; the parent decides when we end.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     stream = socket.socket(fileno=channel)
     tasks = {name: importlib.import_module(name) for name in modules}
     for module in tasks.values():

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from numpy.typing import NDArray
+from openjpeg.utils import decode as openjpeg_decode
 
 from imagebank.dicom import codec, codestream
 from imagebank.dicom.layout import EXPLICIT, HTJ2K, J2K, JPEG_BASELINE, NATIVE, RLE, Layout, frames_of, layout_of
@@ -77,6 +78,15 @@ def test_lossless_jpeg_is_what_dcmtk_decodes(file: Path, tmp_path: Path) -> None
     np.testing.assert_array_equal(cells, reference(dcmtk_decoded(file, tmp_path)))
 
 
+@pytest.mark.parametrize("file", [f for f in images() if f.parent.name == "htj2k"], ids=name)
+def test_high_throughput_is_what_openjpeg_decodes(file: Path) -> None:
+    data, header = normalise(file.read_bytes())
+    (frame,) = frames_of(data, header, layout_of(data, header))
+    cells, _ = decoded(file)
+
+    np.testing.assert_array_equal(cells[0], openjpeg_decode(frame))
+
+
 @pytest.mark.parametrize("process", ["51", "53", "55"])
 def test_twelve_bit_jpeg_is_near_what_dcmtk_decodes(process: str, tmp_path: Path) -> None:
     file = next(f for f in images() if f.name.endswith(f"1.2.840.10008.1.2.4.{process}.dcm"))
@@ -119,6 +129,15 @@ def test_what_is_encoded_reversibly_comes_back(target: str, cells: NDArray[Any],
     assert back.cells.dtype == cells.dtype
     assert back.photometric == plain.photometric
     np.testing.assert_array_equal(back.cells, cells)
+
+
+@pytest.mark.parametrize("colour", ["RGB", "YBR_FULL"])
+def test_openjpeg_decodes_our_high_throughput(colour: str) -> None:
+    cells = np.random.default_rng(5).integers(0, 256, (33, 47, 3), dtype=np.uint8)
+    plain = replace(layout_for(cells), photometric=colour)
+    data, _ = codec.encode(codec.Frame(cells, colour), plain, HTJ2K)
+
+    np.testing.assert_array_equal(openjpeg_decode(data), cells)
 
 
 @pytest.mark.parametrize("target", ENCODED)
