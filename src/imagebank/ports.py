@@ -158,7 +158,7 @@ class Transaction(Protocol):
     def end_session(self, digest: bytes) -> None: ...
 
     def put_link(self, digest: bytes, session: Session) -> None:
-        """A sign-in link, good once and until the session value's `created_at`; using it gives that session's rights."""
+        """A sign-in link, good once until `expires_at`; using it gives that session's rights."""
         ...
 
     def use_link(self, digest: bytes, now: datetime) -> Session | None:

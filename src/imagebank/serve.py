@@ -18,6 +18,7 @@ from granian.server import Server
 from imagebank import app, worker
 from imagebank.dimse.commitment import deliver_commitment
 from imagebank.dimse.server import start as start_dimse
+from imagebank.errors import Unavailable
 from imagebank.settings import Settings, environment
 
 Role = Literal["web", "dimse", "worker"]
@@ -84,6 +85,17 @@ def address(text: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
+def _check_free(listener: str) -> None:
+    """Look first: servers that share a port would take each other's callers."""
+    host, port = address(listener)
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise Unavailable(f"{listener} cannot be used: {error.strerror}; is another server running there?") from None
+
+
 class Supervisor:
     """Holds the role processes: starts them, starts one again that died, and ends them in good order."""
 
@@ -94,7 +106,12 @@ class Supervisor:
         self._stop = threading.Event()
 
     def start(self) -> None:
-        """Start every role; returns when DIMSE listens and the web server is ready. Raises RuntimeError."""
+        """Start every role; returns when DIMSE listens and the web server is ready.
+
+        Raises Unavailable when an address is taken or a part does not come up.
+        """
+        for listener in (self._settings.dimse, self._settings.http):
+            _check_free(listener)
         # The first process to open the bank makes its key and its tables; the others find them.
         with app.opened(self._settings):
             pass
@@ -112,14 +129,14 @@ class Supervisor:
         deadline = time.monotonic() + _START_S
         while time.monotonic() < deadline and not self._stop.is_set():
             if any(child.poll() is not None for child in self._children.values()):
-                raise RuntimeError("a part of the server ended while it started; its message stands above")
+                raise Unavailable("a part of the server ended while it started; its message stands above")
             try:
                 with socket.create_connection(address(listener), timeout=1):
                     return
             except OSError:
                 time.sleep(0.05)
         if not self._stop.is_set():
-            raise RuntimeError(f"nothing answers on {listener}")
+            raise Unavailable(f"nothing answers on {listener}")
 
     def watch(self) -> int:
         """Stay until asked to stop; the exit status. A role that dies is started again, a few times a minute."""

@@ -128,7 +128,7 @@ class SQLTransaction:
     def use_link(self, digest: bytes, now: datetime) -> Session | None:
         links = tables.link
         row = self._connection.execute(
-            delete(links).where(links.c.digest == digest, links.c.created_at >= micros(now)).returning(links)
+            delete(links).where(links.c.digest == digest, links.c.expires_at > micros(now)).returning(links)
         ).one_or_none()
         if row is None:
             return None
