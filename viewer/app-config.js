@@ -130,7 +130,7 @@
     extensions: [extension],
     modes: [],
     customizationService: { global: { 'ohif.tours': { $set: [] } } },
-    showStudyList: true,
+    showStudyList: false, // ours keeps typed names out of addresses, and knows what the viewer can bear
     maxNumberOfWebWorkers: 3,
     showWarningMessageForCrossOrigin: false,
     showCPUFallbackMessage: true,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 PAGE_POLICY = (
@@ -81,9 +81,12 @@ def viewer_routes(folder: Path) -> list[BaseRoute]:
 
 def _answer(files: Mapping[str, ViewerFile], request: Request) -> Response:
     path = request.path_params["path"]
+    if not path:
+        # OHIF's own study list would put typed names into the address; ours does not.
+        return RedirectResponse("/", HTTPStatus.SEE_OTHER, _GUARDS)
     file = files.get(path)
     if file is None:
-        if Path(path).suffix in _TYPES and path:
+        if Path(path).suffix in _TYPES:
             return PlainTextResponse("There is no such file.", HTTPStatus.NOT_FOUND, _GUARDS)
         # A page of the viewer's own, such as /viewer/viewer?StudyInstanceUIDs=…: its script reads the address.
         file = files.get(_INDEX)

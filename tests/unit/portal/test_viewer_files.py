@@ -31,12 +31,18 @@ def browser(tmp_path: Path) -> Browser:
     return Browser(app)
 
 
-@pytest.mark.parametrize("path", ["", "viewer?StudyInstanceUIDs=1.2.3", "notfoundstudy", "viewer/1.2.3"])
+@pytest.mark.parametrize("path", ["viewer?StudyInstanceUIDs=1.2.3", "notfoundstudy", "viewer/1.2.3"])
 def test_what_is_no_file_is_a_page_of_the_viewer(browser: Browser, path: str) -> None:
     answer = browser.get(f"/viewer/{path}")
 
     assert answer.text == "this is index.html"
     assert answer.headers["cache-control"] == "no-store"
+
+
+def test_the_study_list_is_ours(browser: Browser) -> None:
+    answer = browser.get("/viewer/")
+
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
 
 
 @pytest.mark.parametrize("name", ["x.js", "x.css", "x.wasm", "x.woff2", "x.png", "x.js.map", "assets/x.svg"])
