@@ -170,6 +170,16 @@ def test_a_video_plays_from_any_place(site: Site) -> None:
     assert part[1] == whole.content
 
 
+def test_a_report_is_shown_in_words_and_without_any_script(site: Site) -> None:
+    page = get(site, f"{where(SR)}/rendered", "text/html")
+    text = get(site, f"{where(SR)}/rendered", "text/plain")
+
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert "<article>" in page.text
+    assert "sandbox" in page.headers["content-security-policy"]
+    assert "<" not in text.text.split("\n")[0]
+
+
 # WADO-URI
 
 
@@ -189,6 +199,7 @@ def by_uri(site: Site, name: str = "", status: int = 200, **parameters: Any) -> 
         (CINE, "application/dicom; transfer-syntax=1.2.840.10008.1.2.1"),
         (VIDEO, "application/dicom; transfer-syntax=1.2.840.10008.1.2.4.102"),
         (PDF, "application/dicom; transfer-syntax=1.2.840.10008.1.2.1"),
+        (SR, "text/html"),
     ],
 )
 def test_a_uri_gives_what_suits_the_object(site: Site, name: str, kind: str) -> None:

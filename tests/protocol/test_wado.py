@@ -179,6 +179,28 @@ def test_a_study_of_several_syntaxes_goes_out_in_one(site: Site) -> None:
     assert "1 instances cannot be given" in some.headers["warning"]
 
 
+def test_pixels_that_cannot_be_decoded_leave_as_they_are_stored(site: Site) -> None:
+    path = sample_data() / "malformed/JPEG2000-embedded-sequence-delimiter.dcm"
+    where = kept(site, path)
+
+    assert get(site, where, "application/dicom").content == path.read_bytes()
+    get(site, where, f"application/dicom; transfer-syntax={EXPLICIT}", 406)
+    get(site, f"{where}/frames/1", OCTETS, 406)
+    get(site, f"{where}/rendered", "*/*", 406)
+
+
+def test_a_data_set_without_a_file_leaves_with_the_head_of_one(site: Site) -> None:
+    file = a_file()
+    bare = file[file.index(b"\x08\x00\x05\x00") :]
+    keep(site.bank, bare)
+
+    answer = get(site, url_of(file), "application/dicom")
+
+    assert answer.content.endswith(bare)
+    assert syntax_of(answer.content) == EXPLICIT
+    assert syntax_of(get(site, url_of(file), f"application/dicom; transfer-syntax={J2K}").content) == J2K
+
+
 def test_what_the_caller_has_is_not_sent_again(site: Site) -> None:
     for path in (f"/studies/{STUDY}", f"{url_of(FILES[0])}/frames/1", f"{url_of(FILES[0])}/rendered"):
         first = get(site, path, "*/*")

@@ -80,6 +80,14 @@ class Call:
         await run_in_threadpool(retrieve.reading, self.bank, self.principal, instances, way, self.address)
 
 
+def produced(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Make a form of stored bytes. Raises NotAcceptable where they cannot be decoded: the question was right."""
+    try:
+        return function(*args, **kwargs)
+    except (Invalid, Unsupported) as error:
+        raise NotAcceptable(str(error)) from error
+
+
 def instance_url(base: str, instance: Instance) -> str:
     """Where an instance is retrieved."""
     return f"{base}/studies/{instance.study}/series/{instance.series}/instances/{instance.uid}"

@@ -11,7 +11,7 @@ from imagebank.dicom.layout import DECODABLE, NATIVE
 from imagebank.dicom.scan import EXPLICIT_LE
 from imagebank.dicom.transcode import TARGETS
 from imagebank.dicomweb.accept import Offer
-from imagebank.dicomweb.edge import CACHING, QUICK_BYTES, Call
+from imagebank.dicomweb.edge import CACHING, QUICK_BYTES, Call, produced
 from imagebank.dicomweb.streaming import Piece, multipart, related, related_type
 from imagebank.dicomweb.tables import FRAME_TYPES, OCTETS, TYPE_OF_SYNTAX
 from imagebank.dicomweb.wado import entity_tag
@@ -108,5 +108,5 @@ def _parts(
 
 def _frames(call: Call, instance: Instance, numbers: Sequence[int], syntax: Uid, *, is_stored: bool) -> Iterator[bytes]:
     if is_stored:
-        return (retrieve.frame(call.bank, instance, number) for number in numbers)
-    return iter(retrieve.frames_in(call.bank, instance, numbers, syntax))
+        return (produced(retrieve.frame, call.bank, instance, number) for number in numbers)
+    return iter(produced(retrieve.frames_in, call.bank, instance, numbers, syntax))

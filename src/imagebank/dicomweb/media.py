@@ -28,6 +28,18 @@ DOCUMENT_TYPES: Final[Mapping[Uid, str]] = MappingProxyType(
 """Encapsulated documents and what is in them."""
 
 
+TEXT_TYPES: Final = ("text/html", "text/plain")
+"""What reports are shown as; the first is the default."""
+
+# Structured reports with key object selections, and presentation states (PS3.6 annex A).
+_TEXTS: Final = (f"{_STORAGE}88.", f"{_STORAGE}11.")
+
+
+def is_text(instance: Instance) -> bool:
+    """Whether it says something in words."""
+    return instance.sop_class.startswith(_TEXTS)
+
+
 def media_type_of(instance: Instance) -> str:
     """What a document or a video is given as; empty for anything else."""
     if instance.sop_class in DOCUMENT_TYPES:

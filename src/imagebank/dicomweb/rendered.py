@@ -8,15 +8,15 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from imagebank.actions import retrieve
-from imagebank.dicom import render
-from imagebank.dicomweb.accept import Offer
-from imagebank.dicomweb.edge import CACHING, Call, instance_url
+from imagebank.dicom import document, render
+from imagebank.dicomweb.accept import NotAcceptable, Offer
+from imagebank.dicomweb.edge import CACHING, Call, instance_url, produced
 from imagebank.dicomweb.frames import numbers_of
-from imagebank.dicomweb.media import media, media_type_of
+from imagebank.dicomweb.media import TEXT_TYPES, is_text, media, media_type_of
 from imagebank.dicomweb.streaming import Piece, related
 from imagebank.dicomweb.tables import VIDEO
 from imagebank.dicomweb.wado import entity_tag
-from imagebank.errors import BankError, Invalid, NotFound
+from imagebank.errors import Invalid, NotFound
 from imagebank.http.ranges import has_it, not_modified, ranged
 from imagebank.model.imaging import Instance
 
@@ -29,6 +29,9 @@ SHOWN_INLINE: Final[Mapping[str, str]] = {
     "Cache-Control": CACHING,
     "Vary": "Accept",
 }
+
+
+_SANDBOXED: Final = "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'self'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,8 @@ async def show(call: Call, instance: Instance, wish: Wish) -> Response:
     if kind:
         call.prefers.require([Offer(kind)])
         return await _media(call, instance, kind)
+    if is_text(instance):
+        return await _text(call, instance)
     if not is_picture(instance):
         raise NotFound("there is nothing to see in this object; retrieve it as DICOM")
     offer = call.prefers.require(picture_offers(forms=[False, True]))
@@ -133,8 +138,8 @@ async def _each(call: Call, wanted: Sequence[tuple[Instance, render.Rendering]],
 def _parts(call: Call, wanted: Sequence[tuple[Instance, render.Rendering]]) -> Iterator[Piece]:
     for instance, rendering in wanted:
         try:
-            picture = retrieve.picture(call.bank, instance, rendering)
-        except BankError:
+            picture = produced(retrieve.picture, call.bank, instance, rendering)
+        except NotAcceptable:
             # One picture that cannot be painted must not take the others with it.
             if len(wanted) == 1:
                 raise
@@ -154,7 +159,7 @@ async def painted(
         await call.reading([], "rendered")
         return not_modified(etag, headers)
     await call.reading([instance], "rendered")
-    picture = await run_in_threadpool(retrieve.picture, call.bank, instance, rendering)
+    picture = await run_in_threadpool(produced, retrieve.picture, call.bank, instance, rendering)
     return Response(picture, 200, {**headers, "Content-Type": rendering.media_type})
 
 
@@ -165,10 +170,24 @@ async def _media(call: Call, instance: Instance, kind: str) -> Response:
     headers = dict(SHOWN_INLINE)
     if kind not in ("application/pdf", "video/mp4", "video/mpeg"):
         # What might hold scripts opens in a world of its own (CDA, and whatever is called so).
-        headers["Content-Security-Policy"] = (
-            "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'self'"
-        )
+        headers["Content-Security-Policy"] = _SANDBOXED
     return ranged(call.request, content.size, etag, kind, content.read, headers)
+
+
+async def _text(call: Call, instance: Instance) -> Response:
+    """A report, a selection of images or a presentation state in words."""
+    offer = call.prefers.require([Offer(name, is_usual=name == TEXT_TYPES[0]) for name in TEXT_TYPES])
+    await call.reading([instance], "rendered")
+    attributes = await run_in_threadpool(retrieve.attributes, call.bank, instance)
+    if offer.name == "text/plain":
+        words = document.plain(attributes)
+    else:
+        body = document.html(attributes)
+        words = (
+            f"<!doctype html>\n<html><head><meta charset=utf-8><title>Report</title></head><body>{body}</body></html>\n"
+        )
+    headers = {**SHOWN_INLINE, "Content-Security-Policy": _SANDBOXED}
+    return Response(words, 200, {**headers, "Content-Type": f"{offer.name}; charset=utf-8"})
 
 
 async def retrieve_thumbnail(call: Call) -> Response:

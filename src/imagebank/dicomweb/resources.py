@@ -6,11 +6,11 @@ from typing import Final
 
 from imagebank.dicom.render import MEDIA_TYPES as PICTURES
 from imagebank.dicomweb import rendered, wado_uri
-from imagebank.dicomweb.media import DOCUMENT_TYPES
+from imagebank.dicomweb.media import DOCUMENT_TYPES, TEXT_TYPES
 from imagebank.dicomweb.tables import DICOM, FRAME_TYPES, JSON, OCTETS, READ_STATUS, RELATED, STORE_STATUS
 
 _SEARCH_PARAMETERS: Final = ("fuzzymatching", "includefield", "limit", "offset", "{attribute}")
-_SHOWN: Final = (*PICTURES, *sorted({*DOCUMENT_TYPES.values(), "video/mp4", "video/mpeg"}))
+_SHOWN: Final = (*PICTURES, *sorted({*DOCUMENT_TYPES.values(), *TEXT_TYPES, "video/mp4", "video/mpeg"}))
 _FILES: Final = (f'{RELATED}; type="{DICOM}"', f'{RELATED}; type="{OCTETS}"')
 _FRAMES: Final = tuple(f'{RELATED}; type="{name}"' for name in FRAME_TYPES)
 

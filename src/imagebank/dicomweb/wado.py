@@ -2,18 +2,20 @@
 
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
+from itertools import chain
 from typing import Any, Final
 
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from imagebank.actions import retrieve
+from imagebank.dicom import part10
 from imagebank.dicom.scan import EXPLICIT_LE
 from imagebank.dicom.transcode import TARGETS
 from imagebank.dicomweb.accept import NotAcceptable, Offer
-from imagebank.dicomweb.edge import CACHING, Call, instance_url
+from imagebank.dicomweb.edge import CACHING, Call, instance_url, produced
 from imagebank.dicomweb.streaming import Piece, related, streamed
 from imagebank.dicomweb.tables import DICOM, NEVER_SENT, OCTETS
-from imagebank.errors import BankError
 from imagebank.http.ranges import has_it, not_modified, ranged
 from imagebank.model.imaging import Instance, Pixels
 from imagebank.model.uid import Uid
@@ -94,51 +96,50 @@ def _chosen(call: Call, instances: Sequence[Instance], *, is_single: bool) -> li
 
 async def one_file(call: Call, instance: Instance, syntax: Uid, headers: dict[str, str]) -> Response:
     """One instance alone, without multipart; as stored also by byte ranges."""
-    content_type = f"{DICOM}; transfer-syntax={syntax}"
-    etag = entity_tag([(instance.digest.value, syntax)])
     named = {**headers, "Content-Disposition": f'attachment; filename="{instance.uid}.dcm"'}
-    if syntax == instance.transfer_syntax and is_sendable(instance):
+    if not is_stored_form(instance, syntax):
+        if has_it(call.request, entity_tag([(instance.digest.value, syntax)])):
+            return not_modified(entity_tag([(instance.digest.value, syntax)]), named)
+        syntax, content = await run_in_threadpool(_given, call, instance, syntax)
+        etag = entity_tag([(instance.digest.value, syntax)])
+        return await streamed(content, f"{DICOM}; transfer-syntax={syntax}", {**named, "ETag": etag})
 
-        def read(start: int, end: int) -> Iterator[bytes]:
-            return retrieve.stored(call.bank, instance, start, end)
+    def read(start: int, end: int) -> Iterator[bytes]:
+        return retrieve.stored(call.bank, instance, start, end)
 
-        return ranged(call.request, instance.location.size, etag, content_type, read, named)
-    if has_it(call.request, etag):
-        return not_modified(etag, named)
-    return await streamed(_content(call, instance, syntax), content_type, {**named, "ETag": etag})
+    etag = entity_tag([(instance.digest.value, syntax)])
+    content_type = f"{DICOM}; transfer-syntax={syntax}"
+    return ranged(call.request, instance.location.size, etag, content_type, read, named)
+
+
+def is_stored_form(instance: Instance, syntax: str) -> bool:
+    return syntax == instance.transfer_syntax and is_sendable(instance)
 
 
 def _parts(call: Call, chosen: Sequence[tuple[Instance, Offer]]) -> Iterator[Piece]:
     for instance, offer in chosen:
-        syntax = Uid(offer.syntax)
-        content = _content(call, instance, syntax)
-        if len(chosen) > 1 and syntax != instance.transfer_syntax:
-            syntax, content = _convertible(call, instance, syntax)
-        yield (
-            [
-                ("Content-Type", f"{DICOM}; transfer-syntax={syntax}"),
-                ("Content-Location", instance_url(call.base, instance)),
-            ],
-            content,
-        )
+        syntax, content = _given(call, instance, Uid(offer.syntax), is_one_of_many=len(chosen) > 1)
+        location = instance_url(call.base, instance)
+        yield [("Content-Type", f"{DICOM}; transfer-syntax={syntax}"), ("Content-Location", location)], content
 
 
-def _content(call: Call, instance: Instance, syntax: Uid) -> Iterator[bytes]:
-    if syntax == instance.transfer_syntax and is_sendable(instance):
-        yield from retrieve.stored(call.bank, instance)
-    else:
-        yield retrieve.in_syntax(call.bank, instance, syntax)
+def _given(call: Call, instance: Instance, syntax: Uid, *, is_one_of_many: bool = False) -> tuple[Uid, Iterator[bytes]]:
+    """A file in the wanted transfer syntax, or, when its pixels turn out not to be decodable, as it is stored.
 
-
-def _convertible(call: Call, instance: Instance, syntax: Uid) -> tuple[Uid, Iterator[bytes]]:
-    """One instance of many, converted; as it is stored when it turns out that its pixels cannot be decoded.
-
-    The answer's status has gone by then. A whole object under its true name helps more than a hole.
+    The latter where the caller named no syntax (PS3.18 8.7.3.4), and in the middle of a longer answer, whose status
+    has gone by then: a whole object under its true name helps more than a hole. Raises NotAcceptable otherwise.
     """
+    if is_stored_form(instance, syntax):
+        return syntax, retrieve.stored(call.bank, instance)
+    if syntax == instance.transfer_syntax and syntax not in NEVER_SENT:
+        # A data set that came without a file gets the head of one.
+        head = part10.wrap(b"", sop_class=instance.sop_class, sop_uid=instance.uid, transfer_syntax=syntax)
+        return syntax, chain([head], retrieve.stored(call.bank, instance))
     try:
-        return syntax, iter([retrieve.in_syntax(call.bank, instance, syntax)])
-    except BankError:
-        if not is_sendable(instance):
+        return syntax, iter([produced(retrieve.in_syntax, call.bank, instance, syntax)])
+    except NotAcceptable:
+        unnamed = [Offer(DICOM, is_related=form) for form in (True, False)]
+        if not is_sendable(instance) or not (is_one_of_many or call.prefers.best(unnamed)):
             raise
         return instance.transfer_syntax, retrieve.stored(call.bank, instance)
 

@@ -10,7 +10,7 @@ from imagebank.dicom import render
 from imagebank.dicom.scan import EXPLICIT_LE
 from imagebank.dicomweb.accept import NotAcceptable, Offer, preferences
 from imagebank.dicomweb.edge import CACHING, Call
-from imagebank.dicomweb.media import media_type_of
+from imagebank.dicomweb.media import TEXT_TYPES, is_text, media_type_of
 from imagebank.dicomweb.rendered import Wish, is_picture, picture_offers, show
 from imagebank.dicomweb.tables import DICOM
 from imagebank.dicomweb.wado import file_offers, one_file
@@ -42,12 +42,20 @@ async def retrieve_by_uri(call: Call) -> Response:
     wish = call.parameter("contentType")
     call = replace(call, prefers=preferences(wish, None) if wish else call.prefers)
     kind = media_type_of(instance)
-    shown = [Offer(kind)] if kind else picture_offers(forms=[False]) if is_picture(instance) else []
+    shown = _shown(instance, kind)
     files = [Offer(DICOM)]
     offer = call.prefers.require(shown + files if _is_shown_first(instance, kind) else files + shown)
     if offer.name != DICOM:
         return await show(call, instance, Wish(_rendering(call, instance), ()))
     return await _file(call, instance)
+
+
+def _shown(instance: Instance, kind: str) -> list[Offer]:
+    if kind:
+        return [Offer(kind)]
+    if is_text(instance):
+        return [Offer(name, is_usual=name == TEXT_TYPES[0]) for name in TEXT_TYPES]
+    return picture_offers(forms=[False]) if is_picture(instance) else []
 
 
 def _uid(call: Call, name: str) -> Uid:
@@ -58,8 +66,8 @@ def _uid(call: Call, name: str) -> Uid:
 
 
 def _is_shown_first(instance: Instance, kind: str) -> bool:
-    """PS3.18 9.1.2.1.3: a single frame is shown, a loop or a video is given as DICOM."""
-    return not kind and instance.pixels is not None and instance.pixels.frames == 1
+    """PS3.18 9.1.2.1.3: a report or a single frame is shown, a loop or a video is given as DICOM."""
+    return is_text(instance) or (not kind and instance.pixels is not None and instance.pixels.frames == 1)
 
 
 async def _file(call: Call, instance: Instance) -> Response:
