@@ -178,6 +178,13 @@ def series_metadata(bank: Bank, series: Uid, scope: Scope) -> bytes:
 
 def picture(bank: Bank, instance: Instance, rendering: render.Rendering) -> bytes:
     """One frame, or the whole loop as GIF, as a picture. Raises Unsupported for an object without pixels."""
-    if instance.pixels is None:
+    pixels = instance.pixels
+    if pixels is None:
         raise Invalid("the object has no pixel data to show")
-    return render.render(bank.sandbox, file(bank, instance), rendering)
+    if not pixels.direct:
+        return render.render(bank.sandbox, file(bank, instance), rendering)
+    # A cine of gigabytes is not read for the sake of one frame.
+    numbers = render.frames_to_paint(rendering, pixels.frames, pixels.rows * pixels.columns * pixels.samples)
+    shown = [frame(bank, instance, number) for number in numbers]
+    before = bank.blobs.read(instance.location, 0, pixels.offset)
+    return render.render(bank.sandbox, render.Parts(before, shown, numbers), rendering)

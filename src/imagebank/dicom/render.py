@@ -104,7 +104,7 @@ def render(sandbox: Sandbox, source: bytes | Parts, rendering: Rendering) -> byt
         data, header = normalise(source)
         layout = layout_of(data, header)
         _refuse_video(layout.transfer_syntax)
-        numbers = _wanted(rendering, frame_count(data, header), layout.pixels * layout.samples)
+        numbers = frames_to_paint(rendering, frame_count(data, header), layout.pixels * layout.samples)
         found = pixel_element(header)
         assert found is not None
         parts = Parts(data[: found[1].offset], frames_of(data, header, layout, numbers), numbers)
@@ -136,7 +136,7 @@ def _leading(header: bytes) -> tuple[Header, int]:
     raise Invalid("the header does not end where its pixel data begins")
 
 
-def _wanted(rendering: Rendering, count: int, cells: int) -> tuple[int, ...]:
+def frames_to_paint(rendering: Rendering, count: int, cells: int) -> tuple[int, ...]:
     """The frames to paint. A long or large loop is thinned evenly; the child slows it down by as much."""
     if rendering.frames:
         return rendering.frames if rendering.media_type == "image/gif" else rendering.frames[:1]
