@@ -11,12 +11,14 @@ import msgspec
 
 from imagebank.bank import Bank
 from imagebank.dicom.describe import describe
-from imagebank.dicom.digest import digest_of
+from imagebank.dicom.digest import digest_of, digest_of_stream
 from imagebank.errors import BankError, Conflict, Invalid, Mismatch, OutOfSpace, Unavailable
-from imagebank.model.imaging import Description, Kept, Outcome, Receipt, Source
+from imagebank.model.imaging import Description, Digest, Kept, Outcome, Receipt, Source
 from imagebank.model.note import Note
 from imagebank.model.uid import Uid
 from imagebank.ports import Entered
+
+_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +55,8 @@ def _place(bank: Bank, arrival: Arrival, source: Source, only_study: Uid | None)
             raise Invalid(f"larger than the {bank.settings.max_instance_bytes} bytes that this bank takes")
         with _view(arrival) as data:
             description = describe(data, size=arrival.size, catalogue=bank.catalogue, organization=source.organization)
-            content_digest = digest_of(data[description.dataset_offset :])
-            digest = digest_of(data) if arrival.has_own_header else content_digest
+        content_digest = _digest(arrival, description.dataset_offset)
+        digest = _digest(arrival, 0) if arrival.has_own_header else content_digest
     except (OutOfSpace, Unavailable):
         raise
     except BankError as error:
@@ -69,6 +71,16 @@ def _place(bank: Bank, arrival: Arrival, source: Source, only_study: Uid | None)
     arrival.content.seek(0)
     location = bank.blobs.write(arrival.content, arrival.size, msgspec.json.encode(note))
     return Kept(description, location, digest, content_digest, source, received_at, arrival.name)
+
+
+def _digest(arrival: Arrival, start: int) -> Digest:
+    """The digest of an arrival from byte `start` on."""
+    if isinstance(arrival.content, io.BytesIO):
+        with arrival.content.getbuffer() as view:
+            return digest_of(view[start:])
+    # Read and not mapped: every page of a map that was touched counts as memory of this process.
+    arrival.content.seek(start)
+    return digest_of_stream(iter(lambda: arrival.content.read(_BLOCK), b""))
 
 
 @contextmanager
