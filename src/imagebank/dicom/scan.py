@@ -36,6 +36,8 @@ TRANSFER_SYNTAX: Final = 0x00020010
 
 _EXPLICIT: Final = struct.Struct("<HH2sH").unpack_from
 _LENGTH: Final = struct.Struct("<I").unpack_from
+_STRAYS: Final = frozenset(bytes.fromhex(f"feff{element}00000000") for element in ("00e0", "0de0", "dde0"))
+_MAX_STRAYS: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +144,19 @@ def _require_plausible(data: Buffer, *, explicit: bool) -> None:
 def _top_level(data: Buffer, offset: int, have: int, size: int, found: dict[int, Raw], *, explicit: bool) -> list[str]:
     """Walk the data set; the warnings about how it ends."""
     position = walk(data, offset, have, size, found, explicit=explicit)
+    strays = 0
+    while bytes(data[position : position + 8]) in _STRAYS and strays < _MAX_STRAYS:
+        strays += 1
+        position = walk(data, position + 8, have, size, found, explicit=explicit)
+    warnings = ["delimiters that belong to no sequence were passed over"] if strays else []
+    return warnings + _rest(data, offset, (position, have, size), found, explicit=explicit)
+
+
+def _rest(
+    data: Buffer, offset: int, place: tuple[int, int, int], found: dict[int, Raw], *, explicit: bool
+) -> list[str]:
+    """What is wrong with what follows the last element, in words. Raises Invalid when it is no mere padding."""
+    position, have, size = place
     if position > size:
         return _overrun(data, offset, size, found, explicit=explicit)
     if have < size and position + 8 > have:
