@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.progress import (
     BarColumn,
     DownloadColumn,
-    MofNCompleteColumn,
     Progress,
     TextColumn,
     TimeRemainingColumn,
@@ -69,17 +68,16 @@ def _once(bank: Bank, wish: Wish, source: Source, journal: Journal, console: Con
     with Progress(
         TextColumn("[progress.description]{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("files"),
+        TextColumn("{task.fields[files]} files"),
         DownloadColumn(),
         TransferSpeedColumn(),
         TimeRemainingColumn(),
         console=console,
     ) as progress:
-        task = progress.add_task("importing", total=sum(found.size for found in files))
+        task = progress.add_task("importing", total=sum(found.size for found in files), files=f"0/{len(files)}")
 
         def show(tally: Tally) -> None:
-            progress.update(task, completed=tally.bytes_done)
+            progress.update(task, completed=tally.bytes_done, files=f"{tally.files_done}/{tally.files_total}")
 
         return bring_in(bank, files, source, journal, show)
 

@@ -100,7 +100,7 @@ def _view(arrival: Arrival) -> Iterator[memoryview]:
 def _receipt(kept: Kept, entered: Entered) -> Receipt:
     if entered.outcome is not Outcome.QUARANTINED:
         return _about(kept.description, entered.outcome, kept.name, entered.warnings)
-    error = Conflict(f"{entered.reason}; this copy is safe in quarantine as number {entered.quarantine}")
+    error = Conflict(f"{entered.reason}; this copy is safe in quarantine")
     receipt = _about(kept.description, entered.outcome, kept.name, entered.warnings)
     return replace(receipt, error=error, quarantine=entered.quarantine)
 
