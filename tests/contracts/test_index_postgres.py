@@ -17,7 +17,8 @@ class TestPostgresIndex(IndexContract):
 
 
 class TestPostgresMatching(MatchingContract):
-    @pytest.fixture
-    def address(self, postgres: str) -> Iterator[str]:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def address(cls, postgres: str) -> Iterator[str]:
         with fresh_database(postgres) as address:
             yield address

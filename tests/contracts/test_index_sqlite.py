@@ -15,6 +15,7 @@ class TestSQLiteIndex(IndexContract):
 
 
 class TestSQLiteMatching(MatchingContract):
-    @pytest.fixture
-    def address(self, tmp_path: Path) -> str:
-        return f"sqlite:///{tmp_path / 'index.db'}"
+    @pytest.fixture(scope="class")
+    @classmethod
+    def address(cls, tmp_path_factory: pytest.TempPathFactory) -> str:
+        return f"sqlite:///{tmp_path_factory.mktemp('matching') / 'index.db'}"

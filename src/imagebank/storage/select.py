@@ -282,7 +282,8 @@ def _begins_word(dialect: str, word: str) -> ColumnElement[bool]:
 def _text(column: ColumnElement[Any], match: Match, dialect: str) -> ColumnElement[bool]:
     match match:
         case OneOf(values):
-            return one_of(dialect, column, [cut(value) for value in values])
+            # An empty value stands for a missing one in the column, which matches nothing.
+            return one_of(dialect, column, [form for value in values if (form := cut(value))])
         case Like(pattern):
             return _wildcard(column, pattern, dialect)
         case Between():
@@ -326,10 +327,15 @@ def _pattern(group: str) -> Match:
 def _any_name(columns: Sequence[ColumnElement[Any]], match: Match, dialect: str) -> ColumnElement[bool]:
     """Trailing empty components carry no meaning (PS3.5 6.2.1.1): `doe^*` finds the bare `doe`, too."""
     holds = [_text(column, match, dialect) for column in columns]
-    if isinstance(match, Like) and match.pattern.endswith("^*"):
-        bare = _pattern(match.pattern.rstrip("^*"))
-        holds += [_text(column, bare, dialect) for column in columns]
+    if isinstance(match, Like) and (bare := _bare(match.pattern)) not in ("", match.pattern):
+        holds += [_text(column, _pattern(bare), dialect) for column in columns]
     return or_(*holds)
+
+
+def _bare(pattern: str) -> str:
+    while pattern.endswith("^*"):
+        pattern = pattern.removesuffix("^*").rstrip("^")
+    return pattern
 
 
 _RUN: Final = {"sqlite": "*", "postgresql": "%"}
