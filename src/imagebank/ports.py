@@ -239,15 +239,5 @@ class Index(Protocol):
     def close(self) -> None: ...
 
 
-class Sender(Protocol):
-    """Calls a DIMSE peer."""
-
-    def commitment_result(
-        self, device: Device, transaction: Uid, held: Sequence[tuple[Uid, Uid]], failed: Sequence[tuple[Uid, Uid, int]]
-    ) -> None:
-        """Deliver an N-EVENT-REPORT on a new association. Raises Unavailable."""
-        ...
-
-
 Clock = Callable[[], datetime]
 """Tells the time, in UTC. Only `Bank.now` is asked."""

@@ -26,12 +26,19 @@ def select(bank: Bank, selection: Selection, scope: Scope) -> list[Instance]:
     return instances
 
 
-def reading(bank: Bank, principal: Principal, instances: Sequence[Instance], way: str, address: str = "") -> None:
+def reading(
+    bank: Bank,
+    principal: Principal,
+    instances: Sequence[Instance],
+    way: str,
+    address: str = "",
+    right: Right = Right.GET,
+) -> None:
     """Say in the ledger that a caller reads; to be called before the first byte leaves.
 
-    Raises NotAllowed when the caller may not get objects at all.
+    Raises NotAllowed when the caller lacks the right: to get objects, or to have them moved.
     """
-    principal.require(Right.GET)
+    principal.require(right)
     bank.reads.count(principal, instances, way, address)
 
 

@@ -50,9 +50,7 @@ def chosen(bank: Bank, caller: Caller, asked: Retrieval, right: Right) -> list[I
     wanted = target(asked.root, asked.identifier, asked.options)
     instances = _narrowed(wanted, _selected(bank, wanted, caller.principal.scope))
     way = "C-MOVE" if right is Right.MOVE else "C-GET"
-    # The right to move was asked for above; a device that may move need not be one that may get.
-    reader = replace(caller.principal, rights=caller.principal.rights | {Right.GET})
-    retrieve.reading(bank, reader, instances, way, caller.address)
+    retrieve.reading(bank, caller.principal, instances, way, caller.address, right)
     return instances
 
 
