@@ -61,6 +61,13 @@ class CountedReads:
             for study in first:
                 self._counts.setdefault((principal.name, principal.organization, address, way, study), 0)
 
+    def is_known(self, principal: Principal, instances: Iterable[Instance], way: str, address: str) -> bool:
+        """Whether counting this read writes nothing now, because each study's first read stands in the ledger."""
+        with self._lock:
+            return all(
+                (principal.name, principal.organization, address, way, one.study) in self._counts for one in instances
+            )
+
     def flush(self) -> None:
         """Write the counts since the last flush, one event for each reader and study."""
         with self._lock:

@@ -77,7 +77,12 @@ class Call:
 
     async def reading(self, instances: list[Instance], way: str) -> None:
         """Put the read into the ledger, before its first byte. Raises NotAllowed."""
-        await run_in_threadpool(retrieve.reading, self.bank, self.principal, instances, way, self.address)
+        arguments = (self.bank, self.principal, instances, way, self.address)
+        if self.bank.reads.is_known(self.principal, instances, way, self.address):
+            retrieve.reading(*arguments)
+        else:
+            # A first read waits for its event to be durable.
+            await run_in_threadpool(retrieve.reading, *arguments)
 
 
 def produced(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
