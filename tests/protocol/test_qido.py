@@ -247,6 +247,16 @@ def test_a_bare_identifier_of_two_issuers_finds_nobody(site: Site) -> None:
         assert len(north.get("/studies", params={"PatientID": "TWICE"}).json()) == 1
 
 
+def test_what_else_is_known_of_the_patient_may_settle_who_is_meant(site: Site) -> None:
+    for organization, name in (("north", "North^Nora"), ("south", "South^Sam")):
+        file = a_file(PatientID="SHARED", PatientName=name)
+        keep(site.bank, file, source=Source("import", "tester", organization))
+
+    assert found(site, "/studies", PatientID="SHARED") == []
+    assert len(found(site, "/studies", PatientID="SHARED", PatientName="north*")) == 1
+    assert len(found(site, "/studies", PatientID="Q1\\NOMOD")) == 2
+
+
 def test_what_lies_outside_the_scope_is_neither_found_nor_counted(site: Site) -> None:
     with site.as_role(Role.CLINICIAN, "elsewhere") as stranger:
         answers = [stranger.get(path) for path in ("/studies", "/series", "/instances", f"/studies/{STUDY}/series")]

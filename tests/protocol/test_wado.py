@@ -16,7 +16,8 @@ from pydicom.uid import generate_uid
 
 from bank import keep, keep_paths
 from imagebank.dicomweb.tables import TYPE_OF_SYNTAX
-from imagebank.model.access import Role
+from imagebank.model.access import Role, Scope
+from imagebank.model.event import Act
 from imagebank.model.imaging import Receipt
 from imagebank.model.uid import Uid
 from make import a_file, a_series, read
@@ -442,6 +443,18 @@ def test_nobody_reads_without_signing_in(site: Site) -> None:
 @pytest.mark.parametrize("path", ["/studies/1.2.3", "/studies/x", f"/studies/1.2.3/series/{SERIES}", "/studies/..%2fx"])
 def test_what_is_not_there_is_not_found(site: Site, path: str) -> None:
     assert site.http.get(path).status_code in (400, 404)
+
+
+def test_a_read_stands_in_the_ledger_before_it_leaves(site: Site) -> None:
+    file = a_file()
+    keep(site.bank, file)
+
+    for path in ("/frames/1", "/frames/1", "/rendered"):
+        get(site, url_of(file) + path, "*/*")
+
+    study = read(file).StudyInstanceUID
+    seen = [e for e in site.bank.index.events(Scope(organizations=None)) if e.study == study and e.act is Act.VIEWED]
+    assert {event.detail for event in seen} >= {"WADO-RS", "rendered"}
 
 
 def test_deleting_needs_its_own_right_and_takes_everything(site: Site) -> None:

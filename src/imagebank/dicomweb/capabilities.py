@@ -35,7 +35,7 @@ def as_json(base: str) -> dict[str, Any]:
         "notes": [_NOT_OFFERED],
         "resources": [
             {
-                "path": _plain(resource.path),
+                "path": plain_path(resource.path),
                 "methods": [
                     {
                         "name": name,
@@ -62,7 +62,7 @@ def as_wadl(base: str) -> str:
         f"<resources base={quoteattr(base)}>",
     ]
     for resource in RESOURCES:
-        lines.append(f"<resource path={quoteattr(_plain(resource.path).lstrip('/'))}>")
+        lines.append(f"<resource path={quoteattr(plain_path(resource.path).lstrip('/'))}>")
         lines += [
             f'<param name={quoteattr(name)} style="template" required="true"/>' for name in _path_names(resource.path)
         ]
@@ -88,7 +88,7 @@ def _wadl_method(name: str, method: Method) -> Iterator[str]:
 
 def openapi_paths() -> dict[str, Any]:
     """The `paths` of the OpenAPI 3.1 document for everything under `/dicom-web`, and `/wado`."""
-    found = {ROOT + _plain(resource.path): _openapi(resource) for resource in RESOURCES}
+    found = {ROOT + plain_path(resource.path): _openapi(resource) for resource in RESOURCES}
     return {**found, WADO_URI.path: _openapi(WADO_URI)}
 
 
@@ -104,7 +104,7 @@ def _openapi(resource: Resource) -> dict[str, Any]:
 
 
 def _operation(name: str, resource: Resource, method: Method) -> Mapping[str, Any]:
-    words = [part.strip("{}") for part in _plain(resource.path).split("/") if part]
+    words = [part.strip("{}") for part in plain_path(resource.path).split("/") if part]
     operation: dict[str, Any] = {
         "operationId": "_".join([name.lower(), "dicomweb", *words]),
         "summary": method.summary,
@@ -130,9 +130,10 @@ def _content(media: tuple[str, ...]) -> dict[str, Any]:
     return {name: {"schema": {}} for name in dict.fromkeys(one.partition(";")[0] for one in media)}
 
 
-def _plain(path: str) -> str:
+def plain_path(path: str) -> str:
+    """A path without the router's own marks."""
     return path.replace("{path:path}", "{path}")
 
 
 def _path_names(path: str) -> list[str]:
-    return [part.strip("{}") for part in _plain(path).split("/") if part.startswith("{")]
+    return [part.strip("{}") for part in plain_path(path).split("/") if part.startswith("{")]

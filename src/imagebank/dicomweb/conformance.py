@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from imagebank.dicom.render import MEDIA_TYPES
 from imagebank.dicom.transcode import TARGETS
 from imagebank.dicomweb import tables
+from imagebank.dicomweb.capabilities import plain_path
 from imagebank.dicomweb.media import DOCUMENT_TYPES
 from imagebank.dicomweb.qido import key_name
 from imagebank.dicomweb.resources import RESOURCES, WADO_URI
@@ -34,7 +35,12 @@ def _resources() -> Iterator[str]:
     yield "## Resources"
     yield ""
     rows = [
-        (f"`{name}`", f"`{resource.path}`", method.summary, ", ".join(str(code) for code in method.meanings))
+        (
+            f"`{name}`",
+            f"`{plain_path(resource.path)}`",
+            method.summary,
+            ", ".join(str(code) for code in method.meanings),
+        )
         for resource in (*RESOURCES, WADO_URI)
         for name, method in resource.methods.items()
     ]

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import orjson
@@ -104,13 +104,16 @@ def _warned(call: Call, warnings: Sequence[str]) -> dict[str, str]:
 
 
 def _is_ambiguous(call: Call, question: Question) -> bool:
-    """Whether a bare PatientID means more than one patient in the caller's sight."""
+    """Whether a bare PatientID, with what else is said of the patient, means more than one in the caller's sight."""
     bare = question.conditions.get(_PATIENT_ID)
     if bare is None or not isinstance(bare.match, OneOf):
         return False
     if question.conditions.get(_ISSUER) is not None or question.conditions.get(_STUDY) is not None:
         return False
-    return search.count(call.bank, Query(Level.PATIENT, (bare,)), call.principal.scope) > 1
+    others = [one for one in question.conditions.values() if one and one is not bare]
+    about = tuple(one for one in others if one.attribute.level is Level.PATIENT)
+    each = [Query(Level.PATIENT, (replace(bare, match=OneOf((value,))), *about)) for value in bare.match.values]
+    return any(search.count(call.bank, query, call.principal.scope) > 1 for query in each)
 
 
 def read_question(parameters: Sequence[tuple[str, str]], catalogue: Catalogue, level: Level) -> Question:
