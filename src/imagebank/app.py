@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import logging
+import signal
 import threading
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
@@ -17,11 +18,13 @@ from imagebank.actions.commit import GroupCommit
 from imagebank.bank import Bank
 from imagebank.dicom.dictionary import declared
 from imagebank.dicom.sandbox import Sandbox
+from imagebank.dicomweb.capabilities import openapi_paths
 from imagebank.dicomweb.routes import dicomweb_routes
 from imagebank.dimse import scu
 from imagebank.errors import BankError
 from imagebank.http.api import api_routes
 from imagebank.http.errors import NotSignedIn, on_bank_error, on_not_signed_in
+from imagebank.http.openapi import openapi_route
 from imagebank.model.access import Device
 from imagebank.model.attribute import catalogue
 from imagebank.portal.pages import portal_routes
@@ -39,6 +42,7 @@ from imagebank.storage.s3 import ObjectBlobs, is_empty, open_s3
 _log = logging.getLogger(__name__)
 _M_MMAP_THRESHOLD = -3
 _M_TRIM_THRESHOLD = -1
+_PR_SET_PDEATHSIG = 1
 
 
 def now() -> datetime:
@@ -131,6 +135,15 @@ def _keep_freed_memory() -> None:
         libc.mallopt(_M_TRIM_THRESHOLD, 512 << 20)
 
 
+def end_with_parent() -> None:
+    """Have the kernel send SIGTERM when the parent dies, so that no part outlives the whole and keeps its address.
+
+    Linux only; elsewhere nothing is changed.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
 def viewer_folder() -> Path:
     """Where the prepared viewer lies: in the package, put there by `viewer/install.py`."""
     return Path(str(files("imagebank.portal"))) / "viewer"
@@ -141,6 +154,7 @@ def web_application(bank: Bank) -> Starlette:
     application = Starlette(
         routes=[
             *api_routes(),
+            openapi_route(api_routes(), openapi_paths()),
             *dicomweb_routes(),
             Mount("/viewer", routes=viewer_routes(viewer_folder())),
             *portal_routes(),
@@ -153,6 +167,7 @@ def web_application(bank: Bank) -> Starlette:
 
 def web() -> Starlette:
     """What the web server's processes load: a bank from the environment, closed when the server ends."""
+    end_with_parent()
     stack = contextlib.ExitStack()
     bank = stack.enter_context(opened(load()))
     application = web_application(bank)

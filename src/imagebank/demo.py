@@ -13,7 +13,7 @@ from imagebank.dicom import phantom
 from imagebank.dicom.phantom import Phantom
 from imagebank.model.access import Role
 from imagebank.model.imaging import Source
-from imagebank.serve import Supervisor
+from imagebank.serve import supervised
 from imagebank.settings import Settings
 
 SAMPLE: tuple[Phantom, ...] = (
@@ -32,15 +32,11 @@ BUNDLED = ("CT_small.dcm", "MR_small.dcm", "US1_J2KR.dcm", "RG1_J2KR.dcm", "wave
 
 def run(settings: Settings) -> int:
     """Start the bank, deposit the sample, say where to look, and stay until Ctrl-C; the exit status."""
-    supervisor = Supervisor(settings)
-    try:
-        supervisor.start()
+    with supervised(settings) as supervisor:
         with app.opened(settings) as bank:
             deposit_sample(bank)
             _say_where(bank)
         return supervisor.watch()
-    finally:
-        supervisor.stop()
 
 
 def deposit_sample(bank: Bank) -> None:

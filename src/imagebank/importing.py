@@ -42,8 +42,9 @@ def run(bank: Bank, wish: Wish, console: Console) -> Tally:
     """Bring in what lies below the paths; with `watch`, go on until Ctrl-C."""
     source = Source("import", "import", wish.organization)
     journal = Journal(_journal_file(bank, wish))
+    tally = Tally()
     try:
-        tally = _once(bank, wish, source, journal, console)
+        _once(bank, wish, source, journal, tally, console)
         while wish.watch:
             time.sleep(WATCH_S)
             _watch(bank, wish, source, journal, tally)
@@ -63,7 +64,7 @@ def _journal_file(bank: Bank, wish: Wish) -> Path:
     return file
 
 
-def _once(bank: Bank, wish: Wish, source: Source, journal: Journal, console: Console) -> Tally:
+def _once(bank: Bank, wish: Wish, source: Source, journal: Journal, tally: Tally, console: Console) -> None:
     files = look(wish.paths)
     with Progress(
         TextColumn("[progress.description]{task.description}"),
@@ -76,22 +77,17 @@ def _once(bank: Bank, wish: Wish, source: Source, journal: Journal, console: Con
     ) as progress:
         task = progress.add_task("importing", total=sum(found.size for found in files), files=f"0/{len(files)}")
 
-        def show(tally: Tally) -> None:
+        def show() -> None:
             progress.update(task, completed=tally.bytes_done, files=f"{tally.files_done}/{tally.files_total}")
 
-        return bring_in(bank, files, source, journal, show)
+        bring_in(bank, files, source, journal, tally, show)
 
 
 def _watch(bank: Bank, wish: Wish, source: Source, journal: Journal, tally: Tally) -> None:
     """Bring in files that are new and have not changed for some seconds, so that none is read half written."""
     settled_before = (time.time() - _SETTLED_AFTER_S) * 1e9
     fresh = [one for one in look(wish.paths) if one.changed_ns < settled_before and not journal.knows(one)]
-    if fresh:
-        later = bring_in(bank, fresh, source, journal, lambda _: None)
-        tally.outcomes.update(later.outcomes)
-        tally.reasons.update(later.reasons)
-        tally.warnings.update(later.warnings)
-        tally.refused.extend(later.refused)
+    bring_in(bank, fresh, source, journal, tally)
 
 
 def report(tally: Tally, console: Console, *, as_json: bool) -> None:

@@ -19,7 +19,7 @@ from imagebank import app, worker
 from imagebank.dimse.commitment import deliver_commitment
 from imagebank.dimse.server import start as start_dimse
 from imagebank.errors import Unavailable
-from imagebank.settings import Settings, environment
+from imagebank.settings import Settings, SettingsError, environment
 
 Role = Literal["web", "dimse", "worker"]
 ROLES: tuple[Role, ...] = ("dimse", "worker", "web")
@@ -33,7 +33,8 @@ _log = logging.getLogger(__name__)
 
 def run(settings: Settings, role: Role) -> None:
     """Run one role in this process until SIGTERM or SIGINT."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    # Anew: as a command, the program logs warnings only.
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", force=True)
     {"web": _web, "dimse": _dimse, "worker": _worker}[role](settings)
 
 
@@ -73,15 +74,21 @@ def _worker(settings: Settings) -> None:
 
 @contextmanager
 def _until_signal() -> Iterator[threading.Event]:
+    """An event that SIGTERM and SIGINT set while the block runs."""
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    yield stop
+    former = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stop
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
 
 
 def address(text: str) -> tuple[str, int]:
-    """Split HOST:PORT; an IPv6 host stands in brackets."""
+    """Split HOST:PORT; an IPv6 host stands in brackets. Raises SettingsError for anything else."""
     host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise SettingsError(f"an address is HOST:PORT, such as 127.0.0.1:8080, and not {text!r}")
     return host.strip("[]"), int(port)
 
 
@@ -93,37 +100,49 @@ def _check_free(listener: str) -> None:
         try:
             probe.bind((host, port))
         except OSError as error:
-            raise Unavailable(f"{listener} cannot be used: {error.strerror}; is another server running there?") from None
+            raise Unavailable(
+                f"{listener} cannot be used: {error.strerror}; is another server running there?"
+            ) from None
 
 
 class Supervisor:
     """Holds the role processes: starts them, starts one again that died, and ends them in good order."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, stop: threading.Event) -> None:
         self._settings = settings
         self._children: dict[Role, subprocess.Popen[bytes]] = {}
         self._deaths: list[float] = []
-        self._stop = threading.Event()
+        self._stop = stop
+
+    @property
+    def _listeners(self) -> list[str]:
+        given = (self._settings.dimse, self._settings.dimse_tls, self._settings.http)
+        return [listener for listener in given if listener]
 
     def start(self) -> None:
         """Start every role; returns when DIMSE listens and the web server is ready.
 
         Raises Unavailable when an address is taken or a part does not come up.
         """
-        for listener in (self._settings.dimse, self._settings.http):
+        for listener in self._listeners:
             _check_free(listener)
         # The first process to open the bank makes its key and its tables; the others find them.
         with app.opened(self._settings):
             pass
         for role in ROLES:
             self._spawn(role)
-        for listener in (self._settings.dimse, self._settings.http):
+        for listener in self._listeners:
             self._wait_for(listener)
 
     def _spawn(self, role: Role) -> None:
         command = [sys.executable, "-m", "imagebank", "serve", "--role", role]
         child_environment = {**os.environ, **environment(self._settings)}
-        self._children[role] = subprocess.Popen(command, env=child_environment, start_new_session=True)  # noqa: S603
+        self._children[role] = subprocess.Popen(  # noqa: S603 - our own program
+            command,
+            env=child_environment,
+            start_new_session=True,
+            preexec_fn=app.end_with_parent,  # noqa: PLW1509 - one call of the kernel, and nobody holds a lock
+        )
 
     def _wait_for(self, listener: str) -> None:
         deadline = time.monotonic() + _START_S
@@ -140,8 +159,6 @@ class Supervisor:
 
     def watch(self) -> int:
         """Stay until asked to stop; the exit status. A role that dies is started again, a few times a minute."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self._stop.set())
         while not self._stop.wait(0.5):
             for role, child in self._children.items():
                 if child.poll() is not None and not self._revive(role):
@@ -160,7 +177,6 @@ class Supervisor:
 
     def stop(self) -> None:
         """End every role: first those that take requests, and let them finish what they have begun."""
-        self._stop.set()
         for child in self._children.values():
             if child.poll() is None:
                 child.terminate()
@@ -173,11 +189,19 @@ class Supervisor:
                 child.wait()
 
 
+@contextmanager
+def supervised(settings: Settings) -> Iterator[Supervisor]:
+    """Every role runs and answers; SIGTERM and SIGINT end `watch`, and the roles end with the block."""
+    with _until_signal() as stop:
+        supervisor = Supervisor(settings, stop)
+        try:
+            supervisor.start()
+            yield supervisor
+        finally:
+            supervisor.stop()
+
+
 def supervise(settings: Settings) -> int:
     """Run every role until SIGTERM or SIGINT; the exit status."""
-    supervisor = Supervisor(settings)
-    try:
-        supervisor.start()
+    with supervised(settings) as supervisor:
         return supervisor.watch()
-    finally:
-        supervisor.stop()

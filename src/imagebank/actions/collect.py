@@ -7,6 +7,7 @@ import stat
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -110,29 +111,40 @@ def look(paths: Sequence[Path]) -> list[Found]:
 
 def _walk(top: Path) -> Iterator[Found]:
     if top.is_file():
-        yield _found(top)
+        yield from _found(top)
         return
-    for folder, folders, names in os.walk(top):
+    closed: list[OSError] = []
+    for folder, folders, names in os.walk(top, onerror=closed.append):
         folders.sort()
         for name in sorted(names):
-            path = Path(folder) / name
-            if stat.S_ISREG(path.lstat().st_mode):
-                yield _found(path)
+            yield from _found(Path(folder) / name)
+    # A folder that may not be looked into stands for what lies in it, so that it is not passed over in silence.
+    for error in closed:
+        yield Found(Path(error.filename), 0, 0)
 
 
-def _found(path: Path) -> Found:
-    status = path.stat()
-    return Found(path, status.st_size, status.st_mtime_ns)
+def _found(path: Path) -> Iterator[Found]:
+    """The file, unless it is none or went while we looked."""
+    with suppress(FileNotFoundError):
+        status = path.lstat()
+        if stat.S_ISREG(status.st_mode):
+            yield Found(path, status.st_size, status.st_mtime_ns)
 
 
 def bring_in(
-    bank: Bank, files: Sequence[Found], source: Source, journal: Journal, progress: Callable[[Tally], None]
-) -> Tally:
-    """Deposit files in batches. A file is settled in the journal once the bank has answered for it.
+    bank: Bank,
+    files: Sequence[Found],
+    source: Source,
+    journal: Journal,
+    tally: Tally,
+    progress: Callable[[], None] = lambda: None,
+) -> None:
+    """Deposit files in batches and count them. A file is settled in the journal once the bank has answered for it.
 
     A file that was refused is settled, too; it is read again only when it has changed.
     """
-    tally = Tally(files_total=len(files), bytes_total=sum(found.size for found in files))
+    tally.files_total += len(files)
+    tally.bytes_total += sum(found.size for found in files)
     batch: list[Arrival] = []
     pending: list[Found] = []
 
@@ -146,7 +158,7 @@ def bring_in(
         tally.bytes_done += sum(found.size for found in pending)
         batch.clear()
         pending.clear()
-        progress(tally)
+        progress()
 
     for found in files:
         if journal.knows(found):
@@ -162,7 +174,6 @@ def bring_in(
         if len(pending) >= BATCH_FILES:
             send()
     send()
-    return tally
 
 
 def _arrivals(found: Found, tally: Tally) -> Iterator[Arrival]:
@@ -170,12 +181,20 @@ def _arrivals(found: Found, tally: Tally) -> Iterator[Arrival]:
     try:
         if found.path.suffix.lower() in _ARCHIVES and zipfile.is_zipfile(found.path):
             yield from _entries(found.path, tally)
-        elif found.size == 0:
-            _refuse(tally, str(found.path), Invalid("the file is empty"))
+        elif size := _size_now(found.path):
+            yield Arrival(found.path.open("rb"), size, str(found.path))
         else:
-            yield Arrival(found.path.open("rb"), found.size, str(found.path))
+            _refuse(tally, str(found.path), Invalid("the file is empty"))
     except OSError as error:
-        _refuse(tally, str(found.path), Invalid(f"the file cannot be read: {error.strerror}"))
+        _refuse(tally, str(found.path), Invalid(f"it cannot be read: {error.strerror}"))
+
+
+def _size_now(path: Path) -> int:
+    """The length of a file, which may have changed since it was found. Raises OSError for a folder that is closed."""
+    status = path.stat()
+    if stat.S_ISDIR(status.st_mode):
+        os.scandir(path).close()
+    return status.st_size
 
 
 def _entries(path: Path, tally: Tally) -> Iterator[Arrival]:

@@ -1,4 +1,4 @@
-"""`/api/v1`, health and the OpenAPI document: Imagebank's own REST interface."""
+"""`/api/v1` and health: Imagebank's own REST interface."""
 
 import tempfile
 from collections.abc import Sequence
@@ -84,12 +84,14 @@ def _receipt(receipt: Receipt) -> dict[str, Any]:
 
 
 async def quarantine_list(request: Request) -> Response:
+    """What lies in quarantine, with the reasons."""
     principal = await caller(request)
     found = await run_in_threadpool(quarantine.listed, bank_of(request), principal)
     return JSONResponse({"quarantine": [_quarantined(one) for one in found]})
 
 
 async def quarantine_content(request: Request) -> Response:
+    """An object from quarantine, as it came."""
     principal, number = await _quarantine_call(request)
     pieces = await run_in_threadpool(quarantine.content, bank_of(request), number, principal)
     headers = {
@@ -101,12 +103,14 @@ async def quarantine_content(request: Request) -> Response:
 
 
 async def quarantine_submit(request: Request) -> Response:
+    """Send an object in again; it leaves quarantine when it is kept."""
     principal, number = await _quarantine_call(request)
     receipt = await run_in_threadpool(quarantine.submit_again, bank_of(request), number, principal)
     return JSONResponse(_receipt(receipt), 200 if receipt.is_kept else 409)
 
 
 async def quarantine_delete(request: Request) -> Response:
+    """Delete an object from quarantine for good."""
     principal, number = await _quarantine_call(request)
     await run_in_threadpool(quarantine.let_go, bank_of(request), number, principal)
     return Response(status_code=204)
