@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from urllib.parse import urlencode
 
-from imagebank.model.imaging import Instance
+from imagebank.model.imaging import Instance, Pixels
 from imagebank.model.uid import Uid
 
 _STORAGE = "1.2.840.10008.5.1.4.1.1."
@@ -77,8 +77,15 @@ def is_drawn_alone(instance: Instance) -> bool:
     if is_video(instance):
         return is_playable(instance) and instance.sop_class in _VIDEO_CLASSES
     if instance.sop_class in _STACKS:
-        return instance.pixels is not None and instance.transfer_syntax not in _NOT_DECODED
+        pixels = instance.pixels
+        return pixels is not None and instance.transfer_syntax not in _NOT_DECODED and _has_every_sample(pixels)
     return instance.sop_class in _ECGS or instance.sop_class == _PDF
+
+
+def _has_every_sample(pixels: Pixels) -> bool:
+    """False for native frames with fewer samples than pixels (YBR_FULL_422, PS3.3 C.7.6.3.1.2), left black by OHIF."""
+    bits = pixels.rows * pixels.columns * pixels.samples * pixels.bits_allocated * pixels.frames
+    return pixels.encapsulated or pixels.length * 8 >= bits
 
 
 def series_for_viewer(instances: Iterable[Instance]) -> list[Uid]:

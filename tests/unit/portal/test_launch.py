@@ -1,5 +1,6 @@
 """What goes to the viewer, and what is shown by pages of our own."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from urllib.parse import parse_qs, urlsplit
 
@@ -12,9 +13,9 @@ from imagebank.portal import launch
 from imagebank.portal.launch import Kind
 
 STUDY = Uid("1.2.3")
-CT, SR, SEG, RTSTRUCT, PDF, ECG, US_LOOP, RT_PLAN, RETIRED_US, ENDOSCOPY = (
+CT, SR, SEG, RTSTRUCT, PDF, ECG, US_LOOP, RT_PLAN, RETIRED_US, ENDOSCOPY, US_STILL = (
     "1.2.840.10008.5.1.4.1.1." + ending
-    for ending in ("2", "88.33", "66.4", "481.3", "104.1", "9.1.1", "3.1", "481.5", "6", "77.1.1")
+    for ending in ("2", "88.33", "66.4", "481.3", "104.1", "9.1.1", "3.1", "481.5", "6", "77.1.1", "6.1")
 )
 VIDEO_ENDOSCOPY = "1.2.840.10008.5.1.4.1.1.77.1.1.1"
 EXPLICIT, H264, MPEG2, JPEG_XL = (
@@ -23,7 +24,7 @@ EXPLICIT, H264, MPEG2, JPEG_XL = (
     "1.2.840.10008.1.2.4.100",
     "1.2.840.10008.1.2.4.110",
 )
-_IMAGES = {CT, SEG, US_LOOP, RETIRED_US, ENDOSCOPY, VIDEO_ENDOSCOPY}
+_IMAGES = {CT, SEG, US_LOOP, RETIRED_US, ENDOSCOPY, VIDEO_ENDOSCOPY, US_STILL}
 
 
 def an_instance(sop_class: str, series: str = "1.2.3.1", syntax: str = EXPLICIT) -> Instance:
@@ -109,6 +110,16 @@ def test_overlays_go_along_with_images_and_never_alone() -> None:
 )
 def test_the_viewer_gets_only_what_it_draws(sop_class: str, syntax: str, is_drawn: bool) -> None:
     assert launch.is_drawn_alone(an_instance(sop_class, syntax=syntax)) is is_drawn
+
+
+@pytest.mark.parametrize(
+    ("length", "encapsulated", "is_drawn"), [(24, False, True), (16, False, False), (9, True, True)]
+)
+def test_native_frames_with_shared_colour_samples_stay_here(length: int, encapsulated: bool, is_drawn: bool) -> None:
+    shape = Pixels(0, length, encapsulated=encapsulated, frames=1, rows=2, columns=4, samples=3, bits_allocated=8)
+    image = replace(an_instance(US_STILL), pixels=shape)
+
+    assert launch.is_drawn_alone(image) is is_drawn
 
 
 def test_the_series_that_was_asked_for_is_shown_first() -> None:
