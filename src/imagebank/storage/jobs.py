@@ -5,13 +5,13 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Connection, case, delete, select, update
+from sqlalchemy import Connection, bindparam, case, delete, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from imagebank.ports import Job
 from imagebank.storage import tables
-from imagebank.storage.database import Database, is_race
+from imagebank.storage.database import Database, Prepared, is_race
 from imagebank.storage.rows import clean, dumps, micros
 
 _T = tables.job
@@ -21,18 +21,30 @@ _LAID_ASIDE: Final = "laid aside"
 _ATTEMPTS: Final = 3
 
 
+def _insertion(dialect: str) -> Any:
+    make = sqlite_insert if dialect == "sqlite" else postgresql_insert
+    return make(_T).values({name: bindparam(name) for name in ("kind", "key", "payload", "due", "state")})
+
+
+def _moving(dialect: str) -> Any:
+    """An insertion that moves the job of that kind and key which waits already to the later time."""
+    statement = _insertion(dialect)
+    new = statement.excluded
+    return statement.on_conflict_do_update(
+        index_elements=[_T.c.kind, _T.c.key],
+        index_where=tables.IS_WAITING,
+        set_={"due": case((new.due > _T.c.due, new.due), else_=_T.c.due), "payload": new.payload},
+    )
+
+
+_DEFER: Final = Prepared(_insertion)
+_DEFER_OR_MOVE: Final = Prepared(_moving)
+
+
 def defer(connection: Connection, kind: str, payload: dict[str, Any], due: datetime, key: str) -> None:
     """Enqueue within a transaction of the index, so that the job is there if and only if the rows are."""
-    make = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
-    statement = make(_T).values(kind=kind, key=key, payload=dumps(payload), due=micros(due), state=_WAITING)
-    if key:
-        later = case((statement.excluded.due > _T.c.due, statement.excluded.due), else_=_T.c.due)
-        statement = statement.on_conflict_do_update(
-            index_elements=[_T.c.kind, _T.c.key],
-            index_where=tables.IS_WAITING,
-            set_={"due": later, "payload": statement.excluded.payload},
-        )
-    connection.execute(statement)
+    row = {"kind": kind, "key": key, "payload": dumps(payload), "due": micros(due), "state": _WAITING}
+    (_DEFER_OR_MOVE if key else _DEFER).run(connection, row)
 
 
 class SQLJobs:
