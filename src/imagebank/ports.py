@@ -197,10 +197,10 @@ class Index(Protocol):
         """The instances of a selection, by series and instance number; empty when there is none in scope."""
         ...
 
-    def holds(self, uid: Uid, content: Digest) -> bool:
-        """Whether exactly this content is held under this SOP Instance UID.
+    def held(self, uid: Uid) -> tuple[Digest, Location] | None:
+        """The content digest and the place of what is held under this SOP Instance UID.
 
-        No scope: only who has the bytes can ask, so the answer tells a stranger nothing.
+        No scope: it is compared with a deposit, and only who has the same content learns that it is here.
         """
         ...
 

@@ -25,7 +25,7 @@ from imagebank.errors import NotFound
 from imagebank.model.access import Device, Right, Role, Scope, Session, Token
 from imagebank.model.attribute import Level
 from imagebank.model.event import Act, Event
-from imagebank.model.imaging import DataSet, Digest, Kept, Location, Outcome, Pixels, Selection, Source
+from imagebank.model.imaging import DataSet, Kept, Location, Outcome, Pixels, Selection, Source
 from imagebank.model.person import PatientId
 from imagebank.model.query import Query
 from imagebank.model.uid import Uid
@@ -489,13 +489,12 @@ class IndexContract:
 
     # The rest of the rows
 
-    def test_holds_answers_only_to_the_very_content(self, index: SQLIndex) -> None:
+    def test_what_is_held_under_a_uid_is_known_with_its_place(self, index: SQLIndex) -> None:
         kept = a_kept()
         enter(index, kept)
 
-        assert index.holds(kept.description.uid, kept.content_digest)
-        assert not index.holds(kept.description.uid, Digest("blake3", b"\0" * 32))
-        assert not index.holds(Uid("9.9"), kept.content_digest)
+        assert index.held(kept.description.uid) == (kept.content_digest, kept.location)
+        assert index.held(Uid("9.9")) is None
 
     def test_a_released_quarantine_row_is_forgotten(self, index: SQLIndex) -> None:
         place = Location("segment-9", 4_096, 8_192, 8_000)

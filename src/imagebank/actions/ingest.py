@@ -12,13 +12,16 @@ import msgspec
 from imagebank.bank import Bank
 from imagebank.dicom.describe import describe
 from imagebank.dicom.digest import digest_of, digest_of_stream
-from imagebank.errors import BankError, Conflict, Invalid, Mismatch, OutOfSpace, Unavailable
+from imagebank.dicom.same import is_same
+from imagebank.errors import BankError, Conflict, Invalid, Mismatch, NotFound, OutOfSpace, Unavailable
 from imagebank.model.imaging import Description, Digest, Kept, Outcome, Receipt, Source
 from imagebank.model.note import Note
 from imagebank.model.uid import Uid
 from imagebank.ports import Entered
 
 _BLOCK = 1 << 20
+# What is compared value by value is held in memory; larger objects than this have to be equal byte by byte.
+_MAX_COMPARED = 128 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +67,29 @@ def _place(bank: Bank, arrival: Arrival, source: Source, only_study: Uid | None)
     if only_study is not None and description.study != only_study:
         other = Mismatch("it belongs to another study than the one that it was sent to")
         return replace(_about(description, Outcome.REFUSED, arrival.name), error=other)
-    if bank.index.holds(description.uid, content_digest):
+    if _is_held(bank, arrival, description.uid, content_digest):
         return _about(description, Outcome.DUPLICATE, arrival.name)
     received_at = bank.now()
     note = Note(source, received_at, digest, content_digest, arrival.name)
     arrival.content.seek(0)
     location = bank.blobs.write(arrival.content, arrival.size, msgspec.json.encode(note))
     return Kept(description, location, digest, content_digest, source, received_at, arrival.name)
+
+
+def _is_held(bank: Bank, arrival: Arrival, uid: Uid, content_digest: Digest) -> bool:
+    """Whether the very data set is held already, be it as other software on its way wrote it anew."""
+    held = bank.index.held(uid)
+    if held is None or held[0] == content_digest:
+        return held is not None
+    location = held[1]
+    if max(location.size, arrival.size) > _MAX_COMPARED:
+        return False
+    try:
+        stored = bank.blobs.read(location)
+    except (NotFound, Invalid):
+        return False
+    with _view(arrival) as data:
+        return is_same(stored, data)
 
 
 def _digest(arrival: Arrival, start: int) -> Digest:

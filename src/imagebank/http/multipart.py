@@ -10,7 +10,8 @@ from imagebank.errors import Invalid
 
 _MAX_HEADER_BYTES: Final = 16 << 10
 _MAX_PREAMBLE_BYTES: Final = 64 << 10
-_MAX_BOUNDARY: Final = 70
+# RFC 2046 5.1.1 allows 70; Orthanc writes two UUIDs, which are 73.
+_MAX_BOUNDARY: Final = 200
 _MAX_PADDING: Final = 64
 _PARAMETER = re.compile(r';\s*([^\s=;,"]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;,"]*)')
 _BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,\-./:=? ]*[0-9A-Za-z'()+_,\-./:=?]")
@@ -53,7 +54,9 @@ def boundary_of(content_type: MediaType) -> bytes:
     if not text:
         raise Invalid("the Content-Type names no boundary; add boundary=… and put it between the parts")
     if len(text) > _MAX_BOUNDARY or not _BOUNDARY.fullmatch(text):
-        raise Invalid("the boundary is not one: at most 70 letters, digits and '()+_,-./:=? (RFC 2046 5.1.1)")
+        raise Invalid(
+            "the boundary is not one: letters, digits and '()+_,-./:=? are allowed, at most 70 (RFC 2046 5.1.1)"
+        )
     return text.encode("ascii")
 
 

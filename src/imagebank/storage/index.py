@@ -20,7 +20,7 @@ from imagebank.storage.entry import Duplicates
 from imagebank.storage.found import found
 from imagebank.storage.instances import instance_of, instance_rows
 from imagebank.storage.migrate import is_migrated
-from imagebank.storage.rows import micros, moment, pack_digest
+from imagebank.storage.rows import micros, moment, unpack_digest
 from imagebank.storage.select import (
     events_in,
     matches,
@@ -31,9 +31,17 @@ from imagebank.storage.select import (
 )
 from imagebank.storage.transaction import SQLTransaction
 
-_HOLDS: Final = Prepared(
-    lambda _: select(tables.instance.c.id).where(
-        tables.instance.c.sop_instance_uid == bindparam("uid"), tables.instance.c.content_digest == bindparam("digest")
+_HELD: Final = Prepared(
+    lambda _: (
+        select(
+            tables.instance.c.content_digest,
+            tables.segment.c.name,
+            tables.instance.c.segment_offset,
+            tables.instance.c.length,
+            tables.instance.c.size,
+        )
+        .join_from(tables.instance, tables.segment, tables.segment.c.id == tables.instance.c.segment_id)
+        .where(tables.instance.c.sop_instance_uid == bindparam("uid"))
     )
 )
 
@@ -78,10 +86,10 @@ class SQLIndex:
         with self._database.reading() as connection:
             return [instance_of(row) for row in instance_rows(connection, selection, scope)]
 
-    def holds(self, uid: Uid, content: Digest) -> bool:
+    def held(self, uid: Uid) -> tuple[Digest, Location] | None:
         with self._database.reading() as connection:
-            found = _HOLDS.run(connection, {"uid": uid, "digest": pack_digest(content)}).fetchone()
-        return found is not None
+            found = _HELD.run(connection, {"uid": uid}).fetchone()
+        return None if found is None else (unpack_digest(bytes(found[0])), Location(*found[1:]))
 
     def metadata(self, series: Uid, scope: Scope) -> tuple[int, bytes | None]:
         lines, bodies = tables.series, tables.series_metadata

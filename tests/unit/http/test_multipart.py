@@ -170,7 +170,7 @@ def test_the_type_is_read_with_and_without_quotes(text: str) -> None:
     assert (found.name, found.kind, boundary_of(found)) == ("multipart/related", "application/dicom", b"B")
 
 
-@pytest.mark.parametrize("boundary", ["", "x" * 71, "ends in space ", "a\tb", "ü"])
+@pytest.mark.parametrize("boundary", ["", "x" * 201, "ends in space ", "a\tb", "ü"])
 def test_a_boundary_that_is_none_is_refused(boundary: str) -> None:
     with pytest.raises(Invalid):
         boundary_of(MediaType("multipart/related", {"boundary": boundary}))
