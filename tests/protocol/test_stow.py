@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 import imagecodecs
 import numpy as np
 import pydicom
@@ -206,6 +207,28 @@ def test_whole_parts_before_a_break_are_kept_and_said_to_be(site: Site) -> None:
     assert len(answer.json()[REFERENCED]["Value"]) == 1
     assert "ends in the middle" in answer.headers["warning"]
     assert retrieve.file(site.bank, held(site, first)) == first
+
+
+def test_a_whole_part_survives_a_broken_header_of_the_next(site: Site) -> None:
+    first = a_file()
+    body = a_body(first, b"x").replace(b"Content-Type", b"ContentXType", 2).replace(b"ContentXType: ", b"no colon ", 2)
+
+    answer = site.http.post(
+        "/studies", content=b"--" + BOUNDARY + b"\r\n\r\n" + first + body[body.index(b"\r\n--") :], headers=TYPE
+    )
+
+    assert answer.status_code == 202
+    assert retrieve.file(site.bank, held(site, first)) == first
+
+
+def test_a_refusal_is_heard_by_a_sender_who_is_still_sending(site: Site) -> None:
+    body = bytes(20 << 20)
+
+    for _ in range(5):
+        refused = site.http.post("/studies", content=body, headers={"Content-Type": "text/plain"})
+        unknown = httpx.post(f"{site.url}/dicom-web/studies", content=body, headers=TYPE)
+
+        assert (refused.status_code, unknown.status_code) == (415, 401)
 
 
 def test_a_gzip_body_is_taken_and_a_bomb_is_not(site: Site) -> None:

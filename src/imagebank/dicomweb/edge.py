@@ -1,12 +1,13 @@
 """What every DICOMweb transaction shares: who asks, which address we answer under, refusals, common header fields."""
 
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, ParamSpec, TypeVar
 from urllib.parse import parse_qsl
 
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from imagebank.actions import retrieve
@@ -25,6 +26,8 @@ T = TypeVar("T")
 
 QUICK_BYTES: Final = 1 << 20
 """Up to here a read from local segments costs less than a hop to a thread (measured: 0.2 to 0.6 ms a hop)."""
+
+_MOST_DRAINED: Final = 64 << 20
 
 CACHING: Final = "private, no-cache"
 """A browser may keep what it got, and has to ask each time whether it still may show it."""
@@ -106,7 +109,7 @@ def endpoint(answer: Callable[[Call], Awaitable[Response]]) -> Endpoint:
 
     async def respond(request: Request) -> Response:
         try:
-            response = await answer(await _call(request))
+            response = await _heard_out(request, answer)
         except NotAcceptable as error:
             response = say(406, "NotAcceptable", str(error))
         except Unsupported as error:
@@ -119,6 +122,24 @@ def endpoint(answer: Callable[[Call], Awaitable[Response]]) -> Endpoint:
         return response if request.method != "HEAD" else _head(response)
 
     return respond
+
+
+async def _heard_out(request: Request, answer: Callable[[Call], Awaitable[Response]]) -> Response:
+    """The answer, after the rest of the body: a connection that is closed on unread bytes loses the answer, too."""
+    try:
+        return await answer(await _call(request))
+    finally:
+        if request.method == "POST":
+            await _drain(request)
+
+
+async def _drain(request: Request) -> None:
+    read = 0
+    with suppress(ClientDisconnect, RuntimeError):  # RuntimeError: it has been read to its end
+        async for chunk in request.stream():
+            read += len(chunk)
+            if read > _MOST_DRAINED:
+                return
 
 
 def _head(response: Response) -> Response:

@@ -71,7 +71,9 @@ async def related(
                     await spool.write(event.content)
                 else:
                     await spool.finish()
-                    yield Part(number, headers, spool)
+                    # From here on it belongs to whoever takes it.
+                    whole, spool = spool, Spool(folder, limit)
+                    yield Part(number, headers, whole)
         splitter.close()
     except BaseException:
         spool.close()
