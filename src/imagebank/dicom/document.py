@@ -57,9 +57,12 @@ def read(attributes: DataSet) -> Entry:
     return Entry(title, "", (*head, *body), is_heading=True)
 
 
-def html(attributes: DataSet) -> str:
-    """The document as a fragment of HTML: headings in order, no script, no style, no link. Raises as `read` does."""
-    return f"<article>{''.join(_markup(read(attributes), 1))}</article>"
+def html(attributes: DataSet, level: int = 1) -> str:
+    """The document as a fragment of HTML: headings from `level` in order, no script, no style, no link.
+
+    Raises as `read` does.
+    """
+    return f"<article>{''.join(_markup(read(attributes), level))}</article>"
 
 
 def plain(attributes: DataSet) -> str:

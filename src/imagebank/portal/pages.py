@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 
+from markupsafe import Markup
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -13,14 +14,15 @@ from starlette.types import Scope as ASGIScope
 
 from imagebank.actions import retrieve, search
 from imagebank.bank import Bank
-from imagebank.errors import BankError, Invalid, NotFound
+from imagebank.dicom import document
+from imagebank.errors import BankError, Invalid, NotFound, Unsupported
 from imagebank.http.auth import COOKIE, address_of, bank_of
 from imagebank.model.access import Principal, Scope
 from imagebank.model.attribute import Level
 from imagebank.model.imaging import DataSet, Instance, Selection
 from imagebank.model.query import Condition, OneOf, Query
 from imagebank.model.uid import Uid
-from imagebank.portal import criteria, launch, report, signin, waveform, wording
+from imagebank.portal import criteria, launch, signin, waveform, wording
 from imagebank.portal.layout import for_the_signed_in, page, read_own_form, see_other
 from imagebank.portal.signin import SEARCH_COOKIE, is_https
 
@@ -236,8 +238,8 @@ def _object(bank: Bank, principal: Principal, selection: Selection, address: str
     try:
         if kind is launch.Kind.WAVEFORM:
             shown["strips"] = waveform.strips(attributes, lambda uri: _bulk(bank, instance, uri))
-        elif "0040A730" in attributes:
-            shown["document"] = report.read(attributes)
+        elif instance.pixels is None and kind is not launch.Kind.DOCUMENT:
+            shown["document"] = _words(attributes)
     except BankError as error:
         shown["trouble"] = str(error)
     return {
@@ -255,6 +257,14 @@ def _object(bank: Bank, principal: Principal, selection: Selection, address: str
         "before": _link(siblings[place - 1]) if place else None,
         "after": _link(siblings[place + 1]) if place + 1 < len(siblings) else None,
     }
+
+
+def _words(attributes: DataSet) -> Markup | None:
+    """What a report or a presentation state says; None for an object without words, whose page says so."""
+    try:
+        return Markup(document.html(attributes, level=2))  # noqa: S704 - the fragment is escaped already
+    except Unsupported:
+        return None
 
 
 def _bulk(bank: Bank, instance: Instance, uri: str) -> bytes:
