@@ -3,14 +3,13 @@
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 from imagebank.dicom import codestream
 from imagebank.dicomweb.tables import FRAME_TYPES, OCTETS, OLD_NAMES
 from imagebank.errors import Invalid, Unsupported
 from imagebank.model.uid import Uid
 
-_HEAD_BYTES: Final = 1 << 20
 _MAX_BOXES: Final = 256
 _SOF: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _SV1: Final = 1
@@ -32,8 +31,8 @@ class Coded:
     description: Mapping[str, Any] = field(default_factory=dict)
 
 
-def inspect(kind: str, syntax: str, content: BinaryIO) -> Coded | None:
-    """Read the first bytes of a part of media type `kind`; None for native pixels. `syntax` is what the part names.
+def inspect(kind: str, syntax: str, head: bytes) -> Coded | None:
+    """Read the first MiB of a part of media type `kind`; None for native pixels. `syntax` is what the part names.
 
     Raises BulkNotTaken for other media types, Invalid when the bytes are not what the type says.
     """
@@ -44,8 +43,7 @@ def inspect(kind: str, syntax: str, content: BinaryIO) -> Coded | None:
         raise BulkNotTaken(f"pixel data is not taken as {kind}")
     if syntax and syntax not in FRAME_TYPES[kind]:
         raise BulkNotTaken(f"{kind} does not come in transfer syntax {syntax}")
-    content.seek(0)
-    coded = _READERS[kind](content.read(_HEAD_BYTES))
+    coded = _READERS[kind](head)
     return Coded(Uid(syntax), coded.start, coded.description) if syntax else coded
 
 

@@ -19,7 +19,7 @@ from imagebank.dicom.layout import LOSSY
 from imagebank.dicom.part10 import implementation_class_uid, implementation_version
 from imagebank.dicom.scan import EXPLICIT_LE
 from imagebank.dicomweb.bulk_types import Coded, inspect
-from imagebank.dicomweb.spool import IN_MEMORY, Spool, unnamed_file, write_all
+from imagebank.dicomweb.spool import IN_MEMORY, Section, unnamed_file, write_all
 from imagebank.dicomweb.tables import OCTETS, VIDEO
 from imagebank.errors import Invalid, Mismatch, OutOfSpace
 from imagebank.model.imaging import DataSet
@@ -27,7 +27,6 @@ from imagebank.model.uid import Uid
 
 _PIXEL_DATA: Final = 0x7FE00010
 _DOCUMENT: Final = "00420011"
-_COPY_BYTES: Final = 1 << 20
 _MAX_NATIVE: Final = (1 << 32) - 2
 # A value that is not pixel data is held in memory while its file is put together.
 _MAX_VALUE: Final = 1 << 30
@@ -61,7 +60,7 @@ class BulkData:
 
     kind: str
     syntax: str
-    spools: tuple[Spool, ...]
+    sections: tuple[Section, ...]
 
 
 def compose(data_set: DataSet, bulk: Mapping[str, BulkData], folder: Path) -> tuple[BinaryIO, int]:
@@ -77,7 +76,7 @@ def compose(data_set: DataSet, bulk: Mapping[str, BulkData], folder: Path) -> tu
     except _ODD as error:
         raise _not_in_model() from error
     value = _pixel_value(pixels, coded, attributes) if pixels else iter(())
-    return _file(chain([head], value, [tail]), sum(s.size for s in pixels.spools) if pixels else 0, folder)
+    return _file(chain([head], value, [tail]), sum(one.size for one in pixels.sections) if pixels else 0, folder)
 
 
 def _not_in_model() -> Invalid:
@@ -109,13 +108,12 @@ def _data_set(data_set: DataSet, bulk: Mapping[str, BulkData]) -> Dataset:
 
 
 def _value(vr: str, bulk: BulkData) -> Any:
-    if len(bulk.spools) > 1:
+    if len(bulk.sections) > 1:
         raise Mismatch("only pixel data may have a part for each frame")
-    spool = bulk.spools[0]
-    if spool.size > _MAX_VALUE:
+    section = bulk.sections[0]
+    if section.size > _MAX_VALUE:
         raise Invalid("a bulk value that is not pixel data may have 1 GiB")
-    spool.content.seek(0)
-    data = spool.content.read()
+    data = b"".join(section.pieces())
     if vr in _NUMBERS:
         numbers = np.frombuffer(data, _NUMBERS[vr]).tolist()
         return numbers[0] if len(numbers) == 1 else numbers
@@ -133,12 +131,12 @@ def _document(plain: DataSet, bulk: Mapping[str, BulkData], attributes: Dataset)
     elif document.kind not in ("", OCTETS, stated.lower()):
         raise Mismatch("the part of the encapsulated document has another media type than the data set states")
     if "EncapsulatedDocumentLength" not in attributes:
-        attributes.EncapsulatedDocumentLength = document.spools[0].size
+        attributes.EncapsulatedDocumentLength = document.sections[0].size
 
 
 def _coded(pixels: BulkData, attributes: Dataset) -> Coded | None:
     """What the codestream is; fills the Image Pixel attributes that were left out. Raises Mismatch on a contradiction."""
-    coded = inspect(pixels.kind, pixels.syntax, pixels.spools[0].content)
+    coded = inspect(pixels.kind, pixels.syntax, next(pixels.sections[0].pieces(), b""))
     if coded is None:
         return None
     for keyword, told in coded.description.items():
@@ -150,8 +148,8 @@ def _coded(pixels: BulkData, attributes: Dataset) -> Coded | None:
     if coded.syntax in LOSSY and "LossyImageCompression" not in attributes:
         attributes.LossyImageCompression = "01"
     frames = int(attributes.get("NumberOfFrames") or 1)
-    if coded.syntax not in VIDEO and frames != len(pixels.spools):
-        raise Mismatch(f"the data set has {frames} frames, and {len(pixels.spools)} parts came for them")
+    if coded.syntax not in VIDEO and frames != len(pixels.sections):
+        raise Mismatch(f"the data set has {frames} frames, and {len(pixels.sections)} parts came for them")
     return coded
 
 
@@ -181,30 +179,24 @@ def _halves(attributes: Dataset, syntax: Uid) -> tuple[bytes, bytes]:
 def _pixel_value(pixels: BulkData, coded: Coded | None, attributes: Dataset) -> Iterator[bytes]:
     """The pixel data element (PS3.5 A.2, A.4): native, or one fragment for each part, with an empty offset table."""
     if coded is None:
-        size = sum(spool.size for spool in pixels.spools)
+        size = sum(section.size for section in pixels.sections)
         if size > _MAX_NATIVE:
             raise Invalid("native pixel data may have 4 GiB; compress it")
         vr = b"OW" if int(attributes.get("BitsAllocated") or 8) > 8 else b"OB"
         yield struct.pack("<HH2sHI", 0x7FE0, 0x0010, vr, 0, size + size % 2)
-        for spool in pixels.spools:
-            yield from _read(spool, 0)
+        for section in pixels.sections:
+            yield from section.pieces()
         yield b"\0" * (size % 2)
         return
     yield struct.pack("<HH2sHI", 0x7FE0, 0x0010, b"OB", 0, 0xFFFFFFFF) + struct.pack("<HHI", 0xFFFE, 0xE000, 0)
-    for spool in pixels.spools:
-        size = spool.size - coded.start
+    for section in pixels.sections:
+        size = section.size - coded.start
         if size > _MAX_NATIVE:
             raise Invalid("one fragment of pixel data may have 4 GiB")
         yield struct.pack("<HHI", 0xFFFE, 0xE000, size + size % 2)
-        yield from _read(spool, coded.start)
+        yield from section.pieces(coded.start)
         yield b"\0" * (size % 2)
     yield struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)
-
-
-def _read(spool: Spool, start: int) -> Iterator[bytes]:
-    spool.content.seek(start)
-    while data := spool.content.read(_COPY_BYTES):
-        yield data
 
 
 def _file(pieces: Iterable[bytes], expected: int, folder: Path) -> tuple[BinaryIO, int]:

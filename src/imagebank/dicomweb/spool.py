@@ -3,7 +3,8 @@
 import io
 import tempfile
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -13,6 +14,9 @@ from imagebank.errors import Invalid, OutOfSpace
 
 IN_MEMORY: Final = 8 << 20
 _BLOCK: Final = 1 << 20
+_SHELF_MEMORY: Final = 64 << 20
+# Far below the usual limit of 1,024 open files.
+_SHELF_FILES: Final = 64
 _FREE_EXPANSION: Final = 64 << 20
 _MAX_RATIO: Final = 200
 
@@ -71,6 +75,62 @@ class Spool:
             write_all(self.content, memoryview(block))
         except OSError as error:
             raise OutOfSpace("there is no room on the disk to take this in") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Some bytes of a file that several parts may share: from `start`, `size` of them."""
+
+    content: BinaryIO
+    start: int
+    size: int
+
+    def pieces(self, skip: int = 0) -> Iterator[bytes]:
+        """The bytes after the first `skip`, at most 1 MiB at a time."""
+        at, end = self.start + skip, self.start + self.size
+        while at < end:
+            self.content.seek(at)
+            piece = self.content.read(min(_BLOCK, end - at))
+            if not piece:
+                return
+            at += len(piece)
+            yield piece
+
+
+class Shelf:
+    """Keeps many parts until all are there: few in memory or in files of their own, the others in one file together."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._in_memory = 0
+        self._held: list[Spool] = []
+        self._shared: BinaryIO | None = None
+        self._end = 0
+
+    def put(self, spool: Spool) -> Section:
+        """Take a whole part over. Raises OutOfSpace when the disk has no room for it."""
+        is_small = isinstance(spool.content, io.BytesIO)
+        if self._in_memory + spool.size <= _SHELF_MEMORY if is_small else len(self._held) < _SHELF_FILES:
+            self._in_memory += spool.size if is_small else 0
+            self._held.append(spool)
+            return Section(spool.content, 0, spool.size)
+        try:
+            self._shared = self._shared or unnamed_file(self._folder)
+            self._shared.seek(self._end)
+            for piece in Section(spool.content, 0, spool.size).pieces():
+                write_all(self._shared, piece)
+        except OSError as error:
+            raise OutOfSpace("there is no room on the disk to take this in") from error
+        finally:
+            spool.close()
+        self._end += spool.size
+        return Section(self._shared, self._end - spool.size, spool.size)
+
+    def close(self) -> None:
+        for spool in self._held:
+            spool.close()
+        if self._shared is not None:
+            self._shared.close()
 
 
 def unnamed_file(folder: Path) -> BinaryIO:

@@ -1,8 +1,7 @@
 """Store Instances from metadata and bulk data: a JSON array, then one part for each BulkDataURI (PS3.18 10.5.1.1)."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urljoin
@@ -13,27 +12,24 @@ from starlette.concurrency import run_in_threadpool
 from imagebank.actions.ingest import Arrival
 from imagebank.dicomweb.compose import BulkData, compose
 from imagebank.dicomweb.parts import Part
-from imagebank.dicomweb.spool import TooLarge
+from imagebank.dicomweb.spool import Section, Shelf, TooLarge
 from imagebank.dicomweb.tables import JSON
 from imagebank.errors import BankError, Invalid, Mismatch
+from imagebank.http.multipart import MediaType
 from imagebank.model.imaging import DataSet, Outcome, Receipt
 from imagebank.model.uid import Uid
 
-_MAX_METADATA: Final = 256 << 20
+# As Python values it takes some ten times as much memory.
+_MAX_METADATA: Final = 32 << 20
 _MAX_DEPTH: Final = 32
 
 
-@dataclass(slots=True)
-class _Body:
-    """What has come: the data sets, and the bulk data by the address it was given."""
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """One part of bulk data."""
 
-    data_sets: list[DataSet] = field(default_factory=list)
-    bulk: dict[str, list[Part]] = field(default_factory=dict)
-
-    def close(self) -> None:
-        for parts in self.bulk.values():
-            for part in parts:
-                part.spool.close()
+    media_type: MediaType
+    section: Section
 
 
 async def instances_from_metadata(
@@ -44,21 +40,23 @@ async def instances_from_metadata(
     A bulk value is found only among the parts of the same request: an address is never followed. Relative addresses
     are taken from the request's own `url`.
     """
-    body = _Body()
+    data_sets: list[DataSet] = []
+    bulk: dict[str, list[_Kept]] = {}
+    shelf = Shelf(folder)
     try:
-        async with aclosing(parts) as coming:  # type: ignore[type-var]
-            async for part in coming:
-                if part.number == 1:
-                    body.data_sets = await run_in_threadpool(_metadata, part)
-                elif not part.location:
-                    part.spool.close()
-                    raise Invalid(f"part {part.number} has no Content-Location, so no BulkDataURI can mean it")
-                else:
-                    body.bulk.setdefault(urljoin(url, part.location), []).append(part)
-        for number, data_set in enumerate(body.data_sets, 1):
-            yield await run_in_threadpool(_instance, number, data_set, body.bulk, url, folder)
+        async for part in parts:
+            if part.number == 1:
+                data_sets = await run_in_threadpool(_metadata, part)
+            elif not part.location:
+                part.spool.close()
+                raise Invalid(f"part {part.number} has no Content-Location, so no BulkDataURI can mean it")
+            else:
+                kept = _Kept(part.media_type, await run_in_threadpool(shelf.put, part.spool))
+                bulk.setdefault(urljoin(url, part.location), []).append(kept)
+        for number, data_set in enumerate(data_sets, 1):
+            yield await run_in_threadpool(_instance, number, data_set, bulk, url, folder)
     finally:
-        body.close()
+        shelf.close()
 
 
 def _metadata(part: Part) -> list[DataSet]:
@@ -81,7 +79,7 @@ def _metadata(part: Part) -> list[DataSet]:
 
 
 def _instance(
-    number: int, data_set: DataSet, bulk: Mapping[str, Sequence[Part]], url: str, folder: Path
+    number: int, data_set: DataSet, bulk: Mapping[str, Sequence[_Kept]], url: str, folder: Path
 ) -> Arrival | Receipt:
     name = f"data set {number}"
     try:
@@ -90,15 +88,16 @@ def _instance(
         return _refused(data_set, name, error)
 
 
-def _found(data_set: DataSet, bulk: Mapping[str, Sequence[Part]], url: str) -> dict[str, BulkData]:
+def _found(data_set: DataSet, bulk: Mapping[str, Sequence[_Kept]], url: str) -> dict[str, BulkData]:
     """The bulk data that a data set names, by the address as it stands there. Raises Mismatch when a part is missing."""
     found = {}
     for uri in _uris(data_set, 0):
-        parts = bulk.get(urljoin(url, uri))
-        if not parts:
+        kept = bulk.get(urljoin(url, uri))
+        if not kept:
             raise Mismatch("a BulkDataURI has no part with that Content-Location in the request; it is never fetched")
-        kind = parts[0].media_type
-        found[uri] = BulkData(kind.name, kind.parameters.get("transfer-syntax", ""), tuple(p.spool for p in parts))
+        kind = kept[0].media_type
+        sections = tuple(one.section for one in kept)
+        found[uri] = BulkData(kind.name, kind.parameters.get("transfer-syntax", ""), sections)
     return found
 
 

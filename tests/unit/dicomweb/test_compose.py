@@ -1,6 +1,7 @@
 """DICOM files from metadata and bulk data."""
 
 import io
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from pydicom.encaps import generate_frames
 
 from imagebank.dicomweb.bulk_types import BulkNotTaken, inspect
 from imagebank.dicomweb.compose import BulkData, compose
-from imagebank.dicomweb.spool import Spool
+from imagebank.dicomweb.spool import Section
 from imagebank.errors import BankError, Invalid, Mismatch
 from make import a_dataset
 
@@ -31,14 +32,11 @@ PIXELS = (
 )
 
 
-def spooled(*contents: bytes | bytearray) -> tuple[Spool, ...]:
-    spools = []
-    for content in contents:
-        spool = Spool(Path("nowhere"), 1 << 30)
-        spool.content.write(content)
-        spool.size = len(content)
-        spools.append(spool)
-    return tuple(spools)
+def sections(*contents: bytes | bytearray) -> tuple[Section, ...]:
+    """Parts as they wait in one file together."""
+    shared = io.BytesIO(b"".join(contents))
+    ends = list(accumulate(map(len, contents)))
+    return tuple(Section(shared, end - len(content), len(content)) for end, content in zip(ends, contents, strict=True))
 
 
 def metadata(**changes: Any) -> dict[str, Any]:
@@ -76,7 +74,7 @@ def composed(data_set: dict[str, Any], folder: Path, **bulk: BulkData) -> pydico
     ],
 )
 def test_a_codestream_describes_itself(kind: str, content: bytes, syntax: str, colour: str, tmp_path: Path) -> None:
-    ds = composed(metadata(), tmp_path, pixels=BulkData(kind, "", spooled(content)))
+    ds = composed(metadata(), tmp_path, pixels=BulkData(kind, "", sections(content)))
 
     assert ds.file_meta.TransferSyntaxUID == _4 + syntax
     assert (ds.Rows, ds.Columns, ds.BitsAllocated, ds.PhotometricInterpretation) == (48, 64, 8, colour)
@@ -88,7 +86,7 @@ def test_a_codestream_describes_itself(kind: str, content: bytes, syntax: str, c
 def test_a_lossless_codestream_gives_the_same_pixels(tmp_path: Path) -> None:
     content = imagecodecs.jpeg2k_encode(GREY, codecformat="jp2", reversible=True)
 
-    ds = composed(metadata(), tmp_path, pixels=BulkData("image/jp2", "", spooled(content)))
+    ds = composed(metadata(), tmp_path, pixels=BulkData("image/jp2", "", sections(content)))
 
     assert np.array_equal(ds.pixel_array, GREY)
 
@@ -99,7 +97,7 @@ def test_native_pixels_and_what_lies_behind_them_keep_their_places(tmp_path: Pat
     data_set["7FE00010"] = {"vr": "OW", "BulkDataURI": "pixels"}
     data_set["7FE10010"] = {"vr": "LO", "Value": ["VENDOR"]}
 
-    ds = composed(data_set, tmp_path, pixels=BulkData("application/octet-stream", "", spooled(source.PixelData)))
+    ds = composed(data_set, tmp_path, pixels=BulkData("application/octet-stream", "", sections(source.PixelData)))
 
     assert ds.file_meta.TransferSyntaxUID == "1.2.840.10008.1.2.1"
     assert ds.PixelData == source.PixelData
@@ -110,7 +108,7 @@ def test_native_pixels_and_what_lies_behind_them_keep_their_places(tmp_path: Pat
 def test_frames_come_in_a_part_each(tmp_path: Path) -> None:
     frames = [imagecodecs.jpegls_encode(GREY), imagecodecs.jpegls_encode(255 - GREY)]
 
-    ds = composed(metadata(NumberOfFrames=2), tmp_path, pixels=BulkData("image/jls", "", spooled(*frames)))
+    ds = composed(metadata(NumberOfFrames=2), tmp_path, pixels=BulkData("image/jls", "", sections(*frames)))
 
     assert np.array_equal(ds.pixel_array[1], 255 - GREY)
 
@@ -119,7 +117,7 @@ def test_a_document_states_its_media_type_and_length(tmp_path: Path) -> None:
     data_set = a_dataset(PixelData=None).to_json_dict()
     data_set["00420011"] = {"vr": "OB", "BulkDataURI": "doc"}
 
-    ds = composed(data_set, tmp_path, doc=BulkData("application/pdf", "", spooled(b"%PDF-1.7 x y")))
+    ds = composed(data_set, tmp_path, doc=BulkData("application/pdf", "", sections(b"%PDF-1.7 x y")))
 
     assert ds.MIMETypeOfEncapsulatedDocument == "application/pdf"
     assert ds.EncapsulatedDocument[: ds.EncapsulatedDocumentLength] == b"%PDF-1.7 x y"
@@ -135,7 +133,7 @@ def test_a_codestream_that_contradicts_the_data_set_is_refused(tmp_path: Path) -
     data_set = metadata() | {"00280010": {"vr": "US", "Value": [999]}}
 
     with pytest.raises(Mismatch, match="Rows"):
-        composed(data_set, tmp_path, pixels=BulkData("image/jpeg", "", spooled(imagecodecs.jpeg8_encode(GREY))))
+        composed(data_set, tmp_path, pixels=BulkData("image/jpeg", "", sections(imagecodecs.jpeg8_encode(GREY))))
 
 
 @pytest.mark.parametrize(
@@ -156,7 +154,7 @@ def test_pixel_data_that_is_not_what_it_says_is_refused(
     kind: str, syntax: str, content: bytes, refusal: type[BankError]
 ) -> None:
     with pytest.raises(refusal):
-        inspect(kind, syntax, io.BytesIO(content))
+        inspect(kind, syntax, content)
 
 
 @pytest.mark.parametrize(

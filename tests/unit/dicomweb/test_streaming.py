@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.responses import Response
 
-from imagebank.dicomweb.spool import IN_MEMORY, Spool, TooLarge, expanded
+from imagebank.dicomweb.spool import IN_MEMORY, Shelf, Spool, TooLarge, expanded
 from imagebank.dicomweb.streaming import streamed
 from imagebank.errors import Invalid, Unavailable
 
@@ -117,6 +117,20 @@ def test_more_than_the_limit_is_counted_and_not_kept(tmp_path: Path) -> None:
 
     assert spool.size == 500
     assert len(spool.content.read()) <= 100
+
+
+def test_many_parts_share_memory_and_one_file(tmp_path: Path) -> None:
+    shelf, kept = Shelf(tmp_path), []
+    for number in range(100):
+        spool = Spool(tmp_path, 1 << 40)
+        asyncio.run(spool.write(bytes([number]) * (3 * MIB)))
+        asyncio.run(spool.finish())
+        kept.append(shelf.put(spool))
+
+    assert [b"".join(section.pieces(1))[:2] for section in kept] == [bytes([number]) * 2 for number in range(100)]
+    assert len({id(section.content) for section in kept}) == 22
+    shelf.close()
+    assert all(section.content.closed for section in kept)
 
 
 async def chunks(data: bytes, size: int = 1000) -> AsyncIterator[bytes]:
