@@ -53,7 +53,7 @@ def _storing() -> Iterator[str]:
     yield ""
     yield "Parts may be DICOM files, or metadata in `application/dicom+json` with one part for each BulkDataURI; addresses are"
     yield "matched with Content-Location and never fetched. Pixel data may come in these media types; where Image Pixel attributes"
-    yield "are left out they are read from the codestream: "
+    yield "are left out they are read from the codestream. Several parts under one Content-Location are the frames of one object:"
     yield ", ".join(f"`{name}`" for name in FRAME_TYPES if name not in ("image/jxl", "application/x-deflate")) + "."
     yield ""
     yield "Sending the same instance again is a success. Other content under a known SOP Instance UID goes into quarantine and is"
@@ -112,6 +112,11 @@ def _retrieving() -> Iterator[str]:
         for stored, targets in TARGETS.items()
     ]
     yield from _table(("Stored", "Can be given as, beside itself"), made)
+    yield "Pixels that turn out not to be decodable leave as they are stored where the request names no transfer syntax, and in the"
+    yield "middle of a longer answer; else the answer is 406. A selection of which only a part can be given is answered with 206."
+    yield "BulkDataURIs are absolute, but begin at the server's root in the metadata that browsers get (`Sec-Fetch-Mode`)."
+    yield ""
+    yield "Reports, key object selections and presentation states are rendered as `text/html` or `text/plain`, videos as they are."
     yield f"Pictures: {', '.join(f'`{one}`' for one in MEDIA_TYPES)}; a GIF of a multi-frame object shows its loop."
     yield "A thumbnail or single picture of a study or series is that of the middle image of its first series."
     yield ""
