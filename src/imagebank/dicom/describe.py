@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from itertools import islice
-from typing import Any, Final
+from typing import Final
 
 from imagebank.dicom.dicomjson import children, element_of
 from imagebank.dicom.frames import pixels_of
@@ -14,16 +14,14 @@ from imagebank.dicom.vr import KNOWN, creator_tag, name_of
 from imagebank.dicom.walk import Buffer
 from imagebank.errors import Invalid, Unsupported
 from imagebank.model.attribute import MAIN, Attribute, Catalogue, Level, Path
+from imagebank.model.comparison import comparison, is_comparable
 from imagebank.model.imaging import DataSet, Description, Element
-from imagebank.model.person import PatientId, fold
-from imagebank.model.query import comparable_date, comparable_time
+from imagebank.model.person import PatientId
 from imagebank.model.uid import Uid
 
 _MEDIA_STORAGE_DIRECTORY: Final = "1.2.840.10008.1.3.10"
-_INTEGERS: Final = frozenset(("IS", "US", "SS", "UL", "SL", "UV", "SV"))
 _DATES: Final = (0x00080020, 0x00080030)
-# What an index can hold and anybody would search for; longer values are cut, never lost: the object has them.
-_MAX_VALUE: Final = 1024
+# As many as anybody would search for; the others are not lost: the object has them.
 _MAX_VALUES: Final = 1000
 _CHECKED: Final = tuple((one, one.key) for one in MAIN if one.vr in ("DA", "TM", "IS") and not one.computed)
 
@@ -146,9 +144,8 @@ def _declared(place: Place, catalogue: Catalogue, warnings: dict[str, None]) -> 
             continue
         values: dict[str, None] = {}
         for element in _elements(place, attribute, attribute.path):
-            forms, all_read = _forms(attribute, element)
-            values.update(dict.fromkeys(forms))
-            if not all_read:
+            values.update(dict.fromkeys(comparison(attribute, element)))
+            if not is_comparable(attribute, element):
                 warnings[f"{attribute.keyword} has a value that cannot be searched for"] = None
         if values:
             found[attribute.path] = tuple(values)[:_MAX_VALUES]
@@ -179,59 +176,6 @@ def _actual(place: Place, tag: int, creator: str) -> int | None:
     return None
 
 
-def comparison(attribute: Attribute, element: Element) -> tuple[str, ...]:
-    """The forms in which an element's values are compared with a query's; values that cannot be read give none.
-
-    A name gives one form for each of its writings, and the whole when there are several.
-    """
-    return _forms(attribute, element)[0]
-
-
-def _forms(attribute: Attribute, element: Element) -> tuple[tuple[str, ...], bool]:
-    found: dict[str, None] = {}
-    all_read = True
-    for value in element.get("Value", ()):
-        if value is None:
-            continue
-        try:
-            for form in _form(attribute, value):
-                found[form[:_MAX_VALUE]] = None
-        except (Invalid, ValueError):
-            all_read = False
-    return tuple(form for form in found if form), all_read
-
-
-def _form(attribute: Attribute, value: Any) -> tuple[str, ...]:
-    """One value's forms. Raises Invalid or ValueError when the value is none of its VR."""
-    if isinstance(value, dict):
-        return _name_forms([str(value.get(key, "")) for key in ("Alphabetic", "Ideographic", "Phonetic")])
-    if attribute.vr == "PN":
-        return _name_forms(str(value).split("="))
-    return (_single_form(attribute, value),)
-
-
-def _single_form(attribute: Attribute, value: Any) -> str:
-    if attribute.vr in _INTEGERS:
-        return str(int(value))
-    if isinstance(value, float):
-        return f"{value:.15g}"
-    text = str(value).strip(" \0")
-    match attribute.vr:
-        case "DA":
-            return comparable_date(text)
-        case "TM":
-            return comparable_time(text)
-        case _:
-            return fold(text) if attribute.folded else text
-
-
-def _name_forms(groups: list[str]) -> tuple[str, ...]:
-    # Trailing empty components carry no meaning (PS3.5 6.2.1.1).
-    folded = [fold(group).strip(" ").rstrip("^") for group in groups]
-    given = [group for group in folded if group]
-    return (*given, "=".join(folded).rstrip("=")) if len(given) > 1 else tuple(given)
-
-
 def _check(
     place: Place,
     data: Buffer,
@@ -258,5 +202,5 @@ def _check(
         warnings["some values have a VR that DICOM does not know"] = None
     for attribute, key in _CHECKED:
         element = levels[attribute.level].get(key)
-        if element and not _forms(attribute, element)[1]:
+        if element and not is_comparable(attribute, element):
             warnings[f"{attribute.keyword} has a value that cannot be searched for"] = None

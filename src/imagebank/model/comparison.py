@@ -7,7 +7,7 @@ from imagebank.errors import Invalid
 from imagebank.model.attribute import Attribute
 from imagebank.model.imaging import Element
 from imagebank.model.person import PersonName, fold
-from imagebank.model.query import comparable_date, comparable_time
+from imagebank.model.query import comparable_date, comparable_decimal, comparable_time
 
 _NUMBERS = frozenset(["IS", "US", "SS", "UL", "SL", "UV", "SV"])
 
@@ -30,6 +30,12 @@ def comparison(attribute: Attribute, element: Element) -> tuple[str, ...]:
         if form:
             forms.append(form)
     return tuple(forms)
+
+
+def is_comparable(attribute: Attribute, element: Element) -> bool:
+    """Whether every value that the element has can be matched."""
+    values = [value for value in element.get("Value") or () if value is not None and str(value).strip(" \0")]
+    return attribute.vr == "PN" or len(comparison(attribute, element)) == len(values)
 
 
 def name_groups(value: Any) -> tuple[str, str, str]:
@@ -75,5 +81,6 @@ _READERS: dict[str, Callable[[Any], str]] = {
     "DA": _date,
     "TM": _time,
     "SQ": lambda _: "",
+    **dict.fromkeys(("DS", "FL", "FD"), comparable_decimal),
     **dict.fromkeys(_NUMBERS, _number),
 }

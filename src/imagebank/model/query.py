@@ -76,17 +76,23 @@ def condition(attribute: Attribute, text: str, *, fuzzy: bool = False) -> Condit
     text = text.strip(" \0")
     if not text or (attribute.vr in _WITH_WILDCARDS and not text.strip("*")):
         return None
+    return Condition(attribute, _match(attribute, text, fuzzy=fuzzy))
+
+
+def _match(attribute: Attribute, text: str, *, fuzzy: bool) -> Match:
     match attribute.vr:
         case "UI":
-            return Condition(attribute, OneOf(tuple(Uid.parse(part) for part in _parts(text, ",\\"))))
+            return OneOf(tuple(Uid.parse(part) for part in _parts(text, ",\\")))
         case "DA" | "TM":
-            return Condition(attribute, _range(attribute, text))
+            return _range(attribute, text)
         case "IS" | "US" | "SS" | "UL" | "SL" | "UV" | "SV":
-            return Condition(attribute, OneOf(tuple(_integer(attribute, part) for part in _parts(text, "\\"))))
+            return OneOf(tuple(_integer(attribute, part) for part in _parts(text, "\\")))
+        case "DS" | "FL" | "FD":
+            return OneOf(tuple(_decimal(attribute, part) for part in _parts(text, "\\")))
         case "PN":
-            return Condition(attribute, _name(text, fuzzy=fuzzy))
+            return _name(text, fuzzy=fuzzy)
         case _:
-            return Condition(attribute, _text(attribute, text))
+            return _text(attribute, text)
 
 
 def _parts(text: str, separators: str) -> list[str]:
@@ -123,6 +129,18 @@ def _integer(attribute: Attribute, text: str) -> str:
         return str(int(text))
     except ValueError:
         raise Invalid(f"{attribute.keyword} takes a whole number") from None
+
+
+def _decimal(attribute: Attribute, text: str) -> str:
+    try:
+        return comparable_decimal(text)
+    except ValueError:
+        raise Invalid(f"{attribute.keyword} takes a number") from None
+
+
+def comparable_decimal(value: str | float) -> str:
+    """A number as it is compared: `70.50` and `70.5` are one. Raises ValueError."""
+    return f"{float(value):.15g}"
 
 
 def _range(attribute: Attribute, text: str) -> Match:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from imagebank.dicom.describe import comparison, describe
+from imagebank.dicom.describe import describe
 from imagebank.dicom.scan import IMPLICIT_LE, Buffer
 from imagebank.errors import BankError, Invalid, Unsupported
 from imagebank.model.attribute import MAIN, Attribute, Level, catalogue
@@ -178,30 +178,6 @@ def test_a_declared_value_that_cannot_be_read_gives_nothing_but_a_warning() -> N
 
 
 BY_KEYWORD = {attribute.keyword: attribute for attribute in MAIN}
-
-
-@pytest.mark.parametrize(
-    ("keyword", "values", "forms"),
-    [
-        ("PatientName", [{"Alphabetic": "DOE^Jürgen^^"}], ("doe^jurgen",)),
-        (
-            "PatientName",
-            [{"Alphabetic": "Yamada^Tarou", "Ideographic": "山田^太郎"}],
-            ("yamada^tarou", "山田^太郎", "yamada^tarou=山田^太郎"),
-        ),
-        ("StudyDate", ["2026.01.02"], ("20260102",)),
-        ("StudyTime", ["1015"], ("101500.000000",)),
-        ("InstanceNumber", [7, None, "x"], ("7",)),
-        ("AccessionNumber", ["A 1 "], ("A 1",)),
-        ("StudyDescription", ["CT Kopf/Schädel"], ("ct kopf/schadel",)),
-        ("StudyDate", [None, ""], ()),
-        ("Rows", [512], ("512",)),
-    ],
-)
-def test_comparison_forms(keyword: str, values: list[Any], forms: tuple[str, ...]) -> None:
-    attribute = BY_KEYWORD[keyword]
-
-    assert comparison(attribute, {"vr": attribute.vr, "Value": values}) == forms
 
 
 def test_an_object_in_another_coding_says_how_it_is_stored() -> None:

@@ -33,6 +33,7 @@ KNOWN = catalogue().by_keyword
         ("AccessionNumber", "a\0", ("a",)),
         ("AccessionNumber", [None, "", "A"], ("A",)),
         ("SOPClassUID", "1.2.3", ("1.2.3",)),
+        ("StudyDescription", "CT Kopf/Schädel", ("ct kopf/schadel",)),
     ],
 )
 def test_a_value_has_its_comparison_form(keyword: str, value: Any, forms: tuple[str, ...]) -> None:
