@@ -2,13 +2,13 @@
 
 from urllib.parse import urlsplit
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection, Request
 
 from imagebank.actions import access
 from imagebank.bank import Bank
 from imagebank.errors import Invalid, NotAllowed
 from imagebank.http.errors import NotSignedIn
+from imagebank.http.quick import quickly
 from imagebank.model.access import Principal
 
 COOKIE = "imagebank-session"
@@ -50,12 +50,12 @@ async def caller_if_any(request: Request) -> Principal | None:
         scheme, _, text = authorization.partition(" ")
         if scheme.lower() != "bearer":
             return None
-        return await run_in_threadpool(access.bearer, bank, text.strip())
+        return await quickly(bank, access.bearer, bank, text.strip())
     if not cookie:
         return None
     if request.method not in _SAFE_METHODS and not is_from_our_pages(request):
         raise NotAllowed("this request did not come from our own pages")
-    return await run_in_threadpool(access.session, bank, cookie)
+    return await quickly(bank, access.session, bank, cookie)
 
 
 def is_from_our_pages(request: Request) -> bool:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final, cast
 
-from sqlalchemy import Row, Select, bindparam, select
+from sqlalchemy import Row, Select, Table, bindparam, select
 
 from imagebank.errors import BankError, NotFound
 from imagebank.model.access import Device, Right, Role, Scope, Session, Token
@@ -44,6 +44,22 @@ _HELD: Final = Prepared(
         .where(tables.instance.c.sop_instance_uid == bindparam("uid"))
     )
 )
+
+
+def _known(rows: Table) -> Select[Any]:
+    """Callers who can show a secret; the columns are those of `_signed_in`."""
+    return select(rows.c.digest, rows.c.name, rows.c.role, rows.c.organization, rows.c.created_at, rows.c.expires_at)
+
+
+def _knowing(rows: Table) -> Prepared:
+    """Who has the secret of this digest, for a while yet. Asked with every request."""
+    return Prepared(
+        lambda _: _known(rows).where(rows.c.digest == bindparam("digest"), rows.c.expires_at > bindparam("now"))
+    )
+
+
+_TOKEN: Final = _knowing(tables.token)
+_SESSION: Final = _knowing(tables.session)
 
 
 class SQLIndex:
@@ -177,22 +193,21 @@ class SQLIndex:
             ]
 
     def token(self, digest: bytes, now: datetime) -> Token | None:
-        rows = tables.token
-        statement = select(rows).where(rows.c.digest == digest, rows.c.expires_at > micros(now))
-        with self._database.reading() as connection:
-            row = connection.execute(statement).one_or_none()
+        row = self._who(_TOKEN, digest, now)
         return _signed_in(row, Token) if row else None
+
+    def _who(self, statement: Prepared, digest: bytes, now: datetime) -> tuple[Any, ...] | None:
+        with self._database.reading() as connection:
+            row: tuple[Any, ...] | None = statement.run(connection, {"digest": digest, "now": micros(now)}).fetchone()
+        return row
 
     def tokens(self) -> list[Token]:
         with self._database.reading() as connection:
-            statement = select(tables.token).order_by(tables.token.c.name, tables.token.c.created_at)
-            return [_signed_in(row, Token) for row in connection.execute(statement)]
+            statement = _known(tables.token).order_by(tables.token.c.name, tables.token.c.created_at)
+            return [_signed_in(cast("tuple[Any, ...]", row), Token) for row in connection.execute(statement)]
 
     def session(self, digest: bytes, now: datetime) -> Session | None:
-        rows = tables.session
-        statement = select(rows).where(rows.c.digest == digest, rows.c.expires_at > micros(now))
-        with self._database.reading() as connection:
-            row = connection.execute(statement).one_or_none()
+        row = self._who(_SESSION, digest, now)
         return _signed_in(row, Session) if row else None
 
     def device(self, aet: str) -> Device | None:
@@ -218,10 +233,9 @@ def _place(table: Any) -> tuple[Any, ...]:
     return tables.segment.c.name, table.c.segment_offset, table.c.length, table.c.size
 
 
-def _signed_in(row: Row[Any], kind: Any) -> Any:
-    return kind(
-        bytes(row.digest), row.name, Role(row.role), row.organization, moment(row.created_at), moment(row.expires_at)
-    )
+def _signed_in(row: tuple[Any, ...], kind: Any) -> Any:
+    digest, name, role, organization, created_at, expires_at = row
+    return kind(bytes(digest), name, Role(role), organization, moment(created_at), moment(expires_at))
 
 
 def _device(row: Row[Any]) -> Device:
