@@ -18,7 +18,7 @@ from bank import keep, keep_paths
 from imagebank.dicomweb.tables import TYPE_OF_SYNTAX
 from imagebank.model.access import Role, Scope
 from imagebank.model.event import Act
-from imagebank.model.imaging import Receipt
+from imagebank.model.imaging import Outcome, Receipt
 from imagebank.model.uid import Uid
 from make import a_file, a_series, read
 from protocol.dicomweb_site import AS_STORED, DICOM, Site, a_site, parts_of, values
@@ -48,12 +48,12 @@ def url(receipt: Receipt) -> str:
 
 
 def kept(site: Site, path: Path) -> str:
-    """Where a sample file is now; an earlier sample with the same UID makes room for it."""
+    """Where a sample file is now; an earlier sample of the same object, in whatever coding, makes room for it."""
     (receipt,) = keep_paths(site.bank, [path])
-    if not receipt.is_kept:
+    if receipt.outcome is not Outcome.STORED:
         site.http.delete(url(receipt))
         (receipt,) = keep_paths(site.bank, [path])
-    assert receipt.is_kept, receipt
+    assert receipt.outcome is Outcome.STORED, receipt
     return url(receipt)
 
 
