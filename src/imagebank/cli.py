@@ -159,7 +159,7 @@ def import_(
         wish = importing.Wish(paths, organization or bank.settings.organization, again=again, watch=watch)
         tally = importing.run(bank, wish, err)
     importing.report(tally, out, as_json=common.json)
-    return ALL_WELL if not tally.refused else NOT_WELL
+    return ALL_WELL if tally.is_complete and not tally.refused else NOT_WELL
 
 
 @cli.command

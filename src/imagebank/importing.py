@@ -19,8 +19,9 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from imagebank.actions.collect import Journal, Tally, bring_in, look
+from imagebank.actions.collect import Found, Journal, Tally, bring_in, look
 from imagebank.bank import Bank
+from imagebank.errors import OutOfSpace, Unavailable
 from imagebank.model.imaging import Outcome, Source
 
 WATCH_S = 2.0
@@ -47,7 +48,7 @@ def run(bank: Bank, wish: Wish, console: Console) -> Tally:
         _once(bank, wish, source, journal, tally, console)
         while wish.watch:
             time.sleep(WATCH_S)
-            _watch(bank, wish, source, journal, tally)
+            _watch(bank, wish, source, journal, tally, console)
     except KeyboardInterrupt:
         console.print("stopped; the same command goes on from here")
     finally:
@@ -65,7 +66,7 @@ def _journal_file(bank: Bank, wish: Wish) -> Path:
 
 
 def _once(bank: Bank, wish: Wish, source: Source, journal: Journal, tally: Tally, console: Console) -> None:
-    files = look(wish.paths)
+    files = _settled(wish) if wish.watch else look(wish.paths)
     with Progress(
         TextColumn("[progress.description]{task.description}"),
         BarColumn(),
@@ -83,11 +84,18 @@ def _once(bank: Bank, wish: Wish, source: Source, journal: Journal, tally: Tally
         bring_in(bank, files, source, journal, tally, show)
 
 
-def _watch(bank: Bank, wish: Wish, source: Source, journal: Journal, tally: Tally) -> None:
-    """Bring in files that are new and have not changed for some seconds, so that none is read half written."""
-    settled_before = (time.time() - _SETTLED_AFTER_S) * 1e9
-    fresh = [one for one in look(wish.paths) if one.changed_ns < settled_before and not journal.knows(one)]
-    bring_in(bank, fresh, source, journal, tally)
+def _settled(wish: Wish) -> list[Found]:
+    """Files that have not changed for some seconds, so that none is read half written."""
+    before = (time.time() - _SETTLED_AFTER_S) * 1e9
+    return [found for found in look(wish.paths) if found.changed_ns < before]
+
+
+def _watch(bank: Bank, wish: Wish, source: Source, journal: Journal, tally: Tally, console: Console) -> None:
+    """Bring in what is new. What the bank cannot take now is tried again the next time."""
+    try:
+        bring_in(bank, [found for found in _settled(wish) if not journal.knows(found)], source, journal, tally)
+    except (OutOfSpace, Unavailable) as error:
+        console.print(str(error))
 
 
 def report(tally: Tally, console: Console, *, as_json: bool) -> None:

@@ -92,16 +92,15 @@ def address(text: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
-def _check_free(listener: str) -> None:
+def _check_free(host: str, port: int) -> None:
     """Look first: servers that share a port would take each other's callers."""
-    host, port = address(listener)
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
         except OSError as error:
             raise Unavailable(
-                f"{listener} cannot be used: {error.strerror}; is another server running there?"
+                f"{host}:{port} cannot be used: {error.strerror}; is another server running there?"
             ) from None
 
 
@@ -124,8 +123,8 @@ class Supervisor:
 
         Raises Unavailable when an address is taken or a part does not come up.
         """
-        for listener in self._listeners:
-            _check_free(listener)
+        for host, port in list(map(address, self._listeners)):
+            _check_free(host, port)
         # The first process to open the bank makes its key and its tables; the others find them.
         with app.opened(self._settings):
             pass

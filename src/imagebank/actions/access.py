@@ -13,13 +13,14 @@ from imagebank.model.access import RIGHTS, Principal, Role, Scope, Session, Toke
 from imagebank.model.event import Act, Event
 
 LINK_MINUTES = 15
+MAX_DAYS = 36_525
 _PREFIX = "ib_"
 
 
 def issue_token(bank: Bank, role: Role, organization: str = "", name: str = "", days: float = 365) -> str:
-    """A new bearer token. It is shown once; the bank keeps its hash. Raises Invalid for a life of no length."""
-    if days <= 0:
-        raise Invalid("a token has to live for some time; give --days above 0")
+    """A new bearer token. It is shown once; the bank keeps its hash. Raises Invalid for a life of no length or no end."""
+    if not 0 < days <= MAX_DAYS:
+        raise Invalid(f"a token lives for some days, above 0 and at most {MAX_DAYS}")
     text = _PREFIX + secrets.token_urlsafe(32)
     now = bank.now()
     token = Token(

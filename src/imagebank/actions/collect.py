@@ -41,6 +41,10 @@ class Tally:
     bytes_done: int = 0
     bytes_total: int = 0
 
+    @property
+    def is_complete(self) -> bool:
+        return self.files_done == self.files_total
+
     def add(self, receipt: Receipt) -> None:
         self.outcomes[receipt.outcome] += 1
         self.warnings.update(receipt.warnings)

@@ -14,8 +14,8 @@ from imagebank.dicom.describe import describe
 from imagebank.dicom.digest import digest_of, digest_of_stream
 from imagebank.dicom.same import is_same
 from imagebank.errors import BankError, Conflict, Invalid, Mismatch, NotFound, OutOfSpace, Unavailable
-from imagebank.model.imaging import Description, Digest, Kept, Outcome, Receipt, Source
-from imagebank.model.note import Note
+from imagebank.model.imaging import Description, Digest, Kept, Location, Outcome, Receipt, Source
+from imagebank.model.note import OTHER_CONTENT, Note
 from imagebank.model.uid import Uid
 from imagebank.ports import Entered
 
@@ -42,17 +42,45 @@ class Arrival:
 def receive(bank: Bank, arrivals: Sequence[Arrival], source: Source, only_study: Uid | None = None) -> list[Receipt]:
     """Take objects in, and say of each what became of it; what is said is durable.
 
-    Objects that cannot be understood are refused one by one, with the reason on the receipt; where the sender named one
-    study, those of others are refused as a Mismatch. Raises OutOfSpace or Unavailable when the bank cannot keep anything at all; then nothing of the call counts as kept.
+    Objects that cannot be understood are refused one by one, with the reason on the receipt; where the sender named
+    one study, those of others are refused as a Mismatch. Raises OutOfSpace or Unavailable when the bank cannot keep
+    anything at all; then nothing of the call counts as kept.
     """
-    placed = [_place(bank, arrival, source, only_study) for arrival in arrivals]
+    receipts: list[Receipt] = []
+    placed: list[Kept | Receipt] = []
+    under_way: set[Uid] = set()
+    for arrival in arrivals:
+        seen = _look_at(bank, arrival, source, only_study)
+        if isinstance(seen, Receipt):
+            placed.append(seen)
+            continue
+        uid = seen.description.uid
+        if uid in under_way:
+            # The first of that name has to be in before the second can be told from it.
+            receipts += _commit(bank, placed)
+            placed, under_way = [], set()
+        placed.append(_place(bank, arrival, seen, source))
+        under_way.add(uid)
+    return receipts + _commit(bank, placed)
+
+
+def _commit(bank: Bank, placed: Sequence[Kept | Receipt]) -> list[Receipt]:
     kept = [one for one in placed if isinstance(one, Kept)]
     entered = iter(bank.commits.commit(kept) if kept else ())
     return [_receipt(one, next(entered)) if isinstance(one, Kept) else one for one in placed]
 
 
-def _place(bank: Bank, arrival: Arrival, source: Source, only_study: Uid | None) -> Kept | Receipt:
-    """Describe one object and write its bytes, unless it is refused or held already."""
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What an arrival turned out to be."""
+
+    description: Description
+    digest: Digest
+    content_digest: Digest
+
+
+def _look_at(bank: Bank, arrival: Arrival, source: Source, only_study: Uid | None) -> _Seen | Receipt:
+    """Describe one object, or refuse it."""
     try:
         if arrival.size > bank.settings.max_instance_bytes:
             raise Invalid(f"larger than the {bank.settings.max_instance_bytes} bytes that this bank takes")
@@ -67,21 +95,29 @@ def _place(bank: Bank, arrival: Arrival, source: Source, only_study: Uid | None)
     if only_study is not None and description.study != only_study:
         other = Mismatch("it belongs to another study than the one that it was sent to")
         return replace(_about(description, Outcome.REFUSED, arrival.name), error=other)
-    if _is_held(bank, arrival, description.uid, content_digest):
+    return _Seen(description, digest, content_digest)
+
+
+def _place(bank: Bank, arrival: Arrival, seen: _Seen, source: Source) -> Kept | Receipt:
+    """Write the bytes of one object, unless it is held already."""
+    description = seen.description
+    held = bank.index.held(description.uid)
+    if held is not None and _is_same_as(bank, arrival, held, seen.content_digest):
         return _about(description, Outcome.DUPLICATE, arrival.name)
     received_at = bank.now()
-    note = Note(source, received_at, digest, content_digest, arrival.name)
+    # Said beside the bytes, too: a rebuilt index must not take this copy in when the first one has been deleted.
+    aside = OTHER_CONTENT if held is not None and bank.settings.duplicates == "refuse" else ""
+    note = Note(source, received_at, seen.digest, seen.content_digest, arrival.name, aside)
     arrival.content.seek(0)
     location = bank.blobs.write(arrival.content, arrival.size, msgspec.json.encode(note))
-    return Kept(description, location, digest, content_digest, source, received_at, arrival.name)
+    return Kept(description, location, seen.digest, seen.content_digest, source, received_at, arrival.name)
 
 
-def _is_held(bank: Bank, arrival: Arrival, uid: Uid, content_digest: Digest) -> bool:
+def _is_same_as(bank: Bank, arrival: Arrival, held: tuple[Digest, Location], content_digest: Digest) -> bool:
     """Whether the very data set is held already, be it as other software on its way wrote it anew."""
-    held = bank.index.held(uid)
-    if held is None or held[0] == content_digest:
-        return held is not None
-    location = held[1]
+    held_digest, location = held
+    if held_digest == content_digest:
+        return True
     if max(location.size, arrival.size) > _MAX_COMPARED:
         return False
     try:

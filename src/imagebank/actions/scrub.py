@@ -154,11 +154,13 @@ def _enter(bank: Bank, batch: list[tuple[Note, Location]]) -> None:
     kept = []
     with bank.index.begin() as tx:
         for note, location in batch:
-            if note.quarantine:
-                tx.quarantine(note.quarantine, note.name, note.source, note.received_at, location, note.digest)
-                continue
             data = bank.blobs.read(location)
             described = describe(data, size=len(data), catalogue=bank.catalogue, organization=note.source.organization)
+            if note.quarantine:
+                tx.quarantine(
+                    note.quarantine, note.name, note.source, note.received_at, location, note.digest, described.uid
+                )
+                continue
             kept.append(
                 Kept(described, location, note.digest, note.content_digest, note.source, note.received_at, note.name)
             )

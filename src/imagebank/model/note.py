@@ -2,8 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from imagebank.model.imaging import Digest, Source
+
+OTHER_CONTENT: Final = "another object with this SOP Instance UID is held already"
+"""Why a copy lies in quarantine on a bank that refuses other content under a known UID."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,14 @@ from sqlalchemy import Connection, Table, delete, insert, select, update
 from imagebank.errors import Unavailable
 from imagebank.model.attribute import Catalogue, Level
 from imagebank.model.imaging import Description, Kept, Outcome
+from imagebank.model.note import OTHER_CONTENT
 from imagebank.model.person import PatientId
 from imagebank.model.uid import Uid
 from imagebank.ports import Entered
 from imagebank.storage import tables
 from imagebank.storage.database import is_race, lock_studies
 from imagebank.storage.growth import Branch, distinct, several
-from imagebank.storage.quarantine import lay_aside
+from imagebank.storage.quarantine import equal_copy, lay_aside
 from imagebank.storage.removal import drop_empty_patients, modalities, pack_set, take_out, unpack_set
 from imagebank.storage.rows import TEXT_LIMIT, clean, instance_columns, micros, pack_digest, pack_pixels
 from imagebank.storage.segments import Segments
@@ -40,7 +41,6 @@ _PATIENT_KEYS: Final = tuple(a.key for a in PATIENT_COLUMNS)
 
 OTHER_PATIENT: Final = "the study already names another patient; the instance is kept under the study's first patient"
 OLDER_VERSION: Final = "a newer version of this instance is held already; this one is kept as a former version"
-OTHER_CONTENT: Final = "another object with this SOP Instance UID is held already"
 OTHER_STUDY: Final = "its Series Instance UID belongs to another study already"
 LONG_IDENTIFIER: Final = f"its patient identifier or issuer is longer than {TEXT_LIMIT} characters"
 
@@ -153,6 +153,10 @@ class _Entry:
             self.connection.execute(insert(history).values(**values))
 
     def _lay_aside(self, index: int, item: Kept, reason: str) -> None:
+        copy = equal_copy(self.connection, self.segments, item)
+        if copy is not None:
+            self.results[index] = Entered(Outcome.QUARANTINED, (), copy, reason, is_spare=True)
+            return
         number = lay_aside(
             self.connection,
             self.segments,

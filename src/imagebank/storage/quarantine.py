@@ -3,9 +3,9 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, insert, select
+from sqlalchemy import Connection, Row, Select, delete, insert, or_, select
 
-from imagebank.model.imaging import Digest, Location, Quarantined, Source
+from imagebank.model.imaging import Digest, Kept, Location, Quarantined, Source
 from imagebank.storage import tables
 from imagebank.storage.rows import clean, micros, moment, pack_digest, unpack_digest
 from imagebank.storage.segments import Segments
@@ -46,6 +46,23 @@ def lay_aside(
     }
     number: int = connection.scalars(insert(_T).values(**values, **place).returning(_T.c.id)).one()
     return number
+
+
+def equal_copy(connection: Connection, segments: Segments, item: Kept) -> int | None:
+    """The number under which the same bytes from the same organization lie here already, in another record."""
+    place = segments.columns(item.location)
+    found: int | None = connection.scalar(
+        select(_T.c.id)
+        .where(
+            _T.c.uid == item.description.uid,
+            _T.c.digest == pack_digest(item.digest),
+            _T.c.organization == item.source.organization,
+            or_(_T.c.segment_id != place["segment_id"], _T.c.segment_offset != place["segment_offset"]),
+        )
+        .order_by(_T.c.id)
+        .limit(1)
+    )
+    return found
 
 
 def release(connection: Connection, number: int) -> None:
