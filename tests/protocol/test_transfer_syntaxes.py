@@ -91,7 +91,9 @@ def send(site: Site, way: str, path: Path) -> None:
         return
     syntax, data_set = data_set_of(file)
     ds = pydicom.dcmread(path, stop_before_pixels=True)
-    status, answered = send_raw(site, data_set, sop_class=ds.SOPClassUID, uid=ds.SOPInstanceUID, syntax=syntax)
+    status, answered = send_raw(
+        site.dimse.port, data_set, sop_class=ds.SOPClassUID, uid=ds.SOPInstanceUID, syntax=syntax
+    )
     assert status in (0x0000, 0xB007), answered
 
 

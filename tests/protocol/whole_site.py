@@ -1,5 +1,6 @@
 """A bank behind HTTP and DIMSE at once, and a C-STORE that sends the bytes of a file as they are."""
 
+import socket
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,11 +15,12 @@ from imagebank.actions import retrieve
 from imagebank.bank import Bank
 from imagebank.dicom.scan import EXPLICIT_LE, TRANSFER_SYNTAX, file_meta
 from imagebank.dimse import command as commands
+from imagebank.dimse.negotiation import Request, offered, request_pdu
 from imagebank.dimse.server import start
 from imagebank.model.access import Scope
 from imagebank.model.imaging import Instance, Selection
 from protocol import dimse_peers
-from protocol.dimse_peers import HOST, a_line, pdv, read_pdu
+from protocol.dimse_peers import HOST, pdv, read_pdu
 
 OURS = Scope(organizations=None)
 _FRAGMENT = 16_000
@@ -72,7 +74,7 @@ def data_set_of(file: bytes) -> tuple[str, bytes]:
 
 
 def send_raw(
-    site: Site, data_set: bytes, *, sop_class: str, uid: str, syntax: str
+    port: int, data_set: bytes, *, sop_class: str, uid: str, syntax: str, aet: str = "TESTER"
 ) -> tuple[int | None, dict[str, Any]]:
     """C-STORE of a data set as it is: the status and the response; None when the association was aborted."""
     command = commands.encode(
@@ -85,7 +87,9 @@ def send_raw(
             "AffectedSOPInstanceUID": uid,
         }
     )
-    with a_line(site.dimse, (sop_class, (syntax,))) as line:
+    with socket.create_connection((HOST, port), timeout=60) as line:
+        line.sendall(request_pdu(Request("IMAGEBANK", aet, offered([(sop_class, (syntax,))]), max_pdu_bytes=16384)))
+        assert read_pdu(line)[0] == 2
         line.sendall(pdv(3, command))
         for start_at in range(0, max(len(data_set), 1), _FRAGMENT):
             is_last = start_at + _FRAGMENT >= len(data_set)

@@ -3,7 +3,7 @@
 import struct
 import warnings
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from typing import Final
 
@@ -11,7 +11,16 @@ import numpy as np
 import pydicom
 
 from imagebank.dicom.part10 import head_with
-from imagebank.dicom.scan import DEFLATED_LE, EXPLICIT_BE, EXPLICIT_LE, Header, file_meta, scan
+from imagebank.dicom.scan import (
+    DEFLATED_LE,
+    EXPLICIT_BE,
+    EXPLICIT_LE,
+    TRANSFER_SYNTAX,
+    UNNAMED,
+    Header,
+    file_meta,
+    scan,
+)
 from imagebank.dicom.vr import LONG, SHORT
 from imagebank.dicom.walk import UNDEFINED, Buffer, More, Odd
 from imagebank.errors import Invalid
@@ -74,6 +83,8 @@ def _converted(data: bytes, reason: str) -> Converted:
         image = _rewritten(data)
     try:
         header = scan(image)
+        if TRANSFER_SYNTAX not in meta:
+            header = replace(header, warnings=(UNNAMED, *header.warnings))
         stored = Uid(reason) if reason in (DEFLATED_LE, EXPLICIT_BE) else header.transfer_syntax
         return Converted(image, header, stored, offset)
     except (Odd, More) as exc:

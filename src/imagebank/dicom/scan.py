@@ -16,6 +16,7 @@ __all__ = [
     "IMPLICIT_LE",
     "PIXELS",
     "TRANSFER_SYNTAX",
+    "UNNAMED",
     "Buffer",
     "Header",
     "More",
@@ -33,6 +34,7 @@ EXPLICIT_LE: Final = Uid("1.2.840.10008.1.2.1")
 DEFLATED_LE: Final = Uid("1.2.840.10008.1.2.1.99")
 EXPLICIT_BE: Final = Uid("1.2.840.10008.1.2.2")
 TRANSFER_SYNTAX: Final = 0x00020010
+UNNAMED: Final = "the file does not name its transfer syntax; it was recognised from the bytes"
 
 _EXPLICIT: Final = struct.Struct("<HH2sH").unpack_from
 _LENGTH: Final = struct.Struct("<I").unpack_from
@@ -115,8 +117,7 @@ def _coding(data: Buffer, meta: dict[int, Raw], offset: int) -> tuple[Uid, bool,
     if not text.strip("\0 "):
         if explicit and not data[offset] and data[offset + 1]:
             raise Odd(EXPLICIT_BE)
-        warnings = ["the file does not name its transfer syntax; it was recognised from the bytes"]
-        return EXPLICIT_LE if explicit else IMPLICIT_LE, explicit, warnings
+        return EXPLICIT_LE if explicit else IMPLICIT_LE, explicit, [UNNAMED]
     try:
         declared = Uid.parse(text)
     except Invalid:
