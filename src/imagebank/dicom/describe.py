@@ -17,12 +17,13 @@ from imagebank.model.attribute import MAIN, Attribute, Catalogue, Level, Path
 from imagebank.model.comparison import comparison, is_comparable
 from imagebank.model.imaging import DataSet, Description, Element
 from imagebank.model.person import PatientId
-from imagebank.model.uid import Uid
+from imagebank.model.uid import MAX_LENGTH, Uid
 
 _MEDIA_STORAGE_DIRECTORY: Final = "1.2.840.10008.1.3.10"
 _DATES: Final = (0x00080020, 0x00080030)
 # As many as anybody would search for; the others are not lost: the object has them.
 _MAX_VALUES: Final = 1000
+_UIDS: Final = ((Level.STUDY, "0020000D"), (Level.SERIES, "0020000E"), (Level.INSTANCE, "00080018"))
 _CHECKED: Final = tuple((one, one.key) for one in MAIN if one.vr in ("DA", "TM", "IS") and not one.computed)
 
 
@@ -47,7 +48,8 @@ def describe(data: Buffer, *, size: int | None = None, catalogue: Catalogue, org
     if pixels and isinstance(opened, Converted):
         pixels = replace(pixels, offset=0, length=0, frame_table=b"", direct=False)
     declared = _declared(place, catalogue, warnings)
-    _check(place, image, header, uid, sop_class, levels, warnings)
+    _check_head(image, header, uid, sop_class, warnings)
+    _check(place, levels, warnings)
     return Description(
         study=study,
         series=series,
@@ -176,26 +178,24 @@ def _actual(place: Place, tag: int, creator: str) -> int | None:
     return None
 
 
-def _check(
-    place: Place,
-    data: Buffer,
-    header: Header,
-    uid: Uid,
-    sop_class: Uid,
-    levels: tuple[DataSet, ...],
-    warnings: dict[str, None],
-) -> None:
-    """Say what was tolerated."""
+def _check_head(data: Buffer, header: Header, uid: Uid, sop_class: Uid, warnings: dict[str, None]) -> None:
+    """Say where the file's header contradicts the data set."""
     for tag, held in ((0x00020003, uid), (0x00020002, sop_class)):
         raw = header.meta.get(tag)
         told = _plain(bytes(data[raw.offset : raw.offset + raw.length])) if raw else ""
         if told and told != held:
             warnings[f"{name_of(tag)} in the file's header differs from the data set's, which counts"] = None
+
+
+def _check(place: Place, levels: tuple[DataSet, ...], warnings: dict[str, None]) -> None:
+    """Say what was tolerated in the data set."""
     if not _first(levels[Level.PATIENT].get("00100020")):
         warnings["PatientID is missing; the object cannot be found by patient until somebody assigns it"] = None
     for tag in _DATES:
         if not _first(levels[Level.STUDY].get(f"{tag:08X}")):
             warnings[f"{name_of(tag)} is missing"] = None
+    if any(len(_first(levels[level].get(key))) > MAX_LENGTH for level, key in _UIDS):
+        warnings[f"a UID has more than {MAX_LENGTH} characters"] = None
     if any(raw.length % 2 for raw in place.elements.values()):
         warnings["some values have an odd length"] = None
     if any(len(vr) == 2 for vr in {raw.vr for raw in place.elements.values()} - KNOWN):

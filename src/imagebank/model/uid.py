@@ -7,13 +7,16 @@ from typing import Self
 from imagebank.errors import Invalid
 
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*", re.ASCII)
-_MAX_LENGTH = 64
+MAX_LENGTH = 64
+"""What PS3.5 9.1 allows."""
+_BORNE_LENGTH = 128
 
 
 class Uid(str):
-    """A unique identifier whose form has been checked: digits and single dots, 64 characters at most.
+    """A unique identifier whose form has been checked: digits and single dots.
 
-    A component with a leading zero is against PS3.5 9.1 yet common in real archives, and is kept as it came.
+    Components with a leading zero, and more than 64 characters, are against PS3.5 9.1 yet found in real archives;
+    they identify as well as any, and are kept as they came.
     """
 
     __slots__ = ()
@@ -22,9 +25,9 @@ class Uid(str):
     def parse(cls, text: str) -> Self:
         """Check a UID from outside; padding (NUL or space) is dropped. Raises Invalid."""
         bare = text.rstrip("\0 ").lstrip(" ")
-        if len(bare) > _MAX_LENGTH or not _UID.fullmatch(bare):
+        if len(bare) > _BORNE_LENGTH or not _UID.fullmatch(bare):
             # The text itself is not repeated: it may be anything, also a name.
-            raise Invalid("a UID has digits and dots only, 64 characters at most")
+            raise Invalid("a UID has digits and dots only, and 64 characters")
         return cls(bare)
 
     @classmethod

@@ -265,3 +265,11 @@ def test_an_implicit_object_is_described_with_the_standards_vrs() -> None:
 
     assert found.transfer_syntax == IMPLICIT_LE
     assert found.levels[Level.PATIENT]["00100020"]["vr"] == "LO"
+
+
+def test_a_uid_that_is_too_long_identifies_as_well_as_any() -> None:
+    long = "1.2.826.0.1.3680043.2.1143." + "7" * 40
+    found = described(a_file(value(0x00080018, "UI", long)))
+
+    assert found.uid == long
+    assert "a UID has more than 64 characters" in found.warnings
