@@ -17,6 +17,7 @@ from imagebank.dicomweb.tables import ROOT
 from imagebank.errors import BankError, Invalid, Unsupported
 from imagebank.http.auth import address_of, bank_of, caller
 from imagebank.http.errors import refusal, say
+from imagebank.http.quick import quickly
 from imagebank.model.access import Principal
 from imagebank.model.imaging import Instance, Selection
 from imagebank.model.uid import Uid
@@ -69,10 +70,8 @@ class Call:
         return f"299 {self.base}: {text}"
 
     async def quickly(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a short indexed read: in place on an embedded bank, in a thread where a network is asked."""
-        if self.bank.settings.is_embedded:
-            return function(*args, **kwargs)
-        return await run_in_threadpool(function, *args, **kwargs)
+        """Run a short indexed read where it is done soonest."""
+        return await quickly(self.bank, function, *args, **kwargs)
 
     async def select(self, selection: Selection | None = None) -> list[Instance]:
         """The instances that the path, or a selection, names. Raises NotFound."""
