@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import random
 import sys
 import time
 from collections.abc import Iterator
@@ -13,11 +14,13 @@ from typing import Any
 import httpx
 import pydicom
 import pytest
-from pydicom.uid import generate_uid
+from pydicom import Dataset
+from pydicom.uid import ImplicitVRLittleEndian, generate_uid
 
 from imagebank.dicom.same import is_same
 from imagebank.errors import Invalid
-from protocol.dicomweb_site import store
+from make import a_dataset, a_file, as_file
+from protocol.dicomweb_site import parts_of, store
 from protocol.whole_site import data_set_of, send_raw
 from running import Running, descendants, running_bank
 from samples import sample_data
@@ -248,6 +251,88 @@ def test_a_second_object_under_a_uid_can_be_looked_at_sent_in_again_and_deleted(
     (laid_aside,) = site.quarantined()
     assert site.running.run("quarantine", "delete", str(laid_aside["number"])).status == 0
     assert not site.quarantined()
+
+
+def a_broken_sequence(study: str) -> bytes:
+    """An implicit object with an item that says it is longer than its sequence."""
+    item = Dataset()
+    item.CodeMeaning = "x" * 20
+    ds = a_dataset(StudyInstanceUID=study, AnatomicRegionSequence=[item])
+    file = as_file(ds, ImplicitVRLittleEndian)
+    start = file.index(b"\xfe\xff\x00\xe0")
+    return file[: start + 4] + (4711).to_bytes(4, "little") + file[start + 8 :]
+
+
+@pytest.mark.parametrize("accept", ["*/*", "application/dicom", 'multipart/related; type="application/dicom"'])
+def test_what_cannot_be_written_again_comes_as_stored_and_spoils_no_study(site: Site, accept: str) -> None:
+    study = generate_uid()
+    broken, good = a_broken_sequence(study), a_file(StudyInstanceUID=study)
+    answer = store(site.http, broken, good)
+    assert answer.status_code in (200, 202), answer.text
+
+    one = site.http.get(kept_urls(answer.json())[0], headers={"Accept": accept})
+    whole = site.http.get(f"/studies/{study}", headers={"Accept": "*/*"})
+
+    assert one.status_code == 200
+    assert broken in ([one.content] if accept == "application/dicom" else [part for _, part in parts_of(one)])
+    assert {part for _, part in parts_of(whole)} == {broken, good}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"SpecificCharacterSet": "NONSENSE"},
+        {"PatientID": None},
+        {"StudyDate": None, "StudyTime": None},
+        {"PatientID": None, "PatientName": None, "Modality": None, "StudyID": None},
+    ],
+)
+def test_a_lack_that_hurts_no_identity_is_a_warning(site: Site, given: dict[str, Any]) -> None:
+    answer = store(site.http, as_file(a_dataset(**given)))
+
+    assert answer.status_code == 202
+    assert words_of(answer.json(), REFERENCED)[0]
+
+
+@pytest.mark.parametrize("junk", [b"\0", bytes(7000), b"junk" * 50, b"\xff" * 3])
+def test_junk_after_the_pixels_is_a_warning_and_is_kept(site: Site, junk: bytes) -> None:
+    file = a_file() + junk
+
+    answer = store(site.http, file)
+
+    assert answer.status_code == 202
+    (url,) = kept_urls(answer.json())
+    assert site.http.get(url, headers={"Accept": "application/dicom"}).content == file
+
+
+@pytest.mark.parametrize("uid", ["../../../etc/passwd", "/etc/passwd", "1.2/../../3", "1.2\\..\\3"])
+@pytest.mark.parametrize("keyword", ["StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"])
+def test_a_uid_is_never_a_path(site: Site, keyword: str, uid: str) -> None:
+    stand_in = "7" * len(uid)
+    file = a_file(**{keyword: stand_in}).replace(stand_in.encode(), uid.encode())
+
+    answer = store(site.http, file)
+
+    assert answer.status_code == 409
+    assert not list(site.running.data.rglob("passwd*"))
+
+
+def test_flipped_bytes_anywhere_never_upset_the_server(site: Site) -> None:
+    chance = random.Random(20260102)
+    folder = sample_data()
+    names = ["charsets/chrH32.dcm", "rt-small/rtplan.dcm", "objects/sr/sr.dcm", "transfer-syntaxes/rle/SC_rgb_rle.dcm",
+             "transfer-syntaxes/jpegls/JLSL_08_07_0_1F.dcm", "transfer-syntaxes/deflated/image_dfl.dcm"]  # fmt: skip
+    for name in names * 8:
+        file = bytearray((folder / name).read_bytes())
+        for _ in range(chance.choice((1, 2, 8))):
+            file[chance.randrange(132, min(len(file), 2500))] = chance.randrange(256)
+        answer = store(site.http, bytes(file))
+        assert answer.status_code in (200, 202, 409), answer.text
+        for url in kept_urls(answer.json()):
+            statuses = take_through(site, url)
+            assert statuses[""] == statuses["/metadata"] == 200, statuses
+            assert all(status < 500 or status == 501 for status in statuses.values()), statuses
+            assert site.http.delete(url).status_code == 204
 
 
 def test_no_process_took_much_memory(site: Site) -> None:

@@ -100,7 +100,8 @@ def _searching() -> Iterator[str]:
 def _retrieving() -> Iterator[str]:
     yield "## Retrieve (WADO-RS, WADO-URI)"
     yield ""
-    yield f"Never sent: {', '.join(f'`{one}`' for one in sorted(NEVER_SENT))}; such objects leave as Explicit VR Little Endian."
+    yield f"Never sent: {', '.join(f'`{one}`' for one in sorted(NEVER_SENT))}; such objects leave as Explicit VR Little Endian,"
+    yield "or as stored where a sequence in them is so broken that they cannot be written again."
     yield "Without a transfer syntax an object is given as Explicit VR Little Endian, or as stored where it cannot be decoded."
     yield "`transfer-syntax=*` gives what is stored. Old media type names are understood: "
     yield ", ".join(f"`{old}`" for old in tables.OLD_NAMES) + "."

@@ -124,24 +124,30 @@ def _parts(call: Call, chosen: Sequence[tuple[Instance, Offer]]) -> Iterator[Pie
 
 
 def _given(call: Call, instance: Instance, syntax: Uid, *, is_one_of_many: bool = False) -> tuple[Uid, Iterator[bytes]]:
-    """A file in the wanted transfer syntax, or, when its pixels turn out not to be decodable, as it is stored.
+    """A file in the wanted transfer syntax, or, when it turns out that it cannot be written so, as it is stored.
 
     The latter where the caller named no syntax (PS3.18 8.7.3.4), and in the middle of a longer answer, whose status
-    has gone by then: a whole object under its true name helps more than a hole. Raises NotAcceptable otherwise.
+    has gone by then: a whole object under its true name helps more than a hole, even in a syntax that should not
+    leave by the web. Raises NotAcceptable otherwise.
     """
-    if is_stored_form(instance, syntax):
-        return syntax, retrieve.stored(call.bank, instance)
     if syntax == instance.transfer_syntax and syntax not in NEVER_SENT:
-        # A data set that came without a file gets the head of one.
-        head = part10.wrap(b"", sop_class=instance.sop_class, sop_uid=instance.uid, transfer_syntax=syntax)
-        return syntax, chain([head], retrieve.stored(call.bank, instance))
+        return syntax, _as_stored(call, instance)
     try:
         return syntax, iter([produced(retrieve.in_syntax, call.bank, instance, syntax)])
     except NotAcceptable:
         unnamed = [Offer(DICOM, is_related=form) for form in (True, False)]
-        if not is_sendable(instance) or not (is_one_of_many or call.prefers.best(unnamed)):
+        if not (is_one_of_many or call.prefers.best(unnamed)):
             raise
-        return instance.transfer_syntax, retrieve.stored(call.bank, instance)
+        return instance.transfer_syntax, _as_stored(call, instance)
+
+
+def _as_stored(call: Call, instance: Instance) -> Iterator[bytes]:
+    """The file as it came; a data set that came without one gets its head."""
+    pieces = retrieve.stored(call.bank, instance)
+    if instance.dataset_offset:
+        return pieces
+    syntax = instance.transfer_syntax
+    return chain([part10.wrap(b"", sop_class=instance.sop_class, sop_uid=instance.uid, transfer_syntax=syntax)], pieces)
 
 
 async def _bulk_data(call: Call, instances: list[Instance]) -> Response:
