@@ -7,10 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from pydicom import dcmread
 from pynetdicom import AE
 from pynetdicom.dimse_primitives import C_STORE
-from pynetdicom.dsutils import encode
 
 from bank import bearer
 from imagebank.dimse import command as commands
@@ -71,7 +69,7 @@ def associated(running: Running, *contexts: str, aet: str = "TESTER") -> Iterato
 def answers_echo(running: Running, aet: str = "TESTER") -> bool:
     """Whether the DIMSE server associates with that title and answers C-ECHO."""
     with associated(running, aet=aet) as association:
-        return association.is_established and association.send_c_echo().get("Status") == 0
+        return bool(association.is_established and association.send_c_echo().get("Status") == 0)
 
 
 def c_store(running: Running, *files: bytes, aet: str = "TESTER") -> list[int | None]:

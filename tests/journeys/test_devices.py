@@ -29,7 +29,15 @@ def strict(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> It
     environ = {"IMAGEBANK_OPEN_LOOPBACK": "false", "IMAGEBANK_DECODERS": "1"}
     running = Running(folder / "bank", environ, free_port(), free_port(), folder / "log")
     pair = authority.pair("server")
-    given = ["serve", "--role", "dimse", "--data", folder / "bank", "--dimse", f"{HOST}:{running.dimse_port}"]
+    given: list[str | Path] = [
+        "serve",
+        "--role",
+        "dimse",
+        "--data",
+        folder / "bank",
+        "--dimse",
+        f"{HOST}:{running.dimse_port}",
+    ]
     given += ["--dimse-tls", f"{HOST}:{running.http_port}", "--tls-cert", pair.cert, "--tls-key", pair.key]
     given += ["--tls-ca", authority.cert]
     running.process = start_program(*given, environ=environ, log=running.log)

@@ -164,20 +164,24 @@ def bring_in(
         pending.clear()
         progress()
 
-    for found in files:
-        if journal.knows(found):
-            tally.skipped += 1
-            tally.files_done += 1
-            tally.bytes_done += found.size
-            continue
-        for arrival in _arrivals(found, tally):
-            batch.append(arrival)
-            if len(batch) >= BATCH_FILES or sum(one.size for one in batch) >= BATCH_BYTES:
+    try:
+        for found in files:
+            if journal.knows(found):
+                tally.skipped += 1
+                tally.files_done += 1
+                tally.bytes_done += found.size
+                continue
+            for arrival in _arrivals(found, tally):
+                batch.append(arrival)
+                if len(batch) >= BATCH_FILES or sum(one.size for one in batch) >= BATCH_BYTES:
+                    send()
+            pending.append(found)
+            if len(pending) >= BATCH_FILES:
                 send()
-        pending.append(found)
-        if len(pending) >= BATCH_FILES:
-            send()
-    send()
+        send()
+    finally:
+        for arrival in batch:
+            arrival.content.close()
 
 
 def _arrivals(found: Found, tally: Tally) -> Iterator[Arrival]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 import msgspec
@@ -56,6 +56,7 @@ def verify(bank: Bank, *, sweep: bool = False, progress: Progress = _in_silence)
     are destroyed, but not of young ones, whose rows may still be on their way.
     """
     scope = unbounded(bank, Scope.everything("verify"))
+    began = bank.now()
     rows = _rows(bank, scope)
     findings = Findings()
     orphans: list[Record] = []
@@ -64,7 +65,7 @@ def verify(bank: Bank, *, sweep: bool = False, progress: Progress = _in_silence)
     for record in bank.blobs.records():
         place = _place(record.location)
         if place not in rows:
-            orphans += [record] if record.note is not None else []
+            orphans += [record] if _received_at(record) < began else []
             continue
         met.add(place)
         findings.checked += 1
@@ -101,13 +102,16 @@ def _where(place: _Place) -> str:
 
 def _sweep(bank: Bank, orphans: list[Record]) -> None:
     old = bank.now() - _YOUNG
-    spare = [
-        record.location
-        for record in orphans
-        if record.note is not None and msgspec.json.decode(record.note, type=Note).received_at < old
-    ]
+    spare = [record.location for record in orphans if _received_at(record) < old]
     if spare:
         bank.blobs.destroy(spare)
+
+
+def _received_at(record: Record) -> datetime:
+    """When a record came; at the end of time for one that is destroyed or torn, which is nobody's orphan."""
+    if record.note is None:
+        return datetime.max.replace(tzinfo=UTC)
+    return msgspec.json.decode(record.note, type=Note).received_at
 
 
 def _fault(bank: Bank, record: Record) -> str:

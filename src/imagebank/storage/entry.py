@@ -17,7 +17,15 @@ from imagebank.storage import tables
 from imagebank.storage.database import is_race, lock_studies
 from imagebank.storage.growth import Branch, distinct, several
 from imagebank.storage.quarantine import equal_copy, lay_aside
-from imagebank.storage.removal import drop_empty_patients, modalities, pack_set, take_out, unpack_set
+from imagebank.storage.removal import (
+    Touched,
+    drop_empty,
+    drop_empty_patients,
+    modalities,
+    pack_set,
+    take_rows,
+    unpack_set,
+)
 from imagebank.storage.rows import TEXT_LIMIT, clean, instance_columns, micros, pack_digest, pack_pixels
 from imagebank.storage.segments import Segments
 from imagebank.storage.standing import (
@@ -86,6 +94,7 @@ class _Entry:
     duplicates: Duplicates
     segments: Segments
     results: dict[int, Entered] = field(default_factory=dict)
+    touched: Touched = field(default_factory=list)
 
     def enter(self, kept: Sequence[Kept]) -> list[Entered]:
         for run in _runs(kept):
@@ -94,6 +103,8 @@ class _Entry:
                 families.setdefault((item.description.study, item.description.series), {})[index] = item
             for (study, series), family in families.items():
                 self._enter_family(study, series, self._without_held(family))
+        if self.touched:
+            drop_empty(self.connection, self.touched)
         return [self.results[index] for index in range(len(kept))]
 
     def _enter_family(self, study: Uid, series: Uid, family: dict[int, Kept]) -> None:
@@ -139,7 +150,9 @@ class _Entry:
             self.results[index] = Entered(Outcome.STORED, (OLDER_VERSION,))
             return False
         self._add_former({name: value for name, value in row._asdict().items() if name != "id"})
-        take_out(self.connection, [row.id])
+        # What became empty may fill again: attributes that the former version gave stay, in whatever order
+        # instances of other names come meanwhile.
+        self.touched += take_rows(self.connection, [row.id])
         return True
 
     def _add_former(self, values: Mapping[str, Any]) -> None:

@@ -22,8 +22,17 @@ def unpack_set(packed: str) -> list[str]:
     return packed.strip("\\").split("\\") if packed else []
 
 
+Touched = list[tuple[int, int]]
+"""Rows of series from which instances went, each with the row of its study."""
+
+
 def take_out(connection: Connection, instances: Sequence[int]) -> None:
-    """Delete instance rows by their numbers. Their former versions are the caller's to delete."""
+    """Delete instance rows by their numbers, and what becomes empty. Former versions are the caller's to delete."""
+    drop_empty(connection, take_rows(connection, instances))
+
+
+def take_rows(connection: Connection, instances: Sequence[int]) -> Touched:
+    """Delete instance rows by their numbers; what became empty stays until `drop_empty`."""
     counted = (
         select(_INSTANCE.c.series_row, _SERIES.c.study_row, func.count().label("gone"))
         .join(_SERIES, _SERIES.c.id == _INSTANCE.c.series_row)
@@ -38,8 +47,15 @@ def take_out(connection: Connection, instances: Sequence[int]) -> None:
             .where(_SERIES.c.id == row.series_row)
             .values(instance_count=_SERIES.c.instance_count - row.gone, version=_SERIES.c.version + 1)
         )
-    _drop_empty_series(connection, [row.series_row for row in touched])
-    studies = sorted({row.study_row for row in touched})
+    for study in sorted({row.study_row for row in touched}):
+        recount(connection, study)
+    return [(row.series_row, row.study_row) for row in touched]
+
+
+def drop_empty(connection: Connection, touched: Touched) -> None:
+    """Delete those of these series, and of their studies, that have no instance left."""
+    _drop_empty_series(connection, [series for series, _ in touched])
+    studies = sorted({study for _, study in touched})
     for study in studies:
         recount(connection, study)
     _drop_empty_studies(connection, studies)
