@@ -46,6 +46,26 @@ class Orthanc:
         asked = {"Resources": list(instances), "Synchronous": True}
         return dict(self._done("POST", f"/modalities/{BANK}/store", json=asked))
 
+    def send_and_have_committed(self, *instances: str) -> dict[str, Any]:
+        """C-STORE to us, then ask by storage commitment whether it is safe; the report."""
+        asked = {"Resources": list(instances), "Synchronous": True, "StorageCommitment": True}
+        done = self._done("POST", f"/modalities/{BANK}/store", json=asked)
+        return self._report(done["StorageCommitmentTransactionUID"])
+
+    def ask_for_commitment(self, *references: tuple[str, str]) -> dict[str, Any]:
+        """Ask by storage commitment about pairs of SOP class and instance; the report."""
+        asked = {"DicomInstances": [{"SOPClassUID": one, "SOPInstanceUID": other} for one, other in references]}
+        done = self._done("POST", f"/modalities/{BANK}/storage-commitment", json=asked)
+        return self._report(done["ID"])
+
+    def _report(self, transaction: str) -> dict[str, Any]:
+        for _ in range(200):
+            report = dict(self._done("GET", f"/storage-commitment/{transaction}"))
+            if report["Status"] != "Pending":
+                return report
+            time.sleep(0.1)
+        raise AssertionError("no report of the storage commitment came")
+
     def send_by_web(self, *instances: str) -> dict[str, Any]:
         """STOW to us; the job's summary."""
         asked = {"Resources": list(instances), "Synchronous": True}
@@ -104,6 +124,7 @@ def an_orthanc(
                 "DicomPort": port,
                 "TranscodeDicomProtocol": False,
                 "UnknownSopClassAccepted": True,
+                "SyncStorageArea": False,
                 "DefaultEncoding": "Utf8",
                 "DicomModalities": {BANK: [bank_title, HOST, bank_port]},
                 "Plugins": [str(PLUGIN)],

@@ -1,5 +1,6 @@
 """Orthanc sends to the bank, searches it and takes back, by DIMSE and by DICOMweb."""
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -8,8 +9,10 @@ import pytest
 from pydicom import Dataset
 
 from bank import a_token, free_port, open_test_bank, serving
+from imagebank import worker
 from imagebank.actions import devices, retrieve
 from imagebank.bank import Bank
+from imagebank.dimse.commitment import JOB, deliver_commitment
 from imagebank.dimse.server import start
 from imagebank.model.access import Device, Scope
 from imagebank.model.attribute import Level
@@ -60,7 +63,10 @@ class Site:
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("orthanc")
     with open_test_bank(folder, open_loopback=False) as bank, serving(bank) as url:
-        server, port = start(bank, HOST, 0), free_port()
+        server, port, stop = start(bank, HOST, 0), free_port(), threading.Event()
+        work = {**worker.WORK, JOB: deliver_commitment}
+        working = threading.Thread(target=worker.run, args=(bank, stop, work))
+        working.start()
         devices.add(bank, Device(TITLE, HOST, port, False, devices.DEVICE_RIGHTS, "local"))
         try:
             with an_orthanc(
@@ -73,6 +79,8 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             ) as orthanc:
                 yield Site(bank, orthanc)
         finally:
+            stop.set()
+            working.join()
             server.stop(5)
 
 
@@ -179,3 +187,43 @@ def test_orthanc_finds_a_name_in_another_script(site: Site) -> None:
 
     assert [answer["PatientName"] for answer in by_dimse] == [str(read(file).PatientName)]
     assert [study_uid(answer) for answer in by_web] == [read(file).StudyInstanceUID]
+
+
+def test_orthanc_searches_every_level_and_moves_one_series(site: Site) -> None:
+    sent = files("a CT series")
+    site.send("dimse", *[site.orthanc.put(file) for file in sent])
+    site.send("web", site.orthanc.put(files("a JPEG loop")[0]))
+    site.orthanc.empty()
+    study, series = read(sent[0]).StudyInstanceUID, read(sent[0]).SeriesInstanceUID
+
+    _, patients = site.orthanc.search_by_dimse("Patient", PatientID=read(sent[0]).PatientID)
+    _, studies = site.orthanc.search_by_dimse("Study", StudyDate=f"{read(sent[0]).StudyDate}-", StudyInstanceUID="")
+    query, found = site.orthanc.search_by_dimse("Series", StudyInstanceUID=study, Modality="CT", SeriesInstanceUID="")
+    _, instances = site.orthanc.search_by_dimse(
+        "Instance", StudyInstanceUID=study, SeriesInstanceUID=series, SOPInstanceUID=""
+    )
+    site.orthanc.move_here(query)
+
+    assert len(patients) == 1
+    assert study in [one["StudyInstanceUID"] for one in studies]
+    assert [one["SeriesInstanceUID"] for one in found] == [series]
+    assert {one["SOPInstanceUID"] for one in instances} == {read(file).SOPInstanceUID for file in sent}
+    assert came_back(site.orthanc) == in_brief(sent)
+
+
+def test_orthanc_hears_that_what_it_sent_is_safe(site: Site) -> None:
+    report = site.orthanc.send_and_have_committed(*[site.orthanc.put(file) for file in files("a CT series")[:3]])
+
+    assert report["Status"] == "Success"
+    assert len(report["Success"]) == 3
+
+
+def test_orthanc_hears_what_is_not_here(site: Site) -> None:
+    ds = read(files("a JPEG 2000 picture")[0])
+    site.send("web", site.orthanc.put(files("a JPEG 2000 picture")[0]))
+
+    report = site.orthanc.ask_for_commitment((ds.SOPClassUID, ds.SOPInstanceUID), (ds.SOPClassUID, "1.2.3.4.5"))
+
+    assert report["Status"] == "Failure"
+    assert [one["SOPInstanceUID"] for one in report["Success"]] == [ds.SOPInstanceUID]
+    assert [one["SOPInstanceUID"] for one in report["Failures"]] == ["1.2.3.4.5"]
