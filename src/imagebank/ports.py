@@ -129,6 +129,17 @@ class Transaction(Protocol):
         """Take instances out, with series and studies that become empty. Empty when nothing is in scope."""
         ...
 
+    def described_by(self, removed: Sequence[Instance]) -> list[Uid]:
+        """Studies that are still there and have attributes of their own or of a series from one of these instances."""
+        ...
+
+    def unfold(self, study: Uid) -> list[Instance]:
+        """Forget the attributes of a study and its series, and take its instances out until they are entered again.
+
+        They have to be entered in the same transaction; former versions stay.
+        """
+        ...
+
     def quarantine(
         self, reason: str, name: str, source: Source, at: datetime, location: Location, digest: Digest, uid: str = ""
     ) -> int:

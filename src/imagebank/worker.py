@@ -30,7 +30,7 @@ def make_metadata(bank: Bank, payload: dict[str, Any]) -> None:
         _log.info("a series went before its metadata was made")
 
 
-WORK: Mapping[str, Work] = {"metadata": make_metadata, "destroy": remove.destroy_job}
+WORK: Mapping[str, Work] = {"metadata": make_metadata, "destroy": remove.destroy_job, "describe": remove.describe_job}
 
 
 def run(bank: Bank, stop: threading.Event, work: Mapping[str, Work] = WORK) -> None:

@@ -3,6 +3,7 @@
 import io
 import json
 import threading
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from pydicom.uid import generate_uid
 
 from bank import SOURCE, keep, open_test_bank
+from imagebank import worker
 from imagebank.actions import quarantine, remove
 from imagebank.bank import Bank
 from imagebank.cli import operator
@@ -124,13 +126,13 @@ def test_verify_beside_a_busy_server_finds_nothing_wrong(bank: Running) -> None:
                 stow(http, *files)
                 http.delete(f"/dicom-web/studies/{read(files[0]).StudyInstanceUID}")
 
-    worker = threading.Thread(target=work)
-    worker.start()
+    sender = threading.Thread(target=work)
+    sender.start()
     try:
         found = [bank.run("verify", "--json") for _ in range(3)]
     finally:
         is_over.set()
-        worker.join(60)
+        sender.join(60)
 
     assert [said.status for said in found] == [0, 0, 0]
     assert not {"lost", "damaged"} & {kind for said in found for kind in kinds(json.loads(said.out))}
@@ -181,6 +183,35 @@ def test_the_index_comes_out_of_the_objects_row_by_row(tmp_path: Path, policy: s
     assert before["attribute"]
     assert before["quarantine" if policy == "refuse" else "instance_history"]
     assert verify(data)[0] == 0
+
+
+def do_jobs(bank: Bank) -> None:
+    """Do whatever is due within a minute."""
+    later = replace(bank, now=lambda: bank.now() + timedelta(minutes=1))
+    while worker.step(later):
+        pass
+
+
+def test_a_study_forgets_what_a_deleted_instance_said_of_it(tmp_path: Path) -> None:
+    study = {"StudyInstanceUID": generate_uid()}
+    series = {"SeriesInstanceUID": generate_uid()}
+    wrong = a_file(**study, **series, PatientID="W", PatientName="Wrong^One", InstitutionName="Wrong")
+    right = [a_file(**study, **series, PatientID="R", PatientName="Right^One", KVP="120") for _ in range(2)]
+    other = a_file(**study, PatientID="R", PatientName="Right^One", Modality="MR")
+    given = {"attributes": ("instance:KVP", "study:InstitutionName")}
+    with open_test_bank(tmp_path, **given) as bank:
+        keep(bank, wrong)
+        keep(bank, *right, other)
+        remove.remove(bank, Selection(instance=Uid(uid_of(wrong))), operator(bank))
+        do_jobs(bank)
+        seen = bank.index.instances(Selection(study=Uid(study["StudyInstanceUID"])), operator(bank).scope)
+    before, after, said = reindexed(tmp_path / "bank", {"IMAGEBANK_ATTRIBUTES": ",".join(given["attributes"])})
+
+    assert {one.patient.identifier for one in seen} == {"R"}
+    assert len(seen) == 3
+    assert said.status == 0
+    assert differences(before, after) == {}
+    assert "wrong" not in repr(before).lower()
 
 
 def test_a_rebuilt_index_is_equal_after_many_senders_at_once(tmp_path: Path) -> None:

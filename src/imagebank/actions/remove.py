@@ -1,12 +1,19 @@
 """Taking out for good. Rows go first; the keys follow by a durable job, done at once unless the program dies."""
 
+from datetime import timedelta
+
 import msgspec
 
+from imagebank.actions import audit, scrub
 from imagebank.bank import Bank
 from imagebank.errors import NotFound
-from imagebank.model.access import Principal, Right
+from imagebank.model.access import Principal, Right, Scope
 from imagebank.model.event import Act, Event
-from imagebank.model.imaging import Location, Selection
+from imagebank.model.imaging import Kept, Location, Selection
+from imagebank.model.note import Note
+from imagebank.model.uid import Uid
+
+_QUIET = timedelta(seconds=5)
 
 
 def remove(bank: Bank, selection: Selection, principal: Principal, address: str = "") -> int:
@@ -22,10 +29,37 @@ def remove(bank: Bank, selection: Selection, principal: Principal, address: str 
             study = removed[0].study
             tx.record([Event(now, Act.REMOVED, principal.name, principal.organization, address, study, len(removed))])
             tx.defer("destroy", {"locations": [_as_json(one.location) for one in removed]}, now)
+            for left in tx.described_by(removed):
+                # Not at once: whoever deletes one instance of a study often goes on with the next.
+                tx.defer("describe", {"study": left}, now + _QUIET, key=left)
     if not removed:
         raise NotFound("there is no such study, series or instance here")
     destroy(bank, [one.location for one in removed])
     return len(removed)
+
+
+def describe_again(bank: Bank, study: Uid) -> None:
+    """Let the instances that are left say what their study is, as if the removed ones had never been here.
+
+    Else a study would go on under the patient's name that an instance brought which was deleted for that name.
+    Repeating it changes nothing.
+    """
+    scope = audit.unbounded(bank, Scope.everything("describe a study by the instances that are left"))
+    known = {one.location: _kept(bank, one.location) for one in bank.index.instances(Selection(study=study), scope)}
+    with bank.index.begin() as tx:
+        there = [one.location for one in tx.unfold(study)]
+        # One that came in the meantime is read here: it must not be left out.
+        kept = [known.get(location) or _kept(bank, location) for location in there]
+        tx.enter(sorted(kept, key=lambda one: one.received_at))
+
+
+def describe_job(bank: Bank, payload: dict[str, str]) -> None:
+    """What the job `describe` does."""
+    describe_again(bank, Uid(payload["study"]))
+
+
+def _kept(bank: Bank, location: Location) -> Kept:
+    return scrub.kept_again(bank, msgspec.json.decode(bank.blobs.note(location), type=Note), location)
 
 
 def destroy(bank: Bank, locations: list[Location]) -> None:

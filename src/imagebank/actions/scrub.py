@@ -158,14 +158,18 @@ def _enter(bank: Bank, batch: list[tuple[Note, Location]]) -> None:
     kept = []
     with bank.index.begin() as tx:
         for note, location in batch:
-            data = bank.blobs.read(location)
-            described = describe(data, size=len(data), catalogue=bank.catalogue, organization=note.source.organization)
+            one = kept_again(bank, note, location)
             if note.quarantine:
                 tx.quarantine(
-                    note.quarantine, note.name, note.source, note.received_at, location, note.digest, described.uid
+                    note.quarantine, one.name, one.source, one.received_at, location, one.digest, one.description.uid
                 )
-                continue
-            kept.append(
-                Kept(described, location, note.digest, note.content_digest, note.source, note.received_at, note.name)
-            )
+            else:
+                kept.append(one)
         tx.enter(kept)
+
+
+def kept_again(bank: Bank, note: Note, location: Location) -> Kept:
+    """What was to be entered when this record was written."""
+    data = bank.blobs.read(location)
+    described = describe(data, size=len(data), catalogue=bank.catalogue, organization=note.source.organization)
+    return Kept(described, location, note.digest, note.content_digest, note.source, note.received_at, note.name)

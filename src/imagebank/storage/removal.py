@@ -1,11 +1,13 @@
 """How instances leave, with series, studies and patients that become empty, and every counter kept true."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
+import orjson
 from sqlalchemy import Column, ColumnElement, Connection, CursorResult, delete, func, select, update
 
 from imagebank.model.attribute import Level
+from imagebank.model.uid import Uid
 from imagebank.storage import tables
 from imagebank.storage.sets import among, members
 
@@ -59,6 +61,31 @@ def drop_empty(connection: Connection, touched: Touched) -> None:
     for study in studies:
         recount(connection, study)
     _drop_empty_studies(connection, studies)
+
+
+def described_by(connection: Connection, studies: Iterable[str], removed: Collection[str]) -> list[Uid]:
+    """Those of these studies that are there and took attributes, or whose series did, from removed instances."""
+    rows = connection.execute(
+        select(_STUDY.c.study_instance_uid, _STUDY.c.origins, _SERIES.c.origins)
+        .join(_SERIES, _SERIES.c.study_row == _STUDY.c.id)
+        .where(_STUDY.c.study_instance_uid.in_(sorted(studies)))
+    )
+    found = {uid for uid, *texts in rows for text in texts for _, origin, _ in orjson.loads(text) if origin in removed}
+    return sorted(map(Uid, found))
+
+
+def unfold(connection: Connection, study: str, instances: Sequence[int]) -> None:
+    """Take out all instances of a study and forget what they said of it; its rows stay, and their versions go on."""
+    take_rows(connection, instances)
+    number = connection.scalar(select(_STUDY.c.id).where(_STUDY.c.study_instance_uid == study))
+    if number is None:
+        return
+    series = list(connection.scalars(select(_SERIES.c.id).where(_SERIES.c.study_row == number)))
+    _delete(connection, tables.attribute.c.owner, [number], tables.attribute.c.level == Level.STUDY)
+    _delete(connection, tables.attribute.c.owner, series, tables.attribute.c.level == Level.SERIES)
+    nothing = {"json": "{}", "origins": "[]"}
+    connection.execute(update(_STUDY).where(_STUDY.c.id == number).values(**nothing))
+    connection.execute(update(_SERIES).where(_SERIES.c.study_row == number).values(**nothing))
 
 
 def recount(connection: Connection, study: int) -> None:

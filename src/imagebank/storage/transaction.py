@@ -13,10 +13,9 @@ from imagebank.model.event import Event
 from imagebank.model.imaging import Digest, Instance, Kept, Location, Selection, Source
 from imagebank.model.uid import Uid
 from imagebank.ports import Entered
-from imagebank.storage import entry, jobs, quarantine, tables
+from imagebank.storage import entry, jobs, quarantine, removal, tables
 from imagebank.storage.database import Prepared, lock_studies, put
 from imagebank.storage.instances import instance_of, instance_rows
-from imagebank.storage.removal import take_out
 from imagebank.storage.rows import clean, micros, moment, unpack_digest
 from imagebank.storage.segments import Segments
 from imagebank.storage.sets import among, members
@@ -50,8 +49,18 @@ class SQLTransaction:
             rows = list(instance_rows(self._connection, selection, scope))
         removed = [instance_of(row) for row in rows]
         former = self._former(removed)
-        take_out(self._connection, [row[0] for row in rows])
+        removal.take_out(self._connection, [row[0] for row in rows])
         return [version for instance in removed for version in (instance, *former.get(instance.uid, ()))]
+
+    def described_by(self, removed: Sequence[Instance]) -> list[Uid]:
+        return removal.described_by(self._connection, {one.study for one in removed}, {one.uid for one in removed})
+
+    def unfold(self, study: Uid) -> list[Instance]:
+        if self._connection.dialect.name == "postgresql":
+            lock_studies(self._connection, [study])
+        rows = list(instance_rows(self._connection, Selection(study=study), Scope(organizations=None)))
+        removal.unfold(self._connection, study, [row[0] for row in rows])
+        return [instance_of(row) for row in rows]
 
     def _former(self, removed: Sequence[Instance]) -> dict[Uid, list[Instance]]:
         """Take out the former versions of instances."""
