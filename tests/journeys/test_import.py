@@ -1,5 +1,6 @@
 """`imagebank import`: everything is looked at once, and accounted for."""
 
+import io
 import json
 import os
 import signal
@@ -15,6 +16,8 @@ from typing import Any
 import pytest
 from pydicom.uid import generate_uid
 
+from bank import SOURCE, open_test_bank
+from imagebank.actions import ingest
 from imagebank.model.imaging import Outcome
 from journeys.senders import as_files, dataset_of, uid_of
 from make import a_file
@@ -192,6 +195,25 @@ def test_a_file_that_has_changed_is_read_again(tmp_path: Path) -> None:
     assert refused == 1
     assert again[1]["skipped"] == 1
     assert (mended[0], mended[1]["stored"]) == (0, 1)
+
+
+class Growing(io.FileIO):
+    """A file that somebody goes on writing while it is read."""
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        os.truncate(self.fileno(), os.fstat(self.fileno()).st_size + 1)
+        return super().seek(offset, whence)
+
+
+def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path) -> None:
+    growing, short = as_files(tmp_path / "in", a_file(), a_file())
+    with open_test_bank(tmp_path) as bank, Growing(str(growing), "r+") as one, short.open("rb") as other:
+        arrivals = [ingest.Arrival(one, growing.stat().st_size), ingest.Arrival(other, short.stat().st_size + 1)]
+        receipts = ingest.receive(bank, arrivals, SOURCE)
+
+    assert [receipt.outcome for receipt in receipts] == [Outcome.REFUSED, Outcome.REFUSED]
+    assert all("changed while it was read" in str(receipt.error) for receipt in receipts)
+    assert imagebank("verify", "--data", tmp_path / "bank").status == 0
 
 
 def test_again_reads_everything_once_more(tmp_path: Path) -> None:

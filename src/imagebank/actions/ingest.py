@@ -2,6 +2,7 @@
 
 import io
 import mmap
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -77,6 +78,18 @@ class _Seen:
     description: Description
     digest: Digest
     content_digest: Digest
+    stamp: "_Stamp"
+
+
+_Stamp = tuple[int, int] | None
+"""Length and time of change of a file; None for content that nobody else can write to."""
+
+
+def _stamp(content: IO[bytes]) -> _Stamp:
+    if isinstance(content, io.BytesIO):
+        return None
+    status = os.fstat(content.fileno())
+    return status.st_size, status.st_mtime_ns
 
 
 def _look_at(bank: Bank, arrival: Arrival, source: Source, only_study: Uid | None) -> _Seen | Receipt:
@@ -84,6 +97,9 @@ def _look_at(bank: Bank, arrival: Arrival, source: Source, only_study: Uid | Non
     try:
         if arrival.size > bank.settings.max_instance_bytes:
             raise Invalid(f"larger than the {bank.settings.max_instance_bytes} bytes that this bank takes")
+        stamp = _stamp(arrival.content)
+        if stamp is not None and stamp[0] < arrival.size:
+            raise _changed()
         with _view(arrival) as data:
             description = describe(data, size=arrival.size, catalogue=bank.catalogue, organization=source.organization)
         content_digest = _digest(arrival, description.dataset_offset)
@@ -95,7 +111,11 @@ def _look_at(bank: Bank, arrival: Arrival, source: Source, only_study: Uid | Non
     if only_study is not None and description.study != only_study:
         other = Mismatch("it belongs to another study than the one that it was sent to")
         return replace(_about(description, Outcome.REFUSED, arrival.name), error=other)
-    return _Seen(description, digest, content_digest)
+    return _Seen(description, digest, content_digest, stamp)
+
+
+def _changed() -> Invalid:
+    return Invalid("the file changed while it was read; nothing of it was kept, bring it in again once it is complete")
 
 
 def _place(bank: Bank, arrival: Arrival, seen: _Seen, source: Source) -> Kept | Receipt:
@@ -109,7 +129,12 @@ def _place(bank: Bank, arrival: Arrival, seen: _Seen, source: Source) -> Kept | 
     aside = OTHER_CONTENT if held is not None and bank.settings.duplicates == "refuse" else ""
     note = Note(source, received_at, seen.digest, seen.content_digest, arrival.name, aside)
     arrival.content.seek(0)
-    location = bank.blobs.write(arrival.content, arrival.size, msgspec.json.encode(note))
+    try:
+        location = bank.blobs.write(arrival.content, arrival.size, msgspec.json.encode(note))
+        if _stamp(arrival.content) != seen.stamp:
+            raise _changed()  # its digest was taken of other bytes; what was written stays unreferenced
+    except Invalid as error:
+        return replace(_about(description, Outcome.REFUSED, arrival.name), error=error)
     return Kept(description, location, seen.digest, seen.content_digest, source, received_at, arrival.name)
 
 
