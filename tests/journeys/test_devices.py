@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from pydicom import Dataset
 
-from bank import free_port
+from bank import free_port, open_test_bank
+from imagebank.actions import devices
+from imagebank.dimse.server import resolve
 from journeys.senders import CT, STUDY_FIND, VERIFICATION, associated, c_store, uid_of
 from make import a_file, read
 from protocol.dimse_peers import a_destination, wait_for
@@ -135,10 +137,14 @@ def test_a_tls_device_answers_over_tls_only(strict: Running, authority: Authorit
         "IMAGEBANK_TLS_CA": str(authority.cert),
     })  # fmt: skip
     with_tls = strict.run("device", "echo", "IMAGEBANK")
+    for name in ("IMAGEBANK_TLS_CERT", "IMAGEBANK_TLS_KEY"):
+        del strict.environ[name]
+    without_certificate = strict.run("device", "echo", "IMAGEBANK")
     add(strict, "IMAGEBANK", strict.http_port)
-    without = strict.run("device", "echo", "IMAGEBANK")
+    without_tls = strict.run("device", "echo", "IMAGEBANK")
 
-    assert (with_tls.status, without.status) == (0, 1), with_tls.err
+    assert with_tls.status == 0, with_tls.err
+    assert (without_certificate.status, without_tls.status) == (1, 1)
 
 
 @pytest.mark.parametrize(
@@ -155,5 +161,8 @@ def test_a_strict_bank_admits_no_stranger_from_loopback(strict: Running) -> None
     assert not is_admitted(strict, "STRANGER")
 
 
-def test_a_fresh_embedded_bank_admits_any_title_from_loopback(bank: Running) -> None:
+def test_a_fresh_embedded_bank_admits_any_title_from_loopback_and_nowhere_else(bank: Running, tmp_path: Path) -> None:
     assert is_admitted(bank, "STRANGER")
+    with open_test_bank(tmp_path) as fresh:
+        assert devices.caller(fresh, "STRANGER", "::1", resolve) is not None
+        assert devices.caller(fresh, "STRANGER", "192.0.2.7", resolve) is None

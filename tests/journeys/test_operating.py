@@ -15,6 +15,7 @@ from imagebank.actions import retrieve
 from imagebank.model.access import Scope
 from imagebank.model.imaging import Selection
 from imagebank.model.uid import Uid
+from imagebank.settings import load
 from journeys.senders import SlowStore, SlowStow, answers_echo, as_files, c_store, stored, stow, uid_of
 from make import a_file
 from running import (
@@ -35,6 +36,35 @@ from running import (
 def test_a_bank_says_that_it_lives_and_is_ready(bank: Running) -> None:
     for path in ("/healthz", "/readyz"):
         assert httpx.get(bank.url + path).status_code == 200
+
+
+def test_every_root_of_the_interface_is_there(bank: Running) -> None:
+    with bank.http() as http:
+        answers = {
+            path: http.get(path).status_code
+            for path in (
+                "/",
+                "/dicom-web/studies",
+                "/wado",
+                "/api/v1/quarantine",
+                "/api/openapi.json",
+                "/healthz",
+                "/readyz",
+            )
+        }
+    viewer = httpx.get(f"{bank.url}/viewer/", follow_redirects=False).status_code
+
+    assert answers.pop("/wado") == 400
+    assert set(answers.values()) <= {200, 204}
+    assert viewer in (200, 303)
+
+
+def test_defaults_are_those_that_others_lean_on() -> None:
+    settings = load(environ={})
+
+    assert (settings.http, settings.dimse, settings.ae_title) == ("127.0.0.1:8080", "127.0.0.1:11112", "IMAGEBANK")
+    assert settings.accepts_strangers
+    assert not load(environ={"IMAGEBANK_DATABASE": "postgresql://db/bank"}).accepts_strangers
 
 
 def test_it_stores_over_every_edge_at_once(bank: Running, tmp_path: Path) -> None:
