@@ -21,7 +21,7 @@ from imagebank.dicom.sandbox import Sandbox
 from imagebank.dicomweb.capabilities import openapi_paths
 from imagebank.dicomweb.routes import dicomweb_routes
 from imagebank.dimse import scu
-from imagebank.errors import BankError
+from imagebank.errors import BankError, Unavailable
 from imagebank.http.api import api_routes
 from imagebank.http.errors import NotSignedIn, on_bank_error, on_not_signed_in
 from imagebank.http.openapi import openapi_route
@@ -30,7 +30,7 @@ from imagebank.model.attribute import catalogue
 from imagebank.portal.pages import portal_routes
 from imagebank.portal.viewer_files import viewer_routes
 from imagebank.ports import Blobs
-from imagebank.settings import Settings, load
+from imagebank.settings import Settings, SettingsError, load
 from imagebank.storage.database import open_database
 from imagebank.storage.files import FileBlobs, segments_below
 from imagebank.storage.index import SQLIndex
@@ -56,12 +56,16 @@ _FLUSH_S = 1.0
 def opened(settings: Settings) -> Iterator[Bank]:
     """A bank on real parts, made ready on first use and closed at the end.
 
-    Raises Unavailable when the database or the object store does not answer.
+    Raises Unavailable when the folder, the database or the object store does not answer, and SettingsError for a
+    database that is not PostgreSQL.
     """
     _keep_freed_memory()
-    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise Unavailable(f"the data folder {settings.data} cannot be used: {error.strerror}") from error
     blobs = _blobs(settings)
-    engine = open_database(settings.database or f"sqlite:///{settings.data / 'index.db'}")
+    engine = open_database(_database_url(settings))
     migrate(engine)
     searchable = catalogue(declared(text) for text in settings.attributes)
     index = SQLIndex(engine, searchable, duplicates=settings.duplicates)
@@ -106,6 +110,13 @@ def _flushing(reads: CountedReads) -> Iterator[None]:
     finally:
         stop.set()
         thread.join()
+
+
+def _database_url(settings: Settings) -> str:
+    # Never shown: it may hold a password.
+    if settings.database and not settings.database.startswith(("postgresql://", "postgres://")):
+        raise SettingsError("settings: database is an address of the form postgresql://…, or empty for SQLite")
+    return settings.database or f"sqlite:///{settings.data / 'index.db'}"
 
 
 def _blobs(settings: Settings) -> Blobs:

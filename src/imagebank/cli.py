@@ -342,9 +342,10 @@ def quarantine_list(common: Common = _HERE) -> int:
 @quarantine_cli.command
 def get(number: int, to: Path, *, common: Common = _HERE) -> int:
     """Write an object from quarantine to a file, as it came."""
-    with _bank(common) as bank, to.open("xb") as stream:
-        for piece in quarantine.content(bank, number, operator(bank)):
-            stream.write(piece)
+    with _bank(common) as bank:
+        pieces = quarantine.content(bank, number, operator(bank))
+        with to.open("xb") as stream:
+            stream.writelines(pieces)
     return ALL_WELL
 
 
@@ -374,7 +375,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         if isinstance(error, SettingsError):
             err.print(str(error))
         return WRONG_USAGE
-    except (BankError, FileExistsError) as error:
+    except (BankError, OSError) as error:
         err.print(str(error))
         return NOT_WELL
     except KeyboardInterrupt:

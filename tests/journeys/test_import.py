@@ -339,11 +339,14 @@ def test_what_lies_in_quarantine_can_be_taken_out_and_sent_in_again(tmp_path: Pa
     bring_in(data, *as_files(tmp_path / "in", first, second))
     (row,) = json.loads(imagebank("quarantine", "list", "--json", "--data", data).out)
     number = str(row["number"])
+    not_there = imagebank("quarantine", "get", "999", tmp_path / "copy.dcm", "--data", data)
+    nowhere = imagebank("quarantine", "get", number, tmp_path / "nowhere" / "copy.dcm", "--data", data)
     got = imagebank("quarantine", "get", number, tmp_path / "copy.dcm", "--data", data)
     again = imagebank("quarantine", "submit", number, "--data", data)
     gone = imagebank("quarantine", "delete", number, "--data", data)
 
     assert row["reason"]
+    assert (not_there.status, nowhere.status) == (1, 1)
     assert (got.status, again.status, gone.status) == (0, 1, 0)
     assert (tmp_path / "copy.dcm").read_bytes() == second
     listed = json.loads(imagebank("quarantine", "list", "--json", "--data", data).out)

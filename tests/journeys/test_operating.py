@@ -254,6 +254,34 @@ def test_the_command_line_stands_before_the_environment_and_that_before_the_file
     assert all((tmp_path / f"from-{where}" / "index.db").exists() for where in ("file", "environment", "line"))
 
 
+@pytest.mark.parametrize(
+    ("settings", "status", "named"),
+    [
+        ({"DATABASE": "postgresql://nobody:secret@127.0.0.1:1/bank"}, 1, "database did not answer"),
+        ({"DATABASE": "mysql://nobody:secret@127.0.0.1:1/bank"}, 2, "postgresql://"),
+        ({"DATABASE": "secret"}, 2, "postgresql://"),
+        (
+            {"OBJECTS": "s3://bucket/x", "S3_ENDPOINT": "http://127.0.0.1:1", "S3_SECRET_KEY": "secret"},
+            1,
+            "object store",
+        ),
+        ({"OBJECTS": "ftp://bucket/x"}, 1, "s3://bucket"),
+        ({"ATTRIBUTES": "nonsense"}, 1, "nonsense"),
+        ({"DATA": "/proc/no-such-folder"}, 1, "/proc/no-such-folder"),
+        ({"DATA": __file__}, 1, __file__),
+    ],
+)
+def test_a_part_that_cannot_be_reached_is_named_without_secrets(
+    tmp_path: Path, settings: dict[str, str], status: int, named: str
+) -> None:
+    environ = {f"IMAGEBANK_{name}": value for name, value in ({"DATA": str(tmp_path / "bank")} | settings).items()}
+    said = imagebank("token", "list", environ=environ)
+
+    assert said.status == status
+    assert named in said.err
+    assert "secret" not in said.err
+
+
 @pytest.mark.parametrize("listener", ["http", "dimse", "dimse-tls"])
 def test_an_address_that_is_taken_is_named_in_clear_words(tmp_path: Path, listener: str) -> None:
     addresses = {"http": f"{HOST}:{free_port()}", "dimse": f"{HOST}:{free_port()}"}
