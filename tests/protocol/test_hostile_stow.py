@@ -5,14 +5,16 @@ import socket
 import struct
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
-from pydicom.uid import JPEGBaseline8Bit, generate_uid
+from pydicom import Dataset
+from pydicom.uid import ExplicitVRBigEndian, JPEGBaseline8Bit, generate_uid
 
 from make import a_dataset, a_file, as_file, read
 from protocol.dicomweb_site import BOUNDARY, DICOM, a_body, store
@@ -133,6 +135,56 @@ def test_a_part_of_five_gigabytes_goes_in_and_out_in_little_memory(site: Site) -
     with site.growing_less_than(300):
         send_large(site, fragments=100, fragment_bytes=51 * MB)
 
+    assert not site.spooled()
+
+
+def raw_data(size: int) -> Iterator[bytes]:
+    """An object without pixels whose one private value is long."""
+    yield as_file(without_pixels(SOPClassUID="1.2.840.10008.5.1.4.1.1.66"))
+    yield struct.pack("<HH2sH", 0x0029, 0x0010, b"LO", 4) + b"TEST"
+    yield struct.pack("<HH2sHI", 0x0029, 0x1010, b"OB", 0, size)
+    yield from [bytes(MB)] * (size // MB)
+
+
+def junk_after_the_pixels(size: int) -> Iterator[bytes]:
+    yield a_file()
+    yield from [bytes(MB)] * (size // MB)
+
+
+def big_endian(size: int) -> Iterator[bytes]:
+    yield as_file(without_pixels(), ExplicitVRBigEndian)
+    yield struct.pack(">HH2sHI", 0x7FE0, 0x0010, b"OW", 0, size)
+    yield from [bytes(MB)] * (size // MB)
+
+
+def without_pixels(**given: Any) -> Dataset:
+    return a_dataset(PixelData=None, **given)
+
+
+@pytest.mark.parametrize(
+    ("build", "status"),
+    [(raw_data, 200), (junk_after_the_pixels, 202), (big_endian, 409)],
+    ids=["raw data", "junk after the pixels", "big endian"],
+)
+def test_a_long_object_of_another_kind_takes_little_memory_in_any_form(
+    site: Site, build: Callable[[int], Iterator[bytes]], status: int
+) -> None:
+    def body() -> Iterator[bytes]:
+        yield HEAD
+        yield from build(300 * MB)
+        yield TAIL
+
+    with site.growing_less_than(100):
+        answer = site.http.post("/studies", content=body(), headers=TYPE)
+        assert answer.status_code == status, answer.text
+        for item in answer.json().get(REFERENCED, {}).get("Value", ()):
+            url = item["00081190"]["Value"][0]
+            for form in ("", "/metadata", "/frames/1", "/rendered", "/bulkdata/00291010"):
+                with site.http.stream("GET", url + form, headers={"Accept": "*/*"}) as given:
+                    assert given.status_code in (200, 404, 406)
+                    size = sum(map(len, given.iter_raw()))
+                assert form or size > 300 * MB
+            assert site.http.delete(url).status_code == 204
     assert not site.spooled()
 
 

@@ -1,9 +1,8 @@
 """Objects that are safely kept but not in the archive: listed, looked at, sent in again, or let go."""
 
-import io
 from collections.abc import Iterator
 
-from imagebank.actions import ingest
+from imagebank.actions import ingest, open_file
 from imagebank.bank import Bank
 from imagebank.errors import NotFound
 from imagebank.model.access import Principal, Right
@@ -33,8 +32,8 @@ def content(bank: Bank, number: int, principal: Principal) -> Iterator[bytes]:
 def submit_again(bank: Bank, number: int, principal: Principal) -> Receipt:
     """Send an object in once more, as from its first source; it leaves quarantine when it is kept."""
     found = one(bank, number, principal)
-    data = bank.blobs.read(found.location)
-    receipt = ingest.receive(bank, [ingest.Arrival(io.BytesIO(data), len(data), found.name)], found.source)[0]
+    with open_file.spooled(bank, found.location) as copy:
+        (receipt,) = ingest.receive(bank, [ingest.Arrival(copy, found.location.size, found.name)], found.source)
     if receipt.is_kept:
         let_go(bank, number, principal)
     return receipt

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import zstandard
 
+from imagebank.actions import open_file
 from imagebank.bank import Bank
 from imagebank.dicom import dicomjson, frames, layout, read, render, transcode
-from imagebank.dicom.scan import EXPLICIT_LE, Header
-from imagebank.errors import Invalid, NotFound
+from imagebank.dicom.scan import EXPLICIT_LE, Buffer, Header
+from imagebank.errors import Invalid, NotFound, Unsupported
 from imagebank.model.access import Principal, Right, Scope
 from imagebank.model.imaging import DataSet, Instance, Selection
 from imagebank.model.uid import Uid
@@ -16,6 +17,8 @@ from imagebank.model.uid import Uid
 _INLINE_LIMIT = 1 << 10
 _PIXEL_DATA = "7FE00010"
 _DELIMITER = 8
+# Another coding of a whole file is made in memory.
+_MAX_REWRITTEN = 1 << 30
 
 
 def select(bank: Bank, selection: Selection, scope: Scope) -> list[Instance]:
@@ -56,6 +59,8 @@ def in_syntax(bank: Bank, instance: Instance, syntax: Uid) -> bytes:
     """The whole file in another transfer syntax. Raises Unsupported when it cannot be produced."""
     if syntax == instance.transfer_syntax:
         return file(bank, instance)
+    if instance.location.size > _MAX_REWRITTEN:
+        raise Unsupported("the object is too large to be written anew; take it as stored, or frame by frame")
     return transcode.transcode(bank.sandbox, file(bank, instance), syntax)
 
 
@@ -97,17 +102,20 @@ def frames_in(bank: Bank, instance: Instance, numbers: Sequence[int], syntax: Ui
     return transcode.recode(bank.sandbox, coded, stored_frames, syntax)[0]
 
 
-def header(bank: Bank, instance: Instance) -> tuple[bytes, Header]:
+def header(bank: Bank, instance: Instance) -> tuple[Buffer, Header]:
     """The file's bytes up to its pixel data (all of it where there is none), and what the scan found."""
-    pixels = instance.pixels
-    if pixels is None or not pixels.direct:
-        return read.normalise(file(bank, instance))
-    if instance.location.size - pixels.offset - pixels.length > _DELIMITER:
-        # Attributes may follow the pixel data.
-        return read.normalise(file(bank, instance))
-    data = bank.blobs.read(instance.location, 0, pixels.offset)
-    opened = read.open_header(data, size=instance.location.size)
-    return (opened.data, opened.header) if isinstance(opened, read.Converted) else (data, opened)
+    data, found = _opened(bank, instance)
+    return (found.data, found.header) if isinstance(found, read.Converted) else (data, found)
+
+
+def _opened(bank: Bank, instance: Instance) -> tuple[Buffer, Header | read.Converted]:
+    pixels, location = instance.pixels, instance.location
+    # Attributes may follow the pixel data.
+    if pixels is None or not pixels.direct or location.size - pixels.offset - pixels.length > _DELIMITER:
+        data = open_file.opened(bank, location)
+        return data, read.open_header(data)
+    leading = bank.blobs.read(location, 0, pixels.offset)
+    return leading, read.open_header(leading, size=location.size)
 
 
 def attributes(bank: Bank, instance: Instance) -> DataSet:
@@ -144,11 +152,12 @@ def bulk(bank: Bank, instance: Instance, path: str) -> Bulk:
     pixels = instance.pixels
     if path == _PIXEL_DATA and pixels is not None and pixels.direct:
         return _stored_bulk(bank, instance, pixels.offset, pixels.length)
-    data, found = header(bank, instance)
-    raw = dicomjson.locate(data, found, path)
-    if len(data) >= raw.offset + raw.length:
-        return Bulk(raw.length, lambda start, end: iter((data[raw.offset + start : raw.offset + end],)))
-    return _stored_bulk(bank, instance, raw.offset, raw.length)
+    data, found = _opened(bank, instance)
+    if not isinstance(found, read.Converted):
+        raw = dicomjson.locate(data, found, path)
+        return _stored_bulk(bank, instance, raw.offset, raw.length)
+    image, raw = found.data, dicomjson.locate(found.data, found.header, path)
+    return Bulk(raw.length, lambda start, end: iter((image[raw.offset + start : raw.offset + end],)))
 
 
 def _stored_bulk(bank: Bank, instance: Instance, offset: int, length: int) -> Bulk:
@@ -172,11 +181,8 @@ def series_metadata(bank: Bank, series: Uid, scope: Scope) -> bytes:
     if body is not None:
         return body
     instances = select(bank, Selection(series=series), scope)
-    items = [(*header(bank, instance), instance) for instance in instances]
-    plain = dicomjson.series_json(
-        [(data, found, instance.transfer_syntax, bulk_base(instance)) for data, found, instance in items],
-        inline_limit=_INLINE_LIMIT,
-    )
+    items = ((*header(bank, one), one.transfer_syntax, bulk_base(one)) for one in instances)
+    plain = dicomjson.series_json(items, inline_limit=_INLINE_LIMIT)
     body = zstandard.compress(plain, 1)
     with bank.index.begin() as tx:
         tx.put_metadata(series, version, body)

@@ -32,7 +32,7 @@ MAX_INFLATED: Final = 512 << 20
 MAX_RATIO: Final = 200
 # Below this, any ratio is harmless: a black image deflates extremely well.
 FREE_INFLATED: Final = 64 << 20
-# pydicom holds several copies of what it reads and writes again.
+# What has to be written anew before it can be read takes memory several times over.
 MAX_REWRITTEN: Final = 256 << 20
 
 # The width in bytes of the numbers in a value, for those VRs that hold numbers wider than a byte (PS3.5 7.3).
@@ -63,6 +63,8 @@ def open_header(data: Buffer, *, size: int | None = None) -> Header | Converted:
     except Odd as reason:
         if size is not None and size > len(data):
             raise More from reason
+        if len(data) > MAX_REWRITTEN:
+            raise Invalid(f"big endian, deflated and oddly nested objects may have {MAX_REWRITTEN} bytes") from reason
         return _converted(bytes(data), reason.args[0])
 
 
@@ -150,8 +152,6 @@ def _turn(image: bytearray, start: int, length: int, width: int) -> None:
 
 def _rewritten(data: bytes) -> bytes:
     """What pydicom makes of a file with nesting that the scanner does not know. Raises Invalid when it cannot either."""
-    if len(data) > MAX_REWRITTEN:
-        raise Invalid("a sequence in the data set is broken")
     out = BytesIO()
     try:
         with warnings.catch_warnings():

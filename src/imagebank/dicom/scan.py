@@ -40,6 +40,7 @@ _EXPLICIT: Final = struct.Struct("<HH2sH").unpack_from
 _LENGTH: Final = struct.Struct("<I").unpack_from
 _STRAYS: Final = frozenset(bytes.fromhex(f"feff{element}00000000") for element in ("00e0", "0de0", "dde0"))
 _MAX_STRAYS: Final = 1_000
+_BLOCK: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,9 +168,13 @@ def _rest(
     rest = size - position
     if not rest:
         return []
-    if not any(data[position:have]) or not PIXELS.isdisjoint(found):
+    if not PIXELS.isdisjoint(found) or _is_blank(data, position, have):
         return [f"{rest} bytes after the end of the data set were not read"]
     raise Invalid(f"the data set breaks off at byte {position}: the {rest} bytes that follow are no elements")
+
+
+def _is_blank(data: Buffer, start: int, end: int) -> bool:
+    return not any(bytes(data[at : min(at + _BLOCK, end)]).strip(b"\0") for at in range(start, end, _BLOCK))
 
 
 def _overrun(data: Buffer, offset: int, size: int, found: dict[int, Raw], *, explicit: bool) -> list[str]:

@@ -1,0 +1,37 @@
+"""A kept file opened with little memory, whatever its length."""
+
+import mmap
+import tempfile
+from typing import IO
+
+from imagebank.bank import Bank
+from imagebank.dicom.scan import Buffer
+from imagebank.errors import OutOfSpace
+from imagebank.model.imaging import Location
+
+_IN_MEMORY = 16 << 20
+
+
+def spooled(bank: Bank, location: Location) -> IO[bytes]:
+    """A copy in an unnamed file, positioned at its start; to be closed. Raises OutOfSpace."""
+    copy = tempfile.TemporaryFile(dir=bank.settings.data)  # noqa: SIM115 - whoever takes it closes it
+    try:
+        for piece in bank.blobs.stream(location):
+            copy.write(piece)
+        copy.flush()
+    except OSError as error:
+        copy.close()
+        raise OutOfSpace("there is no room on the disk to open this large object") from error
+    except BaseException:
+        copy.close()
+        raise
+    copy.seek(0)
+    return copy
+
+
+def opened(bank: Bank, location: Location) -> Buffer:
+    """The bytes of a file: in memory when it is small, else mapped, so that only what is looked at takes memory."""
+    if location.size <= _IN_MEMORY:
+        return bank.blobs.read(location)
+    with spooled(bank, location) as copy:
+        return mmap.mmap(copy.fileno(), 0, access=mmap.ACCESS_READ)
