@@ -194,9 +194,11 @@ def verify(common: Common = _HERE, *, sweep: bool = False) -> int:
 def reindex(common: Common = _HERE) -> int:
     """Rebuild the index from the objects alone. Stop the server first."""
     with _bank(common) as bank:
-        count = scrub.reindex(bank)
-    _say(common, [{"objects": count}], ("objects",))
-    return ALL_WELL
+        rebuilt = scrub.reindex(bank)
+    _say(common, [{"objects": rebuilt.objects}], ("objects",))
+    for text in rebuilt.unreadable:
+        err.print(f"left out, cannot be read: {text}", markup=False)
+    return ALL_WELL if not rebuilt.unreadable else NOT_WELL
 
 
 @cli.command

@@ -22,7 +22,7 @@ from imagebank.model.imaging import Outcome, Selection
 from imagebank.model.note import Note
 from imagebank.model.uid import Uid
 from journeys.dump import differences, dump
-from journeys.senders import as_files, c_store, stow, uid_of
+from journeys.senders import as_files, c_store, stored, stow, uid_of
 from make import a_file, a_series, read
 from running import Running, Said, imagebank, running_bank
 from samples import sample_data
@@ -101,6 +101,24 @@ def test_an_object_with_one_wrong_byte_is_damaged(tmp_path: Path, place: float) 
     assert status == 1
     assert len(answer["findings"]) == 1
     assert uid_of(file) in answer["findings"][0]["object"]
+
+
+def test_an_object_that_is_damaged_is_left_out_of_a_rebuilt_index_and_named(tmp_path: Path) -> None:
+    bad, good = a_file(rows=256, columns=256), a_file()
+    with open_test_bank(tmp_path) as bank:
+        keep(bank, bad, good)
+        (instance,) = bank.index.instances(Selection(instance=Uid(uid_of(bad))), operator(bank).scope)
+    segment = the_segment(tmp_path / "bank")
+    content = bytearray(segment.read_bytes())
+    content[instance.location.offset + instance.location.length // 2] ^= 1
+    segment.write_bytes(content)
+    said = imagebank("reindex", "--json", "--data", tmp_path / "bank")
+    with open_test_bank(tmp_path) as bank:
+        left = bank.index.instances(Selection(), operator(bank).scope)
+
+    assert (said.status, json.loads(said.out)) == (1, [{"objects": 1}])
+    assert instance.location.segment in said.err
+    assert [one.uid for one in left] == [uid_of(good)]
 
 
 def test_a_lost_root_key_is_not_replaced(tmp_path: Path) -> None:
@@ -238,6 +256,35 @@ def test_a_rebuilt_index_is_equal_after_many_senders_at_once(tmp_path: Path) -> 
     assert said.status == 0
     assert len(before["instance"]) == 72
     assert differences(before, after) == {}
+
+
+def test_reindex_beside_a_server_that_was_not_stopped_loses_no_row(bank: Running) -> None:
+    is_over = threading.Event()
+    acknowledged: list[str] = []
+    http = bank.http()
+
+    def work() -> None:
+        with http:
+            while not is_over.is_set():
+                file = a_file()
+                if stow(http, file).status_code == 200:
+                    acknowledged.append(uid_of(file))
+
+    sender = threading.Thread(target=work)
+    sender.start()
+    said: list[Said] = []
+    try:
+        while sender.is_alive() and len(said) < 100 and (len(said) < 3 or len(acknowledged) < 5):
+            said.append(bank.run("reindex"))
+    finally:
+        is_over.set()
+        sender.join(60)
+    with bank.http() as again:
+        lost = [uid for uid in acknowledged if stored(again, uid) is None]
+
+    assert {one.status for one in said} == {0}, said
+    assert len(acknowledged) >= 5
+    assert lost == []
 
 
 def test_reindexing_a_bank_that_has_its_index_changes_nothing(tmp_path: Path) -> None:

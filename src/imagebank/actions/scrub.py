@@ -12,7 +12,7 @@ from imagebank.bank import Bank
 from imagebank.dicom import read
 from imagebank.dicom.describe import describe
 from imagebank.dicom.digest import digest_of, digest_of_stream
-from imagebank.errors import BankError
+from imagebank.errors import BankError, Invalid, NotFound
 from imagebank.model.access import Scope
 from imagebank.model.imaging import Kept, Location
 from imagebank.model.note import Note
@@ -131,21 +131,29 @@ def _fault(bank: Bank, record: Record) -> str:
         return str(error)
 
 
-def reindex(bank: Bank, progress: Progress = _in_silence) -> int:
-    """Empty the index of images and fill it again from the objects; how many records were read.
+@dataclass(slots=True)
+class Rebuilt:
+    """What came of a reindex: how many objects were entered, and which cannot be read and were left out."""
 
-    Objects are entered in the order in which they were received, so that the rows come out as they were.
+    objects: int = 0
+    unreadable: list[str] = field(default_factory=list)
+
+
+def reindex(bank: Bank, progress: Progress = _in_silence) -> Rebuilt:
+    """Empty the index of images and fill it again from the objects.
+
+    Objects are entered in the order in which they were received, so that the rows come out as they were. Nothing is
+    emptied before all records have been met once.
     """
-    notes = sorted(_notes(bank), key=lambda pair: (pair[0].received_at, pair[1].segment, pair[1].offset))
+    notes = list(_notes(bank))
     with bank.index.begin() as tx:
         tx.clear()
-    done = 0
-    todo = iter(notes)
-    while batch := list(islice(todo, _BATCH)):
-        _enter(bank, batch)
-        done += len(batch)
-        progress(done, len(notes))
-    return done
+    rebuilt = Rebuilt()
+    _enter_all(bank, notes, rebuilt, progress)
+    # What a server that was not stopped took in while the records were read has lost its rows, too.
+    known = {_place(location) for _, location in notes}
+    _enter_all(bank, [pair for pair in _notes(bank) if _place(pair[1]) not in known], rebuilt, progress)
+    return rebuilt
 
 
 def _notes(bank: Bank) -> Iterator[tuple[Note, Location]]:
@@ -154,11 +162,25 @@ def _notes(bank: Bank) -> Iterator[tuple[Note, Location]]:
             yield msgspec.json.decode(record.note, type=Note), record.location
 
 
-def _enter(bank: Bank, batch: list[tuple[Note, Location]]) -> None:
+def _enter_all(bank: Bank, notes: list[tuple[Note, Location]], rebuilt: Rebuilt, progress: Progress) -> None:
+    todo = iter(sorted(notes, key=lambda pair: (pair[0].received_at, pair[1].segment, pair[1].offset)))
+    while batch := list(islice(todo, _BATCH)):
+        _enter(bank, batch, rebuilt)
+        progress(rebuilt.objects, len(notes))
+
+
+def _enter(bank: Bank, batch: list[tuple[Note, Location]], rebuilt: Rebuilt) -> None:
     kept = []
     with bank.index.begin() as tx:
         for note, location in batch:
-            one = kept_again(bank, note, location)
+            try:
+                one = kept_again(bank, note, location)
+            except NotFound:
+                continue  # deleted since its note was read
+            except Invalid as error:
+                rebuilt.unreadable.append(f"{note.name}: {error} ({_where(_place(location))})")
+                continue
+            rebuilt.objects += 1
             if note.quarantine:
                 tx.quarantine(
                     note.quarantine, one.name, one.source, one.received_at, location, one.digest, one.description.uid
