@@ -198,7 +198,7 @@ def test_a_bomb_costs_neither_memory_nor_the_disk(site: Site) -> None:
         answer = site.http.post("/studies", content=bomb, headers=TYPE | {"Content-Encoding": "gzip"})
 
     assert answer.status_code == 413
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 30
     assert not site.spooled()
 
 
@@ -313,6 +313,6 @@ def test_a_hundred_senders_that_fall_silent_keep_nobody_waiting(site: Site) -> N
     answer = store(site.http, a_file())
 
     assert answer.status_code == 200
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 15
     for line in lines:
         line.close()
