@@ -12,10 +12,14 @@ from blake3 import blake3
 from imagebank.dicom.layout import NATIVE
 from imagebank.dicom.read import Converted, open_header
 from imagebank.dicom.scan import PIXELS, Buffer, Raw, elements, is_undefined, items
+from imagebank.dicom.vr import standard_vr
 from imagebank.errors import Invalid
 from imagebank.model.uid import Uid
 
 _PADDING: Final = frozenset(b"\0 ")
+_TEXTS: Final = frozenset("AE AS CS DA DS DT IS LO LT PN SH ST TM UC UI UR UT".split())
+_UNSAID: Final = frozenset(["UN", "??"])
+_BYTES: Final = frozenset(["OB", "OW", "OB or OW", "UN"])
 _DATA_SET_TRAILING_PADDING: Final = 0xFFFCFFFC
 
 
@@ -46,7 +50,7 @@ def _add(hasher: blake3, data: Buffer, found: Mapping[int, Raw], *, explicit: bo
             continue
         hasher.update(tag.to_bytes(4, "big"))
         if tag in PIXELS or (raw.vr != "SQ" and not is_undefined(data, raw)):
-            _add_value(hasher, data, raw)
+            _add_value(hasher, data, tag, raw)
             continue
         for start, end, coded in items(data, raw, explicit=explicit):
             hasher.update(b"item")
@@ -54,11 +58,18 @@ def _add(hasher: blake3, data: Buffer, found: Mapping[int, Raw], *, explicit: bo
         hasher.update(b"end")
 
 
-def _add_value(hasher: blake3, data: Buffer, raw: Raw) -> None:
-    """Digest a value with its length; the byte that makes a length even is not counted (PS3.5 7.1.1)."""
-    end = raw.offset + raw.length
-    if raw.length and not raw.length % 2 and data[end - 1] in _PADDING:
-        end -= 1
-    hasher.update((end - raw.offset).to_bytes(8, "big"))
+def _add_value(hasher: blake3, data: Buffer, tag: int, raw: Raw) -> None:
+    """Digest a value with its length; the byte that makes a length even is not counted (PS3.5 6.2, 7.1.1)."""
+    start, end, padding = raw.offset, raw.offset + raw.length, b""
+    # The standard's VR, as implicit coding has no other: a value must count the same however it is coded.
+    vr = standard_vr(tag)
+    if vr in _TEXTS and raw.vr in _TEXTS | _UNSAID:
+        if raw.length and not raw.length % 2 and data[end - 1] in _PADDING:
+            end -= 1
+    elif raw.length % 2 and (tag in PIXELS or vr in _BYTES):
+        # Never the other way: the last byte of an even value may be a part of it.
+        padding = b"\0"
+    hasher.update((end - start + len(padding)).to_bytes(8, "big"))
     with memoryview(data) as view:
-        hasher.update(view[raw.offset : end])
+        hasher.update(view[start:end])
+    hasher.update(padding)

@@ -77,6 +77,45 @@ def test_another_value_is_another_data_set(uids: dict[str, Any], change: dict[st
     assert not is_same(as_file(ds), as_file(a_nested(**uids, **change)))
 
 
+BRIGHT, DARK = b"\5\0" * 63, b"\5\0"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"PixelData": BRIGHT + b"\5\x20"}, {"PixelData": BRIGHT + b"\5\0"}),
+        ({"SmallestImagePixelValue": 1}, {"SmallestImagePixelValue": 0x2001}),
+        ({"ICCProfile": b"ab\1\0"}, {"ICCProfile": b"ab\1\x20"}),
+    ],
+)
+@pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2.1", ImplicitVRLittleEndian])
+def test_the_last_byte_of_a_binary_value_counts(
+    uids: dict[str, Any], one: dict[str, Any], other: dict[str, Any], syntax: str
+) -> None:
+    files = [as_file(a_dataset(**uids | {"PixelData": BRIGHT + DARK} | change), syntax) for change in (one, other)]
+
+    assert not is_same(*files)
+
+
+def test_the_last_byte_of_a_private_value_counts_whatever_it_is(uids: dict[str, Any]) -> None:
+    files = []
+    for value in (b"ab\1\0", b"ab\1\x20"):
+        ds = a_dataset(**uids, PixelData=bytes(128))
+        ds.private_block(0x0009, "ACME", create=True).add_new(1, "UN", value)
+        files += [as_file(ds), as_file(ds, ImplicitVRLittleEndian)]
+
+    assert [is_same(files[0], file) for file in files] == [True, True, False, False]
+
+
+def test_text_is_the_same_however_it_is_padded(uids: dict[str, Any]) -> None:
+    file = as_file(a_dataset(**uids, PixelData=bytes(128), StudyDescription="odd"))
+    private = a_dataset(**uids, PixelData=bytes(128), StudyDescription="odd")
+    private.private_block(0x0009, "ACME", create=True).add_new(1, "LO", "odd")
+
+    assert is_same(file, file.replace(b"odd ", b"odd\0"))
+    assert is_same(as_file(private), as_file(private, ImplicitVRLittleEndian))
+
+
 def test_what_moved_between_items_is_another_data_set(uids: dict[str, Any]) -> None:
     first, second = a_nested(**uids), a_nested(**uids)
     items = second.AnatomicRegionSequence[0].AnatomicRegionSequence
