@@ -185,7 +185,14 @@ class Transaction(Protocol):
         ...
 
     def clear(self) -> None:
-        """Empty what can be rebuilt from the objects: patients, studies, series, instances, attributes, quarantine."""
+        """Empty what can be rebuilt from the objects: patients, studies, series, instances, attributes, quarantine.
+
+        The index is not complete from then on.
+        """
+        ...
+
+    def complete(self) -> None:
+        """Say that every object has its row: of a bank without objects, or after a rebuild."""
         ...
 
 
@@ -242,6 +249,10 @@ class Index(Protocol):
     def device(self, aet: str) -> Device | None: ...
 
     def devices(self) -> list[Device]: ...
+
+    def is_complete(self) -> bool:
+        """Whether every object that was acknowledged has its row: not so while it is rebuilt, or after it was lost."""
+        ...
 
     def is_ready(self) -> bool:
         """Whether the database answers and has the schema that this program needs."""

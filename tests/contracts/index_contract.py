@@ -290,6 +290,26 @@ class IndexContract:
         assert value(study_attributes(index, "1.1"), INSTANCE_COUNT) == 1
         assert value(study_attributes(index, "1.2"), INSTANCE_COUNT) == 1
 
+    def test_a_revision_that_is_refused_leaves_what_is_held(self, open_index: Callable[..., SQLIndex]) -> None:
+        index = open_index(duplicates="revise")
+        held = a_kept(uid="5.5", series="1.1.7", content="one")
+        enter(index, held)
+        (entry,) = enter(index, a_kept(uid="5.5", series="1.1.7", study="1.2", content="two"))
+        (instance,) = index.instances(Selection(instance=Uid("5.5")), ALL)
+
+        assert entry.outcome is Outcome.QUARANTINED
+        assert instance.location == held.location
+
+    def test_an_index_is_complete_only_when_somebody_said_so(self, index: SQLIndex) -> None:
+        was_new = index.is_complete()
+        with index.begin() as tx:
+            tx.complete()
+        was_said = index.is_complete()
+        with index.begin() as tx:
+            tx.clear()
+
+        assert (was_new, was_said, index.is_complete()) == (False, True, False)
+
     # Removing
 
     def test_removing_keeps_every_counter_true(self, index: SQLIndex) -> None:

@@ -102,26 +102,33 @@ class _Entry:
             for index, item in run.items():
                 families.setdefault((item.description.study, item.description.series), {})[index] = item
             for (study, series), family in families.items():
-                self._enter_family(study, series, self._without_held(family))
+                self._enter_family(study, series, family)
         if self.touched:
             drop_empty(self.connection, self.touched)
         return [self.results[index] for index in range(len(kept))]
 
     def _enter_family(self, study: Uid, series: Uid, family: dict[int, Kept]) -> None:
-        """Enter new instances of one series."""
-        if not family:
-            return
-        study_row = study_row_of(self.connection, study)
-        series_row = series_row_of(self.connection, series)
+        """Enter the instances of one series."""
+        study_row, series_row = self._above(study, series)
         if series_row is not None and (study_row is None or series_row.study_row != study_row.id):
+            # Looked at first: what is held gives way only to what is taken in.
             for index, item in family.items():
                 self._lay_aside(index, item, OTHER_STUDY)
             return
+        touched = len(self.touched)
+        family = self._without_held(family)
+        if not family:
+            return
+        if len(self.touched) > touched:
+            study_row, series_row = self._above(study, series)
         family = dict(sorted(family.items(), key=lambda pair: _rank(pair[1])))
         above = self._grow_study(study_row, family)
         place = self._grow_series(above, series_row, family)
         self._insert(place, family)
         self._count(above, place, family)
+
+    def _above(self, study: Uid, series: Uid) -> tuple[StudyRow | None, SeriesRow | None]:
+        return study_row_of(self.connection, study), series_row_of(self.connection, series)
 
     def _without_held(self, family: dict[int, Kept]) -> dict[int, Kept]:
         """Deal with instances that are held already and with impossible ones; the rest is new."""

@@ -158,10 +158,10 @@ class SQLIndex:
         )
         of_former = (
             select(former.c.sop_instance_uid, *_place(former))
-            .join_from(former, held, held.c.sop_instance_uid == former.c.sop_instance_uid)
-            .join(tables.series, tables.series.c.id == held.c.series_row)
-            .join(tables.study, tables.study.c.id == tables.series.c.study_row)
-            .join(segment, segment.c.id == former.c.segment_id)
+            .join_from(former, segment, segment.c.id == former.c.segment_id)
+            .outerjoin(held, held.c.sop_instance_uid == former.c.sop_instance_uid)
+            .outerjoin(tables.series, tables.series.c.id == held.c.series_row)
+            .outerjoin(tables.study, tables.study.c.id == tables.series.c.study_row)
             .where(*visible)
         )
         of_aside = (
@@ -218,6 +218,10 @@ class SQLIndex:
     def devices(self) -> list[Device]:
         with self._database.reading() as connection:
             return [_device(row) for row in connection.execute(select(tables.device).order_by(tables.device.c.aet))]
+
+    def is_complete(self) -> bool:
+        with self._database.reading() as connection:
+            return connection.scalar(select(tables.completion.c.is_complete)) == 1
 
     def is_ready(self) -> bool:
         try:

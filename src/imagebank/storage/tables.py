@@ -294,6 +294,9 @@ token = Table("token", metadata, *_signed_in(), Index("token_name", "name"))
 session = Table("session", metadata, *_signed_in())
 link = Table("link", metadata, *_signed_in(), _blob("session_digest"))
 
+completion = Table("completion", metadata, _id(), Column("is_complete", Integer, nullable=False))
+"""One row while every object has its row. None in a database that was made beside objects, or is being rebuilt."""
+
 device = Table(
     "device",
     metadata,

@@ -174,8 +174,11 @@ class SQLTransaction:
             put(self._connection, tables.series_metadata, ["series_row"], values)
 
     def clear(self) -> None:
-        for table in tables.REBUILT:
+        for table in (*tables.REBUILT, tables.completion):
             self._connection.execute(delete(table))
+
+    def complete(self) -> None:
+        put(self._connection, tables.completion, ["id"], {"id": 1, "is_complete": 1})
 
 
 def _signed_in(value: Token | Session) -> dict[str, Any]:

@@ -201,3 +201,4 @@ def _who_may_come_in() -> None:
         sa.Column("tls", sa.SmallInteger, nullable=False),
         *_texts("rights organization"),
     )
+    op.create_table("completion", _id(), sa.Column("is_complete", sa.Integer, nullable=False))
