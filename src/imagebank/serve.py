@@ -128,10 +128,15 @@ class Supervisor:
         # The first process to open the bank makes its key and its tables; the others find them.
         with app.opened(self._settings):
             pass
-        for role in ROLES:
+        # The web server comes last: when /readyz says 200, devices may call, too.
+        *others, http = self._listeners
+        for role in ROLES[:-1]:
             self._spawn(role)
-        for listener in self._listeners:
+        for listener in others:
             self._wait_for(listener)
+        if not self._stop.is_set():
+            self._spawn("web")
+            self._wait_for(http)
 
     def _spawn(self, role: Role) -> None:
         command = [sys.executable, "-m", "imagebank", "serve", "--role", role]
