@@ -4,16 +4,20 @@ One sync and one transaction serve every arrival that is written by then. On one
 instance; on four it grows to about one and a half by itself. Waiting for more was measured and only costs.
 """
 
+import copy
+import logging
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from imagebank.actions.remove import destroy_payload
 from imagebank.errors import BankError
 from imagebank.model.event import Act, Event
-from imagebank.model.imaging import Kept, Outcome
+from imagebank.model.imaging import Kept, Location, Outcome
 from imagebank.ports import Blobs, Clock, Entered, Index
 
+_log = logging.getLogger(__name__)
 QUIET = timedelta(seconds=5)
 """How long a series has to be quiet before its metadata is made ready."""
 
@@ -65,9 +69,10 @@ class GroupCommit:
                     self._settle([waiting])
                 return
             for waiting in batch:
-                waiting.error = _copy(error)
-        for waiting in batch:
-            waiting.is_done = True
+                waiting.error = _own(error) if len(batch) > 1 else error
+        finally:
+            for waiting in batch:
+                waiting.is_done = True
 
     def _enter(self, batch: list[_Waiting]) -> None:
         kept = [one for waiting in batch for one in waiting.kept]
@@ -79,17 +84,27 @@ class GroupCommit:
             due = self._now() + QUIET
             for series in {one.description.series for one in stored}:
                 tx.defer("metadata", {"series": series}, due, key=series)
-        spare = [one.location for one, entry in zip(kept, entered, strict=True) if entry.is_spare]
-        if spare:
-            self._blobs.destroy(spare)
+            spare = [one.location for one, entry in zip(kept, entered, strict=True) if entry.is_spare]
+            if spare:
+                tx.defer("destroy", destroy_payload(spare), self._now())
         results = iter(entered)
         for waiting in batch:
             waiting.entered = [next(results) for _ in waiting.kept]
+        self._destroy(spare)
+
+    def _destroy(self, spare: Sequence[Location]) -> None:
+        """Destroy what no row refers to, at once if that works: the batch is in, whatever becomes of this."""
+        if not spare:
+            return
+        try:
+            self._blobs.destroy(spare)
+        except Exception:  # noqa: BLE001 - what is acknowledged must not be called lost; a durable job tries again
+            _log.warning("spare records could not be destroyed; a job tries again", exc_info=True)
 
 
-def _copy(error: Exception) -> Exception:
+def _own(error: Exception) -> Exception:
     """An error of one's own: an exception that several threads raise mixes up their tracebacks."""
-    mine = type(error)(*error.args)
+    mine = copy.copy(error)
     mine.__cause__ = error
     return mine
 

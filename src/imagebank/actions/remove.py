@@ -1,6 +1,8 @@
 """Taking out for good. Rows go first; the keys follow by a durable job, done at once unless the program dies."""
 
+from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 
@@ -28,7 +30,7 @@ def remove(bank: Bank, selection: Selection, principal: Principal, address: str 
             now = bank.now()
             study = removed[0].study
             tx.record([Event(now, Act.REMOVED, principal.name, principal.organization, address, study, len(removed))])
-            tx.defer("destroy", {"locations": [_as_json(one.location) for one in removed]}, now)
+            tx.defer("destroy", destroy_payload([one.location for one in removed]), now)
             for left in tx.described_by(removed):
                 # Not at once: whoever deletes one instance of a study often goes on with the next.
                 tx.defer("describe", {"study": left}, now + _QUIET, key=left)
@@ -72,5 +74,6 @@ def destroy_job(bank: Bank, payload: dict[str, list[list[str | int]]]) -> None:
     destroy(bank, [msgspec.convert(one, Location) for one in payload["locations"]])
 
 
-def _as_json(location: Location) -> dict[str, str | int]:
-    return {"segment": location.segment, "offset": location.offset, "length": location.length, "size": location.size}
+def destroy_payload(locations: Sequence[Location]) -> dict[str, Any]:
+    """What the job `destroy` is told."""
+    return {"locations": [msgspec.to_builtins(one) for one in locations]}
