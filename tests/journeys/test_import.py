@@ -111,6 +111,58 @@ def test_an_archive_that_is_cut_off_is_refused_by_name(tmp_path: Path) -> None:
     assert str(path) in answer["refusals"][0]["file"]
 
 
+def damaged(path: Path, method: int) -> Path:
+    """An archive of three entries; the compressed bytes of the second are damaged, and the third has no name."""
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for name in ("one", "two", "three"):
+            archive.writestr(zipfile.ZipInfo(name) if name == "three" else name, a_file())
+        second = archive.getinfo("two")
+    content = bytearray(path.read_bytes())
+    at = second.header_offset + 30 + len("two")
+    content[at : at + 60] = b"\xff" * 60
+    path.write_bytes(bytes(content).replace(b"three", b"\0hree"))
+    return path
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_damaged_entry_does_not_keep_the_others_out(tmp_path: Path, method: int) -> None:
+    inside = tmp_path / "in"
+    as_files(inside, a_file())
+    path = damaged(inside / "damaged.zip", method)
+    status, answer = bring_in(tmp_path / "bank", inside)
+
+    assert status == 1
+    assert counts(answer) == (3, 0, 1, 0)
+    assert answer["refusals"][0]["file"] == f"{path}!/two"
+    assert bring_in(tmp_path / "bank", inside)[1]["skipped"] == 2
+
+
+def test_an_archive_whose_names_cannot_be_read_is_refused_by_name(tmp_path: Path) -> None:
+    inside = tmp_path / "in"
+    as_files(inside, a_file())
+    path = zipped(inside / "odd.zip", {"éé": a_file()})
+    path.write_bytes(path.read_bytes().replace("éé".encode(), b"\xe9\xe9\xe9\xe9"))
+    status, answer = bring_in(tmp_path / "bank", inside)
+
+    assert status == 1
+    assert counts(answer) == (1, 0, 1, 0)
+    assert answer["refusals"][0]["file"] == str(path)
+
+
+def test_a_file_name_in_another_coding_is_no_hindrance(tmp_path: Path) -> None:
+    inside = tmp_path / "in"
+    first = a_file()
+    files = as_files(inside, a_file(), first, a_file(SOPInstanceUID=uid_of(first)), b"not an image")
+    for path in files[1:]:
+        path.rename(path.with_name(os.fsdecode(b"M\xfcller-") + path.name))
+    status, answer = bring_in(tmp_path / "bank", inside)
+
+    assert status == 1
+    assert counts(answer) == (2, 0, 1, 0)
+    assert {Path(one["file"]).name for one in answer["refusals"]} == {"M�ller-0002.dcm", "M�ller-0003.dcm"}
+    assert bring_in(tmp_path / "bank", inside)[1]["skipped"] == 4
+
+
 def test_files_without_a_header_come_in_too(tmp_path: Path) -> None:
     as_files(tmp_path / "in", dataset_of(a_file()))
 

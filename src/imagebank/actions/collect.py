@@ -2,9 +2,12 @@
 
 import io
 import json
+import lzma
 import os
 import stat
+import struct
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -25,6 +28,13 @@ _ARCHIVES = frozenset({".zip"})
 _MAX_ENTRIES = 1_000_000
 _MAX_RATIO = 200
 _RATIO_FROM_BYTES = 1 << 20
+
+# What zipfile and its decompressors raise for a damaged archive. RuntimeError is how they say that an entry is encrypted,
+# ValueError that a name is not in the coding it names or that an entry lies before the start.
+_BROKEN = (
+    *(zipfile.BadZipFile, RuntimeError, NotImplementedError, ValueError, struct.error),
+    *(zlib.error, lzma.LZMAError, EOFError, OSError),
+)
 
 
 @dataclass(slots=True)
@@ -108,7 +118,7 @@ def look(paths: Sequence[Path]) -> list[Found]:
     found: list[Found] = []
     for path in paths:
         if not path.exists():
-            raise Invalid(f"there is no file or folder {path}")
+            raise Invalid(f"there is no file or folder {_name(path)}")
         found.extend(_walk(path.resolve()))
     return found
 
@@ -190,11 +200,16 @@ def _arrivals(found: Found, tally: Tally) -> Iterator[Arrival]:
         if found.path.suffix.lower() in _ARCHIVES and zipfile.is_zipfile(found.path):
             yield from _entries(found.path, tally)
         elif size := _size_now(found.path):
-            yield Arrival(found.path.open("rb"), size, str(found.path))
+            yield Arrival(found.path.open("rb"), size, _name(found.path))
         else:
-            _refuse(tally, str(found.path), Invalid("the file is empty"))
+            _refuse(tally, _name(found.path), Invalid("the file is empty"))
     except OSError as error:
-        _refuse(tally, str(found.path), Invalid(f"it cannot be read: {error.strerror}"))
+        _refuse(tally, _name(found.path), Invalid(f"it cannot be read: {error.strerror}"))
+
+
+def _name(path: Path) -> str:
+    """A path for receipts and notes. On disk it is bytes, in whatever coding; what is not UTF-8 is marked."""
+    return os.fsencode(path).decode("utf-8", "replace")
 
 
 def _size_now(path: Path) -> int:
@@ -209,18 +224,22 @@ def _entries(path: Path, tally: Tally) -> Iterator[Arrival]:
     """The entries of a ZIP, read one by one. An entry that expands beyond reason is refused by name."""
     try:
         with zipfile.ZipFile(path) as archive:
-            entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+            # Not `is_dir`, which fails on an entry without a name.
+            entries = [entry for entry in archive.infolist() if not entry.filename.endswith("/")]
             for entry in entries[:_MAX_ENTRIES]:
-                name = f"{path}!/{entry.filename}"
+                name = f"{_name(path)}!/{entry.filename}"
                 try:
                     yield _entry(archive, entry, name)
-                except (Invalid, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
-                    # RuntimeError is how zipfile says that an entry is encrypted.
-                    _refuse(tally, name, Invalid(f"the entry cannot be read: {error}"))
+                except (Invalid, *_BROKEN) as error:
+                    _refuse(tally, name, Invalid(f"the entry cannot be read: {_reason(error)}"))
             if len(entries) > _MAX_ENTRIES:
-                _refuse(tally, str(path), Invalid(f"only the first {_MAX_ENTRIES} entries of an archive are read"))
-    except zipfile.BadZipFile as error:
-        _refuse(tally, str(path), Invalid(f"the archive cannot be read: {error}"))
+                _refuse(tally, _name(path), Invalid(f"only the first {_MAX_ENTRIES} entries of an archive are read"))
+    except _BROKEN as error:
+        _refuse(tally, _name(path), Invalid(f"the archive cannot be read: {_reason(error)}"))
+
+
+def _reason(error: Exception) -> str:
+    return str(error) or "it ends too early"  # an EOFError says nothing
 
 
 def _entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str) -> Arrival:
