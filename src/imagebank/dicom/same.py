@@ -17,7 +17,9 @@ from imagebank.errors import Invalid
 from imagebank.model.uid import Uid
 
 _PADDING: Final = frozenset(b"\0 ")
-_TEXTS: Final = frozenset("AE AS CS DA DS DT IS LO LT PN SH ST TM UC UI UR UT".split())
+_TEXTS: Final = frozenset(
+    (*("AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT"), *("PN", "SH", "ST", "TM", "UC", "UI", "UR", "UT"))
+)
 _UNSAID: Final = frozenset(["UN", "??"])
 _BYTES: Final = frozenset(["OB", "OW", "OB or OW", "UN"])
 _DATA_SET_TRAILING_PADDING: Final = 0xFFFCFFFC
