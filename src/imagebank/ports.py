@@ -64,7 +64,10 @@ class Blobs(Protocol):
         ...
 
     def destroy(self, locations: Sequence[Location]) -> None:
-        """Destroy the data keys, durably: the contents are noise from now on and no walk revives them."""
+        """Destroy the data keys, durably: the contents are noise from now on and no walk revives them.
+
+        What is gone already, or too damaged to be known, is passed over: one record never keeps the others.
+        """
         ...
 
     def records(self) -> Iterator[Record]:

@@ -239,8 +239,21 @@ class BlobsContract:
         for segment in ("0" * 32, "../../../etc/passwd", "", "018f00000000" + "1" + "0" * 19):
             with pytest.raises(NotFound):
                 blobs.read(Location(segment, 4096, 4096, 9))
-            with pytest.raises(NotFound):
-                blobs.destroy([Location(segment, 4096, 4096, 9)])
+
+    def test_destroying_what_is_gone_or_named_wrongly_changes_nothing(self, blobs: Blobs) -> None:
+        first, second = keep_together(blobs, some_bytes(9_000), some_bytes(6_000))
+        blobs.destroy(
+            [
+                Location("0" * 32, 4096, 4096, 9),
+                Location("../../../etc/passwd", 4096, 4096, 9),
+                Location("018f00000000" + "1" + "0" * 19, 4096, 4096, 9),
+                Location(first.segment, first.offset + 4096, first.length, first.size),
+                Location(second.segment, second.offset, second.length, second.size - 1),
+            ]
+        )
+
+        assert blobs.read(first) == some_bytes(9_000)
+        assert blobs.read(second) == some_bytes(6_000)
 
     def test_a_location_that_names_another_record_is_refused(self, blobs: Blobs) -> None:
         first, second = keep_together(blobs, some_bytes(5_000), some_bytes(6_000))

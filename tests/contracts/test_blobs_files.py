@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from contracts.blobs_contract import LARGE, BlobsContract, Ground, keep, some_bytes
-from imagebank.errors import OutOfSpace, Unavailable
+from imagebank.errors import NotFound, OutOfSpace, Unavailable
 from imagebank.model.imaging import Location
 from imagebank.ports import Keys
 from imagebank.storage import record
@@ -57,6 +57,34 @@ def file_size_limit(limit: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_one_damaged_or_missing_record_does_not_keep_the_others_from_being_destroyed(folder: Path, keys: Keys) -> None:
+    blobs = FileBlobs(folder, keys)
+    damaged, whole = keep(blobs, b"one"), keep(blobs, b"two")
+    gone = Location("0" * 12 + "1" + "0" * 19, 4096, 4096, 3)
+    file = segment_files(folder)[damaged.segment]
+    data = bytearray(file.read_bytes())
+    data[damaged.offset + 8] ^= 1
+    file.write_bytes(data)
+    blobs.destroy([damaged, gone, whole])
+
+    with pytest.raises(NotFound):
+        blobs.read(whole)
+    assert [(entry.location, entry.note) for entry in blobs.records()] == [(whole, None)]
+
+
+def test_a_tombstone_that_cannot_be_read_does_not_end_a_walk(folder: Path, keys: Keys) -> None:
+    blobs = FileBlobs(folder, keys)
+    dead, alive = keep(blobs, b"dead"), keep(blobs, b"alive")
+    blobs.destroy([dead])
+    (name,) = {name for name in segment_files(folder) if record.contents_of(name) is record.Contents.TOMBSTONES}
+    file = segment_files(folder)[name]
+    data = bytearray(file.read_bytes())
+    data[4096 + record.PREFIX + 4] ^= 1
+    file.write_bytes(data)
+
+    assert {entry.location: entry.note is None for entry in blobs.records()} == {dead: True, alive: False}
 
 
 def test_destroying_overwrites_the_key_on_the_disk(folder: Path, keys: Keys) -> None:

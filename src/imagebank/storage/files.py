@@ -12,7 +12,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import IO
 
-from imagebank.errors import BankError, NotFound, OutOfSpace, Unavailable
+from imagebank.errors import BankError, Invalid, NotFound, OutOfSpace, Unavailable
 from imagebank.model.imaging import Location
 from imagebank.ports import Keys, Record
 from imagebank.storage import record, tombstone, walk
@@ -238,13 +238,18 @@ class FileBlobs:
         The room of the contents is free at once when the record had a segment to itself, otherwise after compaction.
         A copy-on-write or flash layer may keep the old value of the key for a while.
         """
-        prefixes = [self._prefix(self._descriptor(location.segment), location) for location in locations]
+        prefixes = []
+        for location in locations:
+            # What is gone needs no more. What is damaged nobody can read, and nothing is overwritten where it only
+            # may lie.
+            with suppress(NotFound, Invalid):
+                prefixes.append(self._prefix(self._descriptor(location.segment), location))
         if not prefixes:
             return
         note = tombstone.pack(prefixes)
         self.sync([self._append(Contents.TOMBSTONES, Kind.TOMBSTONE, BytesIO(), 0, note)])
-        for segment in sorted({location.segment for location in locations}):
-            self._erase(self._path(segment), [each.offset for each in locations if each.segment == segment])
+        for segment in sorted({prefix.segment for prefix in prefixes}):
+            self._erase(self._path(segment), [each.offset for each in prefixes if each.segment == segment])
 
     def records(self) -> Iterator[Record]:
         dead: set[bytes] = set()

@@ -18,7 +18,7 @@ from imagebank.errors import BankError, Invalid, NotFound, Unavailable
 from imagebank.model.imaging import Location
 from imagebank.ports import Keys, Record
 from imagebank.storage import record, tombstone, walk
-from imagebank.storage.record import BLOCK, Buffer, Contents, Draft, Kind, Opened
+from imagebank.storage.record import BLOCK, Buffer, Contents, Draft, Kind, Opened, Prefix
 from imagebank.storage.tombstone import Target
 
 if TYPE_CHECKING:
@@ -75,6 +75,14 @@ def is_empty(store: ObjectStore, prefix: str) -> bool:
 
 def _refusal(error: BaseError | FileNotFoundError) -> Unavailable:
     return Unavailable(f"the object store does not answer ({type(error).__name__}); try again")
+
+
+def _whole(location: Location, head: Buffer) -> Prefix | None:
+    """The prefix at a location; none of a damaged one, whose content nobody can read any more."""
+    try:
+        return record.prefix_at(location, head)
+    except Invalid:
+        return None
 
 
 def _new_id(contents: Contents) -> str:
@@ -188,8 +196,9 @@ class ObjectBlobs:
         prefixes = []
         for segment in sorted({location.segment for location in locations}):
             living = [at for at in locations if at.segment == segment and at.offset not in self._dead[segment]]
-            heads = self._get_ranges(segment, [(at.offset, at.offset + record.PREFIX) for at in living])
-            prefixes += [record.prefix_at(at, head) for at, head in zip(living, heads, strict=True)]
+            with suppress(NotFound):  # an object that is gone needs no more
+                heads = self._get_ranges(segment, [(at.offset, at.offset + record.PREFIX) for at in living])
+                prefixes += [prefix for at, head in zip(living, heads, strict=True) if (prefix := _whole(at, head))]
         if prefixes:
             self._bury(tombstone.pack(prefixes))
             self._merge_tombstones()

@@ -1,5 +1,6 @@
 """Walking through a segment without an index: what a reindex, a verification and a starting process see."""
 
+import logging
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 
@@ -21,6 +22,8 @@ from imagebank.storage.record import (
     parse,
     read_range,
 )
+
+_log = logging.getLogger(__name__)
 
 
 def walk(segment: str, size: int, fetch: Fetch) -> Iterator[tuple[int, Prefix, Buffer | None]]:
@@ -78,7 +81,15 @@ def _met(location: Location, prefix: Prefix, tail: Buffer, keys: Keys, fetch: Fe
 
 
 def targets_of(segment: str, size: int, fetch: Fetch, keys: Keys) -> Iterator[tombstone.Target]:
-    """What the tombstones of a segment name."""
-    for _, prefix, tail in walk(segment, size, fetch):
-        if prefix.kind is Kind.TOMBSTONE and tail is not None:
+    """What the tombstones of a segment name.
+
+    One that cannot be read is passed over: a power failure before its sync leaves such, and then no key has been
+    destroyed on its word; of a later damage, the keys in place are gone already.
+    """
+    for offset, prefix, tail in walk(segment, size, fetch):
+        if prefix.kind is not Kind.TOMBSTONE or tail is None:
+            continue
+        try:
             yield from tombstone.unpack(open_note(open_prefix(prefix, keys), tail))
+        except (Invalid, NotFound):
+            _log.warning("the tombstone in segment %s at %d cannot be read", segment, offset)
