@@ -44,7 +44,7 @@ class Settings:
     organization: str = "local"
     """Assigning authority of patient identifiers that name none, and owner of deposits without another."""
     duplicates: Literal["refuse", "revise"] = "refuse"
-    """Other content under a known SOP Instance UID: `refuse` (it goes to quarantine) or `revise` (a new version)."""
+    """Other content under a known UID: `refuse` (it goes to quarantine) or `revise` (a new version, by its owner only)."""
     attributes: tuple[str, ...] = ()
     """Further searchable attributes: keywords or tags, with dots into sequences, as `study:`, `series:` or `instance:`."""
     private_sop_classes: bool = True

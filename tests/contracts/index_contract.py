@@ -300,6 +300,18 @@ class IndexContract:
         assert entry.outcome is Outcome.QUARANTINED
         assert instance.location == held.location
 
+    def test_nobody_but_the_owner_of_a_study_revises_it(self, open_index: Callable[..., SQLIndex]) -> None:
+        index = open_index(duplicates="revise")
+        held = a_kept(uid="5.5", content="one", organization="north", received=5)
+        enter(index, held, a_kept(organization="south"))
+        entered = enter(
+            index, *(a_kept(uid="5.5", content=f"at {when}", organization="south", received=when) for when in (1, 9))
+        )
+        (instance,) = index.instances(Selection(instance=Uid("5.5")), Scope.of("north"))
+
+        assert outcomes(entered) == [Outcome.QUARANTINED, Outcome.QUARANTINED]
+        assert instance.location == held.location
+
     def test_an_index_is_complete_only_when_somebody_said_so(self, index: SQLIndex) -> None:
         was_new = index.is_complete()
         with index.begin() as tx:

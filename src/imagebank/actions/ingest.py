@@ -15,7 +15,8 @@ from imagebank.dicom.describe import describe
 from imagebank.dicom.digest import digest_of, digest_of_stream
 from imagebank.dicom.same import is_same
 from imagebank.errors import BankError, Conflict, Invalid, Mismatch, NotFound, OutOfSpace, Unavailable
-from imagebank.model.imaging import Description, Digest, Kept, Location, Outcome, Receipt, Source
+from imagebank.model.access import Scope
+from imagebank.model.imaging import Description, Digest, Kept, Location, Outcome, Receipt, Selection, Source
 from imagebank.model.note import OTHER_CONTENT, Note
 from imagebank.model.uid import Uid
 from imagebank.ports import Entered
@@ -126,16 +127,25 @@ def _place(bank: Bank, arrival: Arrival, seen: _Seen, source: Source) -> Kept | 
         return _about(description, Outcome.DUPLICATE, arrival.name)
     received_at = bank.now()
     # Said beside the bytes, too: a rebuilt index must not take this copy in when the first one has been deleted.
-    aside = OTHER_CONTENT if held is not None and bank.settings.duplicates == "refuse" else ""
+    aside = "" if held is None or _may_revise(bank, description.uid, source) else OTHER_CONTENT
     note = Note(source, received_at, seen.digest, seen.content_digest, arrival.name, aside)
     arrival.content.seek(0)
     try:
         location = bank.blobs.write(arrival.content, arrival.size, msgspec.json.encode(note))
         if _stamp(arrival.content) != seen.stamp:
-            raise _changed()  # its digest was taken of other bytes; what was written stays unreferenced
+            # Its digest was taken of other bytes: no rebuild may take the record for what arrived.
+            bank.blobs.sync([location])
+            bank.blobs.destroy([location])
+            raise _changed()
     except Invalid as error:
         return replace(_about(description, Outcome.REFUSED, arrival.name), error=error)
     return Kept(description, location, seen.digest, seen.content_digest, source, received_at, arrival.name)
+
+
+def _may_revise(bank: Bank, uid: Uid, source: Source) -> bool:
+    """Whether other content from this source takes the place of what is held: only an owner's own, and by policy."""
+    scope = Scope.of(source.organization)
+    return bank.settings.duplicates == "revise" and bool(bank.index.instances(Selection(instance=uid), scope))
 
 
 def _is_same_as(bank: Bank, arrival: Arrival, held: tuple[Digest, Location], content_digest: Digest) -> bool:

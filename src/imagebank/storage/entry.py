@@ -149,7 +149,7 @@ class _Entry:
         if is_same_record or row.content_digest == pack_digest(item.content_digest):
             self.results[index] = Entered(Outcome.DUPLICATE, is_spare=not is_same_record)
             return False
-        if self.duplicates == "refuse":
+        if self.duplicates == "refuse" or not self._is_owner(item.source.organization, row):
             self._lay_aside(index, item, OTHER_CONTENT)
             return False
         if micros(item.received_at) < row.received_at:
@@ -161,6 +161,12 @@ class _Entry:
         # instances of other names come meanwhile.
         self.touched += take_rows(self.connection, [row.id])
         return True
+
+    def _is_owner(self, organization: str, row: HeldRow) -> bool:
+        """Whether the study of a held instance is this organization's: nobody else may put something in its place."""
+        above = tables.instance.join(tables.series).join(tables.study)
+        owner = select(tables.study.c.organization).select_from(above).where(tables.instance.c.id == row.id)
+        return self.connection.scalar(owner) == organization
 
     def _add_former(self, values: Mapping[str, Any]) -> None:
         history = tables.instance_history
