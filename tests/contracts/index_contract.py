@@ -240,6 +240,22 @@ class IndexContract:
 
         assert enter(index, kept) == [Entered(Outcome.DUPLICATE)]
 
+    def test_what_is_lost_gives_way_to_the_same_content_from_its_owner(self, index: SQLIndex) -> None:
+        lost = a_kept(uid="5.5", content="same", organization="north")
+        enter(index, lost)
+        foreign, mended, late = (
+            replace(a_kept(uid="5.5", content="same", organization=name), in_place_of=lost.location)
+            for name in ("south", "north", "north")
+        )
+        entered = [enter(index, kept)[0] for kept in (foreign, mended, late)]
+        (instance,) = index.instances(Selection(instance=Uid("5.5")), ALL)
+
+        assert outcomes(entered) == [Outcome.QUARANTINED, Outcome.STORED, Outcome.DUPLICATE]
+        assert entered[2].is_spare
+        assert instance.location == mended.location
+        assert value(study_attributes(index), INSTANCE_COUNT) == 1
+        assert {place for _, place in index.locations(ALL)} == {foreign.location, mended.location}
+
     def test_other_content_is_refused_to_quarantine(self, index: SQLIndex) -> None:
         enter(index, a_kept(uid="5.5", content="one"))
         other = a_kept(uid="5.5", content="two")

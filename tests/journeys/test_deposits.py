@@ -1,5 +1,6 @@
 """What becomes of an object that comes again: from somebody else, or when what is held of it is lost."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 from pydicom.uid import generate_uid
 
 from bank import SOURCE, keep, open_test_bank
+from imagebank import worker
 from imagebank.actions import remove, scrub
 from imagebank.bank import Bank
 from imagebank.cli import operator
@@ -47,3 +49,53 @@ def test_another_organization_puts_nothing_in_the_place_of_what_is_held(
     assert (foreign.outcome, own.outcome) == (Outcome.QUARANTINED, Outcome.STORED)
     assert (after_foreign, after_own) == ([ours], [revised])
     assert left == [], "what lies in quarantine comes into no rebuilt index"
+
+
+def damage(bank: Bank, file: bytes, part: float) -> None:
+    """Change a byte of what is held, somewhere between its first (0) and its last one (1)."""
+    (instance,) = held(bank, file)
+    (path,) = bank.settings.data.rglob(f"{instance.location.segment}.seg")
+    with path.open("r+b") as segment:
+        segment.seek(instance.location.offset + int(part * (instance.location.size + 300)))
+        (byte,) = segment.read(1)
+        segment.seek(-1, os.SEEK_CUR)
+        segment.write(bytes([byte ^ 1]))
+
+
+@pytest.mark.parametrize("part", [0.0, 0.001, 0.5, 1.0])
+def test_what_is_damaged_is_mended_by_sending_it_again(tmp_path: Path, part: float) -> None:
+    file = a_file(rows=256, columns=256)
+    with open_test_bank(tmp_path) as bank:
+        keep(bank, file, a_file())
+        damage(bank, file, part)
+        is_clean_before = scrub.verify(bank).is_clean
+        mended, again = keep(bank, file), keep(bank, file)
+        (instance,) = held(bank, file)
+        content = bank.blobs.read(instance.location)
+        while worker.step(bank):
+            pass
+        after = scrub.verify(bank)
+        rebuilt = scrub.reindex(bank)
+
+    assert not is_clean_before
+    assert [receipt.outcome for receipt in mended + again] == [Outcome.STORED, Outcome.DUPLICATE]
+    assert content == file
+    assert (after.is_clean, after.checked, after.orphans) == (True, 2, [])
+    assert (rebuilt.objects, rebuilt.unreadable) == (2, [])
+
+
+def test_what_is_lost_is_mended_by_sending_it_again(tmp_path: Path) -> None:
+    file = a_file()
+    with open_test_bank(tmp_path) as bank:
+        keep(bank, file)
+        (path,) = bank.settings.data.rglob(f"{held(bank, file)[0].location.segment}.seg")
+    path.unlink()
+    with open_test_bank(tmp_path) as bank:
+        lost = scrub.verify(bank).lost
+        (foreign,), (mended,) = keep(bank, file, source=SOUTH), keep(bank, file)
+        after = scrub.verify(bank)
+
+    assert len(lost) == 1
+    assert foreign.outcome is Outcome.QUARANTINED, "it is safe, and not the owner's"
+    assert mended.outcome is Outcome.STORED
+    assert after.is_clean

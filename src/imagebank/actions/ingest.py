@@ -10,6 +10,7 @@ from typing import IO
 
 import msgspec
 
+from imagebank.actions.remove import destroy_payload
 from imagebank.bank import Bank
 from imagebank.dicom.describe import describe
 from imagebank.dicom.digest import digest_of, digest_of_stream
@@ -68,8 +69,18 @@ def receive(bank: Bank, arrivals: Sequence[Arrival], source: Source, only_study:
 
 def _commit(bank: Bank, placed: Sequence[Kept | Receipt]) -> list[Receipt]:
     kept = [one for one in placed if isinstance(one, Kept)]
-    entered = iter(bank.commits.commit(kept) if kept else ())
+    outcomes = bank.commits.commit(kept) if kept else []
+    _clear_away(bank, [one for one, entry in zip(kept, outcomes, strict=True) if entry.outcome is Outcome.STORED])
+    entered = iter(outcomes)
     return [_receipt(one, next(entered)) if isinstance(one, Kept) else one for one in placed]
+
+
+def _clear_away(bank: Bank, stored: Sequence[Kept]) -> None:
+    """Have what is left of records in whose place others came destroyed."""
+    lost = [one.in_place_of for one in stored if one.in_place_of is not None]
+    if lost:
+        with bank.index.begin() as tx:
+            tx.defer("destroy", destroy_payload(lost), bank.now())
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,32 +131,46 @@ def _changed() -> Invalid:
 
 
 def _place(bank: Bank, arrival: Arrival, seen: _Seen, source: Source) -> Kept | Receipt:
-    """Write the bytes of one object, unless it is held already."""
+    """Write the bytes of one object, unless it is held already and whole."""
     description = seen.description
     held = bank.index.held(description.uid)
-    if held is not None and _is_same_as(bank, arrival, held, seen.content_digest):
-        return _about(description, Outcome.DUPLICATE, arrival.name)
+    lost, aside = None, ""
+    if held is not None:
+        is_same = _is_same_as(bank, arrival, held, seen.content_digest)
+        if is_same and _is_whole(bank, held[1]):
+            return _about(description, Outcome.DUPLICATE, arrival.name)
+        lost = held[1] if is_same else None
+        # Said beside the bytes, too: a rebuilt index must not take this copy in when the first one has been deleted.
+        aside = "" if _may_replace(bank, description.uid, source, is_lost=is_same) else OTHER_CONTENT
     received_at = bank.now()
-    # Said beside the bytes, too: a rebuilt index must not take this copy in when the first one has been deleted.
-    aside = "" if held is None or _may_revise(bank, description.uid, source) else OTHER_CONTENT
     note = Note(source, received_at, seen.digest, seen.content_digest, arrival.name, aside)
     arrival.content.seek(0)
     try:
         location = bank.blobs.write(arrival.content, arrival.size, msgspec.json.encode(note))
         if _stamp(arrival.content) != seen.stamp:
-            # Its digest was taken of other bytes: no rebuild may take the record for what arrived.
-            bank.blobs.sync([location])
-            bank.blobs.destroy([location])
-            raise _changed()
+            raise _changed()  # its digest was taken of other bytes; what was written stays unreferenced
     except Invalid as error:
         return replace(_about(description, Outcome.REFUSED, arrival.name), error=error)
-    return Kept(description, location, seen.digest, seen.content_digest, source, received_at, arrival.name)
+    return Kept(description, location, seen.digest, seen.content_digest, source, received_at, arrival.name, lost)
 
 
-def _may_revise(bank: Bank, uid: Uid, source: Source) -> bool:
-    """Whether other content from this source takes the place of what is held: only an owner's own, and by policy."""
+def _is_whole(bank: Bank, location: Location) -> bool:
+    """Whether what is held can be read to its end: whoever hears of a duplicate may let go of the own copy."""
+    try:
+        bank.blobs.note(location)
+        for _ in bank.blobs.stream(location):
+            pass
+    except (NotFound, Invalid, Unavailable):
+        # A bad sector is reported as Unavailable, too; to write the same content anew harms nothing.
+        return False
+    return True
+
+
+def _may_replace(bank: Bank, uid: Uid, source: Source, *, is_lost: bool) -> bool:
+    """Whether what comes takes the place of what is held: only from the study's owner, and a revision by policy."""
     scope = Scope.of(source.organization)
-    return bank.settings.duplicates == "revise" and bool(bank.index.instances(Selection(instance=uid), scope))
+    may = is_lost or bank.settings.duplicates == "revise"
+    return may and bool(bank.index.instances(Selection(instance=uid), scope))
 
 
 def _is_same_as(bank: Bank, arrival: Arrival, held: tuple[Digest, Location], content_digest: Digest) -> bool:

@@ -102,7 +102,10 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """One instance whose bytes are durable and whose rows are to be written."""
+    """One instance whose bytes are durable and whose rows are to be written.
+
+    `in_place_of` is where the same content is held already and cannot be read any more.
+    """
 
     description: Description
     location: Location
@@ -111,6 +114,7 @@ class Kept:
     source: Source
     received_at: datetime
     name: str = ""
+    in_place_of: Location | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,20 +143,23 @@ class _Entry:
         return new
 
     def _gives_way(self, index: int, item: Kept, row: HeldRow) -> bool:
-        """Compare with the instance that is held. True when that one was made a former version."""
+        """Compare with the instance that is held. True when that one was taken out, lost or a former version now."""
         place = self.segments.columns(item.location)
-        is_same_record = (row.segment_id, row.segment_offset) == (place["segment_id"], place["segment_offset"])
-        if is_same_record or row.content_digest == pack_digest(item.content_digest):
+        is_same_record = _lies_at(row, place)
+        is_lost = item.in_place_of is not None and _lies_at(row, self.segments.columns(item.in_place_of))
+        if not is_lost and (is_same_record or row.content_digest == pack_digest(item.content_digest)):
             self.results[index] = Entered(Outcome.DUPLICATE, is_spare=not is_same_record)
             return False
-        if self.duplicates == "refuse" or not self._is_owner(item.source.organization, row):
+        may_replace = is_lost or self.duplicates == "revise"
+        if not may_replace or not self._is_owner(item.source.organization, row):
             self._lay_aside(index, item, OTHER_CONTENT)
             return False
-        if micros(item.received_at) < row.received_at:
-            self._add_former(place | _evidence(item))
-            self.results[index] = Entered(Outcome.STORED, (OLDER_VERSION,))
-            return False
-        self._add_former({name: value for name, value in row._asdict().items() if name != "id"})
+        if not is_lost:
+            if micros(item.received_at) < row.received_at:
+                self._add_former(place | _evidence(item))
+                self.results[index] = Entered(Outcome.STORED, (OLDER_VERSION,))
+                return False
+            self._add_former({name: value for name, value in row._asdict().items() if name != "id"})
         # What became empty may fill again: attributes that the former version gave stay, in whatever order
         # instances of other names come meanwhile.
         self.touched += take_rows(self.connection, [row.id])
@@ -366,6 +369,10 @@ def _runs(kept: Sequence[Kept]) -> Iterator[dict[int, Kept]]:
 
 def _rank(item: Kept) -> tuple[int, str]:
     return micros(item.received_at), item.description.uid
+
+
+def _lies_at(row: HeldRow, place: Mapping[str, int]) -> bool:
+    return (row.segment_id, row.segment_offset) == (place["segment_id"], place["segment_offset"])
 
 
 def _evidence(item: Kept) -> dict[str, Any]:
