@@ -64,11 +64,15 @@ def opened(settings: Settings) -> Iterator[Bank]:
         settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise Unavailable(f"the data folder {settings.data} cannot be used: {error.strerror}") from error
-    blobs = _blobs(settings)
+    blobs, was_empty = _blobs(settings)
     engine = open_database(_database_url(settings))
     migrate(engine)
     searchable = catalogue(declared(text) for text in settings.attributes)
     index = SQLIndex(engine, searchable, duplicates=settings.duplicates)
+    if was_empty:
+        # A database that is made beside objects is not complete before a reindex.
+        with index.begin() as tx:
+            tx.complete()
     reads = CountedReads(index, now)
     sandbox = Sandbox(settings.decoders, memory_bytes=settings.decode_memory_bytes, timeout_s=settings.decode_timeout_s)
     try:
@@ -119,12 +123,16 @@ def _database_url(settings: Settings) -> str:
     return settings.database or f"sqlite:///{settings.data / 'index.db'}"
 
 
-def _blobs(settings: Settings) -> Blobs:
-    """The object store. A root key is made only where there are no objects yet: a lost key must not be replaced."""
+def _blobs(settings: Settings) -> tuple[Blobs, bool]:
+    """The object store, and whether it was empty.
+
+    A root key is made only where there are no objects yet: a lost key must not be replaced.
+    """
     key_file = settings.root_key_file or settings.data / "root.key"
     if not settings.objects:
         folder = settings.data / "objects"
-        return FileBlobs(folder, FileKeys(key_file, create=not segments_below(folder)))
+        was_empty = not segments_below(folder)
+        return FileBlobs(folder, FileKeys(key_file, create=was_empty)), was_empty
     store, prefix = open_s3(
         settings.objects,
         endpoint=settings.s3_endpoint,
@@ -132,7 +140,8 @@ def _blobs(settings: Settings) -> Blobs:
         access_key=settings.s3_access_key,
         secret_key=settings.s3_secret_key,
     )
-    return ObjectBlobs(store, FileKeys(key_file, create=is_empty(store, prefix)), prefix=prefix)
+    was_empty = is_empty(store, prefix)
+    return ObjectBlobs(store, FileKeys(key_file, create=was_empty), prefix=prefix), was_empty
 
 
 def _keep_freed_memory() -> None:

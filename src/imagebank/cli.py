@@ -177,8 +177,16 @@ def verify(common: Common = _HERE, *, sweep: bool = False) -> int:
         for kind, texts in (("lost", findings.lost), ("damaged", findings.damaged), ("orphan", findings.orphans))
         for text in texts
     ]
+    if not findings.is_indexed:
+        err.print("the index is not complete: it was lost, or is being rebuilt; `imagebank reindex` rebuilds it")
     if common.json:
-        answer = {"checked": findings.checked, "bytes": findings.bytes, "is_clean": findings.is_clean, "findings": rows}
+        answer = {
+            "checked": findings.checked,
+            "bytes": findings.bytes,
+            "is_indexed": findings.is_indexed,
+            "is_clean": findings.is_clean,
+            "findings": rows,
+        }
         sys.stdout.write(orjson.dumps(answer, option=orjson.OPT_INDENT_2).decode() + "\n")
     else:
         if rows:
@@ -197,7 +205,7 @@ def reindex(common: Common = _HERE) -> int:
         rebuilt = scrub.reindex(bank)
     _say(common, [{"objects": rebuilt.objects}], ("objects",))
     for text in rebuilt.unreadable:
-        err.print(f"left out, cannot be read: {text}", markup=False)
+        err.print(f"cannot be read: {text}", markup=False)
     return ALL_WELL if not rebuilt.unreadable else NOT_WELL
 
 

@@ -29,12 +29,14 @@ class Keys(Protocol):
 class Record:
     """One record as a walk over the objects meets it.
 
-    `note` is None when the record's key was destroyed or the record is torn; `fault` says so in words.
+    `note` is None when the record's key was destroyed or the record is torn; `fault` says so in words. `is_gone`
+    tells what nobody misses, destroyed or never finished, from what may have been acknowledged.
     """
 
     location: Location
     note: bytes | None
     fault: str = ""
+    is_gone: bool = False
 
 
 class Blobs(Protocol):

@@ -2,11 +2,15 @@
 
 from collections.abc import Iterator
 
-from imagebank.actions import ingest, open_file
+import msgspec
+
+from imagebank.actions import ingest, open_file, remove
 from imagebank.bank import Bank
 from imagebank.errors import NotFound
 from imagebank.model.access import Principal, Right
+from imagebank.model.event import Act, Event
 from imagebank.model.imaging import Quarantined, Receipt
+from imagebank.model.note import Note
 
 
 def listed(bank: Bank, principal: Principal) -> list[Quarantined]:
@@ -24,24 +28,35 @@ def one(bank: Bank, number: int, principal: Principal) -> Quarantined:
     return found[0]
 
 
-def content(bank: Bank, number: int, principal: Principal) -> Iterator[bytes]:
-    """The object as it came, in pieces."""
-    return bank.blobs.stream(one(bank, number, principal).location)
+def content(bank: Bank, number: int, principal: Principal, address: str = "") -> Iterator[bytes]:
+    """The object as it came, in pieces; that it was read stands in the ledger first."""
+    found = one(bank, number, principal)
+    with bank.index.begin() as tx:
+        tx.record([_event(bank, Act.VIEWED, number, principal, address)])
+    return bank.blobs.stream(found.location)
 
 
-def submit_again(bank: Bank, number: int, principal: Principal) -> Receipt:
+def submit_again(bank: Bank, number: int, principal: Principal, address: str = "") -> Receipt:
     """Send an object in once more, as from its first source; it leaves quarantine when it is kept."""
     found = one(bank, number, principal)
+    note = msgspec.json.decode(bank.blobs.note(found.location), type=Note)
     with open_file.spooled(bank, found.location) as copy:
-        (receipt,) = ingest.receive(bank, [ingest.Arrival(copy, found.location.size, found.name)], found.source)
+        arrival = ingest.Arrival(copy, found.location.size, found.name, note.digest != note.content_digest)
+        (receipt,) = ingest.receive(bank, [arrival], found.source)
     if receipt.is_kept:
-        let_go(bank, number, principal)
+        let_go(bank, number, principal, address)
     return receipt
 
 
-def let_go(bank: Bank, number: int, principal: Principal) -> None:
+def let_go(bank: Bank, number: int, principal: Principal, address: str = "") -> None:
     """Delete an object from quarantine for good."""
     found = one(bank, number, principal)
     with bank.index.begin() as tx:
         tx.release(number)
-    bank.blobs.destroy([found.location])
+        tx.record([_event(bank, Act.REMOVED, number, principal, address)])
+        tx.defer("destroy", remove.destroy_payload([found.location]), bank.now())
+    remove.destroy(bank, [found.location])
+
+
+def _event(bank: Bank, act: Act, number: int, principal: Principal, address: str) -> Event:
+    return Event(bank.now(), act, principal.name, principal.organization, address, detail=f"quarantine {number}")

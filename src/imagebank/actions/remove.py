@@ -1,5 +1,6 @@
 """Taking out for good. Rows go first; the keys follow by a durable job, done at once unless the program dies."""
 
+import logging
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -8,13 +9,14 @@ import msgspec
 
 from imagebank.actions import audit, scrub
 from imagebank.bank import Bank
-from imagebank.errors import NotFound
+from imagebank.errors import BankError, NotFound
 from imagebank.model.access import Principal, Right, Scope
 from imagebank.model.event import Act, Event
 from imagebank.model.imaging import Kept, Location, Selection
 from imagebank.model.note import Note
 from imagebank.model.uid import Uid
 
+_log = logging.getLogger(__name__)
 _QUIET = timedelta(seconds=5)
 
 
@@ -65,13 +67,16 @@ def _kept(bank: Bank, location: Location) -> Kept:
 
 
 def destroy(bank: Bank, locations: list[Location]) -> None:
-    """Destroy keys; repeating it changes nothing."""
-    bank.blobs.destroy(locations)
+    """Destroy keys now; a job that was deferred with the rows does it later where that fails."""
+    try:
+        bank.blobs.destroy(locations)
+    except BankError:
+        _log.warning("keys could not be destroyed at once; a job tries again", exc_info=True)
 
 
 def destroy_job(bank: Bank, payload: dict[str, list[list[str | int]]]) -> None:
-    """What the job `destroy` does."""
-    destroy(bank, [msgspec.convert(one, Location) for one in payload["locations"]])
+    """What the job `destroy` does; repeating it changes nothing."""
+    bank.blobs.destroy([msgspec.convert(one, Location) for one in payload["locations"]])
 
 
 def destroy_payload(locations: Sequence[Location]) -> dict[str, Any]:

@@ -93,7 +93,7 @@ async def quarantine_list(request: Request) -> Response:
 async def quarantine_content(request: Request) -> Response:
     """An object from quarantine, as it came."""
     principal, number = await _quarantine_call(request)
-    pieces = await run_in_threadpool(quarantine.content, bank_of(request), number, principal)
+    pieces = await run_in_threadpool(quarantine.content, bank_of(request), number, principal, address_of(request))
     headers = {
         "Content-Disposition": f'attachment; filename="quarantine-{number}.dcm"',
         "X-Content-Type-Options": "nosniff",
@@ -105,14 +105,14 @@ async def quarantine_content(request: Request) -> Response:
 async def quarantine_submit(request: Request) -> Response:
     """Send an object in again; it leaves quarantine when it is kept."""
     principal, number = await _quarantine_call(request)
-    receipt = await run_in_threadpool(quarantine.submit_again, bank_of(request), number, principal)
+    receipt = await run_in_threadpool(quarantine.submit_again, bank_of(request), number, principal, address_of(request))
     return JSONResponse(_receipt(receipt), 200 if receipt.is_kept else 409)
 
 
 async def quarantine_delete(request: Request) -> Response:
     """Delete an object from quarantine for good."""
     principal, number = await _quarantine_call(request)
-    await run_in_threadpool(quarantine.let_go, bank_of(request), number, principal)
+    await run_in_threadpool(quarantine.let_go, bank_of(request), number, principal, address_of(request))
     return Response(status_code=204)
 
 

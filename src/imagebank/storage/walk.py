@@ -58,9 +58,9 @@ def records_of(
         if (prefix.segment, prefix.offset) != (segment, offset):
             yield Record(location, None, f"damaged: it belongs to {prefix.segment}+{prefix.offset}")
         elif not prefix.wrapped or prefix.id in dead:
-            yield Record(location, None, "destroyed")
+            yield Record(location, None, "destroyed", is_gone=True)
         elif tail is None:
-            yield Record(location, None, "torn: its writing was not finished")
+            yield Record(location, None, "torn: its writing was not finished", is_gone=True)
         else:
             yield _met(location, prefix, tail, keys, None if is_durable else fetch)
 
@@ -74,7 +74,7 @@ def _met(location: Location, prefix: Prefix, tail: Buffer, keys: Keys, fetch: Fe
             for start, end in groups(prefix.size, 0, prefix.size):
                 read_range(opened, fetch, start, end)
     except NotFound:
-        return Record(location, None, "destroyed")
+        return Record(location, None, "destroyed", is_gone=True)
     except Invalid:
         return Record(location, None, "damaged, or torn by a power failure before it was acknowledged")
     return Record(location, note)
