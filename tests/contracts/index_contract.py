@@ -605,6 +605,19 @@ class IndexContract:
             tx.end_session(session.digest)
         assert index.session(session.digest, at(1)) is None
 
+    def test_a_session_ends_with_the_token_it_was_opened_with(self, index: SQLIndex) -> None:
+        token = Token(b"d" * 32, "lab", Role.CLINICIAN, "north", at(0), at(60))
+        session = Session(b"s" * 32, "lab", Role.CLINICIAN, "north", at(0), at(60), token.digest)
+        with index.begin() as tx:
+            tx.put_token(token)
+            tx.put_session(session)
+        before = index.session(session.digest, at(1))
+        with index.begin() as tx:
+            tx.revoke_token("lab")
+
+        assert before == session
+        assert index.session(session.digest, at(1)) is None
+
     def test_a_link_is_good_once_and_for_a_while(self, index: SQLIndex) -> None:
         session = Session(b"s" * 32, "ann", Role.ADMIN, "north", at(10), at(60))
         with index.begin() as tx:

@@ -76,15 +76,15 @@ def sign_in(bank: Bank, code: str, address: str = "") -> str:
         found = tx.use_link(_digest(code), bank.now())
     if found is None:
         raise NotFound("this sign-in link has been used or is too old; ask for a new one")
-    return _open_session(bank, found.name, found.role, found.organization, address)
+    return _open_session(bank, found, address)
 
 
 def sign_in_by_token(bank: Bank, text: str, address: str = "") -> str:
-    """Open a browser session with a bearer token's rights; the cookie's value. Raises NotFound."""
+    """Open a browser session with a bearer token's rights, which ends with it; the cookie's value. Raises NotFound."""
     token = bank.index.token(_digest(text.strip()), bank.now())
     if token is None:
         raise NotFound("nobody holds this token, or it has expired")
-    return _open_session(bank, token.name, token.role, token.organization, address)
+    return _open_session(bank, token, address)
 
 
 def session(bank: Bank, cookie: str) -> Principal | None:
@@ -99,13 +99,17 @@ def sign_out(bank: Bank, cookie: str) -> None:
         tx.end_session(_digest(cookie))
 
 
-def _open_session(bank: Bank, name: str, role: Role, organization: str, address: str) -> str:
+def _open_session(bank: Bank, who: Session | Token, address: str) -> str:
+    """A session for whoever a link or a token names."""
     cookie = secrets.token_urlsafe(32)
     now = bank.now()
-    opened = Session(_digest(cookie), name, role, organization, now, now + timedelta(hours=bank.settings.session_hours))
+    token, ends = None, now + timedelta(hours=bank.settings.session_hours)
+    if isinstance(who, Token):
+        token, ends = who.digest, min(ends, who.expires_at)
+    opened = Session(_digest(cookie), who.name, who.role, who.organization, now, ends, token)
     with bank.index.begin() as tx:
         tx.put_session(opened)
-        tx.record([Event(now, Act.SIGNED_IN, name, organization, address)])
+        tx.record([Event(now, Act.SIGNED_IN, who.name, who.organization, address)])
     return cookie
 
 

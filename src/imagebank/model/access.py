@@ -106,7 +106,10 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A signed-in browser. The cookie holds a random value of which the bank keeps the SHA-256."""
+    """A signed-in browser. The cookie holds a random value of which the bank keeps the SHA-256.
+
+    `token` is the digest of the bearer token that it was opened with, if it was; it ends with that.
+    """
 
     digest: bytes
     name: str
@@ -114,6 +117,7 @@ class Session:
     organization: str
     created_at: datetime
     expires_at: datetime
+    token: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

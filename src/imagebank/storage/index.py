@@ -51,15 +51,20 @@ def _known(rows: Table) -> Select[Any]:
     return select(rows.c.digest, rows.c.name, rows.c.role, rows.c.organization, rows.c.created_at, rows.c.expires_at)
 
 
-def _knowing(rows: Table) -> Prepared:
+def _knowing(rows: Table) -> Select[Any]:
     """Who has the secret of this digest, for a while yet. Asked with every request."""
-    return Prepared(
-        lambda _: _known(rows).where(rows.c.digest == bindparam("digest"), rows.c.expires_at > bindparam("now"))
-    )
+    return _known(rows).where(rows.c.digest == bindparam("digest"), rows.c.expires_at > bindparam("now"))
 
 
-_TOKEN: Final = _knowing(tables.token)
-_SESSION: Final = _knowing(tables.session)
+def _session() -> Select[Any]:
+    """A session that was opened with a token, only as long as that one is there."""
+    sessions, tokens = tables.session, tables.token
+    has_token = select(tokens.c.digest).where(tokens.c.digest == sessions.c.token).exists()
+    return _knowing(sessions).add_columns(sessions.c.token).where(sessions.c.token.is_(None) | has_token)
+
+
+_TOKEN: Final = Prepared(lambda _: _knowing(tables.token))
+_SESSION: Final = Prepared(lambda _: _session())
 
 
 class SQLIndex:
@@ -238,8 +243,9 @@ def _place(table: Any) -> tuple[Any, ...]:
 
 
 def _signed_in(row: tuple[Any, ...], kind: Any) -> Any:
-    digest, name, role, organization, created_at, expires_at = row
-    return kind(bytes(digest), name, Role(role), organization, moment(created_at), moment(expires_at))
+    digest, name, role, organization, created_at, expires_at, *of_session = row
+    more = (None if value is None else bytes(value) for value in of_session)
+    return kind(bytes(digest), name, Role(role), organization, moment(created_at), moment(expires_at), *more)
 
 
 def _device(row: Row[Any]) -> Device:

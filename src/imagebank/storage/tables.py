@@ -291,7 +291,7 @@ def _signed_in() -> Iterator[SchemaItem]:
 
 
 token = Table("token", metadata, *_signed_in(), Index("token_name", "name"))
-session = Table("session", metadata, *_signed_in())
+session = Table("session", metadata, *_signed_in(), Column("token", LargeBinary))
 link = Table("link", metadata, *_signed_in(), _blob("session_digest"))
 
 completion = Table("completion", metadata, _id(), Column("is_complete", Integer, nullable=False))

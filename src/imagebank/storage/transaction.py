@@ -125,7 +125,7 @@ class SQLTransaction:
         return self._connection.execute(delete(tables.token).where(tables.token.c.name == name)).rowcount
 
     def put_session(self, session: Session) -> None:
-        put(self._connection, tables.session, ["digest"], _signed_in(session))
+        put(self._connection, tables.session, ["digest"], _signed_in(session) | {"token": session.token})
 
     def end_session(self, digest: bytes) -> None:
         self._connection.execute(delete(tables.session).where(tables.session.c.digest == digest))

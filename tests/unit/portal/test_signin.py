@@ -1,6 +1,8 @@
 """Signing in and out."""
 
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -77,6 +79,25 @@ def test_a_token_opens_a_session(bank: Bank, browser: Browser) -> None:
 
     assert (answer.status_code, answer.headers["location"]) == (303, "/")
     assert browser.get("/").status_code == 200
+
+
+def test_revoking_a_token_ends_the_sessions_that_were_opened_with_it(bank: Bank, browser: Browser) -> None:
+    other = Browser(web_application(bank))
+    other.get(a_link(bank))
+    browser.post("/sign-in", {"token": a_token(bank, Role.CLINICIAN, name="Dr Varga")})
+    before = browser.get("/").status_code
+    access.revoke_token(bank, "Dr Varga")
+
+    assert before == 200
+    assert browser.get("/").status_code == 303
+    assert other.get("/").status_code == 200, "a session by a link needs no token"
+
+
+def test_a_session_lasts_no_longer_than_its_token(bank: Bank) -> None:
+    cookie = access.sign_in_by_token(bank, a_token(bank, days=1 / 24))
+    later = [replace(bank, now=lambda minutes=minutes: bank.now() + timedelta(minutes=minutes)) for minutes in (59, 61)]
+
+    assert [access.session(one, cookie) is None for one in later] == [False, True]
 
 
 def test_a_wrong_token_is_refused_in_words(browser: Browser) -> None:

@@ -184,13 +184,17 @@ def _ledger_and_jobs() -> None:
 
 
 def _who_may_come_in() -> None:
-    for table, more in (("token", ""), ("session", ""), ("link", "session_digest")):
+    for table, more in (
+        ("token", ()),
+        ("session", [sa.Column("token", sa.LargeBinary)]),
+        ("link", _blobs("session_digest")),
+    ):
         op.create_table(
             table,
             sa.Column("digest", sa.LargeBinary, primary_key=True),
             *_texts("name role organization"),
             *_numbers("created_at expires_at"),
-            *_blobs(more),
+            *more,
         )
     op.create_index("token_name", "token", ["name"])
     op.create_table(
