@@ -151,7 +151,9 @@ def _place(bank: Bank, arrival: Arrival, seen: _Seen, source: Source) -> Kept | 
             raise _changed()  # its digest was taken of other bytes; what was written stays unreferenced
     except Invalid as error:
         return replace(_about(description, Outcome.REFUSED, arrival.name), error=error)
-    return Kept(description, location, seen.digest, seen.content_digest, source, received_at, arrival.name, lost)
+    return Kept(
+        description, location, seen.digest, seen.content_digest, source, received_at, arrival.name, lost, aside=aside
+    )
 
 
 def _is_whole(bank: Bank, location: Location) -> bool:

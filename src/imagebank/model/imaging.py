@@ -104,7 +104,8 @@ class Source:
 class Kept:
     """One instance whose bytes are durable and whose rows are to be written.
 
-    `in_place_of` is where the same content is held already and cannot be read any more.
+    `in_place_of` is where the same content is held already and cannot be read any more. `aside` is the reason why it
+    is to be laid aside whatever is held by then: its note says so, and a rebuild must come to the same.
     """
 
     description: Description
@@ -115,6 +116,7 @@ class Kept:
     received_at: datetime
     name: str = ""
     in_place_of: Location | None = None
+    aside: str = ""
 
 
 @dataclass(frozen=True, slots=True)

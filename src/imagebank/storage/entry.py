@@ -136,7 +136,9 @@ class _Entry:
         new = {}
         for index, item in family.items():
             row = held.get(item.description.uid)
-            if _is_too_long(item.description.patient):
+            if item.aside:
+                self._lay_aside(index, item, item.aside)
+            elif _is_too_long(item.description.patient):
                 self._lay_aside(index, item, LONG_IDENTIFIER)
             elif row is None or self._gives_way(index, item, row):
                 new[index] = item
@@ -322,7 +324,11 @@ class _Entry:
         )
         COUNT_SERIES.run(
             self.connection,
-            {"row": series.id, "instance_count": series.instance_count + len(family), "version": series.version + 1},
+            {
+                "row": series.id,
+                "instance_count": series.instance_count + len(family),
+                "version": _version(series, family),
+            },
         )
 
     def _declared(self, about: Description) -> tuple[Values, Values, Values, Values]:
@@ -382,6 +388,11 @@ def _evidence(item: Kept) -> dict[str, Any]:
         "content_digest": pack_digest(item.content_digest),
         "received_at": micros(item.received_at),
     }
+
+
+def _version(series: _Place, family: Mapping[int, Kept]) -> int:
+    """Above the last one, and the newest receipt at least: a rebuild then never gives one that named fewer instances."""
+    return max(series.version + 1, *(micros(item.received_at) for item in family.values()))
 
 
 def _is_too_long(patient: PatientId) -> bool:
