@@ -151,7 +151,12 @@ def open_database(url: str) -> Database:
             raise ValueError("SQLite needs a file: sqlite:///path")
         return _open_sqlite(url, Path(address.database))
     engine = create_engine(
-        address.set(drivername="postgresql+psycopg"), pool_size=8, max_overflow=24, pool_timeout=30, pool_use_lifo=True
+        address.set(drivername="postgresql+psycopg"),
+        hide_parameters=True,
+        pool_size=8,
+        max_overflow=24,
+        pool_timeout=30,
+        pool_use_lifo=True,
     )
     return Database(engine, None)
 
@@ -159,6 +164,8 @@ def open_database(url: str) -> Database:
 def _open_sqlite(url: str, path: Path) -> Database:
     engine = create_engine(
         url,
+        # Errors are logged, and parameters hold patients' names.
+        hide_parameters=True,
         paramstyle="named",
         pool_size=8,
         max_overflow=120,
@@ -220,9 +227,22 @@ def refusing() -> Iterator[None]:
     except sa.TimeoutError as error:
         raise Unavailable("the database is busy; try again") from error
     except sa.DBAPIError as error:
+        _hide_values(error, error.orig)
         raise _refusal(error.orig) or error from error
     except (sqlite3.Error, psycopg.Error) as error:
+        _hide_values(error, error)
         raise _refusal(error) or error from error
+
+
+def _hide_values(error: BaseException, driver: BaseException | None) -> None:
+    """Take out of an error's words what PostgreSQL quotes of the row: errors are logged, and rows name patients."""
+    if not isinstance(driver, psycopg.Error):
+        return
+    for quoted in (driver.diag.message_detail, driver.diag.context):
+        for each in (error, driver):
+            each.args = tuple(
+                part.replace(quoted, "(not shown)") if quoted and isinstance(part, str) else part for part in each.args
+            )
 
 
 _SQLITE_UNAVAILABLE: Final = frozenset(

@@ -4,13 +4,16 @@ import inspect
 import os
 import threading
 import time
+import traceback
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import psycopg
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
 from contracts.described import a_kept, studies
 from contracts.postgres import fresh_database, postgres_server
@@ -72,6 +75,37 @@ def test_a_full_disk_is_out_of_space_and_what_was_there_stays(database: Database
     with index.begin() as tx:
         tx.enter([a_kept(study="1.2")])
     assert index.count(studies(), ALL) == 2
+
+
+def refuse_studies(database: Database) -> None:
+    """Let the database refuse every new study, as for a mistake of ours."""
+    with database.writing() as connection:
+        if connection.dialect.name == "sqlite":
+            refusing = "CREATE TRIGGER refuse BEFORE INSERT ON study BEGIN SELECT raise(ABORT, 'no'); END"
+        else:
+            refusing = "ALTER TABLE study ADD CONSTRAINT refuse CHECK (study_instance_uid = '')"
+        connection.exec_driver_sql(refusing)
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_what_an_error_says_names_no_patient(tmp_path: Path, kind: str) -> None:
+    with ExitStack() as stack:
+        address = f"sqlite:///{tmp_path / 'index.db'}"
+        if kind == "postgresql":
+            address = stack.enter_context(fresh_database(stack.enter_context(postgres_server())))
+        database = open_database(address)
+        migrate(database)
+        index = SQLIndex(database, catalogue())
+        refuse_studies(database)
+        kept = a_kept(PatientName="Secret^Name", patient="SECRET-ID")
+
+        with pytest.raises(IntegrityError) as caught, index.begin() as tx:
+            tx.enter([kept])
+        index.close()
+    said = "".join(traceback.format_exception(caught.value))
+
+    assert "INSERT INTO study" in said
+    assert "SECRET" not in said.upper()
 
 
 def test_a_database_that_cannot_be_opened_is_unavailable(tmp_path: Path) -> None:
