@@ -1,5 +1,6 @@
 """DIMSE messages (PS3.7 6.3.1), and where their data sets go while they arrive."""
 
+import contextlib
 import errno
 import io
 import tempfile
@@ -46,7 +47,7 @@ class Spool:
         try:
             if self.size > IN_MEMORY_BYTES and not self._is_file:
                 self._move_to_file()
-            self.content.write(data)
+            self._append(data)
         except OSError as exc:
             if exc.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
                 self._give_up(Unavailable("the spool folder does not take what arrives"))
@@ -66,17 +67,25 @@ class Spool:
         return self.content.read(length)
 
     def close(self) -> None:
-        self.content.close()
+        with contextlib.suppress(OSError):
+            self.content.close()
 
     def _move_to_file(self) -> None:
-        file = cast(BinaryIO, tempfile.TemporaryFile(dir=self._folder))  # noqa: SIM115 - the spool closes it
+        # Unbuffered: a full disk shows at the write that meets it, not later where nobody expects it.
+        file = cast(BinaryIO, tempfile.TemporaryFile(dir=self._folder, buffering=0))  # noqa: SIM115 - closed by `close`
         memory = cast(io.BytesIO, self.content)
         self.content, self._is_file = file, True
-        file.write(memory.getbuffer())
+        self._append(memory.getbuffer())
+
+    def _append(self, data: bytes | memoryview) -> None:
+        """Write everything: an unbuffered file may take less at a time."""
+        rest = memoryview(data)
+        while rest:
+            rest = rest[self.content.write(rest) :]
 
     def _give_up(self, error: BankError) -> None:
         self.error = error
-        self.content.close()
+        self.close()
         self.content = io.BytesIO()
 
 

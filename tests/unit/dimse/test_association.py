@@ -1,9 +1,12 @@
 """One association, both of its ends in this process."""
 
 import io
+import resource
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -138,3 +141,25 @@ def test_a_spool_folder_without_room_refuses_the_object_and_not_the_peer() -> No
 
     with pytest.raises(OutOfSpace):
         spool.read()
+
+
+@pytest.mark.parametrize("fragment", [1000, 16378, 130_000])
+def test_a_spool_file_that_meets_the_end_of_the_disk_says_so_and_no_more(tmp_path: Path, fragment: int) -> None:
+    spool = Spool(1 << 30, b"head", tmp_path)
+    with files_of_at_most(IN_MEMORY_BYTES + 2500):
+        for _ in range((IN_MEMORY_BYTES + (1 << 20)) // fragment):
+            spool.write(bytes(fragment))
+        with pytest.raises(OutOfSpace):
+            spool.read()
+        spool.close()
+
+
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """As on a disk that fills: writing stops after so many bytes of a file."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
