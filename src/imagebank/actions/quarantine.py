@@ -12,6 +12,9 @@ from imagebank.model.event import Act, Event
 from imagebank.model.imaging import Quarantined, Receipt
 from imagebank.model.note import Note
 
+_LAST = 2**63 - 1
+"""No database counts further."""
+
 
 def listed(bank: Bank, principal: Principal) -> list[Quarantined]:
     """What lies in quarantine, oldest first."""
@@ -22,7 +25,7 @@ def listed(bank: Bank, principal: Principal) -> list[Quarantined]:
 def one(bank: Bank, number: int, principal: Principal) -> Quarantined:
     """The object of that number. Raises NotFound."""
     principal.require(Right.ADMINISTER)
-    found = bank.index.quarantined(principal.scope, number)
+    found = bank.index.quarantined(principal.scope, number) if number <= _LAST else []
     if not found:
         raise NotFound(f"nothing lies in quarantine as number {number}")
     return found[0]

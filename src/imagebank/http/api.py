@@ -12,13 +12,14 @@ from starlette.routing import BaseRoute, Route
 
 from imagebank.actions import ingest, quarantine
 from imagebank.bank import Bank
-from imagebank.errors import Invalid
+from imagebank.errors import Invalid, NotFound
 from imagebank.http.auth import address_of, bank_of, caller, caller_if_any
 from imagebank.http.errors import NotSignedIn
 from imagebank.model.access import Principal, Right
 from imagebank.model.imaging import Quarantined, Receipt, Source
 
 _MAX_FILES = 10_000
+_MAX_DIGITS = 19
 
 
 async def healthz(_request: Request) -> Response:
@@ -117,7 +118,11 @@ async def quarantine_delete(request: Request) -> Response:
 
 
 async def _quarantine_call(request: Request) -> tuple[Principal, int]:
-    return await caller(request), int(request.path_params["number"])
+    principal, text = await caller(request), request.path_params["number"]
+    # Python reads no more than 4,300 digits.
+    if not (text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS):
+        raise NotFound("nothing lies in quarantine under this number")
+    return principal, int(text)
 
 
 def _quarantined(one: Quarantined) -> dict[str, Any]:
@@ -141,7 +146,7 @@ def api_routes() -> list[BaseRoute]:
         Route("/api/v1/session", session),
         Route("/api/v1/deposits", deposit, methods=["POST"]),
         Route("/api/v1/quarantine", quarantine_list),
-        Route("/api/v1/quarantine/{number:int}", quarantine_delete, methods=["DELETE"]),
-        Route("/api/v1/quarantine/{number:int}/content", quarantine_content),
-        Route("/api/v1/quarantine/{number:int}/submit", quarantine_submit, methods=["POST"]),
+        Route("/api/v1/quarantine/{number}", quarantine_delete, methods=["DELETE"]),
+        Route("/api/v1/quarantine/{number}/content", quarantine_content),
+        Route("/api/v1/quarantine/{number}/submit", quarantine_submit, methods=["POST"]),
     ]
