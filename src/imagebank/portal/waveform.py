@@ -23,6 +23,9 @@ LEAD_HEIGHT_MM = 25
 _POINTS_PER_MM = 4
 _LONGEST_S = 60
 _MOST_CHANNELS = 64
+# Far beyond anything that is recorded, and far from where arithmetic overflows.
+_SLOWEST_HZ, _FASTEST_HZ = 1e-6, 1e9
+_LARGEST = 1e15
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,8 @@ def _strip(group: DataSet, read_bulk: ReadBulk) -> Strip:
     rate = wording.decimal(group, "003A001A") or 0.0
     if rate <= 0:
         raise Invalid("the waveform does not say how fast it was sampled")
+    if not _SLOWEST_HZ <= rate <= _FASTEST_HZ:
+        raise Invalid("the waveform's sampling frequency cannot be right")
     samples = _samples(group, read_bulk)
     shown = samples[: int(_LONGEST_S * rate)]
     channels = wording.items(group, "003A0200")
@@ -97,7 +102,11 @@ def _scaled(channel: DataSet, samples: NDArray[np.float64]) -> tuple[str, NDArra
     base = wording.decimal(channel, "003A0213") or 0.0
     units = wording.items(channel, "003A0211")
     unit = wording.text(units[0], "00080100") if units else ""
-    return unit, samples * factor + base
+    with np.errstate(over="ignore", invalid="ignore"):
+        measured = samples * factor + base
+        if not (np.abs(measured) <= _LARGEST).all():
+            raise Invalid("the waveform's values are too large to be drawn")
+    return unit, measured
 
 
 def _in_mm(unit: str, measured: NDArray[np.float64]) -> NDArray[np.float64]:

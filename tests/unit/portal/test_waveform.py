@@ -11,11 +11,17 @@ from imagebank.portal import waveform
 
 
 def a_waveform(
-    samples: Any, *, unit: str = "uV", rate: float = 500, kind: str = "SS", channels: int = 1
+    samples: Any,
+    *,
+    unit: str = "uV",
+    rate: float = 500,
+    kind: str = "SS",
+    channels: int = 1,
+    sensitivity: float = 2.0,
 ) -> dict[str, Any]:
     channel = {
         "003A0208": {"vr": "SQ", "Value": [{"00080104": {"vr": "LO", "Value": ["Lead II"]}}]},
-        "003A0210": {"vr": "DS", "Value": [2.0]},
+        "003A0210": {"vr": "DS", "Value": [sensitivity]},
         "003A0211": {"vr": "SQ", "Value": [{"00080100": {"vr": "SH", "Value": [unit]}}]},
     }
     data = np.asarray(samples, "<i2").tobytes()
@@ -87,7 +93,11 @@ def test_a_waveform_that_is_shorter_than_it_says_is_drawn_as_far_as_it_goes() ->
 
 @pytest.mark.parametrize(
     ("change", "error"),
-    [({"kind": "MB"}, Unsupported), ({"rate": 0}, Invalid), ({"channels": 0}, Invalid), ({"channels": 1000}, Invalid)],
+    [
+        *(({"kind": "MB"}, Unsupported), ({"channels": 0}, Invalid), ({"channels": 1000}, Invalid)),
+        *(({"rate": rate}, Invalid) for rate in (0, 1e308, 1e-308)),
+        *(({"sensitivity": value}, Invalid) for value in (1e308, -1e306)),
+    ],
 )
 def test_what_cannot_be_drawn_is_said(change: dict[str, Any], error: type[Exception]) -> None:
     with pytest.raises(error):
