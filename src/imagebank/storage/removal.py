@@ -132,8 +132,14 @@ def _drop_empty_studies(connection: Connection, studies: Sequence[int]) -> None:
 
 def drop_empty_patients(connection: Connection, patients: Iterable[int]) -> None:
     """Delete those of these patients that have no study left."""
+    wanted = sorted(patients)
+    if not wanted:
+        return
+    # Whoever enters a study of this patient holds a share of its row: wait, and see that study. SQLite has one writer.
+    found = select(tables.patient.c.id).order_by(tables.patient.c.id).with_for_update()
+    _run(connection, found, tables.patient.c.id, wanted).all()
     has_study = select(_STUDY.c.id).where(_STUDY.c.patient_row == tables.patient.c.id).exists()
-    _delete(connection, tables.patient.c.id, sorted(patients), ~has_study)
+    _delete(connection, tables.patient.c.id, wanted, ~has_study)
 
 
 def _run(connection: Connection, statement: Any, column: "Column[int]", numbers: Sequence[int]) -> CursorResult[Any]:
