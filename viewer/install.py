@@ -1,7 +1,7 @@
 """Prepare the viewer and the fonts: fetch pinned packages, keep what is needed, patch, add our files, compress.
 
 Needs Python's standard library, npm and node. `patches.toml` says what; a second run finds its stamp and ends at once.
-"""  # noqa: INP001  a script beside the package, not a part of it
+"""
 
 import base64
 import fnmatch
