@@ -17,7 +17,7 @@ from imagebank.dicomweb.capabilities import openapi_paths, plain_path
 from imagebank.dicomweb.conformance import statement
 from imagebank.dicomweb.resources import RESOURCES
 from imagebank.dicomweb.routes import TRANSACTIONS
-from make import a_file, a_series, read
+from make import a_dataset, a_file, a_series, as_file, read
 from protocol.dicomweb_site import Site, a_site, parts_of
 from samples import sample_data
 
@@ -178,6 +178,68 @@ def test_a_report_is_shown_in_words_and_without_any_script(site: Site) -> None:
     assert "<article>" in page.text
     assert "sandbox" in page.headers["content-security-policy"]
     assert "<" not in text.text.split("\n")[0]
+
+
+CDA_CLASS = "1.2.840.10008.5.1.4.1.1.104.2"
+SCRIPT = b'<html xmlns="http://www.w3.org/1999/xhtml"><script>fetch("/api/v1/quarantine")</script></html> '
+
+
+def a_document(**attributes: Any) -> bytes:
+    """An encapsulated CDA that holds a script. Long enough to be bulk data."""
+    ds = a_dataset(SOPClassUID=CDA_CLASS, **attributes)
+    for keyword in [element.keyword for element in ds if element.tag.group in (0x28, 0x7FE0)]:
+        delattr(ds, keyword)
+    ds.EncapsulatedDocument = SCRIPT * 20
+    ds.MIMETypeOfEncapsulatedDocument = "text/xml"
+    return as_file(ds)
+
+
+@pytest.mark.parametrize("path", ["rendered", "bulkdata/00420011"])
+def test_a_script_in_a_document_runs_nowhere(site: Site, path: str) -> None:
+    (receipt,) = keep(site.bank, a_document())
+    at = f"/studies/{receipt.study}/series/{receipt.series}/instances/{receipt.uid}/{path}"
+    answer = get(site, at, "text/xml")
+
+    assert answer.content == SCRIPT * 20
+    assert answer.headers["content-type"] == "text/xml"
+    assert answer.headers["content-disposition"] == "attachment"
+    assert {"default-src 'none'", "sandbox"} <= set(answer.headers["content-security-policy"].split("; "))
+
+
+def test_a_document_as_bulk_data_may_be_embedded_by_our_viewer(site: Site) -> None:
+    answer = get(site, f"{where(PDF)}/bulkdata/00420011", "application/pdf")
+
+    assert answer.headers["content-disposition"] == "inline"
+    assert answer.headers["content-security-policy"] == "frame-ancestors 'self'"
+
+
+@pytest.mark.parametrize(
+    ("path", "accept", "status"),
+    [
+        ("/studies", "application/dicom+json", 200),
+        (f"/studies/{STUDY}", "multipart/related; type=application/dicom", 200),
+        (f"/studies/{STUDY}/metadata", "application/dicom+json", 200),
+        (where(), "application/dicom", 200),
+        (f"{where()}/frames/1", "application/octet-stream", 200),
+        (f"{where()}/rendered", "image/png", 200),
+        ("/studies/1.2.3", "*/*", 404),
+        ("/studies/x", "*/*", 400),
+    ],
+)
+def test_no_answer_is_a_page_of_ours(site: Site, path: str, accept: str, status: int) -> None:
+    answer = get(site, path, accept, status)
+
+    assert "sandbox" in answer.headers["content-security-policy"]
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_asking_again_changes_no_policy(site: Site) -> None:
+    path = f"{where(PDF)}/rendered"
+    first = get(site, path)
+    again = site.http.get(path, headers={"If-None-Match": first.headers["etag"]})
+
+    assert again.status_code == 304
+    assert "content-security-policy" not in again.headers
 
 
 # WADO-URI

@@ -6,7 +6,7 @@ from starlette.responses import Response
 from imagebank.actions import retrieve
 from imagebank.dicomweb.accept import Offer
 from imagebank.dicomweb.edge import CACHING, Call
-from imagebank.dicomweb.media import DOCUMENT, DOCUMENT_TYPES
+from imagebank.dicomweb.media import DOCUMENT, DOCUMENT_TYPES, kept_apart
 from imagebank.dicomweb.streaming import related
 from imagebank.dicomweb.tables import OCTETS
 from imagebank.dicomweb.wado import entity_tag
@@ -30,5 +30,4 @@ async def retrieve_bulkdata(call: Call) -> Response:
         part = ([("Content-Type", offer.name), ("Content-Location", location)], value.read(0, value.size))
         return await related(iter([part]), offer.name, headers)
     etag = entity_tag([(instance.digest.value, path)])
-    disposition = {"Content-Disposition": "attachment"} if offer.name == OCTETS else {}
-    return ranged(call.request, value.size, etag, offer.name, value.read, {**headers, **disposition})
+    return ranged(call.request, value.size, etag, offer.name, value.read, {**headers, **kept_apart(offer.name)})

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Final, ParamSpec, TypeVar
 from urllib.parse import parse_qsl
 
@@ -32,6 +33,9 @@ _MOST_DRAINED: Final = 64 << 20
 
 CACHING: Final = "private, no-cache"
 """A browser may keep what it got, and has to ask each time whether it still may show it."""
+
+SANDBOXED: Final = "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'self'"
+"""Whatever an object holds opens in a world of its own: it runs nothing, and sees nothing of ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +122,8 @@ def endpoint(answer: Callable[[Call], Awaitable[Response]]) -> Endpoint:
             response = refusal(error)
         response.headers.setdefault("Cache-Control", CACHING)
         response.headers["X-Content-Type-Options"] = "nosniff"
+        if response.status_code != HTTPStatus.NOT_MODIFIED:  # else it would take the place of the policy that was sent
+            response.headers.setdefault("Content-Security-Policy", SANDBOXED)
         return response if request.method != "HEAD" else _head(response)
 
     return respond

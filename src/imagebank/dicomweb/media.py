@@ -8,6 +8,7 @@ from imagebank.actions import retrieve
 from imagebank.actions.retrieve import Bulk
 from imagebank.bank import Bank
 from imagebank.dicom.frames import spans
+from imagebank.dicomweb.edge import SANDBOXED
 from imagebank.dicomweb.tables import TYPE_OF_SYNTAX, VIDEO
 from imagebank.errors import NotFound
 from imagebank.model.imaging import Instance
@@ -50,6 +51,23 @@ def media_type_of(instance: Instance) -> str:
             TYPE_OF_SYNTAX[instance.transfer_syntax], "video/mp4"
         )
     return ""
+
+
+# What browsers show by programs of their own, which a sandbox would keep from working.
+_PLAYED: Final = ("application/pdf", "video/")
+
+
+def kept_apart(kind: str) -> dict[str, str]:
+    """Header fields for bytes of this media type that came in an object, so that they are never a page of ours.
+
+    A viewer of ours may embed documents, pictures and videos, and nobody else's page; anything else is saved as a file.
+    """
+    is_shown = kind.startswith((*_PLAYED, "image/"))
+    return {
+        "Content-Disposition": "inline" if is_shown else "attachment",
+        "Content-Security-Policy": "frame-ancestors 'self'" if kind.startswith(_PLAYED) else SANDBOXED,
+        "X-Frame-Options": "SAMEORIGIN",
+    }
 
 
 def media(bank: Bank, instance: Instance) -> Bulk:

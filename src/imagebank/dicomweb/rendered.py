@@ -1,6 +1,6 @@
 """Retrieve pictures, documents and videos for people's eyes: rendered resources and thumbnails (PS3.18 10.4.1.1.3, .4)."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -12,7 +12,7 @@ from imagebank.dicom import document, render
 from imagebank.dicomweb.accept import NotAcceptable, Offer
 from imagebank.dicomweb.edge import CACHING, Call, instance_url, produced
 from imagebank.dicomweb.frames import numbers_of
-from imagebank.dicomweb.media import TEXT_TYPES, is_text, media, media_type_of
+from imagebank.dicomweb.media import TEXT_TYPES, is_text, kept_apart, media, media_type_of
 from imagebank.dicomweb.streaming import Piece, related
 from imagebank.dicomweb.tables import VIDEO
 from imagebank.dicomweb.wado import entity_tag
@@ -21,17 +21,7 @@ from imagebank.http.ranges import has_it, not_modified, ranged
 from imagebank.model.imaging import Instance
 
 PARAMETERS: Final = ("accept", "annotation", "charset", "quality", "viewport", "window", "iccprofile")
-SHOWN_INLINE: Final[Mapping[str, str]] = {
-    "Content-Disposition": "inline",
-    # A viewer of ours embeds it; nobody else's page may.
-    "Content-Security-Policy": "frame-ancestors 'self'",
-    "X-Frame-Options": "SAMEORIGIN",
-    "Cache-Control": CACHING,
-    "Vary": "Accept",
-}
-
-
-_SANDBOXED: Final = "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'self'"
+_NEGOTIATED: Final = {"Cache-Control": CACHING, "Vary": "Accept"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +121,7 @@ async def _many(call: Call, instances: Sequence[Instance], wish: Wish) -> Respon
 
 async def _each(call: Call, wanted: Sequence[tuple[Instance, render.Rendering]], wish: Wish) -> Response:
     await call.reading([instance for instance, _ in wanted], "rendered")
-    headers = {"Cache-Control": CACHING, "Vary": "Accept", **_warned(call, wish.warnings)}
+    headers = {**_NEGOTIATED, **_warned(call, wish.warnings)}
     return await related(_parts(call, wanted), wanted[0][1].media_type, headers)
 
 
@@ -154,7 +144,7 @@ async def painted(
 ) -> Response:
     """One picture."""
     etag = entity_tag([(instance.digest.value, repr(rendering))])
-    headers = {**SHOWN_INLINE, "ETag": etag, **_warned(call, warnings)}
+    headers = {**_NEGOTIATED, **kept_apart(rendering.media_type), "ETag": etag, **_warned(call, warnings)}
     if has_it(call.request, etag):
         await call.reading([], "rendered")
         return not_modified(etag, headers)
@@ -167,11 +157,7 @@ async def _media(call: Call, instance: Instance, kind: str) -> Response:
     content = await run_in_threadpool(media, call.bank, instance)
     await call.reading([instance], "rendered")
     etag = entity_tag([(instance.digest.value, "media")])
-    headers = dict(SHOWN_INLINE)
-    if kind not in ("application/pdf", "video/mp4", "video/mpeg"):
-        # What might hold scripts opens in a world of its own (CDA, and whatever is called so).
-        headers["Content-Security-Policy"] = _SANDBOXED
-    return ranged(call.request, content.size, etag, kind, content.read, headers)
+    return ranged(call.request, content.size, etag, kind, content.read, {**_NEGOTIATED, **kept_apart(kind)})
 
 
 async def _text(call: Call, instance: Instance) -> Response:
@@ -186,7 +172,8 @@ async def _text(call: Call, instance: Instance) -> Response:
         words = (
             f"<!doctype html>\n<html><head><meta charset=utf-8><title>Report</title></head><body>{body}</body></html>\n"
         )
-    headers = {**SHOWN_INLINE, "Content-Security-Policy": _SANDBOXED}
+    # The page is ours, of words that are not: it is shown, in the sandbox of every answer.
+    headers = {**_NEGOTIATED, "Content-Disposition": "inline", "X-Frame-Options": "SAMEORIGIN"}
     return Response(words, 200, {**headers, "Content-Type": f"{offer.name}; charset=utf-8"})
 
 
