@@ -34,4 +34,6 @@ def test_a_state_is_backed_by_tests_that_exist(row: list[str]) -> None:
         path, _, function = test.partition("::")
         file = ROOT / path
         assert file.is_file(), f"{path} does not exist"
-        assert not function or re.search(rf"^\s*def {re.escape(function)}\b", file.read_text(encoding="utf-8"), re.MULTILINE)
+        assert not function or re.search(
+            rf"^\s*def {re.escape(function)}\b", file.read_text(encoding="utf-8"), re.MULTILINE
+        )
