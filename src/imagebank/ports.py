@@ -163,6 +163,10 @@ class Transaction(Protocol):
         """Enqueue a job. With a `key`, a job of that kind and key that waits already is moved to the later time."""
         ...
 
+    def forget(self, kind: str, key: str) -> None:
+        """Take back the job of that kind and key if it waits; one that somebody does already goes on."""
+        ...
+
     def put_token(self, token: Token) -> None: ...
 
     def revoke_token(self, name: str) -> int:

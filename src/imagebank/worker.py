@@ -4,7 +4,7 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 from imagebank.actions import remove, retrieve
 from imagebank.bank import Bank
@@ -18,6 +18,9 @@ Work = Callable[[Bank, dict[str, Any]], None]
 LEASE_S = 120.0
 IDLE_S = 0.5
 ATTEMPTS = 8
+LONGEST_PAUSE_S = 3600.0
+ATTEMPTS_FOR_DAYS: Final = {"commitment-result": 82}
+"""Kinds that are tried for three days: somebody waits for them who may be switched off until Monday."""
 _log = logging.getLogger(__name__)
 
 
@@ -55,11 +58,11 @@ def step(bank: Bank, work: Mapping[str, Work] = WORK) -> bool:
 
 
 def _set_back(bank: Bank, job: Job, error: Exception) -> None:
-    """Try again later, twice as late each time; after `ATTEMPTS` lay it aside with its reason."""
+    """Try again later, twice as late each time up to an hour; after the kind's last attempt lay it aside."""
     if not isinstance(error, BankError):
         _log.exception("job %s %d failed", job.kind, job.id)
-    is_last = job.attempt >= ATTEMPTS
-    retry_at = None if is_last else bank.now() + timedelta(seconds=2**job.attempt)
+    is_last = job.attempt >= ATTEMPTS_FOR_DAYS.get(job.kind, ATTEMPTS)
+    retry_at = None if is_last else bank.now() + timedelta(seconds=min(2**job.attempt, LONGEST_PAUSE_S))
     bank.jobs.fail(
         job, f"{type(error).__name__}: {error}" if isinstance(error, BankError) else type(error).__name__, retry_at
     )

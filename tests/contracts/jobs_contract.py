@@ -120,6 +120,16 @@ class JobsContract:
         assert self.claimed(jobs, 8).id != self.claimed(jobs, 9).id
         assert jobs.claim(["send"], at(20), 60) is None
 
+    def test_a_job_that_waits_can_be_taken_back(self, jobs: SQLJobs, defer: Defer, database: Database) -> None:
+        for key in ("1.2.3", "4.5.6"):
+            defer(key=key, uid=key)
+        with SQLIndex(database, EVERYTHING).begin() as tx:
+            tx.forget("send", "1.2.3")
+            tx.forget("other", "4.5.6")
+
+        assert self.claimed(jobs).payload == {"uid": "4.5.6"}
+        assert jobs.claim(["send"], at(50), 60) is None
+
     def test_jobs_without_key_stay_apart(self, jobs: SQLJobs, defer: Defer) -> None:
         defer()
         defer()

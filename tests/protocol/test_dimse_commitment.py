@@ -1,7 +1,10 @@
 """Storage commitment with pynetdicom as the device that asks."""
 
+import sqlite3
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -143,15 +146,58 @@ def ask_and_go(site: Site, aet: str, uid: str) -> None:
 
 def test_a_result_waits_for_a_device_that_does_not_answer(site: Site) -> None:
     register(site, "DEST", 9)
-    payload = {"aet": "DEST", "transaction": generate_uid(), "held": [], "failed": []}
 
     with pytest.raises(Unavailable):
-        deliver_commitment(site.bank, payload)
+        deliver_commitment(site.bank, a_job("DEST"))
+
+
+def a_job(aet: str) -> dict[str, Any]:
+    return {"aet": aet, "organization": "local", "transaction": generate_uid(), "references": [[CT, "1.2.3"]]}
 
 
 def test_a_result_for_nobody_that_is_registered_cannot_be_delivered(site: Site) -> None:
     with pytest.raises(NotFound):
-        deliver_commitment(site.bank, {"aet": "GONE", "transaction": "1.2", "held": [], "failed": []})
+        deliver_commitment(site.bank, a_job("GONE"))
+
+
+def test_a_result_that_was_delivered_is_not_delivered_again(site: Site) -> None:
+    request(site, asked(generate_uid(), a_kept_uid(site)))
+
+    wait_for_no_job(site)
+
+
+def wait_for_no_job(site: Site) -> None:
+    deadline = time.monotonic() + 10
+    with closing(sqlite3.connect(site.bank.settings.data / "index.db")) as database:
+        # A moment passes between the device's answer and the end of the job.
+        while database.execute("SELECT count(*) FROM job WHERE kind = ?", [JOB]).fetchone() != (0,):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+
+def test_a_result_that_cannot_be_made_now_is_made_later(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    uid = a_kept_uid(site)
+    with a_destination() as there, monkeypatch.context() as failing:
+        register(site, "DEST", there.port)
+        failing.setattr(type(site.bank.index), "instances", away)
+        ask_and_go(site, "DEST", uid)
+        job = waiting_job(site)
+        failing.undo()
+        deliver_commitment(site.bank, job.payload)
+
+    ((event, _),) = there.reports
+    assert event == 1
+
+
+def away(*_: Any) -> None:
+    raise Unavailable("the database did not answer")
+
+
+def test_a_request_that_cannot_be_kept_is_refused(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    uid = a_kept_uid(site)
+    monkeypatch.setattr(type(site.bank.index), "begin", away)
+
+    assert request(site, asked(generate_uid(), uid))[0].Status == 0x0213
 
 
 def test_a_request_without_references_is_refused(site: Site) -> None:

@@ -1,6 +1,8 @@
 """Storage commitment push model (PS3.4 annex J): requests by N-ACTION, results by N-EVENT-REPORT."""
 
+import logging
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 
 from imagebank.actions import commitment
@@ -13,12 +15,16 @@ from imagebank.dimse.contexts import MESSAGE_SYNTAXES, STORAGE_COMMITMENT, STORA
 from imagebank.dimse.dataset import encode, text_element, text_of
 from imagebank.dimse.handlers import Caller
 from imagebank.dimse.status import SUCCESS
-from imagebank.errors import Invalid, NotFound, Unavailable, Unsupported
-from imagebank.model.access import Right
+from imagebank.errors import BankError, Invalid, NotFound, Unavailable, Unsupported
+from imagebank.model.access import Right, Scope
 from imagebank.model.imaging import DataSet
 from imagebank.model.uid import Uid
 
+_log = logging.getLogger(__name__)
+
 JOB: Final = "commitment-result"
+# How long the worker leaves a request to the association that it came on, where it is looked after at once.
+_GRACE: Final = timedelta(minutes=10)
 REQUEST_ACTION: Final = 1
 ALL_HELD, SOME_FAILED = 1, 2
 
@@ -58,11 +64,6 @@ def _uid(item: DataSet, key: str) -> Uid:
     return Uid.parse(text_of(item.get(key, {"vr": "UI"})))
 
 
-def checked(bank: Bank, caller: Caller, asked: Request) -> Committed:
-    """Look at the bytes of every reference."""
-    return commitment.commit(bank, asked.references, caller.principal.scope)
-
-
 def report(ae_title: str, transaction: Uid, result: Committed) -> tuple[Command, DataSet]:
     """The N-EVENT-REPORT of a result: command and event information (PS3.4 J.3.3)."""
     information: DataSet = {
@@ -92,27 +93,46 @@ def _reference(sop_class: Uid, uid: Uid) -> DataSet:
     return {_SOP_CLASS: text_element("UI", sop_class), _SOP_INSTANCE: text_element("UI", uid)}
 
 
-def defer(bank: Bank, aet: str, transaction: Uid, result: Committed) -> None:
-    """Have a result delivered on a new association, however long the device takes to answer."""
-    payload = {
-        "aet": aet,
-        "transaction": str(transaction),
-        "held": [list(pair) for pair in result.held],
-        "failed": [list(one) for one in result.failed],
-    }
+def undertake(bank: Bank, caller: Caller, asked: Request) -> None:
+    """Make the request durable before it is acknowledged, so that its result comes whatever happens here."""
     with bank.index.begin() as tx:
-        tx.defer(JOB, payload, bank.now(), f"{aet} {transaction}")
+        tx.defer(JOB, _payload(caller, asked), bank.now() + _GRACE, _key(caller, asked))
+
+
+def settle(bank: Bank, caller: Caller, asked: Request, *, is_told: bool) -> None:
+    """The association is done with a request: forget it, or have the worker deliver its result now."""
+    try:
+        with bank.index.begin() as tx:
+            tx.forget(JOB, _key(caller, asked))
+            if not is_told:
+                tx.defer(JOB, _payload(caller, asked), bank.now(), _key(caller, asked))
+    except BankError as error:
+        _log.warning("a commitment result of %s will be delivered later, or twice: %s", caller.aet, error)
+
+
+def _key(caller: Caller, asked: Request) -> str:
+    return f"{caller.aet} {asked.transaction}"
+
+
+def _payload(caller: Caller, asked: Request) -> dict[str, Any]:
+    return {
+        "aet": caller.aet,
+        "organization": caller.principal.organization,
+        "transaction": str(asked.transaction),
+        "references": [list(pair) for pair in asked.references],
+    }
 
 
 def deliver_commitment(bank: Bank, payload: dict[str, Any]) -> None:
-    """Deliver a deferred result. Raises NotFound when the device is not registered, Unavailable to be tried again."""
+    """Look at the references of a request and deliver the result on an association of our own.
+
+    Raises NotFound when the device is not registered, Unavailable to be tried again.
+    """
     device = bank.index.device(payload["aet"])
     if device is None:
         raise NotFound(f"no device is registered as {payload['aet']}, so its commitment result cannot be delivered")
-    result = Committed(
-        tuple((Uid(sop_class), Uid(uid)) for sop_class, uid in payload["held"]),
-        tuple((Uid(sop_class), Uid(uid), int(reason)) for sop_class, uid, reason in payload["failed"]),
-    )
+    references = [(Uid(sop_class), Uid(uid)) for sop_class, uid in payload["references"]]
+    result = commitment.commit(bank, references, Scope.of(payload["organization"]))
     command, information = report(bank.settings.ae_title, Uid(payload["transaction"]), result)
     # PS3.4 J.3.1: whoever reports on an association of its own proposes itself as the SCP.
     with scu.associated(

@@ -219,11 +219,11 @@ sub-operations. Failed SOP Instance UID List is in the final response when a sub
 def _commitment() -> str:
     return f"""### 3.7 Storage commitment
 
-An N-ACTION is answered at once. Then the bytes of every reference are read and compared with the digest that was taken \
-on arrival; what is reported as committed was intact at that moment. The N-EVENT-REPORT goes out on the same \
-association while it is open, else on a new one to the registered device, in which we propose the SCP role; it is tried \
-again until the device answers. Failure reasons: 0x0110 processing failure, 0x0112 no such object instance, 0x0119 \
-class-instance conflict.
+An N-ACTION is answered when the request is durable. Then the bytes of every reference are read and compared with the \
+digest that was taken on arrival; what is reported as committed was intact at that moment. The N-EVENT-REPORT goes out \
+on the same association while it is open, else on a new one to the registered device, in which we propose the SCP role; \
+it is tried again for three days, each time after a new look at the bytes. Failure reasons: 0x0110 processing failure, \
+0x0112 no such object instance, 0x0119 class-instance conflict.
 
 {_statuses(status.ACTION)}"""
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from typing import Final
 
-from imagebank.actions.commitment import Committed
+from imagebank.actions.commitment import commit
 from imagebank.actions.ingest import Arrival
 from imagebank.bank import Bank
 from imagebank.dicom import part10
@@ -217,24 +217,27 @@ class Service:
         try:
             information = decode(message.read(), message.context.transfer_syntax)
             asked = commitment.request(self._caller, message.command, information)
+            commitment.undertake(self._bank, self._caller, asked)
         except BankError as error:
             self._answer(message, handlers.refused(error, status.ACTION))
             return
-        self._answer(message, Answer(status.SUCCESS))
-        result = commitment.checked(self._bank, self._caller, asked)
+        is_told = False
         try:
-            self._report(message.context, asked.transaction, result)
-        except (Released, Lost, Violation):
-            commitment.defer(self._bank, self._caller.aet, asked.transaction, result)
-            raise
+            self._answer(message, Answer(status.SUCCESS))
+            is_told = self._report(message.context, asked)
+        except BankError as error:
+            _log.warning("a commitment result of %s is put off: %s", self._caller.aet, error)
+        finally:
+            commitment.settle(self._bank, self._caller, asked, is_told=is_told)
 
-    def _report(self, context: Context, transaction: Uid, result: Committed) -> None:
-        """Deliver a result on this association (PS3.4 J.3.3), or put it off when the peer refuses it."""
-        command, event = commitment.report(self._bank.settings.ae_title, transaction, result)
+    def _report(self, context: Context, asked: commitment.Request) -> bool:
+        """Look at the bytes of every reference, and say on this association what is held (PS3.4 J.3.3)."""
+        result = commit(self._bank, asked.references, self._caller.principal.scope)
+        command, event = commitment.report(self._bank.settings.ae_title, asked.transaction, result)
         answer = scu.request(self._association, context, command, iter((encode(event, context.transfer_syntax),)))
         if answer != status.SUCCESS:
             _log.warning("%s refused a commitment result with status %#06x", self._caller.aet, answer)
-            commitment.defer(self._bank, self._caller.aet, transaction, result)
+        return answer == status.SUCCESS
 
 
 def _require_match(message: Message, spool: Spool) -> None:

@@ -47,6 +47,11 @@ def defer(connection: Connection, kind: str, payload: dict[str, Any], due: datet
     (_DEFER_OR_MOVE if key else _DEFER).run(connection, row)
 
 
+def forget(connection: Connection, kind: str, key: str) -> None:
+    """Take a waiting job back within a transaction of the index."""
+    connection.execute(delete(_T).where(_T.c.kind == kind, _T.c.key == key, _T.c.state == _WAITING))
+
+
 class SQLJobs:
     """`Jobs` on SQLite or PostgreSQL."""
 

@@ -118,6 +118,9 @@ class SQLTransaction:
     def defer(self, kind: str, payload: dict[str, Any], due: datetime, key: str = "") -> None:
         jobs.defer(self._connection, kind, payload, due, key)
 
+    def forget(self, kind: str, key: str) -> None:
+        jobs.forget(self._connection, kind, key)
+
     def put_token(self, token: Token) -> None:
         put(self._connection, tables.token, ["digest"], _signed_in(token))
 
