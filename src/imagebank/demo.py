@@ -36,7 +36,8 @@ def run(settings: Settings) -> int:
         with app.opened(settings) as bank:
             deposit_sample(bank)
             _say_where(bank)
-        return supervisor.watch()
+        supervisor.watch()
+    return 0
 
 
 def deposit_sample(bank: Bank) -> None:

@@ -26,8 +26,11 @@ ROLES: tuple[Role, ...] = ("dimse", "worker", "web")
 
 DRAIN_S = 20.0
 _START_S = 60.0
-_RESTARTS = 5
-_RESTART_WINDOW_S = 60.0
+_WATCH_S = 0.5
+_FIRST_PAUSE_S = 1.0
+_LONGEST_PAUSE_S = 30.0
+# A role that ran for longer than this has started well, and its next pause is the first again.
+_WELL_S = 60.0
 _log = logging.getLogger(__name__)
 
 
@@ -110,7 +113,9 @@ class Supervisor:
     def __init__(self, settings: Settings, stop: threading.Event) -> None:
         self._settings = settings
         self._children: dict[Role, subprocess.Popen[bytes]] = {}
-        self._deaths: list[float] = []
+        self._revived: dict[Role, float] = {}
+        self._due: dict[Role, float] = {}
+        self._pauses: dict[Role, float] = {}
         self._stop = stop
 
     @property
@@ -161,23 +166,26 @@ class Supervisor:
         if not self._stop.is_set():
             raise Unavailable(f"nothing answers on {listener}")
 
-    def watch(self) -> int:
-        """Stay until asked to stop; the exit status. A role that dies is started again, a few times a minute."""
-        while not self._stop.wait(0.5):
-            for role, child in self._children.items():
-                if child.poll() is not None and not self._revive(role):
-                    return 1
-        return 0
+    def watch(self) -> None:
+        """Stay until asked to stop. A role that dies is started again, the others go on meanwhile."""
+        while not self._stop.wait(_WATCH_S):
+            for role in ROLES:
+                if self._children[role].poll() is not None:
+                    self._revive(role)
 
-    def _revive(self, role: Role) -> bool:
+    def _revive(self, role: Role) -> None:
+        """Start a dead role when its pause is over: what ends it, such as a database that is away, may last."""
         now = time.monotonic()
-        self._deaths = [at for at in self._deaths if now - at < _RESTART_WINDOW_S] + [now]
-        if len(self._deaths) > _RESTARTS:
-            _log.error("%s ended again and again; giving up", role)
-            return False
-        _log.warning("%s ended; starting it again", role)
-        self._spawn(role)
-        return True
+        if role not in self._due:
+            was_well = role not in self._revived or now - self._revived[role] > _WELL_S
+            pause_s = _FIRST_PAUSE_S if was_well else min(2 * self._pauses[role], _LONGEST_PAUSE_S)
+            self._pauses[role] = pause_s
+            self._due[role] = now + pause_s
+            _log.warning("%s ended; starting it again in %.0f s", role, pause_s)
+        elif now >= self._due[role]:
+            del self._due[role]
+            self._revived[role] = now
+            self._spawn(role)
 
     def stop(self) -> None:
         """End every role: first those that take requests, and let them finish what they have begun."""
@@ -208,4 +216,5 @@ def supervised(settings: Settings) -> Iterator[Supervisor]:
 def supervise(settings: Settings) -> int:
     """Run every role until SIGTERM or SIGINT; the exit status."""
     with supervised(settings) as supervisor:
-        return supervisor.watch()
+        supervisor.watch()
+    return 0

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from imagebank.actions import remove, retrieve
 from imagebank.bank import Bank
-from imagebank.errors import BankError, NotFound
+from imagebank.errors import BankError, NotFound, OutOfSpace, Unavailable
 from imagebank.model.access import Scope
 from imagebank.model.uid import Uid
 from imagebank.ports import Job
@@ -21,6 +21,7 @@ ATTEMPTS = 8
 LONGEST_PAUSE_S = 3600.0
 ATTEMPTS_FOR_DAYS: Final = {"commitment-result": 82}
 """Kinds that are tried for three days: somebody waits for them who may be switched off until Monday."""
+_AWAY_S = (1.0, 30.0)
 _log = logging.getLogger(__name__)
 
 
@@ -37,14 +38,20 @@ WORK: Mapping[str, Work] = {"metadata": make_metadata, "destroy": remove.destroy
 
 
 def run(bank: Bank, stop: threading.Event, work: Mapping[str, Work] = WORK) -> None:
-    """Do jobs one after the other until `stop` is set."""
+    """Do jobs one after the other until `stop` is set; while the bank's parts are away, wait for them."""
+    away_s = 0.0
     while not stop.is_set():
-        if not step(bank, work):
-            stop.wait(IDLE_S)
+        try:
+            pause_s = 0.0 if step(bank, work) else IDLE_S
+            away_s = 0.0
+        except (Unavailable, OutOfSpace) as error:
+            pause_s = away_s = min(max(_AWAY_S[0], 2 * away_s), _AWAY_S[1])
+            _log.warning("the worker pauses for %d s: %s", pause_s, error)
+        stop.wait(pause_s)
 
 
 def step(bank: Bank, work: Mapping[str, Work] = WORK) -> bool:
-    """Do the job that is due first; whether there was one."""
+    """Do the job that is due first; whether there was one. Raises Unavailable and OutOfSpace of the queue itself."""
     job = bank.jobs.claim(tuple(work), bank.now(), LEASE_S)
     if job is None:
         return False

@@ -1,7 +1,9 @@
 """The worker: patient with devices, and with parts of the bank that are away."""
 
 import sqlite3
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -15,6 +17,7 @@ from bank import open_test_bank
 from imagebank import worker
 from imagebank.bank import Bank
 from imagebank.errors import Unavailable
+from imagebank.ports import Job, Jobs
 from imagebank.storage import rows
 from imagebank.storage.jobs import SQLJobs
 
@@ -67,3 +70,40 @@ def due(bank: Bank) -> datetime | None:
     with closing(sqlite3.connect(bank.settings.data / "index.db")) as database:
         row = database.execute("SELECT due FROM job WHERE state = 'waiting'").fetchone()
     return rows.moment(row[0]) if row else None
+
+
+class AwayAtFirst:
+    """Jobs of a database that does not answer the first times."""
+
+    def __init__(self, jobs: Jobs, times: int) -> None:
+        self._jobs = jobs
+        self.left = times
+
+    def claim(self, kinds: Sequence[str], now: datetime, lease_s: float) -> Job | None:
+        if self.left:
+            self.left -= 1
+            raise Unavailable("the database did not answer")
+        return self._jobs.claim(kinds, now, lease_s)
+
+    def finish(self, job: Job) -> None:
+        self._jobs.finish(job)
+
+    def fail(self, job: Job, reason: str, retry_at: datetime | None) -> None:
+        self._jobs.fail(job, reason, retry_at)
+
+
+def test_a_database_that_is_away_for_a_while_does_not_end_the_worker(
+    bank: Bank, caplog: pytest.LogCaptureFixture
+) -> None:
+    with bank.index.begin() as tx:
+        tx.defer("wanted", {}, bank.now())
+    stop, away = threading.Event(), AwayAtFirst(bank.jobs, 2)
+    started = time.monotonic()
+    worker.run(replace(bank, jobs=away), stop, {"wanted": lambda *_: stop.set()})
+
+    assert time.monotonic() - started > 2.5
+    assert [record.message.partition(":")[0] for record in caplog.records] == [
+        "the worker pauses for 1 s",
+        "the worker pauses for 2 s",
+    ]
+    assert due(bank) is None

@@ -1,0 +1,66 @@
+"""The supervisor, with small programs in place of the roles."""
+
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from imagebank import serve
+from imagebank.serve import ROLES, Role, Supervisor
+from imagebank.settings import Settings, load
+
+
+class OfPrograms(Supervisor):
+    """The worker ends at once, whenever it is started; the others stay."""
+
+    def __init__(self, settings: Settings, stop: threading.Event) -> None:
+        super().__init__(settings, stop)
+        self.starts: list[float] = []
+
+    def _spawn(self, role: Role) -> None:
+        if role == "worker":
+            self.starts.append(time.monotonic())
+        self._children[role] = subprocess.Popen(["false"] if role == "worker" else ["sleep", "60"])
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hundredth of the real times."""
+    for name, seconds in (("_WATCH_S", 0.005), ("_FIRST_PAUSE_S", 0.01), ("_LONGEST_PAUSE_S", 0.3)):
+        monkeypatch.setattr(serve, name, seconds, raising=False)
+
+
+@pytest.fixture
+def supervisor(tmp_path: Path, quick: None) -> Iterator[OfPrograms]:
+    stop = threading.Event()
+    supervisor = OfPrograms(load(environ={}, data=tmp_path), stop)
+    for role in ROLES:
+        supervisor._spawn(role)
+    watching = threading.Thread(target=supervisor.watch)
+    watching.start()
+    try:
+        yield supervisor
+    finally:
+        stop.set()
+        watching.join()
+        supervisor.stop()
+
+
+def test_a_role_that_dies_again_and_again_is_started_at_growing_pauses_and_ends_no_other(
+    supervisor: OfPrograms,
+) -> None:
+    others = [supervisor._children[role].pid for role in ("dimse", "web")]
+    deadline = time.monotonic() + 10
+    while len(supervisor.starts) < 9 and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+    pauses = [later - earlier for earlier, later in pairwise(supervisor.starts)]
+    assert len(pauses) == 8
+    assert pauses[4] > 0.16
+    assert max(pauses) < 3
+    assert [supervisor._children[role].pid for role in ("dimse", "web")] == others
+    assert all(supervisor._children[role].poll() is None for role in ("dimse", "web"))
