@@ -106,6 +106,23 @@ def test_every_level_of_patient_root_is_answered(site: Site) -> None:
     assert counts == levels
 
 
+@pytest.mark.parametrize("root", [PATIENT_FIND, STUDY_FIND])
+def test_studies_of_two_people_with_one_id_never_stand_in_one_answer(site: Site, root: str) -> None:
+    keep(site.bank, *(a_file(PatientID=root, IssuerOfPatientID=issuer) for issuer in ("H1", "H2")))
+
+    found, statuses = ask(site, "STUDY", root, PatientID=root, StudyInstanceUID="")
+    assert (found, statuses) == ([], [0xA900])
+    found, _ = ask(site, "STUDY", root, PatientID=root, IssuerOfPatientID="H1", StudyInstanceUID="")
+    assert len(found) == 1
+
+
+def test_each_person_with_one_id_is_a_patient(site: Site) -> None:
+    keep(site.bank, *(a_file(PatientID="TWO", IssuerOfPatientID=issuer) for issuer in ("H1", "H2")))
+
+    found, _ = ask(site, "PATIENT", PATIENT_FIND, PatientID="TWO", IssuerOfPatientID="")
+    assert sorted(one.IssuerOfPatientID for one in found) == ["H1", "H2"]
+
+
 def test_words_in_any_order_find_a_name_where_fuzzy_matching_was_negotiated(site: Site) -> None:
     assert len(ask(site, "STUDY", options=b"\0\0\1", PatientName="carl find")[0]) == 1
     assert ask(site, "STUDY", PatientName="carl find")[0] == []

@@ -211,6 +211,20 @@ def test_a_patient_is_got_with_every_study(site: Site) -> None:
     assert len(came) == 2
 
 
+def test_a_patient_is_got_without_the_other_who_has_the_same_id_of_another_issuer(site: Site) -> None:
+    for issuer, name in (("H1", "One^A"), ("H2", "Two^B")):
+        a_study(site, 1, PatientID="P11", IssuerOfPatientID=issuer, PatientName=name)
+    offers = [(CT, EXPLICIT_LE)]
+
+    bare, refused, _ = get(site, wanted("PATIENT", PatientID="P11"), offers, root=PATIENT_GET)
+    assert (bare, refused[-1].Status) == ([], 0xA900)
+    assert "IssuerOfPatientID" in refused[-1].ErrorComment
+    qualified = wanted("PATIENT", PatientID="P11", IssuerOfPatientID="H2")
+    came, statuses, _ = get(site, qualified, offers, root=PATIENT_GET)
+    assert statuses[-1].Status == 0
+    assert [b"Two^B" in data for _, data in came] == [True]
+
+
 def test_a_list_of_instances_is_got(site: Site) -> None:
     study, series = generate_uid(), generate_uid()
     files = a_series(4, StudyInstanceUID=study, SeriesInstanceUID=series)

@@ -1,11 +1,18 @@
 """Finding: one Query for QIDO-RS, C-FIND and the pages."""
 
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final
 
 from imagebank.bank import Bank
 from imagebank.model.access import Scope
+from imagebank.model.attribute import Level
 from imagebank.model.imaging import Found
-from imagebank.model.query import Query
+from imagebank.model.query import OneOf, Query
+
+_STUDY: Final = (0x0020000D,)
+_PATIENT_ID: Final = (0x00100020,)
+_ISSUER: Final = (0x00100021,)
 
 
 def find(bank: Bank, query: Query, scope: Scope) -> Iterator[Found]:
@@ -16,3 +23,17 @@ def find(bank: Bank, query: Query, scope: Scope) -> Iterator[Found]:
 def count(bank: Bank, query: Query, scope: Scope) -> int:
     """How many matches there are in all, whatever limit and offset the query has."""
     return bank.index.count(query, scope)
+
+
+def is_ambiguous(bank: Bank, query: Query, scope: Scope) -> bool:
+    """Whether a bare PatientID, with what else is said of the patient, means more than one person in scope.
+
+    Two people of different issuers must never appear as one; the caller has to say which. A study UID says it, too.
+    """
+    by_path = {one.attribute.path: one for one in query.conditions}
+    bare = by_path.get(_PATIENT_ID)
+    if bare is None or not isinstance(bare.match, OneOf) or _ISSUER in by_path or _STUDY in by_path:
+        return False
+    about = tuple(one for one in query.conditions if one is not bare and one.attribute.level is Level.PATIENT)
+    each = (Query(Level.PATIENT, (replace(bare, match=OneOf((value,))), *about)) for value in bare.match.values)
+    return any(count(bank, one, scope) > 1 for one in each)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
@@ -26,8 +26,6 @@ _UNUSED: Final = frozenset({"emptyvaluematching", "multiplevaluematching"})
 _TAG: Final = re.compile(r"[0-9A-Fa-f]{8}")
 _STUDY: Final = (0x0020000D,)
 _SERIES: Final = (0x0020000E,)
-_PATIENT_ID: Final = (0x00100020,)
-_ISSUER: Final = (0x00100021,)
 _TIMEZONE: Final = (0x00080201,)
 _MODALITIES: Final = "00080061"
 # PS3.18 table 10.6.3-5: Rows and the like are there if the object is an image.
@@ -81,8 +79,7 @@ async def _search(call: Call, level: Level, highest: Level) -> Response:
 
 def _answer(call: Call, question: Question, level: Level, highest: Level, media: str) -> Response:
     query, scope = question.query(level), call.principal.scope
-    if _is_ambiguous(call, question):
-        # Two people of different issuers must never appear as one; the caller has to say which.
+    if search.is_ambiguous(call.bank, query, scope):
         question.warnings.append("several issuers have this PatientID; add IssuerOfPatientID")
         return Response(None, 204, {"X-Total-Count": "0", **_warned(call, question.warnings)})
     columns = _columns(question, call.bank.catalogue, level, highest)
@@ -101,19 +98,6 @@ def _answer(call: Call, question: Question, level: Level, highest: Level, media:
 
 def _warned(call: Call, warnings: Sequence[str]) -> dict[str, str]:
     return {"Warning": ", ".join(call.warning(text) for text in warnings)} if warnings else {}
-
-
-def _is_ambiguous(call: Call, question: Question) -> bool:
-    """Whether a bare PatientID, with what else is said of the patient, means more than one in the caller's sight."""
-    bare = question.conditions.get(_PATIENT_ID)
-    if bare is None or not isinstance(bare.match, OneOf):
-        return False
-    if question.conditions.get(_ISSUER) is not None or question.conditions.get(_STUDY) is not None:
-        return False
-    others = [one for one in question.conditions.values() if one and one is not bare]
-    about = tuple(one for one in others if one.attribute.level is Level.PATIENT)
-    each = [Query(Level.PATIENT, (replace(bare, match=OneOf((value,))), *about)) for value in bare.match.values]
-    return any(search.count(call.bank, query, call.principal.scope) > 1 for query in each)
 
 
 def read_question(parameters: Sequence[tuple[str, str]], catalogue: Catalogue, level: Level) -> Question:

@@ -194,7 +194,8 @@ Patient Root has the levels PATIENT, STUDY, SERIES and IMAGE; Study Root those f
 be asked for and matched, too. Without relational queries a single value is required for the unique key of every level \
 above. Sites declare further keys by the setting `attributes`. Retrieve AE Title and Instance Availability are in every \
 answer. Answers are in ISO_IR 192 unless the default repertoire is enough; identifiers may use any character set that \
-DICOM defines. C-CANCEL is honoured between matches.
+DICOM defines. C-CANCEL is honoured between matches. Below the level PATIENT, a PatientID that several issuers use is \
+refused with 0xA900 unless IssuerOfPatientID or StudyInstanceUID says which is meant.
 
 {_keys()}
 
@@ -211,7 +212,9 @@ kept, in a context each, and one context with {fallbacks}; where this takes more
 contexts, several associations are made, one after the other. C-GET sends on the contexts for which the requestor took \
 the SCP role. An object goes out as it is kept where the peer takes that; otherwise it is converted as annex B says; \
 otherwise its sub-operation fails. A pending response follows each sub-operation. C-CANCEL is honoured between \
-sub-operations. Failed SOP Instance UID List is in the final response when a sub-operation failed.
+sub-operations. Failed SOP Instance UID List is in the final response when a sub-operation failed. IssuerOfPatientID \
+narrows a retrieval in Patient Root; at the level PATIENT, a PatientID that several issuers use is refused with 0xA900 \
+without it.
 
 {_statuses(status.RETRIEVE, *further)}"""
 

@@ -8,9 +8,11 @@ from imagebank.actions.ingest import Arrival
 from imagebank.bank import Bank
 from imagebank.dimse import status
 from imagebank.dimse.identifier import Question, answer, question
-from imagebank.errors import BankError
-from imagebank.model.access import Principal, Right
+from imagebank.errors import BankError, Mismatch
+from imagebank.model.access import Principal, Right, Scope
+from imagebank.model.attribute import Level
 from imagebank.model.imaging import DataSet, Receipt, Source
+from imagebank.model.query import Query
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +92,18 @@ def find(bank: Bank, caller: Caller, root: str, identifier: DataSet, options: by
 
 
 def _matches(bank: Bank, caller: Caller, asked: Question) -> Iterator[Answer]:
+    # At the level of patients each person is an answer of its own.
+    if asked.query.level is not Level.PATIENT:
+        require_one_person(bank, asked.query, caller.principal.scope)
     pending = status.PENDING if asked.is_supported else status.PENDING_UNSUPPORTED_KEYS
     for found in search.find(bank, asked.query, caller.principal.scope):
         yield Answer(pending, identifier=answer(asked, found, bank.settings.ae_title))
+
+
+def require_one_person(bank: Bank, query: Query, scope: Scope) -> None:
+    """Raises Mismatch (0xA900) for a PatientID that several issuers in scope use, and no word of which is meant."""
+    if search.is_ambiguous(bank, query, scope):
+        raise Mismatch("several issuers have this PatientID; add IssuerOfPatientID")
 
 
 def cancelled(last: Answer | None = None) -> Answer:

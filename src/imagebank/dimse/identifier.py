@@ -16,6 +16,7 @@ QUERY_LEVEL: Final = "00080052"
 RETRIEVE_AET: Final = "00080054"
 AVAILABILITY: Final = "00080056"
 PATIENT_ID: Final = "00100020"
+ISSUER: Final = "00100021"
 STUDY_UID: Final = "0020000D"
 SERIES_UID: Final = "0020000E"
 INSTANCE_UID: Final = "00080018"
@@ -153,6 +154,7 @@ class Target:
 
     level: Level
     patient_id: str = ""
+    issuer: str = ""
     studies: tuple[Uid, ...] = ()
     series: tuple[Uid, ...] = ()
     instances: tuple[Uid, ...] = ()
@@ -166,9 +168,12 @@ def target(root: str, identifier: DataSet, options: bytes) -> Target:
     own = text_of(identifier.get(UNIQUE_KEYS[level], {"vr": "UI"})).strip(" \0")
     if not own:
         raise Mismatch(f"a retrieval at this level needs {_KEYWORDS[level]}")
-    patient_id = text_of(identifier.get(PATIENT_ID, {"vr": "LO"})).strip() if root in PATIENT_ROOT else ""
+    patient_id, issuer = (
+        text_of(identifier.get(key, {"vr": "LO"})).strip() if root in PATIENT_ROOT else ""
+        for key in (PATIENT_ID, ISSUER)
+    )
     uids = [_uids(identifier, key) if depth <= level else () for depth, key in enumerate(UNIQUE_KEYS)]
-    return Target(level, patient_id, *uids[1:])
+    return Target(level, patient_id, issuer, *uids[1:])
 
 
 def _uids(identifier: DataSet, key: str) -> tuple[Uid, ...]:

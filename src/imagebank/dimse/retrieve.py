@@ -11,7 +11,7 @@ from imagebank.dicom.scan import file_meta
 from imagebank.dimse import status
 from imagebank.dimse.contexts import EXPLICIT_LE, IMPLICIT_LE
 from imagebank.dimse.dataset import text_element
-from imagebank.dimse.handlers import Answer, Caller, Tally, cancelled, refused
+from imagebank.dimse.handlers import Answer, Caller, Tally, cancelled, refused, require_one_person
 from imagebank.dimse.identifier import STUDY_UID, Target, target
 from imagebank.dimse.negotiation import Context
 from imagebank.errors import BankError, Conflict, NotFound, Unsupported
@@ -66,7 +66,10 @@ def _selections(bank: Bank, wanted: Target, scope: Scope) -> Iterator[Selection]
     match wanted.level:
         case Level.PATIENT:
             by_patient = Condition(bank.catalogue.by_keyword["PatientID"], OneOf((wanted.patient_id,)))
-            for found in search.find(bank, Query(Level.STUDY, (by_patient,)), scope):
+            query = Query(Level.STUDY, (by_patient,))
+            if not wanted.issuer:
+                require_one_person(bank, query, scope)
+            for found in search.find(bank, query, scope):
                 yield Selection(study=Uid(found.attributes[STUDY_UID]["Value"][0]))
         case Level.STUDY:
             yield from (Selection(study=study) for study in wanted.studies)
@@ -84,6 +87,7 @@ def _narrowed(wanted: Target, instances: Iterator[Instance]) -> list[Instance]:
         instance.uid: instance
         for instance in instances
         if (not wanted.patient_id or instance.patient.identifier == wanted.patient_id)
+        and (not wanted.issuer or instance.patient.issuer == wanted.issuer)
         and (not wanted.studies or instance.study in wanted.studies)
         and (not wanted.series or instance.series in wanted.series)
         and (not wanted.instances or instance.uid in wanted.instances)
