@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from imagebank.bank import Bank
 from imagebank.dicom.digest import digest_of_stream
-from imagebank.errors import BankError
+from imagebank.errors import Invalid, NotFound
 from imagebank.model.access import Scope
 from imagebank.model.imaging import Selection
 from imagebank.model.uid import Uid
@@ -25,7 +25,10 @@ class Committed:
 
 
 def commit(bank: Bank, references: Sequence[tuple[Uid, Uid]], scope: Scope) -> Committed:
-    """Check that each (SOP class, SOP instance) is kept, by reading its bytes and comparing their digest."""
+    """Check that each (SOP class, SOP instance) is kept, by reading its bytes and comparing their digest.
+
+    Raises Unavailable when the bytes cannot be looked at now: that is no answer.
+    """
     held: list[tuple[Uid, Uid]] = []
     failed: list[tuple[Uid, Uid, int]] = []
     for sop_class, uid in references:
@@ -47,6 +50,6 @@ def _fault(bank: Bank, sop_class: Uid, uid: Uid, scope: Scope) -> int:
         return CLASS_INSTANCE_CONFLICT
     try:
         digest = digest_of_stream(bank.blobs.stream(instance.location, instance.dataset_offset))
-    except BankError:
+    except (Invalid, NotFound):
         return PROCESSING_FAILURE
     return 0 if digest == instance.content_digest else PROCESSING_FAILURE
