@@ -10,6 +10,7 @@ from imagebank.dicomweb.accept import Offer
 from imagebank.dicomweb.edge import Call
 from imagebank.dicomweb.resources import RESOURCES, WADO_URI, Method, Resource
 from imagebank.dicomweb.tables import ROOT
+from imagebank.model.uid import MAX_LENGTH
 
 WADL: Final = "application/vnd.sun.wadl+xml"
 _NOT_OFFERED: Final = (
@@ -86,6 +87,21 @@ def _wadl_method(name: str, method: Method) -> Iterator[str]:
     yield "</method>"
 
 
+_TEXT: Final = {"type": "string"}
+_UID: Final = {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)*$", "maxLength": MAX_LENGTH}
+_COUNT: Final = {"type": "integer", "minimum": 0}
+_REQUIRED: Final = frozenset({"requestType", "studyUID", "seriesUID", "objectUID"})
+_SCHEMAS: Final[Mapping[str, Mapping[str, Any]]] = {
+    **dict.fromkeys(("study", "series", "instance", "studyUID", "seriesUID", "objectUID"), _UID),
+    **dict.fromkeys(("limit", "offset"), _COUNT),
+    "frames": {"type": "string", "pattern": "^[1-9][0-9]{0,5}(,[1-9][0-9]{0,5})*$"},
+    "fuzzymatching": {"type": "string", "enum": ["true", "false"]},
+    "quality": {"type": "integer", "minimum": 1, "maximum": 100},
+    "requestType": {"type": "string", "enum": ["WADO"]},
+}
+"""What a parameter has to be like, where it is not any text."""
+
+
 def openapi_paths() -> dict[str, Any]:
     """The `paths` of the OpenAPI 3.1 document for everything under `/dicom-web`, and `/wado`."""
     found = {ROOT + plain_path(resource.path): _openapi(resource) for resource in RESOURCES}
@@ -96,7 +112,7 @@ def _openapi(resource: Resource) -> dict[str, Any]:
     described: dict[str, Any] = {}
     if names := _path_names(resource.path):
         described["parameters"] = [
-            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names
+            {"name": name, "in": "path", "required": True, "schema": _SCHEMAS.get(name, _TEXT)} for name in names
         ]
     for name, method in resource.methods.items():
         described[name.lower()] = _operation(name, resource, method)
@@ -110,7 +126,9 @@ def _operation(name: str, resource: Resource, method: Method) -> Mapping[str, An
         "summary": method.summary,
         "tags": ["DICOMweb"],
         "parameters": [
-            {"name": one, "in": "query", "schema": {"type": "string"}} for one in method.parameters if "{" not in one
+            {"name": one, "in": "query", "required": one in _REQUIRED, "schema": _SCHEMAS.get(one, _TEXT)}
+            for one in method.parameters
+            if "{" not in one
         ],
         "responses": {
             str(code): {
