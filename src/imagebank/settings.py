@@ -3,14 +3,13 @@
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
 PREFIX = "IMAGEBANK_"
-_SECRET = {"secret": True}
 
 
 class SettingsError(Exception):
@@ -34,9 +33,9 @@ class Settings:
     """Address of an S3-speaking server; empty for AWS."""
     s3_region: str = "us-east-1"
     """Region of the bucket."""
-    s3_access_key: str = field(default="", metadata=_SECRET)
+    s3_access_key: str = ""
     """Access key of the bucket."""
-    s3_secret_key: str = field(default="", metadata=_SECRET)
+    s3_secret_key: str = ""
     """Secret key of the bucket."""
     root_key_file: Path | None = None
     """File of mode 0600 with the root key; empty for `root.key` in the data folder."""

@@ -1,6 +1,5 @@
 """Digests of what arrives. BLAKE3 on the hot path: 116 µs for a CT slice where SHA-256 takes 294."""
 
-import hashlib
 from collections.abc import Iterable
 from mmap import mmap
 
@@ -23,11 +22,3 @@ def digest_of_stream(parts: Iterable[Buffer]) -> Digest:
     for part in parts:
         hasher.update(part)
     return Digest(ALGORITHM, hasher.digest())
-
-
-def sha256_of(parts: Iterable[Buffer]) -> Digest:
-    """SHA-256, where an interface asks for it."""
-    hasher = hashlib.sha256()
-    for part in parts:
-        hasher.update(part)
-    return Digest("sha256", hasher.digest())
