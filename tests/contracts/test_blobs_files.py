@@ -270,3 +270,33 @@ def test_a_failed_sync_refuses_the_batch_and_leaves_the_segment(
     assert (blobs.read(before), blobs.read(after)) == (b"before", b"after")
     blobs.close()
     beside.close()
+
+
+@pytest.mark.parametrize("size", [4, LARGE])
+def test_what_was_written_to_a_segment_that_somebody_deleted_is_not_called_durable(
+    folder: Path, keys: Keys, size: int
+) -> None:
+    blobs = FileBlobs(folder, keys)
+    lost = blobs.write(BytesIO(some_bytes(size)), size, b"")
+    segment_files(folder)[lost.segment].unlink()
+
+    with pytest.raises(Unavailable):
+        blobs.sync([lost])
+    with pytest.raises(Unavailable):
+        blobs.sync([lost])
+    after = keep(blobs, b"after")
+    assert after.segment != lost.segment
+    assert blobs.read(after) == b"after"
+    blobs.close()
+
+
+def test_a_segment_that_somebody_deletes_between_two_deposits_is_left(folder: Path, keys: Keys) -> None:
+    blobs = FileBlobs(folder, keys)
+    before = keep(blobs, b"before")
+    segment_files(folder)[before.segment].unlink()
+    with pytest.raises(Unavailable):
+        keep(blobs, b"refused")
+    after = keep(blobs, b"after")
+    blobs.close()
+
+    assert [each.location for each in FileBlobs(folder, keys).records()] == [after]

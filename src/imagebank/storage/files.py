@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import logging
 import os
 import threading
 import time
@@ -20,6 +21,7 @@ from imagebank.storage.record import BLOCK, Buffer, Contents, Fetch, Kind, Opene
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _OPEN_DESCRIPTORS = 128
+_log = logging.getLogger(__name__)
 
 
 def _refusal(error: OSError) -> BankError:
@@ -125,7 +127,8 @@ class _Segment:
     def sync(self) -> None:
         """Make everything that is written durable.
 
-        After a failure never again: the kernel may have dropped the pages, and reports it only once.
+        After a failure never again: the kernel may have dropped the pages, and reports it only once. What is in a file
+        that has no name any more is gone when we end, however well it was written.
         """
         with self._syncing:
             if self.is_poisoned:
@@ -134,9 +137,15 @@ class _Segment:
                 return
             try:
                 os.fdatasync(self.fd)
+                self.is_poisoned = os.fstat(self.fd).st_nlink == 0
             except OSError as error:
                 self.is_poisoned = True
                 raise _refusal(error) from error
+            if self.is_poisoned:
+                _log.error("segment %s was deleted while it was in use; restore it, then run imagebank verify", self.id)
+                raise Unavailable(
+                    "the file that it went to was deleted meanwhile; nothing of this was kept, send again"
+                )
 
     def close(self) -> None:
         """Let go of it, sealed if it may be. Without a seal a walk checks more; nothing is lost."""
@@ -319,7 +328,7 @@ class FileBlobs:
     def _take(self, contents: Contents) -> _Segment:
         """A segment to append to: an unfinished one that nobody holds, or a new one."""
         room = self._segment_bytes - self._alone_bytes
-        for path in [] if contents is Contents.ALONE else sorted(self._paths()):
+        for path in [] if contents is Contents.ALONE else sorted(segments_below(self._folder)):
             if record.contents_of(path.stem) is contents and path.stat().st_size <= room:
                 segment = _Segment.take(path)
                 if segment is not None and segment.end <= room:
@@ -349,7 +358,7 @@ class FileBlobs:
 
     def _segments(self, *contents: Contents) -> Iterator[tuple[str, int, Fetch]]:
         """Id, size and a way to read, of each segment that holds this, in the order of creation."""
-        for name in sorted(path.stem for path in self._paths()):
+        for name in sorted(path.stem for path in segments_below(self._folder)):
             if record.contents_of(name) in contents:
                 with suppress(NotFound):  # a large record that was given up meanwhile
                     descriptor = self._descriptor(name)
@@ -368,9 +377,6 @@ class FileBlobs:
                 os.close(fd)
         except OSError as error:
             raise _refusal(error) from error
-
-    def _paths(self) -> list[Path]:
-        return segments_below(self._folder)
 
     def _path(self, segment: str) -> Path:
         return self._folder / segment[-2:] / f"{segment}.seg"
