@@ -29,7 +29,7 @@ from imagebank.dicom.layout import (
     pixel_element,
     text,
 )
-from imagebank.dicom.read import Converted, normalise, open_header
+from imagebank.dicom.read import Converted, open_header
 from imagebank.dicom.sandbox import Sandbox
 from imagebank.dicom.scan import Buffer, Header, scan
 from imagebank.errors import Invalid, Unsupported
@@ -75,18 +75,6 @@ def transcode(sandbox: Sandbox, file: bytes, target: Uid) -> bytes:
         data = _with_pixels(sandbox, data, header, target)
         header = scan(data)
     return part10.as_implicit(data, header) if target == IMPLICIT else _headed(data, header, target)
-
-
-def decode_frames(sandbox: Sandbox, file: bytes, frames: Sequence[int] | None = None) -> list[bytes]:
-    """Frames as the native value in Explicit VR Little Endian would hold them; all without `frames`.
-
-    They are counted from 0, as `dicom.frames.spans` does.
-    Raises as `transcode` does, and NotFound for a frame that is not there.
-    """
-    data, header = normalise(file)
-    layout = layout_of(data, header)
-    numbers = None if frames is None else [frame + 1 for frame in frames]
-    return recode(sandbox, layout, frames_of(data, header, layout, numbers), EXPLICIT)[0]
 
 
 def recode(sandbox: Sandbox, layout: Layout, frames: Sequence[bytes], target: Uid) -> tuple[list[bytes], str]:
