@@ -1,9 +1,9 @@
 """A kept file opened with little memory, whatever its length."""
 
 import mmap
-import tempfile
 from typing import IO
 
+from imagebank.actions.unnamed import unnamed_file, write_all
 from imagebank.bank import Bank
 from imagebank.dicom.scan import Buffer
 from imagebank.errors import OutOfSpace
@@ -14,11 +14,10 @@ _IN_MEMORY = 16 << 20
 
 def spooled(bank: Bank, location: Location) -> IO[bytes]:
     """A copy in an unnamed file, positioned at its start; to be closed. Raises OutOfSpace."""
-    copy = tempfile.TemporaryFile(dir=bank.settings.data)  # noqa: SIM115 - whoever takes it closes it
+    copy = unnamed_file(bank.settings.data)
     try:
         for piece in bank.blobs.stream(location):
-            copy.write(piece)
-        copy.flush()
+            write_all(copy, piece)
     except OSError as error:
         copy.close()
         raise OutOfSpace("there is no room on the disk to open this large object") from error

@@ -1,7 +1,6 @@
 """Where parts of a request wait until they are whole: memory while they are small, an unnamed file when not."""
 
 import io
-import tempfile
 import zlib
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import BinaryIO, Final
 
 from starlette.concurrency import run_in_threadpool
 
+from imagebank.actions.unnamed import unnamed_file, write_all
 from imagebank.errors import Invalid, OutOfSpace
 
 IN_MEMORY: Final = 8 << 20
@@ -69,10 +69,9 @@ class Spool:
         try:
             if isinstance(self.content, io.BytesIO):
                 small = self.content
-                # Unbuffered, so that whoever maps the file sees all of it.
                 self.content = unnamed_file(self._folder)
                 write_all(self.content, small.getbuffer())
-            write_all(self.content, memoryview(block))
+            write_all(self.content, block)
         except OSError as error:
             raise OutOfSpace("there is no room on the disk to take this in") from error
 
@@ -131,20 +130,6 @@ class Shelf:
             spool.close()
         if self._shared is not None:
             self._shared.close()
-
-
-def unnamed_file(folder: Path) -> BinaryIO:
-    """A file that is gone when it is closed, or when the program ends."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return tempfile.TemporaryFile(dir=folder, buffering=0)
-
-
-def write_all(file: BinaryIO, data: bytes | memoryview) -> None:
-    """Write everything: an unbuffered file may take less at a time."""
-    data = memoryview(data)
-    done = 0
-    while done < len(data):
-        done += file.write(data[done:])
 
 
 async def expanded(chunks: AsyncIterator[bytes], encoding: str) -> AsyncIterator[bytes]:

@@ -3,12 +3,12 @@
 import contextlib
 import errno
 import io
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final, cast
 
+from imagebank.actions.unnamed import unnamed_file, write_all
 from imagebank.dimse import command as commands
 from imagebank.dimse.command import Command
 from imagebank.dimse.negotiation import Context
@@ -47,7 +47,7 @@ class Spool:
         try:
             if self.size > IN_MEMORY_BYTES and not self._is_file:
                 self._move_to_file()
-            self._append(data)
+            write_all(self.content, data)
         except OSError as exc:
             if exc.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
                 self._give_up(Unavailable("the spool folder does not take what arrives"))
@@ -71,17 +71,9 @@ class Spool:
             self.content.close()
 
     def _move_to_file(self) -> None:
-        # Unbuffered: a full disk shows at the write that meets it, not later where nobody expects it.
-        file = cast(BinaryIO, tempfile.TemporaryFile(dir=self._folder, buffering=0))  # noqa: SIM115 - closed by `close`
         memory = cast(io.BytesIO, self.content)
-        self.content, self._is_file = file, True
-        self._append(memory.getbuffer())
-
-    def _append(self, data: bytes | memoryview) -> None:
-        """Write everything: an unbuffered file may take less at a time."""
-        rest = memoryview(data)
-        while rest:
-            rest = rest[self.content.write(rest) :]
+        self.content, self._is_file = unnamed_file(self._folder), True
+        write_all(self.content, memory.getbuffer())
 
     def _give_up(self, error: BankError) -> None:
         self.error = error

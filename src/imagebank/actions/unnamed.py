@@ -1,0 +1,23 @@
+"""Files without a name, which no crash leaves behind."""
+
+import tempfile
+from pathlib import Path
+from typing import BinaryIO, cast
+
+
+def unnamed_file(folder: Path | None = None) -> BinaryIO:
+    """A file in a folder, made when it is not there, that is gone when it is closed or the program ends.
+
+    Unbuffered: whoever maps it sees all of it, and a full disk shows at the write that meets it, not later where
+    nobody expects it.
+    """
+    if folder is not None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return cast(BinaryIO, tempfile.TemporaryFile(dir=folder, buffering=0))
+
+
+def write_all(file: BinaryIO, data: bytes | memoryview) -> None:
+    """Write everything: an unbuffered file may take less at a time."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[file.write(rest) :]
