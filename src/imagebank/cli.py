@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import orjson
 from cyclopts import App, CycloptsError, Parameter
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from imagebank import __version__, importing
@@ -18,6 +19,7 @@ from imagebank import app as composition
 from imagebank import demo as demonstration
 from imagebank import serve as serving
 from imagebank.actions import access, devices, quarantine, scrub
+from imagebank.actions import reindex as reindexing
 from imagebank.bank import Bank
 from imagebank.errors import BankError
 from imagebank.model.access import RIGHTS, Device, Principal, Right, Role, Scope
@@ -63,6 +65,15 @@ _HERE = Common()
 def _bank(common: Common) -> Iterator[Bank]:
     with composition.opened(common.settings()) as bank:
         yield bank
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[scrub.Progress]:
+    """A bar on standard error for long work on many objects."""
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TextColumn("objects"), TimeRemainingColumn())
+    with Progress(*columns, console=err, transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total or None)
 
 
 def operator(bank: Bank) -> Principal:
@@ -170,8 +181,8 @@ def verify(common: Common = _HERE, *, sweep: bool = False) -> int:
     ----------
     sweep: Delete records that nothing refers to, such as an interrupted deposit leaves.
     """
-    with _bank(common) as bank:
-        findings = scrub.verify(bank, sweep=sweep)
+    with _bank(common) as bank, _progress("reading") as progress:
+        findings = scrub.verify(bank, sweep=sweep, progress=progress)
     rows = [
         {"finding": kind, "object": text}
         for kind, texts in (("lost", findings.lost), ("damaged", findings.damaged), ("orphan", findings.orphans))
@@ -201,8 +212,8 @@ def verify(common: Common = _HERE, *, sweep: bool = False) -> int:
 @cli.command
 def reindex(common: Common = _HERE) -> int:
     """Rebuild the index from the objects alone. Stop the server first."""
-    with _bank(common) as bank:
-        rebuilt = scrub.reindex(bank)
+    with _bank(common) as bank, _progress("entering") as progress:
+        rebuilt = reindexing.reindex(bank, progress)
     _say(common, [{"objects": rebuilt.objects}], ("objects",))
     for text in rebuilt.unreadable:
         err.print(f"cannot be read: {text}", markup=False)

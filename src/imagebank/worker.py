@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
-from imagebank.actions import remove, retrieve
+from imagebank.actions import notes, remove, retrieve
 from imagebank.bank import Bank
 from imagebank.errors import BankError, NotFound, OutOfSpace, Unavailable
 from imagebank.model.access import Scope
@@ -34,7 +34,12 @@ def make_metadata(bank: Bank, payload: dict[str, Any]) -> None:
         _log.info("a series went before its metadata was made")
 
 
-WORK: Mapping[str, Work] = {"metadata": make_metadata, "destroy": remove.destroy_job, "describe": remove.describe_job}
+WORK: Mapping[str, Work] = {
+    "metadata": make_metadata,
+    "destroy": remove.destroy_job,
+    "amend": notes.amend_job,
+    "describe": remove.describe_job,
+}
 
 
 def run(bank: Bank, stop: threading.Event, work: Mapping[str, Work] = WORK) -> None:

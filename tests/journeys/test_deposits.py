@@ -10,7 +10,7 @@ from pydicom.uid import generate_uid
 
 from bank import SOURCE, keep, open_test_bank
 from imagebank import worker
-from imagebank.actions import remove, scrub
+from imagebank.actions import reindex, remove, scrub
 from imagebank.bank import Bank
 from imagebank.cli import operator
 from imagebank.model.access import Scope
@@ -43,7 +43,7 @@ def test_another_organization_puts_nothing_in_the_place_of_what_is_held(
         (own,) = keep(bank, revised)
         after_own = [bank.blobs.read(one.location) for one in held(bank, ours)]
         remove.remove(bank, Selection(study=Uid(uids["StudyInstanceUID"])), operator(bank))
-        scrub.reindex(bank)
+        reindex.reindex(bank)
         left = held(bank, ours)
 
     assert (foreign.outcome, own.outcome) == (Outcome.QUARANTINED, Outcome.STORED)
@@ -75,7 +75,7 @@ def test_what_is_damaged_is_mended_by_sending_it_again(tmp_path: Path, part: flo
         while worker.step(bank):
             pass
         after = scrub.verify(bank)
-        rebuilt = scrub.reindex(bank)
+        rebuilt = reindex.reindex(bank)
 
     assert not is_clean_before
     assert [receipt.outcome for receipt in mended + again] == [Outcome.STORED, Outcome.DUPLICATE]

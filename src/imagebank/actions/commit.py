@@ -11,10 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from imagebank.actions.notes import amend_payload
 from imagebank.actions.remove import destroy_payload
 from imagebank.errors import BankError
 from imagebank.model.event import Act, Event
 from imagebank.model.imaging import Kept, Location, Outcome
+from imagebank.model.note import Amendment
 from imagebank.ports import Blobs, Clock, Entered, Index
 
 _log = logging.getLogger(__name__)
@@ -87,6 +89,8 @@ class GroupCommit:
             spare = [one.location for one, entry in zip(kept, entered, strict=True) if entry.is_spare]
             if spare:
                 tx.defer("destroy", destroy_payload(spare), self._now())
+            if aside := _laid_aside(kept, entered):
+                tx.defer("amend", amend_payload(Amendment(self._now(), aside=aside)), self._now())
         results = iter(entered)
         for waiting in batch:
             waiting.entered = [next(results) for _ in waiting.kept]
@@ -100,6 +104,15 @@ class GroupCommit:
             self._blobs.destroy(spare)
         except Exception:  # noqa: BLE001 - what is acknowledged must not be called lost; a durable job tries again
             _log.warning("spare records could not be destroyed; a job tries again", exc_info=True)
+
+
+def _laid_aside(kept: Sequence[Kept], entered: Sequence[Entered]) -> tuple[tuple[Location, str], ...]:
+    """Records that turned out to contradict what is held only after their notes had been sealed, with the reasons."""
+    return tuple(
+        (one.location, entry.reason)
+        for one, entry in zip(kept, entered, strict=True)
+        if entry.outcome is Outcome.QUARANTINED and not (one.aside or entry.is_spare)
+    )
 
 
 def _own(error: Exception) -> Exception:

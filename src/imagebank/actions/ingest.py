@@ -8,8 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import IO
 
-import msgspec
-
+from imagebank.actions import notes
 from imagebank.actions.remove import destroy_payload
 from imagebank.bank import Bank
 from imagebank.dicom.describe import describe
@@ -146,7 +145,7 @@ def _place(bank: Bank, arrival: Arrival, seen: _Seen, source: Source) -> Kept | 
     note = Note(source, received_at, seen.digest, seen.content_digest, arrival.name, aside)
     arrival.content.seek(0)
     try:
-        location = bank.blobs.write(arrival.content, arrival.size, msgspec.json.encode(note))
+        location = bank.blobs.write(arrival.content, arrival.size, notes.pack(note))
         if _stamp(arrival.content) != seen.stamp:
             raise _changed()  # its digest was taken of other bytes; what was written stays unreferenced
     except Invalid as error:

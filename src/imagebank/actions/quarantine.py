@@ -2,15 +2,12 @@
 
 from collections.abc import Iterator
 
-import msgspec
-
-from imagebank.actions import ingest, open_file, remove
+from imagebank.actions import ingest, notes, open_file, remove
 from imagebank.bank import Bank
 from imagebank.errors import NotFound
 from imagebank.model.access import Principal, Right
 from imagebank.model.event import Act, Event
 from imagebank.model.imaging import Quarantined, Receipt
-from imagebank.model.note import Note
 
 _LAST = 2**63 - 1
 """No database counts further."""
@@ -42,7 +39,7 @@ def content(bank: Bank, number: int, principal: Principal, address: str = "") ->
 def submit_again(bank: Bank, number: int, principal: Principal, address: str = "") -> Receipt:
     """Send an object in once more, as from its first source; it leaves quarantine when it is kept."""
     found = one(bank, number, principal)
-    note = msgspec.json.decode(bank.blobs.note(found.location), type=Note)
+    note = notes.note_at(bank, found.location)
     with open_file.spooled(bank, found.location) as copy:
         arrival = ingest.Arrival(copy, found.location.size, found.name, note.digest != note.content_digest)
         (receipt,) = ingest.receive(bank, [arrival], found.source)

@@ -7,13 +7,13 @@ from typing import Any
 
 import msgspec
 
-from imagebank.actions import audit, scrub
+from imagebank.actions import audit, notes
 from imagebank.bank import Bank
 from imagebank.errors import BankError, NotFound
 from imagebank.model.access import Principal, Right, Scope
 from imagebank.model.event import Act, Event
 from imagebank.model.imaging import Kept, Location, Selection
-from imagebank.model.note import Note
+from imagebank.model.note import Amendment
 from imagebank.model.uid import Uid
 
 _log = logging.getLogger(__name__)
@@ -33,6 +33,9 @@ def remove(bank: Bank, selection: Selection, principal: Principal, address: str 
             study = removed[0].study
             tx.record([Event(now, Act.REMOVED, principal.name, principal.organization, address, study, len(removed))])
             tx.defer("destroy", destroy_payload([one.location for one in removed]), now)
+            # A copy of which no row tells, as a failed deposit leaves one, must not come back by a rebuild.
+            amendment = Amendment(now, removed=tuple(str(one.uid) for one in removed))
+            tx.defer("amend", notes.amend_payload(amendment), now)
             for left in tx.described_by(removed):
                 # Not at once: whoever deletes one instance of a study often goes on with the next.
                 tx.defer("describe", {"study": left}, now + _QUIET, key=left)
@@ -63,7 +66,7 @@ def describe_job(bank: Bank, payload: dict[str, str]) -> None:
 
 
 def _kept(bank: Bank, location: Location) -> Kept:
-    return scrub.kept_again(bank, msgspec.json.decode(bank.blobs.note(location), type=Note), location)
+    return notes.kept_again(bank, notes.note_at(bank, location), location)
 
 
 def destroy(bank: Bank, locations: list[Location]) -> None:

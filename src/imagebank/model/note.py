@@ -4,10 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from imagebank.model.imaging import Digest, Source
+from imagebank.model.imaging import Digest, Location, Source
 
 OTHER_CONTENT: Final = "another object with this SOP Instance UID is held already"
 """Why a copy lies in quarantine on a bank that refuses other content under a known UID."""
+
+REMOVED: Final = "the object was deleted after this copy of it had come; the deposit of this copy had failed"
+"""Why a rebuild lays a copy aside that no row had referred to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,3 +23,16 @@ class Note:
     content_digest: Digest
     name: str = ""
     quarantine: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Amendment:
+    """What was decided about objects after they had been written, so that a rebuilt index comes to the same.
+
+    `removed` are SOP Instance UIDs that were deleted at `at`: what came of them before is not to come back. `aside`
+    are records that were laid aside, each with the reason, since what they contradict may go before a rebuild.
+    """
+
+    at: datetime
+    removed: tuple[str, ...] = ()
+    aside: tuple[tuple[Location, str], ...] = ()

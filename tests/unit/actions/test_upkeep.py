@@ -10,7 +10,7 @@ import pytest
 from pydicom.uid import generate_uid
 
 from bank import SOURCE, keep, open_test_bank
-from imagebank.actions import ingest, quarantine, scrub
+from imagebank.actions import ingest, quarantine, reindex, scrub
 from imagebank.bank import Bank
 from imagebank.errors import Conflict
 from imagebank.model.access import RIGHTS, Principal, Role, Scope
@@ -55,7 +55,7 @@ def test_nothing_is_swept_while_the_index_is_lost(tmp_path: Path) -> None:
         findings = scrub.verify(later(bank))
         with pytest.raises(Conflict):
             scrub.verify(later(bank), sweep=True)
-        scrub.reindex(bank)
+        reindex.reindex(bank)
         after = scrub.verify(later(bank), sweep=True)
         (instance,) = held(bank)
 
@@ -71,11 +71,11 @@ def test_what_a_reindex_cannot_read_is_named_and_never_swept(tmp_path: Path, is_
         broken, _ = held(bank)
         if not is_sealed:
             damage(bank, broken.location)
-            rebuilt = scrub.reindex(bank)
+            rebuilt = reindex.reindex(bank)
     with open_test_bank(tmp_path) as bank:
         if is_sealed:
             damage(bank, broken.location)
-            rebuilt = scrub.reindex(bank)
+            rebuilt = reindex.reindex(bank)
         scrub.verify(later(bank), sweep=True)
 
         assert (rebuilt.objects, len(rebuilt.unreadable), len(held(bank))) == (1, 1, 1)

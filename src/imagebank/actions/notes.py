@@ -1,0 +1,63 @@
+"""What is kept among the objects beside their own bytes: how each came, and what was decided about it later."""
+
+import io
+from typing import Any, Final
+
+import msgspec
+
+from imagebank.actions import open_file
+from imagebank.bank import Bank
+from imagebank.dicom.describe import describe
+from imagebank.dicom.digest import digest_of
+from imagebank.errors import Invalid
+from imagebank.model.imaging import Kept, Location
+from imagebank.model.note import Amendment, Note
+
+# Our own encoder writes fields in their order, so that a glance tells the two apart.
+_AMENDMENT: Final = msgspec.json.encode({"amendment": None})[: -len("null}")]
+
+
+def pack(note: Note | Amendment) -> bytes:
+    """As it is sealed in a record."""
+    return msgspec.json.encode(note if isinstance(note, Note) else {"amendment": note})
+
+
+def unpack(packed: bytes) -> Note | Amendment:
+    """What was sealed in a record. Raises Invalid when it is neither."""
+    try:
+        if packed.startswith(_AMENDMENT):
+            return msgspec.json.decode(packed, type=dict[str, Amendment])["amendment"]
+        return msgspec.json.decode(packed, type=Note)
+    except msgspec.DecodeError as error:
+        raise Invalid(f"its note cannot be read: {error}") from error
+
+
+def note_at(bank: Bank, location: Location) -> Note:
+    """How the object came that lies there. Raises NotFound when destroyed, Invalid when damaged or no object."""
+    note = unpack(bank.blobs.note(location))
+    if isinstance(note, Amendment):
+        raise Invalid("there is no object here")
+    return note
+
+
+def kept_again(bank: Bank, note: Note, location: Location) -> Kept:
+    """What was to be entered when this record was written. Raises NotFound when destroyed, Invalid when damaged.
+
+    Damaged is also what its own digest contradicts, such as a file that was refused because it changed while it came.
+    """
+    with memoryview(open_file.opened(bank, location)) as data:
+        described = describe(data, size=len(data), catalogue=bank.catalogue, organization=note.source.organization)
+        if digest_of(data[described.dataset_offset :]) != note.content_digest:
+            raise Invalid("its digest is not the one it arrived with")
+    return Kept(described, location, note.digest, note.content_digest, note.source, note.received_at, note.name)
+
+
+def amend_payload(amendment: Amendment) -> dict[str, Any]:
+    """What the job `amend` is told. It is deferred with the rows that it speaks of."""
+    return {"amendment": msgspec.to_builtins(amendment)}
+
+
+def amend_job(bank: Bank, payload: dict[str, Any]) -> None:
+    """What the job `amend` does: put an amendment among the objects. One that is there twice says nothing else."""
+    packed = pack(msgspec.convert(payload["amendment"], Amendment))
+    bank.blobs.sync([bank.blobs.write(io.BytesIO(), 0, packed)])

@@ -1,0 +1,131 @@
+"""Rebuilding the index from the objects alone."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import islice
+
+from imagebank.actions import notes, remove
+from imagebank.actions.scrub import Place, Progress, in_silence, place_of, where
+from imagebank.bank import Bank
+from imagebank.errors import Invalid, NotFound
+from imagebank.model.imaging import Location
+from imagebank.model.note import REMOVED, Amendment, Note
+from imagebank.model.uid import Uid
+from imagebank.ports import Job
+
+_BATCH = 200
+_FIRST = {"destroy": remove.destroy_job, "amend": notes.amend_job}
+"""Jobs without which the objects do not tell yet what was decided about them."""
+_LEASE_S = 600.0
+_PUT_OFF = timedelta(hours=1)
+"""The longest that the worker puts a job off."""
+
+
+@dataclass(slots=True)
+class Rebuilt:
+    """What came of a reindex: how many objects were entered, and which cannot be read: they lie in quarantine, where
+    it could be read how they came, and are never swept.
+    """
+
+    objects: int = 0
+    unreadable: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Told:
+    """What the records say: how each object came, what was deleted when, and what was laid aside and why."""
+
+    objects: list[tuple[Note, Location]] = field(default_factory=list)
+    removed: dict[str, datetime] = field(default_factory=dict)
+    aside: dict[Place, str] = field(default_factory=dict)
+    unreadable: list[str] = field(default_factory=list)
+
+    def hear(self, amendment: Amendment) -> None:
+        for uid in amendment.removed:
+            self.removed[uid] = max(amendment.at, self.removed.get(uid, amendment.at))
+        self.aside |= {place_of(location): reason for location, reason in amendment.aside}
+
+    def why_aside(self, note: Note, location: Location, uid: Uid) -> str:
+        """Why an object belongs into quarantine; empty for one that belongs into the archive."""
+        removed_at = self.removed.get(uid)
+        is_left_over = removed_at is not None and note.received_at < removed_at
+        return note.quarantine or self.aside.get(place_of(location)) or (REMOVED if is_left_over else "")
+
+
+def reindex(bank: Bank, progress: Progress = in_silence) -> Rebuilt:
+    """Empty the index of images and fill it again from the objects.
+
+    Objects are entered in the order in which they were received, so that the rows come out as they were. Nothing is
+    emptied before all records have been met once.
+    """
+    _settle(bank)
+    told = _listen(bank)
+    rebuilt = Rebuilt(unreadable=told.unreadable)
+    with bank.index.begin() as tx:
+        tx.clear()
+    _enter_all(bank, told, told.objects, rebuilt, progress)
+    # What a server that was not stopped took in while the records were read has lost its rows, too.
+    known = {place_of(location) for _, location in told.objects}
+    again = _listen(bank)
+    _enter_all(bank, again, [pair for pair in again.objects if place_of(pair[1]) not in known], rebuilt, progress)
+    with bank.index.begin() as tx:
+        tx.complete()
+    return rebuilt
+
+
+def _settle(bank: Bank) -> None:
+    """Do what deletions have left to be done, also what was put off: else a rebuild revives what is to be destroyed."""
+    while job := _claimed(bank):
+        _FIRST[job.kind](bank, job.payload)
+        bank.jobs.finish(job)
+
+
+def _claimed(bank: Bank) -> Job | None:
+    return bank.jobs.claim(tuple(_FIRST), bank.now() + _PUT_OFF, _LEASE_S)
+
+
+def _listen(bank: Bank) -> _Told:
+    told = _Told()
+    for record in bank.blobs.records():
+        if record.note is None:
+            if not record.is_gone:
+                told.unreadable.append(f"{record.fault} ({where(place_of(record.location))})")
+            continue
+        note = notes.unpack(record.note)
+        if isinstance(note, Amendment):
+            told.hear(note)
+        else:
+            told.objects.append((note, record.location))
+    return told
+
+
+def _enter_all(
+    bank: Bank, told: _Told, objects: Sequence[tuple[Note, Location]], rebuilt: Rebuilt, progress: Progress
+) -> None:
+    todo = iter(sorted(objects, key=lambda pair: (pair[0].received_at, pair[1].segment, pair[1].offset)))
+    while batch := list(islice(todo, _BATCH)):
+        _enter(bank, told, batch, rebuilt)
+        progress(rebuilt.objects, len(objects))
+
+
+def _enter(bank: Bank, told: _Told, batch: Sequence[tuple[Note, Location]], rebuilt: Rebuilt) -> None:
+    kept = []
+    with bank.index.begin() as tx:
+        for note, location in batch:
+            try:
+                one = notes.kept_again(bank, note, location)
+            except NotFound:
+                continue  # deleted since its note was read
+            except Invalid as error:
+                rebuilt.unreadable.append(f"{note.name}: {error} ({where(place_of(location))})")
+                # A row keeps it from the next sweep: somebody may know how to mend it.
+                tx.quarantine(f"unreadable: {error}", note.name, note.source, note.received_at, location, note.digest)
+                continue
+            rebuilt.objects += 1
+            uid = one.description.uid
+            if reason := told.why_aside(note, location, uid):
+                tx.quarantine(reason, one.name, one.source, one.received_at, location, one.digest, uid)
+            else:
+                kept.append(one)
+        tx.enter(kept)

@@ -1,0 +1,150 @@
+"""A rebuilt index comes to the same decisions as the one that was lost, also about what is not there any more."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydicom.uid import generate_uid
+
+from bank import keep, open_test_bank
+from imagebank import worker
+from imagebank.actions import notes, reindex, remove, scrub
+from imagebank.bank import Bank
+from imagebank.errors import Invalid, Unavailable
+from imagebank.model.access import RIGHTS, Principal, Role, Scope
+from imagebank.model.imaging import Location, Outcome, Selection
+from imagebank.model.note import REMOVED, Amendment
+from imagebank.model.uid import Uid
+from make import a_file, read
+
+ALL = Scope(organizations=None)
+KEEPER = Principal("keeper", Role.ADMIN, "local", RIGHTS[Role.ADMIN], ALL)
+
+
+@pytest.fixture
+def bank(tmp_path: Path) -> Iterator[Bank]:
+    with open_test_bank(tmp_path) as opened:
+        yield opened
+
+
+def fail_to_deposit(bank: Bank, file: bytes) -> None:
+    """Deposit while the database does not answer: the bytes are durable by then."""
+
+    def is_away(_: Any) -> None:
+        raise Unavailable("the database does not answer")
+
+    with pytest.MonkeyPatch.context() as away:
+        away.setattr(type(bank.index), "begin", is_away)
+        with pytest.raises(Unavailable):
+            keep(bank, file)
+
+
+def do_jobs(bank: Bank) -> None:
+    later = replace(bank, now=lambda: bank.now() + timedelta(minutes=1))
+    while worker.step(later):
+        pass
+
+
+def delete_study_of(bank: Bank, file: bytes) -> None:
+    remove.remove(bank, Selection(study=Uid(read(file).StudyInstanceUID)), KEEPER)
+
+
+def archived(bank: Bank) -> list[str]:
+    return [str(one.uid) for one in bank.index.instances(Selection(), ALL)]
+
+
+def reasons(bank: Bank) -> list[str]:
+    return [one.reason for one in bank.index.quarantined(ALL)]
+
+
+def test_a_deleted_object_does_not_come_back_by_a_copy_whose_deposit_failed(bank: Bank) -> None:
+    file = a_file()
+    fail_to_deposit(bank, file)
+    keep(bank, file)
+    delete_study_of(bank, file)
+    do_jobs(bank)
+    reindex.reindex(bank)
+
+    assert archived(bank) == []
+    assert reasons(bank) == [REMOVED], "it is not lost either"
+
+
+def test_an_object_that_was_deleted_and_deposited_again_is_there_after_a_rebuild(bank: Bank) -> None:
+    file = a_file()
+    for _ in range(2):
+        keep(bank, file)
+        delete_study_of(bank, file)
+    keep(bank, file)
+    do_jobs(bank)
+    reindex.reindex(bank)
+
+    assert archived(bank) == [read(file).SOPInstanceUID]
+    assert reasons(bank) == []
+
+
+def test_a_rebuild_first_does_what_a_deletion_has_left_to_be_done(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = a_file()
+    keep(bank, file)
+
+    def is_away(_: Any, locations: Sequence[Location]) -> None:
+        raise Unavailable("the store does not answer")
+
+    with pytest.MonkeyPatch.context() as away:
+        away.setattr(type(bank.blobs), "destroy", is_away)
+        delete_study_of(bank, file)
+    reindex.reindex(bank)
+    do_jobs(bank)
+
+    assert archived(bank) == []
+    assert scrub.verify(bank).lost == []
+
+
+def of_one_series(**other: Any) -> tuple[bytes, bytes]:
+    """Two objects that name one series and two studies: only the first can be right."""
+    series = generate_uid()
+    return a_file(SeriesInstanceUID=series, PatientID="first"), a_file(SeriesInstanceUID=series, **other)
+
+
+def test_a_copy_that_was_laid_aside_stays_aside_when_what_it_contradicted_is_gone(bank: Bank) -> None:
+    first, second = of_one_series(PatientID="second")
+    (_, aside) = keep(bank, first, second)
+    before = reasons(bank)
+    delete_study_of(bank, first)
+    do_jobs(bank)
+    reindex.reindex(bank)
+
+    assert aside.outcome is Outcome.QUARANTINED
+    assert archived(bank) == []
+    assert reasons(bank) == before
+
+
+def test_amendments_are_nobodys_orphans_and_are_never_swept(bank: Bank) -> None:
+    first, second = of_one_series()
+    keep(bank, first, second)
+    delete_study_of(bank, first)
+    do_jobs(bank)
+    findings = scrub.verify(replace(bank, now=lambda: bank.now() + timedelta(days=1)), sweep=True)
+    reindex.reindex(bank)
+
+    assert (findings.is_clean, findings.orphans) == (True, [])
+    assert archived(bank) == []
+    assert len(reasons(bank)) == 1
+
+
+def test_no_object_can_be_had_from_where_an_amendment_lies(bank: Bank) -> None:
+    notes.amend_job(bank, notes.amend_payload(Amendment(bank.now(), removed=("1.2.3",))))
+    (record,) = bank.blobs.records()
+
+    assert record.note is not None
+    assert notes.unpack(record.note) == Amendment(notes.unpack(record.note).at, removed=("1.2.3",))  # type: ignore[union-attr]
+    with pytest.raises(Invalid):
+        notes.note_at(bank, record.location)
+
+
+@pytest.mark.parametrize("packed", [b"", b"{}", b'{"amendment":{}}', b"[1]", b"\xff"])
+def test_a_note_that_is_none_is_said_to_be_none(packed: bytes) -> None:
+    with pytest.raises(Invalid):
+        notes.unpack(packed)
