@@ -12,7 +12,7 @@ from bank import SOURCE, keep, open_test_bank
 from imagebank import worker
 from imagebank.actions import reindex, remove, scrub
 from imagebank.bank import Bank
-from imagebank.cli import operator
+from imagebank.cli.console import operator
 from imagebank.model.access import Scope
 from imagebank.model.imaging import Instance, Outcome, Selection
 from imagebank.model.uid import Uid

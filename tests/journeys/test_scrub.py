@@ -15,7 +15,7 @@ from bank import SOURCE, keep, open_test_bank
 from imagebank import worker
 from imagebank.actions import notes, quarantine, remove
 from imagebank.bank import Bank
-from imagebank.cli import operator
+from imagebank.cli.console import operator
 from imagebank.dicom.digest import digest_of
 from imagebank.model.imaging import Outcome, Selection
 from imagebank.model.note import Note

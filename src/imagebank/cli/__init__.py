@@ -1,0 +1,46 @@
+"""The command `imagebank`. A module for each group of commands; each says what it does and calls one action."""
+
+import logging
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError
+
+from imagebank import __version__
+from imagebank.cli import devices, objects, quarantine, running, tokens
+from imagebank.cli.console import ALL_WELL, NOT_WELL, WRONG_USAGE, err
+from imagebank.errors import BankError
+from imagebank.settings import SettingsError
+
+cli = App(
+    name="imagebank",
+    help="An open-source, cloud-ready bank for medical images.",
+    version=__version__,
+    result_action="return_value",
+)
+for command in (running.serve, running.demo, objects.verify, objects.reindex, tokens.sign_in_link):
+    cli.command(command)
+cli.command(objects.import_, name="import")
+for group in (tokens.app, devices.app, quarantine.app):
+    cli.command(group)
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; the exit status: 0 all well, 1 something refused, lost or altered, 2 wrong usage."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
+    try:
+        result = cli(arguments, exit_on_error=False, print_error=True)
+    except (CycloptsError, SettingsError) as error:
+        if isinstance(error, SettingsError):
+            err.print(str(error))
+        return WRONG_USAGE
+    except (BankError, OSError) as error:
+        err.print(str(error))
+        return NOT_WELL
+    except KeyboardInterrupt:
+        return NOT_WELL
+    return result if isinstance(result, int) else ALL_WELL
+
+
+def main() -> None:
+    sys.exit(run())
