@@ -1,5 +1,6 @@
 """Peers that break the protocol, fall silent or ask for too much."""
 
+import logging
 import resource
 import socket
 import struct
@@ -23,6 +24,7 @@ from imagebank.model.attribute import Level
 from imagebank.model.query import Query
 from make import a_dataset, a_file, a_series, as_file, read
 from protocol.dimse_peers import HOST, Site, a_line, a_site, associate, dcmtk, pdv, read_pdu
+from running import wait_for
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 ABORT = 7
@@ -299,3 +301,21 @@ def test_an_operation_that_a_context_does_not_offer_is_refused(site: Site) -> No
         _, body = read_pdu(line)
 
     assert commands.number(commands.decode(body[6:]), "Status") == 0x0211
+
+
+@pytest.mark.parametrize("is_reset", [False, True])
+def test_who_only_looks_whether_we_listen_is_no_news(
+    site: Site, caplog: pytest.LogCaptureFixture, is_reset: bool
+) -> None:
+    wait_for(lambda: not site.server._lines, "nobody is connected")
+    caplog.set_level(logging.DEBUG, "imagebank.dimse")
+    probe = socket.create_connection((HOST, site.port))
+    if is_reset:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    probe.close()
+    wait_for(lambda: caplog.records, "the first connection is over")
+    with a_line(site) as line:
+        line.sendall(b"\x01")
+    wait_for(lambda: len(caplog.records) == 2, "the second connection is over")
+
+    assert [record.levelno for record in caplog.records] == [logging.DEBUG, logging.INFO]

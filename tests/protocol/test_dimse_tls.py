@@ -1,6 +1,7 @@
 """TLS on both sides, with certificates made here."""
 
 import datetime as dt
+import logging
 import socket
 import ssl
 import subprocess
@@ -24,6 +25,7 @@ from imagebank.errors import Invalid
 from imagebank.settings import load
 from make import a_series
 from protocol.dimse_peers import HOST, Site, a_site, a_storescp, associate, register
+from running import wait_for
 
 NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 
@@ -108,6 +110,20 @@ def test_a_client_certificate_is_required_where_an_authority_is_named(
         assert echo(site, "+tls", client_pair.key, client_pair.cert, "+cf", authority.cert) == 0
         assert echo(site, "+tla", "+cf", authority.cert) != 0
         assert echo(site, "+tls", stranger.key, stranger.cert, "+cf", authority.cert) != 0
+
+
+def test_who_only_looks_whether_we_listen_is_no_news(
+    tmp_path: Path, bank_pair: Pair, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "imagebank.dimse")
+    with a_site(tmp_path, tls=True, tls_cert=bank_pair.cert, tls_key=bank_pair.key) as site:
+        socket.create_connection((HOST, site.port)).close()
+        wait_for(lambda: caplog.records, "the first connection is over")
+        with socket.create_connection((HOST, site.port)) as line:
+            line.sendall(b"\x16")
+        wait_for(lambda: len(caplog.records) == 2, "the second connection is over")
+
+    assert [record.levelno for record in caplog.records] == [logging.DEBUG, logging.INFO]
 
 
 def test_storescu_deposits_over_tls(tmp_path: Path, authority: Authority, bank_pair: Pair) -> None:

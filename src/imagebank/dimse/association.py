@@ -70,7 +70,7 @@ class Violation(Exception):
 
 class Association:
     """Reads and writes the PDUs of one connection. `max_pdu_bytes` is the most that we take, `timeout_s` how long the
-    peer may neither read nor write.
+    peer may neither read nor write. `has_heard` says whether a byte ever came.
     """
 
     def __init__(self, connection: socket.socket, *, max_pdu_bytes: int, timeout_s: float) -> None:
@@ -81,6 +81,7 @@ class Association:
         self._messages: list[Message] = []
         self._cancelled: set[int] = set()
         self._agreement: Agreement | None = None
+        self.has_heard = False
         self.open_spool: OpenSpool = small_spool
         connection.settimeout(timeout_s)
 
@@ -142,6 +143,7 @@ class Association:
                 count = self._socket.recv_into(view)
                 if not count:
                     raise Lost("the peer closed the connection")
+                self.has_heard = True
                 view = view[count:]
                 if view and time.monotonic() > deadline:
                     raise Silent("the peer writes too slowly")

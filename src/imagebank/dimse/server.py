@@ -111,6 +111,8 @@ class Server:
             )
             line.association = association
             _Talk(self._bank, line, association).run()
+        except Lost as exc:
+            _log.debug("%s: no association: %s", line.address, exc)
         except (OSError, ValueError) as exc:
             # A handshake that failed, or a connection that was cut meanwhile.
             _log.info("%s: no association: %s", line.address, exc)
@@ -124,6 +126,8 @@ class Server:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self._tls is None:
             return connection
+        if not connection.recv(1, socket.MSG_PEEK):
+            raise Lost("the peer closed the connection")
         return self._tls.wrap_socket(connection, server_side=True)
 
 
@@ -179,7 +183,9 @@ class _Talk:
             association.abort(Reason.UNSPECIFIED)
         except Lost as exc:
             # An abort is not answered by another (PS3.8 9.2.3, AA-3).
-            _log.info("%s: association over: %s", self._line.address, exc)
+            # Load balancers look every few seconds whether we listen, and say nothing.
+            level = logging.INFO if association.has_heard else logging.DEBUG
+            _log.log(level, "%s: association over: %s", self._line.address, exc)
         except Exception:  # noqa: BLE001 - the last guard of an edge
             _log.exception("%s: association aborted by a fault of ours", self._line.address)
             association.abort()
