@@ -28,6 +28,7 @@ def settings_page() -> str:
         "",
         "Each may stand in `imagebank.toml` under its name, or in the environment in capitals with `IMAGEBANK_` before it.",
         "The command line comes before the environment, that before the file, and that before the default.",
+        "A name in the file that is none of these ends the program; a variable that is none is warned of at the start.",
         "",
         "| setting | kind | default | what it is for |",
         "|---|---|---|---|",

@@ -19,7 +19,7 @@ from imagebank import app, worker
 from imagebank.dimse.commitment import deliver_commitment
 from imagebank.dimse.server import start as start_dimse
 from imagebank.errors import Unavailable
-from imagebank.settings import Settings, SettingsError, environment
+from imagebank.settings import Settings, SettingsError, environment, unknown_variables
 
 Role = Literal["web", "dimse", "worker"]
 ROLES: tuple[Role, ...] = ("dimse", "worker", "web")
@@ -38,12 +38,18 @@ def run(settings: Settings, role: Role) -> None:
     """Run one role in this process until SIGTERM or SIGINT."""
     # Anew: as a command, the program logs warnings only.
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", force=True)
+    _warn_of_variables()
     {"web": _web, "dimse": _dimse, "worker": _worker}[role](settings)
+
+
+def _warn_of_variables() -> None:
+    for name in unknown_variables():
+        _log.warning("no setting has the name of the environment variable %s; it has no effect", name)
 
 
 def _web(settings: Settings) -> None:
     host, port = address(settings.http)
-    os.environ.update(environment(settings))
+    os.environ.update(environment(settings, {}))
     Server(
         "imagebank.app:web",
         address=host,
@@ -145,10 +151,9 @@ class Supervisor:
 
     def _spawn(self, role: Role) -> None:
         command = [sys.executable, "-m", "imagebank", "serve", "--role", role]
-        child_environment = {**os.environ, **environment(self._settings)}
         self._children[role] = subprocess.Popen(  # noqa: S603 - our own program
             command,
-            env=child_environment,
+            env=environment(self._settings),
             start_new_session=True,
             preexec_fn=app.end_with_parent,  # noqa: PLW1509 - one call of the kernel, and nobody holds a lock
         )
@@ -215,6 +220,7 @@ def supervised(settings: Settings) -> Iterator[Supervisor]:
 
 def supervise(settings: Settings) -> int:
     """Run every role until SIGTERM or SIGINT; the exit status."""
+    _warn_of_variables()
     with supervised(settings) as supervisor:
         supervisor.watch()
     return 0

@@ -1,11 +1,12 @@
 """The only reader of environment and TOML."""
 
+import difflib
 import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -100,6 +101,9 @@ class Settings:
         return self.is_embedded if self.open_loopback is None else self.open_loopback
 
 
+_NAMES: Final = frozenset(f.name for f in fields(Settings))
+
+
 def load(file: Path | None = None, environ: Mapping[str, str] | None = None, **given: Any) -> Settings:
     """Settings from a TOML file, the environment and the command line, in rising order of precedence.
 
@@ -110,13 +114,26 @@ def load(file: Path | None = None, environ: Mapping[str, str] | None = None, **g
         values.update(_from_toml(file))
     values.update(_from_environment(os.environ if environ is None else environ))
     values.update({name: value for name, value in given.items() if value is not None})
-    names = {f.name for f in fields(Settings)}
-    if unknown := sorted(set(values) - names):
-        raise SettingsError(f"unknown setting {', '.join(unknown)}; `docs/reference/settings.md` lists them")
+    if unknown := sorted(set(values) - _NAMES):
+        named = "; ".join(name + _nearest(name) for name in unknown)
+        raise SettingsError(f"there is no setting {named}; `docs/reference/settings.md` lists them")
     try:
         return msgspec.convert(values, Settings, strict=False, dec_hook=_as_path)
     except msgspec.ValidationError as error:
         raise SettingsError(f"settings: {error}") from None
+
+
+def _nearest(name: str, before: str = "") -> str:
+    """A question after the setting that was probably meant; empty when none is like it."""
+    near = difflib.get_close_matches(name.lower(), _NAMES, 1)
+    return f" (did you mean {before}{near[0].upper() if before else near[0]}?)" if near else ""
+
+
+def unknown_variables(environ: Mapping[str, str] | None = None) -> list[str]:
+    """Environment variables that look like ours and are none, each with what was probably meant; never a value."""
+    ours = [name for name in (os.environ if environ is None else environ) if name.startswith(PREFIX)]
+    unknown = set(ours) - {PREFIX + name.upper() for name in _NAMES}
+    return [name + _nearest(name.removeprefix(PREFIX), PREFIX) for name in sorted(unknown)]
 
 
 def _as_path(kind: type, value: object) -> object:
@@ -136,21 +153,21 @@ def _from_toml(file: Path) -> dict[str, Any]:
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
-    known = {f.name: f for f in fields(Settings)}
     found: dict[str, Any] = {}
-    for name in known:
+    for name in _NAMES:
         text = environ.get(PREFIX + name.upper())
         if text is not None:
             found[name] = [part for part in text.split(",") if part] if name == "attributes" else text
     return found
 
 
-def environment(settings: Settings) -> dict[str, str]:
-    """The settings as a child process reads them from its environment."""
-    found = {}
+def environment(settings: Settings, around: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment of a child process: what is `around` us, and these settings in place of all that stand there."""
+    found = {
+        name: text for name, text in (os.environ if around is None else around).items() if not name.startswith(PREFIX)
+    }
     for f in fields(Settings):
         value = getattr(settings, f.name)
-        if value is None:
-            continue
-        found[PREFIX + f.name.upper()] = ",".join(value) if f.name == "attributes" else str(value)
+        if value is not None:
+            found[PREFIX + f.name.upper()] = ",".join(value) if f.name == "attributes" else str(value)
     return found

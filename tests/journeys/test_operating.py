@@ -198,6 +198,14 @@ def test_command_lines_hold_no_secrets(bank: Running) -> None:
     assert not any(key in line or "ib_" in line for line in lines)
 
 
+def test_a_variable_that_is_no_setting_is_warned_of_once_and_without_its_value(tmp_path: Path) -> None:
+    with running_bank(tmp_path, databse="postgresql://nobody:secret@127.0.0.1:1/bank") as running:
+        said = running.said()
+
+    assert said.count("IMAGEBANK_DATABSE (did you mean IMAGEBANK_DATABASE?)") == 1
+    assert "secret" not in said
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
