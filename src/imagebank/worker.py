@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
-from imagebank.actions import notes, remove, retrieve
+from imagebank.actions import access, notes, remove, retrieve
 from imagebank.bank import Bank
 from imagebank.errors import BankError, NotFound, OutOfSpace, Unavailable
 from imagebank.model.access import Scope
@@ -17,6 +17,7 @@ Work = Callable[[Bank, dict[str, Any]], None]
 
 LEASE_S = 120.0
 IDLE_S = 0.5
+SWEEP_EVERY = timedelta(hours=1)
 ATTEMPTS = 8
 LONGEST_PAUSE_S = 3600.0
 ATTEMPTS_FOR_DAYS: Final = {"commitment-result": 82}
@@ -43,10 +44,16 @@ WORK: Mapping[str, Work] = {
 
 
 def run(bank: Bank, stop: threading.Event, work: Mapping[str, Work] = WORK) -> None:
-    """Do jobs one after the other until `stop` is set; while the bank's parts are away, wait for them."""
-    away_s = 0.0
+    """Do jobs one after the other until `stop` is set; while the bank's parts are away, wait for them.
+
+    Every hour, sweep what has expired. Several workers may do so: there is nothing left for the second.
+    """
+    away_s, sweep_at = 0.0, bank.now()
     while not stop.is_set():
         try:
+            if bank.now() >= sweep_at:
+                access.sweep(bank)
+                sweep_at = bank.now() + SWEEP_EVERY
             pause_s = 0.0 if step(bank, work) else IDLE_S
             away_s = 0.0
         except (Unavailable, OutOfSpace) as error:

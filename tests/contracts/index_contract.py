@@ -629,6 +629,24 @@ class IndexContract:
             assert tx.use_link(b"one", at(5)) is None
             assert tx.use_link(b"two", at(60)) is None
 
+    def test_what_has_expired_is_swept_and_tokens_later_than_the_rest(self, index: SQLIndex) -> None:
+        def ending(minutes: int) -> Session:
+            return Session(b"%d" % minutes, "ann", Role.ADMIN, "north", at(0), at(minutes))
+
+        with index.begin() as tx:
+            for minutes in (10, 30, 50):
+                tx.put_token(Token(b"%d" % minutes, f"lab {minutes}", Role.ADMIN, "north", at(0), at(minutes)))
+                tx.put_session(ending(minutes))
+                tx.put_link(b"link %d" % minutes, ending(minutes))
+        with index.begin() as tx:
+            swept = [tx.sweep_expired(at(40), tokens=at(20)) for _ in range(2)]
+
+        assert swept == [5, 0]
+        assert [token.name for token in index.tokens()] == ["lab 30", "lab 50"]
+        assert [minutes for minutes in (10, 30, 50) if index.session(b"%d" % minutes, at(5))] == [50]
+        with index.begin() as tx:
+            assert [minutes for minutes in (10, 30, 50) if tx.use_link(b"link %d" % minutes, at(5))] == [50]
+
     def test_a_link_used_twice_at_once_opens_once(self, index: SQLIndex) -> None:
         with index.begin() as tx:
             tx.put_link(b"one", Session(b"s", "ann", Role.ADMIN, "north", at(10), at(60)))

@@ -15,8 +15,10 @@ import pytest
 
 from bank import open_test_bank
 from imagebank import worker
+from imagebank.actions import access
 from imagebank.bank import Bank
 from imagebank.errors import Unavailable
+from imagebank.model.access import Role
 from imagebank.ports import Job, Jobs
 from imagebank.storage import rows
 from imagebank.storage.jobs import SQLJobs
@@ -107,3 +109,25 @@ def test_a_database_that_is_away_for_a_while_does_not_end_the_worker(
         "the worker pauses for 2 s",
     ]
     assert due(bank) is None
+
+
+def test_an_expired_token_is_listed_for_a_month_and_a_session_no_longer_than_it_lasts(bank: Bank) -> None:
+    begin = bank.now()
+    access.sign_in(bank, access.sign_in_link(bank, Role.ADMIN, "used"))
+    access.sign_in_link(bank, Role.ADMIN, "never used")
+    access.issue_token(bank, Role.ADMIN, name="short", days=1)
+    access.issue_token(bank, Role.ADMIN, name="long")
+    left = [what_is_left(bank, begin + timedelta(days=days)) for days in (0.1, 1.1, 30, 32)]
+
+    assert left == [(["long", "short"], 1), (["long", "short"], 0), (["long", "short"], 0), (["long"], 0)]
+
+
+def what_is_left(bank: Bank, moment: datetime) -> tuple[list[str], int]:
+    """Tokens, and how many sessions and links, after a worker has run for a while at a time."""
+    stop = threading.Event()
+    with bank.index.begin() as tx:
+        tx.defer("stop", {}, moment)
+    worker.run(replace(bank, now=partial(at, moment)), stop, {"stop": lambda *_: stop.set()})
+    with closing(sqlite3.connect(bank.settings.data / "index.db")) as database:
+        (count,) = database.execute("SELECT (SELECT count(*) FROM session) + (SELECT count(*) FROM link)").fetchone()
+    return [token.name for token in bank.index.tokens()], count

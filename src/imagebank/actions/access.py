@@ -14,6 +14,8 @@ from imagebank.model.event import Act, Event
 
 LINK_MINUTES = 15
 MAX_DAYS = 36_525
+EXPIRED_TOKEN_DAYS = 30
+"""How long an expired token is listed still: whoever looks why a device fails finds it there."""
 _PREFIX = "ib_"
 
 
@@ -97,6 +99,13 @@ def sign_out(bank: Bank, cookie: str) -> None:
     """End a session; ending it twice changes nothing."""
     with bank.index.begin() as tx:
         tx.end_session(_digest(cookie))
+
+
+def sweep(bank: Bank) -> None:
+    """Forget sessions and sign-in links that have expired, and tokens that did so a month ago."""
+    now = bank.now()
+    with bank.index.begin() as tx:
+        tx.sweep_expired(now, tokens=now - timedelta(days=EXPIRED_TOKEN_DAYS))
 
 
 def _open_session(bank: Bank, who: Session | Token, address: str) -> str:

@@ -153,6 +153,13 @@ class SQLTransaction:
             moment(row.expires_at),
         )
 
+    def sweep_expired(self, at: datetime, tokens: datetime) -> int:
+        ended = ((tables.session, at), (tables.link, at), (tables.token, tokens))
+        return sum(
+            self._connection.execute(delete(table).where(table.c.expires_at <= micros(moment))).rowcount
+            for table, moment in ended
+        )
+
     def put_device(self, device: Device) -> None:
         values = {
             "aet": device.aet,
