@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Literal
 
 from granian.constants import Interfaces
@@ -45,6 +46,19 @@ def run(settings: Settings, role: Role) -> None:
 def _warn_of_variables() -> None:
     for name in unknown_variables():
         _log.warning("no setting has the name of the environment variable %s; it has no effect", name)
+
+
+def _warn_of_readers(data: Path) -> None:
+    """Names of patients stand in the database. What an older bank or another hand has made is left as it is."""
+    if not _is_open(data):
+        return
+    for path in (data, *sorted(data.glob("index.db*"))):
+        if _is_open(path):
+            _log.warning("others on this machine may look into %s; close it by chmod go-rwx", path)
+
+
+def _is_open(path: Path) -> bool:
+    return path.exists() and bool(path.stat().st_mode & 0o077)
 
 
 def _web(settings: Settings) -> None:
@@ -221,6 +235,7 @@ def supervised(settings: Settings) -> Iterator[Supervisor]:
 def supervise(settings: Settings) -> int:
     """Run every role until SIGTERM or SIGINT; the exit status."""
     _warn_of_variables()
+    _warn_of_readers(settings.data)
     with supervised(settings) as supervisor:
         supervisor.watch()
     return 0

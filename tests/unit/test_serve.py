@@ -1,5 +1,6 @@
 """The supervisor, with small programs in place of the roles."""
 
+import socket
 import subprocess
 import threading
 import time
@@ -9,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from bank import open_test_bank
 from imagebank import serve
+from imagebank.errors import Unavailable
 from imagebank.serve import ROLES, Role, Supervisor
 from imagebank.settings import Settings, load
 
@@ -64,3 +67,21 @@ def test_a_role_that_dies_again_and_again_is_started_at_growing_pauses_and_ends_
     assert max(pauses) < 3
     assert [supervisor._children[role].pid for role in ("dimse", "web")] == others
     assert all(supervisor._children[role].poll() is None for role in ("dimse", "web"))
+
+
+@pytest.mark.parametrize(
+    ("folder", "file", "told"), [(0o755, 0o644, ["bank", "index.db"]), (0o755, 0o600, ["bank"]), (0o700, 0o644, [])]
+)
+def test_files_that_others_may_read_are_left_and_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, folder: int, file: int, told: list[str]
+) -> None:
+    data = tmp_path / "bank"
+    with open_test_bank(tmp_path):
+        pass
+    (data / "index.db").chmod(file)
+    data.chmod(folder)
+    with socket.create_server(("127.0.0.1", 0)) as other, pytest.raises(Unavailable):
+        serve.supervise(load(environ={}, data=data, http=f"127.0.0.1:{other.getsockname()[1]}"))
+
+    assert [message.partition(";")[0].rpartition("/")[2] for message in caplog.messages] == told
+    assert data.stat().st_mode & 0o777 == folder

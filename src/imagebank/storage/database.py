@@ -5,7 +5,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -162,6 +162,10 @@ def open_database(url: str) -> Database:
 
 
 def _open_sqlite(url: str, path: Path) -> Database:
+    # SQLite would make it, and the files beside it that take their mode from it, readable for everybody. Where we
+    # cannot make it, SQLite says why.
+    with suppress(OSError):
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     engine = create_engine(
         url,
         # Errors are logged, and parameters hold patients' names.

@@ -209,3 +209,16 @@ def test_a_server_that_is_away_is_unavailable() -> None:
 
     with pytest.raises(Unavailable):
         migrate(database)
+
+
+def test_nobody_else_may_read_what_sqlite_writes(tmp_path: Path) -> None:
+    former = os.umask(0o022)
+    try:
+        database = open_database(f"sqlite:///{tmp_path / 'index.db'}")
+        migrate(database)
+        modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+        database.close()
+    finally:
+        os.umask(former)
+
+    assert modes == dict.fromkeys(("index.db", "index.db-wal", "index.db-shm", "index.db.lock"), 0o600)
