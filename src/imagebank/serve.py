@@ -20,6 +20,7 @@ from imagebank import app, worker
 from imagebank.dimse.commitment import deliver_commitment
 from imagebank.dimse.server import start as start_dimse
 from imagebank.errors import Unavailable
+from imagebank.http.readiness import note_down
 from imagebank.settings import Settings, SettingsError, environment, unknown_variables
 
 Role = Literal["web", "dimse", "worker"]
@@ -32,6 +33,8 @@ _FIRST_PAUSE_S = 1.0
 _LONGEST_PAUSE_S = 30.0
 # A role that ran for longer than this has started well, and its next pause is the first again.
 _WELL_S = 60.0
+# One that was started again counts as down until it has run for this long: it may only be on its way to the next fall.
+_UNSURE_S = 5.0
 _log = logging.getLogger(__name__)
 
 
@@ -186,11 +189,15 @@ class Supervisor:
             raise Unavailable(f"nothing answers on {listener}")
 
     def watch(self) -> None:
-        """Stay until asked to stop. A role that dies is started again, the others go on meanwhile."""
+        """Stay until asked to stop. A role that dies is started again, the others go on meanwhile, and /readyz says so."""
         while not self._stop.wait(_WATCH_S):
             for role in ROLES:
                 if self._children[role].poll() is not None:
                     self._revive(role)
+            note_down(self._settings.data, is_down=any(map(self._is_down, ROLES)))
+
+    def _is_down(self, role: Role) -> bool:
+        return role in self._due or time.monotonic() - self._revived.get(role, -_UNSURE_S) < _UNSURE_S
 
     def _revive(self, role: Role) -> None:
         """Start a dead role when its pause is over: what ends it, such as a database that is away, may last."""

@@ -156,6 +156,16 @@ def test_a_role_that_is_killed_is_started_again(bank: Running, role: str) -> Non
     assert answers_echo(bank)
 
 
+@pytest.mark.parametrize("role", ["dimse", "worker"])
+def test_a_bank_is_not_ready_while_a_role_is_down(bank: Running, role: str) -> None:
+    os.kill(role_pid(bank, role), signal.SIGKILL)
+
+    wait_for(lambda: httpx.get(f"{bank.url}/readyz").status_code == 503, "the bank says that it is not ready", 10)
+    assert httpx.get(f"{bank.url}/healthz").status_code == 200
+    wait_for(lambda: answers(bank), "the bank is ready again", 60)
+    assert role_pid(bank, role)
+
+
 def answers(bank: Running) -> bool:
     try:
         return accepts(bank.dimse_port) and httpx.get(f"{bank.url}/readyz", timeout=5).status_code == 200

@@ -5,6 +5,8 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import pytest
 from bank import open_test_bank
 from imagebank import serve
 from imagebank.errors import Unavailable
+from imagebank.http.readiness import is_ready, note_down
 from imagebank.serve import ROLES, Role, Supervisor
 from imagebank.settings import Settings, load
 
@@ -67,6 +70,20 @@ def test_a_role_that_dies_again_and_again_is_started_at_growing_pauses_and_ends_
     assert max(pauses) < 3
     assert [supervisor._children[role].pid for role in ("dimse", "web")] == others
     assert all(supervisor._children[role].poll() is None for role in ("dimse", "web"))
+
+
+def test_a_bank_is_not_ready_while_a_role_is_down_and_no_longer(tmp_path: Path) -> None:
+    with open_test_bank(tmp_path) as bank:
+        data = bank.settings.data
+        ready = [is_ready(bank)]
+        for is_down in (True, False):
+            note_down(data, is_down=is_down)
+            ready.append(is_ready(bank))
+        note_down(data, is_down=True)
+        ready.append(is_ready(replace(bank, now=lambda: bank.now() + timedelta(minutes=1))))
+        note_down(tmp_path / "gone", is_down=True)
+
+    assert ready == [True, False, True, True]
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from imagebank.bank import Bank
 from imagebank.errors import Invalid, NotFound
 from imagebank.http.auth import address_of, bank_of, caller, caller_if_any
 from imagebank.http.errors import NotSignedIn
+from imagebank.http.readiness import is_ready
 from imagebank.model.access import Principal, Right
 from imagebank.model.imaging import Quarantined, Receipt, Source
 
@@ -28,8 +29,8 @@ async def healthz(_request: Request) -> Response:
 
 
 async def readyz(request: Request) -> Response:
-    """The bank can serve: its database answers and has the right schema."""
-    ready = await run_in_threadpool(bank_of(request).index.is_ready)
+    """The bank can serve: its database answers and has the right schema, and no role is down."""
+    ready = await run_in_threadpool(is_ready, bank_of(request))
     return JSONResponse({"status": "ready" if ready else "not ready"}, 200 if ready else 503)
 
 
