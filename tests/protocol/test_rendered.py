@@ -100,10 +100,16 @@ def test_a_viewport_a_window_and_a_quality_are_heeded(site: Site) -> None:
         {"quality": "0"},
         {"quality": "101"},
         {"quality": "fine"},
+        {"quality": "0100999"},
     ],
 )
 def test_a_wish_that_makes_no_sense_is_refused(site: Site, parameters: dict[str, str]) -> None:
     get(site, f"{where()}/rendered", "*/*", 400, **parameters)
+
+
+@pytest.mark.parametrize("below", ["", f"/series/{SERIES}"])
+def test_an_answer_without_any_picture_is_no_answer(site: Site, below: str) -> None:
+    get(site, f"/studies/{STUDY}{below}/rendered", "*/*", 406, viewport="16,16,4000,4000")
 
 
 def test_a_wish_that_cannot_be_heeded_is_said(site: Site) -> None:

@@ -415,6 +415,12 @@ def test_all_bulk_data_of_a_study_comes_as_parts(site: Site) -> None:
     assert parts_of(answer)[0][0]["content-location"] == bulk_uri(site)
 
 
+def test_a_study_without_bulk_data_has_none_to_give(site: Site) -> None:
+    where = kept(site, sample_data() / "objects/sr/sample-sr.dcm")
+
+    get(site, where.partition("/series")[0], OCTETS, 404)
+
+
 @pytest.mark.parametrize("path", ["00100010/9/00100020", "nonsense", "99999999", "../metadata"])
 def test_an_address_that_names_no_value_is_not_found(site: Site, path: str) -> None:
     assert site.http.get(f"{url_of(FILES[0])}/bulkdata/{path}").status_code in (200, 404)

@@ -184,7 +184,7 @@ def window_of(center: float, width: float, function: str = "LINEAR") -> Window:
 
 def parse_quality(text: str) -> int:
     """The `quality` parameter, 1 to 100 (PS3.18 8.3.5.1.2). Raises Invalid."""
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:4]) <= 100):
+    if not (text.isascii() and text.isdigit() and len(text) <= 3 and 1 <= int(text) <= 100):
         raise Invalid("the quality is a whole number from 1 to 100")
     return int(text)
 

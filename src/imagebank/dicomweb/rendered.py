@@ -126,17 +126,22 @@ async def _each(call: Call, wanted: Sequence[tuple[Instance, render.Rendering]],
 
 
 def _parts(call: Call, wanted: Sequence[tuple[Instance, render.Rendering]]) -> Iterator[Piece]:
+    """A part for each picture that can be painted. Raises NotAcceptable when none can: no multipart has no part."""
+    refusal: NotAcceptable | None = None
+    is_empty = True
     for instance, rendering in wanted:
         try:
             picture = produced(retrieve.picture, call.bank, instance, rendering)
-        except NotAcceptable:
+        except NotAcceptable as error:
             # One picture that cannot be painted must not take the others with it.
-            if len(wanted) == 1:
-                raise
+            refusal = error
             continue
+        is_empty = False
         frames = "/frames/" + ",".join(map(str, rendering.frames)) if rendering.frames else ""
         location = f"{instance_url(call.base, instance)}{frames}/rendered"
         yield [("Content-Type", rendering.media_type), ("Content-Location", location)], iter([picture])
+    if is_empty and refusal is not None:
+        raise refusal
 
 
 async def painted(

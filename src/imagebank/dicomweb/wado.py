@@ -16,6 +16,7 @@ from imagebank.dicomweb.accept import NotAcceptable, Offer
 from imagebank.dicomweb.edge import CACHING, Call, instance_url, produced
 from imagebank.dicomweb.streaming import Piece, related, streamed
 from imagebank.dicomweb.tables import DICOM, NEVER_SENT, OCTETS
+from imagebank.errors import NotFound
 from imagebank.http.ranges import has_it, not_modified, ranged
 from imagebank.model.imaging import Instance, Pixels
 from imagebank.model.uid import Uid
@@ -157,11 +158,16 @@ async def _bulk_data(call: Call, instances: list[Instance]) -> Response:
 
 
 def _bulk_parts(call: Call, instances: Sequence[Instance]) -> Iterator[Piece]:
+    is_empty = True
     for instance in instances:
         base = retrieve.bulk_base(instance)
         for uri in bulk_uris(retrieve.attributes(call.bank, instance)):
             value = retrieve.bulk(call.bank, instance, uri.removeprefix(base))
+            is_empty = False
             yield [("Content-Type", OCTETS), ("Content-Location", call.origin + uri)], value.read(0, value.size)
+    if is_empty:
+        # No multipart body has no part (RFC 2046 5.1.1).
+        raise NotFound("there is no bulk data in it")
 
 
 def bulk_uris(data_set: Any) -> Iterator[str]:

@@ -6,6 +6,7 @@ from typing import IO, Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
@@ -46,11 +47,15 @@ async def deposit(request: Request) -> Response:
     principal = await caller(request)
     principal.require(Right.STORE)
     source = Source("api", principal.name, principal.organization, address_of(request))
-    async with request.form(max_files=_MAX_FILES, max_fields=16) as form:
-        uploads = [part for part in form.getlist("file") if isinstance(part, UploadFile)]
-        if not uploads:
-            raise Invalid("send files in the form field `file`, which may be repeated")
-        receipts = await run_in_threadpool(_deposit, bank_of(request), uploads, source)
+    try:
+        async with request.form(max_files=_MAX_FILES, max_fields=16) as form:
+            uploads = [part for part in form.getlist("file") if isinstance(part, UploadFile)]
+            if not uploads:
+                raise Invalid("send files in the form field `file`, which may be repeated")
+            receipts = await run_in_threadpool(_deposit, bank_of(request), uploads, source)
+    except HTTPException as error:
+        # How Starlette says that it cannot read a form.
+        raise Invalid(error.detail) from error
     kept = all(receipt.is_kept for receipt in receipts)
     return JSONResponse({"outcomes": [_receipt(one) for one in receipts]}, 200 if kept else 207)
 

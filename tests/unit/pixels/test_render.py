@@ -403,7 +403,7 @@ def test_a_window_that_makes_no_sense_is_refused(text: str) -> None:
         parse_window(text)
 
 
-@pytest.mark.parametrize("text", ["0", "101", "-1", "x", "", "1.5", "٣", "9" * 5000])
+@pytest.mark.parametrize("text", ["0", "101", "-1", "x", "", "1.5", "٣", "0100999", "9" * 5000, "0" * 5000 + "1"])
 def test_a_quality_is_from_1_to_100(text: str) -> None:
     assert parse_quality("1") == 1
     assert parse_quality("100") == 100
