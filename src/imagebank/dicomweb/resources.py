@@ -11,6 +11,7 @@ from imagebank.dicomweb.tables import DICOM, FRAME_TYPES, JSON, OCTETS, READ_STA
 
 _SEARCH_PARAMETERS: Final = ("fuzzymatching", "includefield", "limit", "offset", "{attribute}")
 _SHOWN: Final = (*PICTURES, *sorted({*DOCUMENT_TYPES.values(), *TEXT_TYPES, "video/mp4", "video/mpeg"}))
+_PARTS: Final = tuple(f'{RELATED}; type="{name}"' for name in PICTURES)
 _FILES: Final = (f'{RELATED}; type="{DICOM}"', f'{RELATED}; type="{OCTETS}"')
 _FRAMES: Final = tuple(f'{RELATED}; type="{name}"' for name in FRAME_TYPES)
 
@@ -60,14 +61,17 @@ def _delete(what: str) -> Method:
 
 def _retrieve(what: str) -> Method:
     files = (*_FILES, DICOM) if what == "instance" else _FILES
-    return Method(f"Retrieve the {what}", files, statuses=(200, 206, 304, 404))
+    by_ranges = (416,) if what == "instance" else ()
+    return Method(f"Retrieve the {what}", files, statuses=(200, 206, 304, 404, *by_ranges))
 
 
 def _below(path: str, what: str) -> tuple[Resource, ...]:
     thumbnail = Method(
         f"Retrieve a thumbnail of the {what}", PICTURES, ("accept", "viewport"), statuses=(200, 304, 404)
     )
-    shown = Method(f"Retrieve the {what} rendered", _SHOWN, rendered.PARAMETERS, statuses=(200, 206, 304, 404, 416))
+    shown = Method(
+        f"Retrieve the {what} rendered", (*_SHOWN, *_PARTS), rendered.PARAMETERS, statuses=(200, 206, 304, 404, 416)
+    )
     metadata = Method(f"Retrieve the metadata of the {what}", (JSON,), statuses=(200, 304, 404))
     kept = (Resource(f"{path}/metadata", {"GET": metadata}),) if "frames" not in path else ()
     return (

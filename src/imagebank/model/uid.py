@@ -9,7 +9,8 @@ from imagebank.errors import Invalid
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*", re.ASCII)
 MAX_LENGTH = 64
 """What PS3.5 9.1 allows."""
-_BORNE_LENGTH = 128
+BORNE_LENGTH = 128
+"""What is taken."""
 
 
 class Uid(str):
@@ -25,7 +26,7 @@ class Uid(str):
     def parse(cls, text: str) -> Self:
         """Check a UID from outside; padding (NUL or space) is dropped. Raises Invalid."""
         bare = text.rstrip("\0 ").lstrip(" ")
-        if len(bare) > _BORNE_LENGTH or not _UID.fullmatch(bare):
+        if len(bare) > BORNE_LENGTH or not _UID.fullmatch(bare):
             # The text itself is not repeated: it may be anything, also a name.
             raise Invalid("a UID has digits and dots only, and 64 characters")
         return cls(bare)
