@@ -204,6 +204,10 @@ class Transaction(Protocol):
         """
         ...
 
+    def renew_versions(self, at: datetime) -> None:
+        """Give every series a version that none had before `at`: a rebuild does not know what was told of the others."""
+        ...
+
     def complete(self) -> None:
         """Say that every object has its row: of a bank without objects, or after a rebuild."""
         ...

@@ -449,6 +449,17 @@ class IndexContract:
         assert index.metadata(series, ALL) == (second, None)
         assert index.series_of(Selection(study=Uid("1.1")), ALL) == [("1.1", series, second)]
 
+    def test_every_series_gets_a_version_that_was_never_told(self, index: SQLIndex) -> None:
+        enter(index, a_kept())
+        told, _ = index.metadata(Uid("1.1.1"), ALL)
+        renewed = []
+        for _ in range(2):
+            with index.begin() as tx:
+                tx.renew_versions(at(10_000_000))
+            renewed.append(index.metadata(Uid("1.1.1"), ALL)[0])
+
+        assert renewed[0] == renewed[1] > told
+
     def test_a_series_that_comes_again_has_another_version(self, index: SQLIndex) -> None:
         enter(index, a_kept())
         before, _ = index.metadata(Uid("1.1.1"), ALL)

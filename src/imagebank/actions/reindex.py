@@ -70,6 +70,7 @@ def reindex(bank: Bank, progress: Progress = in_silence) -> Rebuilt:
     again = _listen(bank)
     _enter_all(bank, again, [pair for pair in again.objects if place_of(pair[1]) not in known], rebuilt, progress)
     with bank.index.begin() as tx:
+        tx.renew_versions(bank.now())
         tx.complete()
     return rebuilt
 

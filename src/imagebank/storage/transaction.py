@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from imagebank.model.access import Device, Role, Scope, Session, Token
 from imagebank.model.attribute import Catalogue
@@ -186,6 +186,10 @@ class SQLTransaction:
     def clear(self) -> None:
         for table in (*tables.REBUILT, tables.completion):
             self._connection.execute(delete(table))
+
+    def renew_versions(self, at: datetime) -> None:
+        rows = tables.series
+        self._connection.execute(update(rows).where(rows.c.version < micros(at)).values(version=micros(at)))
 
     def complete(self) -> None:
         put(self._connection, tables.completion, ["id"], {"id": 1, "is_complete": 1})
