@@ -12,7 +12,7 @@ from pydicom.uid import generate_uid
 from bank import SOURCE, keep, open_test_bank
 from imagebank.actions import ingest, quarantine, reindex, scrub
 from imagebank.bank import Bank
-from imagebank.errors import Conflict
+from imagebank.errors import Conflict, Unavailable
 from imagebank.model.access import RIGHTS, Principal, Role, Scope
 from imagebank.model.event import Act
 from imagebank.model.imaging import Instance, Location, Outcome, Selection
@@ -107,3 +107,21 @@ def test_a_copy_that_came_without_a_file_header_is_laid_aside_once(bank: Bank) -
 
     assert receipt.outcome is Outcome.QUARANTINED
     assert [one.id for one in bank.index.quarantined(ALL)] == [aside.id]
+
+
+@pytest.mark.parametrize("part", ["records", "note", "stream"])
+def test_a_store_that_does_not_answer_is_no_loss(bank: Bank, monkeypatch: pytest.MonkeyPatch, part: str) -> None:
+    keep(bank, *(a_file() for _ in range(3)))
+
+    def is_away(*_: object) -> None:
+        raise Unavailable("the store does not answer")
+
+    with monkeypatch.context() as away:
+        away.setattr(type(bank.blobs), part, is_away)
+        with pytest.raises(Unavailable):
+            scrub.verify(bank)
+        with pytest.raises(Unavailable):
+            scrub.verify(later(bank), sweep=True)
+
+    assert scrub.verify(bank).is_clean
+    assert scrub.verify(bank).checked == 3
