@@ -11,7 +11,7 @@ from imagebank.dicom import dicomjson, frames, layout, read, render, transcode
 from imagebank.dicom.scan import EXPLICIT_LE, Buffer, Header
 from imagebank.errors import Invalid, NotFound, Unsupported
 from imagebank.model.access import Principal, Right, Scope
-from imagebank.model.imaging import DataSet, Instance, Selection
+from imagebank.model.imaging import DataSet, Instance, Pixels, Selection
 from imagebank.model.uid import Uid
 
 _INLINE_LIMIT = 1 << 10
@@ -110,12 +110,18 @@ def header(bank: Bank, instance: Instance) -> tuple[Buffer, Header]:
 
 def _opened(bank: Bank, instance: Instance) -> tuple[Buffer, Header | read.Converted]:
     pixels, location = instance.pixels, instance.location
-    # Attributes may follow the pixel data.
-    if pixels is None or not pixels.direct or location.size - pixels.offset - pixels.length > _DELIMITER:
+    if pixels is None or not pixels.direct or not _is_last(pixels, location.size):
         data = open_file.opened(bank, location)
         return data, read.open_header(data)
     leading = bank.blobs.read(location, 0, pixels.offset)
     return leading, read.open_header(leading, size=location.size)
+
+
+def _is_last(pixels: Pixels, size: int) -> bool:
+    """Whether nothing follows the pixel data in a file of `size` bytes: no attribute, and no padding."""
+    rest = size - pixels.offset - pixels.length
+    # Only encapsulated pixel data ends with a delimiter (PS3.5 A.4); an element can be as short.
+    return rest == 0 or (pixels.encapsulated and rest == _DELIMITER)
 
 
 def attributes(bank: Bank, instance: Instance) -> DataSet:
