@@ -76,7 +76,7 @@ def parts_of(response: httpx.Response) -> list[tuple[dict[str, str], bytes]]:
     """The parts of a multipart answer."""
     splitter = Splitter(boundary_of(media_type(response.headers["content-type"])))
     parts: list[tuple[dict[str, str], bytes]] = []
-    for event in splitter.feed(response.content):
+    for event in [*splitter.feed(response.content), *splitter.close()]:
         match event:
             case Begin(headers):
                 parts.append((dict(headers), b""))
@@ -84,7 +84,6 @@ def parts_of(response: httpx.Response) -> list[tuple[dict[str, str], bytes]]:
                 parts[-1] = (parts[-1][0], parts[-1][1] + content)
             case End():
                 pass
-    splitter.close()
     return parts
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from imagebank.dicomweb.spool import Spool, TooLarge
 from imagebank.errors import Invalid
-from imagebank.http.multipart import Begin, Data, MediaType, Splitter, boundary_of, media_type
+from imagebank.http.multipart import Begin, Data, Event, MediaType, Splitter, boundary_of, media_type
 
 MAX_PARTS: Final = 100_000
 
@@ -61,20 +61,26 @@ async def related(
     headers: Mapping[str, str] = {}
     spool = Spool(folder, limit)
     try:
-        async for chunk in chunks:
-            for event in splitter.feed(chunk):
-                if isinstance(event, Begin):
-                    number += 1
-                    _count(number)
-                    headers, spool = event.headers, Spool(folder, limit)
-                elif isinstance(event, Data):
-                    await spool.write(event.content)
-                else:
-                    await spool.finish()
-                    # From here on it belongs to whoever takes it.
-                    whole, spool = spool, Spool(folder, limit)
-                    yield Part(number, headers, whole)
-        splitter.close()
+        async for event in _events(chunks, splitter):
+            if isinstance(event, Begin):
+                number += 1
+                _count(number)
+                headers, spool = event.headers, Spool(folder, limit)
+            elif isinstance(event, Data):
+                await spool.write(event.content)
+            else:
+                await spool.finish()
+                # From here on it belongs to whoever takes it.
+                whole, spool = spool, Spool(folder, limit)
+                yield Part(number, headers, whole)
     except BaseException:
         spool.close()
         raise
+
+
+async def _events(chunks: AsyncIterator[bytes], splitter: Splitter) -> AsyncIterator[Event]:
+    async for chunk in chunks:
+        for event in splitter.feed(chunk):
+            yield event
+    for event in splitter.close():
+        yield event

@@ -14,6 +14,10 @@ _MAX_PREAMBLE_BYTES: Final = 64 << 10
 _MAX_BOUNDARY: Final = 200
 _MAX_PADDING: Final = 64
 _PARAMETER = re.compile(r';\s*([^\s=;,"]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;,"]*)')
+_NO_HEADER: Final = re.compile(rb"(\r?\n)")
+_BLANK_LINE: Final = re.compile(rb"\n(\r?\n)")
+_LINE_END: Final = re.compile(rb"\r?\n")
+_PADDED_LINE_END: Final = re.compile(rb"[ \t]*(\r?\n)")
 _BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,\-./:=? ]*[0-9A-Za-z'()+_,\-./:=?]")
 
 
@@ -85,18 +89,20 @@ Event = Begin | Data | End
 class Splitter:
     """Takes a multipart body apart, in whatever chunks it comes, with little memory.
 
-    A preamble, an epilogue and line ends without a carriage return are borne. The line end after the first boundary
-    decides for the whole body, so that binary content is never taken for a line end.
+    A preamble, an epilogue, and line ends without a carriage return are borne, also where a body mixes them. A carriage
+    return before a boundary is content only where neither the part's header nor the boundary's line has one.
     """
 
     def __init__(self, boundary: bytes) -> None:
         self._first = b"--" + boundary
-        self._delimiter = b""
+        self._delimiter = b"\n" + self._first
         self._newline = b""
         self._buffer = b""
         self._step: Callable[[], Iterator[Event]] = self._preamble
         self._seen = 0
+        self._has_begun = False
         self._is_over = False
+        self._is_whole = False
 
     def feed(self, chunk: bytes) -> Iterator[Event]:
         """The events that these bytes complete. Raises Invalid when they cannot belong to a multipart body."""
@@ -109,16 +115,18 @@ class Splitter:
             if step == self._step and length == len(self._buffer):
                 return
 
-    def close(self) -> None:
-        """Say that nothing more comes. Raises Invalid when the closing boundary is missing."""
+    def close(self) -> list[Event]:
+        """Say that nothing more comes: the last events. Raises Invalid when the closing boundary is missing."""
+        self._is_whole = True
+        events = list(self.feed(b""))
         if self._is_over:
-            return
-        if not self._delimiter:
+            return events
+        if not self._has_begun:
             raise Invalid("the boundary that the Content-Type names does not occur in the body")
         raise Invalid("the body ends in the middle of a part: the closing boundary is missing")
 
     def _preamble(self) -> Iterator[Event]:
-        found = 0 if self._buffer.startswith(self._first) and not self._seen else self._buffer.find(b"\n" + self._first)
+        found = 0 if self._buffer.startswith(self._first) and not self._seen else self._buffer.find(self._delimiter)
         start = found + len(self._first) + (self._buffer[found : found + 1] == b"\n")
         if found < 0:
             keep = len(self._first) + 1
@@ -129,10 +137,8 @@ class Splitter:
             if self._seen > _MAX_PREAMBLE_BYTES:
                 raise Invalid("the boundary that the Content-Type names does not occur in the body")
         elif (end := self._line_end(start)) is not None:
-            line = self._buffer[start:end]
-            self._newline = b"\r\n" if line.endswith(b"\r\n") else b"\n"
-            self._delimiter = self._newline + self._first
-            self._is_over = line.lstrip().startswith(b"--")
+            self._has_begun = True
+            self._is_over = self._buffer[start:end].lstrip().startswith(b"--")
             self._advance(end, self._headers)
         yield from ()
 
@@ -150,79 +156,92 @@ class Splitter:
         return end + 1
 
     def _headers(self) -> Iterator[Event]:
-        if self._buffer.startswith(self._newline):
-            end, size = 0, len(self._newline)
-        else:
-            blank = self._newline * 2
-            end, size = self._buffer.find(blank), len(blank)
-        if end < 0:
-            if len(self._buffer) > _MAX_HEADER_BYTES:
-                raise Invalid("the header of a part is longer than 16 KiB")
-            return
-        if end > _MAX_HEADER_BYTES:
+        blank = _NO_HEADER.match(self._buffer) or _BLANK_LINE.search(self._buffer)
+        if (blank.start() if blank else len(self._buffer)) > _MAX_HEADER_BYTES:
             raise Invalid("the header of a part is longer than 16 KiB")
-        headers = _headers(self._buffer[:end])
+        if blank is None:
+            return
+        headers = _headers(self._buffer[: blank.start()])
+        self._newline = blank[1]
         # The blank line's own end stays: it may already belong to the next boundary (an empty part).
-        self._advance(end + size - len(self._newline), self._body_start)
+        self._advance(blank.start(1), self._body_start)
         yield Begin(headers)
 
     def _body_start(self) -> Iterator[Event]:
-        if len(self._buffer) < len(self._delimiter) and self._delimiter.startswith(self._buffer):
+        delimiter = self._newline + self._first
+        if len(self._buffer) < len(delimiter) and delimiter.startswith(self._buffer):
             return
-        if not self._buffer.startswith(self._delimiter):
-            self._advance(len(self._newline), self._body)
-        elif (end := self._boundary_end(len(self._delimiter))) is None:
+        boundary = self._boundary(len(delimiter)) if self._buffer.startswith(delimiter) else _NONE
+        if boundary is None:
             return
-        elif end:
-            yield End()
-            self._advance(end, self._headers)
+        if boundary.end:
+            yield from self._ended(boundary)
         else:
             self._advance(len(self._newline), self._body)
 
     def _body(self) -> Iterator[Event]:
         start = 0
         while (found := self._buffer.find(self._delimiter, start)) >= 0:
-            end = self._boundary_end(found + len(self._delimiter))
-            if end is None:
+            boundary = self._boundary(found + len(self._delimiter))
+            has_return = self._buffer[found - 1 : found] == b"\r" if found else False
+            is_open = has_return and boundary is not None and boundary.newline is None and self._newline == b"\n"
+            if boundary is None or (is_open and not self._is_whole):
                 break
-            if end:
-                if found:
-                    yield Data(self._buffer[:found])
-                yield End()
-                self._advance(end, self._headers)
+            if boundary.end:
+                content = found - (has_return and b"\r\n" in (boundary.newline, self._newline))
+                if content:
+                    yield Data(self._buffer[:content])
+                yield from self._ended(boundary)
                 return
             # What follows makes it no boundary, so it is content.
             start = found + 1
         ready = found if found >= 0 else self._safe_length()
+        ready -= self._buffer[ready - 1 : ready] == b"\r" if ready else 0
         if ready > 0:
-            content = self._buffer[:ready]
-            self._buffer = self._buffer[ready:]
-            yield Data(content)
+            content_bytes, self._buffer = self._buffer[:ready], self._buffer[ready:]
+            yield Data(content_bytes)
 
     def _safe_length(self) -> int:
         """How many bytes cannot be the beginning of a boundary."""
         at = max(0, len(self._buffer) - len(self._delimiter) + 1)
-        while (at := self._buffer.find(self._newline[:1], at)) >= 0:
+        while (at := self._buffer.find(b"\n", at)) >= 0:
             if self._delimiter.startswith(self._buffer[at:]):
                 return at
             at += 1
         return len(self._buffer)
 
-    def _boundary_end(self, start: int) -> int | None:
-        """Where content goes on after a boundary; 0 when it is none after all, None when more bytes are needed."""
+    def _boundary(self, start: int) -> "_Boundary | None":
+        """What a boundary's line comes to; an end of 0 when it is none after all, None when more bytes are needed."""
         rest = self._buffer[start : start + _MAX_PADDING + 2]
         if rest.startswith(b"--"):
-            self._is_over = True
-            return start + 2
-        bare = rest.lstrip(b" \t")
-        if bare.startswith(self._newline):
-            return start + len(rest) - len(bare) + len(self._newline)
-        may_come = bare in (b"", self._newline[: len(bare)]) or rest == b"-"
-        return None if may_come and len(rest) <= _MAX_PADDING else 0
+            newline = _LINE_END.match(rest, 2)
+            return _Boundary(start + 2, newline[0] if newline else None if len(rest) < 4 else b"", is_last=True)
+        newline = _PADDED_LINE_END.match(rest)
+        if newline:
+            return _Boundary(start + newline.end(), newline[1])
+        may_come = rest.lstrip(b" \t") in (b"", b"\r") or rest == b"-"
+        return None if may_come and len(rest) <= _MAX_PADDING else _NONE
+
+    def _ended(self, boundary: "_Boundary") -> Iterator[Event]:
+        self._is_over = boundary.is_last
+        self._advance(boundary.end, self._headers)
+        yield End()
 
     def _advance(self, end: int, step: Callable[[], Iterator[Event]]) -> None:
         self._buffer = self._buffer[end:]
         self._step = step
+
+
+@dataclass(frozen=True, slots=True)
+class _Boundary:
+    """Where content goes on after a boundary, and what its line ends with; None while that is not here yet."""
+
+    end: int
+    newline: bytes | None = b""
+    is_last: bool = False
+
+
+_NONE: Final = _Boundary(0)
 
 
 def _headers(block: bytes) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imagebank.errors import Invalid
@@ -41,7 +41,9 @@ def parts_of(body: bytes, boundary: bytes, cuts: list[int] | None = None) -> Par
                 case End():
                     parts.append((headers, content))
                     whole = True
-    splitter.close()
+    for event in splitter.close():
+        content += event.content if isinstance(event, Data) else b""
+        parts += [(headers, content)] if isinstance(event, End) else []
     return parts
 
 
@@ -64,12 +66,12 @@ nasty = st.lists(
 
 
 def is_plain(content: bytes, newline: bytes) -> bool:
-    """Whether no line of the content is a boundary line by itself."""
+    """Whether no line of the content is a boundary line by itself, whichever way its line ends are written."""
     text = newline + content + newline
     at = -1
-    while (at := text.find(newline + b"--B", at + 1)) >= 0:
-        rest = text[at + len(newline) + 3 :].lstrip(b" \t")
-        if rest.startswith((b"--", newline)) or not rest:
+    while (at := text.find(b"\n--B", at + 1)) >= 0:
+        rest = text[at + 4 :].lstrip(b" \t")
+        if rest.startswith((b"--", b"\r\n", b"\n")) or not rest:
             return False
     return True
 
@@ -107,6 +109,39 @@ def test_noise_is_refused_and_never_breaks_the_splitter(noise: bytes, cuts: list
         return
 
     assert len(parts) <= noise.count(b"--B") + 1
+
+
+@pytest.mark.parametrize(
+    ("head", "between", "last"),
+    [
+        ("\r\n", "\n", "\n"),
+        ("\r\n", "\n", "\r\n"),
+        ("\n", "\r\n", "\r\n"),
+        ("\n", "\r\n", "\n"),
+        ("\n", "\n", "\r\n"),
+        ("\r\n", "\r\n", "\n"),
+    ],
+)
+@pytest.mark.parametrize("tail", ["", "\n", "\r\n"])
+@settings(max_examples=20)
+@given(cuts=st.lists(st.integers(0, 200), max_size=20))
+def test_no_part_is_lost_or_gets_a_byte_where_line_ends_are_mixed(
+    head: str, between: str, last: str, tail: str, cuts: list[int]
+) -> None:
+    tail = last if tail else tail
+    text = f"--B{head}A: b{head}{head}one{between}--B{between}A: c{between}{between}two{last}--B--{tail}"
+
+    parts = parts_of(text.encode(), b"B", cuts)
+
+    returns = b"\r" if (between, last, tail) == ("\n", "\r\n", "") else b""
+    assert parts == [({"a": "b"}, b"one"), ({"a": "c"}, b"two" + returns)]
+
+
+@given(st.lists(st.integers(0, 200), max_size=20))
+def test_a_carriage_return_at_the_end_of_content_stays_where_lines_have_none(cuts: list[int]) -> None:
+    body = b"--B\nA: b\n\none\r\n--B\n\ntwo\r\n--B--"
+
+    assert [content for _, content in parts_of(body, b"B", cuts)] == [b"one\r", b"two\r"]
 
 
 def test_a_preamble_and_an_epilogue_are_borne() -> None:
