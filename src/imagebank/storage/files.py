@@ -1,8 +1,5 @@
 """Records in append-only segment files on local storage."""
 
-import errno
-import fcntl
-import logging
 import os
 import threading
 import time
@@ -18,41 +15,9 @@ from imagebank.model.imaging import Location
 from imagebank.ports import Keys, Record
 from imagebank.storage import record, tombstone, walk
 from imagebank.storage.record import BLOCK, Buffer, Contents, Fetch, Kind, Opened, Prefix
+from imagebank.storage.segment_file import Segment, pread, pwrite, refusal
 
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _OPEN_DESCRIPTORS = 128
-_log = logging.getLogger(__name__)
-
-
-def _refusal(error: OSError) -> BankError:
-    if error.errno in _FULL:
-        return OutOfSpace("the disk is full; what was acknowledged is safe; free some space and send again")
-    return Unavailable(f"the object folder does not work ({error.strerror}); what was acknowledged is safe")
-
-
-def _sync_folder(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
-def _pread(fd: int, offset: int, length: int) -> bytes:
-    try:
-        return os.pread(fd, length, offset)
-    except OSError as error:
-        raise _refusal(error) from error
-
-
-def _pwrite(fd: int, piece: Buffer, offset: int) -> None:
-    view = memoryview(piece)
-    try:
-        while view:
-            written = os.pwrite(fd, view, offset)
-            view, offset = view[written:], offset + written
-    except OSError as error:
-        raise _refusal(error) from error
 
 
 class _Descriptor:
@@ -66,99 +31,6 @@ class _Descriptor:
     def __del__(self) -> None:
         with suppress(AttributeError):  # the file could not be opened
             os.close(self.fd)
-
-
-class _Segment:
-    """A segment file that this process alone appends to: it holds the lock until the segment is closed.
-
-    Continues after whatever is there, so that a torn tail stays behind as a hole. `pending` holds the offsets of
-    records that are reserved and not yet durable. Callers take care that one thread at a time reserves or abandons.
-    """
-
-    def __init__(self, path: Path, fd: int) -> None:
-        self.path, self.fd, self.id = path, fd, path.stem
-        self.pending: set[int] = set()
-        self.is_full = self.is_poisoned = self._is_closed = False
-        self._syncing = threading.Lock()
-        size = os.fstat(fd).st_size
-        # What a dead process left unsealed may have lost pages in a power failure: no later seal may vouch for it.
-        self._may_seal = size <= BLOCK or record.is_sealed(self.id, size, partial(_pread, fd))
-        self.end = self._began_at = max(BLOCK, -(-size // BLOCK) * BLOCK)
-        if size < BLOCK:
-            _pwrite(fd, record.segment_header(self.id), 0)
-        os.fsync(fd)
-        for folder in list(path.parents)[:3]:  # each may hold a new name: xx, the objects' folder, and what holds that
-            _sync_folder(folder)
-
-    @classmethod
-    def take(cls, path: Path) -> "_Segment | None":
-        """The segment at a path, made when it is not there; None when somebody else holds it."""
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return cls(path, fd)
-        except BlockingIOError:
-            os.close(fd)
-            return None
-        except BaseException:
-            os.close(fd)
-            raise
-
-    def reserve(self, length: int) -> int:
-        offset, self.end = self.end, self.end + length
-        self.pending.add(offset)
-        return offset
-
-    def abandon(self, offset: int, length: int) -> None:
-        """Give up a reservation whose writing failed. It is a hole when others have reserved behind it already."""
-        self.pending.discard(offset)
-        if self.end == offset + length:
-            with suppress(OSError):
-                os.ftruncate(self.fd, offset)
-                self.end = offset
-
-    def write(self, piece: Buffer, offset: int) -> None:
-        try:
-            _pwrite(self.fd, piece, offset)
-        except Unavailable:
-            self.is_poisoned = True
-            raise
-
-    def sync(self) -> None:
-        """Make everything that is written durable.
-
-        After a failure never again: the kernel may have dropped the pages, and reports it only once. What is in a file
-        that has no name any more is gone when we end, however well it was written.
-        """
-        with self._syncing:
-            if self.is_poisoned:
-                raise Unavailable("the disk failed to keep what was written; send it again")
-            if self._is_closed:  # only when all of it was durable
-                return
-            try:
-                os.fdatasync(self.fd)
-                self.is_poisoned = os.fstat(self.fd).st_nlink == 0
-            except OSError as error:
-                self.is_poisoned = True
-                raise _refusal(error) from error
-            if self.is_poisoned:
-                _log.error("segment %s was deleted while it was in use; restore it, then run imagebank verify", self.id)
-                raise Unavailable(
-                    "the file that it went to was deleted meanwhile; nothing of this was kept, send again"
-                )
-
-    def close(self) -> None:
-        """Let go of it, sealed if it may be. Without a seal a walk checks more; nothing is lost."""
-        try:
-            if self._may_seal and self.end > self._began_at:
-                self.sync()
-                _pwrite(self.fd, record.seal_of(self.id, self.end), self.end)
-        except BankError:
-            self.is_poisoned = True
-        finally:
-            with self._syncing:
-                self._is_closed = True
-                os.close(self.fd)
 
 
 def segments_below(folder: Path) -> list[Path]:
@@ -187,15 +59,15 @@ class FileBlobs:
         self._folder, self._keys = folder, keys
         self._min_free_bytes, self._segment_bytes, self._alone_bytes = min_free_bytes, segment_bytes, alone_bytes
         self._lock = threading.Lock()
-        self._current: dict[Contents, _Segment] = {}
-        self._held: dict[str, _Segment] = {}
+        self._current: dict[Contents, Segment] = {}
+        self._held: dict[str, Segment] = {}
         self._is_closed = False
         self._buffers = threading.local()
         self._descriptor = lru_cache(maxsize=_OPEN_DESCRIPTORS)(self._open)
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
-            raise _refusal(error) from error
+            raise refusal(error) from error
 
     def write(self, content: IO[bytes], size: int, note: bytes) -> Location:
         length = record.length_of(size, len(note))
@@ -238,7 +110,7 @@ class FileBlobs:
     def note(self, location: Location) -> bytes:
         descriptor = self._descriptor(location.segment)
         opened = self._opened(descriptor, location)
-        tail = _pread(descriptor.fd, location.offset + opened.prefix.tail_at, opened.prefix.tail_size)
+        tail = pread(descriptor.fd, location.offset + opened.prefix.tail_at, opened.prefix.tail_size)
         return record.open_note(opened, tail)
 
     def destroy(self, locations: Sequence[Location]) -> None:
@@ -283,7 +155,7 @@ class FileBlobs:
         try:
             disk = os.statvfs(self._folder)
         except OSError as error:
-            raise _refusal(error) from error
+            raise refusal(error) from error
         return disk.f_bavail * disk.f_frsize
 
     def _append(self, contents: Contents, kind: Kind, content: IO[bytes], size: int, note: bytes) -> Location:
@@ -291,7 +163,7 @@ class FileBlobs:
         try:
             segment, offset = self._reserve(contents, length)
         except OSError as error:
-            raise _refusal(error) from error
+            raise refusal(error) from error
         try:
             opened, head = record.place(record.draft(kind, size, len(note), self._keys), segment.id, offset)
             at = offset
@@ -307,7 +179,7 @@ class FileBlobs:
             raise
         return opened.prefix.location
 
-    def _reserve(self, contents: Contents, length: int) -> tuple[_Segment, int]:
+    def _reserve(self, contents: Contents, length: int) -> tuple[Segment, int]:
         if self._is_closed:
             raise Unavailable("the bank is shutting down; send it again")
         if contents is Contents.ALONE:
@@ -325,12 +197,12 @@ class FileBlobs:
                 self._held[current.id] = current
             return current, current.reserve(length)
 
-    def _take(self, contents: Contents) -> _Segment:
+    def _take(self, contents: Contents) -> Segment:
         """A segment to append to: an unfinished one that nobody holds, or a new one."""
         room = self._segment_bytes - self._alone_bytes
         for path in [] if contents is Contents.ALONE else sorted(segments_below(self._folder)):
             if record.contents_of(path.stem) is contents and path.stat().st_size <= room:
-                segment = _Segment.take(path)
+                segment = Segment.take(path)
                 if segment is not None and segment.end <= room:
                     return segment
                 if segment is not None:  # its last holder went on meanwhile
@@ -339,15 +211,15 @@ class FileBlobs:
             # The clock gives an order among ids, not a time that anybody is told.
             path = self._path(record.segment_id(contents, time.time_ns()))
             path.parent.mkdir(mode=0o700, exist_ok=True)
-            if segment := _Segment.take(path):
+            if segment := Segment.take(path):
                 return segment
 
-    def _set_aside(self, segment: _Segment) -> None:
+    def _set_aside(self, segment: Segment) -> None:
         """Write no more to a poisoned segment. It stays held, so that nobody continues it or takes it for durable."""
         with self._lock:
             self._current = {kind: each for kind, each in self._current.items() if each is not segment}
 
-    def _close_finished(self, segments: Sequence[_Segment]) -> None:
+    def _close_finished(self, segments: Sequence[Segment]) -> None:
         with self._lock:
             finished = [each for each in segments if each.is_full and not each.pending and not each.is_poisoned]
             finished = [each for each in finished if self._held.pop(each.id, None)]
@@ -362,21 +234,21 @@ class FileBlobs:
             if record.contents_of(name) in contents:
                 with suppress(NotFound):  # a large record that was given up meanwhile
                     descriptor = self._descriptor(name)
-                    yield name, os.fstat(descriptor.fd).st_size, partial(_pread, descriptor.fd)
+                    yield name, os.fstat(descriptor.fd).st_size, partial(pread, descriptor.fd)
 
     def _erase(self, path: Path, offsets: Sequence[int]) -> None:
         try:
             fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
             try:
                 for offset in offsets:
-                    _pwrite(fd, record.NO_KEY, offset + record.KEY_AT)
+                    pwrite(fd, record.NO_KEY, offset + record.KEY_AT)
                 if record.contents_of(path.stem) is Contents.ALONE:
                     os.ftruncate(fd, 2 * BLOCK)
                 os.fdatasync(fd)
             finally:
                 os.close(fd)
         except OSError as error:
-            raise _refusal(error) from error
+            raise refusal(error) from error
 
     def _path(self, segment: str) -> Path:
         return self._folder / segment[-2:] / f"{segment}.seg"
@@ -389,10 +261,10 @@ class FileBlobs:
         except FileNotFoundError as error:
             raise NotFound(f"the segment {segment} is not here") from error
         except OSError as error:
-            raise _refusal(error) from error
+            raise refusal(error) from error
 
     def _prefix(self, descriptor: _Descriptor, location: Location) -> Prefix:
-        return record.prefix_at(location, _pread(descriptor.fd, location.offset, record.PREFIX))
+        return record.prefix_at(location, pread(descriptor.fd, location.offset, record.PREFIX))
 
     def _opened(self, descriptor: _Descriptor, location: Location) -> Opened:
         return record.open_prefix(self._prefix(descriptor, location), self._keys)
@@ -403,7 +275,7 @@ class FileBlobs:
         try:
             return buffer[: os.preadv(fd, [buffer], offset)]
         except OSError as error:
-            raise _refusal(error) from error
+            raise refusal(error) from error
 
     def _buffer(self, use: str, size: int) -> memoryview:
         buffer: memoryview | None = getattr(self._buffers, use, None)

@@ -1,0 +1,144 @@
+"""One segment file that a process appends to, and what the operating system's refusals mean."""
+
+import errno
+import fcntl
+import logging
+import os
+import threading
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+from imagebank.errors import BankError, OutOfSpace, Unavailable
+from imagebank.storage import record
+from imagebank.storage.record import BLOCK, Buffer
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_log = logging.getLogger(__name__)
+
+
+def refusal(error: OSError) -> BankError:
+    """What an error of the operating system means to whoever deposits or reads."""
+    if error.errno in _FULL:
+        return OutOfSpace("the disk is full; what was acknowledged is safe; free some space and send again")
+    return Unavailable(f"the object folder does not work ({error.strerror}); what was acknowledged is safe")
+
+
+def _sync_folder(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def pread(fd: int, offset: int, length: int) -> bytes:
+    """Bytes from a place, fewer at the end of the file. Raises Unavailable."""
+    try:
+        return os.pread(fd, length, offset)
+    except OSError as error:
+        raise refusal(error) from error
+
+
+def pwrite(fd: int, piece: Buffer, offset: int) -> None:
+    """Write all of a piece at a place. Raises OutOfSpace, Unavailable."""
+    view = memoryview(piece)
+    try:
+        while view:
+            written = os.pwrite(fd, view, offset)
+            view, offset = view[written:], offset + written
+    except OSError as error:
+        raise refusal(error) from error
+
+
+class Segment:
+    """A segment file that this process alone appends to: it holds the lock until the segment is closed.
+
+    Continues after whatever is there, so that a torn tail stays behind as a hole. `pending` holds the offsets of
+    records that are reserved and not yet durable. Callers take care that one thread at a time reserves or abandons.
+    """
+
+    def __init__(self, path: Path, fd: int) -> None:
+        self.path, self.fd, self.id = path, fd, path.stem
+        self.pending: set[int] = set()
+        self.is_full = self.is_poisoned = self._is_closed = False
+        self._syncing = threading.Lock()
+        size = os.fstat(fd).st_size
+        # What a dead process left unsealed may have lost pages in a power failure: no later seal may vouch for it.
+        self._may_seal = size <= BLOCK or record.is_sealed(self.id, size, partial(pread, fd))
+        self.end = self._began_at = max(BLOCK, -(-size // BLOCK) * BLOCK)
+        if size < BLOCK:
+            pwrite(fd, record.segment_header(self.id), 0)
+        os.fsync(fd)
+        for folder in list(path.parents)[:3]:  # each may hold a new name: xx, the objects' folder, and what holds that
+            _sync_folder(folder)
+
+    @classmethod
+    def take(cls, path: Path) -> "Segment | None":
+        """The segment at a path, made when it is not there; None when somebody else holds it."""
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return cls(path, fd)
+        except BlockingIOError:
+            os.close(fd)
+            return None
+        except BaseException:
+            os.close(fd)
+            raise
+
+    def reserve(self, length: int) -> int:
+        offset, self.end = self.end, self.end + length
+        self.pending.add(offset)
+        return offset
+
+    def abandon(self, offset: int, length: int) -> None:
+        """Give up a reservation whose writing failed. It is a hole when others have reserved behind it already."""
+        self.pending.discard(offset)
+        if self.end == offset + length:
+            with suppress(OSError):
+                os.ftruncate(self.fd, offset)
+                self.end = offset
+
+    def write(self, piece: Buffer, offset: int) -> None:
+        try:
+            pwrite(self.fd, piece, offset)
+        except Unavailable:
+            self.is_poisoned = True
+            raise
+
+    def sync(self) -> None:
+        """Make everything that is written durable.
+
+        After a failure never again: the kernel may have dropped the pages, and reports it only once. What is in a file
+        that has no name any more is gone when we end, however well it was written.
+        """
+        with self._syncing:
+            if self.is_poisoned:
+                raise Unavailable("the disk failed to keep what was written; send it again")
+            if self._is_closed:  # only when all of it was durable
+                return
+            try:
+                os.fdatasync(self.fd)
+                self.is_poisoned = os.fstat(self.fd).st_nlink == 0
+            except OSError as error:
+                self.is_poisoned = True
+                raise refusal(error) from error
+            if self.is_poisoned:
+                _log.error("segment %s was deleted while it was in use; restore it, then run imagebank verify", self.id)
+                raise Unavailable(
+                    "the file that it went to was deleted meanwhile; nothing of this was kept, send again"
+                )
+
+    def close(self) -> None:
+        """Let go of it, sealed if it may be. Without a seal a walk checks more; nothing is lost."""
+        try:
+            if self._may_seal and self.end > self._began_at:
+                self.sync()
+                pwrite(self.fd, record.seal_of(self.id, self.end), self.end)
+        except BankError:
+            self.is_poisoned = True
+        finally:
+            with self._syncing:
+                self._is_closed = True
+                os.close(self.fd)
