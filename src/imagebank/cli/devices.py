@@ -1,0 +1,81 @@
+"""`imagebank device`: the DIMSE peers that the bank knows."""
+
+from cyclopts import App
+
+from imagebank import app as composition
+from imagebank.actions import devices
+from imagebank.cli.console import ALL_WELL, HERE, WRONG_USAGE, Common, bank_of, err, out, say
+from imagebank.model.access import Device, Right
+
+app = App(name="device", help="DIMSE devices: add, list, remove, echo.")
+
+
+@app.command
+def add(
+    common: Common = HERE,
+    *,
+    aet: str,
+    host: str,
+    port: int,
+    tls: bool = False,
+    rights: str = "store,find,move,get",
+    organization: str = "",
+) -> int:
+    """Register a DIMSE device, also as a C-MOVE destination; in force at its next association.
+
+    Example: imagebank device add --aet CT1 --host 10.1.2.3 --port 104 --rights store
+
+    Parameters
+    ----------
+    aet: Its application entity title.
+    host: Its address or name; calls from elsewhere are refused.
+    port: Where it listens.
+    tls: Whether it listens with TLS.
+    rights: Any of store, find, move, get, with commas.
+    organization: Assigning authority of its patient identifiers; whose studies it sees.
+    """
+    try:
+        granted = frozenset(Right(part.strip()) for part in rights.split(",") if part.strip())
+    except ValueError:
+        err.print("rights are any of store, find, move, get, with commas between them")
+        return WRONG_USAGE
+    with bank_of(common) as bank:
+        devices.add(bank, Device(aet, host, port, tls, granted, organization or bank.settings.organization))
+    return ALL_WELL
+
+
+@app.command(name="list")
+def listed(common: Common = HERE) -> int:
+    """Registered devices."""
+    with bank_of(common) as bank:
+        found = bank.index.devices()
+    rows = [
+        {
+            "aet": one.aet,
+            "host": one.host,
+            "port": one.port,
+            "tls": one.tls,
+            "rights": ",".join(sorted(one.rights)),
+            "organization": one.organization,
+        }
+        for one in found
+    ]
+    say(common, rows, ("aet", "host", "port", "tls", "rights", "organization"))
+    return ALL_WELL
+
+
+@app.command(name="remove")
+def take_off(aet: str, *, common: Common = HERE) -> int:
+    """Take a device off the register."""
+    with bank_of(common) as bank:
+        devices.remove(bank, aet)
+    return ALL_WELL
+
+
+@app.command
+def echo(aet: str, *, common: Common = HERE) -> int:
+    """Call a registered device by C-ECHO."""
+    with bank_of(common) as bank:
+        composition.echo(bank, devices.destination(bank, aet))
+    out.print(f"{aet} answers")
+    return ALL_WELL

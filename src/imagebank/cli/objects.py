@@ -1,0 +1,80 @@
+"""`imagebank import`, `verify` and `reindex`: objects, and whether they are whole."""
+
+import sys
+from pathlib import Path
+
+import orjson
+
+from imagebank import importing
+from imagebank.actions import reindex as reindexing
+from imagebank.actions import scrub
+from imagebank.cli.console import ALL_WELL, HERE, NOT_WELL, WRONG_USAGE, Common, bank_of, err, out, progress_bar, say
+
+
+def import_(
+    *paths: Path, common: Common = HERE, organization: str | None = None, again: bool = False, watch: bool = False
+) -> int:
+    """Bring in files, folders and ZIP archives; whatever is in already is not read again.
+
+    Example: imagebank import --data /srv/imagebank /media/cdrom ~/archive.zip
+
+    Parameters
+    ----------
+    paths: Files, folders, ZIP archives.
+    organization: Assigning authority of patient identifiers that name none; the bank's own without it.
+    again: Read everything, also what an earlier import has settled.
+    watch: Stay, and bring in what comes later.
+    """
+    if not paths:
+        err.print("name at least one file or folder; see `imagebank import --help`")
+        return WRONG_USAGE
+    with bank_of(common) as bank:
+        wish = importing.Wish(paths, organization or bank.settings.organization, again=again, watch=watch)
+        tally = importing.run(bank, wish, err)
+    importing.report(tally, out, as_json=common.json)
+    return ALL_WELL if tally.is_complete and not tally.refused else NOT_WELL
+
+
+def verify(common: Common = HERE, *, sweep: bool = False) -> int:
+    """Read every object, compare its digest with what arrived, and look for losses.
+
+    Parameters
+    ----------
+    sweep: Delete records that nothing refers to, such as an interrupted deposit leaves.
+    """
+    with bank_of(common) as bank, progress_bar("reading") as progress:
+        findings = scrub.verify(bank, sweep=sweep, progress=progress)
+    rows = [
+        {"finding": kind, "object": text}
+        for kind, texts in (("lost", findings.lost), ("damaged", findings.damaged), ("orphan", findings.orphans))
+        for text in texts
+    ]
+    if not findings.is_indexed:
+        err.print("the index is not complete: it was lost, or is being rebuilt; `imagebank reindex` rebuilds it")
+    if common.json:
+        answer = {
+            "checked": findings.checked,
+            "bytes": findings.bytes,
+            "is_indexed": findings.is_indexed,
+            "is_clean": findings.is_clean,
+            "findings": rows,
+        }
+        sys.stdout.write(orjson.dumps(answer, option=orjson.OPT_INDENT_2).decode() + "\n")
+    else:
+        if rows:
+            say(common, rows, ("finding", "object"))
+        out.print(
+            f"{findings.checked} objects ({findings.bytes:,} bytes) read; "
+            f"{len(findings.lost)} lost, {len(findings.damaged)} damaged, {len(findings.orphans)} orphans"
+        )
+    return ALL_WELL if findings.is_clean else NOT_WELL
+
+
+def reindex(common: Common = HERE) -> int:
+    """Rebuild the index from the objects alone. Stop the server first."""
+    with bank_of(common) as bank, progress_bar("entering") as progress:
+        rebuilt = reindexing.reindex(bank, progress)
+    say(common, [{"objects": rebuilt.objects}], ("objects",))
+    for text in rebuilt.unreadable:
+        err.print(f"cannot be read: {text}", markup=False)
+    return ALL_WELL if not rebuilt.unreadable else NOT_WELL

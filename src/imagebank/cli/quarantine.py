@@ -1,0 +1,51 @@
+"""`imagebank quarantine`: what was laid aside."""
+
+from pathlib import Path
+
+from cyclopts import App
+
+from imagebank.actions import quarantine
+from imagebank.cli.console import ALL_WELL, HERE, NOT_WELL, Common, bank_of, operator, out, say
+
+app = App(name="quarantine", help="Objects laid aside: list, get, submit, delete.")
+
+
+@app.command(name="list")
+def listed(common: Common = HERE) -> int:
+    """What lies in quarantine, with the reasons."""
+    with bank_of(common) as bank:
+        found = quarantine.listed(bank, operator(bank))
+    rows = [
+        {"number": one.id, "received_at": one.received_at, "from": one.source.principal, "file": one.name,
+         "bytes": one.location.size, "reason": one.reason}
+        for one in found
+    ]  # fmt: skip
+    say(common, rows, ("number", "received_at", "from", "file", "bytes", "reason"))
+    return ALL_WELL
+
+
+@app.command
+def get(number: int, to: Path, *, common: Common = HERE) -> int:
+    """Write an object from quarantine to a file, as it came."""
+    with bank_of(common) as bank:
+        pieces = quarantine.content(bank, number, operator(bank))
+        with to.open("xb") as stream:
+            stream.writelines(pieces)
+    return ALL_WELL
+
+
+@app.command
+def submit(number: int, *, common: Common = HERE) -> int:
+    """Send an object in again; it leaves quarantine when it is kept."""
+    with bank_of(common) as bank:
+        receipt = quarantine.submit_again(bank, number, operator(bank))
+    out.print(f"{receipt.outcome}{f': {receipt.error}' if receipt.error else ''}")
+    return ALL_WELL if receipt.is_kept else NOT_WELL
+
+
+@app.command
+def delete(number: int, *, common: Common = HERE) -> int:
+    """Delete an object from quarantine for good."""
+    with bank_of(common) as bank:
+        quarantine.let_go(bank, number, operator(bank))
+    return ALL_WELL

@@ -1,0 +1,63 @@
+"""`imagebank serve` and `imagebank demo`."""
+
+from pathlib import Path
+from typing import Literal
+
+from imagebank import demo as demonstration
+from imagebank import serve as serving
+from imagebank.cli.console import ALL_WELL, HERE, Common
+from imagebank.settings import load
+
+
+def serve(
+    common: Common = HERE,
+    *,
+    role: Literal["web", "dimse", "worker"] | None = None,
+    http: str | None = None,
+    dimse: str | None = None,
+    ae_title: str | None = None,
+    dimse_tls: str | None = None,
+    tls_cert: Path | None = None,
+    tls_key: Path | None = None,
+    tls_ca: Path | None = None,
+) -> int:
+    """Run the bank until SIGTERM; ready when /readyz answers 200.
+
+    Example: imagebank serve --data /srv/imagebank --http 127.0.0.1:8080 --dimse 127.0.0.1:11112
+
+    Parameters
+    ----------
+    role: Run one part of the server only; all without it.
+    http: HOST:PORT of the web server.
+    dimse: HOST:PORT of the DIMSE server.
+    ae_title: Our application entity title.
+    dimse_tls: HOST:PORT of a TLS listener for DIMSE.
+    tls_cert: Its certificate chain, PEM.
+    tls_key: Its private key, PEM.
+    tls_ca: Authorities of client certificates, PEM; with it a client certificate is required.
+    """
+    settings = common.settings(
+        http=http,
+        dimse=dimse,
+        ae_title=ae_title,
+        dimse_tls=dimse_tls,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
+        tls_ca=tls_ca,
+    )
+    if role is not None:
+        serving.run(settings, role)
+        return ALL_WELL
+    return serving.supervise(settings)
+
+
+def demo(common: Common = HERE, *, http: str | None = None, dimse: str | None = None) -> int:
+    """Run a bank with sample people and studies, and say where to look.
+
+    Parameters
+    ----------
+    http: HOST:PORT of the web server.
+    dimse: HOST:PORT of the DIMSE server.
+    """
+    data = common.data or Path("demo-data")
+    return demonstration.run(load(common.config, data=data, http=http, dimse=dimse))

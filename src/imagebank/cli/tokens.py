@@ -1,0 +1,65 @@
+"""`imagebank token` and `imagebank sign-in-link`: how somebody gets in."""
+
+import sys
+
+from cyclopts import App
+
+from imagebank.actions import access
+from imagebank.cli.console import ALL_WELL, HERE, Common, bank_of, say
+from imagebank.model.access import Role
+
+app = App(name="token", help="Bearer tokens: create, list, revoke.")
+
+
+def sign_in_link(
+    common: Common = HERE, *, role: Role = Role.ADMIN, name: str = "operator", organization: str = ""
+) -> int:
+    """Print a link that signs a browser in, once.
+
+    Parameters
+    ----------
+    role: What the browser may do.
+    name: Under which name it stands in the ledger.
+    organization: Whose studies it sees.
+    """
+    with bank_of(common) as bank:
+        code = access.sign_in_link(bank, role, name, organization)
+        web = bank.settings.public_url or f"http://{bank.settings.http}"
+    sys.stdout.write(f"{web}/sign-in/{code}\n")
+    return ALL_WELL
+
+
+@app.command
+def create(common: Common = HERE, *, role: Role, organization: str = "", name: str = "", days: float = 365) -> int:
+    """Print a new bearer token, alone; it is shown this once.
+
+    Example: imagebank token create --data /srv/imagebank --role clinician --name ward-3 --days 30
+
+    Parameters
+    ----------
+    role: What its holder may do.
+    organization: Whose studies its holder sees and deposits for; an admin sees all.
+    name: Under which name it stands in the ledger.
+    days: How long it lives.
+    """
+    with bank_of(common) as bank:
+        sys.stdout.write(access.issue_token(bank, role, organization, name, days) + "\n")
+    return ALL_WELL
+
+
+@app.command(name="list")
+def listed(common: Common = HERE) -> int:
+    """Tokens by name; the tokens themselves are not kept."""
+    with bank_of(common) as bank:
+        tokens = bank.index.tokens()
+    columns = ("name", "role", "organization", "created_at", "expires_at")
+    say(common, [{column: getattr(token, column) for column in columns} for token in tokens], columns)
+    return ALL_WELL
+
+
+@app.command
+def revoke(name: str, *, common: Common = HERE) -> int:
+    """End every token of a name, from the next request on."""
+    with bank_of(common) as bank:
+        access.revoke_token(bank, name)
+    return ALL_WELL
