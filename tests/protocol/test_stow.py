@@ -430,6 +430,23 @@ def test_a_data_set_outside_the_model_fails_alone(site: Site) -> None:
     assert reasons(answer.json()) == [0xC000]
 
 
+def test_numbers_of_the_metadata_are_written_as_dicom_has_them(site: Site) -> None:
+    good, bad = a_dataset(PixelData=None), a_dataset(PixelData=None)
+    private = {"00090010": {"vr": "LO", "Value": ["VENDOR"]}, "00091001": {"vr": "DS", "Value": [2 / 3]}}
+    spacing = {"00280030": {"vr": "DS", "Value": [1 / 3, None]}, "00200013": {"vr": "IS", "Value": [None]}}
+    no_number = {"00280030": {"vr": "DS", "Value": [0.5, "NaN"]}}
+
+    answer = store_metadata(
+        site.http, [good.to_json_dict() | private | spacing, bad.to_json_dict() | private | no_number]
+    )
+
+    assert reasons(answer.json()) == [0xC000]
+    assert "(0028,0030)" in values(answer.json()[FAILED]["Value"][0], WORDS)
+    found = fetched(site, good)
+    assert list(found.PixelSpacing) == [0.33333333333333, ""]
+    assert (found.InstanceNumber, found[0x00091001].value) == (None, 0.66666666666667)
+
+
 def test_a_study_deleted_can_be_stored_again(site: Site) -> None:
     uid = generate_uid()
     files = a_series(2, StudyInstanceUID=uid)

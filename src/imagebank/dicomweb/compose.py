@@ -20,6 +20,7 @@ from imagebank.dicom.layout import LOSSY
 from imagebank.dicom.part10 import implementation_class_uid, implementation_version
 from imagebank.dicom.scan import EXPLICIT_LE
 from imagebank.dicomweb.bulk_types import Coded, inspect
+from imagebank.dicomweb.json_model import data_set_of
 from imagebank.dicomweb.spool import IN_MEMORY, Section
 from imagebank.dicomweb.tables import OCTETS, VIDEO
 from imagebank.errors import Invalid, Mismatch, OutOfSpace
@@ -99,7 +100,7 @@ def _data_set(data_set: DataSet, bulk: Mapping[str, BulkData]) -> Dataset:
         with warnings.catch_warnings():
             # What is odd in a value is judged when the file is taken in.
             warnings.simplefilter("ignore")
-            attributes = Dataset.from_json(plain, value)
+            attributes = data_set_of(plain, value)
             # JSON is UTF-8, whatever it says of itself (PS3.18 F.2).
             attributes.SpecificCharacterSet = "ISO_IR 192"
             _document(plain, bulk, attributes)
