@@ -33,7 +33,7 @@ def an_image(syntax: str) -> bytes:
     ds = a_dataset(rows=ROWS, columns=COLUMNS, PixelData=pixels())
     if syntax == JPEGLSLossless:
         coded = imagecodecs.jpegls_encode(np.frombuffer(pixels(), "<u2").reshape(ROWS, COLUMNS))
-        ds.PixelData = encapsulate([coded])
+        ds.PixelData = encapsulate([bytes(coded)])
         ds["PixelData"].VR = "OB"
     return as_file(ds, syntax)
 
@@ -104,11 +104,12 @@ def test_a_last_element_may_be_as_short_as_a_delimiter(site: Site, syntax: str, 
 
 
 def test_one_padded_image_leaves_its_series_readable_and_its_metadata_ready_made(site: Site) -> None:
-    shared = {"StudyInstanceUID": generate_uid(), "SeriesInstanceUID": generate_uid()}
-    files = [as_file(a_dataset(**shared)) + b"\0" * length for length in (0, 2, 8)]
+    study, series = generate_uid(), generate_uid()
+    images = [a_dataset(StudyInstanceUID=study, SeriesInstanceUID=series) for _ in range(3)]
+    files = [as_file(one) + b"\0" * length for one, length in zip(images, (0, 2, 8), strict=True)]
     store(site.http, *files)
 
-    worker.make_metadata(site.bank, {"series": shared["SeriesInstanceUID"]})
+    worker.make_metadata(site.bank, {"series": series})
 
-    answer = site.http.get(f"/studies/{shared['StudyInstanceUID']}/metadata")
+    answer = site.http.get(f"/studies/{study}/metadata")
     assert len(answer.json()) == len(files)
