@@ -11,6 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.routing import Mount
 
 from imagebank.actions.audit import CountedReads
@@ -25,6 +26,7 @@ from imagebank.errors import BankError, Unavailable
 from imagebank.http.api import api_routes
 from imagebank.http.errors import NotSignedIn, on_bank_error, on_not_signed_in
 from imagebank.http.openapi import openapi_route
+from imagebank.http.patience import Patience
 from imagebank.model.access import Device
 from imagebank.model.attribute import catalogue
 from imagebank.portal.pages import portal_routes
@@ -179,6 +181,7 @@ def web_application(bank: Bank) -> Starlette:
             Mount("/viewer", routes=viewer_routes(viewer_folder())),
             *portal_routes(),
         ],
+        middleware=[Middleware(Patience, idle_s=bank.settings.upload_idle_s)],
         exception_handlers={BankError: on_bank_error, NotSignedIn: on_not_signed_in},
     )
     application.state.bank = bank

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
 from granian.server import Server
 
 from imagebank import app, worker
@@ -72,6 +72,8 @@ def _web(settings: Settings) -> None:
         address=host,
         port=port,
         interface=Interfaces.ASGI,
+        # The choice between versions waits for the first bytes without end; HTTP/1.1 alone waits 30 s for a header.
+        http=HTTPModes.http1,
         workers=settings.web_workers,
         factory=True,
         websockets=False,

@@ -58,6 +58,8 @@ class Settings:
     """Processes that answer HTTP."""
     max_instance_bytes: int = 8 << 30
     """Largest object that is accepted, in bytes."""
+    upload_idle_s: float = 60
+    """Seconds without a byte of a request's body after which the web server gives up on it (408)."""
     session_hours: float = 12
     """How long a sign-in lasts."""
 

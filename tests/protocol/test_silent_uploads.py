@@ -1,0 +1,120 @@
+"""Uploads that stop short while their connection stays open, against the program as it runs."""
+
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from make import a_file
+from protocol.dicomweb_site import a_body
+from protocol.test_hostile_stow import TYPE
+from running import HOST, Running, running_bank
+
+IDLE_S = 1.5
+FORM = {"Content-Type": "multipart/form-data; boundary=B"}
+FORM_BODY = b'--B\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n\r\n' + bytes(3 << 20)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with running_bank(tmp_path_factory.mktemp("silent"), upload_idle_s=IDLE_S) as running:
+        yield running
+
+
+def a_line(running: Running, path: str, headers: dict[str, str]) -> socket.socket:
+    """A connection on which the header of a POST was sent."""
+    lines = [f"POST {path} HTTP/1.1", f"Host: {HOST}", f"Authorization: Bearer {running.token()}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    line = socket.create_connection((HOST, running.http_port), timeout=20)
+    line.sendall("\r\n".join([*lines, "", ""]).encode())
+    return line
+
+
+def heard(line: socket.socket) -> bytes:
+    """Everything until the server closes."""
+    with line:
+        return b"".join(iter(lambda: line.recv(65536), b""))
+
+
+def chunk(data: bytes) -> bytes:
+    return f"{len(data):x}\r\n".encode() + data + b"\r\n"
+
+
+def count(running: Running) -> int:
+    with running.http() as http:
+        return int(http.get("/dicom-web/instances", params={"limit": 1}).headers["x-total-count"])
+
+
+@pytest.mark.parametrize("is_chunked", [False, True])
+@pytest.mark.parametrize(
+    ("path", "headers", "body"),
+    [
+        ("/dicom-web/studies", TYPE, a_body(a_file())[:-20]),
+        ("/dicom-web/studies", {"Content-Type": "application/dicom"}, a_file()[:-100]),
+        ("/dicom-web/studies", TYPE, b""),
+        ("/api/v1/deposits", FORM, FORM_BODY),
+        ("/sign-in", {"Content-Type": "application/x-www-form-urlencoded"}, b"token=1"),
+    ],
+)
+def test_an_upload_that_falls_silent_is_answered_and_its_connection_closed(
+    running: Running, path: str, headers: dict[str, str], body: bytes, *, is_chunked: bool
+) -> None:
+    length = {"Transfer-Encoding": "chunked"} if is_chunked else {"Content-Length": str(len(body) + 10)}
+    line = a_line(running, path, headers | length)
+    line.sendall(chunk(body) if is_chunked and body else body)
+
+    start = time.monotonic()
+    answer = heard(line)
+
+    assert answer.startswith(b"HTTP/1.1 408 "), answer
+    assert b"RequestTimeout" in answer
+    assert IDLE_S * 0.5 < time.monotonic() - start < IDLE_S * 4
+    assert list((running.data / "spool").glob("*")) == []
+
+
+def test_what_came_whole_before_the_silence_is_kept(running: Running) -> None:
+    before = count(running)
+    body = a_body(a_file(), a_file())
+    line = a_line(running, "/dicom-web/studies", TYPE | {"Content-Length": str(len(body))})
+    line.sendall(body[:-300])
+
+    assert b" 408 " in heard(line)
+    assert count(running) == before + 1
+
+
+def test_an_upload_that_is_slow_and_moves_is_taken(running: Running) -> None:
+    body = a_body(a_file())
+    line = a_line(running, "/dicom-web/studies", TYPE | {"Content-Length": str(len(body)), "Connection": "close"})
+    for place in range(0, len(body), len(body) // 5 + 1):
+        time.sleep(IDLE_S * 0.6)
+        line.sendall(body[place : place + len(body) // 5 + 1])
+
+    assert heard(line).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_sender_who_hangs_up_is_no_fault_of_ours(running: Running) -> None:
+    with a_line(running, "/api/v1/deposits", FORM | {"Content-Length": "5000000"}) as line:
+        line.sendall(FORM_BODY)
+    with running.http() as http:
+        http.get("/dicom-web/studies").raise_for_status()
+
+    assert httpx.get(f"{running.url}/readyz").status_code == 200
+    assert "Traceback" not in running.said()
+
+
+def test_an_answer_that_takes_longer_than_the_silence_allowed_is_given_whole(running: Running, tmp_path: Path) -> None:
+    (tmp_path / "large.dcm").write_bytes(file := a_file(rows=2048, columns=2048))
+    assert running.import_paths([tmp_path]).status == 0
+    with running.http() as http:
+        (study,) = http.get("/dicom-web/instances", params={"Rows": "2048"}).json()
+        url = study["00081190"]["Value"][0].removeprefix(running.url)
+        with http.stream("GET", url, headers={"Accept": 'multipart/related; type="application/dicom"'}) as answer:
+            size = 0
+            for piece in answer.iter_raw(1 << 20):
+                time.sleep(IDLE_S * 0.3)
+                size += len(piece)
+
+    assert size > len(file)
