@@ -13,6 +13,7 @@ from imagebank.model.uid import Uid
 _MAX_BOXES: Final = 256
 _SOF: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _SV1: Final = 1
+_RETIRED: Final = {0xC2: "a progressive JPEG", 0xC9: "an arithmetic JPEG", 0xCA: "a progressive arithmetic JPEG"}
 
 
 class BulkNotTaken(Unsupported):
@@ -44,6 +45,10 @@ def inspect(kind: str, syntax: str, head: bytes) -> Coded | None:
     if syntax and syntax not in FRAME_TYPES[kind]:
         raise BulkNotTaken(f"{kind} does not come in transfer syntax {syntax}")
     coded = _READERS[kind](head)
+    samples = coded.description.get("SamplesPerPixel", 1)
+    if samples not in (1, 3):
+        # PS3.3 C.7.6.3.1.2: CMYK and ARGB are retired.
+        raise BulkNotTaken(f"the picture has {samples} samples a pixel, such as CMYK; send it as RGB or as grey values")
     return Coded(Uid(syntax), coded.start, coded.description) if syntax else coded
 
 
@@ -57,8 +62,10 @@ def _jpeg(head: bytes) -> Coded:
     elif marker == 0xC3:
         number = 70 if predictor == _SV1 else 57
     else:
-        # PS3.5: the transfer syntaxes of progressive and arithmetic JPEG are retired.
-        raise BulkNotTaken("progressive or arithmetic JPEG has no current transfer syntax; send it as baseline")
+        raise BulkNotTaken(
+            f"this is {_RETIRED.get(marker, 'a hierarchical or arithmetic JPEG')}, for which DICOM has no transfer syntax "
+            "any more (PS3.5 8.2.1); send it as baseline JPEG, or without loss as image/jls or image/jp2"
+        )
     return Coded(_uid(number), 0, _described(found, _jpeg_colour(found)))
 
 

@@ -9,6 +9,7 @@ import imagecodecs
 import numpy as np
 import pydicom
 import pytest
+from PIL import Image
 from pydicom.encaps import generate_frames
 
 from imagebank.dicomweb.bulk_types import BulkNotTaken, inspect
@@ -155,6 +156,26 @@ def test_pixel_data_that_is_not_what_it_says_is_refused(
 ) -> None:
     with pytest.raises(refusal):
         inspect(kind, syntax, content)
+
+
+def saved(mode: str, **options: Any) -> bytes:
+    with io.BytesIO() as file:
+        Image.new(mode, (16, 16)).save(file, "JPEG", **options)
+        return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (saved("CMYK"), "4 samples a pixel, such as CMYK; send it as RGB"),
+        (saved("RGB", progressive=True), "progressive JPEG, for which DICOM has no transfer syntax any more"),
+        (saved("L", progressive=True), "send it as baseline JPEG"),
+    ],
+)
+@pytest.mark.parametrize("syntax", ["", _4 + "50"])
+def test_a_jpeg_that_no_object_can_hold_is_refused_with_a_way_out(content: bytes, reason: str, syntax: str) -> None:
+    with pytest.raises(BulkNotTaken, match=reason):
+        inspect("image/jpeg", syntax, content)
 
 
 @pytest.mark.parametrize(
