@@ -14,7 +14,7 @@ from imagebank.bank import Bank
 from imagebank.dicom.describe import describe
 from imagebank.dicom.digest import digest_of, digest_of_stream
 from imagebank.dicom.same import is_same
-from imagebank.errors import BankError, Conflict, Invalid, Mismatch, NotFound, OutOfSpace, Unavailable
+from imagebank.errors import BankError, Conflict, Invalid, Mismatch, NotFound, Unavailable
 from imagebank.model.access import Scope
 from imagebank.model.imaging import Description, Digest, Kept, Location, Outcome, Receipt, Selection, Source
 from imagebank.model.note import OTHER_CONTENT, Note
@@ -115,8 +115,6 @@ def _look_at(bank: Bank, arrival: Arrival, source: Source, only_study: Uid | Non
             description = describe(data, size=arrival.size, catalogue=bank.catalogue, organization=source.organization)
         content_digest = _digest(arrival, description.dataset_offset)
         digest = _digest(arrival, 0) if arrival.has_own_header else content_digest
-    except (OutOfSpace, Unavailable):
-        raise
     except BankError as error:
         return Receipt(Outcome.REFUSED, arrival.name, error=error)
     if only_study is not None and description.study != only_study:

@@ -10,7 +10,7 @@ from sqlalchemy.sql.operators import custom_op
 from imagebank.model.access import Scope
 from imagebank.model.attribute import Attribute, Level
 from imagebank.model.imaging import Selection
-from imagebank.model.query import Between, Condition, Like, Match, OneOf, Query, Words
+from imagebank.model.query import Between, Condition, Like, OneOf, Query, Words
 from imagebank.storage import tables
 from imagebank.storage.rows import INSTANCE_NAMES, TEXT_LIMIT, clean, cut, fit
 from imagebank.storage.sets import among, one_of
@@ -210,8 +210,14 @@ def _span(dates: Between, times: Between) -> list[ColumnElement[bool]]:
     return conditions
 
 
+_Plain = OneOf | Like | Between
+"""What a column of values is compared with."""
+
+
 def _holds(condition: Condition, dialect: str) -> ColumnElement[bool]:
     attribute, match = condition.attribute, condition.match
+    if isinstance(match, Words):
+        return _has_words(attribute, match, dialect)
     if attribute.computed:
         return _computed(attribute, match, dialect)
     if len(attribute.path) > 1 or column_name(attribute) not in _TABLES[attribute.level].c:
@@ -235,7 +241,26 @@ _COUNTED: Final = {
 _GATHERED: Final = {"ModalitiesInStudy": _STUDY.c.modalities, "SOPClassesInStudy": _STUDY.c.sop_classes}
 
 
-def _computed(attribute: Attribute, match: Match, dialect: str) -> ColumnElement[bool]:
+def _has_words(attribute: Attribute, match: Words, dialect: str) -> ColumnElement[bool]:
+    """Whether each word begins some word of a name, all of them in one row."""
+    table, run = _TABLES[attribute.level], _RUN[dialect]
+    if len(attribute.path) > 1 or column_name(attribute) not in table.c:
+        return _has_words_beside(attribute, match, dialect)
+    *_, words = (table.c[column] for column in name_columns(column_name(attribute)))
+    holds = and_(true(), *(_like(words, f"{run} {_escaped(clean(w), dialect)}{run}", dialect) for w in match.words))
+    return holds if attribute.keyword in _SINGLE else or_(holds, _has_words_beside(attribute, match, dialect))
+
+
+def _has_words_beside(attribute: Attribute, match: Words, dialect: str) -> ColumnElement[bool]:
+    """The same in the attribute table, which has no column of words."""
+    owner, here = _values_of(attribute)
+    return and_(
+        true(),
+        *(owner.in_(select(_VALUE.c.owner).where(*here, _begins_word(dialect, word))) for word in match.words),
+    )
+
+
+def _computed(attribute: Attribute, match: _Plain, dialect: str) -> ColumnElement[bool]:
     """Matching on what is counted rather than read from a header."""
     if attribute.keyword in _COUNTED:
         return _number(_COUNTED[attribute.keyword], match, dialect)
@@ -256,20 +281,19 @@ def _packed(column: ColumnElement[Any], values: Iterable[str], dialect: str) -> 
     return or_(false(), *(_like(column, pattern, dialect) for pattern in wanted))
 
 
-def _has_value(attribute: Attribute, match: Match, dialect: str) -> ColumnElement[bool]:
+def _has_value(attribute: Attribute, match: _Plain, dialect: str) -> ColumnElement[bool]:
     """Whether the attribute table has a value that matches, for the row of the attribute's level."""
-    level = max(attribute.level, Level.STUDY)
-    owner = _TABLES[level].c.id
-    here = [_VALUE.c.level == int(level), _VALUE.c.key == attribute.key]
-    if isinstance(match, Words):
-        return and_(
-            true(),
-            *(owner.in_(select(_VALUE.c.owner).where(*here, _begins_word(dialect, word))) for word in match.words),
-        )
+    owner, here = _values_of(attribute)
     holds = (
         _any_name([_VALUE.c.value], match, dialect) if attribute.vr == "PN" else _text(_VALUE.c.value, match, dialect)
     )
     return owner.in_(select(_VALUE.c.owner).where(*here, holds))
+
+
+def _values_of(attribute: Attribute) -> tuple[ColumnElement[Any], list[ColumnElement[bool]]]:
+    """What a row of the attribute's level is known by in the attribute table, and which rows of that are its values."""
+    level = max(attribute.level, Level.STUDY)
+    return _TABLES[level].c.id, [_VALUE.c.level == int(level), _VALUE.c.key == attribute.key]
 
 
 def _begins_word(dialect: str, word: str) -> ColumnElement[bool]:
@@ -279,17 +303,13 @@ def _begins_word(dialect: str, word: str) -> ColumnElement[bool]:
     return or_(*(_like(_VALUE.c.value, start, dialect) for start in [_escaped(clean(word), dialect) + run, *starts]))
 
 
-def _text(column: ColumnElement[Any], match: Match, dialect: str) -> ColumnElement[bool]:
-    match match:
-        case OneOf(values):
-            # An empty value stands for a missing one in the column, which matches nothing.
-            return one_of(dialect, column, [form for value in values if (form := cut(value))])
-        case Like(pattern):
-            return _wildcard(column, pattern, dialect)
-        case Between():
-            return _between(column, match)
-        case Words(words):
-            return and_(true(), *(_wildcard(column, f"*{word}*", dialect) for word in words))
+def _text(column: ColumnElement[Any], match: _Plain, dialect: str) -> ColumnElement[bool]:
+    if isinstance(match, OneOf):
+        # An empty value stands for a missing one in the column, which matches nothing.
+        return one_of(dialect, column, [form for value in match.values if (form := cut(value))])
+    if isinstance(match, Like):
+        return _wildcard(column, match.pattern, dialect)
+    return _between(column, match)
 
 
 def _between(column: ColumnElement[Any], match: Between) -> ColumnElement[bool]:
@@ -298,19 +318,16 @@ def _between(column: ColumnElement[Any], match: Between) -> ColumnElement[bool]:
     return and_(low, column <= match.high) if match.high else low
 
 
-def _number(column: ColumnElement[Any], match: Match, dialect: str) -> ColumnElement[bool]:
+def _number(column: ColumnElement[Any], match: _Plain, dialect: str) -> ColumnElement[bool]:
     if not isinstance(match, OneOf):
         return false()
     numbers = [number for value in match.values if (number := fit(value)) is not None and number != LAST]
     return one_of(dialect, column, numbers)
 
 
-def _name(table: Table, name: str, match: Match, dialect: str) -> ColumnElement[bool]:
+def _name(table: Table, name: str, match: _Plain, dialect: str) -> ColumnElement[bool]:
     """A person name matches by any of its writings, or group by group where the key has `=` (PS3.4 C.2.2.2.1)."""
-    alphabetic, ideographic, phonetic, words = (table.c[column] for column in name_columns(name))
-    if isinstance(match, Words):
-        run = _RUN[dialect]
-        return and_(true(), *(_like(words, f"{run} {_escaped(clean(w), dialect)}{run}", dialect) for w in match.words))
+    alphabetic, ideographic, phonetic, _ = (table.c[column] for column in name_columns(name))
     text = match.pattern if isinstance(match, Like) else match.values[0] if isinstance(match, OneOf) else ""
     if "=" not in text:
         return _any_name([alphabetic, ideographic, phonetic], match, dialect)
@@ -320,11 +337,11 @@ def _name(table: Table, name: str, match: Match, dialect: str) -> ColumnElement[
     )
 
 
-def _pattern(group: str) -> Match:
+def _pattern(group: str) -> _Plain:
     return Like(group) if "*" in group or "?" in group else OneOf((group.rstrip("^ "),))
 
 
-def _any_name(columns: Sequence[ColumnElement[Any]], match: Match, dialect: str) -> ColumnElement[bool]:
+def _any_name(columns: Sequence[ColumnElement[Any]], match: _Plain, dialect: str) -> ColumnElement[bool]:
     """Trailing empty components carry no meaning (PS3.5 6.2.1.1): `doe^*` finds the bare `doe`, too."""
     holds = [_text(column, match, dialect) for column in columns]
     if isinstance(match, Like) and (bare := _bare(match.pattern)) not in ("", match.pattern):

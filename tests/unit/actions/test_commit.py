@@ -16,7 +16,7 @@ from imagebank.actions.commit import GroupCommit
 from imagebank.bank import Bank
 from imagebank.errors import OutOfSpace
 from imagebank.model.access import Scope
-from imagebank.model.imaging import Outcome
+from imagebank.model.imaging import Outcome, Selection
 from make import a_file
 
 
@@ -65,6 +65,26 @@ def test_a_depositor_whose_row_the_database_refuses_does_not_fail_its_neighbours
     assert "refused" in str(errors[0])
     assert errors[1:] == [None, None]
     assert outcomes == [Outcome.STORED] * 3
+
+
+def test_each_of_those_who_wait_hears_of_a_full_disk_by_an_error_of_his_own(
+    bank: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ThreadPoolExecutor(3) as pool:
+        with bank.index.begin():
+            first = pool.submit(keep, bank, a_file())
+            wait_for_queue(bank, 0)
+            waiting = []
+            for number in (1, 2):
+                waiting.append(pool.submit(keep, bank, a_file()))
+                wait_for_queue(bank, number)
+            monkeypatch.setattr(type(bank.blobs), "sync", no_room)
+        errors = [one.exception(30) for one in waiting]
+
+    assert first.result(30)[0].outcome is Outcome.STORED
+    assert [str(error) for error in errors] == ["there is no room"] * 2
+    assert errors[0] is not errors[1]
+    assert len(bank.index.instances(Selection(), Scope(organizations=None))) == 1
 
 
 def test_a_spare_record_that_cannot_be_destroyed_does_not_fail_what_is_in(

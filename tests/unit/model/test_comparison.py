@@ -28,6 +28,7 @@ KNOWN = catalogue().by_keyword
         ("InstanceNumber", float("nan"), ()),
         ("InstanceNumber", {"odd": 1}, ()),
         ("Rows", 512, ("512",)),
+        ("AccessionNumber", 4711.0, ("4711",)),
         ("Manufacturer", " ÀCME ", ("acme",)),
         ("AccessionNumber", "a1 ", ("a1",)),
         ("AccessionNumber", "a\0", ("a",)),

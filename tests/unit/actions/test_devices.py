@@ -1,0 +1,93 @@
+"""Who may call by DIMSE, and where results may go."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bank import open_test_bank
+from imagebank.actions import devices
+from imagebank.bank import Bank
+from imagebank.errors import Invalid, NotFound
+from imagebank.model.access import Device, Right, Scope
+
+SCANNER = Device("CT1", "10.1.2.3", 104, tls=False, rights=frozenset({Right.STORE}), organization="north")
+
+
+@pytest.fixture
+def bank(tmp_path: Path) -> Iterator[Bank]:
+    with open_test_bank(tmp_path) as opened:
+        yield opened
+
+
+def resolve(host: str) -> frozenset[str]:
+    return frozenset({"10.1.2.4"}) if host == "ct1.example" else frozenset()
+
+
+def details(bank: Bank) -> list[str]:
+    return [event.detail for event in bank.index.events(Scope(organizations=None)) if event.principal == SCANNER.aet]
+
+
+def test_a_registered_device_calls_with_its_own_rights_for_its_own_organization(bank: Bank) -> None:
+    devices.add(bank, SCANNER)
+    caller = devices.caller(bank, "CT1", "10.1.2.3", resolve)
+
+    assert caller is not None
+    assert (caller.name, caller.organization, caller.rights) == ("CT1", "north", SCANNER.rights)
+    assert caller.scope == Scope.of("north")
+
+
+def test_a_device_that_is_registered_by_name_calls_from_the_addresses_of_that_name(bank: Bank) -> None:
+    devices.add(bank, replace(SCANNER, host="ct1.example"))
+
+    assert devices.caller(bank, "CT1", "10.1.2.4", resolve) is not None
+    assert devices.caller(bank, "CT1", "10.1.2.5", resolve) is None
+
+
+def test_a_stranger_may_call_from_this_machine_only_and_never_on_a_strict_bank(tmp_path: Path) -> None:
+    for open_loopback, admitted in ((True, [True, True, False]), (False, [False, False, False])):
+        with open_test_bank(tmp_path / str(open_loopback), open_loopback=open_loopback) as bank:
+            found = [devices.caller(bank, "ANY", address, resolve) for address in ("127.0.0.1", "::1", "10.1.2.3")]
+
+        assert [caller is not None for caller in found] == admitted
+        assert all(caller.scope == Scope.of("local") for caller in found if caller)
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"aet": ""}, "AE title"),
+        ({"aet": "   "}, "AE title"),
+        ({"aet": "A" * 17}, "AE title"),
+        ({"aet": "CT\\1"}, "AE title"),
+        ({"aet": "CT\n"}, "AE title"),
+        ({"port": 0}, "port"),
+        ({"port": 65536}, "port"),
+        ({"rights": frozenset({Right.DELETE})}, "rights"),
+    ],
+)
+def test_a_device_that_cannot_be_is_not_registered(bank: Bank, changes: dict[str, Any], named: str) -> None:
+    with pytest.raises(Invalid, match=named):
+        devices.add(bank, replace(SCANNER, **changes))
+
+    assert bank.index.devices() == []
+
+
+def test_results_go_to_registered_devices_only(bank: Bank) -> None:
+    with pytest.raises(NotFound, match="device add"):
+        devices.destination(bank, "CT1")
+    devices.add(bank, SCANNER)
+
+    assert devices.destination(bank, "CT1") == SCANNER
+
+
+def test_a_device_is_taken_off_the_register_once_and_the_ledger_tells(bank: Bank) -> None:
+    devices.add(bank, SCANNER)
+    devices.remove(bank, "CT1")
+    with pytest.raises(NotFound):
+        devices.remove(bank, "CT1")
+
+    assert bank.index.device("CT1") is None
+    assert details(bank) == ["device removed", "device registered"]
