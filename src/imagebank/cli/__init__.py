@@ -4,7 +4,7 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Parameter
 
 from imagebank import __version__
 from imagebank.cli import devices, objects, quarantine, running, tokens
@@ -17,6 +17,7 @@ cli = App(
     help="An open-source, cloud-ready bank for medical images.",
     version=__version__,
     result_action="return_value",
+    default_parameter=Parameter(negative=""),
 )
 for command in (running.serve, running.demo, objects.verify, objects.reindex, tokens.sign_in_link):
     cli.command(command)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import orjson
 from cyclopts import Parameter
@@ -34,7 +34,7 @@ class Common:
     """Folder of the bank."""
     config: Path | None = None
     """An imagebank.toml with settings."""
-    json: Annotated[bool, Parameter(negative="")] = False
+    json: bool = False
     """Answer in JSON, for machines."""
 
     def settings(self, **given: Any) -> Settings:

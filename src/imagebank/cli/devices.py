@@ -12,8 +12,8 @@ app = App(name="device", help="DIMSE devices: add, list, remove, echo.")
 
 @app.command
 def add(
-    common: Common = HERE,
     *,
+    common: Common = HERE,
     aet: str,
     host: str,
     port: int,
@@ -23,16 +23,22 @@ def add(
 ) -> int:
     """Register a DIMSE device, also as a C-MOVE destination; in force at its next association.
 
-    Example: imagebank device add --aet CT1 --host 10.1.2.3 --port 104 --rights store
+    Example: imagebank device add --data /srv/imagebank --aet CT1 --host 10.1.2.3 --port 104 --rights store
 
     Parameters
     ----------
-    aet: Its application entity title.
-    host: Its address or name; calls from elsewhere are refused.
-    port: Where it listens.
-    tls: Whether it listens with TLS.
-    rights: Any of store, find, move, get, with commas.
-    organization: Assigning authority of its patient identifiers; whose studies it sees.
+    aet
+        Its application entity title.
+    host
+        Its address or name; calls from elsewhere are refused.
+    port
+        Where it listens.
+    tls
+        Whether it listens with TLS.
+    rights
+        Any of store, find, move, get, with commas.
+    organization
+        Assigning authority of its patient identifiers; whose studies it sees.
     """
     try:
         granted = frozenset(Right(part.strip()) for part in rights.split(",") if part.strip())
@@ -45,8 +51,11 @@ def add(
 
 
 @app.command(name="list")
-def listed(common: Common = HERE) -> int:
-    """Registered devices."""
+def listed(*, common: Common = HERE) -> int:
+    """Registered devices.
+
+    Example: imagebank device list --data /srv/imagebank
+    """
     with bank_of(common) as bank:
         found = bank.index.devices()
     rows = [
@@ -66,7 +75,15 @@ def listed(common: Common = HERE) -> int:
 
 @app.command(name="remove")
 def take_off(aet: str, *, common: Common = HERE) -> int:
-    """Take a device off the register."""
+    """Take a device off the register.
+
+    Example: imagebank device remove --data /srv/imagebank CT1
+
+    Parameters
+    ----------
+    aet
+        Its application entity title.
+    """
     with bank_of(common) as bank:
         devices.remove(bank, aet)
     return ALL_WELL
@@ -74,7 +91,15 @@ def take_off(aet: str, *, common: Common = HERE) -> int:
 
 @app.command
 def echo(aet: str, *, common: Common = HERE) -> int:
-    """Call a registered device by C-ECHO."""
+    """Call a registered device by C-ECHO.
+
+    Example: imagebank device echo --data /srv/imagebank CT1
+
+    Parameters
+    ----------
+    aet
+        Its application entity title.
+    """
     with bank_of(common) as bank:
         composition.echo(bank, devices.destination(bank, aet))
     out.print(f"{aet} answers")

@@ -20,10 +20,14 @@ def import_(
 
     Parameters
     ----------
-    paths: Files, folders, ZIP archives.
-    organization: Assigning authority of patient identifiers that name none; the bank's own without it.
-    again: Read everything, also what an earlier import has settled.
-    watch: Stay, and bring in what comes later.
+    paths
+        Files, folders, ZIP archives.
+    organization
+        Assigning authority of patient identifiers that name none; the bank's own without it.
+    again
+        Read everything, also what an earlier import has settled.
+    watch
+        Stay, and bring in what comes later.
     """
     if not paths:
         err.print("name at least one file or folder; see `imagebank import --help`")
@@ -35,12 +39,15 @@ def import_(
     return ALL_WELL if tally.is_complete and not tally.refused else NOT_WELL
 
 
-def verify(common: Common = HERE, *, sweep: bool = False) -> int:
+def verify(*, common: Common = HERE, sweep: bool = False) -> int:
     """Read every object, compare its digest with what arrived, and look for losses.
+
+    Example: imagebank verify --data /srv/imagebank
 
     Parameters
     ----------
-    sweep: Delete records that nothing refers to, such as an interrupted deposit leaves.
+    sweep
+        Delete records that nothing refers to, such as an interrupted deposit leaves.
     """
     with bank_of(common) as bank, progress_bar("reading") as progress:
         findings = scrub.verify(bank, sweep=sweep, progress=progress)
@@ -70,8 +77,11 @@ def verify(common: Common = HERE, *, sweep: bool = False) -> int:
     return ALL_WELL if findings.is_clean else NOT_WELL
 
 
-def reindex(common: Common = HERE) -> int:
-    """Rebuild the index from the objects alone. Stop the server first."""
+def reindex(*, common: Common = HERE) -> int:
+    """Rebuild the index from the objects alone. Stop the server first.
+
+    Example: imagebank reindex --data /srv/imagebank
+    """
     with bank_of(common) as bank, progress_bar("entering") as progress:
         rebuilt = reindexing.reindex(bank, progress)
     say(common, [{"objects": rebuilt.objects}], ("objects",))

@@ -11,8 +11,11 @@ app = App(name="quarantine", help="Objects laid aside: list, get, submit, delete
 
 
 @app.command(name="list")
-def listed(common: Common = HERE) -> int:
-    """What lies in quarantine, with the reasons."""
+def listed(*, common: Common = HERE) -> int:
+    """What lies in quarantine, with the reasons.
+
+    Example: imagebank quarantine list --data /srv/imagebank
+    """
     with bank_of(common) as bank:
         found = quarantine.listed(bank, operator(bank))
     rows = [
@@ -26,7 +29,17 @@ def listed(common: Common = HERE) -> int:
 
 @app.command
 def get(number: int, to: Path, *, common: Common = HERE) -> int:
-    """Write an object from quarantine to a file, as it came."""
+    """Write an object from quarantine to a file, as it came.
+
+    Example: imagebank quarantine get --data /srv/imagebank 17 copy.dcm
+
+    Parameters
+    ----------
+    number
+        Its number, as `quarantine list` shows it.
+    to
+        The file to write; one that is there already is left alone.
+    """
     with bank_of(common) as bank:
         pieces = quarantine.content(bank, number, operator(bank))
         with to.open("xb") as stream:
@@ -36,7 +49,15 @@ def get(number: int, to: Path, *, common: Common = HERE) -> int:
 
 @app.command
 def submit(number: int, *, common: Common = HERE) -> int:
-    """Send an object in again; it leaves quarantine when it is kept."""
+    """Send an object in again; it leaves quarantine when it is kept.
+
+    Example: imagebank quarantine submit --data /srv/imagebank 17
+
+    Parameters
+    ----------
+    number
+        Its number, as `quarantine list` shows it.
+    """
     with bank_of(common) as bank:
         receipt = quarantine.submit_again(bank, number, operator(bank))
     out.print(f"{receipt.outcome}{f': {receipt.error}' if receipt.error else ''}")
@@ -45,7 +66,15 @@ def submit(number: int, *, common: Common = HERE) -> int:
 
 @app.command
 def delete(number: int, *, common: Common = HERE) -> int:
-    """Delete an object from quarantine for good."""
+    """Delete an object from quarantine for good.
+
+    Example: imagebank quarantine delete --data /srv/imagebank 17
+
+    Parameters
+    ----------
+    number
+        Its number, as `quarantine list` shows it.
+    """
     with bank_of(common) as bank:
         quarantine.let_go(bank, number, operator(bank))
     return ALL_WELL

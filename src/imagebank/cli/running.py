@@ -10,8 +10,8 @@ from imagebank.settings import load
 
 
 def serve(
-    common: Common = HERE,
     *,
+    common: Common = HERE,
     role: Literal["web", "dimse", "worker"] | None = None,
     http: str | None = None,
     dimse: str | None = None,
@@ -27,14 +27,22 @@ def serve(
 
     Parameters
     ----------
-    role: Run one part of the server only; all without it.
-    http: HOST:PORT of the web server.
-    dimse: HOST:PORT of the DIMSE server.
-    ae_title: Our application entity title.
-    dimse_tls: HOST:PORT of a TLS listener for DIMSE.
-    tls_cert: Its certificate chain, PEM.
-    tls_key: Its private key, PEM.
-    tls_ca: Authorities of client certificates, PEM; with it a client certificate is required.
+    role
+        Run one part of the server only; all without it.
+    http
+        HOST:PORT of the web server.
+    dimse
+        HOST:PORT of the DIMSE server.
+    ae_title
+        Our application entity title.
+    dimse_tls
+        HOST:PORT of a TLS listener for DIMSE.
+    tls_cert
+        Its certificate chain, PEM.
+    tls_key
+        Its private key, PEM.
+    tls_ca
+        Authorities of client certificates, PEM; with it a client certificate is required.
     """
     settings = common.settings(
         http=http,
@@ -51,13 +59,17 @@ def serve(
     return serving.supervise(settings)
 
 
-def demo(common: Common = HERE, *, http: str | None = None, dimse: str | None = None) -> int:
+def demo(*, common: Common = HERE, http: str | None = None, dimse: str | None = None) -> int:
     """Run a bank with sample people and studies, and say where to look.
+
+    Example: imagebank demo --data demo-data
 
     Parameters
     ----------
-    http: HOST:PORT of the web server.
-    dimse: HOST:PORT of the DIMSE server.
+    http
+        HOST:PORT of the web server.
+    dimse
+        HOST:PORT of the DIMSE server.
     """
     data = common.data or Path("demo-data")
     return demonstration.run(load(common.config, data=data, http=http, dimse=dimse))

@@ -12,15 +12,20 @@ app = App(name="token", help="Bearer tokens: create, list, revoke.")
 
 
 def sign_in_link(
-    common: Common = HERE, *, role: Role = Role.ADMIN, name: str = "operator", organization: str = ""
+    *, common: Common = HERE, role: Role = Role.ADMIN, name: str = "operator", organization: str = ""
 ) -> int:
     """Print a link that signs a browser in, once.
 
+    Example: imagebank sign-in-link --data /srv/imagebank --role clinician --name ada
+
     Parameters
     ----------
-    role: What the browser may do.
-    name: Under which name it stands in the ledger.
-    organization: Whose studies it sees.
+    role
+        What the browser may do.
+    name
+        Under which name it stands in the ledger.
+    organization
+        Whose studies it sees; the bank's own without it.
     """
     with bank_of(common) as bank:
         code = access.sign_in_link(bank, role, name, organization)
@@ -30,17 +35,21 @@ def sign_in_link(
 
 
 @app.command
-def create(common: Common = HERE, *, role: Role, organization: str = "", name: str = "", days: float = 365) -> int:
+def create(*, common: Common = HERE, role: Role, organization: str = "", name: str = "", days: float = 365) -> int:
     """Print a new bearer token, alone; it is shown this once.
 
     Example: imagebank token create --data /srv/imagebank --role clinician --name ward-3 --days 30
 
     Parameters
     ----------
-    role: What its holder may do.
-    organization: Whose studies its holder sees and deposits for; an admin sees all.
-    name: Under which name it stands in the ledger.
-    days: How long it lives.
+    role
+        What its holder may do.
+    organization
+        Whose studies its holder sees and deposits for; an admin sees all. The bank's own without it.
+    name
+        Under which name it stands in lists and in the ledger; one is made up without it.
+    days
+        How many days it lives.
     """
     with bank_of(common) as bank:
         sys.stdout.write(access.issue_token(bank, role, organization, name, days) + "\n")
@@ -48,8 +57,11 @@ def create(common: Common = HERE, *, role: Role, organization: str = "", name: s
 
 
 @app.command(name="list")
-def listed(common: Common = HERE) -> int:
-    """Tokens by name; the tokens themselves are not kept."""
+def listed(*, common: Common = HERE) -> int:
+    """Tokens by name; the tokens themselves are not kept.
+
+    Example: imagebank token list --data /srv/imagebank
+    """
     with bank_of(common) as bank:
         tokens = bank.index.tokens()
     columns = ("name", "role", "organization", "created_at", "expires_at")
@@ -59,7 +71,15 @@ def listed(common: Common = HERE) -> int:
 
 @app.command
 def revoke(name: str, *, common: Common = HERE) -> int:
-    """End every token of a name, from the next request on."""
+    """End every token of a name, from the next request on.
+
+    Example: imagebank token revoke --data /srv/imagebank ward-3
+
+    Parameters
+    ----------
+    name
+        The name, as `token list` shows it.
+    """
     with bank_of(common) as bank:
         access.revoke_token(bank, name)
     return ALL_WELL
