@@ -62,17 +62,21 @@ def test_a_bank_is_clean_whether_its_objects_came_as_files_or_as_data_sets(bank:
     assert steps == [(1, 2), (2, 2)]
 
 
-def test_a_sweep_destroys_old_records_without_a_row_unless_they_are_damaged(bank: Bank) -> None:
-    keep(bank, a_file())
-    broken, whole = leave_behind(bank, a_file(rows=256, columns=256)), leave_behind(bank, a_file())
-    damage(bank, broken)
-    young = scrub.verify(bank, sweep=True)
-    old = scrub.verify(in_two_hours(bank), sweep=True)
-    after = scrub.verify(bank)
+def test_a_sweep_destroys_old_records_without_a_row_unless_they_are_damaged(tmp_path: Path) -> None:
+    with open_test_bank(tmp_path) as bank:
+        keep(bank, a_file())
+        broken, whole = leave_behind(bank, a_file()), leave_behind(bank, a_file())
+    with open_test_bank(tmp_path) as bank:
+        damage(bank, broken)
+        young = scrub.verify(bank, sweep=True)
+        old = scrub.verify(in_two_hours(bank), sweep=True)
+        after = scrub.verify(bank)
+        readable = [record.location for record in bank.blobs.records() if record.note is not None]
 
     assert (len(young.orphans), len(old.orphans)) == (2, 2)
     assert after.orphans == [scrub.where(scrub.place_of(broken))]
-    assert whole not in [record.location for record in bank.blobs.records() if record.note is not None]
+    assert broken in readable
+    assert whole not in readable
 
 
 @pytest.mark.parametrize("place", [0, 1])
