@@ -21,7 +21,8 @@ from imagebank.storage.index import SQLIndex
 from imagebank.storage.migrate import migrate
 
 SITE = Attribute("SiteCode", (0x00091001,), "LO", Level.SERIES, folded=True, creator="SITE")
-SEARCHABLE = catalogue([SITE])
+MOMENT = Attribute("AcquisitionDateTime", (0x0008002A,), "DT", Level.INSTANCE)
+SEARCHABLE = catalogue([SITE, MOMENT])
 UIDS = {Level.STUDY: "0020000D", Level.SERIES: "0020000E", Level.INSTANCE: "00080018"}
 
 
@@ -36,10 +37,13 @@ def corpus() -> Corpus:
     """Ten studies with what is awkward: wildcards of two databases as text, several values, scripts, gaps."""
     procedure = "ProcedureCodeSequence.CodeValue"
     request = "RequestAttributesSequence.RequestedProcedureID"
+    moment = "AcquisitionDateTime"
     rows: list[dict[str, Any]] = [
-        {"PatientName": "Doe^Jane", "StudyDescription": "100% [a]*?_\\", "SiteCode": "North"},
-        {"PatientName": "Doe^John^Q", "StudyDescription": "100x", "StudyDate": "20251231", "StudyTime": "235959"},
-        {"PatientName": "doe", "PatientID": "P2", "patient": "P2", "AccessionNumber": "a1", "StudyDate": None},
+        {"PatientName": "Doe^Jane", "StudyDescription": "100% [a]*?_\\", "SiteCode": "North", moment: "20240101120000"},
+        {"PatientName": "Doe^John^Q", "StudyDescription": "100x", "StudyDate": "20251231", "StudyTime": "235959",
+         moment: "20240101120000.5+0200"},
+        {"PatientName": "doe", "PatientID": "P2", "patient": "P2", "AccessionNumber": "a1", "StudyDate": None,
+         moment: ["20240103", "20240105-0500"]},
         {"PatientName": "Müller-Lüdenscheidt^Jörg", "Modality": "MR", procedure: "71250", request: "R1"},
         {"PatientName": "Yamada^Tarou=山田^太郎=やまだ^たろう", "Modality": None, "StudyTime": None},
         {"PatientName": "Hong^Gildong=洪^吉洞=홍^길동", "OperatorsName": ["Roe^Ann", "Poe^Ed"], "StudyTime": "10"},
@@ -47,7 +51,7 @@ def corpus() -> Corpus:
         {"PatientName": "O'Brien^Mary Ann", "StationName": ["A_1", "A%1"], procedure: ["A", "B"], "SeriesNumber": None},
         {"PatientName": "DOE^JANE", "StudyID": "[x]", "BodyPartExamined": "HEAD", "StudyDate": "2026.01.02"},
         {"PatientName": "Zoë^Z", "StudyDescription": "CT*head", request: ["R1", "R2"], "InstanceNumber": None},
-    ]
+    ]  # fmt: skip
     kept = []
     for number, row in enumerate(rows, 1):
         given = {"organization": "north" if number % 2 else "south", "issuer": "x", "searchable": SEARCHABLE} | row
@@ -122,6 +126,7 @@ SEARCHED = [
         "Rows",
         "ContentTime",
         "SiteCode",
+        "AcquisitionDateTime",
         "ProcedureCodeSequence.CodeValue",
         "RequestAttributesSequence.RequestedProcedureID",
         "SOPInstanceUID",
@@ -183,6 +188,13 @@ WORDS = [
     "20260102",
     "20251231-",
     "-20260101",
+    "20240101",
+    "20240101120000",
+    "20240101-20240103",
+    "20240101110000+0100",
+    "-20240101100000+0000",
+    "20240103000000-0500-",
+    "2024",
     "20260101-20261231",
     "10",
     "1015",
@@ -286,6 +298,7 @@ class MatchingContract:
             ("ModalitiesInStudy", "SR", ["1.3", "1.6", "1.9"]),
             ("ModalitiesInStudy", "S*\\MR", []),
             ("ModalitiesInStudy", "SR\\MR", ["1.3", "1.4", "1.6", "1.9"]),
+            ("ModalitiesInStudy", "SR,MR", ["1.3", "1.4", "1.6", "1.9"]),
             ("ModalitiesInStudy", "M?", ["1.4"]),
             ("ModalitiesInStudy", "C", []),
             ("Modality", "SR", ["1.3", "1.6", "1.9"]),
@@ -295,6 +308,14 @@ class MatchingContract:
             ("ProcedureCodeSequence.CodeValue", "B", ["1.8"]),
             ("RequestAttributesSequence.RequestedProcedureID", "R2", ["1.10"]),
             ("SiteCode", "nor*", ["1.1"]),
+            ("AcquisitionDateTime", "20240101", ["1.1", "1.2"]),
+            ("AcquisitionDateTime", "20240101-20240102", ["1.1", "1.2"]),
+            ("AcquisitionDateTime", "2024010112-", ["1.1", "1.2", "1.3"]),
+            ("AcquisitionDateTime", "-202401011200", ["1.1", "1.2"]),
+            ("AcquisitionDateTime", "-20240101105959+0000", ["1.2"]),
+            ("AcquisitionDateTime", "20240101050000-0500-20240101073000-0500", ["1.1", "1.2"]),
+            ("AcquisitionDateTime", "20240105050000+0000", ["1.3"]),
+            ("AcquisitionDateTime", "20240104", []),
             ("StudyInstanceUID", "1.1,1.2\\1.99", ["1.1", "1.2"]),
             ("Rows", "512", [f"1.{n}" for n in (1, 10, 2, 3, 4, 5, 6, 7, 8, 9)]),
             ("InstanceNumber", str(2**63 - 1), []),

@@ -6,6 +6,7 @@ from typing import Any
 from imagebank.errors import Invalid
 from imagebank.model.attribute import Attribute
 from imagebank.model.imaging import Element
+from imagebank.model.moment import moment_forms
 from imagebank.model.person import PersonName, fold
 from imagebank.model.query import comparable_date, comparable_decimal, comparable_time
 
@@ -15,27 +16,29 @@ _NUMBERS = frozenset(["IS", "US", "SS", "UL", "SL", "UV", "SV"])
 def comparison(attribute: Attribute, element: Element) -> tuple[str, ...]:
     """The values of an element as they are matched, in their order; values that cannot be read are left out.
 
-    A person name gives each of its groups that is there, so that it is found by any of its writings.
+    A person name gives each of its groups that is there, so that it is found by any of its writings; a DT its time by
+    the clock and in universal time.
     """
-    values = element.get("Value") or ()
-    if attribute.vr == "PN":
-        return tuple(group for value in values for group in name_groups(value) if group)
-    read = _READERS.get(attribute.vr, _folded if attribute.folded else _text)
-    forms = []
-    for value in values:
-        try:
-            form = read(value)
-        except (Invalid, ValueError, TypeError, OverflowError):
-            continue
-        if form:
-            forms.append(form)
-    return tuple(forms)
+    return tuple(form for value in element.get("Value") or () for form in _forms(attribute, value))
 
 
 def is_comparable(attribute: Attribute, element: Element) -> bool:
     """Whether every value that the element has can be matched."""
     values = [value for value in element.get("Value") or () if value is not None and str(value).strip(" \0")]
-    return attribute.vr == "PN" or len(comparison(attribute, element)) == len(values)
+    return attribute.vr == "PN" or all(_forms(attribute, value) for value in values)
+
+
+def _forms(attribute: Attribute, value: Any) -> tuple[str, ...]:
+    if attribute.vr == "PN":
+        return tuple(group for group in name_groups(value) if group)
+    read = _READERS.get(attribute.vr, _folded if attribute.folded else _text)
+    try:
+        if attribute.vr == "DT":
+            return moment_forms(_text(value))
+        form = read(value)
+    except (Invalid, ValueError, TypeError, OverflowError):
+        return ()
+    return (form,) if form else ()
 
 
 def name_groups(value: Any) -> tuple[str, str, str]:

@@ -5,6 +5,7 @@ from typing import Final
 
 from imagebank.errors import Invalid
 from imagebank.model.attribute import Attribute, Level
+from imagebank.model.moment import moment_span
 from imagebank.model.person import fold
 from imagebank.model.uid import Uid
 
@@ -25,7 +26,7 @@ class Like:
 
 @dataclass(frozen=True, slots=True)
 class Between:
-    """Range matching on dates or times; an open end is the empty string. Both ends are included."""
+    """Range matching on dates, times or both; an open end is the empty string. Both ends are included."""
 
     low: str
     high: str
@@ -65,16 +66,18 @@ class Query:
     combined: bool = False
 
 
+_RANGES: Final = frozenset(["DA", "TM", "DT"])
 _WITH_WILDCARDS: Final = frozenset(["AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"])
 
 
 def condition(attribute: Attribute, text: str, *, fuzzy: bool = False) -> Condition | None:
-    """Read one key as DICOM matching has it; None for universal matching (empty, or only `*`).
+    """Read one key as DICOM matching has it; None for universal matching: empty, only `*`, or a range without ends.
 
+    The standard has no `*` for UIDs, dates and numbers; some senders write it all the same, and mean everything.
     Raises Invalid for a date, time, number or UID that is none.
     """
     text = text.strip(" \0")
-    if not text or (attribute.vr in _WITH_WILDCARDS and not text.strip("*")):
+    if not text.strip("*") or (attribute.vr in _RANGES and text == "-"):
         return None
     return Condition(attribute, _match(attribute, text, fuzzy=fuzzy))
 
@@ -85,6 +88,10 @@ def _match(attribute: Attribute, text: str, *, fuzzy: bool) -> Match:
             return OneOf(tuple(Uid.parse(part) for part in _parts(text, ",\\")))
         case "DA" | "TM":
             return _range(attribute, text)
+        case "DT":
+            moments = _parts(text, "\\")
+            # Of several, each is the moment that it begins with.
+            return Between(*moment_span(text)) if len(moments) == 1 else OneOf(tuple(map(_moment, moments)))
         case "IS" | "US" | "SS" | "UL" | "SL" | "UV" | "SV":
             return OneOf(tuple(_integer(attribute, part) for part in _parts(text, "\\")))
         case "DS" | "FL" | "FD":
@@ -93,6 +100,10 @@ def _match(attribute: Attribute, text: str, *, fuzzy: bool) -> Match:
             return _name(text, fuzzy=fuzzy)
         case _:
             return _text(attribute, text)
+
+
+def _moment(text: str) -> str:
+    return moment_span(text)[0]
 
 
 def _parts(text: str, separators: str) -> list[str]:
@@ -105,7 +116,8 @@ def _text(attribute: Attribute, text: str) -> Match:
     form = fold(text) if attribute.folded else text
     if attribute.vr in _WITH_WILDCARDS and ("*" in form or "?" in form):
         return Like(form)
-    return OneOf(tuple(_parts(form, "\\")))
+    # A comma cannot stand in a code string, and some clients put it between modalities.
+    return OneOf(tuple(_parts(form, ",\\" if attribute.vr == "CS" else "\\")))
 
 
 def _name(text: str, *, fuzzy: bool) -> Match:
@@ -152,8 +164,6 @@ def _range(attribute: Attribute, text: str) -> Match:
             # A time that stops at the minute stands for the whole minute.
             return Between(values[0], read(text, up=True))
         return OneOf(values)
-    if not low.strip() and not high.strip():
-        raise Invalid(f"{attribute.keyword} takes a range with at least one end")
     return Between(read(low) if low.strip() else "", read(high, up=True) if high.strip() else "")
 
 

@@ -25,6 +25,8 @@ KNOWN = catalogue([DOSE]).by_keyword
         ("InstanceNumber", "07\\ 8", OneOf(("7", "8"))),
         ("CTDIvol", "70.50\\7e1", OneOf(("70.5", "70"))),
         ("Modality", "CT\\MR", OneOf(("CT", "MR"))),
+        ("ModalitiesInStudy", "CT,MR", OneOf(("CT", "MR"))),
+        ("StudyID", "A,B", OneOf(("A,B",))),
         ("Modality", "C?", Like("C?")),
     ],
 )
@@ -42,8 +44,22 @@ def test_a_fuzzy_name_is_its_words() -> None:
     assert read.match == Words(("doe", "ja"))
 
 
-@pytest.mark.parametrize(("keyword", "text"), [("PatientName", "**"), ("PatientID", " \0"), ("StudyDate", "")])
-def test_an_empty_key_and_a_bare_star_match_everything(keyword: str, text: str) -> None:
+@pytest.mark.parametrize(
+    ("keyword", "text"),
+    [
+        ("PatientName", "**"),
+        ("PatientID", " \0"),
+        ("StudyDate", ""),
+        ("StudyDate", "*"),
+        ("StudyDate", "-"),
+        ("StudyTime", "- "),
+        ("StudyInstanceUID", "*"),
+        ("InstanceNumber", "*"),
+        ("Rows", "*"),
+        ("CTDIvol", "*"),
+    ],
+)
+def test_an_empty_key_a_bare_star_and_a_range_without_ends_match_everything(keyword: str, text: str) -> None:
     assert condition(KNOWN[keyword], text) is None
 
 
@@ -52,14 +68,12 @@ def test_an_empty_key_and_a_bare_star_match_everything(keyword: str, text: str) 
     [
         ("StudyDate", "yesterday"),
         ("StudyDate", "20261301"),
-        ("StudyDate", "-"),
-        ("StudyDate", "*"),
+        ("StudyDate", "2026*"),
         ("StudyTime", "1"),
         ("StudyTime", "2400"),
-        ("StudyTime", "- "),
         ("InstanceNumber", "first"),
         ("CTDIvol", "high"),
-        ("StudyInstanceUID", "*"),
+        ("StudyInstanceUID", "1.2.*"),
     ],
 )
 def test_a_key_that_can_match_nothing_is_refused_by_its_name(keyword: str, text: str) -> None:
