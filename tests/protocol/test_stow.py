@@ -1,5 +1,6 @@
 """STOW-RS against a live server: what is kept, what is refused, and how it is said."""
 
+import copy
 import gzip
 import io
 import json
@@ -14,7 +15,7 @@ import imagecodecs
 import numpy as np
 import pydicom
 import pytest
-from pydicom.uid import generate_uid
+from pydicom.uid import VideoEndoscopicImageStorage, generate_uid
 
 from bank import keep
 from imagebank.actions import retrieve
@@ -35,6 +36,7 @@ from protocol.dicomweb_site import (
     store_metadata,
     values,
 )
+from samples import sample_data
 
 OURS = Scope(organizations=None)
 TYPE = {"Content-Type": f"{DICOM}; boundary={BOUNDARY.decode()}"}
@@ -428,6 +430,26 @@ def test_a_data_set_outside_the_model_fails_alone(site: Site) -> None:
 
     assert answer.status_code == 202
     assert reasons(answer.json()) == [0xC000]
+
+
+def test_a_film_is_stored_under_the_transfer_syntax_of_its_profile(site: Site) -> None:
+    film = (sample_data() / "non-dicom/mp4/echo-cardiac.mp4").read_bytes()
+    ds = a_dataset(SOPClassUID=VideoEndoscopicImageStorage, PixelData=None, Modality="ES")
+    for keyword in ("Rows", "Columns", "BitsAllocated", "SamplesPerPixel", "PhotometricInterpretation"):
+        delattr(ds, keyword)
+    main = film.replace(b"avcC\x01\x64", b"avcC\x01\x4d")
+    other = copy.deepcopy(ds)
+    other.SOPInstanceUID = generate_uid()
+
+    answer = store_metadata(
+        site.http, [described(ds, "1"), described(other, "2")], ("1", "video/mp4", film), ("2", "video/mp4", main)
+    )
+
+    assert reasons(answer.json()) == [0xC122]
+    assert "Main Profile" in values(answer.json()[FAILED]["Value"][0], WORDS)
+    found = fetched(site, ds)
+    assert found.file_meta.TransferSyntaxUID == "1.2.840.10008.1.2.4.102"
+    assert (found.Rows, found.Columns, found.NumberOfFrames) == (600, 800, 67)
 
 
 def test_numbers_of_the_metadata_are_written_as_dicom_has_them(site: Site) -> None:

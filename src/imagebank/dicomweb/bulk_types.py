@@ -1,17 +1,19 @@
 """What pixel data that comes without its description says of itself (PS3.18 table 8.7.3-3 and 10.5.1.1.2)."""
 
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from imagebank.dicom import codestream
+from imagebank.dicom.movie import read_movie, syntaxes
+from imagebank.dicomweb.spool import Section
 from imagebank.dicomweb.tables import FRAME_TYPES, OCTETS, OLD_NAMES
-from imagebank.errors import Invalid, Unsupported
+from imagebank.errors import Invalid, Mismatch, Unsupported
 from imagebank.model.uid import Uid
 
 _MAX_BOXES: Final = 256
 _SOF: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_FILMS: Final = frozenset(("video/mp4", "video/h265"))
 _SV1: Final = 1
 _RETIRED: Final = {0xC2: "a progressive JPEG", 0xC9: "an arithmetic JPEG", 0xCA: "a progressive arithmetic JPEG"}
 
@@ -32,24 +34,42 @@ class Coded:
     description: Mapping[str, Any] = field(default_factory=dict)
 
 
-def inspect(kind: str, syntax: str, head: bytes) -> Coded | None:
-    """Read the first MiB of a part of media type `kind`; None for native pixels. `syntax` is what the part names.
+def inspect(kind: str, syntax: str, content: Section) -> Coded | None:
+    """Read what a part of media type `kind` says of itself; None for native pixels. `syntax` is what the part names.
 
-    Raises BulkNotTaken for other media types, Invalid when the bytes are not what the type says.
+    Raises BulkNotTaken for other media types, Mismatch for a film that is not in the transfer syntax that the part
+    names, Invalid when the bytes are not what the type says.
     """
     kind = OLD_NAMES.get(kind, kind)
     if kind in ("", OCTETS):
         return None
     if kind not in FRAME_TYPES or kind in ("image/jxl", "application/x-deflate"):
         raise BulkNotTaken(f"pixel data is not taken as {kind}")
+    if kind in _FILMS:
+        return _film(syntax, content)
     if syntax and syntax not in FRAME_TYPES[kind]:
         raise BulkNotTaken(f"{kind} does not come in transfer syntax {syntax}")
-    coded = _READERS[kind](head)
+    coded = _READERS[kind](next(content.pieces(), b""))
     samples = coded.description.get("SamplesPerPixel", 1)
     if samples not in (1, 3):
         # PS3.3 C.7.6.3.1.2: CMYK and ARGB are retired.
         raise BulkNotTaken(f"the picture has {samples} samples a pixel, such as CMYK; send it as RGB or as grey values")
     return Coded(Uid(syntax), coded.start, coded.description) if syntax else coded
+
+
+def _film(syntax: str, content: Section) -> Coded:
+    """An MP4 file, which is what both media types hold (PS3.5 8.2.7 to 8.2.11)."""
+    try:
+        movie = read_movie(content.read, content.size)
+        allowed = syntaxes(movie)
+    except Unsupported as error:
+        raise BulkNotTaken(str(error)) from error
+    if syntax and syntax not in allowed:
+        raise Mismatch(f"the video is {movie}, which transfer syntax {syntax} does not allow")
+    described = _moving((movie.columns, movie.rows)) | {"NumberOfFrames": movie.frames}
+    if movie.bits > 8:
+        described |= {"BitsAllocated": 16, "BitsStored": movie.bits, "HighBit": movie.bits - 1}
+    return Coded(Uid(syntax) if syntax else allowed[0], 0, described)
 
 
 def _jpeg(head: bytes) -> Coded:
@@ -152,15 +172,6 @@ def _rle(head: bytes) -> Coded:
     return Coded(Uid("1.2.840.10008.1.2.5"))
 
 
-def _mp4(head: bytes) -> Coded:
-    if head[4:8] not in (b"ftyp", b"styp", b"moov", b"mdat", b"free"):
-        raise Invalid("the part is not MPEG-4")
-    at = head.find(b"avc1")
-    # ISO 14496-12 12.1.3: width and height of a visual sample entry.
-    shape = struct.unpack_from(">HH", head, at + 28) if 0 <= at <= len(head) - 32 else None
-    return Coded(_uid(102), 0, _moving(shape))
-
-
 def _mpeg2(head: bytes) -> Coded:
     at = head.find(b"\x00\x00\x01\xb3")
     if at < 0 or at + 7 > len(head):
@@ -171,11 +182,6 @@ def _mpeg2(head: bytes) -> Coded:
     return Coded(_uid(100 if columns <= 720 and rows <= 576 else 101), 0, _moving((columns, rows)))
 
 
-def _h265(head: bytes) -> Coded:
-    del head
-    return Coded(_uid(107))
-
-
 _READERS: Final = {
     "image/jpeg": _jpeg,
     "image/jls": _jpegls,
@@ -183,9 +189,7 @@ _READERS: Final = {
     "image/jpx": _jpeg2000,
     "image/jphc": _htj2k,
     "image/dicom-rle": _rle,
-    "video/mp4": _mp4,
     "video/mpeg2": _mpeg2,
-    "video/h265": _h265,
 }
 
 
@@ -207,9 +211,7 @@ def _described(found: codestream.Header, colour: str) -> dict[str, Any]:
     return described | ({"PlanarConfiguration": 0} if found.samples > 1 else {})
 
 
-def _moving(shape: tuple[int, ...] | None) -> dict[str, Any]:
-    if shape is None:
-        return {}
+def _moving(shape: tuple[int, int]) -> dict[str, Any]:
     return {
         "SamplesPerPixel": 3,
         "PhotometricInterpretation": "YBR_PARTIAL_420",

@@ -138,7 +138,7 @@ def _document(plain: DataSet, bulk: Mapping[str, BulkData], attributes: Dataset)
 
 def _coded(pixels: BulkData, attributes: Dataset) -> Coded | None:
     """What the codestream is; fills the Image Pixel attributes that were left out. Raises Mismatch on a contradiction."""
-    coded = inspect(pixels.kind, pixels.syntax, next(pixels.sections[0].pieces(), b""))
+    coded = inspect(pixels.kind, pixels.syntax, pixels.sections[0])
     if coded is None:
         return None
     for keyword, told in coded.description.items():
@@ -147,10 +147,13 @@ def _coded(pixels: BulkData, attributes: Dataset) -> Coded | None:
             setattr(attributes, keyword, told)
         elif keyword in ("Rows", "Columns", "SamplesPerPixel") and int(stated) != told:
             raise Mismatch(f"{keyword} of the data set is not that of the codestream")
-    if coded.syntax in LOSSY and "LossyImageCompression" not in attributes:
+    if coded.syntax in LOSSY | VIDEO and "LossyImageCompression" not in attributes:
         attributes.LossyImageCompression = "01"
     frames = int(attributes.get("NumberOfFrames") or 1)
-    if coded.syntax not in VIDEO and frames != len(pixels.sections):
+    if coded.syntax in VIDEO:
+        if len(pixels.sections) > 1:
+            raise Mismatch(f"a video comes in one part, and {len(pixels.sections)} came")
+    elif frames != len(pixels.sections):
         raise Mismatch(f"the data set has {frames} frames, and {len(pixels.sections)} parts came for them")
     return coded
 

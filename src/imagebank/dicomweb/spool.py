@@ -84,6 +84,11 @@ class Section:
     start: int
     size: int
 
+    def read(self, at: int, length: int) -> bytes:
+        """`length` bytes from byte `at` on, or as many as there are."""
+        self.content.seek(self.start + at)
+        return self.content.read(max(0, min(length, self.size - at)))
+
     def pieces(self, skip: int = 0) -> Iterator[bytes]:
         """The bytes after the first `skip`, at most 1 MiB at a time."""
         at, end = self.start + skip, self.start + self.size

@@ -17,6 +17,7 @@ from imagebank.dicomweb.compose import BulkData, compose
 from imagebank.dicomweb.spool import Section
 from imagebank.errors import BankError, Invalid, Mismatch
 from make import a_dataset
+from unit.dicom.mp4_bytes import a_movie, avcc, entry, hvcc, track
 
 GREY = (np.arange(64 * 48, dtype=np.uint8) % 251).reshape(48, 64)
 COLOUR = np.dstack([GREY, GREY[::-1], GREY[:, ::-1]])
@@ -155,7 +156,57 @@ def test_pixel_data_that_is_not_what_it_says_is_refused(
     kind: str, syntax: str, content: bytes, refusal: type[BankError]
 ) -> None:
     with pytest.raises(refusal):
-        inspect(kind, syntax, content)
+        inspect(kind, syntax, *sections(content))
+
+
+@pytest.mark.parametrize("moov_last", [False, True])
+@pytest.mark.parametrize(
+    ("kind", "named", "film", "syntax", "bits"),
+    [
+        ("video/mp4", "", entry(b"avc1", avcc(100, 41)), "102", 8),
+        ("video/mp4", "", entry(b"avc1", avcc(100, 42)), "104", 8),
+        ("video/mp4", "105", entry(b"avc1", avcc(100, 42)), "105", 8),
+        ("video/mp4", "", entry(b"avc1", avcc(128, 41)), "106", 8),
+        ("video/mp4", "", entry(b"hvc1", hvcc(1, 153)), "107", 8),
+        ("video/h265", "", entry(b"hvc1", hvcc(2, 153, 10)), "108", 10),
+    ],
+)
+def test_a_film_describes_itself(
+    kind: str, named: str, film: bytes, syntax: str, bits: int, moov_last: bool, tmp_path: Path
+) -> None:
+    content = a_movie(track(film), moov_last=moov_last)
+
+    ds = composed(metadata(), tmp_path, pixels=BulkData(kind, named and _4 + named, sections(b"before", content)[1:]))
+
+    assert ds.file_meta.TransferSyntaxUID == _4 + syntax
+    assert (ds.Rows, ds.Columns, ds.NumberOfFrames, ds.PhotometricInterpretation) == (600, 800, 67, "YBR_PARTIAL_420")
+    assert (ds.BitsStored, ds.BitsAllocated, ds.LossyImageCompression) == (bits, 8 if bits == 8 else 16, "01")
+    assert content in ds.PixelData
+
+
+@pytest.mark.parametrize(
+    ("named", "parts", "refusal", "reason"),
+    [
+        ("", [a_movie(track(entry(b"avc1", avcc(77, 41))))], BulkNotTaken, "Main Profile"),
+        ("102", [a_movie(track(entry(b"avc1", avcc(100, 42))))], Mismatch, "level 4.2"),
+        ("", [a_movie(), a_movie()], Mismatch, "one part"),
+        ("", [a_movie(track(handler=b"soun"))], Invalid, "no video track"),
+    ],
+)
+def test_a_film_that_no_object_can_hold_is_refused_with_the_reason(
+    named: str, parts: list[bytes], refusal: type[BankError], reason: str, tmp_path: Path
+) -> None:
+    film = BulkData("video/mp4", named and _4 + named, sections(*parts))
+
+    with pytest.raises(refusal, match=reason):
+        composed(metadata(), tmp_path, pixels=film)
+
+
+def test_a_film_that_contradicts_the_data_set_is_refused(tmp_path: Path) -> None:
+    data_set = metadata() | {"00280010": {"vr": "US", "Value": [999]}}
+
+    with pytest.raises(Mismatch, match="Rows"):
+        composed(data_set, tmp_path, pixels=BulkData("video/mp4", "", sections(a_movie())))
 
 
 def saved(mode: str, **options: Any) -> bytes:
@@ -175,7 +226,7 @@ def saved(mode: str, **options: Any) -> bytes:
 @pytest.mark.parametrize("syntax", ["", _4 + "50"])
 def test_a_jpeg_that_no_object_can_hold_is_refused_with_a_way_out(content: bytes, reason: str, syntax: str) -> None:
     with pytest.raises(BulkNotTaken, match=reason):
-        inspect("image/jpeg", syntax, content)
+        inspect("image/jpeg", syntax, *sections(content))
 
 
 @pytest.mark.parametrize(
