@@ -19,7 +19,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from imagebank.actions.collect import Found, Journal, Tally, bring_in, look
+from imagebank.actions.collect import Found, Journal, Tally, bring_in, can_read, look
 from imagebank.bank import Bank
 from imagebank.errors import OutOfSpace, Unavailable
 from imagebank.model.imaging import Outcome, Source
@@ -91,9 +91,11 @@ def _settled(wish: Wish) -> list[Found]:
 
 
 def _watch(bank: Bank, wish: Wish, source: Source, journal: Journal, tally: Tally, console: Console) -> None:
-    """Bring in what is new. What the bank cannot take now is tried again the next time."""
+    """Bring in what is new. What could not be read, or the bank cannot take now, is tried again the next time."""
+    new = [found for found in _settled(wish) if not journal.knows(found)]
     try:
-        bring_in(bank, [found for found in _settled(wish) if not journal.knows(found)], source, journal, tally)
+        # What is closed still has been told once.
+        bring_in(bank, [one for one in new if one.path not in tally.unread or can_read(one)], source, journal, tally)
     except (OutOfSpace, Unavailable) as error:
         console.print(str(error))
 
@@ -104,6 +106,7 @@ def report(tally: Tally, console: Console, *, as_json: bool) -> None:
         answer: dict[str, Any] = {str(outcome): tally.outcomes[outcome] for outcome in Outcome}
         answer |= {
             "skipped": tally.skipped,
+            "unread": len(tally.unread),
             "files": tally.files_total,
             "warnings": dict(tally.warnings),
             "refusals": [{"file": name, "reason": reason} for name, reason in tally.refused],
@@ -112,9 +115,11 @@ def report(tally: Tally, console: Console, *, as_json: bool) -> None:
         return
     counts = Table("outcome", "objects")
     for outcome in Outcome:
-        counts.add_row(outcome, str(tally.outcomes[outcome]))
-    if tally.skipped:
-        counts.add_row("in already (not read again)", str(tally.skipped))
+        counts.add_row(outcome, str(tally.outcomes[outcome] - tally.before[outcome]))
+    for outcome, count in tally.before.items():
+        counts.add_row(f"{outcome} before, not read again", str(count))
+    if tally.skipped_whole:
+        counts.add_row("in already, not read again (files)", str(tally.skipped_whole))
     console.print(counts)
     _reasons(tally, console)
 

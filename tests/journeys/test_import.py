@@ -60,6 +60,10 @@ def counts(answer: dict[str, Any]) -> tuple[int, int, int, int]:
     return answer["stored"], answer["duplicate"], answer["refused"], answer["skipped"]
 
 
+def reasons(answer: dict[str, Any]) -> list[tuple[str, str]]:
+    return sorted((one["file"], one["reason"]) for one in answer["refusals"])
+
+
 def many(count: int) -> list[bytes]:
     """Files of one series that differ in their SOP Instance UID."""
     stem = generate_uid()[:40] + ".1"
@@ -134,7 +138,8 @@ def test_a_damaged_entry_does_not_keep_the_others_out(tmp_path: Path, method: in
     assert status == 1
     assert counts(answer) == (3, 0, 1, 0)
     assert answer["refusals"][0]["file"] == f"{path}!/two"
-    assert bring_in(tmp_path / "bank", inside)[1]["skipped"] == 2
+    again, told = bring_in(tmp_path / "bank", inside)
+    assert (again, told["skipped"], told["refusals"]) == (1, 2, answer["refusals"])
 
 
 def test_an_archive_whose_names_cannot_be_read_is_refused_by_name(tmp_path: Path) -> None:
@@ -201,6 +206,8 @@ def test_what_cannot_be_read_is_named_and_the_rest_comes_in(tmp_path: Path) -> N
         )
         status = process.wait(60)
     (inside / "closed").chmod(0o700)
+    closed.chmod(0o600)
+    opened = bring_in(tmp_path / "bank", inside)
 
     answer = json.loads((tmp_path / "out").read_text())
     assert status == 1
@@ -208,8 +215,10 @@ def test_what_cannot_be_read_is_named_and_the_rest_comes_in(tmp_path: Path) -> N
     assert set(reasons) == {str(closed), str(inside / "empty.dcm"), str(inside / "closed")}
     assert "empty" in reasons.pop(str(inside / "empty.dcm"))
     assert all("Permission denied" in reason for reason in reasons.values())
-    assert answer["stored"] == 1
+    assert (answer["stored"], answer["unread"]) == (1, 2)
     assert str(good) not in reasons
+    assert (opened[0], *counts(opened[1])) == (1, 2, 0, 1, 2)
+    assert (opened[1]["unread"], [one["file"] for one in opened[1]["refusals"]]) == (0, [str(inside / "empty.dcm")])
 
 
 def test_an_import_that_was_killed_goes_on_without_reading_again(tmp_path: Path) -> None:
@@ -245,7 +254,7 @@ def test_a_file_that_has_changed_is_read_again(tmp_path: Path) -> None:
     mended = bring_in(tmp_path / "bank", path)
 
     assert refused == 1
-    assert again[1]["skipped"] == 1
+    assert (again[0], again[1]["skipped"], again[1]["refused"]) == (1, 1, 1)
     assert (mended[0], mended[1]["stored"]) == (0, 1)
 
 
@@ -333,6 +342,9 @@ def test_progress_and_a_table_are_for_people(tmp_path: Path) -> None:
     assert "stored" in said.out
     assert "refused" in said.out
     assert "not in the archive, because" in said.out
+    again = imagebank("import", tmp_path / "in", "--data", tmp_path / "bank")
+    assert again.status == 1
+    assert "refused before, not read again" in again.out
 
 
 def test_an_import_of_nothing_that_is_there_says_so(tmp_path: Path) -> None:
@@ -376,8 +388,10 @@ def test_importing_all_of_it_again_changes_nothing(sample_bank: tuple[Path, dict
     skipped = bring_in(data, sample_data())
     again = bring_in(data, sample_data(), "--again")
 
-    assert skipped[0] == 0
+    assert skipped[0] == 1
     assert skipped[1]["skipped"] == skipped[1]["files"]
+    assert skipped[1]["refused"] == first["refused"]
+    assert reasons(skipped[1]) == reasons(first)
     assert counts(again[1]) == (0, first["stored"] + first["duplicate"], first["refused"], 0)
     assert again[1]["quarantined"] == first["quarantined"]
     assert imagebank("quarantine", "list", "--json", "--data", data).out == listed.out

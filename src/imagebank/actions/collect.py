@@ -1,5 +1,6 @@
 """Bringing in what lies in folders and archives, resumable, with every file accounted for."""
 
+import errno
 import io
 import json
 import lzma
@@ -10,14 +11,14 @@ import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from imagebank.actions import ingest
 from imagebank.actions.ingest import Arrival
 from imagebank.bank import Bank
-from imagebank.errors import Invalid
+from imagebank.errors import BankError, Invalid, OutOfSpace, Unavailable
 from imagebank.model.imaging import Outcome, Receipt, Source
 
 BATCH_FILES = 64
@@ -35,17 +36,38 @@ _BROKEN = (
     *(zipfile.BadZipFile, RuntimeError, NotImplementedError, ValueError, struct.error),
     *(zlib.error, lzma.LZMAError, EOFError, OSError),
 )
+_DAMAGE = frozenset({None, errno.EINVAL})
+"""Numbers of an OSError that speaks of damaged content, and not of a disk or a right to read."""
+_PASSING = (OutOfSpace, Unavailable)
+"""What may be otherwise the next time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Untaken:
+    """An object that did not come into the archive, and why."""
+
+    outcome: Outcome
+    name: str
+    reason: str
 
 
 @dataclass(slots=True)
 class Tally:
-    """How far an import has come. Counts are of objects; `bytes_done` and `bytes_total` of what lies on disk."""
+    """How far an import has come. Counts are of objects; `bytes_done` and `bytes_total` of what lies on disk.
+
+    What an earlier import did not take and is not read again is among `outcomes`, `reasons` and `refused`; `before`
+    counts it apart. `skipped` are the files that were not read again, `skipped_whole` those that are in with all they
+    hold. `unread` are files that could not be read and are tried the next time.
+    """
 
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     warnings: Counter[str] = field(default_factory=Counter)
     refused: list[tuple[str, str]] = field(default_factory=list)
+    before: Counter[Outcome] = field(default_factory=Counter)
+    unread: set[Path] = field(default_factory=set)
     skipped: int = 0
+    skipped_whole: int = 0
     files_done: int = 0
     files_total: int = 0
     bytes_done: int = 0
@@ -59,8 +81,26 @@ class Tally:
         self.outcomes[receipt.outcome] += 1
         self.warnings.update(receipt.warnings)
         if receipt.error is not None:
-            self.reasons[str(receipt.error)] += 1
-            self.refused.append((receipt.name, str(receipt.error)))
+            self._explain(receipt.name, str(receipt.error))
+
+    def skip(self, found: "Found", untaken: Sequence[Untaken]) -> None:
+        """Count a file that is settled already, with what was not taken of it then."""
+        self.skipped += 1
+        self.skipped_whole += not untaken
+        self.finish(found)
+        for one in untaken:
+            self.outcomes[one.outcome] += 1
+            self.before[one.outcome] += 1
+            self._explain(one.name, one.reason)
+
+    def finish(self, found: "Found", *, is_unread: bool = False) -> None:
+        (self.unread.add if is_unread else self.unread.discard)(found.path)
+        self.files_done += 1
+        self.bytes_done += found.size
+
+    def _explain(self, name: str, reason: str) -> None:
+        self.reasons[reason] += 1
+        self.refused.append((name, reason))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +116,30 @@ class Found:
         return f"{self.size}:{self.changed_ns}"
 
 
-class Journal:
-    """Which files are in already, so that an import that was interrupted does not read them again.
+@dataclass(slots=True)
+class _Reading:
+    """A file that is being brought in, and what was not taken of it so far."""
 
-    One line of JSON for each file that is settled; a line is written only after the bank has acknowledged it.
+    found: Found
+    untaken: list[Untaken] = field(default_factory=list)
+    is_unread: bool = False
+
+    def hear(self, receipt: Receipt) -> None:
+        if isinstance(receipt.error, _PASSING):
+            self.is_unread = True
+        elif receipt.error is not None:
+            self.untaken.append(Untaken(receipt.outcome, receipt.name, str(receipt.error)))
+
+
+class Journal:
+    """Which files are settled, so that they are not read again, and what of them was not taken.
+
+    One line of JSON for each: path, mark and, where something was not taken, outcome, name and reason of every such
+    object. A line is written only after the bank has answered for all that the file holds.
     """
 
     def __init__(self, file: Path) -> None:
-        self._settled: dict[str, str] = {}
+        self._settled: dict[str, tuple[str, Sequence[Untaken]]] = {}
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if file.exists():
             for line in file.read_text(encoding="utf-8").splitlines():
@@ -92,18 +148,26 @@ class Journal:
 
     def _note(self, line: str) -> None:
         try:
-            path, mark = json.loads(line)
+            path, mark, *rest = json.loads(line)
+            untaken = [Untaken(Outcome(outcome), name, reason) for outcome, name, reason in (rest[0] if rest else ())]
         except ValueError:
             return  # the line that an interruption cut short
-        self._settled[path] = mark
+        self._settled[path] = mark, untaken
 
     def knows(self, found: Found) -> bool:
-        return self._settled.get(str(found.path)) == found.mark
+        return self.untaken(found) is not None
 
-    def settle(self, files: Iterable[Found]) -> None:
-        for found in files:
-            self._settled[str(found.path)] = found.mark
-            self._stream.write(json.dumps([str(found.path), found.mark]) + "\n")
+    def untaken(self, found: Found) -> Sequence[Untaken] | None:
+        """What was not taken of a file that is settled and has not changed since; None for any other."""
+        mark, untaken = self._settled.get(str(found.path), ("", ()))
+        return untaken if mark == found.mark else None
+
+    def settle(self, readings: Iterable[_Reading]) -> None:
+        for one in readings:
+            path, mark = str(one.found.path), one.found.mark
+            self._settled[path] = mark, one.untaken
+            told = [[str(each.outcome), each.name, each.reason] for each in one.untaken]
+            self._stream.write(json.dumps([path, mark, told] if told else [path, mark]) + "\n")
         self._stream.flush()
 
     def close(self) -> None:
@@ -155,61 +219,97 @@ def bring_in(
 ) -> None:
     """Deposit files in batches and count them. A file is settled in the journal once the bank has answered for it.
 
-    A file that was refused is settled, too; it is read again only when it has changed.
+    A file that was refused is settled, too; it is read again only when it has changed. One that could not be read is
+    not: it may be readable the next time.
     """
     tally.files_total += len(files)
     tally.bytes_total += sum(found.size for found in files)
-    batch: list[Arrival] = []
-    pending: list[Found] = []
-
-    def send() -> None:
-        for receipt in ingest.receive(bank, batch, source) if batch else ():
-            tally.add(receipt)
-        for arrival in batch:
-            arrival.content.close()
-        journal.settle(pending)
-        tally.files_done += len(pending)
-        tally.bytes_done += sum(found.size for found in pending)
-        batch.clear()
-        pending.clear()
-        progress()
-
-    try:
+    with closing(_Batch(bank, source, journal, tally, progress)) as batch:
         for found in files:
-            if journal.knows(found):
-                tally.skipped += 1
-                tally.files_done += 1
-                tally.bytes_done += found.size
+            if (untaken := journal.untaken(found)) is not None:
+                tally.skip(found, untaken)
                 continue
-            for arrival in _arrivals(found, tally):
-                batch.append(arrival)
-                if len(batch) >= BATCH_FILES or sum(one.size for one in batch) >= BATCH_BYTES:
-                    send()
-            pending.append(found)
-            if len(pending) >= BATCH_FILES:
-                send()
-        send()
-    finally:
-        for arrival in batch:
+            reading = _Reading(found)
+            for one in _arrivals(found):
+                batch.take(one, reading)
+            batch.finish(reading)
+        batch.send()
+
+
+@dataclass(slots=True)
+class _Batch:
+    """Objects that go to the bank at once. It holds their files open; `close` lets go of those that were not sent."""
+
+    bank: Bank
+    source: Source
+    journal: Journal
+    tally: Tally
+    progress: Callable[[], None]
+    arrivals: list[tuple[Arrival, _Reading]] = field(default_factory=list)
+    readings: list[_Reading] = field(default_factory=list)
+
+    def take(self, one: Arrival | Receipt, reading: _Reading) -> None:
+        if isinstance(one, Receipt):
+            self._hear(one, reading)
+            return
+        self.arrivals.append((one, reading))
+        if len(self.arrivals) >= BATCH_FILES or sum(arrival.size for arrival, _ in self.arrivals) >= BATCH_BYTES:
+            self.send()
+
+    def finish(self, reading: _Reading) -> None:
+        """Nothing more comes of this file."""
+        self.readings.append(reading)
+        if len(self.readings) >= BATCH_FILES:
+            self.send()
+
+    def send(self) -> None:
+        given = [arrival for arrival, _ in self.arrivals]
+        receipts = ingest.receive(self.bank, given, self.source) if given else []
+        for (_, reading), receipt in zip(self.arrivals, receipts, strict=True):
+            self._hear(receipt, reading)
+        self.close()
+        self.journal.settle(one for one in self.readings if not one.is_unread)
+        for one in self.readings:
+            self.tally.finish(one.found, is_unread=one.is_unread)
+        self.readings.clear()
+        self.progress()
+
+    def _hear(self, receipt: Receipt, reading: _Reading) -> None:
+        self.tally.add(receipt)
+        reading.hear(receipt)
+
+    def close(self) -> None:
+        for arrival, _ in self.arrivals:
             arrival.content.close()
+        self.arrivals.clear()
 
 
-def _arrivals(found: Found, tally: Tally) -> Iterator[Arrival]:
-    """The objects in a file: itself, or the entries of an archive."""
+def _arrivals(found: Found) -> Iterator[Arrival | Receipt]:
+    """The objects in a file: itself, or the entries of an archive. A receipt stands for what is refused unseen."""
     try:
         if found.path.suffix.lower() in _ARCHIVES and zipfile.is_zipfile(found.path):
-            yield from _entries(found.path, tally)
+            yield from _entries(found.path)
         elif size := _size_now(found.path):
             yield Arrival(found.path.open("rb"), size, _name(found.path))
         else:
-            _refuse(tally, _name(found.path), Invalid("the file is empty"))
+            yield _refused(_name(found.path), Invalid("the file is empty"))
     except OSError as error:
-        _refuse(tally, _name(found.path), Invalid(f"it cannot be read: {error.strerror}"))
+        yield _refused(_name(found.path), Unavailable(f"it cannot be read: {error.strerror}"))
 
 
 def _name(path: Path) -> str:
     """A path for receipts and notes. On disk it is bytes, in whatever coding; what is not UTF-8 is marked."""
     return os.fsencode(path).decode("utf-8", "replace")
+
+
+def can_read(found: Found) -> bool:
+    """Whether a file that could not be read can be by now."""
+    try:
+        if _size_now(found.path) and found.path.is_file():
+            found.path.open("rb").close()
+    except OSError:
+        return False
+    return True
 
 
 def _size_now(path: Path) -> int:
@@ -220,7 +320,7 @@ def _size_now(path: Path) -> int:
     return status.st_size
 
 
-def _entries(path: Path, tally: Tally) -> Iterator[Arrival]:
+def _entries(path: Path) -> Iterator[Arrival | Receipt]:
     """The entries of a ZIP, read one by one. An entry that expands beyond reason is refused by name."""
     try:
         with zipfile.ZipFile(path) as archive:
@@ -231,15 +331,17 @@ def _entries(path: Path, tally: Tally) -> Iterator[Arrival]:
                 try:
                     yield _entry(archive, entry, name)
                 except (Invalid, *_BROKEN) as error:
-                    _refuse(tally, name, Invalid(f"the entry cannot be read: {_reason(error)}"))
+                    yield _refused(name, _broken("the entry", error))
             if len(entries) > _MAX_ENTRIES:
-                _refuse(tally, _name(path), Invalid(f"only the first {_MAX_ENTRIES} entries of an archive are read"))
+                yield _refused(_name(path), Invalid(f"only the first {_MAX_ENTRIES} entries of an archive are read"))
     except _BROKEN as error:
-        _refuse(tally, _name(path), Invalid(f"the archive cannot be read: {_reason(error)}"))
+        yield _refused(_name(path), _broken("the archive", error))
 
 
-def _reason(error: Exception) -> str:
-    return str(error) or "it ends too early"  # an EOFError says nothing
+def _broken(what: str, error: Exception) -> BankError:
+    if isinstance(error, OSError) and error.errno not in _DAMAGE:
+        return Unavailable(f"{what} cannot be read: {error.strerror}")
+    return Invalid(f"{what} cannot be read: {str(error) or 'it ends too early'}")  # an EOFError says nothing
 
 
 def _entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str) -> Arrival:
@@ -252,5 +354,5 @@ def _entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str) -> Arriv
     return Arrival(io.BytesIO(data), len(data), name)
 
 
-def _refuse(tally: Tally, name: str, error: Invalid) -> None:
-    tally.add(Receipt(Outcome.REFUSED, name, error=error))
+def _refused(name: str, error: BankError) -> Receipt:
+    return Receipt(Outcome.REFUSED, name, error=error)

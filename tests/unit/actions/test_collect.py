@@ -1,5 +1,6 @@
 """Bringing in a folder or an archive: every file is accounted for, once."""
 
+import errno
 import json
 import os
 import shutil
@@ -17,7 +18,7 @@ from bank import SOURCE, open_test_bank
 from imagebank.actions import collect
 from imagebank.actions.collect import BATCH_BYTES, BATCH_FILES, Found, Journal, Tally
 from imagebank.bank import Bank
-from imagebank.errors import Invalid
+from imagebank.errors import Invalid, Unavailable
 from imagebank.model.access import Scope
 from imagebank.model.imaging import Outcome, Selection
 from make import a_file, a_series, read
@@ -131,6 +132,42 @@ def test_what_changes_between_the_look_and_the_reading_is_refused_by_name(bank: 
 
 def test_a_file_that_goes_while_a_folder_is_listed_is_none(tmp_path: Path) -> None:
     assert list(collect._found(tmp_path / "gone.dcm")) == []
+
+
+def test_what_could_not_be_read_once_is_read_the_next_time(bank: Bank, inside: Path) -> None:
+    (path,) = fill(inside, a_file())
+    files = collect.look([inside])
+    path.rename(inside / "away")
+    first = bring_in(bank, files)
+    still_away = collect.can_read(files[0])
+    (inside / "away").rename(path)
+    again = bring_in(bank, files)
+
+    assert (first.outcomes, first.unread) == ({Outcome.REFUSED: 1}, {path})
+    assert not still_away
+    assert collect.can_read(files[0])
+    assert collect.can_read(Found(inside, 0, 0))
+    assert (again.skipped, again.outcomes, again.unread) == (0, {Outcome.STORED: 1}, set())
+
+
+def test_what_was_not_taken_is_told_again_when_it_is_not_read_again(bank: Bank, inside: Path) -> None:
+    kept = a_file()
+    other = a_file(SOPInstanceUID=str(read(kept).SOPInstanceUID))
+    fill(inside, kept, other)
+    zipped(inside / "cd.zip", ("readme.txt", b"hello"), ("1", a_file()))
+    first = bring_in(bank, collect.look([inside]))
+    again = bring_in(bank, collect.look([inside]))
+
+    assert first.outcomes == {Outcome.STORED: 2, Outcome.QUARANTINED: 1, Outcome.REFUSED: 1}
+    assert again.outcomes == again.before == {Outcome.QUARANTINED: 1, Outcome.REFUSED: 1}
+    assert (again.refused, again.reasons) == (first.refused, first.reasons)
+    assert (again.skipped, again.skipped_whole) == (3, 1)
+    assert again.is_complete
+
+
+def test_a_disk_that_fails_says_nothing_against_the_archive() -> None:
+    assert isinstance(collect._broken("the entry", OSError(errno.EIO, os.strerror(errno.EIO))), Unavailable)
+    assert isinstance(collect._broken("the entry", OSError("Invalid data stream")), Invalid)
 
 
 def test_a_second_import_reads_only_what_has_changed(bank: Bank, inside: Path) -> None:
