@@ -32,8 +32,10 @@ def spans(header: str, size: int) -> list[Span] | None:
     if unit.strip().lower() != "bytes" or not equals:
         return None
     found: list[Span] = []
-    for piece in text.split(","):
-        match = _RANGE.fullmatch(piece.strip())
+    # RFC 9110 5.6.1: a list may have empty elements, and has to have another.
+    pieces = [piece.strip() for piece in text.split(",") if piece.strip()]
+    for piece in pieces:
+        match = _RANGE.fullmatch(piece)
         if match is None or not any(match.groups()) or max(map(len, match.groups())) > _MAX_DIGITS:
             return None
         span = _span(match[1], match[2], size)
@@ -43,7 +45,7 @@ def spans(header: str, size: int) -> list[Span] | None:
             found.append(span)
         if len(found) > _MAX_RANGES:
             return None
-    return _joined(found)
+    return _joined(found) if pieces else None
 
 
 def _span(first: str, last: str, size: int) -> Span | None:
@@ -69,7 +71,7 @@ def _joined(found: list[Span]) -> list[Span]:
 
 def has_it(request: Request, etag: str) -> bool:
     """Whether If-None-Match says that the caller holds this representation; weak comparison (RFC 9110 13.1.2)."""
-    header = request.headers.get("if-none-match", "")
+    header = ",".join(request.headers.getlist("if-none-match"))
     if header.strip() == "*":
         return True
     return _opaque(etag) in {text for _, text in _ETAGS.findall(header)}

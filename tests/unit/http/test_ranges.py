@@ -71,7 +71,22 @@ def test_any_range_field_is_read_or_ignored(text: str, size: int) -> None:
         assert all(0 <= span.start < span.end <= size for span in spans(header, size) or [])
 
 
-@pytest.mark.parametrize("header", ["items=0-1", "bytes", "bytes=", "bytes=-", "bytes=a-b", "bytes=5-2", "bytes=1-2,x"])
+@pytest.mark.parametrize("header", ["bytes=0-1,", "bytes=,0-1", "bytes= , 0-1 ,, ", "bytes=0-1,\t,"])
+def test_empty_elements_of_a_list_are_passed_over(header: str) -> None:
+    assert spans(header, 100) == [Span(0, 2)]
+
+
+def test_a_field_that_comes_twice_is_one_list() -> None:
+    fields = [(b"if-none-match", b'"other"'), (b"if-none-match", b'W/"e0", "e1"')]
+    twice = Request({"type": "http", "method": "GET", "headers": fields, "path": "/", "query_string": b""})
+
+    assert has_it(twice, ETAG)
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["items=0-1", "bytes", "bytes=", "bytes=,", "bytes= , ", "bytes=-", "bytes=a-b", "bytes=5-2", "bytes=1-2,x"],
+)
 def test_a_range_that_is_none_is_ignored(header: str) -> None:
     assert spans(header, 100) is None
 
