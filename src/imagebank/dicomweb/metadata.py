@@ -64,9 +64,8 @@ def _arrays(call: Call, series: Sequence[Uid]) -> Iterator[bytes]:
 
 
 async def _packed(call: Call, pieces: Iterator[bytes], coding: str, headers: dict[str, str]) -> Response:
-    absolute = (
-        piece.replace(_REFERENCE + ROOT.encode() + b"/", _REFERENCE + call.base.encode() + b"/") for piece in pieces
-    )
+    base = orjson.dumps(call.base)[1:-1]  # within a text
+    absolute = (piece.replace(_REFERENCE + ROOT.encode() + b"/", _REFERENCE + base + b"/") for piece in pieces)
     if coding == "identity":
         return await streamed(absolute, JSON, headers)
     packing = _zstd(absolute) if coding == "zstd" else _gzip(absolute)
