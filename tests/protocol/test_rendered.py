@@ -283,6 +283,18 @@ def test_a_uri_gives_files_in_the_wanted_syntax(site: Site) -> None:
     by_uri(site, status=406, contentType="application/dicom", transferSyntax="1.2.840.10008.1.2")
 
 
+def test_a_uri_may_leave_the_syntax_open(site: Site) -> None:
+    stored = by_uri(site, VIDEO, contentType="application/dicom", transferSyntax="*")
+
+    assert stored.headers["content-type"].endswith("1.2.840.10008.1.2.4.102")
+    assert by_uri(site, contentType="application/dicom", transferSyntax="*").content == FILES[0]
+
+
+def test_a_wish_in_a_uri_that_cannot_be_heeded_is_said(site: Site) -> None:
+    assert "annotation" in by_uri(site, annotation="patient,technique").headers["warning"]
+    assert "warning" not in by_uri(site, annotation="").headers
+
+
 def test_a_uri_gives_pictures_as_they_are_wanted(site: Site) -> None:
     part = by_uri(site, contentType="image/png", region="0,0,0.5,0.5")
 

@@ -42,12 +42,16 @@ def read_wish(call: Call, *, for_thumbnail: bool = False) -> Wish:
     rendering = render.Rendering(viewport=asked, window=render.parse_window(window) if window else None)
     if quality is not None:
         rendering = replace(rendering, quality=render.parse_quality(quality))
-    warnings = []
-    if call.parameter("annotation"):
-        warnings.append("The annotation parameter is not supported and was not used")
-    if (call.parameter("iccprofile") or "no") != "no":
-        warnings.append("The iccprofile parameter is not supported and was not used")
-    return Wish(rendering, tuple(warnings))
+    return Wish(rendering, unheeded(call, annotation="", iccprofile="no"))
+
+
+def unheeded(call: Call, **harmless: str) -> tuple[str, ...]:
+    """A warning for each parameter that asks for more than its harmless value (PS3.18 8.3.5.1)."""
+    return tuple(
+        f"The {name} parameter is not supported and was not used"
+        for name, unused in harmless.items()
+        if (call.parameter(name) or unused) != unused
+    )
 
 
 def is_picture(instance: Instance) -> bool:

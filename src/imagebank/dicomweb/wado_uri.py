@@ -8,10 +8,10 @@ from starlette.responses import Response
 
 from imagebank.dicom import render
 from imagebank.dicom.scan import EXPLICIT_LE
-from imagebank.dicomweb.accept import NotAcceptable, Offer, preferences
+from imagebank.dicomweb.accept import ANY, NotAcceptable, Offer, preferences
 from imagebank.dicomweb.edge import CACHING, Call
 from imagebank.dicomweb.media import TEXT_TYPES, is_text, media_type_of
-from imagebank.dicomweb.rendered import Wish, is_picture, picture_offers, show
+from imagebank.dicomweb.rendered import Wish, is_picture, picture_offers, show, unheeded
 from imagebank.dicomweb.tables import DICOM
 from imagebank.dicomweb.wado import file_offers, one_file
 from imagebank.errors import Invalid
@@ -46,7 +46,7 @@ async def retrieve_by_uri(call: Call) -> Response:
     files = [Offer(DICOM)]
     offer = call.prefers.require(shown + files if _is_shown_first(instance, kind) else files + shown)
     if offer.name != DICOM:
-        return await show(call, instance, Wish(_rendering(call, instance), ()))
+        return await show(call, instance, Wish(_rendering(call, instance), unheeded(call, annotation="")))
     return await _file(call, instance)
 
 
@@ -73,7 +73,8 @@ def _is_shown_first(instance: Instance, kind: str) -> bool:
 async def _file(call: Call, instance: Instance) -> Response:
     offers = [one for one in file_offers(instance, is_single=True) if not one.is_related]
     asked = call.parameter("transferSyntax")
-    usable = [one for one in offers if one.syntax == asked] if asked else [one for one in offers if one.is_default]
+    # What is stored stands first, unless it may not leave.
+    usable = [one for one in offers if (one.syntax == asked if asked else one.is_default) or asked == ANY]
     if not usable:
         raise NotAcceptable(f"this object cannot be given in transfer syntax {Uid.parse(asked or EXPLICIT_LE)}")
     await call.reading([instance], "WADO-URI")
