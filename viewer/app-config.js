@@ -1,4 +1,5 @@
-// The viewer's configuration, and the one extension that is ours: comparing with a prior, and going dark.
+// The viewer's configuration, and the one extension that is ours: what opens first, comparing with a prior, whose
+// studies are listed, and going dark.
 (() => {
   const equals = value => ({ equals: { value } });
 
@@ -33,6 +34,57 @@
       viewportStructure: { layoutType: 'grid', properties: { rows: 1, columns: 2 } },
       viewports: [pane('current'), pane('prior')],
     }],
+  };
+
+  // OHIF's own protocol opens the first series at its first image, which is often a scout, or air above a head. Here
+  // it is the series that the address names, else the longest, in the middle. `original` is OHIF's.
+  const opening = original => ({
+    ...original,
+    displaySetSelectors: {
+      defaultDisplaySetId: {
+        seriesMatchingRules: [
+          { attribute: 'numImageFrames', weight: 10, constraint: { greaterThan: { value: 0 } } },
+          { attribute: 'isLongest', weight: 20, constraint: equals(true) },
+          { attribute: 'isDisplaySetFromUrl', weight: 100, constraint: equals(true) },
+        ],
+      },
+    },
+    stages: original.stages.map(stage => ({
+      ...stage,
+      viewports: stage.viewports.map(viewport => ({
+        ...viewport,
+        viewportOptions: {
+          ...viewport.viewportOptions,
+          initialImageOptions: { custom: 'sopInstanceLocation', defaultValue: { preset: 'middle' } },
+        },
+      })),
+    })),
+  });
+  const isLongest = (displaySet, { displaySets }) =>
+    displaySet.numImageFrames === Math.max(...displaySets.map(other => other.numImageFrames || 0));
+  const openWell = hangingProtocols => {
+    hangingProtocols.addCustomAttribute('isLongest', 'The longest series of its study', isLongest);
+    hangingProtocols.addProtocol('default', opening(hangingProtocols.getProtocolById('default')));
+  };
+
+  // OHIF lists every study with the same Patient ID as one patient's. Not every archive hands out an ID once, so a
+  // study is left out when its birth date differs, or when its name has no word in common.
+  const words = name => (name || '').normalize('NFKD').replace(/\p{M}/gu, '').toLowerCase().match(/[\p{L}\p{N}]+/gu) || [];
+  const isOnePatient = (a, b) => {
+    if (a.patientBirthDate && b.patientBirthDate && a.patientBirthDate !== b.patientBirthDate) return false;
+    const [these, those] = [words(a.patientName), words(b.patientName)];
+    return !these.length || !those.length || these.some(word => those.includes(word));
+  };
+  const listOnePatient = studies => {
+    const search = studies.search;
+    const opened = new Map();
+    studies.search = async (...question) => {
+      const found = (await search(...question)) ?? [];
+      if (question[0]?.studyInstanceUid) found.forEach(study => opened.set(study.studyInstanceUid, study));
+      if (!question[0]?.patientId) return found;
+      const here = [...opened.values()].filter(study => study.mrn === question[0].patientId);
+      return found.filter(study => here.some(one => isOnePatient(one, study)));
+    };
   };
 
   const plane = imageId => window.cornerstone.metaData.get('imagePlaneModule', imageId) || {};
@@ -77,9 +129,13 @@
   };
   const extension = {
     id: 'imagebank',
+    preRegistration: ({ extensionManager }) => {
+      extensionManager.getActiveDataSource().forEach(source => listOnePatient(source.query.studies));
+    },
     onModeEnter: ({ servicesManager }) => {
       const viewports = servicesManager.services.cornerstoneViewportService;
       linked = null;
+      openWell(servicesManager.services.hangingProtocolService);
       viewports.subscribe(viewports.EVENTS.VIEWPORT_DATA_CHANGED, () => setTimeout(() => link(servicesManager.services), 0));
     },
     getHangingProtocolModule: () => [{ name: compare.id, protocol: compare }],
@@ -123,13 +179,32 @@
   // The way back to our own study list, where OHIF has its mark.
   const home = React => React.createElement('a', { href: '/', className: 'text-foreground px-2 text-lg' }, 'Imagebank');
 
+  // What is not there, or not for whoever looks, has a page with a way back.
+  const leave = () => {
+    location.replace('/viewer/missing.html');
+    return null;
+  };
+  const isNarrow = matchMedia('(max-width: 760px)').matches;
+  const closedPanels = { routes: { 0: { layoutInstance: { props: { $merge: { leftPanelClosed: true, rightPanelClosed: true } } } } } };
+
   window.config = {
     name: 'imagebank',
     whiteLabeling: { createLogoComponentFn: home },
     routerBasename: '/viewer',
     extensions: [extension],
     modes: [],
-    customizationService: { global: { 'ohif.tours': { $set: [] } } },
+    modesConfiguration: isNarrow ? { '@ohif/mode-longitudinal': closedPanels } : {},
+    customizationService: {
+      global: {
+        'ohif.tours': { $set: [] },
+        'routes.customRoutes': {
+          $set: {
+            routes: ['/notfoundstudy', '/notfoundserver'].map(path => ({ path, children: leave })),
+            notFoundRoute: { path: '*', children: leave },
+          },
+        },
+      },
+    },
     showStudyList: false, // ours keeps typed names out of addresses, and knows what the viewer can bear
     maxNumberOfWebWorkers: 3,
     showWarningMessageForCrossOrigin: false,

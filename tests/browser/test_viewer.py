@@ -10,6 +10,7 @@ from pydicom import dcmread
 from pydicom.uid import UID, generate_uid
 
 from browser.viewing import Eye, browser, eye, person
+from make import a_dataset, as_file
 from samples import sample_data
 
 pytestmark = pytest.mark.browser
@@ -123,6 +124,85 @@ def test_pixels_on_screen_are_those_of_the_file(looking: Eye, running_bank: Any)
     ds = by_uid[shown[0]]
     values = ds.pixel_array * float(ds.RescaleSlope) + float(ds.RescaleIntercept)
     assert shown[1:] == [values.min(), values.max()]
+
+
+SHOWN = """(() => {
+  const viewport = services.cornerstoneViewportService.getCornerstoneViewport(
+    services.viewportGridService.getActiveViewportId());
+  const image = cornerstone.metaData.get('generalSeriesModule', viewport.getCurrentImageId());
+  return [image.seriesNumber, viewport.getCurrentImageIdIndex(), viewport.getImageIds().length];
+})()"""
+"""Which series is on screen, which image of it, and how many it has."""
+
+
+def test_a_study_opens_on_its_longest_series_in_the_middle(looking: Eye, running_bank: Any) -> None:
+    open_study(looking, running_bank, "ct-head-current")
+    looking.wait_until_lit()
+
+    assert looking.ask(SHOWN) == [201, 14, 28]
+
+
+def test_the_series_that_was_asked_for_opens_however_short_it_is(looking: Eye, running_bank: Any) -> None:
+    open_study(looking, running_bank, "ct-head-current", series="Series 100")
+    looking.wait_until_lit()
+
+    assert looking.ask(SHOWN) == [100, 0, 1]
+
+
+def test_a_study_of_another_patient_with_the_same_id_is_not_listed(
+    looking: Eye, running_bank: Any, tmp_path: Path
+) -> None:
+    people = [
+        ("Viewed^Vera", "19610412", "first of hers"),
+        ("VIEWED^VÉRA", "19610412", "second of hers"),
+        ("Viewed-Later^Vera", "", "third of hers"),
+        ("Viewed^Vera", "19840930", "somebody's, born later"),
+        ("Other^Otto", "", "somebody's, named otherwise"),
+    ]
+    for number, (name, born, description) in enumerate(people):
+        ds = a_dataset(
+            PatientID="LISTED-1",
+            PatientName=name,
+            PatientBirthDate=born,
+            StudyDescription=description,
+            StudyInstanceUID=f"1.2.826.0.1.3680043.10.1.{number}",
+        )
+        (tmp_path / f"{number}.dcm").write_bytes(as_file(ds))
+    running_bank.import_paths([tmp_path])
+    open_in_viewer(looking, "1.2.826.0.1.3680043.10.1.0")
+    looking.wait_until_lit()
+    looking.page.get_by_text("third of hers").wait_for()
+
+    listed = looking.page.get_by_text("of hers").all_inner_texts()
+    assert sorted(listed) == ["first of hers", "second of hers", "third of hers"]
+    assert looking.page.get_by_text("somebody's").count() == 0
+
+
+def test_on_a_phone_the_image_has_the_screen_and_no_tool_lies_on_the_way_back(looking: Eye, running_bank: Any) -> None:
+    looking.page.set_viewport_size({"width": 390, "height": 844})
+    open_study(looking, running_bank, "ct-head-current")
+    looking.wait_until_lit()
+
+    image = looking.page.locator("canvas.cornerstone-canvas").bounding_box()
+    tools = looking.page.get_by_test_id("Zoom").or_(looking.page.locator("[data-cy=Zoom]")).first.bounding_box()
+    home = looking.page.get_by_role("link", name="Imagebank").bounding_box()
+    assert image is not None
+    assert tools is not None
+    assert home is not None
+    assert image["width"] > 290
+    assert image["y"] + image["height"] <= tools["y"]
+    assert home["y"] + home["height"] < image["y"]
+    looking.page.get_by_role("link", name="Imagebank").click()
+    assert looking.page.get_by_role("heading", name="Studies").is_visible()
+
+
+@pytest.mark.parametrize("address", ["/viewer/viewer?StudyInstanceUIDs=1.2.3", "/viewer/nosuch"])
+def test_what_is_not_there_has_a_page_with_a_way_back(looking: Eye, address: str) -> None:
+    looking.open(address)
+    looking.page.wait_for_url("**/viewer/missing.html")
+    looking.page.get_by_role("link", name="Go to the study list").click()
+
+    assert looking.page.get_by_role("heading", name="Studies").is_visible()
 
 
 def test_three_planes_are_made_of_a_stack(looking: Eye, running_bank: Any) -> None:
