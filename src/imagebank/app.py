@@ -22,7 +22,7 @@ from imagebank.dicom.sandbox import Sandbox
 from imagebank.dicomweb.capabilities import openapi_paths
 from imagebank.dicomweb.routes import dicomweb_routes
 from imagebank.dimse import scu
-from imagebank.errors import BankError, Unavailable
+from imagebank.errors import BankError, Invalid, Unavailable
 from imagebank.http.api import api_routes
 from imagebank.http.errors import NotSignedIn, on_bank_error, on_not_signed_in
 from imagebank.http.openapi import openapi_route
@@ -31,7 +31,7 @@ from imagebank.model.access import Device
 from imagebank.model.attribute import catalogue
 from imagebank.portal.pages import portal_routes
 from imagebank.portal.viewer_files import viewer_routes
-from imagebank.ports import Blobs
+from imagebank.ports import Blobs, Keys
 from imagebank.settings import Settings, SettingsError, load
 from imagebank.storage.database import open_database
 from imagebank.storage.files import FileBlobs, segments_below
@@ -40,6 +40,7 @@ from imagebank.storage.jobs import SQLJobs
 from imagebank.storage.keys import FileKeys
 from imagebank.storage.migrate import migrate
 from imagebank.storage.s3 import ObjectBlobs, is_empty, open_s3
+from imagebank.storage.signing import LedgerKey
 
 _log = logging.getLogger(__name__)
 _M_MMAP_THRESHOLD = -3
@@ -54,22 +55,29 @@ def now() -> datetime:
 _FLUSH_S = 1.0
 
 
+def is_there(settings: Settings) -> bool:
+    """Whether a bank was made with these settings. Elsewhere than in a folder, that is for the parts to say."""
+    if not settings.is_embedded:
+        return True
+    return any((settings.data / name).exists() for name in ("index.db", "objects", "root.key"))
+
+
 @contextlib.contextmanager
 def opened(settings: Settings) -> Iterator[Bank]:
     """A bank on real parts, made ready on first use and closed at the end.
 
     Raises Unavailable when the folder, the database or the object store does not answer, and SettingsError for a
-    database that is not PostgreSQL.
+    database that is not PostgreSQL or an attribute that is none.
     """
+    searchable = _searchable(settings)
     _keep_freed_memory()
     try:
         settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise Unavailable(f"the data folder {settings.data} cannot be used: {error.strerror}") from error
-    blobs, was_empty = _blobs(settings)
+    blobs, keys, was_empty = _blobs(settings)
     engine = open_database(_database_url(settings))
     migrate(engine)
-    searchable = catalogue(declared(text) for text in settings.attributes)
     index = SQLIndex(engine, searchable, duplicates=settings.duplicates)
     if was_empty:
         # A database that is made beside objects is not complete before a reindex.
@@ -85,6 +93,7 @@ def opened(settings: Settings) -> Iterator[Bank]:
                 jobs=SQLJobs(engine),
                 commits=GroupCommit(blobs, index, now),
                 reads=reads,
+                signer=LedgerKey(index, keys),
                 sandbox=sandbox,
                 settings=settings,
                 catalogue=searchable,
@@ -118,6 +127,13 @@ def _flushing(reads: CountedReads) -> Iterator[None]:
         thread.join()
 
 
+def _searchable(settings: Settings) -> Catalogue:
+    try:
+        return catalogue(declared(text) for text in settings.attributes)
+    except Invalid as error:
+        raise SettingsError(f"the setting attributes: {error}") from None
+
+
 def _database_url(settings: Settings) -> str:
     # Never shown: it may hold a password.
     if settings.database and not settings.database.startswith(("postgresql://", "postgres://")):
@@ -125,8 +141,8 @@ def _database_url(settings: Settings) -> str:
     return settings.database or f"sqlite:///{settings.data / 'index.db'}"
 
 
-def _blobs(settings: Settings) -> tuple[Blobs, bool]:
-    """The object store, and whether it was empty.
+def _blobs(settings: Settings) -> tuple[Blobs, Keys, bool]:
+    """The object store, the root keys, and whether it was empty.
 
     A root key is made only where there are no objects yet: a lost key must not be replaced.
     """
@@ -134,7 +150,8 @@ def _blobs(settings: Settings) -> tuple[Blobs, bool]:
     if not settings.objects:
         folder = settings.data / "objects"
         was_empty = not segments_below(folder)
-        return FileBlobs(folder, FileKeys(key_file, create=was_empty)), was_empty
+        keys = FileKeys(key_file, create=was_empty)
+        return FileBlobs(folder, keys), keys, was_empty
     store, prefix = open_s3(
         settings.objects,
         endpoint=settings.s3_endpoint,
@@ -143,7 +160,8 @@ def _blobs(settings: Settings) -> tuple[Blobs, bool]:
         secret_key=settings.s3_secret_key,
     )
     was_empty = is_empty(store, prefix)
-    return ObjectBlobs(store, FileKeys(key_file, create=was_empty), prefix=prefix), was_empty
+    keys = FileKeys(key_file, create=was_empty)
+    return ObjectBlobs(store, keys, prefix=prefix), keys, was_empty
 
 
 def _keep_freed_memory() -> None:

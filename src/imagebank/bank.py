@@ -8,7 +8,7 @@ from imagebank.dicom.sandbox import Sandbox
 from imagebank.model.access import Principal
 from imagebank.model.attribute import Catalogue
 from imagebank.model.imaging import Instance, Kept
-from imagebank.ports import Blobs, Clock, Entered, Index, Jobs
+from imagebank.ports import Blobs, Clock, Entered, Index, Jobs, Signer
 from imagebank.settings import Settings
 
 
@@ -37,6 +37,7 @@ class Bank:
     jobs: Jobs
     commits: Commits
     reads: Reads
+    signer: Signer
     sandbox: Sandbox
     settings: Settings
     catalogue: Catalogue

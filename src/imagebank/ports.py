@@ -9,6 +9,7 @@ from typing import IO, Any, Protocol
 from imagebank.model.access import Device, Scope, Session, Token
 from imagebank.model.event import Event
 from imagebank.model.imaging import Digest, Found, Instance, Kept, Location, Outcome, Quarantined, Selection, Source
+from imagebank.model.ledger import Checkpoint, Head, Line
 from imagebank.model.query import Query
 from imagebank.model.uid import Uid
 
@@ -22,6 +23,18 @@ class Keys(Protocol):
 
     def unwrap(self, wrapped: bytes) -> bytes:
         """The data key again. Raises Unavailable when the wrapping key is not here, NotFound when destroyed."""
+        ...
+
+
+class Signer(Protocol):
+    """Signs checkpoints of the ledger with Ed25519."""
+
+    def public(self) -> bytes:
+        """The public key, 32 bytes."""
+        ...
+
+    def sign(self, statement: bytes) -> bytes:
+        """The signature, 64 bytes."""
         ...
 
 
@@ -156,7 +169,21 @@ class Transaction(Protocol):
         ...
 
     def record(self, events: Iterable[Event]) -> None:
-        """Append to the ledger."""
+        """Append to the ledger, linked to the lines before (`model.ledger`)."""
+        ...
+
+    def ends_of_lanes(self) -> Sequence[Head]:
+        """Where the lanes of the ledger end that have grown since the last checkpoint."""
+        ...
+
+    def last_checkpoint(self) -> Checkpoint | None: ...
+
+    def put_checkpoint(self, checkpoint: Checkpoint) -> None:
+        """Append a checkpoint. One with a number that is taken fails, and the transaction with it."""
+        ...
+
+    def put_secret(self, name: str, wrapped: bytes) -> bytes:
+        """Keep a wrapped key of the bank's own unless there is one of that name; the one that is kept."""
         ...
 
     def defer(self, kind: str, payload: dict[str, Any], due: datetime, key: str = "") -> None:
@@ -255,6 +282,14 @@ class Index(Protocol):
 
     def events(self, scope: Scope, limit: int = 100) -> list[Event]:
         """The newest events."""
+        ...
+
+    def ledger(self, scope: Scope) -> Iterator[Line]:
+        """Every line of the ledger by lane and position."""
+        ...
+
+    def checkpoints(self) -> list[Checkpoint]:
+        """Every checkpoint by number. They name lanes, and nobody's doings."""
         ...
 
     def token(self, digest: bytes, now: datetime) -> Token | None: ...

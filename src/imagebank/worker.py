@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
-from imagebank.actions import access, notes, remove, retrieve
+from imagebank.actions import access, ledger, notes, remove, retrieve
 from imagebank.bank import Bank
 from imagebank.errors import BankError, NotFound, OutOfSpace, Unavailable
 from imagebank.model.access import Scope
@@ -17,7 +17,6 @@ Work = Callable[[Bank, dict[str, Any]], None]
 
 LEASE_S = 120.0
 IDLE_S = 0.5
-SWEEP_EVERY = timedelta(hours=1)
 ATTEMPTS = 8
 LONGEST_PAUSE_S = 3600.0
 ATTEMPTS_FOR_DAYS: Final = {"commitment-result": 82}
@@ -43,17 +42,23 @@ WORK: Mapping[str, Work] = {
 }
 
 
-def run(bank: Bank, stop: threading.Event, work: Mapping[str, Work] = WORK) -> None:
-    """Do jobs one after the other until `stop` is set; while the bank's parts are away, wait for them.
+CHORES: tuple[tuple[Callable[[Bank], object], timedelta], ...] = (
+    (access.sweep, timedelta(hours=1)),
+    (ledger.checkpoint, timedelta(minutes=1)),
+)
+"""What is done every so often. Several workers may do so: there is nothing left for the second."""
 
-    Every hour, sweep what has expired. Several workers may do so: there is nothing left for the second.
-    """
-    away_s, sweep_at = 0.0, bank.now()
+
+def run(bank: Bank, stop: threading.Event, work: Mapping[str, Work] = WORK) -> None:
+    """Do chores, and jobs one after the other, until `stop` is set; while the bank's parts are away, wait for them."""
+    away_s, due = 0.0, dict.fromkeys(CHORES, bank.now())
     while not stop.is_set():
         try:
-            if bank.now() >= sweep_at:
-                access.sweep(bank)
-                sweep_at = bank.now() + SWEEP_EVERY
+            for chore, at in due.items():
+                if bank.now() >= at:
+                    do, every = chore
+                    do(bank)
+                    due[chore] = bank.now() + every
             pause_s = 0.0 if step(bank, work) else IDLE_S
             away_s = 0.0
         except (Unavailable, OutOfSpace) as error:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import DBAPIError
 
 from contracts.described import (
     CT,
@@ -26,6 +27,7 @@ from imagebank.model.access import Device, Right, Role, Scope, Session, Token
 from imagebank.model.attribute import Level
 from imagebank.model.event import Act, Event
 from imagebank.model.imaging import DataSet, Kept, Location, Outcome, Pixels, Selection, Source
+from imagebank.model.ledger import BEGINNING, Checkpoint, faults
 from imagebank.model.person import PatientId
 from imagebank.model.query import Query
 from imagebank.model.uid import Uid
@@ -590,6 +592,43 @@ class IndexContract:
             tx.record(events)
 
         assert index.events(ALL, limit=3) == events[:1:-1]
+
+    def test_lines_of_writers_at_once_hang_together(self, index: SQLIndex) -> None:
+        def record(number: int) -> None:
+            with index.begin() as tx:
+                tx.record([Event(at(number), Act.VIEWED, f"{number}\0\udc80", "north", study=Uid("1.1"))] * 3)
+
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(record, range(40)))
+        with index.begin() as tx:
+            heads = tx.ends_of_lanes()
+            tx.put_checkpoint(Checkpoint(1, 0, tuple(heads), BEGINNING, ""))
+        with index.begin() as tx:
+            left = tx.ends_of_lanes()
+            last = tx.last_checkpoint()
+        lines = list(index.ledger(ALL))
+
+        assert [(head.position, head.link) for head in heads] == [(120, lines[-1].link)]
+        assert (left, [last]) == ([], index.checkpoints())
+        assert list(faults(lines, index.checkpoints(), lambda _: True)) == []
+        assert list(index.ledger(Scope.of("south"))) == []
+
+    def test_two_checkpoints_of_one_number_cannot_be(self, index: SQLIndex) -> None:
+        one = Checkpoint(1, 0, (), BEGINNING, "")
+        with index.begin() as tx:
+            tx.put_checkpoint(one)
+        with pytest.raises(DBAPIError), index.begin() as tx:
+            tx.put_checkpoint(one)
+
+        assert index.checkpoints() == [one]
+
+    def test_the_first_of_two_secrets_of_one_name_is_kept(self, index: SQLIndex) -> None:
+        kept = []
+        for secret in (b"one", b"two"):
+            with index.begin() as tx:
+                kept.append(tx.put_secret("ledger", secret))
+
+        assert kept == [b"one", b"one"]
 
     def test_tokens_are_found_by_digest_until_they_expire_or_are_revoked(self, index: SQLIndex) -> None:
         token = Token(b"d" * 32, "lab", Role.CLINICIAN, "north", at(0), at(60))

@@ -10,11 +10,12 @@ from sqlalchemy import Row, Select, Table, bindparam, select
 from imagebank.errors import BankError, NotFound
 from imagebank.model.access import Device, Right, Role, Scope, Session, Token
 from imagebank.model.attribute import Catalogue
-from imagebank.model.event import Act, Event
+from imagebank.model.event import Event
 from imagebank.model.imaging import Digest, Found, Instance, Location, Quarantined, Selection
+from imagebank.model.ledger import Checkpoint, Line
 from imagebank.model.query import Query
 from imagebank.model.uid import Uid
-from imagebank.storage import quarantine, tables
+from imagebank.storage import ledger, quarantine, tables
 from imagebank.storage.database import STREAMED, Database, Prepared
 from imagebank.storage.entry import Duplicates
 from imagebank.storage.found import found
@@ -76,12 +77,14 @@ class SQLIndex:
         self._catalogue = catalogue
         self._duplicates = duplicates
         self._segments: dict[str, int] = {}
+        self._lane = ledger.Lane()
 
     @contextmanager
     def begin(self) -> Iterator[SQLTransaction]:
-        with self._database.writing() as connection:
-            transaction = SQLTransaction(connection, self._catalogue, self._duplicates, self._segments)
+        with self._lane.turn() as turn, self._database.writing() as connection:
+            transaction = SQLTransaction(connection, self._catalogue, self._duplicates, self._segments, turn)
             yield transaction
+            transaction.write_ledger()
         transaction.publish()
 
     def find(self, query: Query, scope: Scope) -> Iterator[Found]:
@@ -183,19 +186,17 @@ class SQLIndex:
         rows = tables.event
         statement = select(rows).where(*events_in(scope, self._dialect)).order_by(rows.c.id.desc()).limit(limit)
         with self._database.reading() as connection:
-            return [
-                Event(
-                    moment(row.at),
-                    Act(row.act),
-                    row.principal,
-                    row.organization,
-                    row.address,
-                    Uid(row.study) if row.study else None,
-                    row[7],
-                    row.detail,
-                )
-                for row in connection.execute(statement)
-            ]
+            return [ledger.event_of(row) for row in connection.execute(statement)]
+
+    def ledger(self, scope: Scope) -> Iterator[Line]:
+        statement = ledger.lines().where(*events_in(scope, self._dialect))
+        with self._database.streaming() as connection:
+            for row in connection.execute(statement):
+                yield Line(*row)
+
+    def checkpoints(self) -> list[Checkpoint]:
+        with self._database.reading() as connection:
+            return ledger.checkpoints(connection)
 
     def token(self, digest: bytes, now: datetime) -> Token | None:
         row = self._who(_TOKEN, digest, now)

@@ -11,7 +11,7 @@ from sqlalchemy.sql import column, table
 
 from imagebank.storage.database import Database
 
-NEEDED: Final = "0001"
+NEEDED: Final = "0002"
 """The newest revision in `migrations/versions`."""
 
 # Any number will do, as long as every process takes the same.

@@ -250,8 +250,39 @@ event = Table(
     _text("study"),
     _count("count"),
     _text("detail"),
+    _text("lane"),
+    _count("position"),
+    _text("link"),
+    Index("event_place", "lane", "position", unique=True),
+    Index("event_study", "study"),
     sqlite_autoincrement=True,
 )
+"""The ledger. The database itself refuses to change or delete a line (see the migration)."""
+
+lane = Table(
+    "lane",
+    metadata,
+    Column("lane", _TEXT, primary_key=True),
+    _count("position"),
+    _text("link"),
+    _count("at"),
+    _count("known"),
+)
+"""Where each lane of the ledger ends, and up to where a checkpoint knows it."""
+
+checkpoint = Table(
+    "checkpoint",
+    metadata,
+    Column("number", _ID, primary_key=True, autoincrement=False),
+    _count("at"),
+    _text("heads"),
+    _text("before"),
+    _text("key"),
+    _text("signature"),
+)
+
+secret = Table("secret", metadata, Column("name", _TEXT, primary_key=True), _blob("wrapped"))
+"""Keys of the bank's own, each wrapped by the root key."""
 
 IS_WAITING: Final = text("state = 'waiting' AND key <> ''")
 """A job that a later one of its kind and key is merged with."""

@@ -5,31 +5,37 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, delete, select, update
 
 from imagebank.model.access import Device, Role, Scope, Session, Token
 from imagebank.model.attribute import Catalogue
 from imagebank.model.event import Event
 from imagebank.model.imaging import Digest, Instance, Kept, Location, Selection, Source
+from imagebank.model.ledger import Checkpoint, Head
 from imagebank.model.uid import Uid
 from imagebank.ports import Entered
-from imagebank.storage import entry, jobs, quarantine, removal, tables
-from imagebank.storage.database import Prepared, lock_studies, put
+from imagebank.storage import entry, jobs, ledger, quarantine, removal, tables
+from imagebank.storage.database import insert_new, lock_studies, put
 from imagebank.storage.instances import instance_of, instance_rows
 from imagebank.storage.rows import clean, micros, moment, unpack_digest
 from imagebank.storage.segments import Segments
 from imagebank.storage.sets import among, members
-
-_RECORD = Prepared(lambda _: insert(tables.event).values({c.name: bindparam(c.name) for c in tables.event.c[1:]}))
 
 
 class SQLTransaction:
     """A `Transaction` on an open connection. `SQLIndex.begin` makes it and commits it."""
 
     def __init__(
-        self, connection: Connection, catalogue: Catalogue, duplicates: entry.Duplicates, segments: dict[str, int]
+        self,
+        connection: Connection,
+        catalogue: Catalogue,
+        duplicates: entry.Duplicates,
+        segments: dict[str, int],
+        turn: ledger.Turn,
     ) -> None:
         self._connection = connection
+        self._turn = turn
+        self._events: list[Event] = []
         self._catalogue = catalogue
         self._duplicates = duplicates
         self._segments = Segments(connection, segments)
@@ -99,21 +105,28 @@ class SQLTransaction:
         quarantine.release(self._connection, number)
 
     def record(self, events: Iterable[Event]) -> None:
-        rows = [
-            {
-                "at": micros(event.at),
-                "act": event.act.value,
-                "principal": clean(event.principal),
-                "organization": clean(event.organization),
-                "address": clean(event.address),
-                "study": event.study or "",
-                "count": event.count,
-                "detail": clean(event.detail),
-            }
-            for event in events
-        ]
-        if rows:
-            _RECORD.run_many(self._connection, rows)
+        self._events += events
+
+    def write_ledger(self) -> None:
+        """At the end of the transaction: nobody else can write to this process's lane from here to the commit."""
+        self._turn.append(self._connection, self._events)
+        self._events = []
+
+    def ends_of_lanes(self) -> Sequence[Head]:
+        return ledger.grown(self._connection)
+
+    def last_checkpoint(self) -> Checkpoint | None:
+        return ledger.last_checkpoint(self._connection)
+
+    def put_checkpoint(self, checkpoint: Checkpoint) -> None:
+        ledger.keep(self._connection, checkpoint)
+
+    def put_secret(self, name: str, wrapped: bytes) -> bytes:
+        insert_new(self._connection, tables.secret, {"name": name, "wrapped": wrapped})
+        kept: bytes = self._connection.scalars(
+            select(tables.secret.c.wrapped).where(tables.secret.c.name == name)
+        ).one()
+        return bytes(kept)
 
     def defer(self, kind: str, payload: dict[str, Any], due: datetime, key: str = "") -> None:
         jobs.defer(self._connection, kind, payload, due, key)

@@ -1,0 +1,137 @@
+"""The chain that ties the lines of the ledger together, and what is seen of it when somebody alters one.
+
+Every process writes a lane of its own, so that no two wait for each other: in a lane each line names, by a digest, the
+line before it. A checkpoint is signed and names the ends of all lanes that have grown, and the checkpoint before it.
+Whoever changes, inserts, moves or takes away a line breaks a link of its lane; whoever makes that lane anew from there,
+or cuts off its end, contradicts the next checkpoint.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import astuple, dataclass
+from hashlib import sha256
+from typing import Final
+
+BEGINNING: Final = ""
+"""The link before the first line of a lane, and the digest before the first checkpoint."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One event at its place in the ledger, each field as the database holds it.
+
+    `position` counts from 1 in its lane, `at` in microseconds since 1970, UTC. `link` is hexadecimal.
+    """
+
+    lane: str
+    position: int
+    at: int
+    act: str
+    principal: str
+    organization: str
+    address: str
+    study: str
+    count: int
+    detail: str
+    link: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Where a lane ended when a checkpoint was made."""
+
+    lane: str
+    position: int
+    link: str
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """The ends of all lanes that had grown since the checkpoint before, signed.
+
+    `number` counts from 1, `before` is the digest of the checkpoint before, `key` names who signed: the Ed25519 public
+    key. All three and `signature` are hexadecimal.
+    """
+
+    number: int
+    at: int
+    heads: tuple[Head, ...]
+    before: str
+    key: str
+    signature: str = ""
+
+
+def link_of(before: str, line: Line) -> str:
+    """The link of a line: the SHA-256 of the link before and of every field of its own."""
+    return _digest([before, *astuple(line)[:-1]])
+
+
+def statement_of(checkpoint: Checkpoint) -> bytes:
+    """What is signed of a checkpoint."""
+    heads = [[head.lane, head.position, head.link] for head in checkpoint.heads]
+    return _packed(["imagebank checkpoint", checkpoint.number, checkpoint.at, heads, checkpoint.before, checkpoint.key])
+
+
+def digest_of(checkpoint: Checkpoint) -> str:
+    """By which the next checkpoint names this one, and by which it can be noted down elsewhere."""
+    return sha256(statement_of(checkpoint)).hexdigest()
+
+
+def _digest(parts: Sequence[object]) -> str:
+    return sha256(_packed(parts)).hexdigest()
+
+
+def _packed(parts: Sequence[object]) -> bytes:
+    return json.dumps(parts, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def faults(
+    lines: Iterable[Line], checkpoints: Sequence[Checkpoint], is_signed: Callable[[Checkpoint], bool]
+) -> Iterator[str]:
+    """What is wrong with a ledger, in words; nothing when it is as it was written.
+
+    `lines` come by lane and position, `checkpoints` by number. What came after the last checkpoint and was cut off
+    again cannot be missed; how old that one is should be looked at.
+    """
+    yield from _faults_of_checkpoints(checkpoints, is_signed)
+    heads = {(head.lane, head.position): (head.link, each.number) for each in checkpoints for head in each.heads}
+    ends: dict[str, int] = {}
+    before = BEGINNING
+    for line in lines:
+        last = ends.get(line.lane, 0)
+        before = before if last else BEGINNING
+        yield from _faults_of_line(line, last, before)
+        link, number = heads.pop((line.lane, line.position), (line.link, 0))
+        if link != line.link:
+            yield f"{_name(line)} is not the one that checkpoint {number} was made for"
+        # From here the line's own word is taken, so that one alteration is one fault.
+        before = line.link
+        ends[line.lane] = max(last, line.position)
+    for (lane, position), (_, number) in heads.items():
+        if position > ends.get(lane, 0):
+            yield f"the end of lane {lane} is missing, up to line {position}: checkpoint {number} knew it"
+
+
+def _faults_of_checkpoints(checkpoints: Sequence[Checkpoint], is_signed: Callable[[Checkpoint], bool]) -> Iterator[str]:
+    before, expected = BEGINNING, 1
+    for each in checkpoints:
+        if each.number != expected:
+            yield f"checkpoint {each.number} stands where {expected} should"
+        elif each.before != before:
+            yield f"checkpoint {each.number} does not follow the one before it"
+        if not is_signed(each):
+            yield f"checkpoint {each.number} does not bear a signature of this bank"
+        before, expected = digest_of(each), each.number + 1
+
+
+def _faults_of_line(line: Line, last: int, before: str) -> Iterator[str]:
+    if line.position > last + 1:
+        yield f"lines {last + 1} to {line.position - 1} of lane {line.lane} are missing"
+    elif line.position <= last:
+        yield f"{_name(line)} stands out of order, or twice"
+    elif line.link != link_of(before, line):
+        yield f"{_name(line)} is not what was written, or another stood before it"
+
+
+def _name(line: Line) -> str:
+    return f"line {line.position} of lane {line.lane}"
