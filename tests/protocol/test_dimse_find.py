@@ -16,7 +16,7 @@ from imagebank.dimse.contexts import EXPLICIT_LE, IMPLICIT_LE, PATIENT_FIND, STU
 from imagebank.dimse.dataset import encode
 from imagebank.model.access import Right
 from imagebank.model.person import fold
-from make import a_file, a_series
+from make import a_dataset, a_file, a_series, as_file
 from protocol.dimse_peers import Site, a_line, a_site, associate, dcmtk, pdv, read_pdu, register
 from samples import sample_data
 
@@ -26,9 +26,11 @@ SERIES = generate_uid()
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with a_site(tmp_path_factory.mktemp("find")) as found:
+    attributes = ("instance:AcquisitionDateTime", "study:0009xx01@AUDIT")
+    with a_site(tmp_path_factory.mktemp("find"), attributes=attributes) as found:
         shared = {"StudyInstanceUID": STUDY, "SeriesInstanceUID": SERIES, "PatientName": "Findus^Carl^^Dr"}
-        keep(found.bank, *a_series(3, **shared, PatientID="F1", AccessionNumber="ACC7"))
+        times = {"AcquisitionDateTime": "20240101120000+0200"}
+        keep(found.bank, *a_series(3, **shared, **times, PatientID="F1", AccessionNumber="ACC7"))
         keep(found.bank, *(a_file(PatientID=f"M{number}", StudyDescription="many") for number in range(40)))
         yield found
 
@@ -77,6 +79,42 @@ def test_a_key_that_nobody_knows_comes_back_empty_with_a_warning(site: Site) -> 
 
     assert statuses == [0xFF01, 0x0000]
     assert found["PregnancyStatus"].is_empty
+
+
+@pytest.mark.parametrize("syntax", ["-xe", "-xi"])
+def test_a_key_of_nothing_but_a_star_or_a_dash_matches_everything(site: Site, syntax: str) -> None:
+    keys = ["StudyInstanceUID=*", "StudyDate=*", "StudyTime=-", "NumberOfStudyRelatedInstances=*"]
+    given = [part for key in [*keys, "PatientID=F1", "ModalitiesInStudy=MR\\CT"] for part in ("-k", key)]
+    answer = dcmtk("findscu", site, syntax, "-S", "-k", "QueryRetrieveLevel=STUDY", *given)
+
+    assert STUDY in answer.stdout + answer.stderr
+
+
+@pytest.mark.parametrize(("text", "count"), [("20240101-20240102", 3), ("20240101100000+0000", 3), ("2023", 0)])
+def test_a_date_and_time_that_the_site_declares_is_found_by_ranges(site: Site, text: str, count: int) -> None:
+    above: dict[str, Any] = {"StudyInstanceUID": STUDY, "SeriesInstanceUID": SERIES}
+    found, _ = ask(site, "IMAGE", **above, SOPInstanceUID="", AcquisitionDateTime=text)
+
+    assert [one.AcquisitionDateTime for one in found] == ["20240101120000+0200"] * count
+
+
+@pytest.mark.parametrize("syntax", [EXPLICIT_LE, IMPLICIT_LE])
+def test_a_private_key_goes_by_its_creator(site: Site, syntax: str) -> None:
+    ds = a_dataset(PatientID="PRIVATE")
+    ds.private_block(0x0009, "AUDIT", create=True).add_new(1, "LO", "Secret")
+    keep(site.bank, as_file(ds))
+    keys = identifier("STUDY", StudyInstanceUID="")
+    keys.private_block(0x0009, "SOMEBODY", create=True)
+    keys.private_block(0x0009, "AUDIT", create=True).add_new(1, "LO", "secret")
+
+    association = associate(site, build_context(STUDY_FIND, syntax))
+    found = [one for _, one in association.send_c_find(keys, STUDY_FIND) if one is not None]
+    association.release()
+
+    assert {one[0x00090011].value for one in found} == {"AUDIT"}
+    assert {one[0x00091101].value for one in found} <= {"Secret", b"Secret"}
+    assert ds.StudyInstanceUID in [one.StudyInstanceUID for one in found]
+    assert len(found) < 41
 
 
 def test_a_hierarchical_query_needs_the_unique_keys_above(site: Site) -> None:

@@ -6,12 +6,13 @@ from typing import Any
 import httpx
 import pytest
 from pydicom import Dataset, dcmread
+from pydicom.datadict import tag_for_keyword
 from pydicom.uid import generate_uid
 
 from bank import keep, keep_paths
 from imagebank.dicomweb.conformance import statement
 from imagebank.model.access import Role
-from imagebank.model.attribute import MAIN, Level
+from imagebank.model.attribute import MAIN
 from imagebank.model.imaging import Source
 from make import a_dataset, a_file, a_series, as_file
 from protocol.dicomweb_site import Site, a_site, store, values
@@ -25,7 +26,13 @@ REQUEST.RequestedProcedureID = "RP7"
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with a_site(tmp_path_factory.mktemp("qido"), attributes=("series:PatientPosition",)) as found:
+    attributes = (
+        "series:PatientPosition",
+        "instance:AcquisitionDateTime",
+        "instance:0009xx01@AUDIT",
+        "series:0009xx02@TWO",
+    )
+    with a_site(tmp_path_factory.mktemp("qido"), attributes=attributes) as found:
         main = a_series(
             3,
             StudyInstanceUID=STUDY,
@@ -37,6 +44,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             StudyTime="120000",
             RequestAttributesSequence=[REQUEST],
             PatientPosition="HFS",
+            AcquisitionDateTime="20240101233000.5+0200",
+            TimezoneOffsetFromUTC="+0200",
         )
         second = a_file(
             StudyInstanceUID=STUDY, PatientID="Q1", PatientName="Müller^Jürgen", Modality="SR", SeriesNumber=2
@@ -67,6 +76,10 @@ def ids(matches: list[dict[str, Any]]) -> list[str]:
         ({"PatientID": "OLD?"}, 7),
         ({"AccessionNumber": "acc-9"}, 0),
         ({"ModalitiesInStudy": "SR"}, 1),
+        ({"ModalitiesInStudy": "SR,MR"}, 1),
+        ({"ModalitiesInStudy": ["SR", "CT"]}, 8),
+        ({"ModalitiesInStudy": "SR\\CT", "PatientID": "OLD1"}, 1),
+        ({"StudyInstanceUID": "*", "StudyDate": "-", "StudyTime": "*", "NumberOfStudyRelatedSeries": "*"}, 9),
         ({"StudyDate": "20100102-20100104"}, 3),
         ({"StudyDate": "-20100103"}, 3),
         ({"StudyDate": "20100105-20100107", "StudyTime": "1000-0700"}, 1),
@@ -104,25 +117,98 @@ def test_series_and_instances_are_found_below_a_study_and_across(
     assert len(found(site, path, **parameters)) == count
 
 
+# PS3.18 tables 10.6.3-3 to -5, word by word and not from our own table; those with a question mark when there is a value.
+OF_STUDY = """
+    StudyDate StudyTime AccessionNumber InstanceAvailability? ModalitiesInStudy ReferringPhysicianName TimezoneOffsetFromUTC?
+    RetrieveURL PatientName PatientID PatientBirthDate PatientSex StudyInstanceUID StudyID NumberOfStudyRelatedSeries
+    NumberOfStudyRelatedInstances
+"""
+OF_SERIES = """
+    Modality TimezoneOffsetFromUTC? SeriesDescription? RetrieveURL SeriesInstanceUID SeriesNumber
+    NumberOfSeriesRelatedInstances PerformedProcedureStepStartDate? PerformedProcedureStepStartTime? RequestAttributesSequence?
+"""
+OF_INSTANCE = """
+    SOPClassUID SOPInstanceUID InstanceAvailability? TimezoneOffsetFromUTC? RetrieveURL InstanceNumber Rows? Columns?
+    BitsAllocated? NumberOfFrames?
+"""
+# What the images of the study above do not have.
+NOT_THERE = {"NumberOfFrames"}
+
+
 @pytest.mark.parametrize(
-    ("path", "level"),
+    ("path", "names"),
     [
-        (f"/studies?StudyInstanceUID={STUDY}", Level.STUDY),
-        (f"/studies/{STUDY}/series", Level.SERIES),
-        (f"/studies/{STUDY}/series/{SERIES}/instances", Level.INSTANCE),
+        (f"/studies?StudyInstanceUID={STUDY}", OF_STUDY),
+        (f"/studies/{STUDY}/series?Modality=CT", OF_SERIES),
+        (f"/studies/{STUDY}/series/{SERIES}/instances", OF_INSTANCE),
+        (f"/series?Modality=CT&StudyInstanceUID={STUDY}", OF_STUDY + OF_SERIES),
+        (f"/instances?Modality=CT&StudyInstanceUID={STUDY}", OF_STUDY + OF_SERIES + OF_INSTANCE),
     ],
 )
-def test_required_attributes_are_always_there(site: Site, path: str, level: Level) -> None:
-    lowest = Level.PATIENT if level == Level.STUDY else level
-    # PS3.18 table 10.6.3-5: of these only what there is.
-    conditional = {"NumberOfFrames", "RequestAttributesSequence.ScheduledProcedureStepID"}
-    required = [a for a in MAIN if a.required and lowest <= a.level <= level and len(a.path) == 1]
+def test_required_attributes_are_always_there(site: Site, path: str, names: str) -> None:
+    required = {name.rstrip("?") for name in names.split()} - NOT_THERE
 
     for match in found(site, path):
-        missing = {a.keyword for a in required if f"{a.tag:08X}" not in match}
-        assert missing <= conditional
+        assert {name for name in required if f"{tag_for_keyword(name):08X}" not in match} == set()
         assert values(match, "00081190").startswith(f"{site.url}/dicom-web/studies/{STUDY}")
+        assert values(match, "00080201") == "+0200"
         assert list(match) == sorted(match)
+
+
+def test_what_is_returned_when_known_is_left_out_when_it_is_not(site: Site) -> None:
+    (study,) = found(site, "/studies", PatientID="OLD1")
+    (instance,) = found(site, "/instances", StudyInstanceUID=STUDY, Modality="SR")
+
+    assert "00080201" not in study
+    assert "00280008" not in instance
+
+
+def test_a_date_and_time_is_found_by_ranges_and_in_universal_time(site: Site) -> None:
+    path = f"/studies/{STUDY}/instances"
+
+    for text in ("20240101-20240102", "20240101", "20240101213000.5+0000", "202401012200+0000-2024010123"):
+        expected = 0 if text.startswith("202401012200") else 3
+        assert len(found(site, path, AcquisitionDateTime=text)) == expected, text
+    assert values(found(site, path, AcquisitionDateTime="2024")[0], "0008002A") == "20240101233000.5+0200"
+
+
+def a_file_with_private_elements(**given: Any) -> bytes:
+    ds = a_dataset(**given)
+    first, second = (ds.private_block(0x0009, creator, create=True) for creator in ("NOBODY'S", "AUDIT"))
+    first.add_new(1, "LO", "not this one")
+    second.add_new(1, "LO", "Secret")
+    ds.private_block(0x0009, "TWO", create=True).add_new(2, "DS", "2.5")
+    return as_file(ds)
+
+
+@pytest.mark.parametrize("block", ["10", "11", "A0"])
+def test_a_private_attribute_is_found_and_returned_in_the_block_that_was_asked_for(site: Site, block: str) -> None:
+    (receipt,) = keep(site.bank, a_file_with_private_elements(PatientID="PRIVATE"))
+    asked = {f"0009{block}01": "secret", f"000900{block}": "AUDIT"}
+
+    (match,) = found(site, "/instances", **asked)
+    (everything,) = found(site, "/instances", PatientID="PRIVATE", includefield="all")
+    missed = site.http.get("/instances", params=asked | {f"000900{block}": "OTHERS"})
+    site.http.delete(f"/studies/{receipt.study}")
+
+    assert values(match, f"0009{block}01") == "Secret"
+    assert values(match, f"000900{block}") == "AUDIT"
+    assert (values(everything, "00090010"), values(everything, "00091001")) == ("AUDIT", "Secret")
+    assert (values(everything, "00090011"), values(everything, "00091102")) == ("TWO", 2.5)
+    assert "not supported" in missed.headers["warning"]
+
+
+def test_a_field_that_is_not_in_the_index_is_named_in_a_warning(site: Site) -> None:
+    answer = site.http.get("/studies", params={"PatientID": "Q1", "includefield": "PatientComments,StudyDescription"})
+
+    assert answer.headers["warning"].endswith("includefield: the index does not hold PatientComments")
+
+
+def test_a_parameter_that_contradicts_its_path_finds_and_counts_nothing(site: Site) -> None:
+    answer = site.http.get(f"/studies/{STUDY}/series", params={"StudyInstanceUID": "1.2.3"})
+
+    assert (answer.status_code, answer.headers["x-total-count"]) == (204, "0")
+    assert len(found(site, f"/studies/{STUDY}/series", StudyInstanceUID=f"1.2.3,{STUDY}")) == 2
 
 
 def test_counts_and_modalities_of_a_study_are_true(site: Site) -> None:

@@ -105,13 +105,13 @@ def _levels(place: Place, catalogue: Catalogue) -> tuple[DataSet, DataSet, DataS
     levels: tuple[DataSet, DataSet, DataSet, DataSet] = ({}, {}, {}, {})
     inner: dict[tuple[Level, int], list[Attribute]] = {}
     for attribute in catalogue.attributes:
-        if attribute.computed or attribute.creator:
+        if attribute.computed:
             continue
-        tag = attribute.path[0]
+        tag = _actual(place, attribute.path[0], attribute.creator)
         if len(attribute.path) > 1:
-            inner.setdefault((attribute.level, tag), []).append(attribute)
-        elif tag in place.elements:
-            levels[attribute.level][f"{tag:08X}"] = element_of(place, tag, attribute.vr)
+            inner.setdefault((attribute.level, attribute.path[0]), []).append(attribute)
+        elif tag is not None and tag in place.elements:
+            levels[attribute.level][attribute.key] = element_of(place, tag, attribute.vr)
     for (level, tag), attributes in inner.items():
         if tag in place.elements:
             levels[level][f"{tag:08X}"] = _narrowed(place, tag, [(a.path[1:], a.vr) for a in attributes])

@@ -79,9 +79,14 @@ def _searching() -> Iterator[str]:
     yield "Matching follows PS3.4 C.2.2.2: single value, `*` and `?`, ranges of dates and times (combined when both are given),"
     yield "lists of UIDs, `fuzzymatching` of names by the beginnings of words. Names and marked texts are compared without case and"
     yield "accents. Keys that are not in this table, or lie below the level of the search, are not used, and a Warning says so."
+    yield "Attributes of VR DT that a site declares match by ranges and by what a key leaves out; a key with an offset is compared in"
+    yield "universal time, one without with what the clock showed. A private attribute needs the element that names its creator, in"
+    yield "whatever block, and is returned in that block."
+    yield "Extensions: code strings take lists with commas or backslashes, and ModalitiesInStudy may be repeated, so that"
+    yield "`ModalitiesInStudy=CT,MR` finds studies with either; `*` alone, and `-` alone as a range, match everything in every VR."
     yield "A bare PatientID that several issuers use finds nothing; IssuerOfPatientID says which is meant."
-    yield "`includefield` returns attributes of this table (`all`: all of them); others are left out. ModalitiesInStudy is left out"
-    yield "when no instance states a modality."
+    yield "`includefield` returns attributes of this table and those that the site declares (`all`: all of them); a Warning names the"
+    yield "others. ModalitiesInStudy is left out when no instance states a modality."
     yield ""
     rows = [
         (
@@ -89,7 +94,7 @@ def _searching() -> Iterator[str]:
             f"`{key_name(one.path)}`",
             f"`{one.key}`",
             one.vr,
-            "yes" if one.required else "on request",
+            "yes" if one.required else "when known" if one.when_known else "on request",
             "without case and accents" if one.folded else "exact",
         )
         for one in MAIN

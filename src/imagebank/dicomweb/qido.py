@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 import orjson
 from pydicom.datadict import keyword_for_tag, tag_for_keyword
@@ -16,7 +16,7 @@ from imagebank.dicomweb.edge import Call
 from imagebank.dicomweb.tables import DEFAULT_LIMIT, JSON, MAX_LIMIT
 from imagebank.errors import Invalid
 from imagebank.model.access import Right
-from imagebank.model.attribute import Attribute, Catalogue, Level, Path
+from imagebank.model.attribute import Attribute, Catalogue, Level, Path, block_of, is_private
 from imagebank.model.imaging import DataSet, Selection
 from imagebank.model.query import Between, Condition, OneOf, Query, condition
 
@@ -28,16 +28,24 @@ _STUDY: Final = (0x0020000D,)
 _SERIES: Final = (0x0020000E,)
 _TIMEZONE: Final = (0x00080201,)
 _MODALITIES: Final = "00080061"
-# PS3.18 table 10.6.3-5: Rows and the like are there if the object is an image.
-_IMAGE_GROUP: Final = "0028"
+# In every answer, or told in another way: character set, availability, address.
+_ANY_OF: Final = frozenset({_MODALITIES, "ModalitiesInStudy"})
+_ALWAYS: Final = frozenset({(0x00080005,), (0x00080056,), (0x00081190,)})
+_MOST_NAMED: Final = 20
 _DIGITS: Final = re.compile(r"\d{1,9}", re.ASCII)
 
 
 @dataclass(slots=True)
 class Question:
-    """What the parameters of a search say. `asked` are paths of match keys, `wanted` of further ones to return."""
+    """What the parameters of a search say.
+
+    `conditions` go by the paths of match keys, `wanted` are paths of further attributes to return. `places` has the tags
+    by which private attributes were asked for, `creators` those of the elements that name creators.
+    """
 
     conditions: dict[Path, Condition | None] = field(default_factory=dict)
+    creators: dict[int, str] = field(default_factory=dict)
+    places: dict[str, int] = field(default_factory=dict)
     wanted: set[Path] = field(default_factory=set)
     wants_all: bool = False
     limit: int = DEFAULT_LIMIT
@@ -83,7 +91,11 @@ def _answer(call: Call, question: Question, level: Level, highest: Level, media:
         question.warnings.append("several issuers have this PatientID; add IssuerOfPatientID")
         return Response(None, 204, {"X-Total-Count": "0", **_warned(call, question.warnings)})
     columns = _columns(question, call.bank.catalogue, level, highest)
-    body = [_row(one.attributes, columns, question, call.base, level) for one in search.find(call.bank, query, scope)]
+    blocks = _blocks(question, call.bank.catalogue)
+    matches = (
+        _row(one.attributes, columns, question, call.base, level) for one in search.find(call.bank, query, scope)
+    )
+    body = [_in_blocks(row, blocks) if blocks else row for row in matches]
     total = question.offset + len(body)
     if len(body) == question.limit or not body:
         total = search.count(call.bank, query, scope)
@@ -108,22 +120,29 @@ def read_question(parameters: Sequence[tuple[str, str]], catalogue: Catalogue, l
     question = Question()
     is_fuzzy = _flag(parameters, "fuzzymatching")
     question.limit, question.offset = _page(parameters, question.warnings)
-    creators = [value for name, value in parameters if _is_creator(_path(name, catalogue))]
-    for name, value in parameters:
-        if name in _CONTROLS or name in _UNUSED:
-            continue
-        path = _path(name, catalogue)
+    asked = [(name, value) for name, value in parameters if name not in _CONTROLS | _UNUSED]
+    question.creators = {path[0]: value for name, value in asked if _is_creator(path := _path(name))}
+    for name, value in _joined(asked):
+        path = _path(name)
         if _is_creator(path):
             continue
-        attribute = catalogue.by_path.get(path) if path else None
-        if path in question.conditions:
-            raise Invalid(f"{attribute.keyword if attribute else 'an attribute'} may be given once")
-        if attribute is None or not _is_matchable(attribute, level, creators):
+        attribute = _attribute(question, name, path, catalogue)
+        if attribute is None or not _is_matchable(attribute, level):
             question.warnings.append(f"The parameter {_printable(name)} is not supported here and was not used")
             continue
+        if attribute.path in question.conditions:
+            raise Invalid(f"{attribute.keyword} may be given once")
         question.conditions[attribute.path] = condition(attribute, value, fuzzy=is_fuzzy)
     _include(question, parameters, catalogue)
     return question
+
+
+def _joined(asked: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """Modalities that a client asks for one by one are a list: no other key may be there twice (PS3.18 8.3.4.1)."""
+    modalities = [value for name, value in asked if name in _ANY_OF]
+    if modalities:
+        yield _MODALITIES, "\\".join(modalities)
+    yield from ((name, value) for name, value in asked if name not in _ANY_OF)
 
 
 def _flag(parameters: Sequence[tuple[str, str]], name: str) -> bool:
@@ -165,14 +184,34 @@ def _include(question: Question, parameters: Sequence[tuple[str, str]], catalogu
             raise Invalid("includefield=all stands alone")
         question.wants_all = True
         return
-    # What is not in the index is not returned; PS3.18 10.6.1.2.3 lets a server leave out what it does not support.
-    question.wanted = {path for name in names if (path := _path(name, catalogue))}
+    missing: dict[str, None] = {}
+    for name in names:
+        path = _path(name)
+        attribute = _attribute(question, name, path, catalogue)
+        if attribute is not None:
+            question.wanted.add(attribute.path)
+        elif path is not None and len(path) == 1 and any(a.path[0] == path[0] for a in catalogue.attributes):
+            question.wanted.add(path)  # a sequence of which attributes are held
+        elif path not in _ALWAYS and not _is_creator(path):
+            missing[_printable(name)] = None
+    if missing:
+        # PS3.18 10.6.1.2.3 lets a server leave out what it does not support.
+        named = ", ".join(list(missing)[:_MOST_NAMED]) + (" and others" if len(missing) > _MOST_NAMED else "")
+        question.warnings.append(f"includefield: the index does not hold {named}")
 
 
-def _path(name: str, catalogue: Catalogue) -> Path | None:
-    """The attribute that a parameter names by tags, keywords, or a dotted path of either; None for none."""
+def _attribute(question: Question, name: str, path: Path | None, catalogue: Catalogue) -> Attribute | None:
+    """The attribute that a parameter names; where it is private, the answer will have it under the same tag."""
     if name in catalogue.by_keyword:
-        return catalogue.by_keyword[name].path
+        return catalogue.by_keyword[name]
+    found = catalogue.find(path, question.creators) if path else None
+    if found is not None and found.creator and path:
+        question.places[found.key] = path[0]
+    return found
+
+
+def _path(name: str) -> Path | None:
+    """The tags of a parameter: tags, keywords, or a dotted path of either; None for none."""
     path = []
     for part in name.split("."):
         tag = int(part, 16) if _TAG.fullmatch(part) else tag_for_keyword(part)
@@ -182,16 +221,14 @@ def _path(name: str, catalogue: Catalogue) -> Path | None:
     return tuple(path)
 
 
-def _is_creator(path: Path | None) -> bool:
+def _is_creator(path: Path | None) -> TypeGuard[Path]:
     """PS3.5 7.8.1: (gggg,0010-00FF) of an odd group names the creator of private elements."""
-    return path is not None and path[-1] >> 16 & 1 == 1 and 0x10 <= path[-1] & 0xFFFF <= 0xFF
+    return path is not None and len(path) == 1 and is_private(path[0]) and 0x10 <= path[0] & 0xFFFF <= 0xFF
 
 
-def _is_matchable(attribute: Attribute, level: Level, creators: Sequence[str]) -> bool:
+def _is_matchable(attribute: Attribute, level: Level) -> bool:
     # TimezoneOffsetFromUTC in a request would shift its dates (10.6.1.2.1), which is not offered: it is no match key.
-    if attribute.path == _TIMEZONE or attribute.level > level:
-        return False
-    return not attribute.creator or attribute.creator in creators
+    return attribute.path != _TIMEZONE and attribute.level <= level
 
 
 def _printable(name: str) -> str:
@@ -205,14 +242,13 @@ def _narrow(question: Question, selection: Selection, catalogue: Catalogue) -> N
         if uid is None:
             continue
         also = question.conditions.get(path)
-        if also is not None and isinstance(also.match, OneOf) and uid not in also.match.values:
-            # The path and a parameter name different objects: nothing can be both.
-            question.limit = 0
-        question.conditions[path] = Condition(catalogue.by_path[path], OneOf((uid,)))
+        # Where the path and a parameter name different objects, nothing can be both.
+        is_other = also is not None and isinstance(also.match, OneOf) and uid not in also.match.values
+        question.conditions[path] = Condition(catalogue.by_path[path], OneOf(() if is_other else (uid,)))
 
 
 def _columns(question: Question, catalogue: Catalogue, level: Level, highest: Level) -> dict[str, Attribute | None]:
-    """The attributes to return by tag, in ascending order; the required ones are there even when they are empty."""
+    """The attributes to return by tag, in ascending order; with None for one that is left out when it is empty."""
     columns: dict[str, Attribute | None] = {}
     for attribute in catalogue.attributes:
         if len(attribute.path) > 1:
@@ -220,7 +256,9 @@ def _columns(question: Question, catalogue: Catalogue, level: Level, highest: Le
         is_here = highest <= attribute.level <= level and attribute.required
         is_asked = attribute.path in question.conditions or attribute.path in question.wanted
         if is_here or is_asked or attribute.path in (_STUDY, _SERIES):
-            columns[f"{attribute.tag:08X}"] = attribute
+            columns[attribute.key] = attribute
+        elif attribute.when_known and (attribute.level == level or attribute.path == _TIMEZONE):
+            columns[attribute.key] = None
     for path in (*question.conditions, *question.wanted, *_sequences(catalogue, level, highest)):
         if len(path) > 1 or path not in catalogue.by_path:
             columns.setdefault(f"{path[0]:08X}", None)
@@ -241,15 +279,37 @@ def _row(
     row: dict[str, Any] = dict(found) if question.wants_all else {}
     for tag, attribute in columns.items():
         element = found.get(tag)
-        if element is not None:
+        if element is not None and (attribute is not None or len(element) > 1):
             row[tag] = element
-        elif attribute is not None and not tag.startswith(_IMAGE_GROUP):
+        elif attribute is not None:
             row[tag] = {"vr": attribute.vr}
     if not row.get(_MODALITIES, {}).get("Value"):
         # An empty ModalitiesInStudy leaves OHIF's whole list blank.
         row.pop(_MODALITIES, None)
     row["00080056"] = {"vr": "CS", "Value": ["ONLINE"]}
     row["00081190"] = {"vr": "UR", "Value": [_retrieve_url(found, base, level)]}
+    return dict(sorted(row.items()))
+
+
+def _blocks(question: Question, catalogue: Catalogue) -> list[tuple[str, int, str]]:
+    """Private attributes: the key by which each is held, its tag in the answer, as asked where it was, and its creator."""
+    private = sorted((a for a in catalogue.attributes if a.creator), key=lambda a: a.key not in question.places)
+    reserved: dict[int, str] = {}
+    placed = []
+    for attribute in private:
+        tag = question.places.get(attribute.key, attribute.tag)
+        while reserved.setdefault(block_of(tag), attribute.creator) != attribute.creator:
+            tag += 0x100
+        placed.append((attribute.key, tag, attribute.creator))
+    return placed
+
+
+def _in_blocks(row: dict[str, Any], blocks: Sequence[tuple[str, int, str]]) -> dict[str, Any]:
+    """The row with its private attributes in their blocks, and the creators of these (PS3.5 7.8.1)."""
+    held = [(row.pop(key), tag, creator) for key, tag, creator in blocks if key in row]
+    for element, tag, creator in held:
+        row[f"{tag:08X}"] = element
+        row[f"{block_of(tag):08X}"] = {"vr": "LO", "Value": [creator]}
     return dict(sorted(row.items()))
 
 

@@ -183,6 +183,8 @@ def _match(attribute: Attribute) -> str:
             return "single value, wildcard, fuzzy; without case and accents"
         case "IS" | "US":
             return "single value"
+        case "CS":
+            return "single value, list, wildcard"
         case _:
             return "single value, wildcard" + ("; without case and accents" if attribute.folded else "")
 
@@ -192,7 +194,10 @@ def _find() -> str:
 
 Patient Root has the levels PATIENT, STUDY, SERIES and IMAGE; Study Root those from STUDY. Keys of a level above may \
 be asked for and matched, too. Without relational queries a single value is required for the unique key of every level \
-above. Sites declare further keys by the setting `attributes`. Retrieve AE Title and Instance Availability are in every \
+above. Sites declare further keys by the setting `attributes`: those of VR DT match by ranges, in universal time where \
+the key has an offset and else by the clock; a private one needs its Private Creator Data Element in the identifier. \
+Extensions: lists of code strings, as ModalitiesInStudy `CT\\MR`, match any of them; `*` alone, and `-` alone as a range, \
+match everything in every VR. Retrieve AE Title and Instance Availability are in every \
 answer. Answers are in ISO_IR 192 unless the default repertoire is enough; identifiers may use any character set that \
 DICOM defines. C-CANCEL is honoured between matches. Below the level PATIENT, a PatientID that several issuers use is \
 refused with 0xA900 unless IssuerOfPatientID or StudyInstanceUID says which is meant.

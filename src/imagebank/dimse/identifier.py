@@ -1,13 +1,14 @@
 """C-FIND, C-MOVE and C-GET identifiers: what they ask for, and what answers them (PS3.4 C.4)."""
 
+import base64
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from imagebank.dimse.contexts import PATIENT_ROOT
 from imagebank.dimse.dataset import CHARSET, text_element, text_of
 from imagebank.errors import Mismatch
-from imagebank.model.attribute import Catalogue, Level, Path
+from imagebank.model.attribute import Catalogue, Level, Path, is_private
 from imagebank.model.imaging import DataSet, Element, Found
 from imagebank.model.query import Condition, Query, condition
 from imagebank.model.uid import Uid
@@ -44,12 +45,16 @@ SUPPORTED_RETRIEVE_OPTIONS: Final = (1, 0)
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A C-FIND identifier, understood. `is_supported` is false when it has keys that the bank does not know."""
+    """A C-FIND identifier, understood. `is_supported` is false when it has keys that the bank does not know.
+
+    `held` has the keys under which the private attributes of the identifier are held.
+    """
 
     query: Query
     requested: DataSet
     is_patient_root: bool
     is_supported: bool
+    held: Mapping[str, str] = field(default_factory=dict)
 
 
 def negotiated(asked: bytes, supported: tuple[int, ...]) -> bytes:
@@ -78,22 +83,37 @@ def question(catalogue: Catalogue, root: str, identifier: DataSet, options: byte
     fuzzy = is_on(options, FUZZY)
     conditions: list[Condition] = []
     is_supported = True
+    creators = {int(key, 16): text_of(element) for key, element in identifier.items() if _is_creator(key)}
+    held: dict[str, str] = {}
     for path, element in _keys(identifier):
-        attribute = catalogue.by_path.get(path)
+        attribute = catalogue.find(path, creators)
         if attribute is None or attribute.level > level:
             is_supported = False
             continue
-        found = condition(attribute, text_of(element), fuzzy=fuzzy)
+        if attribute.creator:
+            held[f"{path[0]:08X}"] = attribute.key
+        found = condition(attribute, _text(element), fuzzy=fuzzy)
         if found is not None:
             conditions.append(found)
     query = Query(level, tuple(conditions), combined=is_on(options, COMBINED))
-    return Question(query, identifier, root in PATIENT_ROOT, is_supported)
+    return Question(query, identifier, root in PATIENT_ROOT, is_supported, held)
+
+
+def _is_creator(key: str) -> bool:
+    """PS3.5 7.8.1: (gggg,0010-00FF) of an odd group names the creator of private elements."""
+    return is_private(int(key, 16)) and key[4:6] == "00" and key[6:] >= "10"
+
+
+def _text(element: Element) -> str:
+    """The text of a key. Without explicit VR a private one comes as bytes."""
+    inline = element.get("InlineBinary")
+    return base64.b64decode(inline).decode("utf-8", "replace").strip(" \0") if inline else text_of(element)
 
 
 def _keys(identifier: DataSet, above: Path = ()) -> Iterator[tuple[Path, Element]]:
     """Every key with its path; a sequence key asks by the attributes of its one item (PS3.4 C.2.2.2.6)."""
     for key, element in identifier.items():
-        if not above and key in _NO_KEYS:
+        if not above and (key in _NO_KEYS or _is_creator(key)):
             continue
         path = (*above, int(key, 16))
         items = element.get("Value") or [] if element["vr"] == "SQ" else []
@@ -118,8 +138,10 @@ def answer(asked: Question, found: Found, ae_title: str) -> DataSet:
     level = asked.query.level
     dataset: DataSet = {}
     for key, wanted in asked.requested.items():
-        if key not in _NO_KEYS or key in found.attributes:
-            dataset[key] = _returned(wanted, found.attributes.get(key))
+        if _is_creator(key):
+            dataset[key] = wanted
+        elif key not in _NO_KEYS or key in found.attributes:
+            dataset[key] = _returned(wanted, found.attributes.get(asked.held.get(key, key)))
     top = Level.PATIENT if asked.is_patient_root else Level.STUDY
     for key in UNIQUE_KEYS[top : level + 1]:
         if key in found.attributes:

@@ -1,7 +1,7 @@
 """The attributes that the bank indexes, by level: one table for ingest, index, QIDO-RS, C-FIND and the statements."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from types import MappingProxyType
 
@@ -22,8 +22,8 @@ class Level(IntEnum):
 class Attribute:
     """One attribute that can be matched and returned.
 
-    `required` marks the matching and return keys that PS3.18 10.6.3.3 and PS3.4 C.6 ask of every server.
-    `computed` values come from counting, not from a header. `folded` text is compared without case and accents.
+    `required` marks the matching and return keys that PS3.18 10.6.3.3 and PS3.4 C.6 ask of every server; those `when_known`
+    are returned by default, too, and left out where there is no value. `computed` values come from counting, not from a header. `folded` text is compared without case and accents.
     `creator` names the private creator of a private tag.
     """
 
@@ -32,6 +32,7 @@ class Attribute:
     vr: str
     level: Level
     required: bool = False
+    when_known: bool = False
     computed: bool = False
     folded: bool = False
     creator: str = ""
@@ -47,13 +48,14 @@ class Attribute:
 
 
 def _rows(level: Level, text: str) -> tuple[Attribute, ...]:
-    """Read a table of `tag VR keyword flags`; R required, C computed, F folded."""
+    """Read a table of `tag VR keyword flags`; R required, K required when known, C computed, F folded."""
     rows = []
     for line in text.strip().splitlines():
         tag, vr, keyword, *flags = line.split()
         path = tuple(int(part, 16) for part in tag.split("."))
         marks = "".join(flags)
-        rows.append(Attribute(keyword, path, vr, level, "R" in marks, "C" in marks, "F" in marks or vr == "PN"))
+        is_folded = "F" in marks or vr == "PN"
+        rows.append(Attribute(keyword, path, vr, level, "R" in marks, "K" in marks, "C" in marks, is_folded))
     return tuple(rows)
 
 
@@ -76,7 +78,7 @@ STUDY = _rows(
     00080061 CS ModalitiesInStudy RC
     00080062 UI SOPClassesInStudy C
     00080090 PN ReferringPhysicianName R
-    00080201 SH TimezoneOffsetFromUTC
+    00080201 SH TimezoneOffsetFromUTC K
     00081030 LO StudyDescription F
     00081060 PN NameOfPhysiciansReadingStudy
     0020000D UI StudyInstanceUID R
@@ -124,10 +126,10 @@ INSTANCE = _rows(
     00080033 TM ContentTime
     00083002 UI AvailableTransferSyntaxUID C
     00200013 IS InstanceNumber R
-    00280008 IS NumberOfFrames R
-    00280010 US Rows R
-    00280011 US Columns R
-    00280100 US BitsAllocated R
+    00280008 IS NumberOfFrames K
+    00280010 US Rows K
+    00280011 US Columns K
+    00280100 US BitsAllocated K
     """,
 )
 MAIN: tuple[Attribute, ...] = PATIENT + STUDY + SERIES + INSTANCE
@@ -147,14 +149,45 @@ class Catalogue:
         main = {attribute.path for attribute in MAIN if len(attribute.path) == 1}
         return tuple(a for a in self.attributes if a.path not in main)
 
+    def find(self, path: Path, creators: Mapping[int, str]) -> Attribute | None:
+        """The attribute that a question names by tags; a private one by the creators that it gives for its blocks.
+
+        `creators` are the values of the elements (gggg,0010) to (gggg,00FF), by tag (PS3.5 7.8.1).
+        """
+        tag = path[-1]
+        if len(path) > 1 or not is_private(tag):
+            return self.by_path.get(path)
+        creator = creators.get(block_of(tag), "")
+        same = (a for a in self.attributes if a.creator == creator and (a.tag ^ tag) & 0xFFFF00FF == 0)
+        return next(same, None) if creator else None
+
+
+def is_private(tag: int) -> bool:
+    return tag >> 16 & 1 == 1
+
+
+def block_of(tag: int) -> int:
+    """The element that names the creator of a private tag's block."""
+    return tag & 0xFFFF0000 | tag >> 8 & 0xFF
+
 
 def catalogue(declared: Iterable[Attribute] = ()) -> Catalogue:
     """The bank's catalogue: the main attributes, then the site's own in their order."""
     known = {attribute.path: attribute for attribute in MAIN}
+    creators: dict[tuple[int, str], int] = {}
     for attribute in declared:
-        known.setdefault(attribute.path, attribute)
+        own = _in_block(attribute, creators) if attribute.creator else attribute
+        known.setdefault(own.path, own)
     return Catalogue(
         tuple(known.values()),
         MappingProxyType(known),
         MappingProxyType({attribute.keyword: attribute for attribute in known.values()}),
     )
+
+
+def _in_block(attribute: Attribute, creators: dict[tuple[int, str], int]) -> Attribute:
+    """A private attribute in a block that no other creator of its group has; objects may have it in another."""
+    group = attribute.tag >> 16
+    number = sum(known == group for known, _ in creators)
+    block = creators.setdefault((group, attribute.creator), 0x10 + number)
+    return replace(attribute, path=(attribute.tag & 0xFFFF00FF | block << 8,))

@@ -79,19 +79,17 @@ def condition(attribute: Attribute, text: str, *, fuzzy: bool = False) -> Condit
     text = text.strip(" \0")
     if not text.strip("*") or (attribute.vr in _RANGES and text == "-"):
         return None
-    return Condition(attribute, _match(attribute, text, fuzzy=fuzzy))
+    match = _match(attribute, text, fuzzy=fuzzy)
+    # A list of nothing but separators says nothing either.
+    return Condition(attribute, match) if match != OneOf(()) else None
 
 
 def _match(attribute: Attribute, text: str, *, fuzzy: bool) -> Match:
     match attribute.vr:
         case "UI":
             return OneOf(tuple(Uid.parse(part) for part in _parts(text, ",\\")))
-        case "DA" | "TM":
+        case "DA" | "TM" | "DT":
             return _range(attribute, text)
-        case "DT":
-            moments = _parts(text, "\\")
-            # Of several, each is the moment that it begins with.
-            return Between(*moment_span(text)) if len(moments) == 1 else OneOf(tuple(map(_moment, moments)))
         case "IS" | "US" | "SS" | "UL" | "SL" | "UV" | "SV":
             return OneOf(tuple(_integer(attribute, part) for part in _parts(text, "\\")))
         case "DS" | "FL" | "FD":
@@ -102,8 +100,10 @@ def _match(attribute: Attribute, text: str, *, fuzzy: bool) -> Match:
             return _text(attribute, text)
 
 
-def _moment(text: str) -> str:
-    return moment_span(text)[0]
+def _moments(texts: list[str]) -> Match:
+    """A range for one key, which may say less than a second; of several, each is the moment that it begins with."""
+    spans = [moment_span(text) for text in texts]
+    return Between(*spans[0]) if len(spans) == 1 else OneOf(tuple(low for low, _ in spans))
 
 
 def _parts(text: str, separators: str) -> list[str]:
@@ -156,6 +156,8 @@ def comparable_decimal(value: str | float) -> str:
 
 
 def _range(attribute: Attribute, text: str) -> Match:
+    if attribute.vr == "DT":
+        return _moments(_parts(text, "\\"))
     read = comparable_date if attribute.vr == "DA" else comparable_time
     low, dash, high = text.partition("-")
     if not dash:

@@ -107,10 +107,38 @@ def test_a_key_that_cannot_be_used_is_named_in_a_warning(name: str) -> None:
     assert name in found.warnings[0]
 
 
-def test_a_private_attribute_needs_its_creator() -> None:
-    assert query("00091001=X", Level.SERIES).conditions == ()
-    (found,) = query("00091001=X&00090010=OURS", Level.SERIES).conditions
-    assert found.attribute is PRIVATE
+@pytest.mark.parametrize(
+    "text", ["00091001=X", "00091001=X&00090010=OTHERS", "00091001=X&00090011=OURS", "00091002=X&00090010=OURS"]
+)
+def test_a_private_attribute_needs_its_creator(text: str) -> None:
+    assert query(text, Level.SERIES).conditions == ()
+
+
+@pytest.mark.parametrize(
+    "text", ["00091001=X&00090010=OURS", "00090010=OURS&00091001=X", "00091101=X&00090011=OURS", "OurNumber=X"]
+)
+def test_a_private_attribute_is_asked_for_in_whatever_block(text: str) -> None:
+    (found,) = query(text, Level.SERIES).conditions
+
+    assert found.attribute == PRIVATE
+
+
+def test_modalities_may_be_a_list_or_repeated_and_no_other_key() -> None:
+    either = OneOf(("CT", "MR"))
+
+    for text in ("ModalitiesInStudy=CT,MR", "ModalitiesInStudy=CT%5CMR", "ModalitiesInStudy=CT&00080061=MR"):
+        assert query(text).conditions[0].match == either
+
+
+def test_fields_that_the_index_does_not_hold_are_named_in_a_warning() -> None:
+    many = ",".join(f"0018{number:04X}" for number in range(0x9000, 0x9040))
+
+    (warning,) = question(
+        "includefield=PatientComments,StudyID,NoSuchKeyword,RequestAttributesSequence,00081190"
+    ).warnings
+    assert warning == "includefield: the index does not hold PatientComments, NoSuchKeyword"
+    assert question(f"includefield={many}").warnings[0].endswith(" and others")
+    assert question("includefield=all").warnings == []
 
 
 def test_a_page_has_a_largest_size() -> None:

@@ -6,7 +6,7 @@ from imagebank.dimse.contexts import PATIENT_FIND, PATIENT_GET, STUDY_FIND, STUD
 from imagebank.dimse.dataset import text_element
 from imagebank.dimse.identifier import SUPPORTED_FIND_OPTIONS, answer, negotiated, question, target
 from imagebank.errors import Invalid, Mismatch
-from imagebank.model.attribute import Level, catalogue
+from imagebank.model.attribute import Attribute, Level, catalogue
 from imagebank.model.imaging import DataSet, Element, Found
 from imagebank.model.query import Like, OneOf
 
@@ -53,6 +53,21 @@ def test_keys_of_a_level_below_are_not_supported() -> None:
     found = question(CATALOGUE, STUDY_FIND, asked("STUDY", _00200013={"vr": "IS"}), b"")
 
     assert not found.is_supported
+
+
+def test_a_private_key_goes_by_its_creator_and_is_answered_where_it_was_asked() -> None:
+    ours = Attribute("OurNumber", (0x00091001,), "LO", Level.STUDY, creator="OURS")
+    known = catalogue([ours])
+    keys = {"_00090020": text_element("LO", "OURS"), "_00092001": {"vr": "UN", "InlineBinary": "WDEg"}}
+
+    found = question(known, STUDY_FIND, asked("STUDY", **keys), b"")
+    told = answer(found, Found({"00091001": text_element("LO", "X1")}), "BANK")
+    foreign = question(known, STUDY_FIND, asked("STUDY", _00092001=text_element("LO", "X1")), b"")
+
+    assert [(one.attribute, one.match) for one in found.query.conditions] == [(ours, OneOf(("X1",)))]
+    assert (told["00090020"]["Value"], told["00092001"]["Value"]) == (["OURS"], ["X1"])
+    assert found.is_supported
+    assert not foreign.is_supported
 
 
 def test_only_what_is_offered_is_negotiated() -> None:

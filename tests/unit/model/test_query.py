@@ -57,6 +57,7 @@ def test_a_fuzzy_name_is_its_words() -> None:
         ("InstanceNumber", "*"),
         ("Rows", "*"),
         ("CTDIvol", "*"),
+        ("ModalitiesInStudy", "\\,"),
     ],
 )
 def test_an_empty_key_a_bare_star_and_a_range_without_ends_match_everything(keyword: str, text: str) -> None:
