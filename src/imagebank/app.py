@@ -28,7 +28,7 @@ from imagebank.http.errors import NotSignedIn, on_bank_error, on_not_signed_in
 from imagebank.http.openapi import openapi_route
 from imagebank.http.patience import Patience
 from imagebank.model.access import Device
-from imagebank.model.attribute import catalogue
+from imagebank.model.attribute import Catalogue, catalogue
 from imagebank.portal.pages import portal_routes
 from imagebank.portal.viewer_files import viewer_routes
 from imagebank.ports import Blobs, Keys
@@ -137,7 +137,7 @@ def _searchable(settings: Settings) -> Catalogue:
 def _database_url(settings: Settings) -> str:
     # Never shown: it may hold a password.
     if settings.database and not settings.database.startswith(("postgresql://", "postgres://")):
-        raise SettingsError("settings: database is an address of the form postgresql://…, or empty for SQLite")
+        raise SettingsError("the setting database is an address of the form postgresql://…, or empty for SQLite")
     return settings.database or f"sqlite:///{settings.data / 'index.db'}"
 
 

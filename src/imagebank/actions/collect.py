@@ -179,12 +179,17 @@ def look(paths: Sequence[Path]) -> list[Found]:
 
     Raises Invalid for a path that is not there.
     """
-    found: list[Found] = []
+    check(paths)
+    return [found for path in paths for found in _walk(path.resolve())]
+
+
+def check(paths: Sequence[Path]) -> None:
+    """Raises Invalid for a path that is not there, or that may not be looked at."""
     for path in paths:
-        if not path.exists():
-            raise Invalid(f"there is no file or folder {_name(path)}")
-        found.extend(_walk(path.resolve()))
-    return found
+        try:
+            path.stat()
+        except OSError as error:
+            raise Invalid(f"there is no file or folder {_name(path)} to be read: {error.strerror}") from error
 
 
 def _walk(top: Path) -> Iterator[Found]:

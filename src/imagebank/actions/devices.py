@@ -14,17 +14,21 @@ DEVICE_RIGHTS = frozenset({Right.STORE, Right.FIND, Right.MOVE, Right.GET})
 _AET = re.compile(r"[ -\[\]-~]{1,16}")
 
 
-def add(bank: Bank, device: Device) -> None:
-    """Register a device or change it; in force at its next association. Raises Invalid."""
+def add(bank: Bank, device: Device) -> bool:
+    """Register a device or change it; in force at its next association. Whether one was replaced. Raises Invalid."""
     if not _AET.fullmatch(device.aet) or not device.aet.strip():
         raise Invalid("an AE title has 1 to 16 printable characters and no backslash")
     if not 0 < device.port < 65536:
         raise Invalid("a port is a number from 1 to 65535")
-    if not device.rights <= DEVICE_RIGHTS:
-        raise Invalid("a device's rights are among store, find, move, get")
+    if not device.host.strip():
+        raise Invalid("a device has an address or a host name")
+    if not device.rights or not device.rights <= DEVICE_RIGHTS:
+        raise Invalid("a device has some of the rights store, find, move, get")
+    is_known = bank.index.device(device.aet) is not None
     with bank.index.begin() as tx:
         tx.put_device(device)
         tx.record([_changed(bank, device.aet, "device registered")])
+    return is_known
 
 
 def remove(bank: Bank, aet: str) -> None:

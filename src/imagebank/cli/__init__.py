@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError, Parameter
 
 from imagebank import __version__
-from imagebank.cli import devices, objects, quarantine, running, tokens
-from imagebank.cli.console import ALL_WELL, NOT_WELL, WRONG_USAGE, err
+from imagebank.cli import audit, devices, objects, quarantine, running, tokens
+from imagebank.cli.console import ALL_WELL, INTERRUPTED, NOT_WELL, WRONG_USAGE, WrongUsage, err
 from imagebank.errors import BankError
 from imagebank.settings import SettingsError
 
@@ -22,7 +22,7 @@ cli = App(
 for command in (running.serve, running.demo, objects.verify, objects.reindex, tokens.sign_in_link):
     cli.command(command)
 cli.command(objects.import_, name="import")
-for group in (tokens.app, devices.app, quarantine.app):
+for group in (tokens.app, devices.app, quarantine.app, audit.app):
     cli.command(group)
 
 
@@ -31,15 +31,19 @@ def run(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
     try:
         result = cli(arguments, exit_on_error=False, print_error=True)
-    except (CycloptsError, SettingsError) as error:
-        if isinstance(error, SettingsError):
-            err.print(str(error))
+    except CycloptsError:
         return WRONG_USAGE
-    except (BankError, OSError) as error:
-        err.print(str(error))
+    except (WrongUsage, SettingsError) as error:
+        err.print(str(error), markup=False)
+        return WRONG_USAGE
+    except BankError as error:
+        err.print(str(error), markup=False)
+        return NOT_WELL
+    except OSError as error:
+        err.print(": ".join(str(part) for part in (error.filename, error.strerror or error) if part), markup=False)
         return NOT_WELL
     except KeyboardInterrupt:
-        return NOT_WELL
+        return INTERRUPTED
     return result if isinstance(result, int) else ALL_WELL
 
 

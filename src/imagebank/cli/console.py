@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import orjson
 from cyclopts import Parameter
@@ -16,13 +16,29 @@ from rich.table import Table
 from imagebank import app as composition
 from imagebank.actions import scrub
 from imagebank.bank import Bank
+from imagebank.errors import Conflict, Invalid
 from imagebank.model.access import RIGHTS, Principal, Role, Scope
 from imagebank.settings import Settings, load
 
 ALL_WELL, NOT_WELL, WRONG_USAGE = 0, 1, 2
+INTERRUPTED = 130
+"""As shells say it: 128 and the number of SIGINT."""
 
 out = Console(soft_wrap=True, highlight=False)
 err = Console(stderr=True, soft_wrap=True, highlight=False)
+
+
+class WrongUsage(Exception):
+    """What was typed cannot be meant. The message says what can be."""
+
+
+@contextmanager
+def typed() -> Iterator[None]:
+    """What is Invalid in this block is what was typed, and not what the bank holds."""
+    try:
+        yield
+    except Invalid as error:
+        raise WrongUsage(str(error)) from error
 
 
 @Parameter(name="*")
@@ -45,9 +61,36 @@ HERE = Common()
 
 
 @contextmanager
-def bank_of(common: Common) -> Iterator[Bank]:
-    with composition.opened(common.settings()) as bank:
+def bank_of(common: Common, *, may_create: bool = False) -> Iterator[Bank]:
+    """The bank of the command. Raises WrongUsage where there is none, unless the command may make one."""
+    settings = common.settings()
+    if not composition.is_there(settings):
+        if not may_create:
+            raise WrongUsage(
+                f"there is no bank in {settings.data}; name its folder by --data. "
+                "`imagebank serve` and `imagebank import` make a new one"
+            )
+        err.print(f"a new bank is made in {settings.data}", markup=False)
+    with composition.opened(settings) as bank:
         yield bank
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[BinaryIO]:
+    """A file that was not there; it is taken away again when it could not be written to its end.
+
+    Raises Conflict when it is there already.
+    """
+    try:
+        stream = path.open("xb")
+    except FileExistsError:
+        raise Conflict(f"{path} is there already, and nothing was written; name another file") from None
+    try:
+        with stream:
+            yield stream
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
 
 
 @contextmanager
@@ -62,6 +105,14 @@ def progress_bar(what: str) -> Iterator[scrub.Progress]:
 def operator(bank: Bank) -> Principal:
     """Whoever may run commands on the bank's own folder may do everything."""
     return Principal("operator", Role.ADMIN, bank.settings.organization, RIGHTS[Role.ADMIN], Scope(None))
+
+
+def tell(common: Common, text: str, **facts: Any) -> None:
+    """What was done: one line for people, the facts for machines."""
+    if common.json:
+        sys.stdout.write(orjson.dumps(facts).decode() + "\n")
+    else:
+        out.print(text, markup=False)
 
 
 def say(common: Common, rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> None:

@@ -4,7 +4,7 @@ from cyclopts import App
 
 from imagebank import app as composition
 from imagebank.actions import devices
-from imagebank.cli.console import ALL_WELL, HERE, WRONG_USAGE, Common, bank_of, err, out, say
+from imagebank.cli.console import ALL_WELL, HERE, Common, WrongUsage, bank_of, say, tell, typed
 from imagebank.model.access import Device, Right
 
 app = App(name="device", help="DIMSE devices: add, list, remove, echo.")
@@ -43,10 +43,11 @@ def add(
     try:
         granted = frozenset(Right(part.strip()) for part in rights.split(",") if part.strip())
     except ValueError:
-        err.print("rights are any of store, find, move, get, with commas between them")
-        return WRONG_USAGE
-    with bank_of(common) as bank:
-        devices.add(bank, Device(aet, host, port, tls, granted, organization or bank.settings.organization))
+        raise WrongUsage("rights are any of store, find, move, get, with commas between them") from None
+    with bank_of(common, may_create=True) as bank, typed():
+        device = Device(aet, host, port, tls, granted, organization or bank.settings.organization)
+        outcome = "replaced" if devices.add(bank, device) else "added"
+    tell(common, f"{aet} is {outcome}", device=aet, outcome=outcome)
     return ALL_WELL
 
 
@@ -86,6 +87,7 @@ def take_off(aet: str, *, common: Common = HERE) -> int:
     """
     with bank_of(common) as bank:
         devices.remove(bank, aet)
+    tell(common, f"{aet} is removed", device=aet, outcome="removed")
     return ALL_WELL
 
 
@@ -102,5 +104,5 @@ def echo(aet: str, *, common: Common = HERE) -> int:
     """
     with bank_of(common) as bank:
         composition.echo(bank, devices.destination(bank, aet))
-    out.print(f"{aet} answers")
+    tell(common, f"{aet} answers", device=aet, outcome="answers")
     return ALL_WELL

@@ -6,9 +6,21 @@ from pathlib import Path
 import orjson
 
 from imagebank import importing
+from imagebank.actions import collect, scrub
 from imagebank.actions import reindex as reindexing
-from imagebank.actions import scrub
-from imagebank.cli.console import ALL_WELL, HERE, NOT_WELL, WRONG_USAGE, Common, bank_of, err, out, progress_bar, say
+from imagebank.cli.console import (
+    ALL_WELL,
+    HERE,
+    NOT_WELL,
+    Common,
+    WrongUsage,
+    bank_of,
+    err,
+    out,
+    progress_bar,
+    say,
+    typed,
+)
 
 
 def import_(
@@ -30,9 +42,11 @@ def import_(
         Stay, and bring in what comes later.
     """
     if not paths:
-        err.print("name at least one file or folder; see `imagebank import --help`")
-        return WRONG_USAGE
-    with bank_of(common) as bank:
+        raise WrongUsage("name at least one file or folder; see `imagebank import --help`")
+    with typed():
+        # Before a bank is made for what is not there.
+        collect.check(paths)
+    with bank_of(common, may_create=True) as bank:
         wish = importing.Wish(paths, organization or bank.settings.organization, again=again, watch=watch)
         tally = importing.run(bank, wish, err)
     importing.report(tally, out, as_json=common.json)

@@ -5,7 +5,7 @@ from pathlib import Path
 from cyclopts import App
 
 from imagebank.actions import quarantine
-from imagebank.cli.console import ALL_WELL, HERE, NOT_WELL, Common, bank_of, operator, out, say
+from imagebank.cli.console import ALL_WELL, HERE, NOT_WELL, Common, bank_of, new_file, operator, out, say
 
 app = App(name="quarantine", help="Objects laid aside: list, get, submit, delete.")
 
@@ -40,10 +40,9 @@ def get(number: int, to: Path, *, common: Common = HERE) -> int:
     to
         The file to write; one that is there already is left alone.
     """
-    with bank_of(common) as bank:
-        pieces = quarantine.content(bank, number, operator(bank))
-        with to.open("xb") as stream:
-            stream.writelines(pieces)
+    # First the file: what could not be written out was not looked at, and does not stand in the ledger.
+    with bank_of(common) as bank, new_file(to) as stream:
+        stream.writelines(quarantine.content(bank, number, operator(bank)))
     return ALL_WELL
 
 

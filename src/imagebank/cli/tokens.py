@@ -5,7 +5,7 @@ import sys
 from cyclopts import App
 
 from imagebank.actions import access
-from imagebank.cli.console import ALL_WELL, HERE, Common, bank_of, say
+from imagebank.cli.console import ALL_WELL, HERE, Common, bank_of, say, tell, typed
 from imagebank.model.access import Role
 
 app = App(name="token", help="Bearer tokens: create, list, revoke.")
@@ -51,7 +51,7 @@ def create(*, common: Common = HERE, role: Role, organization: str = "", name: s
     days
         How many days it lives.
     """
-    with bank_of(common) as bank:
+    with bank_of(common, may_create=True) as bank, typed():
         sys.stdout.write(access.issue_token(bank, role, organization, name, days) + "\n")
     return ALL_WELL
 
@@ -82,4 +82,5 @@ def revoke(name: str, *, common: Common = HERE) -> int:
     """
     with bank_of(common) as bank:
         access.revoke_token(bank, name)
+    tell(common, f"{name} is revoked", token=name, outcome="revoked")
     return ALL_WELL
