@@ -104,6 +104,8 @@ class Settings:
 
 
 _NAMES: Final = frozenset(f.name for f in fields(Settings))
+_SECRET: Final = frozenset({"database", "s3_access_key", "s3_secret_key"})
+"""Settings whose values are never shown."""
 
 
 def load(file: Path | None = None, environ: Mapping[str, str] | None = None, **given: Any) -> Settings:
@@ -112,17 +114,35 @@ def load(file: Path | None = None, environ: Mapping[str, str] | None = None, **g
     Raises SettingsError, naming the setting, for an unknown name or a value of the wrong kind.
     """
     values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
     if file is not None:
         values.update(_from_toml(file))
-    values.update(_from_environment(os.environ if environ is None else environ))
-    values.update({name: value for name, value in given.items() if value is not None})
+        origins.update(dict.fromkeys(values, f"in {file}"))
+    found = _from_environment(os.environ if environ is None else environ)
+    values.update(found)
+    origins.update({name: f"by the variable {PREFIX}{name.upper()}" for name in found})
+    typed = {name: value for name, value in given.items() if value is not None}
+    values.update(typed)
+    origins.update({name: f"by --{name.replace('_', '-')}" for name in typed})
     if unknown := sorted(set(values) - _NAMES):
         named = "; ".join(name + _nearest(name) for name in unknown)
         raise SettingsError(f"there is no setting {named}; `docs/reference/settings.md` lists them")
+    for name, value in values.items():
+        _check(name, value, origins[name])
+    return _convert(values)
+
+
+def _convert(values: dict[str, Any]) -> Settings:
+    return msgspec.convert(values, Settings, strict=False, dec_hook=_as_path)
+
+
+def _check(name: str, value: object, origin: str) -> None:
+    """Raises SettingsError, with the place where the value was given."""
     try:
-        return msgspec.convert(values, Settings, strict=False, dec_hook=_as_path)
+        _convert({name: value})
     except msgspec.ValidationError as error:
-        raise SettingsError(f"settings: {error}") from None
+        shown = "set" if name in _SECRET else f"set to {value!r}"
+        raise SettingsError(f"the setting {name} is {shown} {origin}: {str(error).partition(' - at ')[0]}") from None
 
 
 def _nearest(name: str, before: str = "") -> str:
@@ -150,7 +170,9 @@ def _from_toml(file: Path) -> dict[str, Any]:
             return tomllib.load(stream)
     except FileNotFoundError:
         raise SettingsError(f"there is no file {file}") from None
-    except tomllib.TOMLDecodeError as error:
+    except OSError as error:
+        raise SettingsError(f"{file} cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{file}: {error}") from None
 
 

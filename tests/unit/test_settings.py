@@ -38,3 +38,35 @@ def test_a_child_reads_from_its_environment_what_its_parent_was_given(tmp_path: 
     assert load(environ=given) == settings
     assert not unknown_variables(given)
     assert given["PATH"] == "z"
+
+
+def test_a_value_of_the_wrong_kind_is_told_with_its_setting_and_its_origin(tmp_path: Path) -> None:
+    file = tmp_path / "imagebank.toml"
+    file.write_text('web_workers = "many"\n')
+    with pytest.raises(SettingsError, match=rf"web_workers is set to 'many' in {file}: .*int"):
+        load(file, environ={})
+    with pytest.raises(SettingsError, match=r"web_workers is set to 'few' by the variable IMAGEBANK_WEB_WORKERS"):
+        load(file, environ={"IMAGEBANK_WEB_WORKERS": "few"})
+    with pytest.raises(SettingsError, match=r"dimse_timeout_s is set to 'long' by --dimse-timeout-s"):
+        load(environ={}, dimse_timeout_s="long")
+
+
+def test_a_secret_is_not_told(tmp_path: Path) -> None:
+    file = tmp_path / "imagebank.toml"
+    file.write_text("s3_secret_key = 4711\n")
+    with pytest.raises(SettingsError) as refused:
+        load(file, environ={})
+
+    assert "s3_secret_key" in str(refused.value)
+    assert "4711" not in str(refused.value)
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"a = ", None])
+def test_a_file_that_is_no_settings_file_is_refused_by_name(tmp_path: Path, content: bytes | None) -> None:
+    file = tmp_path / "imagebank.toml"
+    if content is None:
+        file.mkdir()
+    else:
+        file.write_bytes(content)
+    with pytest.raises(SettingsError, match=r"imagebank\.toml"):
+        load(file, environ={})
