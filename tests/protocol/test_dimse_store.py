@@ -1,5 +1,7 @@
 """C-ECHO and C-STORE with dcmtk and pynetdicom as senders."""
 
+import socket
+import struct
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,13 +16,17 @@ from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.dsutils import encode
 
 from imagebank.actions import retrieve
+from imagebank.dicom.sop_class import OF_NO_STUDY, RETIRED, STORAGE
+from imagebank.dimse import command as commands
+from imagebank.dimse.contexts import STUDY_FIND
+from imagebank.dimse.negotiation import MAX_CONTEXTS, Request, offered, read_acceptance, request_pdu
 from imagebank.dimse.server import start
 from imagebank.errors import OutOfSpace
 from imagebank.model.access import Right, Scope
 from imagebank.model.imaging import Instance, Location, Selection
 from imagebank.model.uid import Uid
 from make import a_dataset, a_file, as_file, read
-from protocol.dimse_peers import HOST, Site, a_site, associate, dcmtk, register
+from protocol.dimse_peers import HOST, Site, a_line, a_site, associate, dcmtk, pdv, read_pdu, register
 from samples import sample_data
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
@@ -138,6 +144,77 @@ def test_an_object_of_a_private_sop_class_is_kept_by_setting(site: Site, tmp_pat
         other = associate(strict, private, "1.2.840.10008.1.1")
         assert [str(cx.abstract_syntax) for cx in other.accepted_contexts] == ["1.2.840.10008.1.1"]
         other.release()
+
+
+def test_an_object_of_another_class_than_its_context_is_refused(site: Site, tmp_path: Path) -> None:
+    other = _with_meta(a_dataset(SOPClassUID="1.2.3.4.5"))
+    with a_site(tmp_path, private_sop_classes=False) as strict:
+        for one in (site, strict):
+            association = associate(one, CT)
+            answer = _store_as(association, other, "1.2.3.4.5")
+            association.release()
+
+            assert answer.Status == 0x0122
+            assert retrieve_count(one, other.SOPInstanceUID) == 0
+
+
+def retrieve_count(site: Site, uid: str) -> int:
+    return len(site.bank.index.instances(Selection(instance=Uid(uid)), EVERYTHING))
+
+
+def test_one_object_of_every_storage_class_is_kept(site: Site) -> None:
+    classes, uids = sorted(STORAGE | RETIRED), []
+    for start_at in range(0, len(classes), MAX_CONTEXTS):
+        some = classes[start_at : start_at + MAX_CONTEXTS]
+        sent = [a_dataset(SOPClassUID=uid, PixelData=None, StudyInstanceUID="1.2.9", PatientID="ALL") for uid in some]
+        with a_line(site, *((uid, ("1.2.840.10008.1.2.1",)) for uid in some)) as line:
+            statuses = {str(one.SOPClassUID): _status(line, 2 * place + 1, one) for place, one in enumerate(sent)}
+        uids += [one.SOPInstanceUID for one in sent]
+
+        assert statuses == dict.fromkeys(some, 0x0000)
+    kept = retrieve.select(site.bank, Selection(study=Uid("1.2.9")), EVERYTHING)
+    assert {one.uid for one in kept} == set(uids)
+    assert len(uids) > 180
+
+
+def _status(line: socket.socket, context: int, dataset: Any) -> int:
+    """C-STORE without the pauses that pynetdicom makes."""
+    command = commands.encode(
+        {
+            "AffectedSOPClassUID": dataset.SOPClassUID,
+            "CommandField": 1,
+            "MessageID": 1,
+            "Priority": 0,
+            "CommandDataSetType": 1,
+            "AffectedSOPInstanceUID": dataset.SOPInstanceUID,
+        }
+    )
+    content = encode(dataset, is_implicit_vr=False, is_little_endian=True)
+    assert content is not None
+    line.sendall(pdv(3, command, context) + pdv(2, content, context))
+    return commands.number(commands.decode(read_pdu(line)[1][6:]), "Status")
+
+
+def test_no_class_without_a_study_is_agreed_to(site: Site) -> None:
+    association = associate(site, "1.2.840.10008.1.1", *sorted(OF_NO_STUDY))
+    agreed = [str(context.abstract_syntax) for context in association.accepted_contexts]
+    association.release()
+
+    assert agreed == ["1.2.840.10008.1.1"]
+
+
+@pytest.mark.parametrize("roles", [(False, False), (False, True)])
+def test_an_association_that_refuses_both_roles_is_answered(site: Site, roles: tuple[bool, bool]) -> None:
+    asked = Request(
+        "IMAGEBANK", "TESTER", offered([(STUDY_FIND, ("1.2.840.10008.1.2.1",))]), 16384, {STUDY_FIND: roles}
+    )
+    with socket.create_connection((HOST, site.port), timeout=20) as line:
+        line.sendall(request_pdu(asked))
+        kind, body = read_pdu(line)
+        agreed = read_acceptance(struct.pack(">BxI", kind, len(body)) + body, asked)
+
+    assert kind == 2
+    assert (agreed.contexts[1].requestor_is_scu, agreed.contexts[1].requestor_is_scp) == (False, False)
 
 
 def test_of_several_transfer_syntaxes_in_one_context_a_lossless_compressed_one_is_taken(site: Site) -> None:

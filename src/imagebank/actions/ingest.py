@@ -14,6 +14,7 @@ from imagebank.bank import Bank
 from imagebank.dicom.describe import describe
 from imagebank.dicom.digest import digest_of, digest_of_stream
 from imagebank.dicom.same import is_same
+from imagebank.dicom.sop_class import refusal_of
 from imagebank.errors import BankError, Conflict, Invalid, Mismatch, NotFound, Unavailable
 from imagebank.model.access import Scope
 from imagebank.model.imaging import Description, Digest, Kept, Location, Outcome, Receipt, Selection, Source
@@ -117,9 +118,11 @@ def _look_at(bank: Bank, arrival: Arrival, source: Source, only_study: Uid | Non
         digest = _digest(arrival, 0) if arrival.has_own_header else content_digest
     except BankError as error:
         return Receipt(Outcome.REFUSED, arrival.name, error=error)
+    refusal: BankError | None = refusal_of(description.sop_class, private=bank.settings.private_sop_classes)
     if only_study is not None and description.study != only_study:
-        other = Mismatch("it belongs to another study than the one that it was sent to")
-        return replace(_about(description, Outcome.REFUSED, arrival.name), error=other)
+        refusal = Mismatch("it belongs to another study than the one that it was sent to")
+    if refusal is not None:
+        return replace(_about(description, Outcome.REFUSED, arrival.name), error=refusal)
     return _Seen(description, digest, content_digest, stamp)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from imagebank.dicom.part10 import implementation_class_uid, implementation_version
+from imagebank.dicom.sop_class import OF_NO_STUDY, RETIRED, STORAGE, name_of
 from imagebank.dicom.transcode import TARGETS
 from imagebank.dimse import association, contexts, identifier, message, negotiation, retrieve, server, status, tls
 from imagebank.errors import BankError
@@ -29,7 +30,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def _named(uids: Iterable[str]) -> list[tuple[str, str]]:
-    return [(contexts.name_of(uid), f"`{uid}`") for uid in uids]
+    return [(name_of(uid), f"`{uid}`") for uid in uids]
 
 
 def _overview() -> str:
@@ -149,7 +150,8 @@ def _verification_and_storage() -> str:
 C-ECHO is answered on every association. A C-STORE is answered with success when the object is durable and its rows \
 are written: the level of conformance is 2 (full), no attribute is changed, and the same object sent again is a \
 success. Other content under a known SOP Instance UID is refused and kept in quarantine (setting `duplicates`). \
-Private storage SOP classes are accepted unless `private_sop_classes` is off. Error Comment says why, in \
+Private storage SOP classes are accepted unless `private_sop_classes` is off. An object of another SOP class than that \
+of its presentation context is refused with 0x0122. Error Comment says why, in \
 64 characters and without patient data.
 
 {_statuses(status.STORE, status.TOLERATED)}"""
@@ -208,7 +210,7 @@ refused with 0xA900 unless IssuerOfPatientID or StudyInstanceUID says which is m
 
 
 def _retrieval() -> str:
-    fallbacks = " or ".join(contexts.name_of(uid) for uid in retrieve.FALLBACKS)
+    fallbacks = " or ".join(name_of(uid) for uid in retrieve.FALLBACKS)
     further = (status.PENDING, status.CANCELLED, status.SOME_FAILED, status.SUB_OPERATIONS_FAILED)
     return f"""### 3.6 C-MOVE and C-GET
 
@@ -257,22 +259,30 @@ The TLS listener follows the BCP 195 RFC 8996, 9325 TLS profile (PS3.15 annex B)
 way, with the bank's certificate."""
 
 
+def _by_name(uids: Iterable[str]) -> list[str]:
+    return sorted(uids, key=lambda uid: (name_of(uid), uid))
+
+
 def _annexes() -> str:
-    storage = sorted(contexts.STORAGE, key=lambda uid: (contexts.name_of(uid), uid))
     converted = [
         (
             *name_and_uid,
-            ", ".join(contexts.name_of(target) for target in targets if target != uid) or "no",
+            ", ".join(name_of(target) for target in targets if target != uid) or "no",
         )
         for uid, name_and_uid in zip(contexts.STORAGE_SYNTAXES, _named(contexts.STORAGE_SYNTAXES), strict=True)
         for targets in [TARGETS.get(Uid(uid), ())]
     ]
     return f"""## Annex A: storage SOP classes
 
-Retired storage SOP classes that the standard's dictionary still lists are accepted, too. Objects that belong to no \
-study (hanging protocols, palettes, implant templates) are not.
+{_table(("SOP class", "UID"), _named(_by_name(STORAGE)))}
 
-{_table(("SOP class", "UID"), _named(storage))}
+Retired and trial ones, accepted as well:
+
+{_table(("SOP class", "UID"), _named(_by_name(RETIRED)))}
+
+Objects of these belong to no study and are refused, by whatever way they come:
+
+{_table(("SOP class", "UID"), _named(_by_name(OF_NO_STUDY)))}
 
 ## Annex B: transfer syntaxes
 

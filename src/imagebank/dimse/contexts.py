@@ -5,7 +5,6 @@ from typing import Final
 
 from pydicom._uid_dict import UID_dictionary
 from pydicom.uid import UID
-from pynetdicom.sop_class import _NON_PATIENT_OBJECT_CLASSES, _STORAGE_CLASSES
 
 VERIFICATION: Final = "1.2.840.10008.1.1"
 STORAGE_COMMITMENT: Final = "1.2.840.10008.1.20.1"
@@ -79,30 +78,6 @@ STORAGE_SYNTAXES: Final = (*_LOSSLESS, *_LOSSY, *_VIDEO, *_further(), *_UNCOMPRE
 """For storage, in our order of preference: of several proposals in one context the first is taken, so that what is
 compressed stays as it is, without a loss where the sender has the choice."""
 
-# Hanging protocols, palettes and the like belong to no study, and the bank keeps studies (PS3.4 annex GG).
-_OF_NO_PATIENT = frozenset(str(uid) for uid in _NON_PATIENT_OBJECT_CLASSES.values())
-
-STORAGE: Final = (
-    frozenset(str(uid) for uid in _STORAGE_CLASSES.values())
-    | frozenset(
-        uid
-        for uid, (name, kind, _, retired, _) in UID_dictionary.items()
-        if kind == "SOP Class" and not retired and name.split(" - ")[0].endswith("Storage") and "Media" not in name
-    )
-) - _OF_NO_PATIENT
-"""Storage SOP classes: those of pynetdicom, and those that only pydicom's newer dictionary knows."""
-
-
-def is_storage(sop_class: str, *, private: bool) -> bool:
-    """Whether an abstract syntax is taken as storage; `private` lets classes in that the dictionary does not know."""
-    if sop_class in STORAGE:
-        return True
-    # Retired storage classes stand in the dictionary; old archives are full of them.
-    known = UID_dictionary.get(sop_class)
-    if known is not None:
-        return known[1] == "SOP Class" and "Storage" in known[0] and sop_class.startswith("1.2.840.10008.5.1.4.1.1.")
-    return private
-
 
 def chosen_syntax(sop_class: str, proposed: Sequence[str], *, private: bool) -> str | None:
     """The transfer syntax that we accept of a context's proposals, or None."""
@@ -112,9 +87,3 @@ def chosen_syntax(sop_class: str, proposed: Sequence[str], *, private: bool) -> 
         # A private transfer syntax belongs to a private class nearly always, and can be kept all the same.
         return next((syntax for syntax in proposed if UID(syntax).is_private and syntax not in UID_dictionary), None)
     return found
-
-
-def name_of(uid: str) -> str:
-    """The standard's name of a UID, or the UID."""
-    known = UID_dictionary.get(uid)
-    return known[0] if known else uid

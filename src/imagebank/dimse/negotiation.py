@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from pynetdicom import pdu_primitives
 from pynetdicom.pdu import A_ASSOCIATE_AC, A_ASSOCIATE_RJ, A_ASSOCIATE_RQ
+from pynetdicom.pdu_items import SCP_SCU_RoleSelectionSubItem
 from pynetdicom.pdu_primitives import (
     A_ASSOCIATE,
     ImplementationClassUIDNotification,
     ImplementationVersionNameNotification,
     MaximumLengthNotification,
-    SCP_SCU_RoleSelectionNegotiation,
     SOPClassExtendedNegotiation,
 )
 from pynetdicom.presentation import PresentationContext
@@ -215,7 +216,7 @@ def _roles(items: Sequence[object]) -> dict[str, tuple[bool, bool]]:
     return {
         str(item.sop_class_uid): (bool(item.scu_role), bool(item.scp_role))
         for item in items
-        if isinstance(item, SCP_SCU_RoleSelectionNegotiation)
+        if isinstance(item, pdu_primitives.SCP_SCU_RoleSelectionNegotiation)
     }
 
 
@@ -255,6 +256,15 @@ def _about_us(max_pdu_bytes: int) -> _Items:
     version = ImplementationVersionNameNotification()
     version.implementation_version_name = implementation_version
     return [length, implementation, version]
+
+
+class SCP_SCU_RoleSelectionNegotiation(pdu_primitives.SCP_SCU_RoleSelectionNegotiation):  # noqa: N801 - it goes by it
+    """The same with both roles refused, which is legal (PS3.7 D.3.3.4) and which pynetdicom does not write."""
+
+    def from_primitive(self) -> SCP_SCU_RoleSelectionSubItem:
+        item = SCP_SCU_RoleSelectionSubItem()
+        item.from_primitive(self)
+        return item
 
 
 def _role_items(roles: Mapping[str, tuple[bool, bool]]) -> _Items:

@@ -10,6 +10,7 @@ from typing import Final
 
 from imagebank.actions import devices
 from imagebank.bank import Bank
+from imagebank.dicom.sop_class import is_storage
 from imagebank.dimse import contexts, identifier
 from imagebank.dimse.association import ASSOCIATE_RQ, Association, Lost, Reason, Released, Silent, Violation
 from imagebank.dimse.handlers import Caller
@@ -247,7 +248,7 @@ def agreed(request: Request, settings: Settings) -> Agreement:
 
     def choose(proposal: Proposal) -> str | int:
         sop_class = proposal.abstract_syntax
-        if sop_class not in contexts.SERVICES and not contexts.is_storage(sop_class, private=private):
+        if sop_class not in contexts.SERVICES and not is_storage(sop_class, private=private):
             return NO_ABSTRACT_SYNTAX
         chosen = contexts.chosen_syntax(sop_class, proposal.transfer_syntaxes, private=private)
         return NO_TRANSFER_SYNTAX if chosen is None else chosen

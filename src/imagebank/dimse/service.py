@@ -19,7 +19,7 @@ from imagebank.dimse.message import MAX_MESSAGE_BYTES, Message, Spool
 from imagebank.dimse.move import move
 from imagebank.dimse.negotiation import Context
 from imagebank.dimse.retrieve import IsCancelled, Retrieval, encoded, get
-from imagebank.errors import BankError, Mismatch
+from imagebank.errors import BankError, Mismatch, Unsupported
 from imagebank.model.imaging import Instance
 from imagebank.model.uid import Uid
 
@@ -241,8 +241,13 @@ class Service:
 
 
 def _require_match(message: Message, spool: Spool) -> None:
-    """Raises Mismatch for an object that is not what the command says: the sender would take one for the other."""
+    """Raises Mismatch for an object that is not what the command says: the sender would take one for the other.
+
+    Raises Unsupported for a SOP class other than that of the context, which was not negotiated (PS3.7 9.1.1.1.2).
+    """
     told = tuple(commands.text(message.command, f"AffectedSOP{what}UID") for what in ("Class", "Instance"))
+    if told[0] != message.context.abstract_syntax:
+        raise Unsupported("the SOP class is not that of the context")
     found = identity(spool.start(_IDENTITY_BYTES), message.context.transfer_syntax)
     if len(found) == 2 and tuple(found.values()) != told:
         raise Mismatch("SOP class or instance differs between command and data set")

@@ -1,5 +1,6 @@
 """The conformance statement."""
 
+from imagebank.dicom.sop_class import OF_NO_STUDY, RETIRED, STORAGE
 from imagebank.dimse import contexts, status
 from imagebank.dimse.conformance import statement
 from imagebank.model.attribute import MAIN
@@ -8,7 +9,7 @@ from imagebank.model.attribute import MAIN
 def test_the_statement_names_everything_that_the_server_takes() -> None:
     text = statement()
 
-    uids = contexts.STORAGE | contexts.SERVICES | set(contexts.STORAGE_SYNTAXES)
+    uids = STORAGE | RETIRED | OF_NO_STUDY | contexts.SERVICES | set(contexts.STORAGE_SYNTAXES)
     assert all(f"`{uid}`" in text for uid in uids)
     assert all(f"| {attribute.keyword} |" in text for attribute in MAIN)
     assert all(f"`{code:#06x}`" in text for code in status.STORE.values())

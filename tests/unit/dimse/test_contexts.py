@@ -1,33 +1,8 @@
 """SOP classes and transfer syntaxes."""
 
-from pynetdicom import AllStoragePresentationContexts
-
 from imagebank.dimse import contexts
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
-
-
-def test_every_storage_class_that_pynetdicom_knows_is_taken() -> None:
-    known = {str(context.abstract_syntax) for context in AllStoragePresentationContexts}
-
-    assert known <= contexts.STORAGE
-
-
-def test_objects_that_belong_to_no_study_are_not_offered() -> None:
-    hanging_protocol = "1.2.840.10008.5.1.4.38.1"
-
-    assert not contexts.is_storage(hanging_protocol, private=True)
-
-
-def test_classes_that_nobody_knows_are_taken_by_setting_only() -> None:
-    assert contexts.is_storage("1.2.3.4", private=True)
-    assert not contexts.is_storage("1.2.3.4", private=False)
-
-
-def test_known_classes_that_store_nothing_are_never_taken() -> None:
-    modality_worklist, printing = "1.2.840.10008.5.1.4.31", "1.2.840.10008.5.1.1.9"
-
-    assert not any(contexts.is_storage(uid, private=True) for uid in (modality_worklist, printing))
 
 
 def test_the_syntaxes_of_the_design_are_taken() -> None:

@@ -1,6 +1,7 @@
 """Association PDUs."""
 
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -48,8 +49,20 @@ def test_both_sides_agree_on_the_same() -> None:
 def test_a_role_that_is_not_offered_is_not_agreed_to() -> None:
     ours = agree(REQUEST, choose, extended={}, may_be_scp=lambda _: False)
 
+    theirs = read_acceptance(acceptance_pdu(ours, 131072), REQUEST)
     assert ours.roles == {CT: (False, False)}
-    assert not ours.contexts[1].requestor_is_scp
+    assert not theirs.contexts[1].requestor_is_scp
+    assert not theirs.contexts[1].requestor_is_scu
+
+
+def test_a_requestor_may_refuse_both_roles() -> None:
+    request = replace(REQUEST, roles={CT: (False, False)})
+    asked = read_request(request_pdu(request))
+    answer = acceptance_pdu(agree(asked, choose, extended={}, may_be_scp=lambda _: True), 131072)
+
+    assert asked == request
+    # PS3.7 table D.3-10: the item's type and length, the UID with its length, then both roles.
+    assert b"\x54\x00\x00\x1d\x00\x19" + CT.encode() + b"\0\0" in answer
 
 
 def test_a_rejection_says_why() -> None:
