@@ -1,14 +1,14 @@
 """Giving out: files as stored or in another transfer syntax, frames, metadata, bulk data, pictures."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import zstandard
 
 from imagebank.actions import open_file
 from imagebank.bank import Bank
 from imagebank.dicom import dicomjson, frames, layout, read, render, transcode
-from imagebank.dicom.scan import EXPLICIT_LE, Buffer, Header
+from imagebank.dicom.scan import Buffer, Header, is_undefined
 from imagebank.errors import Invalid, NotFound, Unsupported
 from imagebank.model.access import Principal, Right, Scope
 from imagebank.model.imaging import DataSet, Instance, Pixels, Selection
@@ -17,6 +17,7 @@ from imagebank.model.uid import Uid
 _INLINE_LIMIT = 1 << 10
 _PIXEL_DATA = "7FE00010"
 _DELIMITER = 8
+_BATCH = 32 << 20
 # Another coding of a whole file is made in memory.
 _MAX_REWRITTEN = 1 << 30
 
@@ -73,15 +74,10 @@ def frame(bank: Bank, instance: Instance, number: int) -> bytes:
     if pixels is None or not 1 <= number <= pixels.frames:
         raise NotFound(f"the object has no frame {number}")
     if not pixels.direct:
-        return decoded_frames(bank, instance, [number])[0]
+        return _read_frames(bank, instance, [number])[0][0]
     spans = frames.spans(pixels, number - 1)
     pieces = [bank.blobs.read(instance.location, offset, offset + length) for offset, length in spans]
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
-
-
-def decoded_frames(bank: Bank, instance: Instance, numbers: Sequence[int]) -> list[bytes]:
-    """Frames (from 1) as native little-endian pixels, as Explicit VR Little Endian would hold them."""
-    return frames_in(bank, instance, numbers, EXPLICIT_LE)
 
 
 def frames_in(bank: Bank, instance: Instance, numbers: Sequence[int], syntax: Uid) -> list[bytes]:
@@ -93,13 +89,17 @@ def frames_in(bank: Bank, instance: Instance, numbers: Sequence[int], syntax: Ui
     pixels = instance.pixels
     if pixels is None or not all(1 <= number <= pixels.frames for number in numbers):
         raise NotFound("the object has no such frame")
+    stored_frames, coded = _read_frames(bank, instance, numbers)
+    return transcode.recode(bank.sandbox, coded, stored_frames, syntax)[0]
+
+
+def _read_frames(bank: Bank, instance: Instance, numbers: Sequence[int]) -> tuple[list[bytes], layout.Layout]:
+    """Frames as they are stored, and how they are laid out."""
     data, found = header(bank, instance)
     coded = layout.layout_of(data, found)
-    if pixels.direct:
-        stored_frames = [frame(bank, instance, number) for number in numbers]
-    else:
-        stored_frames = layout.frames_of(data, found, coded, numbers)
-    return transcode.recode(bank.sandbox, coded, stored_frames, syntax)[0]
+    if instance.pixels is not None and instance.pixels.direct:
+        return [frame(bank, instance, number) for number in numbers], coded
+    return layout.frames_of(data, found, coded, numbers), coded
 
 
 def header(bank: Bank, instance: Instance) -> tuple[Buffer, Header]:
@@ -153,7 +153,7 @@ class Bulk:
 def bulk(bank: Bank, instance: Instance, path: str) -> Bulk:
     """The value that a BulkDataURI names. Raises NotFound.
 
-    Of encapsulated pixel data it is the value field as stored, items included; frames are the way to read it.
+    Of encapsulated pixel data it is the value field as stored, items included: `pixel_frames` is the way to read it.
     """
     pixels = instance.pixels
     if path == _PIXEL_DATA and pixels is not None and pixels.direct:
@@ -168,6 +168,69 @@ def bulk(bank: Bank, instance: Instance, path: str) -> Bulk:
 
 def _stored_bulk(bank: Bank, instance: Instance, offset: int, length: int) -> Bulk:
     return Bulk(length, lambda start, end: stored(bank, instance, offset + start, offset + end))
+
+
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """Pixel data that a BulkDataURI names: how many frames, and all of them in order in a transfer syntax.
+
+    `read` raises as `frames_in` does, before it gives the first frame or later.
+    """
+
+    count: int
+    is_encapsulated: bool
+    read: Callable[[Uid], Iterator[bytes]]
+
+
+def pixel_frames(bank: Bank, instance: Instance, path: str) -> Frames | None:
+    """The pixel data that a BulkDataURI names, of the image or of an icon within; None when it names something else.
+
+    Raises NotFound when it names nothing.
+    """
+    pixels = instance.pixels
+    if not path.endswith(_PIXEL_DATA) or (path == _PIXEL_DATA and pixels is None):
+        return None
+    if path == _PIXEL_DATA and pixels is not None:
+        return Frames(pixels.frames, pixels.encapsulated, lambda syntax: _every_frame(bank, instance, syntax))
+    data, found = header(bank, instance)
+    inner = replace(found, elements=dicomjson.locate_place(data, found, path).elements)
+    return _frames_within(bank, data, inner)
+
+
+def _every_frame(bank: Bank, instance: Instance, syntax: Uid) -> Iterator[bytes]:
+    pixels = instance.pixels
+    assert pixels is not None
+    native = pixels.rows * pixels.columns * pixels.samples * max(pixels.bits_allocated, 8) // 8
+    step = max(1, _BATCH // max(native, 1))
+    if not pixels.direct:
+        if native * pixels.frames > _MAX_REWRITTEN:
+            raise Unsupported("the object is too large to be read as a whole, which its frames ask for")
+        step = pixels.frames
+    for first in range(1, pixels.frames + 1, step or 1):
+        numbers = range(first, min(first + step, pixels.frames + 1))
+        if syntax == instance.transfer_syntax:
+            yield from (
+                (frame(bank, instance, number) for number in numbers)
+                if pixels.direct
+                else (_read_frames(bank, instance, numbers)[0])
+            )
+        else:
+            yield from frames_in(bank, instance, numbers, syntax)
+
+
+def _frames_within(bank: Bank, data: Buffer, found: Header) -> Frames | None:
+    """Pixel data in a sequence, which is read as a whole: icons are small."""
+    raw = found.elements.get(int(_PIXEL_DATA, 16))
+    if raw is None or not is_undefined(data, raw):
+        return None
+
+    def read(syntax: Uid) -> Iterator[bytes]:
+        coded = layout.layout_of(data, found)
+        stored_frames = layout.frames_of(data, found, coded)
+        is_stored = syntax == coded.transfer_syntax
+        yield from stored_frames if is_stored else transcode.recode(bank.sandbox, coded, stored_frames, syntax)[0]
+
+    return Frames(layout.frame_count(data, found), is_encapsulated=True, read=read)
 
 
 def versions(bank: Bank, selection: Selection, scope: Scope) -> list[tuple[Uid, Uid, int]]:

@@ -137,6 +137,14 @@ def children(place: Place, tag: int) -> Iterator[Place]:
 
 def locate(data: Buffer, header: Header, path: str) -> Raw:
     """The value that a BulkDataURI's path names. Raises NotFound when the data set has none, or no such path."""
+    raw = locate_place(data, header, path).elements.get(int(path.rpartition("/")[2], 16))
+    if raw is None:
+        raise NotFound("the instance has no such bulk data")
+    return raw
+
+
+def locate_place(data: Buffer, header: Header, path: str) -> Place:
+    """The data set or item in which the value lies that a BulkDataURI's path names. Raises NotFound for no such path."""
     place = Place.top(data, header)
     parts = path.split("/")
     try:
@@ -152,10 +160,7 @@ def locate(data: Buffer, header: Header, path: str) -> Raw:
         if inner is None:
             raise NotFound("the instance has no such item")
         place = inner
-    raw = place.elements.get(tags[-1])
-    if raw is None:
-        raise NotFound("the instance has no such bulk data")
-    return raw
+    return place
 
 
 class Fragments:

@@ -14,10 +14,9 @@ from imagebank.dicomweb.accept import Offer
 from imagebank.dicomweb.edge import CACHING, QUICK_BYTES, Call, produced
 from imagebank.dicomweb.streaming import Piece, multipart, related, related_type
 from imagebank.dicomweb.tables import FRAME_TYPES, OCTETS, TYPE_OF_SYNTAX
-from imagebank.dicomweb.wado import entity_tag
 from imagebank.errors import Invalid, NotFound
 from imagebank.http.multipart import new_boundary
-from imagebank.http.ranges import has_it, not_modified
+from imagebank.http.ranges import entity_tag, has_it, not_modified
 from imagebank.model.imaging import Instance
 from imagebank.model.uid import Uid
 

@@ -11,7 +11,7 @@ from imagebank.dicom.frames import spans
 from imagebank.dicomweb.edge import SANDBOXED
 from imagebank.dicomweb.tables import TYPE_OF_SYNTAX, VIDEO
 from imagebank.errors import NotFound
-from imagebank.model.imaging import Instance
+from imagebank.model.imaging import Instance, Pixels
 from imagebank.model.uid import Uid
 
 DOCUMENT: Final = "00420011"
@@ -76,7 +76,12 @@ def media(bank: Bank, instance: Instance) -> Bulk:
         return retrieve.bulk(bank, instance, DOCUMENT)
     if instance.pixels is None:
         raise NotFound("the object has no video")
-    pieces = spans(instance.pixels, 0)
+    return first_frame(bank, instance, instance.pixels)
+
+
+def first_frame(bank: Bank, instance: Instance, pixels: Pixels) -> Bulk:
+    """The first frame as it is stored, of a video all of it. Raises NotFound where it cannot be cut from the file."""
+    pieces = spans(pixels, 0)
 
     def read(start: int, end: int) -> Iterator[bytes]:
         before = 0

@@ -14,8 +14,7 @@ from imagebank.dicomweb.accept import Offer
 from imagebank.dicomweb.edge import CACHING, Call
 from imagebank.dicomweb.streaming import streamed
 from imagebank.dicomweb.tables import JSON, ROOT
-from imagebank.dicomweb.wado import entity_tag
-from imagebank.http.ranges import has_it, not_modified
+from imagebank.http.ranges import entity_tag, has_it, not_modified
 from imagebank.model.uid import Uid
 
 _REFERENCE: Final = b'"BulkDataURI":"'

@@ -15,9 +15,8 @@ from imagebank.dicomweb.frames import numbers_of
 from imagebank.dicomweb.media import TEXT_TYPES, is_text, kept_apart, media, media_type_of
 from imagebank.dicomweb.streaming import Piece, related
 from imagebank.dicomweb.tables import VIDEO
-from imagebank.dicomweb.wado import entity_tag
 from imagebank.errors import Invalid, NotFound
-from imagebank.http.ranges import has_it, not_modified, ranged
+from imagebank.http.ranges import entity_tag, has_it, not_modified, ranged
 from imagebank.model.imaging import Instance
 
 PARAMETERS: Final = ("accept", "annotation", "charset", "quality", "viewport", "window", "iccprofile")

@@ -7,13 +7,14 @@ from typing import Final
 from imagebank.dicom.render import MEDIA_TYPES as PICTURES
 from imagebank.dicomweb import rendered, wado_uri
 from imagebank.dicomweb.media import DOCUMENT_TYPES, TEXT_TYPES
-from imagebank.dicomweb.tables import DICOM, FRAME_TYPES, JSON, OCTETS, READ_STATUS, RELATED, STORE_STATUS
+from imagebank.dicomweb.tables import DICOM, FRAME_TYPES, JSON, READ_STATUS, RELATED, STORE_STATUS
 
 _SEARCH_PARAMETERS: Final = ("fuzzymatching", "includefield", "limit", "offset", "{attribute}")
 _SHOWN: Final = (*PICTURES, *sorted({*DOCUMENT_TYPES.values(), *TEXT_TYPES, "video/mp4", "video/mpeg"}))
 _PARTS: Final = tuple(f'{RELATED}; type="{name}"' for name in PICTURES)
-_FILES: Final = (f'{RELATED}; type="{DICOM}"', f'{RELATED}; type="{OCTETS}"')
 _FRAMES: Final = tuple(f'{RELATED}; type="{name}"' for name in FRAME_TYPES)
+_FILES: Final = (f'{RELATED}; type="{DICOM}"', *_FRAMES)
+_DOCUMENTS: Final = tuple(sorted({*DOCUMENT_TYPES.values()}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,9 @@ RESOURCES: Final[tuple[Resource, ...]] = (
         f"{_INSTANCE}/bulkdata/{{path:path}}",
         {
             "GET": Method(
-                "Retrieve a bulk value", (OCTETS, f'{RELATED}; type="{OCTETS}"'), statuses=(200, 206, 304, 404, 416)
+                "Retrieve a bulk value",
+                (*_FRAMES, *FRAME_TYPES, *_DOCUMENTS),
+                statuses=(200, 206, 304, 404, 416),
             )
         },
     ),

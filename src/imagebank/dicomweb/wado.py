@@ -1,7 +1,6 @@
 """Retrieve studies, series and instances as DICOM files, or their bulk data (PS3.18 10.4.1.1.1, .5)."""
 
 from collections.abc import Iterator, Sequence
-from hashlib import blake2b
 from itertools import chain
 from typing import Any, Final
 
@@ -13,11 +12,11 @@ from imagebank.dicom import part10
 from imagebank.dicom.scan import EXPLICIT_LE
 from imagebank.dicom.transcode import TARGETS
 from imagebank.dicomweb.accept import NotAcceptable, Offer
+from imagebank.dicomweb.bulkdata import bulk_offers, retrieve_all_bulk_data
 from imagebank.dicomweb.edge import CACHING, Call, instance_url, produced
 from imagebank.dicomweb.streaming import Piece, related, streamed
-from imagebank.dicomweb.tables import DICOM, NEVER_SENT, OCTETS
-from imagebank.errors import NotFound
-from imagebank.http.ranges import has_it, not_modified, ranged
+from imagebank.dicomweb.tables import DICOM, NEVER_SENT
+from imagebank.http.ranges import entity_tag, has_it, not_modified, ranged
 from imagebank.model.imaging import Instance, Pixels
 from imagebank.model.uid import Uid
 
@@ -57,9 +56,9 @@ async def retrieve_instances(call: Call) -> Response:
     """Every instance that the path names, as stored or in another transfer syntax."""
     instances = await call.select()
     is_single = call.selection.instance is not None
-    bulk = Offer(OCTETS, is_usual=False, is_related=True)
-    if call.prefers.best([*file_offers(instances[0], is_single=is_single), bulk]) == bulk:
-        return await _bulk_data(call, instances)
+    best = call.prefers.best([*file_offers(instances[0], is_single=is_single), *bulk_offers(instances)])
+    if best is not None and best.name != DICOM:
+        return await retrieve_all_bulk_data(call, instances, best)
     chosen = _chosen(call, instances, is_single=is_single)
     missing = len(instances) - len(chosen)
     etag = entity_tag([(one.digest.value, offer.syntax) for one, offer in chosen])
@@ -149,40 +148,3 @@ def _as_stored(call: Call, instance: Instance) -> Iterator[bytes]:
         return pieces
     syntax = instance.transfer_syntax
     return chain([part10.wrap(b"", sop_class=instance.sop_class, sop_uid=instance.uid, transfer_syntax=syntax)], pieces)
-
-
-async def _bulk_data(call: Call, instances: list[Instance]) -> Response:
-    """All bulk data of the instances: a part for each value that metadata names by BulkDataURI."""
-    await call.reading(instances, "WADO-RS")
-    return await related(_bulk_parts(call, instances), OCTETS, _NEGOTIATED)
-
-
-def _bulk_parts(call: Call, instances: Sequence[Instance]) -> Iterator[Piece]:
-    is_empty = True
-    for instance in instances:
-        base = retrieve.bulk_base(instance)
-        for uri in bulk_uris(retrieve.attributes(call.bank, instance)):
-            value = retrieve.bulk(call.bank, instance, uri.removeprefix(base))
-            is_empty = False
-            yield [("Content-Type", OCTETS), ("Content-Location", call.origin + uri)], value.read(0, value.size)
-    if is_empty:
-        # No multipart body has no part (RFC 2046 5.1.1).
-        raise NotFound("there is no bulk data in it")
-
-
-def bulk_uris(data_set: Any) -> Iterator[str]:
-    """Every BulkDataURI in a data set of the DICOM JSON model."""
-    for element in data_set.values():
-        if "BulkDataURI" in element:
-            yield element["BulkDataURI"]
-        elif element.get("vr") == "SQ":
-            for item in element.get("Value", ()):
-                yield from bulk_uris(item)
-
-
-def entity_tag(parts: Sequence[tuple[bytes, str]]) -> str:
-    """A validator from content digests and transfer syntaxes."""
-    digest = blake2b(digest_size=16)
-    for content, syntax in parts:
-        digest.update(content + syntax.encode() + b"\0")
-    return f'"{digest.hexdigest()}"'

@@ -1,7 +1,8 @@
 """Parts of a representation, and whether the caller has it already (RFC 9110 chapters 8.8, 13 and 14)."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from hashlib import blake2b
 from typing import Final, NamedTuple
 
 from starlette.requests import Request
@@ -67,6 +68,14 @@ def _joined(found: list[Span]) -> list[Span]:
         else:
             joined.append(span)
     return joined
+
+
+def entity_tag(parts: Sequence[tuple[bytes, str]]) -> str:
+    """A strong validator from digests of content and what was made of it."""
+    digest = blake2b(digest_size=16)
+    for content, form in parts:
+        digest.update(content + form.encode() + b"\0")
+    return f'"{digest.hexdigest()}"'
 
 
 def has_it(request: Request, etag: str) -> bool:

@@ -115,7 +115,6 @@ def test_a_frame_is_the_same_whether_it_can_be_cut_from_the_file_or_not(
 
     assert [retrieve.frame(bank, one, number) for number in (1, 2, 3)] == expected
     assert retrieve.frames_in(bank, one, [3, 1], EXPLICIT_LE) == [expected[2], expected[0]]
-    assert retrieve.decoded_frames(bank, one, [2]) == [expected[1]]
 
 
 def test_a_frame_that_is_stored_in_pieces_leaves_whole(bank: Bank) -> None:
