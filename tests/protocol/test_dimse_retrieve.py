@@ -202,6 +202,31 @@ def test_a_get_without_a_match_is_a_success(site: Site) -> None:
     assert statuses[-1].Status == 0x0000
 
 
+def test_a_get_that_is_cancelled_stops(site: Site) -> None:
+    study, came = a_study(site, 30), 0
+
+    def store(event: Any) -> int:
+        nonlocal came
+        came += 1
+        if came == 2:
+            event.assoc.send_c_cancel(7, query_model=STUDY_GET)
+        return 0
+
+    role, handlers = build_role(CT, scp_role=True), [(evt.EVT_C_STORE, store)]
+    contexts = [build_context(STUDY_GET), build_context(CT, EXPLICIT_LE)]
+    association = associate(site, *contexts, ext_neg=[role], evt_handlers=handlers)
+    answers = list(association.send_c_get(wanted("STUDY", StudyInstanceUID=study), STUDY_GET, msg_id=7))
+    is_open = association.is_established
+    association.release()
+
+    last = answers[-1][0]
+    assert last.Status == 0xFE00
+    assert 2 <= came < 30
+    assert counts(last) == (came, 0, 0)
+    assert last.NumberOfRemainingSuboperations == 30 - came
+    assert is_open, "the association goes on"
+
+
 def test_a_patient_is_got_with_every_study(site: Site) -> None:
     for _ in range(2):
         a_study(site, 1, PatientID="P9")

@@ -21,6 +21,7 @@ from pydicom.uid import generate_uid
 from bank import keep
 from imagebank.dimse import tls
 from imagebank.dimse.contexts import STUDY_MOVE
+from imagebank.dimse.server import start
 from imagebank.errors import Invalid
 from imagebank.settings import load
 from make import a_series
@@ -124,6 +125,24 @@ def test_who_only_looks_whether_we_listen_is_no_news(
         wait_for(lambda: len(caplog.records) == 2, "the second connection is over")
 
     assert [record.levelno for record in caplog.records] == [logging.DEBUG, logging.INFO]
+
+
+def test_a_device_that_is_registered_with_tls_is_rejected_on_the_plain_listener(
+    tmp_path: Path, authority: Authority, bank_pair: Pair
+) -> None:
+    with a_site(tmp_path, tls=True, tls_cert=bank_pair.cert, tls_key=bank_pair.key) as secure:
+        plain = Site(secure.bank, start(secure.bank, HOST, 0))
+        register(secure, "SECURE", tls=True)
+        rejected = subprocess.run(
+            ["echoscu", "-aet", "SECURE", "-aec", "IMAGEBANK", HOST, str(plain.port)],
+            capture_output=True, text=True, timeout=30, check=False,
+        )  # fmt: skip
+        statuses = [echo(secure, "-aet", "SECURE", "+tla", "+cf", authority.cert), echo(plain, "-aet", "OTHER")]
+        plain.server.stop(5)
+
+    assert rejected.returncode != 0
+    assert "Calling AE Title Not Recognized" in rejected.stderr
+    assert statuses == [0, 0]
 
 
 def test_storescu_deposits_over_tls(tmp_path: Path, authority: Authority, bank_pair: Pair) -> None:

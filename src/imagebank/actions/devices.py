@@ -45,12 +45,15 @@ Resolve = Callable[[str], frozenset[str]]
 """The addresses of a host name; empty when it has none."""
 
 
-def caller(bank: Bank, aet: str, address: str, resolve: Resolve) -> Principal | None:
+def caller(bank: Bank, aet: str, address: str, resolve: Resolve, *, is_secure: bool = False) -> Principal | None:
     """Who calls by DIMSE; None for one that nobody registered, or that calls from elsewhere than registered.
 
-    On a bank that accepts strangers, any title may call from this machine.
+    One that is registered with TLS may not call without, wherever from. On a bank that accepts strangers, any other
+    title may call from this machine.
     """
     device = bank.index.device(aet)
+    if device is not None and device.tls and not is_secure:
+        return None
     if device is not None and (device.host == address or address in resolve(device.host)):
         return Principal(device.aet, Role.DEVICE, device.organization, device.rights, Scope.of(device.organization))
     if bank.settings.accepts_strangers and ip_address(address).is_loopback:

@@ -34,7 +34,7 @@ def add(
     port
         Where it listens.
     tls
-        Whether it listens with TLS.
+        Whether it speaks TLS: results go to it by TLS, and it may not call without.
     rights
         Any of store, find, move, get, with commas.
     organization

@@ -97,7 +97,7 @@ class Server:
             if count >= limit + _OVERFLOW:
                 connection.close()
                 return
-            line = _Line(self, connection, address, is_full=count >= limit)
+            line = _Line(self, connection, address, is_full=count >= limit, is_secure=self._tls is not None)
             self._lines.add(line)
         line.thread.start()
 
@@ -135,10 +135,13 @@ class Server:
 class _Line:
     """One connection with its thread. `busy` is held while a message is read and served."""
 
-    def __init__(self, server: Server, connection: socket.socket, address: str, *, is_full: bool) -> None:
+    def __init__(
+        self, server: Server, connection: socket.socket, address: str, *, is_full: bool, is_secure: bool
+    ) -> None:
         self.connection = connection
         self.address = plain_address(address)
         self.is_full = is_full
+        self.is_secure = is_secure
         self.busy = threading.Lock()
         self.is_ending = False
         self.association: Association | None = None
@@ -222,7 +225,8 @@ class _Talk:
         if not settings.accept_any_called_aet and request.called_aet != settings.ae_title.strip():
             return CALLED_AET_UNKNOWN
         try:
-            principal = devices.caller(self._bank, request.calling_aet, self._line.address, resolve)
+            address, is_secure = self._line.address, self._line.is_secure
+            principal = devices.caller(self._bank, request.calling_aet, address, resolve, is_secure=is_secure)
         except (Unavailable, OutOfSpace) as exc:
             _log.warning("%s: cannot tell who calls: %s", self._line.address, exc)
             return TEMPORARY_CONGESTION

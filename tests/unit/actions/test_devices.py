@@ -46,6 +46,13 @@ def test_a_device_that_is_registered_by_name_calls_from_the_addresses_of_that_na
     assert devices.caller(bank, "CT1", "10.1.2.5", resolve) is None
 
 
+def test_a_device_that_is_registered_with_tls_calls_with_tls_only(bank: Bank) -> None:
+    devices.add(bank, replace(SCANNER, tls=True, host="127.0.0.1"))
+
+    assert devices.caller(bank, "CT1", "127.0.0.1", resolve, is_secure=True) is not None
+    assert devices.caller(bank, "CT1", "127.0.0.1", resolve) is None, "nor as a stranger, whom the bank would admit"
+
+
 def test_a_stranger_may_call_from_this_machine_only_and_never_on_a_strict_bank(tmp_path: Path) -> None:
     for open_loopback, admitted in ((True, [True, True, False]), (False, [False, False, False])):
         with open_test_bank(tmp_path / str(open_loopback), open_loopback=open_loopback) as bank:
