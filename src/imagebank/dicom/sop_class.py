@@ -3,16 +3,27 @@
 from typing import Final
 
 from pydicom._uid_dict import UID_dictionary
-from pynetdicom.sop_class import _NON_PATIENT_OBJECT_CLASSES, _STORAGE_CLASSES
 
 from imagebank.errors import Unsupported
 
-OF_NO_STUDY: Final = frozenset(str(uid) for uid in _NON_PATIENT_OBJECT_CLASSES.values())
+_CLASSES: Final = "1.2.840.10008.5.1.4."
+OF_NO_STUDY: Final = frozenset(
+    f"{_CLASSES}{tail}"
+    for tail in ("1.1.200.1", "1.1.200.3", "1.1.200.7", "1.1.201.1", "38.1", "39.1", "43.1", "44.1", "45.1")
+)
 """Hanging protocols, palettes, templates, defined protocols, inventories: they belong to no study (PS3.4 annex GG)."""
+
+# The standard has these, and the dictionary not yet.
+_NEW: Final = {
+    f"{_CLASSES}1.1.9.100.1": "Waveform Presentation State Storage",
+    f"{_CLASSES}1.1.9.100.2": "Waveform Acquisition Presentation State Storage",
+    f"{_CLASSES}1.1.66.7": "Label Map Segmentation Storage",
+    f"{_CLASSES}1.1.66.8": "Height Map Segmentation Storage",
+}
 
 
 def _named_storage(*, is_retired: bool) -> frozenset[str]:
-    """Storage classes by the names of the dictionary, which has some that pynetdicom does not know."""
+    """Storage classes by their names in the dictionary."""
     return frozenset(
         uid
         for uid, (name, kind, _, retired, _) in UID_dictionary.items()
@@ -23,9 +34,7 @@ def _named_storage(*, is_retired: bool) -> frozenset[str]:
     )
 
 
-STORAGE: Final = (
-    frozenset(str(uid) for uid in _STORAGE_CLASSES.values()) | _named_storage(is_retired=False)
-) - OF_NO_STUDY
+STORAGE: Final = (_named_storage(is_retired=False) | _NEW.keys()) - OF_NO_STUDY
 """Storage SOP classes in force."""
 
 RETIRED: Final = _named_storage(is_retired=True) - STORAGE
@@ -51,4 +60,4 @@ def refusal_of(sop_class: str, *, private: bool) -> Unsupported | None:
 def name_of(uid: str) -> str:
     """The standard's name of a UID, or the UID."""
     known = UID_dictionary.get(uid)
-    return known[0] if known else uid
+    return known[0] if known else _NEW.get(uid, uid)
