@@ -1,4 +1,7 @@
-"""Composition root: the only module that joins real parts."""
+"""Composition root: the only module that joins real parts.
+
+What only one role or one kind of bank needs is imported where it is joined: every command and every process begins here.
+"""
 
 import contextlib
 import ctypes
@@ -9,28 +12,15 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
-
-from starlette.applications import Starlette
-from starlette.middleware import Middleware
-from starlette.routing import Mount
+from typing import TYPE_CHECKING
 
 from imagebank.actions.audit import CountedReads
 from imagebank.actions.commit import GroupCommit
 from imagebank.bank import Bank
-from imagebank.dicom.dictionary import declared
 from imagebank.dicom.sandbox import Sandbox
-from imagebank.dicomweb.capabilities import openapi_paths
-from imagebank.dicomweb.routes import dicomweb_routes
-from imagebank.dimse import scu
 from imagebank.errors import BankError, Invalid, Unavailable
-from imagebank.http.api import api_routes
-from imagebank.http.errors import NotSignedIn, on_bank_error, on_not_signed_in
-from imagebank.http.openapi import openapi_route
-from imagebank.http.patience import Patience
 from imagebank.model.access import Device
 from imagebank.model.attribute import Catalogue, catalogue
-from imagebank.portal.pages import portal_routes
-from imagebank.portal.viewer_files import viewer_routes
 from imagebank.ports import Blobs, Keys
 from imagebank.settings import Settings, SettingsError, load
 from imagebank.storage.database import open_database
@@ -39,8 +29,10 @@ from imagebank.storage.index import SQLIndex
 from imagebank.storage.jobs import SQLJobs
 from imagebank.storage.keys import FileKeys
 from imagebank.storage.migrate import migrate
-from imagebank.storage.s3 import ObjectBlobs, is_empty, open_s3
 from imagebank.storage.signing import LedgerKey
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
 
 _log = logging.getLogger(__name__)
 _M_MMAP_THRESHOLD = -3
@@ -128,6 +120,10 @@ def _flushing(reads: CountedReads) -> Iterator[None]:
 
 
 def _searchable(settings: Settings) -> Catalogue:
+    if not settings.attributes:
+        return catalogue()
+    from imagebank.dicom.dictionary import declared
+
     try:
         return catalogue(declared(text) for text in settings.attributes)
     except Invalid as error:
@@ -152,6 +148,8 @@ def _blobs(settings: Settings) -> tuple[Blobs, Keys, bool]:
         was_empty = not segments_below(folder)
         keys = FileKeys(key_file, create=was_empty)
         return FileBlobs(folder, keys), keys, was_empty
+    from imagebank.storage.s3 import ObjectBlobs, is_empty, open_s3
+
     store, prefix = open_s3(
         settings.objects,
         endpoint=settings.s3_endpoint,
@@ -189,8 +187,23 @@ def viewer_folder() -> Path:
     return Path(str(files("imagebank.portal"))) / "viewer"
 
 
-def web_application(bank: Bank) -> Starlette:
+def web_application(bank: Bank) -> "Starlette":
     """Every HTTP edge on one bank."""
+    from starlette.applications import Starlette
+    from starlette.exceptions import HTTPException
+    from starlette.middleware import Middleware
+    from starlette.routing import Mount
+
+    from imagebank.dicomweb.capabilities import openapi_paths
+    from imagebank.dicomweb.routes import dicomweb_routes
+    from imagebank.http.api import api_routes
+    from imagebank.http.errors import NotSignedIn, on_bank_error, on_not_signed_in
+    from imagebank.http.openapi import openapi_route
+    from imagebank.http.patience import Patience
+    from imagebank.portal.layout import on_unrouted
+    from imagebank.portal.pages import portal_routes
+    from imagebank.portal.viewer_files import viewer_routes
+
     application = Starlette(
         routes=[
             *api_routes(),
@@ -200,13 +213,13 @@ def web_application(bank: Bank) -> Starlette:
             *portal_routes(),
         ],
         middleware=[Middleware(Patience, idle_s=bank.settings.upload_idle_s)],
-        exception_handlers={BankError: on_bank_error, NotSignedIn: on_not_signed_in},
+        exception_handlers={BankError: on_bank_error, NotSignedIn: on_not_signed_in, HTTPException: on_unrouted},
     )
     application.state.bank = bank
     return application
 
 
-def web() -> Starlette:
+def web() -> "Starlette":
     """What the web server's processes load: a bank from the environment, closed when the server ends."""
     end_with_parent()
     stack = contextlib.ExitStack()
@@ -214,7 +227,7 @@ def web() -> Starlette:
     application = web_application(bank)
 
     @contextlib.asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+    async def lifespan(_: "Starlette") -> AsyncIterator[None]:
         with stack:
             yield
 
@@ -224,4 +237,6 @@ def web() -> Starlette:
 
 def echo(bank: Bank, device: Device) -> None:
     """Call a device by C-ECHO. Raises Unavailable when it does not answer."""
+    from imagebank.dimse import scu
+
     scu.echo(bank.settings, device)

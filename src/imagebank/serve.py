@@ -1,4 +1,7 @@
-"""Role processes: `web`, `dimse` and `worker`, each alone, or all under one supervisor."""
+"""Role processes: `web`, `dimse` and `worker`, each alone, or all under one supervisor.
+
+A role loads its own server only; the supervisor loads none.
+"""
 
 import logging
 import os
@@ -13,12 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from granian.constants import HTTPModes, Interfaces
-from granian.server import Server
-
-from imagebank import app, worker
-from imagebank.dimse.commitment import deliver_commitment
-from imagebank.dimse.server import start as start_dimse
+from imagebank import app
 from imagebank.errors import Unavailable
 from imagebank.http.readiness import note_down
 from imagebank.settings import Settings, SettingsError, environment, unknown_variables
@@ -65,6 +63,9 @@ def _is_open(path: Path) -> bool:
 
 
 def _web(settings: Settings) -> None:
+    from granian.constants import HTTPModes, Interfaces
+    from granian.server import Server
+
     host, port = address(settings.http)
     os.environ.update(environment(settings, {}))
     Server(
@@ -85,6 +86,8 @@ def _web(settings: Settings) -> None:
 
 
 def _dimse(settings: Settings) -> None:
+    from imagebank.dimse.server import start as start_dimse
+
     with _until_signal() as stop, app.opened(settings) as bank:
         servers = [start_dimse(bank, *address(settings.dimse))]
         if settings.dimse_tls:
@@ -95,6 +98,9 @@ def _dimse(settings: Settings) -> None:
 
 
 def _worker(settings: Settings) -> None:
+    from imagebank import worker
+    from imagebank.dimse.commitment import deliver_commitment
+
     work = {**worker.WORK, "commitment-result": deliver_commitment}
     with _until_signal() as stop, app.opened(settings) as bank:
         worker.run(bank, stop, work)

@@ -263,12 +263,14 @@ def test_a_wrong_value_in_the_environment_ends_with_2_and_its_name(tmp_path: Pat
 def test_the_command_line_stands_before_the_environment_and_that_before_the_file(tmp_path: Path) -> None:
     config = tmp_path / "imagebank.toml"
     config.write_text(f'public_url = "http://from.file"\ndata = "{tmp_path / "from-file"}"\n')
-    asked = ("sign-in-link", "--config", config)
+    asked, made = ("sign-in-link", "--config", config), ("device", "add", "--aet", "A", "--host", "h", "--port", "104")
+    imagebank(*made, "--config", config)
 
     assert imagebank(*asked).out.startswith("http://from.file/")
     environ = {"IMAGEBANK_PUBLIC_URL": "http://from.environment", "IMAGEBANK_DATA": str(tmp_path / "from-environment")}
+    imagebank(*made, environ=environ)
     assert imagebank(*asked, environ=environ).out.startswith("http://from.environment/")
-    imagebank(*asked, "--data", tmp_path / "from-line", environ=environ)
+    imagebank(*made, "--data", tmp_path / "from-line", environ=environ)
     assert all((tmp_path / f"from-{where}" / "index.db").exists() for where in ("file", "environment", "line"))
 
 
@@ -284,7 +286,7 @@ def test_the_command_line_stands_before_the_environment_and_that_before_the_file
             "object store",
         ),
         ({"OBJECTS": "ftp://bucket/x"}, 1, "s3://bucket"),
-        ({"ATTRIBUTES": "nonsense"}, 1, "nonsense"),
+        ({"ATTRIBUTES": "nonsense"}, 2, "nonsense"),
         ({"DATA": "/proc/no-such-folder"}, 1, "/proc/no-such-folder"),
         ({"DATA": __file__}, 1, __file__),
     ],
@@ -293,7 +295,7 @@ def test_a_part_that_cannot_be_reached_is_named_without_secrets(
     tmp_path: Path, settings: dict[str, str], status: int, named: str
 ) -> None:
     environ = {f"IMAGEBANK_{name}": value for name, value in ({"DATA": str(tmp_path / "bank")} | settings).items()}
-    said = imagebank("token", "list", environ=environ)
+    said = imagebank("token", "create", "--role", "admin", environ=environ)
 
     assert said.status == status
     assert named in said.err

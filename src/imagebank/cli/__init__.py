@@ -1,50 +1,24 @@
-"""The command `imagebank`. A module for each group of commands; each says what it does and calls one action."""
+"""The command `imagebank`. A module for each group of commands; each says what it does and calls one action.
 
-import logging
+Commands load what they need when they run: help is there at once, and a token costs no decoder.
+"""
+
 import sys
 from collections.abc import Sequence
 
-from cyclopts import App, CycloptsError, Parameter
-
-from imagebank import __version__
-from imagebank.cli import audit, devices, objects, quarantine, running, tokens
-from imagebank.cli.console import ALL_WELL, INTERRUPTED, NOT_WELL, WRONG_USAGE, WrongUsage, err
-from imagebank.errors import BankError
-from imagebank.settings import SettingsError
-
-cli = App(
-    name="imagebank",
-    help="An open-source, cloud-ready bank for medical images.",
-    version=__version__,
-    result_action="return_value",
-    default_parameter=Parameter(negative=""),
-)
-for command in (running.serve, running.demo, objects.verify, objects.reindex, tokens.sign_in_link):
-    cli.command(command)
-cli.command(objects.import_, name="import")
-for group in (tokens.app, devices.app, quarantine.app, audit.app):
-    cli.command(group)
+INTERRUPTED = 130
+"""As shells say it: 128 and the number of SIGINT."""
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; the exit status: 0 all well, 1 something refused, lost or altered, 2 wrong usage."""
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
+    """Run a command; the exit status: 0 all well, 1 something refused, lost or altered, 2 wrong usage, 130 for Ctrl-C."""
     try:
-        result = cli(arguments, exit_on_error=False, print_error=True)
-    except CycloptsError:
-        return WRONG_USAGE
-    except (WrongUsage, SettingsError) as error:
-        err.print(str(error), markup=False)
-        return WRONG_USAGE
-    except BankError as error:
-        err.print(str(error), markup=False)
-        return NOT_WELL
-    except OSError as error:
-        err.print(": ".join(str(part) for part in (error.filename, error.strerror or error) if part), markup=False)
-        return NOT_WELL
+        # In here, so that Ctrl-C is taken while the program is still being loaded, too.
+        from imagebank.cli import commands
+
+        return commands.run(arguments)
     except KeyboardInterrupt:
         return INTERRUPTED
-    return result if isinstance(result, int) else ALL_WELL
 
 
 def main() -> None:

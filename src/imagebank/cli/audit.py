@@ -2,14 +2,15 @@
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from cyclopts import App
 
-from imagebank.actions import ledger
-from imagebank.cli.console import ALL_WELL, HERE, NOT_WELL, Common, bank_of, out
-from imagebank.storage.rows import moment
+from imagebank.cli.console import ALL_WELL, HERE, NOT_WELL, Common, bank_of, new_file, out
+
+if TYPE_CHECKING:
+    from imagebank.actions import ledger
 
 app = App(name="audit", help="The ledger: verify, export.")
 
@@ -29,6 +30,8 @@ def verify(file: Path | None = None, *, key: str = "", common: Common = HERE) ->
     key
         The public key that has to have signed, as an earlier run showed it; by default the one that the export names.
     """
+    from imagebank.actions import ledger
+
     if file is None:
         with bank_of(common) as bank:
             proof = ledger.verify(bank)
@@ -50,13 +53,17 @@ def export(to: Path, *, common: Common = HERE) -> int:
     to
         The file to write; one that is there already is left alone.
     """
-    with bank_of(common) as bank, to.open("xb") as stream:
+    from imagebank.actions import ledger
+
+    with bank_of(common) as bank, new_file(to) as stream:
         number = ledger.export(bank, stream)
     out.print(f"{number} lines; `imagebank audit verify` takes the file")
     return ALL_WELL
 
 
-def _report(proof: ledger.Proof, *, as_json: bool) -> None:
+def _report(proof: "ledger.Proof", *, as_json: bool) -> None:
+    from imagebank.storage.rows import moment
+
     if as_json:
         answer: dict[str, Any] = {
             "is_whole": proof.is_whole,

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import orjson
 from cyclopts import Parameter
@@ -13,16 +13,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from imagebank import app as composition
-from imagebank.actions import scrub
-from imagebank.bank import Bank
 from imagebank.errors import Conflict, Invalid
 from imagebank.model.access import RIGHTS, Principal, Role, Scope
 from imagebank.settings import Settings, load
 
+if TYPE_CHECKING:
+    from imagebank.actions import scrub
+    from imagebank.bank import Bank
+
 ALL_WELL, NOT_WELL, WRONG_USAGE = 0, 1, 2
-INTERRUPTED = 130
-"""As shells say it: 128 and the number of SIGINT."""
 
 out = Console(soft_wrap=True, highlight=False)
 err = Console(stderr=True, soft_wrap=True, highlight=False)
@@ -61,8 +60,10 @@ HERE = Common()
 
 
 @contextmanager
-def bank_of(common: Common, *, may_create: bool = False) -> Iterator[Bank]:
+def bank_of(common: Common, *, may_create: bool = False) -> Iterator["Bank"]:
     """The bank of the command. Raises WrongUsage where there is none, unless the command may make one."""
+    from imagebank import app as composition
+
     settings = common.settings()
     if not composition.is_there(settings):
         if not may_create:
@@ -94,7 +95,7 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def progress_bar(what: str) -> Iterator[scrub.Progress]:
+def progress_bar(what: str) -> Iterator["scrub.Progress"]:
     """A bar on standard error for long work on many objects."""
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TextColumn("objects"), TimeRemainingColumn())
     with Progress(*columns, console=err, transient=True) as bar:
@@ -102,7 +103,7 @@ def progress_bar(what: str) -> Iterator[scrub.Progress]:
         yield lambda done, total: bar.update(task, completed=done, total=total or None)
 
 
-def operator(bank: Bank) -> Principal:
+def operator(bank: "Bank") -> Principal:
     """Whoever may run commands on the bank's own folder may do everything."""
     return Principal("operator", Role.ADMIN, bank.settings.organization, RIGHTS[Role.ADMIN], Scope(None))
 

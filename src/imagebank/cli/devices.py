@@ -2,8 +2,6 @@
 
 from cyclopts import App
 
-from imagebank import app as composition
-from imagebank.actions import devices
 from imagebank.cli.console import ALL_WELL, HERE, Common, WrongUsage, bank_of, say, tell, typed
 from imagebank.model.access import Device, Right
 
@@ -40,6 +38,8 @@ def add(
     organization
         Assigning authority of its patient identifiers; whose studies it sees.
     """
+    from imagebank.actions import devices
+
     try:
         granted = frozenset(Right(part.strip()) for part in rights.split(",") if part.strip())
     except ValueError:
@@ -85,6 +85,8 @@ def take_off(aet: str, *, common: Common = HERE) -> int:
     aet
         Its application entity title.
     """
+    from imagebank.actions import devices
+
     with bank_of(common) as bank:
         devices.remove(bank, aet)
     tell(common, f"{aet} is removed", device=aet, outcome="removed")
@@ -102,6 +104,9 @@ def echo(aet: str, *, common: Common = HERE) -> int:
     aet
         Its application entity title.
     """
+    from imagebank import app as composition
+    from imagebank.actions import devices
+
     with bank_of(common) as bank:
         composition.echo(bank, devices.destination(bank, aet))
     tell(common, f"{aet} answers", device=aet, outcome="answers")

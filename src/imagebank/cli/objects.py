@@ -5,9 +5,6 @@ from pathlib import Path
 
 import orjson
 
-from imagebank import importing
-from imagebank.actions import collect, scrub
-from imagebank.actions import reindex as reindexing
 from imagebank.cli.console import (
     ALL_WELL,
     HERE,
@@ -41,6 +38,9 @@ def import_(
     watch
         Stay, and bring in what comes later.
     """
+    from imagebank import importing
+    from imagebank.actions import collect
+
     if not paths:
         raise WrongUsage("name at least one file or folder; see `imagebank import --help`")
     with typed():
@@ -63,6 +63,8 @@ def verify(*, common: Common = HERE, sweep: bool = False) -> int:
     sweep
         Delete records that nothing refers to, such as an interrupted deposit leaves.
     """
+    from imagebank.actions import scrub
+
     with bank_of(common) as bank, progress_bar("reading") as progress:
         findings = scrub.verify(bank, sweep=sweep, progress=progress)
     rows = [
@@ -96,6 +98,8 @@ def reindex(*, common: Common = HERE) -> int:
 
     Example: imagebank reindex --data /srv/imagebank
     """
+    from imagebank.actions import reindex as reindexing
+
     with bank_of(common) as bank, progress_bar("entering") as progress:
         rebuilt = reindexing.reindex(bank, progress)
     say(common, [{"objects": rebuilt.objects}], ("objects",))

@@ -4,7 +4,6 @@ from pathlib import Path
 
 from cyclopts import App
 
-from imagebank.actions import quarantine
 from imagebank.cli.console import ALL_WELL, HERE, NOT_WELL, Common, bank_of, new_file, operator, out, say
 
 app = App(name="quarantine", help="Objects laid aside: list, get, submit, delete.")
@@ -16,6 +15,8 @@ def listed(*, common: Common = HERE) -> int:
 
     Example: imagebank quarantine list --data /srv/imagebank
     """
+    from imagebank.actions import quarantine
+
     with bank_of(common) as bank:
         found = quarantine.listed(bank, operator(bank))
     rows = [
@@ -40,6 +41,8 @@ def get(number: int, to: Path, *, common: Common = HERE) -> int:
     to
         The file to write; one that is there already is left alone.
     """
+    from imagebank.actions import quarantine
+
     # First the file: what could not be written out was not looked at, and does not stand in the ledger.
     with bank_of(common) as bank, new_file(to) as stream:
         stream.writelines(quarantine.content(bank, number, operator(bank)))
@@ -57,6 +60,8 @@ def submit(number: int, *, common: Common = HERE) -> int:
     number
         Its number, as `quarantine list` shows it.
     """
+    from imagebank.actions import quarantine
+
     with bank_of(common) as bank:
         receipt = quarantine.submit_again(bank, number, operator(bank))
     out.print(f"{receipt.outcome}{f': {receipt.error}' if receipt.error else ''}")
@@ -74,6 +79,8 @@ def delete(number: int, *, common: Common = HERE) -> int:
     number
         Its number, as `quarantine list` shows it.
     """
+    from imagebank.actions import quarantine
+
     with bank_of(common) as bank:
         quarantine.let_go(bank, number, operator(bank))
     return ALL_WELL

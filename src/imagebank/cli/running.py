@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Literal
 
-from imagebank import demo as demonstration
-from imagebank import serve as serving
 from imagebank.cli.console import ALL_WELL, HERE, Common
 from imagebank.settings import load
 
@@ -44,6 +42,8 @@ def serve(
     tls_ca
         Authorities of client certificates, PEM; with it a client certificate is required.
     """
+    from imagebank import serve as serving
+
     settings = common.settings(
         http=http,
         dimse=dimse,
@@ -71,5 +71,7 @@ def demo(*, common: Common = HERE, http: str | None = None, dimse: str | None = 
     dimse
         HOST:PORT of the DIMSE server.
     """
+    from imagebank import demo as demonstration
+
     data = common.data or Path("demo-data")
     return demonstration.run(load(common.config, data=data, http=http, dimse=dimse))

@@ -4,7 +4,6 @@ import sys
 
 from cyclopts import App
 
-from imagebank.actions import access
 from imagebank.cli.console import ALL_WELL, HERE, Common, bank_of, say, tell, typed
 from imagebank.model.access import Role
 
@@ -27,6 +26,8 @@ def sign_in_link(
     organization
         Whose studies it sees; the bank's own without it.
     """
+    from imagebank.actions import access
+
     with bank_of(common) as bank:
         code = access.sign_in_link(bank, role, name, organization)
         web = bank.settings.public_url or f"http://{bank.settings.http}"
@@ -51,6 +52,8 @@ def create(*, common: Common = HERE, role: Role, organization: str = "", name: s
     days
         How many days it lives.
     """
+    from imagebank.actions import access
+
     with bank_of(common, may_create=True) as bank, typed():
         sys.stdout.write(access.issue_token(bank, role, organization, name, days) + "\n")
     return ALL_WELL
@@ -80,6 +83,8 @@ def revoke(name: str, *, common: Common = HERE) -> int:
     name
         The name, as `token list` shows it.
     """
+    from imagebank.actions import access
+
     with bank_of(common) as bank:
         access.revoke_token(bank, name)
     tell(common, f"{name} is revoked", token=name, outcome="revoked")

@@ -1,17 +1,18 @@
 """Bringing a database to the schema that this program needs."""
 
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, select, text
 from sqlalchemy.sql import column, table
 
 from imagebank.storage.database import Database
 
-NEEDED: Final = "0002"
+# Alembic itself is loaded only when there is something to migrate: every command and every process asks here first.
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+NEEDED: Final = "0003"
 """The newest revision in `migrations/versions`."""
 
 # Any number will do, as long as every process takes the same.
@@ -27,6 +28,8 @@ def migrate(database: Database) -> None:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
         if _revision(connection) != NEEDED:
+            from alembic import command
+
             command.upgrade(_config(connection), "head")
 
 
@@ -42,7 +45,9 @@ def _revision(connection: Connection) -> str | None:
     return connection.scalar(select(column("version_num")).select_from(table("alembic_version")))
 
 
-def _config(connection: Connection | None = None) -> Config:
+def _config(connection: Connection | None = None) -> "Config":
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
     config.attributes["connection"] = connection
@@ -51,4 +56,6 @@ def _config(connection: Connection | None = None) -> Config:
 
 def newest() -> str | None:
     """The newest revision there is, which has to be `NEEDED`."""
+    from alembic.script import ScriptDirectory
+
     return ScriptDirectory.from_config(_config()).get_current_head()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from cyclopts import App
 
-from imagebank.cli import cli
+from imagebank.cli.commands import cli
 from running import imagebank
 
 

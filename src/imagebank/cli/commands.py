@@ -1,0 +1,44 @@
+"""Every command, and what the program answers when one fails."""
+
+import logging
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError, Parameter
+
+from imagebank import __version__
+from imagebank.cli import audit, devices, objects, quarantine, running, tokens
+from imagebank.cli.console import ALL_WELL, NOT_WELL, WRONG_USAGE, WrongUsage, err
+from imagebank.errors import BankError
+from imagebank.settings import SettingsError
+
+cli = App(
+    name="imagebank",
+    help="An open-source, cloud-ready bank for medical images.",
+    version=__version__,
+    result_action="return_value",
+    default_parameter=Parameter(negative=""),
+)
+for command in (running.serve, running.demo, objects.verify, objects.reindex, tokens.sign_in_link):
+    cli.command(command)
+cli.command(objects.import_, name="import")
+for group in (tokens.app, devices.app, quarantine.app, audit.app):
+    cli.command(group)
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; the exit status: 0 all well, 1 something refused, lost or altered, 2 wrong usage."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
+    try:
+        result = cli(arguments, exit_on_error=False, print_error=True)
+    except CycloptsError:
+        return WRONG_USAGE
+    except (WrongUsage, SettingsError) as error:
+        err.print(str(error), markup=False)
+        return WRONG_USAGE
+    except BankError as error:
+        err.print(str(error), markup=False)
+        return NOT_WELL
+    except OSError as error:
+        err.print(": ".join(str(part) for part in (error.filename, error.strerror or error) if part), markup=False)
+        return NOT_WELL
+    return result if isinstance(result, int) else ALL_WELL
