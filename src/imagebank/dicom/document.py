@@ -3,13 +3,15 @@
 Nothing from the object is trusted: every value is escaped, and depth and length are bounded.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any, Final
 
 from pydicom.uid import UID
 
+from imagebank.dicom import moments
 from imagebank.errors import Unsupported
 from imagebank.model.imaging import DataSet
 
@@ -30,14 +32,58 @@ _HEAD: Final = (
 )
 
 
+# Where objects say what they are: document, plan, structure set, series, content.
+_TITLES: Final = (
+    *("00420010", "300A0003", "300A0002", "30060004", "30060002"),
+    *("0008103E", "00700081", "00700080"),
+)
+_NO_UNITS: Final = frozenset({"", "1", "no units", "no unit", "unity", "unitless", "dimensionless"})
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Another object that the document points at, and which of its frames; all of them when none is named."""
+
+    kind: str
+    uid: str
+    frames: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.uid}{self.of_frames}".strip()
+
+    @property
+    def of_frames(self) -> str:
+        return f", frames {', '.join(self.frames)}" if self.frames else ""
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One thing that the document says: what it is called, what it says, and what belongs to it."""
+    """One thing that the document says: what it is called, what it says, and what belongs to it.
+
+    `references` are the objects that `text` names.
+    """
 
     label: str
     text: str
     entries: tuple["Entry", ...] = ()
     is_heading: bool = False
+    references: tuple[Reference, ...] = ()
+
+
+Link = Callable[[str], tuple[str, str] | None]
+"""Where the object with a SOP Instance UID is shown, and what it is called there; None when it is not here."""
+
+
+def named(sop_class: str) -> str:
+    """What objects of a class are called: `12-lead ECG Waveform`; `Object` for a class that is not in the standard."""
+    name = UID(sop_class).name
+    return re.sub(" Storage.*", "", name) if name != sop_class else "Object"
+
+
+def title(attributes: DataSet) -> str:
+    """What an object calls itself; when it does not, what its class is called."""
+    words = _code(attributes, _CONCEPT) or next(filter(None, (_text(attributes, tag) for tag in _TITLES)), "")
+    return words or named(_text(attributes, "00080016"))
 
 
 def read(attributes: DataSet) -> Entry:
@@ -53,16 +99,18 @@ def read(attributes: DataSet) -> Entry:
         body = tuple(_presentation(attributes, left))
     else:
         raise Unsupported("this object has no text to show")
-    title = _code(attributes, _CONCEPT) or _text(attributes, "00700080") or _text(attributes, "0008103E") or "Document"
-    return Entry(title, "", (*head, *body), is_heading=True)
+    return Entry(title(attributes), "", (*head, *body), is_heading=True)
 
 
-def html(attributes: DataSet, level: int = 1) -> str:
-    """The document as a fragment of HTML: headings from `level` in order, no script, no style, no link.
+def html(attributes: DataSet, level: int = 1, link: Link | None = None, *, has_title: bool = True) -> str:
+    """The document as a fragment of HTML: headings from `level` in order, no script, no style.
 
-    Raises as `read` does.
+    Objects that it points at are links where `link` knows them; without `link` there is none. Without `has_title` the
+    heading over all of it is left out, for a page that has one. Raises as `read` does.
     """
-    return f"<article>{''.join(_markup(read(attributes), level))}</article>"
+    found = read(attributes)
+    entries = [found] if has_title else found.entries
+    return f"<article>{''.join(piece for entry in entries for piece in _markup(entry, level, link))}</article>"
 
 
 def plain(attributes: DataSet) -> str:
@@ -82,11 +130,13 @@ def _contained(content: DataSet, depth: int, left: list[int]) -> tuple[Entry, ..
             break
         kind = _text(item, _KIND)
         read_value = _READERS.get(kind)
-        words = read_value(item) if read_value else ""
+        references = tuple(map(_reference, _items(item, "00081199"))) if kind in _POINTERS else ()
+        words = read_value(item) if read_value else "; ".join(map(str, references))
         if not words and "0040DB73" in item:
             words = "see item " + ".".join(map(str, _values(item, "0040DB73")))
         children = _contained(item, depth + 1, left)
-        entries.append(Entry(_code(item, _CONCEPT), words[:_LONGEST], children, is_heading=kind == "CONTAINER"))
+        is_heading = kind == "CONTAINER"
+        entries.append(Entry(_code(item, _CONCEPT), words[:_LONGEST], children, is_heading, references))
     return tuple(entry for entry in entries if entry.label or entry.text or entry.entries)
 
 
@@ -106,27 +156,40 @@ def _presentation(attributes: DataSet, left: list[int]) -> Iterator[Entry]:
             left[0] -= 1
             if left[0] < 0:
                 return
-            yield Entry("Shows", _reference(image))
+            shown = _reference(image)
+            yield Entry("Shows", str(shown), references=(shown,))
 
 
-def _markup(entry: Entry, level: int) -> Iterator[str]:
+def _markup(entry: Entry, level: int, link: Link | None) -> Iterator[str]:
     if entry.is_heading:
         step = min(level, 6)
         yield f"<section><h{step}>{escape(entry.label or 'Section')}</h{step}>"
         for child in entry.entries:
-            yield from _markup(child, level + 1)
+            yield from _markup(child, level + 1, link)
         yield "</section>"
         return
     label = f"<strong>{escape(entry.label)}</strong>" if entry.label else ""
     words = "<br>".join(escape(line) for line in entry.text.splitlines())
+    if link is not None and entry.references:
+        words = "; ".join(_linked(entry.references, link))
     yield f"<p>{label}{': ' if label and words else ''}{words}</p>"
     if entry.entries:
         yield "<ul>"
         for child in entry.entries:
             yield "<li>"
-            yield from _markup(child, level + 1)
+            yield from _markup(child, level + 1, link)
             yield "</li>"
         yield "</ul>"
+
+
+def _linked(references: Sequence[Reference], link: Link) -> Iterator[str]:
+    for one in references:
+        found = link(one.uid)
+        if found is None:
+            yield escape(str(one))
+        else:
+            address, name = found
+            yield f'<a href="{escape(address)}">{escape(name + one.of_frames)}</a>'
 
 
 def _indented(entry: Entry, depth: int) -> Iterator[str]:
@@ -172,16 +235,15 @@ def _name(content: DataSet, tag: str) -> str:
 
 
 def _moment(content: DataSet, tag: str) -> str:
-    """A date, a time or both in the form of ISO 8601; anything else as it is."""
+    """A date, a time or both as people read them; anything else as it is."""
     text, kind = _text(content, tag), content.get(tag, {}).get("vr")
-    day = f"{text[:4]}-{text[4:6]}-{text[6:8]}" if len(text) >= 8 and text[:8].isdigit() else text
-    if kind == "DA":
-        return day
-    clock = text[8:] if kind == "DT" else text
-    if kind in ("DT", "TM") and len(clock) >= 4 and clock[:4].isdigit():
-        shown = f"{clock[:2]}:{clock[2:4]}" + (f":{clock[4:6]}" if clock[4:6].isdigit() else "")
-        return f"{day} {shown}" if kind == "DT" else shown
-    return day if kind == "DT" else text
+    if kind not in ("DA", "DT", "TM"):
+        return text
+    on, at = (text[:8], text[8:14]) if kind == "DT" else (text, "") if kind == "DA" else ("", text[:6])
+    clock = moments.clock(at)
+    if clock and len(at) == 6 and at.isdigit():
+        clock += f":{at[4:]}"
+    return ", ".join(filter(None, (moments.day(on), clock or at)))
 
 
 def _code(content: DataSet, tag: str) -> str:
@@ -194,20 +256,21 @@ def _code(content: DataSet, tag: str) -> str:
 def _measured(content: DataSet) -> str:
     for measured in _items(content, "0040A300")[:1]:
         units = _items(measured, "004008EA")
-        unit = (_text(units[0], "00080100") or _text(units[0], "00080104")) if units else ""
-        # UCUM writes mere words in braces; 1 stands for no unit.
-        return f"{_text(measured, '0040A30A')} {'' if unit == '1' else unit.strip('{}')}".strip()
+        return f"{_text(measured, '0040A30A')} {_unit(units[0]) if units else ''}".strip()
     return _code(content, "0040A301") or "no value"
 
 
-def _references(content: DataSet) -> str:
-    return "; ".join(_reference(item) for item in _items(content, "00081199"))
+def _unit(unit: DataSet) -> str:
+    """A unit as people write it. UCUM has words in braces, odd units in brackets, and 1 for what has no unit."""
+    code, meaning = _text(unit, "00080100"), _text(unit, "00080104")
+    if "[" in code or code in ("", "1"):
+        return "" if meaning.lower() in _NO_UNITS else meaning
+    return re.sub(r"\{([^}]*)\}", r" \1 ", code).strip()
 
 
-def _reference(item: DataSet) -> str:
-    kind = UID(_text(item, "00081150")).name
-    frames = ", ".join(map(str, _values(item, "00081160")[:100]))
-    return f"{kind} {_text(item, '00081155')}{f', frames {frames}' if frames else ''}".strip()
+def _reference(item: DataSet) -> Reference:
+    frames = tuple(map(str, _values(item, "00081160")[:100]))
+    return Reference(named(_text(item, "00081150")), _text(item, "00081155"), frames)
 
 
 def _shape(content: DataSet) -> str:
@@ -227,11 +290,11 @@ _READERS: Final[Mapping[str, Callable[[DataSet], str]]] = {
     "TIME": lambda content: _moment(content, "0040A122"),
     "DATETIME": lambda content: _moment(content, "0040A120"),
     "UIDREF": lambda content: _text(content, "0040A124"),
-    "IMAGE": _references,
-    "COMPOSITE": _references,
-    "WAVEFORM": _references,
     "SCOORD": _shape,
     "SCOORD3D": _shape,
     "TCOORD": _instants,
 }
 """How each value type reads (PS3.3 Table C.17.3-7)."""
+
+_POINTERS: Final = frozenset({"IMAGE", "COMPOSITE", "WAVEFORM"})
+"""Value types that point at objects."""

@@ -81,7 +81,57 @@ def test_key_images_are_named() -> None:
     text = document.plain(attributes("objects/key-object/key-images-ct-head-current.dcm"))
 
     assert text.startswith("Of Interest\n")
-    assert "CT Image Storage 1.3.46.670589.33.1.2191359772708670534.29087228031053688806" in text
+    assert "CT Image 1.3.46.670589.33.1.2191359772708670534.29087228031053688806" in text
+
+
+def test_what_is_pointed_at_is_a_link_where_it_is_here() -> None:
+    key_images = attributes("objects/key-object/key-images-ct-head-current.dcm")
+    here = "1.3.46.670589.33.1.2191359772708670534.29087228031053688806"
+    shown = document.html(key_images, link=lambda uid: ("/there?a=1&b=2", "CT <12>") if uid == here else None)
+
+    assert shown.count('<a href="/there?a=1&amp;b=2">CT &lt;12&gt;</a>') == 1
+    assert shown.count("<a ") == 1
+    assert "CT Image 1.3.46" in shown
+    assert "<a " not in document.html(key_images)
+
+
+def test_a_page_may_have_the_title_for_itself() -> None:
+    key_images = attributes("objects/key-object/key-images-ct-head-current.dcm")
+
+    assert document.title(key_images) == "Of Interest"
+    assert "Of Interest" not in document.html(key_images, has_title=False)
+
+
+@pytest.mark.parametrize(
+    ("code", "meaning", "written"),
+    [
+        ("mm", "millimeter", "7.5 mm"),
+        ("1", "px", "7.5 px"),
+        ("1", "no units", "7.5"),
+        ("{pixels}", "pixels", "7.5 pixels"),
+        ("{SUVbw}g/ml", "Standardized Uptake Value body weight", "7.5 SUVbw g/ml"),
+        ("[hnsf'U]", "Hounsfield Unit", "7.5 Hounsfield Unit"),
+    ],
+)
+def test_a_unit_is_written_as_people_write_it(code: str, meaning: str, written: str) -> None:
+    unit = {"00080100": {"vr": "SH", "Value": [code]}, "00080104": {"vr": "LO", "Value": [meaning]}}
+    value = {"0040A30A": {"vr": "DS", "Value": [7.5]}, "004008EA": {"vr": "SQ", "Value": [unit]}}
+    measured = item("NUM", "Length", **{"0040A300": {"vr": "SQ", "Value": [value]}})
+
+    assert f"Length: {written}\n" in document.plain(report(measured))
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("objects/sr/sr.dcm", "Imaging Measurement Report"),
+        ("rt-small/rtplan.dcm", "Plan1"),
+        ("objects/waveform/waveform_ecg.dcm", "12-lead ECG Waveform"),
+        ("ct-other/693_UNCR.dcm", "5/5mm Plain"),
+    ],
+)
+def test_an_object_is_called_what_it_calls_itself(path: str, words: str) -> None:
+    assert document.title(attributes(path)) == words
 
 
 def test_what_an_object_holds_is_never_markup() -> None:
@@ -111,9 +161,9 @@ def test_a_tree_without_end_is_cut() -> None:
 @pytest.mark.parametrize(
     ("kind", "value", "words"),
     [
-        ("DATE", {"0040A121": {"vr": "DA", "Value": ["20240229"]}}, "2024-02-29"),
+        ("DATE", {"0040A121": {"vr": "DA", "Value": ["20240229"]}}, "29 Feb 2024"),
         ("TIME", {"0040A122": {"vr": "TM", "Value": ["134501.5"]}}, "13:45:01"),
-        ("DATETIME", {"0040A120": {"vr": "DT", "Value": ["202402291345"]}}, "2024-02-29 13:45"),
+        ("DATETIME", {"0040A120": {"vr": "DT", "Value": ["202402291345"]}}, "29 Feb 2024, 13:45"),
         (
             "PNAME",
             {"0040A123": {"vr": "PN", "Value": [{"Alphabetic": "Doe^Jo", "Ideographic": "山田^太郎"}]}},
@@ -136,7 +186,7 @@ def test_values_of_the_wrong_kind_do_no_harm() -> None:
         "00100010": {"vr": "PN", "Value": []},
     }
 
-    assert document.plain(odd) == "Document\n"
+    assert document.plain(odd) == "Object\n"
 
 
 def test_an_image_has_no_text() -> None:
