@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -52,7 +53,7 @@ def query(criteria: Criteria, catalogue: Catalogue, page: int = 1) -> Query:
         _name(criteria.name, catalogue),
         condition(keys["PatientID"], criteria.patient_id),
         condition(keys["StudyDate"], _span(criteria.date_from, criteria.date_to)),
-        condition(keys["ModalitiesInStudy"], criteria.modality.upper()),
+        condition(keys["ModalitiesInStudy"], _any_of(criteria.modality.upper())),
         condition(keys["AccessionNumber"], criteria.accession),
         condition(keys["StudyDescription"], _anywhere(criteria.description)),
     ]
@@ -76,6 +77,11 @@ def _span(low: str, high: str) -> str:
     if all(ends) and ends[0] > ends[1]:
         raise Invalid("Date: the first day is after the last one. Exchange them.")
     return "-".join(ends)
+
+
+def _any_of(text: str) -> str:
+    """Codes between commas, blanks or other marks, as DICOM writes a list; no code has such a mark in it."""
+    return "\\".join(filter(None, re.split(r"[\s,;/\\]+", text)))
 
 
 def _anywhere(text: str) -> str:

@@ -1,5 +1,6 @@
 """Which page shows an object: the viewer, or one of our own."""
 
+import re
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from urllib.parse import urlencode
@@ -35,6 +36,13 @@ _STACKS = _uids(
 _VIDEO_CLASSES = _uids("77.1.1.1 77.1.2.1 77.1.4.1 7 7.4")
 _OVERLAYS = _uids("66.4 66.7 481.3")
 _ECGS = _uids("9.1.1 9.1.2 9.1.3 9.2.1 9.3.1")
+# Reports, waveforms, presentation states, documents, raw data, maps, fiducials, meshes, and all of RT but images and dose.
+_WITHOUT_PICTURE = re.compile(
+    re.escape(_STORAGE)
+    + r"(9|11|66|67|68|78|79|80|88|90|91|104|131|200|201|501)(\.|$)|"
+    + re.escape(_STORAGE)
+    + r"481\.(?![12]$)"
+)
 _PDF = _STORAGE + "104.1"
 _REPORTS = _STORAGE + "88."
 _WAVEFORMS = _STORAGE + "9."
@@ -61,6 +69,11 @@ def kind_of(instance: Instance) -> Kind:
     if instance.pixels is not None and instance.sop_class not in _OVERLAYS:
         return Kind.PICTURE
     return Kind.DETAILS
+
+
+def may_have_picture(sop_class: str) -> bool:
+    """Whether a picture can come of objects of a class; only their pixels say whether one does."""
+    return sop_class not in _OVERLAYS and not _WITHOUT_PICTURE.match(sop_class)
 
 
 def is_video(instance: Instance) -> bool:

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from functools import wraps
 from http import HTTPStatus
@@ -10,19 +11,21 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from imagebank.dicom import moments
 from imagebank.errors import BankError, Invalid, NotAllowed, NotFound, TooOften, Unavailable, status_for
-from imagebank.http.auth import COOKIE, caller, is_from_our_pages
-from imagebank.http.errors import HTTP_STATUS, NotSignedIn
+from imagebank.http.auth import COOKIE, caller, caller_if_any, is_from_our_pages
+from imagebank.http.errors import HTTP_STATUS, NotSignedIn, say
 from imagebank.model.access import Principal
 from imagebank.portal import wording
 
 HEADERS: Mapping[str, str] = {
     "Cache-Control": "private, no-store",
     "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; font-src 'self'; img-src 'self'; media-src 'self'; object-src 'self'; "
+        "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self'; media-src 'self'; object-src 'self'; "
         "frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -40,6 +43,13 @@ _HEADINGS: Mapping[type[BankError], str] = {
     Unavailable: "A part of the bank did not answer",
 }
 
+_FOR_PROGRAMS = re.compile(r"/(api|dicom-web|wado|healthz|readyz)(/|$)")
+_LOST: Mapping[int, tuple[str, str]] = {
+    404: ("There is no such page", "the address may have been typed wrongly, or cut short where it was copied from"),
+    405: ("This address is not a page", "it takes what a form of ours sends; nothing was changed"),
+}
+_ODD = ("That did not work", "nothing was changed")
+
 _templates = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
     autoescape=True,
@@ -47,8 +57,8 @@ _templates = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_templates.filters["day"] = wording.day
-_templates.filters["clock"] = wording.clock
+_templates.filters["day"] = moments.day
+_templates.filters["clock"] = moments.clock
 _templates.globals["counted"] = wording.counted
 
 
@@ -73,6 +83,22 @@ def refused(request: Request, error: BankError, principal: Principal | None = No
     heading = status_for(error, _HEADINGS, "That did not work")
     status = status_for(error, HTTP_STATUS, HTTPStatus.INTERNAL_SERVER_ERROR)
     return page(request, "refused.html", status, principal, heading=heading, message=str(error))
+
+
+async def on_unrouted(request: Request, error: Exception) -> Response:
+    """What no route answers: a page with a way back for a person among our pages, the one JSON shape for programs."""
+    assert isinstance(error, HTTPException)
+    if "text/html" not in request.headers.get("accept", "") or _FOR_PROGRAMS.match(request.url.path):
+        words, kind = error.detail.lower(), error.detail.replace(" ", "")
+        return say(error.status_code, kind, f"{words}: {request.method} {request.url.path}", error.headers)
+    try:
+        principal = await caller_if_any(request)
+    except BankError:
+        principal = None
+    heading, message = _LOST.get(error.status_code, _ODD)
+    answer = page(request, "refused.html", error.status_code, principal, heading=heading, message=message)
+    answer.headers.update(error.headers or {})
+    return answer
 
 
 PageOf = Callable[[Request, Principal], Awaitable[Response]]

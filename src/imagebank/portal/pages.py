@@ -44,6 +44,7 @@ class StudyRow:
     date: str
     time: str
     modalities: tuple[str, ...]
+    is_picture: bool
     description: str
     accession: str
     series: int
@@ -61,6 +62,7 @@ class SeriesCard:
     objects: tuple["ObjectLink", ...]
     first: "ObjectLink"
     is_picture: bool
+    pictures: int
     viewer: str
 
 
@@ -71,7 +73,7 @@ class ObjectLink:
     uid: str
     address: str
     kind: launch.Kind
-    number: str
+    name: str
 
 
 @for_the_signed_in
@@ -117,7 +119,7 @@ async def _list(
 
 def _rows(bank: Bank, scope: Scope, sought: criteria.Criteria, number: int) -> tuple[int, list[StudyRow]]:
     query = criteria.query(sought, bank.catalogue, number)
-    return search.count(bank, query, scope), [_row(bank, found.attributes) for found in search.find(bank, query, scope)]
+    return search.count(bank, query, scope), [_row(found.attributes) for found in search.find(bank, query, scope)]
 
 
 def _sought(request: Request) -> criteria.Criteria:
@@ -130,19 +132,20 @@ def _page_number(request: Request) -> int:
     return min(max(int(text), 1), 100_000) if text.isascii() and text.isdigit() and len(text) < 8 else 1
 
 
-def _row(bank: Bank, found: DataSet) -> StudyRow:
-    born = wording.text(found, "00100030")
+def _row(found: DataSet) -> StudyRow:
+    born, on = wording.text(found, "00100030"), wording.text(found, "00080020")
     return StudyRow(
         uid=wording.text(found, "0020000D"),
         patient=wording.name(found, "00100010"),
         patient_id=wording.text(found, "00100020"),
         issuer=wording.text(found, "00100021"),
         born=born,
-        age=wording.age(born, bank.now().date()),
-        sex=wording.text(found, "00100040"),
-        date=wording.text(found, "00080020"),
+        age=wording.age(born, on),
+        sex=wording.sex(wording.text(found, "00100040")),
+        date=on,
         time=wording.text(found, "00080030"),
         modalities=tuple(str(value) for value in wording.values(found, "00080061")),
+        is_picture=any(launch.may_have_picture(str(value)) for value in wording.values(found, "00080062")),
         description=wording.text(found, "00081030"),
         accession=wording.text(found, "00080050"),
         series=wording.number(found, "00201206") or 0,
@@ -154,26 +157,30 @@ def _row(bank: Bank, found: DataSet) -> StudyRow:
 async def show_study(request: Request, principal: Principal) -> Response:
     bank = bank_of(request)
     study = Uid.parse(request.path_params["study"])
-    row, cards, viewer = await run_in_threadpool(_study, bank, principal, study)
-    return page(request, "study.html", HTTPStatus.OK, principal, study=row, cards=cards, viewer=viewer)
+    shown = await run_in_threadpool(_study, bank, principal, study)
+    return page(request, "study.html", HTTPStatus.OK, principal, **shown)
 
 
-def _study(bank: Bank, principal: Principal, study: Uid) -> tuple[StudyRow, list[SeriesCard], str | None]:
+def _study(bank: Bank, principal: Principal, study: Uid) -> dict[str, object]:
     instances = retrieve.select(bank, Selection(study), principal.scope)
     by_series: dict[Uid, list[Instance]] = {}
     for instance in instances:
         by_series.setdefault(instance.series, []).append(instance)
     named = {wording.text(found, "0020000E"): found for found in _series_of(bank, principal.scope, study)}
     cards = [_card(study, named.get(str(series), {}), members, instances) for series, members in by_series.items()]
-    row = _head(bank, principal.scope, study)
-    return row, cards, launch.viewer_address(study, instances)
+    return {
+        "study": _head(bank, principal.scope, study),
+        "cards": cards,
+        "viewer": launch.viewer_address(study, instances),
+        "quick": max((card for card in cards if card.is_picture), key=lambda card: card.pictures, default=None),
+    }
 
 
 def _head(bank: Bank, scope: Scope, study: Uid) -> StudyRow:
     key = bank.catalogue.by_keyword["StudyInstanceUID"]
     query = Query(Level.STUDY, (Condition(key, OneOf((study,))),), limit=1)
     for found in search.find(bank, query, scope):
-        return _row(bank, found.attributes)
+        return _row(found.attributes)
     raise NotFound("there is no such study here")
 
 
@@ -195,14 +202,14 @@ def _card(study: Uid, found: DataSet, members: list[Instance], instances: list[I
         objects=tuple(_link(member) for member in members),
         first=_link(middle),
         is_picture=launch.kind_of(middle) is launch.Kind.PICTURE,
+        pictures=sum(member.pixels.frames for member in members if member.pixels is not None),
         viewer=(launch.viewer_address(study, instances, series) or "") if series in shown else "",
     )
 
 
 def _link(instance: Instance) -> ObjectLink:
     address = f"/studies/{instance.study}/series/{instance.series}/instances/{instance.uid}"
-    number = "" if instance.number is None else str(instance.number)
-    return ObjectLink(instance.uid, address, launch.kind_of(instance), number)
+    return ObjectLink(instance.uid, address, launch.kind_of(instance), document.named(instance.sop_class))
 
 
 @for_the_signed_in
@@ -239,7 +246,7 @@ def _object(bank: Bank, principal: Principal, selection: Selection, address: str
         if kind is launch.Kind.WAVEFORM:
             shown["strips"] = waveform.strips(attributes, lambda uri: _bulk(bank, instance, uri))
         elif instance.pixels is None and kind is not launch.Kind.DOCUMENT:
-            shown["document"] = _words(attributes)
+            shown["document"] = _words(attributes, _linking(bank, principal.scope, selection.study))
     except BankError as error:
         shown["trouble"] = str(error)
     return {
@@ -251,7 +258,7 @@ def _object(bank: Bank, principal: Principal, selection: Selection, address: str
         "is_playable": launch.is_playable(instance),
         "frames": instance.pixels.frames if instance.pixels else 0,
         "modality": wording.text(attributes, "00080060"),
-        "description": wording.text(attributes, "0008103E") or wording.text(attributes, "00420010"),
+        "title": document.title(attributes),
         "place": place + 1,
         "of": len(siblings),
         "before": _link(siblings[place - 1]) if place else None,
@@ -259,10 +266,27 @@ def _object(bank: Bank, principal: Principal, selection: Selection, address: str
     }
 
 
-def _words(attributes: DataSet) -> Markup | None:
+def _linking(bank: Bank, scope: Scope, study: Uid) -> document.Link:
+    """Where what a report points at has its page: for objects of its own study that the caller may see."""
+    instances = {str(instance.uid): instance for instance in retrieve.select(bank, Selection(study), scope)}
+    series = {wording.text(found, "0020000E"): found for found in _series_of(bank, scope, study)}
+
+    def link(uid: str) -> tuple[str, str] | None:
+        instance = instances.get(uid)
+        if instance is None:
+            return None
+        found = _link(instance)
+        number = wording.text(series.get(str(instance.series), {}), "00200011")
+        words = [found.name, "" if instance.number is None else str(instance.number)]
+        return found.address, " ".join(filter(None, words)) + (f" of series {number}" if number else "")
+
+    return link
+
+
+def _words(attributes: DataSet, link: document.Link) -> Markup | None:
     """What a report or a presentation state says; None for an object without words, whose page says so."""
     try:
-        return Markup(document.html(attributes, level=2))  # noqa: S704 - the fragment is escaped already
+        return Markup(document.html(attributes, 2, link, has_title=False))  # noqa: S704 - it is escaped already
     except Unsupported:
         return None
 

@@ -2,12 +2,15 @@
 
 import math
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
+from imagebank.dicom.moments import read_day
 from imagebank.model.imaging import DataSet
 
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_OLDEST = 130
+"""Years. A birth date further back is a placeholder or a slip, and no age is made of it."""
+
+_SEXES = {"F": "female", "M": "male", "O": "other sex"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,31 +74,20 @@ def _name_parts(group: str) -> str:
     return ", ".join(part for part in (family, rest) if part)
 
 
-def day(text: str) -> str:
-    """A DA value as `11 Oct 2026`; what is no date as it is written."""
-    found = _date(text)
-    return f"{found.day} {_MONTHS[found.month - 1]} {found.year}" if found else text
-
-
-def clock(text: str) -> str:
-    """A TM value as `14:05`."""
-    return f"{text[:2]}:{text[2:4]}" if text[:4].isdigit() and len(text) >= 4 else ""
-
-
-def age(born: str, today: date) -> str:
-    """Age in years, or in months below two years; empty when the birth date is unknown."""
-    found = _date(born)
-    if found is None or found > today:
+def age(born: str, on: str) -> str:
+    """Age on a day, both DA values, in years, or in months below two years; empty when it is unknown or cannot be."""
+    first, last = read_day(born), read_day(on)
+    if first is None or last is None or first > last:
         return ""
-    months = (today.year - found.year) * 12 + today.month - found.month - (today.day < found.day)
+    months = (last.year - first.year) * 12 + last.month - first.month - (last.day < first.day)
+    if months // 12 > _OLDEST:
+        return ""
     return f"{months // 12} y" if months >= 24 else f"{months} months"
 
 
-def _date(text: str) -> date | None:
-    try:
-        return date(int(text[:4]), int(text[4:6]), int(text[6:8])) if len(text) == 8 else None
-    except ValueError:
-        return None
+def sex(code: str) -> str:
+    """A PatientSex (PS3.3 C.7.1.1) in words."""
+    return _SEXES.get(code, f"sex {code}" if code else "")
 
 
 def counted(count: int, one: str, many: str) -> str:

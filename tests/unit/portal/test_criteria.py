@@ -28,6 +28,8 @@ def test_each_field_narrows() -> None:
     assert asked(date_from="2026-01-01", date_to="2026-02-01") == [Between("20260101", "20260201")]
     assert asked(date_from="2026-01-01") == [Between("20260101", "")]
     assert asked(modality="ct") == [OneOf(("CT",))]
+    assert asked(modality=" ct, mr/US ") == [OneOf(("CT", "MR", "US"))]
+    assert asked(modality=",") == []
     assert asked(description="Head") == [Like("*head*")]
 
 

@@ -113,6 +113,20 @@ def test_the_viewer_gets_only_what_it_draws(sop_class: str, syntax: str, is_draw
 
 
 @pytest.mark.parametrize(
+    ("sop_class", "may"),
+    [
+        *(
+            (sop_class, True)
+            for sop_class in (CT, US_LOOP, RETIRED_US, ENDOSCOPY, "1.2.840.10008.5.1.4.1.1.481.2", "1.3.46")
+        ),
+        *((sop_class, False) for sop_class in (SR, SEG, RTSTRUCT, RT_PLAN, PDF, ECG)),
+    ],
+)
+def test_a_picture_is_asked_for_only_where_one_may_come(sop_class: str, may: bool) -> None:
+    assert launch.may_have_picture(sop_class) is may
+
+
+@pytest.mark.parametrize(
     ("length", "encapsulated", "is_drawn"), [(24, False, True), (16, False, False), (9, True, True)]
 )
 def test_native_frames_with_shared_colour_samples_stay_here(length: int, encapsulated: bool, is_drawn: bool) -> None:

@@ -1,13 +1,10 @@
 """How values read on a page."""
 
-from datetime import date
-
 import pytest
 
+from imagebank.dicom import moments
 from imagebank.portal import wording
 from imagebank.portal.wording import Name
-
-TODAY = date(2026, 11, 24)
 
 
 @pytest.mark.parametrize(
@@ -27,15 +24,29 @@ def test_a_name_reads_family_first(value: dict[str, str], read: Name) -> None:
 
 @pytest.mark.parametrize(("text", "read"), [("20261011", "11 Oct 2026"), ("20261399", "20261399"), ("", "")])
 def test_a_day_is_written_out(text: str, read: str) -> None:
-    assert wording.day(text) == read
+    assert moments.day(text) == read
 
 
 @pytest.mark.parametrize(
-    ("born", "read"),
-    [("19570203", "69 y"), ("20251201", "11 months"), ("20261125", ""), ("", ""), ("1957", "")],
+    ("born", "on", "read"),
+    [
+        ("19570203", "19990301", "42 y"),
+        ("19570303", "19990301", "41 y"),
+        ("20251201", "20261124", "11 months"),
+        ("20261125", "20261124", ""),
+        ("17890505", "20190604", ""),
+        ("", "20261124", ""),
+        ("1957", "20261124", ""),
+        ("19570203", "", ""),
+    ],
 )
-def test_age_is_in_years_and_for_the_youngest_in_months(born: str, read: str) -> None:
-    assert wording.age(born, TODAY) == read
+def test_age_is_that_at_the_exam_and_never_beyond_what_people_reach(born: str, on: str, read: str) -> None:
+    assert wording.age(born, on) == read
+
+
+@pytest.mark.parametrize(("code", "read"), [("F", "female"), ("O", "other sex"), ("X", "sex X"), ("", "")])
+def test_sex_is_said_in_words(code: str, read: str) -> None:
+    assert wording.sex(code) == read
 
 
 @pytest.mark.parametrize("element", [{}, {"Value": []}, {"Value": [None]}, {"Value": [{"Alphabetic": "x"}]}])
