@@ -191,7 +191,6 @@ def web_application(bank: Bank) -> "Starlette":
     """Every HTTP edge on one bank."""
     from starlette.applications import Starlette
     from starlette.exceptions import HTTPException
-    from starlette.exceptions import HTTPException
     from starlette.middleware import Middleware
     from starlette.routing import Mount
 
@@ -201,7 +200,6 @@ def web_application(bank: Bank) -> "Starlette":
     from imagebank.http.errors import NotSignedIn, on_bank_error, on_not_signed_in
     from imagebank.http.openapi import openapi_route
     from imagebank.http.patience import Patience
-    from imagebank.portal.layout import on_unrouted
     from imagebank.portal.layout import on_unrouted
     from imagebank.portal.pages import portal_routes
     from imagebank.portal.viewer_files import viewer_routes
