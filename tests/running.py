@@ -120,7 +120,7 @@ class Running:
         """A link that signs a browser in."""
         said = self.run("sign-in-link", "--role", role)
         assert said.status == 0, said.err
-        return self.url + "/sign-in/" + said.out.strip().rpartition("/")[2]
+        return said.out.strip()
 
     def import_paths(self, paths: Sequence[Path]) -> Said:
         """Bring in files and folders; what an earlier import has settled is not read again."""

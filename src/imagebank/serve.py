@@ -19,6 +19,7 @@ from typing import Literal
 from imagebank import app
 from imagebank.errors import Unavailable
 from imagebank.http.readiness import note_down
+from imagebank.http.whereabouts import noted
 from imagebank.settings import Settings, SettingsError, environment, unknown_variables
 
 Role = Literal["web", "dimse", "worker"]
@@ -68,7 +69,7 @@ def _web(settings: Settings) -> None:
 
     host, port = address(settings.http)
     os.environ.update(environment(settings, {}))
-    Server(
+    server = Server(
         "imagebank.app:web",
         address=host,
         port=port,
@@ -82,7 +83,9 @@ def _web(settings: Settings) -> None:
         backlog=1024,
         respawn_failed_workers=True,
         workers_kill_timeout=int(DRAIN_S),
-    ).serve()
+    )
+    with noted(settings.data, settings.http):
+        server.serve()
 
 
 def _dimse(settings: Settings) -> None:

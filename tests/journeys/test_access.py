@@ -191,6 +191,7 @@ def test_one_request_cannot_claim_two_identities(bank: Running) -> None:
 
 def test_a_sign_in_link_works_once(bank: Running) -> None:
     link = bank.sign_in_link()
+    assert link.startswith(f"{bank.url}/sign-in/"), "where the server runs, whatever the settings of the command say"
     looked_at = httpx.head(link)
     first, second = httpx.get(link), httpx.get(link)
 

@@ -27,10 +27,11 @@ def sign_in_link(
         Whose studies it sees; the bank's own without it.
     """
     from imagebank.actions import access
+    from imagebank.http.whereabouts import web_url
 
     with bank_of(common) as bank:
         code = access.sign_in_link(bank, role, name, organization)
-        web = bank.settings.public_url or f"http://{bank.settings.http}"
+        web = web_url(bank.settings)
     sys.stdout.write(f"{web}/sign-in/{code}\n")
     return ALL_WELL
 

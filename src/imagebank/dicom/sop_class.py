@@ -34,7 +34,7 @@ def _named_storage(*, is_retired: bool) -> frozenset[str]:
     )
 
 
-STORAGE: Final = (_named_storage(is_retired=False) | _NEW.keys()) - OF_NO_STUDY
+STORAGE: Final = (_named_storage(is_retired=False) | frozenset(_NEW)) - OF_NO_STUDY
 """Storage SOP classes in force."""
 
 RETIRED: Final = _named_storage(is_retired=True) - STORAGE

@@ -1,0 +1,35 @@
+"""Where the web server of a bank is, for commands that run beside it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+from imagebank.settings import Settings
+
+_NOTE: Final = "web-address"
+# Who listens on every address is reached by the machine's own.
+_EVERY: Final = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 - read, not bound
+
+
+@contextmanager
+def noted(data: Path, listener: str) -> Iterator[None]:
+    """While the block runs, commands on the data folder know that the web server listens on HOST:PORT."""
+    with suppress(OSError):  # a folder that cannot be written to must not keep the server from running
+        (data / _NOTE).write_text(listener)
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            (data / _NOTE).unlink(missing_ok=True)
+
+
+def web_url(settings: Settings) -> str:
+    """The address for a browser, without a final slash: the public one, else where the server runs, or would."""
+    if settings.public_url:
+        return settings.public_url.rstrip("/")
+    listener = settings.http
+    with suppress(OSError):
+        listener = (settings.data / _NOTE).read_text().strip() or listener
+    host, _, port = listener.rpartition(":")
+    return f"http://{_EVERY.get(host, host)}:{port}"
