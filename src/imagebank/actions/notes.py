@@ -7,7 +7,6 @@ import msgspec
 
 from imagebank.actions import open_file
 from imagebank.bank import Bank
-from imagebank.dicom.describe import describe
 from imagebank.dicom.digest import digest_of
 from imagebank.errors import Invalid
 from imagebank.model.imaging import Kept, Location
@@ -45,6 +44,9 @@ def kept_again(bank: Bank, note: Note, location: Location) -> Kept:
 
     Damaged is also what its own digest contradicts, such as a file that was refused because it changed while it came.
     """
+    # In here, so that a command that only commits or looks loads no DICOM library.
+    from imagebank.dicom.describe import describe  # noqa: PLC0415 - half of what it takes to open a bank
+
     with memoryview(open_file.opened(bank, location)) as data:
         described = describe(data, size=len(data), catalogue=bank.catalogue, organization=note.source.organization)
         if digest_of(data[described.dataset_offset :]) != note.content_digest:

@@ -1,13 +1,15 @@
 """A kept file opened with little memory, whatever its length."""
 
 import mmap
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from imagebank.actions.unnamed import unnamed_file, write_all
 from imagebank.bank import Bank
-from imagebank.dicom.scan import Buffer
 from imagebank.errors import OutOfSpace
 from imagebank.model.imaging import Location
+
+if TYPE_CHECKING:
+    from imagebank.dicom.scan import Buffer
 
 _IN_MEMORY = 16 << 20
 
@@ -28,7 +30,7 @@ def spooled(bank: Bank, location: Location) -> IO[bytes]:
     return copy
 
 
-def opened(bank: Bank, location: Location) -> Buffer:
+def opened(bank: Bank, location: Location) -> "Buffer":
     """The bytes of a file: in memory when it is small, else mapped, so that only what is looked at takes memory."""
     if location.size <= _IN_MEMORY:
         return bank.blobs.read(location)
