@@ -187,6 +187,8 @@ def test_what_cannot_be_decoded_is_given_as_no_octets(site: Site) -> None:
     get(site, uri_of(site, where), OCTETS, 406)
     get(site, uri_of(site, where), related(OCTETS), 406)
     get(site, where, related(OCTETS), 406)
+    get(site, f"{where}/frames/1", related(OCTETS), 406)
+    assert len(parts_of(get(site, f"{where}/frames/1", related(OCTETS, "*")))) == 1
     assert get(site, uri_of(site, where), "*/*").headers["content-type"].startswith("video/mp4")
 
 

@@ -42,11 +42,13 @@ def frame_offers(instance: Instance, *, is_single: bool) -> list[Offer]:
     if stored in NATIVE:
         offers.append(Offer(OCTETS, EXPLICIT_LE))
     else:
-        is_video = stored not in DECODABLE
+        is_opaque = stored not in DECODABLE
         name = TYPE_OF_SYNTAX.get(stored, OCTETS)
-        offers.append(Offer(name, stored, FRAME_TYPES[name][0] == stored or is_video, is_usual=is_video))
-        # `octet-stream; transfer-syntax=*` is how viewers say that they take what is stored, whatever it is.
-        offers.append(Offer(OCTETS, stored, is_default=is_video, is_usual=False))
+        is_default = name != OCTETS and (is_opaque or FRAME_TYPES[name][0] == stored)
+        offers.append(Offer(name, stored, is_default, is_usual=is_opaque))
+        # `octet-stream; transfer-syntax=*` is how viewers say that they take what is stored, whatever it is; octets
+        # without a syntax are uncompressed (PS3.18 8.7.3.3).
+        offers.append(Offer(OCTETS, stored, is_default=False, is_usual=False))
     for syntax in TARGETS.get(stored, ()):
         if syntax not in NATIVE:
             name = TYPE_OF_SYNTAX[syntax]
