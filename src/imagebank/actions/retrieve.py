@@ -188,7 +188,7 @@ def pixel_frames(bank: Bank, instance: Instance, path: str) -> Frames | None:
     Raises NotFound when it names nothing.
     """
     pixels = instance.pixels
-    if not path.endswith(_PIXEL_DATA) or (path == _PIXEL_DATA and pixels is None):
+    if path.rpartition("/")[2] != _PIXEL_DATA or (path == _PIXEL_DATA and pixels is None):
         return None
     if path == _PIXEL_DATA and pixels is not None:
         return Frames(pixels.frames, pixels.encapsulated, lambda syntax: _every_frame(bank, instance, syntax))
@@ -200,22 +200,21 @@ def pixel_frames(bank: Bank, instance: Instance, path: str) -> Frames | None:
 def _every_frame(bank: Bank, instance: Instance, syntax: Uid) -> Iterator[bytes]:
     pixels = instance.pixels
     assert pixels is not None
+    numbers = range(1, pixels.frames + 1)
+    is_stored = syntax == instance.transfer_syntax
+    if pixels.direct and is_stored:
+        yield from (frame(bank, instance, number) for number in numbers)
+        return
     native = pixels.rows * pixels.columns * pixels.samples * max(pixels.bits_allocated, 8) // 8
     step = max(1, _BATCH // max(native, 1))
     if not pixels.direct:
+        # The file is read as a whole, so once.
+        step = max(1, pixels.frames)
         if native * pixels.frames > _MAX_REWRITTEN:
-            raise Unsupported("the object is too large to be read as a whole, which its frames ask for")
-        step = pixels.frames
-    for first in range(1, pixels.frames + 1, step or 1):
-        numbers = range(first, min(first + step, pixels.frames + 1))
-        if syntax == instance.transfer_syntax:
-            yield from (
-                (frame(bank, instance, number) for number in numbers)
-                if pixels.direct
-                else (_read_frames(bank, instance, numbers)[0])
-            )
-        else:
-            yield from frames_in(bank, instance, numbers, syntax)
+            raise Unsupported("the object is too large to be read as a whole, as its frames would need")
+    for first in range(0, len(numbers), step):
+        some = numbers[first : first + step]
+        yield from _read_frames(bank, instance, some)[0] if is_stored else frames_in(bank, instance, some, syntax)
 
 
 def _frames_within(bank: Bank, data: Buffer, found: Header) -> Frames | None:
