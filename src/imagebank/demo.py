@@ -1,6 +1,8 @@
 """`imagebank demo`: a bank with sample people, studies and sign-ins, and where to look."""
 
 import io
+import shlex
+import sys
 from datetime import date
 from pathlib import Path
 
@@ -58,6 +60,13 @@ def deposit_sample(bank: Bank) -> None:
     marker.touch()
 
 
+def _another_link(settings: Settings) -> str:
+    """The command for another link, as it works from where the reader stands: the program by the way it was called."""
+    called = sys.argv[0]
+    program = [sys.executable, "-m", "imagebank"] if called.endswith("__main__.py") else [called]
+    return shlex.join([*program, "sign-in-link", "--data", str(settings.data)])
+
+
 def _say_where(bank: Bank) -> None:
     settings = bank.settings
     web = settings.public_url or f"http://{settings.http}"
@@ -69,7 +78,8 @@ Imagebank is running. Nothing in it is real: synthetic phantoms and pydicom's te
 
   Study list     {web}/
   Sign in with   {web}/sign-in/{code}
-                 (good once, for {access.LINK_MINUTES} minutes; `imagebank sign-in-link` makes another)
+                 (good once, for {access.LINK_MINUTES} minutes)
+  Another link   {_another_link(settings)}
   DIMSE          {settings.ae_title} at {settings.dimse}
   DICOMweb       {web}/dicom-web
   Bearer token   {token}

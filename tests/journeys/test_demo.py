@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 from contextlib import suppress
@@ -70,6 +71,8 @@ def test_a_demonstration_shows_a_sample_and_reuses_it(tmp_path: Path) -> None:
     link = httpx.get(first.line("Sign in with"))
     page = httpx.get(first.line("Study list"), cookies=dict(link.cookies))
     dimse = first.line("DIMSE")
+    another = subprocess.run(shlex.split(first.line("Another link")), capture_output=True, text=True, check=False)
+    spent = httpx.get(first.line("Sign in with"))
     first_end = end(first)
     second = start(tmp_path)
     seen_again = look(second)
@@ -78,6 +81,9 @@ def test_a_demonstration_shows_a_sample_and_reuses_it(tmp_path: Path) -> None:
     assert len(seen) > 80
     assert seen_again == seen
     assert (link.status_code, page.status_code) == (303, 200)
+    assert another.returncode == 0, another.stderr
+    assert "/sign-in/" in another.stdout
+    assert "imagebank sign-in-link" in spent.text
     assert "Phantom" in page.text
     assert re.fullmatch(rf"IMAGEBANK at {HOST}:\d+", dimse)
     assert (first_end, second_end) == (0, 0)

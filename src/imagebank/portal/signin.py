@@ -29,7 +29,10 @@ async def by_link(request: Request) -> Response:
             access.sign_in, bank_of(request), request.path_params["code"], address_of(request)
         )
     except NotFound:
-        notice = "This link has been used or is too old. Nothing was opened. Ask for a new one."
+        notice = (
+            "This link has been used or is too old, and nothing was opened. "
+            "Whoever runs this bank makes another with `imagebank sign-in-link`."
+        )
         return page(request, "sign-in.html", HTTPStatus.NOT_FOUND, notice=notice)
     except BankError as error:
         return refused(request, error)

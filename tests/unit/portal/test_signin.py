@@ -46,7 +46,7 @@ def test_a_link_signs_in_once(bank: Bank, browser: Browser) -> None:
     assert (first.status_code, first.headers["location"]) == (303, "/")
     assert "Dr Varga" in browser.get("/").text
     assert second.status_code == 404
-    assert "Ask for a new one" in second.text
+    assert "imagebank sign-in-link" in second.text
 
 
 def test_a_program_that_looks_at_a_link_does_not_spend_it(bank: Bank, browser: Browser) -> None:
