@@ -107,8 +107,8 @@ def _native(data: Buffer, header: Header, shape: Pixels, told: dict[str, None]) 
     size = (bits + 7) // 8
     if (bits * shape.frames + 7) // 8 > shape.length:
         told[
-            f"{shape.frames} frames of {shape.rows} x {shape.columns} need {size * shape.frames} bytes, "
-            f"but the pixel data has {shape.length}"
+            f"frames of {shape.rows} x {shape.columns} need {size} bytes each, "
+            f"but the pixel data has {shape.length} for {shape.frames}"
         ] = None
         return _changed(shape, frames=max(1, shape.length * 8 // bits), direct=False)
     if bits % 8 and shape.frames > 1:

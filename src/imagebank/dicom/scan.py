@@ -66,7 +66,7 @@ def scan(data: Buffer, *, size: int | None = None) -> Header:
     have = len(data)
     size = have if size is None else size
     if size < 8:
-        raise Invalid(f"not DICOM: the file has {size} bytes only")
+        raise Invalid(f"not DICOM: the file is too short, with {size} byte{'s' * (size != 1)}")
     if have < min(size, 140):
         raise More
     meta, offset = file_meta(data, size)

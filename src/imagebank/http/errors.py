@@ -52,11 +52,11 @@ async def on_bank_error(_request: Request, error: Exception) -> Response:
     return refusal(error)
 
 
-async def on_not_signed_in(_request: Request, _error: Exception) -> Response:
+async def on_not_signed_in(request: Request, _error: Exception) -> Response:
     """401; what a viewer has cached of a closed session is to be forgotten (RFC 9110 15.5.2)."""
-    return say(
-        HTTPStatus.UNAUTHORIZED,
-        "NotSignedIn",
-        "sign in, or send a bearer token in the Authorization header",
-        {"WWW-Authenticate": 'Bearer realm="imagebank"'},
-    )
+    challenge, words = 'Bearer realm="imagebank"', "sign in, or send a bearer token in the Authorization header"
+    if request.headers.get("authorization", "").lower().startswith("bearer "):
+        # RFC 6750 3.1: said only to who sent a token.
+        challenge += ', error="invalid_token"'
+        words = "this bearer token is unknown, expired or revoked; `imagebank token create` makes another"
+    return say(HTTPStatus.UNAUTHORIZED, "NotSignedIn", words, {"WWW-Authenticate": challenge})

@@ -28,7 +28,7 @@ class Uid(str):
         bare = text.rstrip("\0 ").lstrip(" ")
         if len(bare) > BORNE_LENGTH or not _UID.fullmatch(bare):
             # The text itself is not repeated: it may be anything, also a name.
-            raise Invalid("a UID has digits and dots only, and 64 characters")
+            raise Invalid("a UID has digits with single dots between, and at most 64 characters; up to 128 are taken")
         return cls(bare)
 
     @classmethod

@@ -48,4 +48,14 @@ def test_who_is_not_signed_in_is_told_how_to_be(tmp_path: Path) -> None:
 
     assert answer.status_code == 401
     assert answer.json()["error"] == "NotSignedIn"
-    assert answer.headers["www-authenticate"].startswith("Bearer")
+    assert answer.headers["www-authenticate"] == 'Bearer realm="imagebank"'
+
+
+def test_who_sends_a_token_that_opens_nothing_is_told_so(tmp_path: Path) -> None:
+    with open_test_bank(tmp_path) as bank:
+        browser = Browser(web_application(bank))
+        answer = browser.get("/dicom-web/studies", headers={"Authorization": "Bearer ib_wrong"})
+
+    assert answer.status_code == 401
+    assert "unknown, expired or revoked" in answer.json()["message"]
+    assert answer.headers["www-authenticate"].endswith('error="invalid_token"')
