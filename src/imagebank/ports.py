@@ -168,6 +168,10 @@ class Transaction(Protocol):
         """Forget a quarantine row; its record must be referenced elsewhere or be destroyed by the caller."""
         ...
 
+    def renumber(self, before: Iterable[Quarantined]) -> None:
+        """Give records that lie in quarantine the numbers that they had before a rebuild; others keep their own."""
+        ...
+
     def record(self, events: Iterable[Event]) -> None:
         """Append to the ledger, linked to the lines before (`model.ledger`)."""
         ...

@@ -570,6 +570,27 @@ class IndexContract:
         assert (aside.id, aside.reason, aside.received_at, aside.location) == (number, "no header", at(3), place)
         assert index.quarantined(ALL) == []
 
+    def test_a_record_gets_back_the_number_that_it_had_in_quarantine(self, index: SQLIndex) -> None:
+        places = [Location("segment-9", offset, 8_192, 8_000) for offset in (0, 8_192, 16_384)]
+
+        def lay_aside(*wanted: Location) -> None:
+            with index.begin() as tx:
+                for place in wanted:
+                    tx.quarantine("odd", "f", Source("api", "x", "north"), at(3), place, digest_of("x"))
+
+        lay_aside(*places)
+        before = index.quarantined(ALL)
+        with index.begin() as tx:
+            tx.clear()
+        lay_aside(places[2], places[0])
+        with index.begin() as tx:
+            tx.renumber(before)
+        lay_aside(Location("segment-10", 0, 8_192, 8_000))
+        *again, new = index.quarantined(ALL)
+
+        assert again == [before[0], before[2]]
+        assert new.id not in {one.id for one in before}
+
     def test_clear_leaves_ledger_tokens_and_devices(self, index: SQLIndex) -> None:
         enter(index, a_kept())
         with index.begin() as tx:

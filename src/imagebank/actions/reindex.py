@@ -6,9 +6,11 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from imagebank.actions import notes, remove
+from imagebank.actions.audit import unbounded
 from imagebank.actions.scrub import Place, Progress, in_silence, place_of, where
 from imagebank.bank import Bank
 from imagebank.errors import Invalid, NotFound
+from imagebank.model.access import Scope
 from imagebank.model.imaging import Location
 from imagebank.model.note import REMOVED, Amendment, Note
 from imagebank.model.uid import Uid
@@ -57,9 +59,11 @@ def reindex(bank: Bank, progress: Progress = in_silence) -> Rebuilt:
     """Empty the index of images and fill it again from the objects.
 
     Objects are entered in the order in which they were received, so that the rows come out as they were. Nothing is
-    emptied before all records have been met once.
+    emptied before all records have been met once. What lies in quarantine keeps its number, where the old rows are there
+    still to tell it.
     """
     _settle(bank)
+    aside_before = bank.index.quarantined(unbounded(bank, Scope.everything("reindex")))
     told = _listen(bank)
     rebuilt = Rebuilt(unreadable=told.unreadable)
     with bank.index.begin() as tx:
@@ -70,6 +74,7 @@ def reindex(bank: Bank, progress: Progress = in_silence) -> Rebuilt:
     again = _listen(bank)
     _enter_all(bank, again, [pair for pair in again.objects if place_of(pair[1]) not in known], rebuilt, progress)
     with bank.index.begin() as tx:
+        tx.renumber(aside_before)
         tx.renew_versions(bank.now())
         tx.complete()
     return rebuilt

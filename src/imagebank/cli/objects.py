@@ -23,14 +23,14 @@ from imagebank.cli.console import (
 def import_(
     *paths: Path, common: Common = HERE, organization: str | None = None, again: bool = False, watch: bool = False
 ) -> int:
-    """Bring in files, folders and ZIP archives; whatever is in already is not read again.
+    """Bring in files, folders, ZIP and TAR archives; whatever is in already is not read again.
 
     Example: imagebank import --data /srv/imagebank /media/cdrom ~/archive.zip
 
     Parameters
     ----------
     paths
-        Files, folders, ZIP archives.
+        Files, folders, ZIP and TAR archives.
     organization
         Assigning authority of patient identifiers that name none; the bank's own without it.
     again
@@ -99,7 +99,10 @@ def reindex(*, common: Common = HERE) -> int:
     Example: imagebank reindex --data /srv/imagebank
     """
     from imagebank.actions import reindex as reindexing
+    from imagebank.http import whereabouts
 
+    if whereabouts.answers(common.settings().data):
+        err.print("a server runs on this bank: until the rebuild is done, its callers find only part of what is kept")
     with bank_of(common) as bank, progress_bar("entering") as progress:
         rebuilt = reindexing.reindex(bank, progress)
     say(common, [{"objects": rebuilt.objects}], ("objects",))

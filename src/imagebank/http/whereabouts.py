@@ -1,5 +1,6 @@
 """Where the web server of a bank is, for commands that run beside it."""
 
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -22,6 +23,16 @@ def noted(data: Path, listener: str) -> Iterator[None]:
     finally:
         with suppress(OSError):
             (data / _NOTE).unlink(missing_ok=True)
+
+
+def answers(data: Path) -> bool:
+    """Whether a web server that was started on this folder still answers: one that was killed leaves its note."""
+    try:
+        host, _, port = (data / _NOTE).read_text().strip().rpartition(":")
+        with socket.create_connection((_EVERY.get(host, host).strip("[]"), int(port)), timeout=1):
+            return True
+    except (OSError, ValueError):
+        return False
 
 
 def web_url(settings: Settings) -> str:

@@ -1,9 +1,10 @@
 """Objects that are kept but not in the archive."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, insert, or_, select
+from sqlalchemy import Connection, Row, Select, delete, insert, or_, select, update
 
 from imagebank.model.imaging import Digest, Kept, Location, Quarantined, Source
 from imagebank.storage import tables
@@ -63,6 +64,17 @@ def equal_copy(connection: Connection, segments: Segments, item: Kept) -> int | 
         .limit(1)
     )
     return found
+
+
+def renumber(connection: Connection, segments: Segments, before: Iterable[Quarantined]) -> None:
+    """Give records that lie here the numbers that they had before. No number is ever given twice, so none is taken."""
+    for one in before:
+        connection.execute(
+            update(_T)
+            .where(_T.c.segment_id == segments.number(one.location.segment))
+            .where(_T.c.segment_offset == one.location.offset)
+            .values(id=one.id)
+        )
 
 
 def release(connection: Connection, number: int) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, delete, select, update
 from imagebank.model.access import Device, Role, Scope, Session, Token
 from imagebank.model.attribute import Catalogue
 from imagebank.model.event import Event
-from imagebank.model.imaging import Digest, Instance, Kept, Location, Selection, Source
+from imagebank.model.imaging import Digest, Instance, Kept, Location, Quarantined, Selection, Source
 from imagebank.model.ledger import Checkpoint, Head
 from imagebank.model.uid import Uid
 from imagebank.ports import Entered
@@ -103,6 +103,9 @@ class SQLTransaction:
 
     def release(self, number: int) -> None:
         quarantine.release(self._connection, number)
+
+    def renumber(self, before: Iterable[Quarantined]) -> None:
+        quarantine.renumber(self._connection, self._segments, before)
 
     def record(self, events: Iterable[Event]) -> None:
         self._events += events

@@ -1,10 +1,11 @@
 """Where a browser finds the web server."""
 
+import socket
 from pathlib import Path
 
 import pytest
 
-from imagebank.http.whereabouts import noted, web_url
+from imagebank.http.whereabouts import answers, noted, web_url
 from imagebank.settings import load
 
 
@@ -32,3 +33,12 @@ def test_a_server_on_every_address_is_called_by_this_machines_own(tmp_path: Path
 def test_a_folder_that_is_not_there_keeps_no_server_from_running(tmp_path: Path) -> None:
     with noted(tmp_path / "missing", "127.0.0.1:5678"):
         assert web_url(load(environ={}, data=tmp_path / "missing")) == "http://127.0.0.1:8080"
+
+
+def test_a_server_answers_while_it_listens_and_its_note_alone_is_none(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener, noted(tmp_path, f"127.0.0.1:{listener.getsockname()[1]}"):
+        running = answers(tmp_path)
+        listener.close()
+        killed = answers(tmp_path)
+
+    assert (running, killed, answers(tmp_path)) == (True, False, False)
