@@ -1,14 +1,8 @@
 """Bringing in what lies in folders and archives, resumable, with every file accounted for."""
 
-import errno
-import io
 import json
-import lzma
 import os
 import stat
-import struct
-import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
@@ -16,28 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from imagebank.actions import ingest
+from imagebank.actions.archives import contents_of, name_of, refused
 from imagebank.actions.ingest import Arrival
 from imagebank.bank import Bank
-from imagebank.errors import BankError, Invalid, OutOfSpace, Unavailable
+from imagebank.errors import Invalid, OutOfSpace, Unavailable
 from imagebank.model.imaging import Outcome, Receipt, Source
 
 BATCH_FILES = 64
 BATCH_BYTES = 64 << 20
-_ARCHIVES = frozenset({".zip"})
-
-# What a hostile archive could make us do is bounded before anything is expanded.
-_MAX_ENTRIES = 1_000_000
-_MAX_RATIO = 200
-_RATIO_FROM_BYTES = 1 << 20
-
-# What zipfile and its decompressors raise for a damaged archive. RuntimeError is how they say that an entry is encrypted,
-# ValueError that a name is not in the coding it names or that an entry lies before the start.
-_BROKEN = (
-    *(zipfile.BadZipFile, RuntimeError, NotImplementedError, ValueError, struct.error),
-    *(zlib.error, lzma.LZMAError, EOFError, OSError),
-)
-_DAMAGE = frozenset({None, errno.EINVAL})
-"""Numbers of an OSError that speaks of damaged content, and not of a disk or a right to read."""
 _PASSING = (OutOfSpace, Unavailable)
 """What may be otherwise the next time."""
 
@@ -189,7 +169,7 @@ def check(paths: Sequence[Path]) -> None:
         try:
             path.stat()
         except OSError as error:
-            raise Invalid(f"there is no file or folder {_name(path)} to be read: {error.strerror}") from error
+            raise Invalid(f"there is no file or folder {name_of(path)} to be read: {error.strerror}") from error
 
 
 def _walk(top: Path) -> Iterator[Found]:
@@ -292,19 +272,15 @@ class _Batch:
 def _arrivals(found: Found) -> Iterator[Arrival | Receipt]:
     """The objects in a file: itself, or the entries of an archive. A receipt stands for what is refused unseen."""
     try:
-        if found.path.suffix.lower() in _ARCHIVES and zipfile.is_zipfile(found.path):
-            yield from _entries(found.path)
+        contents = contents_of(found.path)
+        if contents is not None:
+            yield from contents
         elif size := _size_now(found.path):
-            yield Arrival(found.path.open("rb"), size, _name(found.path))
+            yield Arrival(found.path.open("rb"), size, name_of(found.path))
         else:
-            yield _refused(_name(found.path), Invalid("the file is empty"))
+            yield refused(name_of(found.path), Invalid("the file is empty"))
     except OSError as error:
-        yield _refused(_name(found.path), Unavailable(f"it cannot be read: {error.strerror}"))
-
-
-def _name(path: Path) -> str:
-    """A path for receipts and notes. On disk it is bytes, in whatever coding; what is not UTF-8 is marked."""
-    return os.fsencode(path).decode("utf-8", "replace")
+        yield refused(name_of(found.path), Unavailable(f"it cannot be read: {error.strerror}"))
 
 
 def can_read(found: Found) -> bool:
@@ -323,41 +299,3 @@ def _size_now(path: Path) -> int:
     if stat.S_ISDIR(status.st_mode):
         os.scandir(path).close()
     return status.st_size
-
-
-def _entries(path: Path) -> Iterator[Arrival | Receipt]:
-    """The entries of a ZIP, read one by one. An entry that expands beyond reason is refused by name."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            # Not `is_dir`, which fails on an entry without a name.
-            entries = [entry for entry in archive.infolist() if not entry.filename.endswith("/")]
-            for entry in entries[:_MAX_ENTRIES]:
-                name = f"{_name(path)}!/{entry.filename}"
-                try:
-                    yield _entry(archive, entry, name)
-                except (Invalid, *_BROKEN) as error:
-                    yield _refused(name, _broken("the entry", error))
-            if len(entries) > _MAX_ENTRIES:
-                yield _refused(_name(path), Invalid(f"only the first {_MAX_ENTRIES} entries of an archive are read"))
-    except _BROKEN as error:
-        yield _refused(_name(path), _broken("the archive", error))
-
-
-def _broken(what: str, error: Exception) -> BankError:
-    if isinstance(error, OSError) and error.errno not in _DAMAGE:
-        return Unavailable(f"{what} cannot be read: {error.strerror}")
-    return Invalid(f"{what} cannot be read: {str(error) or 'it ends too early'}")  # an EOFError says nothing
-
-
-def _entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str) -> Arrival:
-    if entry.file_size > _RATIO_FROM_BYTES and entry.file_size > _MAX_RATIO * max(entry.compress_size, 1):
-        raise Invalid(f"it would expand more than {_MAX_RATIO} times")
-    if entry.file_size > BATCH_BYTES * 8:
-        raise Invalid("it is too large inside an archive; unpack it first")
-    with archive.open(entry) as stream:
-        data = stream.read(entry.file_size)
-    return Arrival(io.BytesIO(data), len(data), name)
-
-
-def _refused(name: str, error: BankError) -> Receipt:
-    return Receipt(Outcome.REFUSED, name, error=error)

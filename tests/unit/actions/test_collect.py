@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from bank import SOURCE, open_test_bank
-from imagebank.actions import collect
+from imagebank.actions import archives, collect
 from imagebank.actions.collect import BATCH_BYTES, BATCH_FILES, Found, Journal, Tally
 from imagebank.bank import Bank
 from imagebank.errors import Invalid, Unavailable
@@ -166,8 +166,8 @@ def test_what_was_not_taken_is_told_again_when_it_is_not_read_again(bank: Bank, 
 
 
 def test_a_disk_that_fails_says_nothing_against_the_archive() -> None:
-    assert isinstance(collect._broken("the entry", OSError(errno.EIO, os.strerror(errno.EIO))), Unavailable)
-    assert isinstance(collect._broken("the entry", OSError("Invalid data stream")), Invalid)
+    assert isinstance(archives.broken("the entry", OSError(errno.EIO, os.strerror(errno.EIO))), Unavailable)
+    assert isinstance(archives.broken("the entry", OSError("Invalid data stream")), Invalid)
 
 
 def test_a_second_import_reads_only_what_has_changed(bank: Bank, inside: Path) -> None:
@@ -298,7 +298,7 @@ def test_an_archive_whose_table_is_broken_is_refused_by_its_own_name(bank: Bank,
 def test_an_archive_of_more_entries_than_any_real_one_is_read_to_the_bound(
     bank: Bank, inside: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(collect, "_MAX_ENTRIES", 2)  # a million entries take minutes to write
+    monkeypatch.setattr(archives, "_MAX_ENTRIES", 2)  # a million entries take minutes to write
     path = zipped(inside / "many.zip", *((str(number), file) for number, file in enumerate(a_series(3))))
     tally = bring_in(bank, collect.look([path]))
 
