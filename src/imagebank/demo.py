@@ -27,9 +27,9 @@ SAMPLE: tuple[Phantom, ...] = (
     Phantom("DEMO-3", "Phantom^Cleo", date(2001, 1, 17), "F", "US", "Echocardiography", "HEART",
             date(2026, 6, 21), "DEMO-2606", 30),
 )  # fmt: skip
-BUNDLED = ("CT_small.dcm", "MR_small.dcm", "US1_J2KR.dcm", "RG1_J2KR.dcm", "waveform_ecg.dcm", "test-SR.dcm",
-           "color3d_jpeg_baseline.dcm", "rtplan.dcm", "rtdose.dcm", "examples_ybr_color.dcm",
-           "examples_palette.dcm", "examples_overlay.dcm", "liver_1frame.dcm", "SC_rgb.dcm")  # fmt: skip
+BUNDLED = ("CT_small.dcm", "MR_small.dcm", "waveform_ecg.dcm", "test-SR.dcm", "reportsi.dcm", "examples_jpeg2k.dcm",
+           "examples_ybr_color.dcm", "examples_palette.dcm", "examples_overlay.dcm")  # fmt: skip
+"""Files in pydicom's wheel that a bank keeps as they are, and that do not contradict themselves."""
 
 
 def run(settings: Settings) -> int:
