@@ -1,5 +1,6 @@
 """What the index keeps of one object, read from its header."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from itertools import islice
@@ -21,6 +22,8 @@ from imagebank.model.uid import MAX_LENGTH, Uid
 
 _MEDIA_STORAGE_DIRECTORY: Final = "1.2.840.10008.1.3.10"
 _DATES: Final = (0x00080020, 0x00080030)
+_TIMEZONE: Final = 0x00080201
+_OFFSET: Final = re.compile(r"[+-]\d{4}$", re.ASCII)
 # As many as anybody would search for; the others are not lost: the object has them.
 _MAX_VALUES: Final = 1000
 _UIDS: Final = ((Level.STUDY, "0020000D"), (Level.SERIES, "0020000E"), (Level.INSTANCE, "00080018"))
@@ -141,17 +144,32 @@ def _narrowed(place: Place, tag: int, paths: list[tuple[Path, str]]) -> Element:
 
 def _declared(place: Place, catalogue: Catalogue, warnings: dict[str, None]) -> Mapping[Path, tuple[str, ...]]:
     found: dict[Path, tuple[str, ...]] = {}
+    zone = _zone(place)
     for attribute in catalogue.declared:
         if attribute.computed:
             continue
         values: dict[str, None] = {}
-        for element in _elements(place, attribute, attribute.path):
+        for held in _elements(place, attribute, attribute.path):
+            element = _in_zone(held, zone) if zone and attribute.vr == "DT" else held
             values.update(dict.fromkeys(comparison(attribute, element)))
             if not is_comparable(attribute, element):
                 warnings[f"{attribute.keyword} has a value that cannot be searched for"] = None
         if values:
             found[attribute.path] = tuple(values)[:_MAX_VALUES]
     return found
+
+
+def _zone(place: Place) -> str:
+    """TimezoneOffsetFromUTC, where the object has one."""
+    raw = place.elements.get(_TIMEZONE)
+    text = _plain(place.value(raw)) if raw and raw.length <= 16 else ""
+    return text if _OFFSET.fullmatch(text) else ""
+
+
+def _in_zone(element: Element, zone: str) -> Element:
+    """A DT without an offset of its own is in the time zone of its object (PS3.3 C.12.1.1)."""
+    values = [str(value or "").strip(" \0") for value in element.get("Value") or ()]
+    return {"vr": "DT", "Value": [value if not value or _OFFSET.search(value) else value + zone for value in values]}
 
 
 def _elements(place: Place, attribute: Attribute, path: Path) -> Iterable[Element]:

@@ -243,7 +243,7 @@ class Service:
 def _require_match(message: Message, spool: Spool) -> None:
     """Raises Mismatch for an object that is not what the command says: the sender would take one for the other.
 
-    Raises Unsupported for a SOP class other than that of the context, which was not negotiated (PS3.7 9.1.1.1.2).
+    Raises Unsupported for a SOP class other than that of the context, which was not negotiated (PS3.7 9.1.1.1).
     """
     told = tuple(commands.text(message.command, f"AffectedSOP{what}UID") for what in ("Class", "Instance"))
     if told[0] != message.context.abstract_syntax:

@@ -1,7 +1,8 @@
 """Dates with times (VR DT), as values and as keys, in the form in which they are compared (PS3.5 6.2, PS3.4 C.2.2.2.5).
 
 A value has two forms: what clocks showed, and universal time, which begins with `U`. A key that names an offset is
-compared with the second, one without with the first. Without an offset both are the same but for the letter.
+compared with the second, one without with the first. Without an offset both are the same but for the letter;
+an object that names its time zone gives it to its values first.
 """
 
 import calendar
@@ -17,6 +18,8 @@ _OFFSET: Final = r"\+(?:0\d|1[0-4])[0-5]\d|-(?:0\d|1[0-2])[0-5]\d(?![^-])"
 _MOMENT: Final = rf"\d{{4,14}}(?:\.\d{{1,6}})?(?:{_OFFSET})?"
 _ONE: Final = re.compile(rf"(\d{{4,14}})(?:\.(\d{{1,6}}))?({_OFFSET})?", re.ASCII)
 _RANGE: Final = re.compile(rf"({_MOMENT})?\s*-\s*({_MOMENT})?", re.ASCII)
+# A plus that was not percent-encoded comes out of a URL as a space.
+_LOST_PLUS: Final = re.compile(r"(?<=\d) (?=(?:0\d|1[0-4])[0-5]\d(?:-|$))", re.ASCII)
 _FIRST: Final = "00000101000000"
 _LAST: Final = "00001231235959"
 _SECONDS: Final = len(_LAST)
@@ -45,6 +48,7 @@ def moment_span(text: str) -> tuple[str, str]:
 
     What stops at the day stands for the whole day. A range is in universal time when one of its ends has an offset.
     """
+    text = _LOST_PLUS.sub("+", text)
     if _ONE.fullmatch(text):
         low = high = text
     elif found := _RANGE.fullmatch(text):

@@ -168,6 +168,23 @@ def test_a_private_attribute_is_found_in_the_block_of_its_creator() -> None:
     assert described(a_file(*private[:1], *values[:1]), attribute).declared == {}
 
 
+@pytest.mark.parametrize(
+    ("zone", "text", "forms"),
+    [
+        ("+0200", "20240101120000", ("20240101120000.000000", "U20240101100000.000000")),
+        ("-0500 ", "20240101120000+0000", ("20240101120000.000000", "U20240101120000.000000")),
+        ("+0200", "20240101120000-0500", ("20240101120000.000000", "U20240101170000.000000")),
+        ("CET", "20240101120000", ("20240101120000.000000", "U20240101120000.000000")),
+        ("+0200", "", ()),
+    ],
+)
+def test_a_date_and_time_is_in_the_time_zone_of_its_object(zone: str, text: str, forms: tuple[str, ...]) -> None:
+    acquired = Attribute("AcquisitionDateTime", (0x0008002A,), "DT", Level.INSTANCE)
+    found = described(a_file(value(0x0008002A, "DT", text), value(0x00080201, "SH", zone)), acquired)
+
+    assert found.declared.get(acquired.path, ()) == forms
+
+
 def test_a_declared_value_that_cannot_be_read_gives_nothing_but_a_warning() -> None:
     date = Attribute("DateOfLastCalibration", (0x00181200,), "DA", Level.SERIES)
 
