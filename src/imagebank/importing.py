@@ -1,13 +1,11 @@
-"""`imagebank import` before a person: progress while it runs, a table at the end."""
+"""`imagebank import` before a person: progress while it runs, a line for each round of a watch."""
 
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
-import orjson
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -17,16 +15,14 @@ from rich.progress import (
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
-from rich.table import Table
 
 from imagebank.actions.collect import Found, Journal, Tally, bring_in, can_read, look
 from imagebank.bank import Bank
-from imagebank.errors import OutOfSpace, Unavailable
-from imagebank.model.imaging import Outcome, Source
+from imagebank.errors import Invalid, OutOfSpace, Unavailable
+from imagebank.model.imaging import Source
 
 WATCH_S = 2.0
 _SETTLED_AFTER_S = 5.0
-_SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +42,13 @@ def run(bank: Bank, wish: Wish, console: Console) -> Tally:
     tally = Tally()
     try:
         _once(bank, wish, source, journal, tally, console)
+        last = ""
         while wish.watch:
             time.sleep(WATCH_S)
-            _watch(bank, wish, source, journal, tally, console)
+            said = _watch(bank, wish, source, journal, tally)
+            if said and said != last:  # a trouble that lasts is told once
+                console.print(said, markup=False)
+            last = said or last
     except KeyboardInterrupt:
         console.print("stopped; the same command goes on from here")
     finally:
@@ -90,49 +90,17 @@ def _settled(wish: Wish) -> list[Found]:
     return [found for found in look(wish.paths) if found.changed_ns < before]
 
 
-def _watch(bank: Bank, wish: Wish, source: Source, journal: Journal, tally: Tally, console: Console) -> None:
-    """Bring in what is new. What could not be read, or the bank cannot take now, is tried again the next time."""
-    new = [found for found in _settled(wish) if not journal.knows(found)]
+def _watch(bank: Bank, wish: Wish, source: Source, journal: Journal, tally: Tally) -> str:
+    """Bring in what is new, and say what came of it in one line; nothing when there was nothing.
+
+    What could not be read, or the bank cannot take now, is tried again the next time.
+    """
+    before, trouble = tally.outcomes.copy(), ""
     try:
+        new = [found for found in _settled(wish) if not journal.knows(found)]
         # What is closed still has been told once.
         bring_in(bank, [one for one in new if one.path not in tally.unread or can_read(one)], source, journal, tally)
-    except (OutOfSpace, Unavailable) as error:
-        console.print(str(error))
-
-
-def report(tally: Tally, console: Console, *, as_json: bool) -> None:
-    """What became of every object."""
-    if as_json:
-        answer: dict[str, Any] = {str(outcome): tally.outcomes[outcome] for outcome in Outcome}
-        answer |= {
-            "skipped": tally.skipped,
-            "unread": len(tally.unread),
-            "files": tally.files_total,
-            "warnings": dict(tally.warnings),
-            "refusals": [{"file": name, "reason": reason} for name, reason in tally.refused],
-        }
-        print(orjson.dumps(answer, option=orjson.OPT_INDENT_2).decode())  # noqa: T201 - the command's answer
-        return
-    counts = Table("outcome", "objects")
-    for outcome in Outcome:
-        counts.add_row(outcome, str(tally.outcomes[outcome] - tally.before[outcome]))
-    for outcome, count in tally.before.items():
-        counts.add_row(f"{outcome} before, not read again", str(count))
-    if tally.skipped_whole:
-        counts.add_row("in already, not read again (files)", str(tally.skipped_whole))
-    console.print(counts)
-    _reasons(tally, console)
-
-
-def _reasons(tally: Tally, console: Console) -> None:
-    if tally.reasons:
-        table = Table("not in the archive, because", "objects", "for example")
-        for reason, count in tally.reasons.most_common(_SHOWN):
-            example = next(name for name, why in tally.refused if why == reason)
-            table.add_row(reason, str(count), example)
-        console.print(table)
-    if tally.warnings:
-        table = Table("kept, with a warning", "objects")
-        for warning, count in tally.warnings.most_common(_SHOWN):
-            table.add_row(warning, str(count))
-        console.print(table)
+    except (Invalid, OutOfSpace, Unavailable) as error:
+        trouble = str(error)
+    brought = ", ".join(f"{count} {outcome}" for outcome, count in (tally.outcomes - before).items())
+    return "; ".join(part for part in (brought and f"{bank.now():%H:%M:%S} UTC: {brought}", trouble) if part)

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import signal
 import socket
 import sys
@@ -316,6 +317,8 @@ def test_watching_picks_up_what_is_new_and_nothing_half_written(tmp_path: Path) 
     answer = json.loads((tmp_path / "out").read_text())
     assert status == 0
     assert (answer["stored"], answer["refused"], answer["files"]) == (3, 0, 3)
+    rounds = re.findall(r"^\d\d:\d\d:\d\d UTC: (\d) stored$", (tmp_path / "log").read_text(), re.MULTILINE)
+    assert sum(map(int, rounds)) == 2, "each round has a line; the first has its bar"
 
 
 def test_an_import_that_is_interrupted_says_how_far_it_came(tmp_path: Path) -> None:

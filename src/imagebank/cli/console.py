@@ -1,9 +1,10 @@
 """What every command has: where the bank is, and how to answer."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -11,7 +12,8 @@ import orjson
 from cyclopts import Parameter
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.table import Column, Table
+from rich.text import Text
 
 from imagebank.errors import Conflict, Invalid
 from imagebank.model.access import RIGHTS, Principal, Role, Scope
@@ -121,7 +123,19 @@ def say(common: Common, rows: Sequence[dict[str, Any]], columns: Sequence[str]) 
     if common.json:
         sys.stdout.write(orjson.dumps(rows, default=str, option=orjson.OPT_INDENT_2).decode() + "\n")
         return
-    table = Table(*columns)
+    out.print(table(columns, [[row[column] for column in columns] for row in rows]))
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
+    """Nothing is cut: what has no room goes on in the next line."""
+    made = Table(*(Column(name, overflow="fold") for name in columns))
     for row in rows:
-        table.add_row(*(str(row[column]) for column in columns))
-    out.print(table)
+        made.add_row(*map(_cell, row))
+    return made
+
+
+def _cell(value: object) -> Text:
+    if isinstance(value, datetime):
+        return Text(f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC")
+    # Names of files may hold anything, also what a terminal would obey.
+    return Text("".join(each if each.isprintable() else "\ufffd" for each in str(value)))

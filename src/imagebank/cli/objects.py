@@ -40,6 +40,7 @@ def import_(
     """
     from imagebank import importing
     from imagebank.actions import collect
+    from imagebank.cli.tally import report
 
     if not paths:
         raise WrongUsage("name at least one file or folder; see `imagebank import --help`")
@@ -49,7 +50,7 @@ def import_(
     with bank_of(common, may_create=True) as bank:
         wish = importing.Wish(paths, organization or bank.settings.organization, again=again, watch=watch)
         tally = importing.run(bank, wish, err)
-    importing.report(tally, out, as_json=common.json)
+    report(tally, common)
     return ALL_WELL if tally.is_complete and not tally.refused else NOT_WELL
 
 

@@ -24,7 +24,7 @@ def listed(*, common: Common = HERE) -> int:
          "bytes": one.location.size, "reason": one.reason}
         for one in found
     ]  # fmt: skip
-    say(common, rows, ("number", "received_at", "from", "file", "bytes", "reason"))
+    say(common, rows, ("number", "received_at", "from", "file", "reason"))
     return ALL_WELL
 
 

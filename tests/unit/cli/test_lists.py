@@ -1,0 +1,46 @@
+"""What lists look like on a narrow screen."""
+
+import re
+from pathlib import Path
+
+from make import a_file, read
+from running import Said, imagebank
+
+LONG = "ward-7/[red]of the/cardiology department/" + "0123456789" * 6 + "\x1b[2J.dcm"
+
+
+def narrow(*arguments: str | Path) -> Said:
+    said = imagebank(*arguments, environ={"COLUMNS": "80"})
+    assert max(map(len, said.out.splitlines())) <= 80
+    return said
+
+
+def column(text: str, number: int) -> str:
+    """The cells of one column, one after the other, without spaces."""
+    rows = [line.split("│") for line in text.splitlines() if line.startswith("│")]
+    return re.sub(r"\s", "", "".join(row[number + 1] for row in rows))
+
+
+def test_no_name_is_cut_and_none_commands_the_terminal(tmp_path: Path) -> None:
+    data, file = tmp_path / "bank", a_file()
+    path = tmp_path / LONG
+    path.parent.mkdir(parents=True)
+    path.write_bytes(a_file(SOPInstanceUID=str(read(file).SOPInstanceUID)))
+    (tmp_path / "first.dcm").write_bytes(file)
+    imagebank("import", tmp_path / "first.dcm", "--data", data)
+    imported = narrow("import", path, "--data", data)
+    listed = narrow("quarantine", "list", "--data", data)
+
+    shown = re.sub(r"\s", "", str(path).replace("\x1b", "\ufffd"))
+    assert column(listed.out, 3) == shown
+    assert shown in column(imported.out, 2)
+    assert "--json" in imported.out
+    assert "imagebank quarantine list" in imported.out
+
+
+def test_moments_are_shown_to_the_second_and_with_their_zone(tmp_path: Path) -> None:
+    imagebank("token", "create", "--role", "admin", "--name", "a", "--data", tmp_path / "bank")
+    said = narrow("token", "list", "--data", tmp_path / "bank")
+
+    assert re.search(r"\d{4}-\d\d-\d\d\d\d:\d\d:\d\dUTC$", column(said.out, 3))
+    assert '+00:00"' in imagebank("token", "list", "--json", "--data", tmp_path / "bank").out
