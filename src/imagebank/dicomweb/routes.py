@@ -20,6 +20,8 @@ _FRAMES: Final = f"{_INSTANCE}/frames/{{frames}}"
 
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 
+_ROOT_WORDS: Final = f"; this is DICOMweb's root for programs: {ROOT}/studies lists studies, and OPTIONS says what else"
+
 Transaction = Callable[[Call], Awaitable[Response]]
 
 TRANSACTIONS: Final[Mapping[tuple[str, str], Transaction]] = {
@@ -51,11 +53,14 @@ def dicomweb_routes() -> list[BaseRoute]:
 
 def _route(resource: Resource) -> Route:
     endpoints = {method: endpoint(TRANSACTIONS[method, resource.path]) for method in resource.methods}
-    return Route(resource.path, _by_method(endpoints), methods=_METHODS)
+    return Route(resource.path, _by_method(endpoints, _ROOT_WORDS if resource.path == "/" else ""), methods=_METHODS)
 
 
-def _by_method(endpoints: Mapping[str, Endpoint]) -> Callable[[Request], Awaitable[Response]]:
-    """One endpoint for all methods of a resource, so that `Allow` names them all (RFC 9110 15.5.6)."""
+def _by_method(endpoints: Mapping[str, Endpoint], words: str) -> Callable[[Request], Awaitable[Response]]:
+    """One endpoint for all methods of a resource, so that `Allow` names them all (RFC 9110 15.5.6).
+
+    `words` are said to whoever comes with another method.
+    """
     allowed = sorted({*endpoints, "OPTIONS"} | ({"HEAD"} if "GET" in endpoints else set()))
 
     async def answer(request: Request) -> Response:
@@ -66,6 +71,6 @@ def _by_method(endpoints: Mapping[str, Endpoint]) -> Callable[[Request], Awaitab
         headers = {"Allow": ", ".join(allowed)}
         if method == "OPTIONS":
             return Response(None, 204, headers)
-        return say(405, "MethodNotAllowed", f"{request.method} is not offered here", headers)
+        return say(405, "MethodNotAllowed", f"{request.method} is not offered here{words}", headers)
 
     return answer

@@ -298,6 +298,13 @@ def test_programs_get_the_one_json_shape(browser: Browser, method: str, path: st
     assert ("allow" in answer.headers) is (status == 405)
 
 
+def test_the_root_of_dicomweb_says_what_it_is_to_a_person_who_opens_it(browser: Browser) -> None:
+    answer = browser.get("/dicom-web/", {"Accept": "text/html"})
+
+    assert answer.status_code == 405
+    assert "/dicom-web/studies lists studies" in answer.json()["message"]
+
+
 def test_looking_at_an_object_stands_in_the_ledger(bank: Bank, browser: Browser) -> None:
     ds = a_dataset()
     keep(bank, as_file(ds))
