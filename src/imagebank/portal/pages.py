@@ -172,8 +172,13 @@ def _study(bank: Bank, principal: Principal, study: Uid) -> dict[str, object]:
         "study": _head(bank, principal.scope, study),
         "cards": cards,
         "viewer": launch.viewer_address(study, instances),
-        "quick": max((card for card in cards if card.is_picture), key=lambda card: card.pictures, default=None),
+        "quick": max((card for card in cards if card.is_picture), key=_worth, default=None),
     }
+
+
+def _worth(card: SeriesCard) -> tuple[bool, int]:
+    """What a quick look is best taken at: images that the viewer knows, too, then the most of them."""
+    return card.viewer != "", card.pictures
 
 
 def _head(bank: Bank, scope: Scope, study: Uid) -> StudyRow:

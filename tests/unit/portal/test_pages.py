@@ -223,7 +223,12 @@ def test_a_report_leads_to_the_images_that_it_names(bank: Bank, browser: Browser
 def test_a_quick_look_leads_to_the_middle_of_the_longest_series(bank: Bank, browser: Browser) -> None:
     study = generate_uid()
     series = [a_dataset(StudyInstanceUID=study, SeriesInstanceUID="1.2.3.4", InstanceNumber=n) for n in (1, 2, 3)]
-    keep(bank, as_file(a_dataset(StudyInstanceUID=study, SeriesInstanceUID="1.2.3.1")), *map(as_file, series))
+    shorter = [a_dataset(StudyInstanceUID=study, SeriesInstanceUID="1.2.3.1")]
+    of_a_class_that_the_viewer_lacks = [
+        a_dataset(StudyInstanceUID=study, SeriesInstanceUID="1.2.3.2", SOPClassUID="1.2.840.10008.5.1.4.1.1.30")
+        for _ in range(9)
+    ]
+    keep(bank, *map(as_file, [*shorter, *of_a_class_that_the_viewer_lacks, *series]))
 
     page = browser.get(f"/studies/{study}").text
 
