@@ -89,8 +89,9 @@ async def on_unrouted(request: Request, error: Exception) -> Response:
     """What no route answers: a page with a way back for a person among our pages, the one JSON shape for programs."""
     assert isinstance(error, HTTPException)
     if "text/html" not in request.headers.get("accept", "") or _FOR_PROGRAMS.match(request.url.path):
-        words, kind = error.detail.lower(), error.detail.replace(" ", "")
-        return say(error.status_code, kind, f"{words}: {request.method} {request.url.path}", error.headers)
+        words = {404: "there is nothing at this address", 405: f"{request.method} is not offered here"}
+        kind = error.detail.replace(" ", "")
+        return say(error.status_code, kind, words.get(error.status_code, error.detail), error.headers)
     try:
         principal = await caller_if_any(request)
     except BankError:
