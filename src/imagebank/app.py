@@ -21,15 +21,16 @@ from imagebank.dicom.sandbox import Sandbox
 from imagebank.errors import BankError, Invalid, Unavailable
 from imagebank.model.access import Device
 from imagebank.model.attribute import Catalogue, catalogue
+from imagebank.model.rights import Rights
 from imagebank.ports import Blobs, Keys
-from imagebank.settings import Settings, SettingsError, load
+from imagebank.settings import Settings, SettingsError, load, read_toml
 from imagebank.storage.database import open_database
 from imagebank.storage.files import FileBlobs, segments_below
 from imagebank.storage.index import SQLIndex
 from imagebank.storage.jobs import SQLJobs
 from imagebank.storage.keys import FileKeys
 from imagebank.storage.migrate import migrate
-from imagebank.storage.signing import LedgerKey
+from imagebank.storage.signing import LedgerKey, own_key, pseudonyms
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -67,10 +68,12 @@ def opened(settings: Settings) -> Iterator[Bank]:
         settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise Unavailable(f"the data folder {settings.data} cannot be used: {error.strerror}") from error
+    rights = _rights(settings)
     blobs, keys, was_empty = _blobs(settings)
     engine = open_database(_database_url(settings))
     migrate(engine)
-    index = SQLIndex(engine, searchable, duplicates=settings.duplicates)
+    people = pseudonyms(own_key(engine, keys, "people"))
+    index = SQLIndex(engine, searchable, settings.duplicates, people)
     if was_empty:
         # A database that is made beside objects is not complete before a reindex.
         with index.begin() as tx:
@@ -85,9 +88,10 @@ def opened(settings: Settings) -> Iterator[Bank]:
                 jobs=SQLJobs(engine),
                 commits=GroupCommit(blobs, index, now),
                 reads=reads,
-                signer=LedgerKey(index, keys),
+                signer=LedgerKey(own_key(engine, keys, "ledger")),
                 sandbox=sandbox,
                 settings=settings,
+                rights=rights,
                 catalogue=searchable,
                 now=now,
             )
@@ -128,6 +132,17 @@ def _searchable(settings: Settings) -> Catalogue:
         return catalogue(declared(text) for text in settings.attributes)
     except Invalid as error:
         raise SettingsError(f"the setting attributes: {error}") from None
+
+
+def _rights(settings: Settings) -> Rights:
+    if settings.rights_file is None:
+        return Rights()
+    from imagebank.actions.rights import parse
+
+    try:
+        return parse(read_toml(settings.rights_file))
+    except Invalid as error:
+        raise SettingsError(f"{settings.rights_file}: {error}") from None
 
 
 def _database_url(settings: Settings) -> str:

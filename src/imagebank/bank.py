@@ -8,6 +8,7 @@ from imagebank.dicom.sandbox import Sandbox
 from imagebank.model.access import Principal
 from imagebank.model.attribute import Catalogue
 from imagebank.model.imaging import Instance, Kept
+from imagebank.model.rights import Rights
 from imagebank.ports import Blobs, Clock, Entered, Index, Jobs, Signer
 from imagebank.settings import Settings
 
@@ -40,5 +41,6 @@ class Bank:
     signer: Signer
     sandbox: Sandbox
     settings: Settings
+    rights: Rights
     catalogue: Catalogue
     now: Clock

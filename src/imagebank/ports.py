@@ -10,6 +10,8 @@ from imagebank.model.access import Device, Scope, Session, Token
 from imagebank.model.event import Event
 from imagebank.model.imaging import Digest, Found, Instance, Kept, Location, Outcome, Quarantined, Selection, Source
 from imagebank.model.ledger import Checkpoint, Head, Line
+from imagebank.model.person import PatientId
+from imagebank.model.provision import Kind, Provision
 from imagebank.model.query import Query
 from imagebank.model.uid import Uid
 
@@ -186,9 +188,21 @@ class Transaction(Protocol):
         """Append a checkpoint. One with a number that is taken fails, and the transaction with it."""
         ...
 
-    def put_secret(self, name: str, wrapped: bytes) -> bytes:
-        """Keep a wrapped key of the bank's own unless there is one of that name; the one that is kept."""
+    def put_provision(self, provision: Provision) -> None:
+        """Write a new consent, grant, care relationship or emergency; in force with the next read."""
         ...
+
+    def revoke_provision(self, identifier: str, at: datetime) -> bool:
+        """End one; whether it had held until then."""
+        ...
+
+    def review_emergency(self, identifier: str, by: str, words: str) -> bool:
+        """Note what somebody made of an emergency; whether nobody had before."""
+        ...
+
+    def put_label(self, study: Uid, label: str) -> None: ...
+
+    def remove_label(self, study: Uid, label: str) -> bool: ...
 
     def defer(self, kind: str, payload: dict[str, Any], due: datetime, key: str = "") -> None:
         """Enqueue a job. With a `key`, a job of that kind and key that waits already is moved to the later time."""
@@ -284,8 +298,8 @@ class Index(Protocol):
         """Every record that a row refers to: the SOP Instance UID, or `quarantine N`, and where it lies."""
         ...
 
-    def events(self, scope: Scope, limit: int = 100) -> list[Event]:
-        """The newest events."""
+    def events(self, scope: Scope, limit: int = 100, patient: PatientId | None = None) -> list[Event]:
+        """The newest events, of one patient where that is asked for."""
         ...
 
     def ledger(self, scope: Scope) -> Iterator[Line]:
@@ -294,6 +308,12 @@ class Index(Protocol):
 
     def checkpoints(self) -> list[Checkpoint]:
         """Every checkpoint by number. They name lanes, and nobody's doings."""
+        ...
+
+    def provisions(
+        self, scope: Scope, patient: PatientId | None = None, kind: Kind | None = None, identifier: str = ""
+    ) -> list[Provision]:
+        """What was decided, oldest first, revoked and past ones included; nothing under a scope that has bounds."""
         ...
 
     def token(self, digest: bytes, now: datetime) -> Token | None: ...

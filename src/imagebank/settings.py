@@ -43,6 +43,8 @@ class Settings:
 
     organization: str = "local"
     """Assigning authority of patient identifiers that name none, and owner of deposits without another."""
+    rights_file: Path | None = None
+    """A TOML file with the site's rules of who may see what; empty for the rules that are built in."""
     duplicates: Literal["refuse", "revise"] = "refuse"
     """Other content under a known UID: `refuse` (it goes to quarantine) or `revise` (a new version, by its owner only)."""
     attributes: tuple[str, ...] = ()
@@ -60,6 +62,8 @@ class Settings:
     """Largest object that is accepted, in bytes."""
     upload_idle_s: float = 60
     """Seconds without a byte of a request's body after which the web server gives up on it (408)."""
+    emergency_minutes: float = 60
+    """How long a record stays open that somebody opened in an emergency."""
     session_hours: float = 12
     """How long a sign-in lasts."""
 
@@ -116,7 +120,7 @@ def load(file: Path | None = None, environ: Mapping[str, str] | None = None, **g
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
     if file is not None:
-        values.update(_from_toml(file))
+        values.update(read_toml(file))
         origins.update(dict.fromkeys(values, f"in {file}"))
     found = _from_environment(os.environ if environ is None else environ)
     values.update(found)
@@ -164,7 +168,8 @@ def _as_path(kind: type, value: object) -> object:
     raise NotImplementedError(kind)
 
 
-def _from_toml(file: Path) -> dict[str, Any]:
+def read_toml(file: Path) -> dict[str, Any]:
+    """What a TOML file says. Raises SettingsError, naming the file."""
     try:
         with file.open("rb") as stream:
             return tomllib.load(stream)

@@ -643,14 +643,6 @@ class IndexContract:
 
         assert index.checkpoints() == [one]
 
-    def test_the_first_of_two_secrets_of_one_name_is_kept(self, index: SQLIndex) -> None:
-        kept = []
-        for secret in (b"one", b"two"):
-            with index.begin() as tx:
-                kept.append(tx.put_secret("ledger", secret))
-
-        assert kept == [b"one", b"one"]
-
     def test_tokens_are_found_by_digest_until_they_expire_or_are_revoked(self, index: SQLIndex) -> None:
         token = Token(b"d" * 32, "lab", Role.CLINICIAN, "north", at(0), at(60))
         with index.begin() as tx:

@@ -7,9 +7,10 @@ import hashlib
 import secrets
 from datetime import timedelta
 
+from imagebank.actions.rights import principal
 from imagebank.bank import Bank
 from imagebank.errors import Invalid, NotFound
-from imagebank.model.access import RIGHTS, Principal, Role, Scope, Session, Token
+from imagebank.model.access import Principal, Role, Session, Token
 from imagebank.model.event import Act, Event
 
 LINK_MINUTES = 15
@@ -52,7 +53,7 @@ def revoke_token(bank: Bank, name: str) -> None:
 def bearer(bank: Bank, text: str) -> Principal | None:
     """Who holds this bearer token; None when nobody does or it has expired."""
     token = bank.index.token(_digest(text), bank.now())
-    return None if token is None else _principal(token.name, token.role, token.organization)
+    return None if token is None else principal(bank, token.name, token.role, token.organization)
 
 
 def sign_in_link(bank: Bank, role: Role, name: str, organization: str = "") -> str:
@@ -92,7 +93,7 @@ def sign_in_by_token(bank: Bank, text: str, address: str = "") -> str:
 def session(bank: Bank, cookie: str) -> Principal | None:
     """Who is signed in with this cookie; None when nobody is."""
     found = bank.index.session(_digest(cookie), bank.now())
-    return None if found is None else _principal(found.name, found.role, found.organization)
+    return None if found is None else principal(bank, found.name, found.role, found.organization)
 
 
 def sign_out(bank: Bank, cookie: str) -> None:
@@ -120,11 +121,6 @@ def _open_session(bank: Bank, who: Session | Token, address: str) -> str:
         tx.put_session(opened)
         tx.record([Event(now, Act.SIGNED_IN, who.name, who.organization, address)])
     return cookie
-
-
-def _principal(name: str, role: Role, organization: str) -> Principal:
-    scope = Scope(organizations=None) if role is Role.ADMIN else Scope.of(organization)
-    return Principal(name, role, organization, RIGHTS[role], scope)
 
 
 def _digest(secret: str) -> bytes:

@@ -1,12 +1,16 @@
 """The ledger: what has to stand in it before anything else happens."""
 
 import threading
+from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
 
 from imagebank.bank import Bank
-from imagebank.model.access import Principal, Scope, Unbounded
+from imagebank.model.access import Principal, Purpose, Scope, Unbounded
 from imagebank.model.event import Act, Event
 from imagebank.model.imaging import Instance
+from imagebank.model.person import PatientId
 from imagebank.model.uid import Uid
 from imagebank.ports import Clock, Index
 
@@ -21,11 +25,51 @@ def unbounded(bank: Bank, wish: Unbounded) -> Scope:
     return Scope(organizations=None)
 
 
+def event(bank: Bank, act: Act, principal: Principal, address: str, detail: str = "") -> Event:
+    """What a caller did just now, to nobody's study in particular."""
+    return Event(
+        bank.now(), act, principal.name, principal.organization, address, detail=detail, purpose=principal.purpose
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """Who reads which study, why, in which way and from where."""
+
+    principal: str
+    organization: str
+    purpose: Purpose
+    address: str
+    way: str
+    study: Uid
+    patient: PatientId
+
+    @classmethod
+    def of(cls, principal: Principal, instance: Instance, way: str, address: str) -> "_Read":
+        return cls(
+            principal.name, principal.organization, principal.purpose, address, way, instance.study, instance.patient
+        )
+
+    def event(self, at: datetime, count: int, detail: str) -> Event:
+        return Event(
+            at,
+            Act.VIEWED,
+            self.principal,
+            self.organization,
+            self.address,
+            self.study,
+            count,
+            detail,
+            self.patient,
+            self.purpose,
+        )
+
+
 class CountedReads:
     """Remembers in this process who has read which study.
 
-    The first read of a study by a principal is durable before it returns; later ones are counted, and `flush`
-    writes the counts. A count that a crash loses is of a study that stands in the ledger already.
+    The first read of a study by a principal for a purpose is durable before it returns; later ones are counted, and
+    `flush` writes the counts. A count that a crash loses is of a study that stands in the ledger already.
     """
 
     _FORGET_AT = 100_000
@@ -34,53 +78,42 @@ class CountedReads:
         self._index = index
         self._now = now
         self._lock = threading.Lock()
-        self._counts: dict[tuple[str, str, str, str, Uid], int] = {}
+        self._counts: dict[_Read, int] = {}
 
     def count(self, principal: Principal, instances: Iterable[Instance], way: str, address: str) -> None:
         """Count a read of each instance's study."""
-        studies: dict[Uid, int] = {}
-        for instance in instances:
-            studies[instance.study] = studies.get(instance.study, 0) + 1
-        first: dict[Uid, int] = {}
+        reads = Counter(_Read.of(principal, instance, way, address) for instance in instances)
+        first: dict[_Read, int] = {}
         with self._lock:
-            for study, number in studies.items():
-                key = (principal.name, principal.organization, address, way, study)
-                if key in self._counts:
-                    self._counts[key] += number
+            for read, number in reads.items():
+                if read in self._counts:
+                    self._counts[read] += number
                 else:
-                    first[study] = number
+                    first[read] = number
         if not first:
             return
         now = self._now()
         with self._index.begin() as tx:
-            tx.record(
-                Event(now, Act.VIEWED, principal.name, principal.organization, address, study, number, way)
-                for study, number in first.items()
-            )
+            tx.record(read.event(now, number, way) for read, number in first.items())
         with self._lock:
-            for study in first:
-                self._counts.setdefault((principal.name, principal.organization, address, way, study), 0)
+            for read in first:
+                self._counts.setdefault(read, 0)
 
     def is_known(self, principal: Principal, instances: Iterable[Instance], way: str, address: str) -> bool:
         """Whether counting this read writes nothing now, because each study's first read stands in the ledger."""
         with self._lock:
-            return all(
-                (principal.name, principal.organization, address, way, one.study) in self._counts for one in instances
-            )
+            return all(_Read.of(principal, instance, way, address) in self._counts for instance in instances)
 
     def flush(self) -> None:
         """Write the counts since the last flush, one event for each reader and study."""
         with self._lock:
-            counted = {key: number for key, number in self._counts.items() if number}
+            counted = {read: number for read, number in self._counts.items() if number}
         if counted:
             now = self._now()
             with self._index.begin() as tx:
-                tx.record(
-                    Event(now, Act.VIEWED, name, organization, address, study, number, f"{way}: more")
-                    for (name, organization, address, way, study), number in counted.items()
-                )
+                tx.record(read.event(now, number, f"{read.way}: more") for read, number in counted.items())
         with self._lock:
-            for key, number in counted.items():
-                self._counts[key] -= number
+            for read, number in counted.items():
+                self._counts[read] -= number
             if len(self._counts) > self._FORGET_AT:
-                self._counts = {key: number for key, number in self._counts.items() if number}
+                self._counts = {read: number for read, number in self._counts.items() if number}

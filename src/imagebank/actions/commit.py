@@ -141,6 +141,7 @@ def _deposits(kept: Sequence[Kept], entered: Sequence[Entered]) -> list[Event]:
             study=firsts[key].description.study,
             count=count,
             detail=f"{key[0]}: {key[5]}",
+            patient=firsts[key].description.patient,
         )
         for key, count in counts.items()
     ]

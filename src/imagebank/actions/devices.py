@@ -4,9 +4,10 @@ import re
 from collections.abc import Callable
 from ipaddress import ip_address
 
+from imagebank.actions.rights import principal
 from imagebank.bank import Bank
 from imagebank.errors import Invalid, NotFound
-from imagebank.model.access import Device, Principal, Right, Role, Scope
+from imagebank.model.access import Device, Principal, Right, Role
 from imagebank.model.event import Act, Event
 
 DEVICE_RIGHTS = frozenset({Right.STORE, Right.FIND, Right.MOVE, Right.GET})
@@ -55,10 +56,9 @@ def caller(bank: Bank, aet: str, address: str, resolve: Resolve, *, is_secure: b
     if device is not None and device.tls and not is_secure:
         return None
     if device is not None and (device.host == address or address in resolve(device.host)):
-        return Principal(device.aet, Role.DEVICE, device.organization, device.rights, Scope.of(device.organization))
+        return principal(bank, device.aet, Role.DEVICE, device.organization, rights=device.rights)
     if bank.settings.accepts_strangers and ip_address(address).is_loopback:
-        organization = bank.settings.organization
-        return Principal(aet, Role.DEVICE, organization, DEVICE_RIGHTS, Scope.of(organization))
+        return principal(bank, aet, Role.DEVICE, bank.settings.organization, rights=DEVICE_RIGHTS)
     return None
 
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from imagebank.actions import ingest, notes, open_file, remove
+from imagebank.actions import audit, ingest, notes, open_file, remove
 from imagebank.bank import Bank
 from imagebank.errors import NotFound
 from imagebank.model.access import Principal, Right
-from imagebank.model.event import Act, Event
+from imagebank.model.event import Act
 from imagebank.model.imaging import Quarantined, Receipt
 
 _LAST = 2**63 - 1
@@ -32,7 +32,7 @@ def content(bank: Bank, number: int, principal: Principal, address: str = "") ->
     """The object as it came, in pieces; that it was read stands in the ledger first."""
     found = one(bank, number, principal)
     with bank.index.begin() as tx:
-        tx.record([_event(bank, Act.VIEWED, number, principal, address)])
+        tx.record([audit.event(bank, Act.VIEWED, principal, address, f"quarantine {number}")])
     return bank.blobs.stream(found.location)
 
 
@@ -53,10 +53,6 @@ def let_go(bank: Bank, number: int, principal: Principal, address: str = "") -> 
     found = one(bank, number, principal)
     with bank.index.begin() as tx:
         tx.release(number)
-        tx.record([_event(bank, Act.REMOVED, number, principal, address)])
+        tx.record([audit.event(bank, Act.REMOVED, principal, address, f"quarantine {number}")])
         tx.defer("destroy", remove.destroy_payload([found.location]), bank.now())
     remove.destroy(bank, [found.location])
-
-
-def _event(bank: Bank, act: Act, number: int, principal: Principal, address: str) -> Event:
-    return Event(bank.now(), act, principal.name, principal.organization, address, detail=f"quarantine {number}")

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ from imagebank.actions import audit, notes
 from imagebank.bank import Bank
 from imagebank.errors import BankError, NotFound
 from imagebank.model.access import Principal, Right, Scope
-from imagebank.model.event import Act, Event
+from imagebank.model.event import Act
 from imagebank.model.imaging import Kept, Location, Selection
 from imagebank.model.note import Amendment
 from imagebank.model.uid import Uid
@@ -30,8 +31,9 @@ def remove(bank: Bank, selection: Selection, principal: Principal, address: str 
         removed = tx.remove(selection, principal.scope)
         if removed:
             now = bank.now()
-            study = removed[0].study
-            tx.record([Event(now, Act.REMOVED, principal.name, principal.organization, address, study, len(removed))])
+            about = audit.event(bank, Act.REMOVED, principal, address)
+            study, patient = removed[0].study, removed[0].patient
+            tx.record([replace(about, study=study, patient=patient, count=len(removed))])
             tx.defer("destroy", destroy_payload([one.location for one in removed]), now)
             # A copy of which no row tells, as a failed deposit leaves one, must not come back by a rebuild.
             amendment = Amendment(now, removed=tuple(str(one.uid) for one in removed))

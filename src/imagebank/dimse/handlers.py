@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from imagebank.actions import ingest, search
 from imagebank.actions.ingest import Arrival
@@ -22,6 +23,10 @@ class Caller:
     principal: Principal
     aet: str
     address: str
+
+    def at(self, now: datetime) -> "Caller":
+        """The same at another moment: an association may outlast what was permitted when it began."""
+        return replace(self, principal=self.principal.at(now))
 
     @property
     def source(self) -> Source:

@@ -71,6 +71,7 @@ class Service:
         if "MessageID" not in message.command:
             raise Violation("a request without a message ID", Reason.INVALID_PARAMETER)
         self._is_answered = False
+        self._caller = self._caller.at(self._bank.now())
         try:
             self._handler(message)(message)
         except (Released, Lost, Violation):

@@ -1,7 +1,7 @@
 """Who asks, and what they may see."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
@@ -12,7 +12,11 @@ from imagebank.model.uid import Uid
 
 
 class Right(StrEnum):
-    """One thing that a caller may do. The last four are those of a DIMSE device, too."""
+    """One thing that a caller may do. STORE, FIND, MOVE and GET are those of a DIMSE device, too.
+
+    EMERGENCY is to open a record beyond one's rights for a stated reason; CONSENT to write down what a patient has
+    decided, and who cares for whom; AUDIT to read the ledger and to review emergencies.
+    """
 
     ADMINISTER = "administer"
     DELETE = "delete"
@@ -20,37 +24,102 @@ class Right(StrEnum):
     FIND = "find"
     MOVE = "move"
     GET = "get"
+    EMERGENCY = "emergency"
+    CONSENT = "consent"
+    AUDIT = "audit"
 
 
 class Role(StrEnum):
-    """What a caller is; a role carries rights and nothing else."""
+    """What a caller is. What a role may do and see stands in the site's rules (`model.rights`)."""
 
     ADMIN = "admin"
     CLINICIAN = "clinician"
-    DEVICE = "device"
+    REFERRER = "referrer"
+    TECHNOLOGIST = "technologist"
+    RESEARCHER = "researcher"
+    PRIVACY_OFFICER = "privacy officer"
+    PATIENT = "patient"
+    PROXY = "proxy"
     SYSTEM = "system"
+    DEVICE = "device"
+
+
+class Purpose(StrEnum):
+    """Why somebody asks: codes of HL7 v3 PurposeOfUse."""
+
+    TREATMENT = "TREAT"
+    EMERGENCY = "ETREAT"
+    OPERATIONS = "HOPERAT"
+    PAYMENT = "HPAYMT"
+    RESEARCH = "HRESCH"
+    PUBLIC_HEALTH = "PUBHLTH"
+    PATIENT_REQUEST = "PATRQT"
 
 
 RIGHTS: Mapping[Role, frozenset[Right]] = MappingProxyType(
     {
-        Role.ADMIN: frozenset(Right),
-        Role.CLINICIAN: frozenset({Right.FIND, Right.GET, Right.STORE}),
+        Role.ADMIN: frozenset(Right) - {Right.EMERGENCY},
+        Role.CLINICIAN: frozenset({Right.FIND, Right.GET, Right.STORE, Right.EMERGENCY}),
+        Role.REFERRER: frozenset({Right.FIND, Right.GET}),
+        Role.TECHNOLOGIST: frozenset({Right.FIND, Right.GET, Right.STORE}),
+        Role.RESEARCHER: frozenset({Right.FIND, Right.GET}),
+        Role.PRIVACY_OFFICER: frozenset({Right.AUDIT, Right.CONSENT}),
+        Role.PATIENT: frozenset({Right.FIND, Right.GET}),
+        Role.PROXY: frozenset({Right.FIND, Right.GET}),
         Role.DEVICE: frozenset({Right.STORE, Right.FIND, Right.MOVE, Right.GET}),
         Role.SYSTEM: frozenset({Right.STORE, Right.FIND, Right.GET}),
     }
 )
+"""What each role may do where the site's rules say nothing else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """Studies for which every part that is given holds; None, or an empty date, narrows nothing.
+
+    `organizations` own the study, `departments` and `modalities` are of its series, `labels` somebody has put on it.
+    A clause that permits holds when all series have one of `modalities`, one that denies when any has: what is let
+    out is the study as a whole. `in_care` is whether the asker is in a care relationship with the patient. `since`
+    and `until` bound the study's date, YYYYMMDD, both inclusive.
+    """
+
+    organizations: frozenset[str] | None = None
+    departments: frozenset[str] | None = None
+    modalities: frozenset[str] | None = None
+    labels: frozenset[str] | None = None
+    in_care: bool | None = None
+    since: str = ""
+    until: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """For whom provisions are looked up: consents, care relationships, grants, emergencies."""
+
+    principal: str
+    role: Role
+    organization: str
+    purpose: Purpose
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
     """What a caller may see, as a value that every read has to be given.
 
-    `organizations` None means that the organization does not narrow; likewise `studies`. An empty set shows nothing.
+    `organizations` None means that the organization does not narrow. An empty set shows nothing, but for what
+    `permits` add, and what provisions permit the `asker`. `denies`, and provisions that deny, win over all of these;
+    only an emergency of the asker's wins over them. `studies`, when given, narrows everything.
+    `heeds` names the only provisions that count, to explain what each does; all of them without it.
     What lies outside the scope does not exist for the caller: it is neither found, nor counted, nor refused by name.
     """
 
     organizations: frozenset[str] | None
     studies: frozenset[Uid] | None = None
+    permits: tuple[Clause, ...] = ()
+    denies: tuple[Clause, ...] = ()
+    asker: Asker | None = None
+    heeds: frozenset[str] | None = None
 
     @classmethod
     def nothing(cls) -> Self:
@@ -86,10 +155,20 @@ class Principal:
     rights: frozenset[Right]
     scope: Scope
 
+    @property
+    def purpose(self) -> Purpose:
+        """Why the caller asks. Who is not held to the rules keeps the bank."""
+        return Purpose.OPERATIONS if self.scope.asker is None else self.scope.asker.purpose
+
     def require(self, right: Right) -> None:
         """Raises NotAllowed when the caller lacks the right."""
         if right not in self.rights:
             raise NotAllowed(f"this needs the right to {right}; ask whoever runs the bank")
+
+    def at(self, now: datetime) -> "Principal":
+        """The same caller at another moment: what is permitted for a time begins and ends while a caller stays."""
+        asker = self.scope.asker
+        return self if asker is None else replace(self, scope=replace(self.scope, asker=replace(asker, at=now)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from imagebank.model.access import Purpose
+from imagebank.model.person import PatientId
 from imagebank.model.uid import Uid
 
 
@@ -18,13 +20,17 @@ class Act(StrEnum):
     SIGNED_IN = "signed in"
     CHANGED = "changed"
     UNBOUNDED = "saw everything"
+    DECIDED = "decided"
+    EMERGENCY = "opened in an emergency"
+    REVIEWED = "reviewed"
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One line of the ledger: who did what, when, from where, to which study, and how many objects.
+    """One line of the ledger: who did what, when, from where, to which study of whom, how many objects, and why.
 
-    `detail` holds identifiers and words of ours, never a patient's name.
+    `detail` holds identifiers and words of ours, never a patient's name. Of `patient` the ledger keeps a pseudonym
+    only, by which a person's lines are found; it comes back as None.
     """
 
     at: datetime
@@ -35,3 +41,5 @@ class Event:
     study: Uid | None = None
     count: int = 1
     detail: str = ""
+    patient: PatientId | None = None
+    purpose: Purpose | None = None

@@ -20,7 +20,8 @@ BEGINNING: Final = ""
 class Line:
     """One event at its place in the ledger, each field as the database holds it.
 
-    `position` counts from 1 in its lane, `at` in microseconds since 1970, UTC. `link` is hexadecimal.
+    `position` counts from 1 in its lane, `at` in microseconds since 1970, UTC. `person` is a pseudonym, `link` is
+    hexadecimal.
     """
 
     lane: str
@@ -33,6 +34,8 @@ class Line:
     study: str
     count: int
     detail: str
+    person: str = ""
+    purpose: str = ""
     link: str = ""
 
 

@@ -13,9 +13,11 @@ from imagebank.model.attribute import Catalogue
 from imagebank.model.event import Event
 from imagebank.model.imaging import Digest, Found, Instance, Location, Quarantined, Selection
 from imagebank.model.ledger import Checkpoint, Line
+from imagebank.model.person import PatientId
+from imagebank.model.provision import Kind, Provision
 from imagebank.model.query import Query
 from imagebank.model.uid import Uid
-from imagebank.storage import ledger, quarantine, tables
+from imagebank.storage import ledger, provisions, quarantine, tables
 from imagebank.storage.database import STREAMED, Database, Prepared
 from imagebank.storage.entry import Duplicates
 from imagebank.storage.found import found
@@ -68,16 +70,27 @@ _TOKEN: Final = Prepared(lambda _: _knowing(tables.token))
 _SESSION: Final = Prepared(lambda _: _session())
 
 
+def no_name(_: PatientId) -> str:
+    """For an index that keeps no ledger of people."""
+    return ""
+
+
 class SQLIndex:
     """An `Index` on SQLite or PostgreSQL."""
 
-    def __init__(self, database: Database, catalogue: Catalogue, duplicates: Duplicates = "refuse") -> None:
+    def __init__(
+        self,
+        database: Database,
+        catalogue: Catalogue,
+        duplicates: Duplicates = "refuse",
+        pseudonym: ledger.Pseudonym = no_name,
+    ) -> None:
         self._database = database
         self._dialect = database.engine.dialect.name
         self._catalogue = catalogue
         self._duplicates = duplicates
         self._segments: dict[str, int] = {}
-        self._lane = ledger.Lane()
+        self._lane = ledger.Lane(pseudonym)
 
     @contextmanager
     def begin(self) -> Iterator[SQLTransaction]:
@@ -182,9 +195,11 @@ class SQLIndex:
                 name, segment_name, offset, length, size = cast("tuple[Any, ...]", row)
                 yield f"{prefix}{name}", Location(segment_name, offset, length, size)
 
-    def events(self, scope: Scope, limit: int = 100) -> list[Event]:
+    def events(self, scope: Scope, limit: int = 100, patient: PatientId | None = None) -> list[Event]:
         rows = tables.event
         statement = select(rows).where(*events_in(scope, self._dialect)).order_by(rows.c.id.desc()).limit(limit)
+        if patient is not None:
+            statement = statement.where(rows.c.person == self._lane.pseudonym(patient), rows.c.person != "")
         with self._database.reading() as connection:
             return [ledger.event_of(row) for row in connection.execute(statement)]
 
@@ -197,6 +212,15 @@ class SQLIndex:
     def checkpoints(self) -> list[Checkpoint]:
         with self._database.reading() as connection:
             return ledger.checkpoints(connection)
+
+    def provisions(
+        self, scope: Scope, patient: PatientId | None = None, kind: Kind | None = None, identifier: str = ""
+    ) -> list[Provision]:
+        if scope.organizations is not None:
+            return []
+        with self._database.reading() as connection:
+            rows = connection.execute(provisions.chosen(patient, kind, identifier))
+            return [provisions.of_row(row) for row in rows]
 
     def token(self, digest: bytes, now: datetime) -> Token | None:
         row = self._who(_TOKEN, digest, now)

@@ -14,25 +14,22 @@ from imagebank.storage import tables
 from imagebank.storage.database import Prepared
 from imagebank.storage.rows import moment, unpack_digest, unpack_pixels
 from imagebank.storage.select import chosen
-from imagebank.storage.sets import members
 from imagebank.storage.tables import LAST
+from imagebank.storage.visible import Shape, parameters_of, shape_of
 
 
 def instance_rows(connection: Connection, selection: Selection, scope: Scope) -> Iterable[tuple[Any, ...]]:
     """The rows of a selection in scope, by series and instance number. The first column is the row's number."""
     dialect = connection.dialect.name
     given = {"study": selection.study, "series": selection.series, "instance": selection.instance}
-    parameters: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    if scope.organizations is not None:
-        parameters["organizations"] = members(dialect, scope.organizations)
-    if scope.studies is not None:
-        parameters["studies"] = members(dialect, scope.studies)
-    rows: Iterable[tuple[Any, ...]] = _prepared(frozenset(parameters)).run(connection, parameters)
+    selected: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    statement = _prepared(frozenset(selected), shape_of(scope))
+    rows: Iterable[tuple[Any, ...]] = statement.run(connection, selected | parameters_of(scope, dialect))
     return rows
 
 
 @cache
-def _prepared(given: frozenset[str]) -> Prepared:
+def _prepared(given: frozenset[str], shape: Shape) -> Prepared:
     """The statement for one shape of selection and scope, kept because frames are read by it."""
     study, series, instance, patient, segment = (
         tables.study,
@@ -67,7 +64,7 @@ def _prepared(given: frozenset[str]) -> Prepared:
             .join(study, study.c.id == series.c.study_row)
             .join(patient, patient.c.id == study.c.patient_row)
             .join(segment, segment.c.id == instance.c.segment_id)
-            .where(*chosen(given, dialect))
+            .where(*chosen(given, shape, dialect))
             .order_by(
                 series.c.series_number,
                 series.c.series_instance_uid,

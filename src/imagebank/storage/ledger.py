@@ -3,7 +3,7 @@
 import os
 import secrets
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import timedelta
@@ -15,12 +15,17 @@ from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.sql.dml import Insert
 
+from imagebank.model.access import Purpose
 from imagebank.model.event import Act, Event
 from imagebank.model.ledger import BEGINNING, Checkpoint, Head, Line, link_of
+from imagebank.model.person import PatientId
 from imagebank.model.uid import Uid
 from imagebank.storage import tables
 from imagebank.storage.database import Prepared
 from imagebank.storage.rows import clean, micros, moment
+
+Pseudonym = Callable[[PatientId], str]
+"""By what name the ledger knows a person: one from which nobody without the bank's keys can tell who it is."""
 
 _EVENT, _LANE, _CHECKPOINT = tables.event, tables.lane, tables.checkpoint
 _QUIET: Final = timedelta(days=1)
@@ -55,7 +60,8 @@ class _End:
 class Lane:
     """This process's lane. Whoever appends to it holds it until the transaction has ended, so that links follow commits."""
 
-    def __init__(self) -> None:
+    def __init__(self, pseudonym: Pseudonym) -> None:
+        self.pseudonym = pseudonym
         self._lock = threading.Lock()
         self._end = _End.new()
         self._pid = os.getpid()
@@ -101,7 +107,7 @@ class Turn:
             self._end = self._lane.take()
         rows = []
         for event in events:
-            line = _line_of(event, self._end.lane, self._end.position + 1)
+            line = self._line_of(event, self._end)
             line = replace(line, link=link_of(self._end.link, line))
             self._end = _End(line.lane, line.position, line.link)
             rows.append(asdict(line))
@@ -114,20 +120,21 @@ class Turn:
             self._lane.give(end or self._end)
             self._end = None
 
-
-def _line_of(event: Event, lane: str, position: int) -> Line:
-    return Line(
-        lane,
-        position,
-        micros(event.at),
-        event.act.value,
-        clean(event.principal),
-        clean(event.organization),
-        clean(event.address),
-        event.study or "",
-        event.count,
-        clean(event.detail),
-    )
+    def _line_of(self, event: Event, end: _End) -> Line:
+        return Line(
+            end.lane,
+            end.position + 1,
+            micros(event.at),
+            event.act.value,
+            clean(event.principal),
+            clean(event.organization),
+            clean(event.address),
+            event.study or "",
+            event.count,
+            clean(event.detail),
+            self._lane.pseudonym(event.patient) if event.patient else "",
+            event.purpose.value if event.purpose else "",
+        )
 
 
 def event_of(row: Any) -> Event:
@@ -141,6 +148,7 @@ def event_of(row: Any) -> Event:
         Uid(row.study) if row.study else None,
         row._mapping["count"],  # noqa: SLF001 - a row has a method of that name; this is how SQLAlchemy gives the value
         row.detail,
+        purpose=Purpose(row.purpose) if row.purpose else None,
     )
 
 

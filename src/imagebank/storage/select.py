@@ -13,8 +13,9 @@ from imagebank.model.imaging import Selection
 from imagebank.model.query import Between, Condition, Like, OneOf, Query, Words
 from imagebank.storage import tables
 from imagebank.storage.rows import INSTANCE_NAMES, TEXT_LIMIT, clean, cut, fit
-from imagebank.storage.sets import among, one_of
+from imagebank.storage.sets import one_of
 from imagebank.storage.tables import LAST, NUMBERS, column_name, name_columns
+from imagebank.storage.visible import Shape, is_visible, parameters_of, shape_of
 
 _STUDY, _SERIES, _INSTANCE, _VALUE = tables.study, tables.series, tables.instance, tables.attribute
 _TABLES: Final = {
@@ -110,13 +111,8 @@ def _outermost(column: ColumnElement[int]) -> ColumnElement[int]:
 
 
 def studies_in(scope: Scope, dialect: str) -> list[ColumnElement[bool]]:
-    """What a study must be to be visible. A study is visible as a whole or not at all."""
-    conditions = []
-    if scope.organizations is not None:
-        conditions.append(one_of(dialect, _STUDY.c.organization, sorted(scope.organizations)))
-    if scope.studies is not None:
-        conditions.append(one_of(dialect, _STUDY.c.study_instance_uid, sorted(scope.studies)))
-    return conditions
+    """What a study must be to be visible, with the scope's values in it."""
+    return is_visible(shape_of(scope), dialect, parameters_of(scope, dialect))
 
 
 def events_in(scope: Scope, dialect: str) -> list[ColumnElement[bool]]:
@@ -150,16 +146,14 @@ def selected(selection: Selection) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def chosen(given: frozenset[str], dialect: str) -> list[ColumnElement[bool]]:
-    """Selection and scope of one shape, with named parameters: study, series, instance, organizations, studies."""
+def chosen(given: frozenset[str], shape: Shape, dialect: str) -> list[ColumnElement[bool]]:
+    """Selection and scope of one shape, with named parameters: study, series, instance, and those of the scope."""
     by_name = {
         "study": _STUDY.c.study_instance_uid == bindparam("study"),
         "series": _SERIES.c.series_instance_uid == bindparam("series"),
         "instance": _INSTANCE.c.sop_instance_uid == bindparam("instance"),
-        "organizations": among(dialect, _STUDY.c.organization, "organizations"),
-        "studies": among(dialect, _STUDY.c.study_instance_uid, "studies"),
     }
-    return [by_name[name] for name in sorted(given)]
+    return [*(by_name[name] for name in sorted(given)), *is_visible(shape, dialect)]
 
 
 def _conditions(query: Query, scope: Scope, dialect: str) -> list[ColumnElement[bool]]:

@@ -1,34 +1,56 @@
-"""The key that signs checkpoints of the ledger: in the database, wrapped by the root key."""
+"""The bank's own keys: what signs checkpoints of the ledger, and what hides there who a patient is."""
 
-import threading
+import hmac
+import secrets
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import select
 
-from imagebank.ports import Index, Keys
+from imagebank.model.person import PatientId
+from imagebank.ports import Keys
+from imagebank.storage.database import Database, insert_new
+from imagebank.storage.ledger import Pseudonym
+from imagebank.storage.tables import secret
 
-_NAME = "ledger"
+_BYTES = 32
+
+
+def own_key(database: Database, keys: Keys, name: str) -> bytes:
+    """A key of 32 bytes that the database keeps, wrapped by the root key. Whoever asks first makes it."""
+    kept = _kept(database, name)
+    if kept is None:
+        with database.writing() as connection:
+            insert_new(connection, secret, {"name": name, "wrapped": keys.wrap(secrets.token_bytes(_BYTES))})
+        kept = _kept(database, name)
+    assert kept is not None
+    return keys.unwrap(kept)
+
+
+def _kept(database: Database, name: str) -> bytes | None:
+    with database.reading() as connection:
+        wrapped = connection.scalar(select(secret.c.wrapped).where(secret.c.name == name))
+    return None if wrapped is None else bytes(wrapped)
+
+
+def pseudonyms(key: bytes) -> Pseudonym:
+    """Names for people that only who has this key can tell: 32 hex digits of a keyed hash of their identifier."""
+
+    def name(patient: PatientId) -> str:
+        # A record without an identifier is nobody that could be found again.
+        told = f"{patient.issuer}\0{patient.identifier}".encode()
+        return hmac.digest(key, told, "sha256").hex()[:32] if patient.identifier else ""
+
+    return name
 
 
 class LedgerKey:
-    """An Ed25519 key, made at first use. Whoever comes first keeps one; all processes sign with that."""
+    """The Ed25519 key that signs checkpoints."""
 
-    def __init__(self, index: Index, keys: Keys) -> None:
-        self._index = index
-        self._keys = keys
-        self._lock = threading.Lock()
-        self._private: Ed25519PrivateKey | None = None
+    def __init__(self, private: bytes) -> None:
+        self._key = Ed25519PrivateKey.from_private_bytes(private)
 
     def public(self) -> bytes:
-        return self._key().public_key().public_bytes_raw()
+        return self._key.public_key().public_bytes_raw()
 
     def sign(self, statement: bytes) -> bytes:
-        return self._key().sign(statement)
-
-    def _key(self) -> Ed25519PrivateKey:
-        with self._lock:
-            if self._private is None:
-                mine = Ed25519PrivateKey.generate().private_bytes_raw()
-                with self._index.begin() as tx:
-                    kept = tx.put_secret(_NAME, self._keys.wrap(mine))
-                self._private = Ed25519PrivateKey.from_private_bytes(self._keys.unwrap(kept))
-            return self._private
+        return self._key.sign(statement)

@@ -238,6 +238,8 @@ quarantine = Table(
     sqlite_autoincrement=True,
 )
 
+HAS_PERSON: Final = text("person <> ''")
+
 event = Table(
     "event",
     metadata,
@@ -250,11 +252,14 @@ event = Table(
     _text("study"),
     _count("count"),
     _text("detail"),
+    _text("person"),
+    _text("purpose"),
     _text("lane"),
     _count("position"),
     _text("link"),
     Index("event_place", "lane", "position", unique=True),
     Index("event_study", "study"),
+    Index("event_person", "person", sqlite_where=HAS_PERSON, postgresql_where=HAS_PERSON),
     sqlite_autoincrement=True,
 )
 """The ledger. The database itself refuses to change or delete a line (see the migration)."""
@@ -280,6 +285,41 @@ checkpoint = Table(
     _text("key"),
     _text("signature"),
 )
+
+provision = Table(
+    "provision",
+    metadata,
+    Column("id", _TEXT, primary_key=True),
+    _text("kind"),
+    Column("permits", SmallInteger, nullable=False),
+    _text("issuer"),
+    _text("identifier"),
+    _text("study"),
+    _text("modality"),
+    _text("since"),
+    _text("until"),
+    _text("organization"),
+    _text("principal"),
+    _text("role"),
+    _text("purpose"),
+    _moment("starts_at"),
+    _moment("ends_at"),
+    _text("by"),
+    _text("reason"),
+    _count("revoked_at"),
+    _text("reviewed_by"),
+    _text("review"),
+    Index("provision_patient", "issuer", "identifier"),
+)
+"""Consents, grants, care relationships and emergencies (`model.provision`)."""
+
+label = Table(
+    "label",
+    metadata,
+    Column("study", _TEXT, primary_key=True),
+    Column("label", _TEXT, primary_key=True),
+)
+"""What somebody has put on studies, such as that they are sensitive."""
 
 secret = Table("secret", metadata, Column("name", _TEXT, primary_key=True), _blob("wrapped"))
 """Keys of the bank's own, each wrapped by the root key."""

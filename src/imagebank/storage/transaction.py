@@ -12,10 +12,11 @@ from imagebank.model.attribute import Catalogue
 from imagebank.model.event import Event
 from imagebank.model.imaging import Digest, Instance, Kept, Location, Quarantined, Selection, Source
 from imagebank.model.ledger import Checkpoint, Head
+from imagebank.model.provision import Provision
 from imagebank.model.uid import Uid
 from imagebank.ports import Entered
-from imagebank.storage import entry, jobs, ledger, quarantine, removal, tables
-from imagebank.storage.database import insert_new, lock_studies, put
+from imagebank.storage import entry, jobs, ledger, provisions, quarantine, removal, tables
+from imagebank.storage.database import lock_studies, put
 from imagebank.storage.instances import instance_of, instance_rows
 from imagebank.storage.rows import clean, micros, moment, unpack_digest
 from imagebank.storage.segments import Segments
@@ -124,12 +125,20 @@ class SQLTransaction:
     def put_checkpoint(self, checkpoint: Checkpoint) -> None:
         ledger.keep(self._connection, checkpoint)
 
-    def put_secret(self, name: str, wrapped: bytes) -> bytes:
-        insert_new(self._connection, tables.secret, {"name": name, "wrapped": wrapped})
-        kept: bytes = self._connection.scalars(
-            select(tables.secret.c.wrapped).where(tables.secret.c.name == name)
-        ).one()
-        return bytes(kept)
+    def put_provision(self, provision: Provision) -> None:
+        provisions.put(self._connection, provision)
+
+    def revoke_provision(self, identifier: str, at: datetime) -> bool:
+        return provisions.revoke(self._connection, identifier, at)
+
+    def review_emergency(self, identifier: str, by: str, words: str) -> bool:
+        return provisions.review(self._connection, identifier, by, words)
+
+    def put_label(self, study: Uid, label: str) -> None:
+        provisions.put_label(self._connection, study, label)
+
+    def remove_label(self, study: Uid, label: str) -> bool:
+        return provisions.remove_label(self._connection, study, label)
 
     def defer(self, kind: str, payload: dict[str, Any], due: datetime, key: str = "") -> None:
         jobs.defer(self._connection, kind, payload, due, key)

@@ -11,7 +11,7 @@ from bank import open_test_bank
 from imagebank.actions import devices
 from imagebank.bank import Bank
 from imagebank.errors import Invalid, NotFound
-from imagebank.model.access import Device, Right, Scope
+from imagebank.model.access import Device, Right, Role, Scope
 
 SCANNER = Device("CT1", "10.1.2.3", 104, tls=False, rights=frozenset({Right.STORE}), organization="north")
 
@@ -36,7 +36,8 @@ def test_a_registered_device_calls_with_its_own_rights_for_its_own_organization(
 
     assert caller is not None
     assert (caller.name, caller.organization, caller.rights) == ("CT1", "north", SCANNER.rights)
-    assert caller.scope == Scope.of("north")
+    assert caller.scope.asker is not None
+    assert (caller.scope.asker.role, caller.scope.asker.organization) == (Role.DEVICE, "north")
 
 
 def test_a_device_that_is_registered_by_name_calls_from_the_addresses_of_that_name(bank: Bank) -> None:
@@ -59,7 +60,8 @@ def test_a_stranger_may_call_from_this_machine_only_and_never_on_a_strict_bank(t
             found = [devices.caller(bank, "ANY", address, resolve) for address in ("127.0.0.1", "::1", "10.1.2.3")]
 
         assert [caller is not None for caller in found] == admitted
-        assert all(caller.scope == Scope.of("local") for caller in found if caller)
+        assert all(caller.scope.asker for caller in found if caller)
+        assert {caller.organization for caller in found if caller} <= {"local"}
 
 
 @pytest.mark.parametrize(

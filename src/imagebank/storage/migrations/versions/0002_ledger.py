@@ -25,7 +25,7 @@ def _number(name: str) -> "sa.Column[int]":
 
 
 def upgrade() -> None:
-    for column in (_text("lane"), _number("position"), _text("link")):
+    for column in (_text("person"), _text("purpose"), _text("lane"), _number("position"), _text("link")):
         op.add_column("event", column)
     op.create_table(
         "lane",
@@ -38,6 +38,8 @@ def upgrade() -> None:
     _link_old_lines()
     op.create_index("event_place", "event", ["lane", "position"], unique=True)
     op.create_index("event_study", "event", ["study"])
+    has_person = sa.text("person <> ''")
+    op.create_index("event_person", "event", ["person"], sqlite_where=has_person, postgresql_where=has_person)
     op.create_table(
         "checkpoint",
         sa.Column("number", ID, primary_key=True, autoincrement=False),

@@ -1,0 +1,82 @@
+"""Breaking the glass: a record is opened beyond the rights, for a stated reason and a while, and somebody looks at it later."""
+
+import secrets
+from dataclasses import replace
+from datetime import timedelta
+from typing import Final
+
+from imagebank.actions.audit import event, unbounded
+from imagebank.bank import Bank
+from imagebank.errors import Invalid, NotFound
+from imagebank.model.access import Principal, Right, Scope
+from imagebank.model.event import Act
+from imagebank.model.imaging import Selection
+from imagebank.model.person import PatientId
+from imagebank.model.provision import Kind, Provision
+from imagebank.model.uid import Uid
+
+LEAST_WORDS: Final = 3
+_LONGEST: Final = 500
+
+
+def break_glass(
+    bank: Bank, patient: PatientId | Uid, reason: str, principal: Principal, address: str = ""
+) -> Provision:
+    """Open a patient's record, named by identifier or by one of the studies, to this caller for a while.
+
+    The answer is the same whether there is such a record or not: that is seen by looking. Raises NotAllowed without
+    the right to do so, Invalid without a reason that somebody can review.
+    """
+    principal.require(Right.EMERGENCY)
+    reason = " ".join(reason.split())[:_LONGEST]
+    if len(reason.split()) < LEAST_WORDS:
+        raise Invalid(f"say why, in {LEAST_WORDS} words or more: somebody will read it")
+    now, owner = bank.now(), _owner(bank, patient)
+    one = Provision(
+        secrets.token_hex(16),
+        Kind.EMERGENCY,
+        permits=True,
+        patient=owner,
+        starts_at=now,
+        ends_at=now + timedelta(minutes=bank.settings.emergency_minutes),
+        # Of somebody without an identifier there is nothing but this study.
+        study=patient if isinstance(patient, Uid) and not owner.identifier else None,
+        organization=principal.organization,
+        principal=principal.name,
+        by=principal.name,
+        reason=reason,
+    )
+    with bank.index.begin() as tx:
+        tx.put_provision(one)
+        noted = event(bank, Act.EMERGENCY, principal, address, f"emergency {one.id}")
+        tx.record([replace(noted, study=one.study, patient=one.patient)])
+    return one
+
+
+def _owner(bank: Bank, patient: PatientId | Uid) -> PatientId:
+    if isinstance(patient, PatientId):
+        return patient
+    scope = unbounded(bank, Scope.everything("whose a study is that is opened in an emergency"))
+    instances = bank.index.instances(Selection(study=patient), scope)
+    return instances[0].patient if instances else PatientId("", "")
+
+
+def unreviewed(bank: Bank, principal: Principal) -> list[Provision]:
+    """Emergencies that nobody has looked at yet, oldest first."""
+    principal.require(Right.AUDIT)
+    scope = unbounded(bank, Scope.everything(f"emergencies, for {principal.name}"))
+    return [one for one in bank.index.provisions(scope, kind=Kind.EMERGENCY) if not one.reviewed_by]
+
+
+def review(bank: Bank, identifier: str, words: str, principal: Principal, address: str = "") -> None:
+    """Note what came of looking at an emergency. Raises NotFound for one that is not there or was reviewed before."""
+    principal.require(Right.AUDIT)
+    words = " ".join(words.split())[:_LONGEST]
+    if not words:
+        raise Invalid("say what came of it")
+    with bank.index.begin() as tx:
+        is_first = tx.review_emergency(identifier, principal.name, words)
+        if is_first:
+            tx.record([event(bank, Act.REVIEWED, principal, address, f"emergency {identifier}")])
+    if not is_first:
+        raise NotFound(f"there is no emergency {identifier} that waits for a review")

@@ -1,0 +1,135 @@
+"""The site's rules: read from its file, turned into what a caller may see, and explained."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Final
+
+import msgspec
+
+from imagebank.actions.audit import unbounded
+from imagebank.bank import Bank
+from imagebank.errors import Invalid
+from imagebank.model.access import RIGHTS, Asker, Clause, Principal, Purpose, Right, Role, Scope
+from imagebank.model.imaging import Selection
+from imagebank.model.provision import Kind, Provision
+from imagebank.model.rights import DEFAULT_RULES, SHARING_RULE, Rights, Rule, purpose_of, scope_for
+from imagebank.model.uid import Uid
+
+_RULES: Final = ("permit", "deny")
+_KEYS: Final = frozenset({*_RULES, "sharing", "rights"})
+_PARTS: Final = frozenset(field.name for field in fields(Rule)) - {"permits"}
+
+
+def parse(table: Mapping[str, Any]) -> Rights:
+    """The rules of a site's file. What it does not speak of is as `model.rights` has it. Raises Invalid, naming the rule.
+
+    `[[permit]]` and `[[deny]]` are rules and take the place of the default ones, `[rights]` says what a role may do,
+    `sharing = "opt-out"` lets staff see all organizations' studies, unless a patient objects.
+    """
+    if unknown := sorted(set(table) - _KEYS):
+        raise Invalid(f"the rules have no {unknown[0]!r}; there are {', '.join(sorted(_KEYS))}")
+    rules = tuple(_rule(effect, entry) for effect in _RULES for entry in _entries(table, effect))
+    sharing = table.get("sharing", "opt-in")
+    if sharing not in ("opt-in", "opt-out"):
+        raise Invalid("sharing is opt-in or opt-out")
+    shared = (SHARING_RULE,) if sharing == "opt-out" else ()
+    return Rights((rules or DEFAULT_RULES) + shared, dict(RIGHTS) | _by_role(table.get("rights", {})))
+
+
+def _entries(table: Mapping[str, Any], effect: str) -> Sequence[Mapping[str, Any]]:
+    entries = table.get(effect, [])
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise Invalid(f"write each rule under a heading of its own: [[{effect}]]")
+    return entries
+
+
+def _rule(effect: str, entry: Mapping[str, Any]) -> Rule:
+    name = entry.get("name")
+    if not isinstance(name, str) or not name:
+        raise Invalid(f"each rule has a name; one under [[{effect}]] has none")
+    if unknown := sorted(set(entry) - _PARTS):
+        raise Invalid(f"the rule {name!r} has no part {unknown[0]!r}; there are {', '.join(sorted(_PARTS))}")
+    try:
+        return msgspec.convert({**entry, "permits": effect == "permit"}, Rule)
+    except msgspec.ValidationError as error:
+        raise Invalid(f"the rule {name!r}: {error}") from error
+
+
+def _by_role(table: Any) -> dict[Role, frozenset[Right]]:
+    try:
+        return msgspec.convert(table, dict[Role, frozenset[Right]])
+    except msgspec.ValidationError as error:
+        raise Invalid(f"under [rights] stands what each role may do: {error}") from error
+
+
+def principal(
+    bank: Bank,
+    name: str,
+    role: Role,
+    organization: str,
+    purpose: Purpose | None = None,
+    rights: frozenset[Right] | None = None,
+) -> Principal:
+    """A caller as the rules have it, now. `rights` narrows what the role may do, as a device's own do."""
+    may = bank.rights.by_role.get(role, frozenset()) if rights is None else rights
+    asker = Asker(name, role, organization, purpose or purpose_of(role), bank.now())
+    return Principal(name, role, organization, may, scope_for(bank.rights, asker))
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One rule or decision that bears on whether somebody sees a study, and whether it holds for that study."""
+
+    effect: str
+    name: str
+    holds: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """Whether somebody may see a study, and every rule and decision that was looked at."""
+
+    may_see: bool
+    reasons: tuple[Reason, ...]
+
+
+def explain(bank: Bank, study: Uid, asker: Asker) -> Explained:
+    """Why somebody sees a study or does not. Each rule is asked of the database by itself, as every read asks it."""
+    everything = unbounded(bank, Scope.everything("explain access"))
+    may_see = _sees(bank, study, scope_for(bank.rights, asker))
+    if asker.role is Role.ADMIN:
+        return Explained(may_see, (Reason("permit", "an admin sees everything", may_see),))
+    rules = [
+        Reason("permit" if rule.permits else "deny", rule.name, _holds(bank, study, rule, asker))
+        for rule in bank.rights.rules
+        if rule.speaks_of(asker)
+    ]
+    decisions = [
+        Reason(
+            f"{'permit' if one.permits else 'deny'} by {one.kind}",
+            one.reason or one.id,
+            _heeds(bank, study, one, asker),
+        )
+        for patient in {one.patient for one in bank.index.instances(Selection(study=study), everything)}
+        for one in bank.index.provisions(everything, patient)
+    ]
+    return Explained(may_see, (*rules, *decisions))
+
+
+def _holds(bank: Bank, study: Uid, rule: Rule, asker: Asker) -> bool:
+    clause = rule.clause(asker)
+    if rule.permits:
+        return _sees(bank, study, Scope(frozenset(), permits=(clause,), asker=asker, heeds=frozenset()))
+    return not _sees(bank, study, Scope(None, denies=(clause,), asker=asker, heeds=frozenset()))
+
+
+def _heeds(bank: Bank, study: Uid, one: Provision, asker: Asker) -> bool:
+    if one.kind is Kind.CARE:
+        care = Scope(frozenset(), permits=(Clause(in_care=True),), asker=asker, heeds=frozenset({one.id}))
+        return _sees(bank, study, care)
+    heeding = Scope(frozenset() if one.permits else None, asker=asker, heeds=frozenset({one.id}))
+    return _sees(bank, study, heeding) is one.permits
+
+
+def _sees(bank: Bank, study: Uid, scope: Scope) -> bool:
+    return bool(bank.index.series_of(Selection(study=study), scope))

@@ -1,0 +1,56 @@
+"""What somebody decided about somebody's images: consents, care relationships, grants, emergencies."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Final
+
+from imagebank.model.access import Purpose, Role
+from imagebank.model.person import PatientId
+from imagebank.model.uid import Uid
+
+FOR_EVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
+"""The end of what has none."""
+
+
+class Kind(StrEnum):
+    """What a provision is.
+
+    A consent is the patient's word, a grant somebody's in charge, a care relationship a fact that rules refer to, and
+    an emergency a clinician's own, for a stated reason and to be reviewed.
+    """
+
+    CONSENT = "consent"
+    GRANT = "grant"
+    CARE = "care"
+    EMERGENCY = "emergency"
+
+
+@dataclass(frozen=True, slots=True)
+class Provision:
+    """Permits or denies somebody something for a time. Every part that is empty means any.
+
+    Whose: `patient`, and of theirs `study`, or studies of `modality` between the dates `since` and `until` (YYYYMMDD,
+    both inclusive). To whom: `organization`, `principal`, `role`. For what: `purpose`. It holds from `starts_at` until
+    before `ends_at`, unless it was revoked. `by` wrote it down, `reason` says why.
+    """
+
+    id: str
+    kind: Kind
+    permits: bool
+    patient: PatientId
+    starts_at: datetime
+    ends_at: datetime = FOR_EVER
+    study: Uid | None = None
+    modality: str = ""
+    since: str = ""
+    until: str = ""
+    organization: str = ""
+    principal: str = ""
+    role: Role | None = None
+    purpose: Purpose | None = None
+    by: str = ""
+    reason: str = ""
+    revoked_at: datetime | None = None
+    reviewed_by: str = ""
+    review: str = ""

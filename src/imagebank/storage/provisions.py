@@ -1,0 +1,96 @@
+"""Consents, grants, care relationships and emergencies in the database; labels of studies."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, delete, insert, select, update
+
+from imagebank.model.access import Purpose, Role
+from imagebank.model.person import PatientId
+from imagebank.model.provision import Kind, Provision
+from imagebank.model.uid import Uid
+from imagebank.storage import tables
+from imagebank.storage.database import insert_new
+from imagebank.storage.rows import clean, micros, moment
+
+_T = tables.provision
+
+
+def put(connection: Connection, one: Provision) -> None:
+    """Write a new provision."""
+    values = {
+        "id": one.id,
+        "kind": one.kind.value,
+        "permits": int(one.permits),
+        "issuer": clean(one.patient.issuer),
+        "identifier": clean(one.patient.identifier),
+        "study": one.study or "",
+        "modality": one.modality,
+        "since": one.since,
+        "until": one.until,
+        "organization": clean(one.organization),
+        "principal": clean(one.principal),
+        "role": one.role.value if one.role else "",
+        "purpose": one.purpose.value if one.purpose else "",
+        "starts_at": micros(one.starts_at),
+        "ends_at": micros(one.ends_at),
+        "by": clean(one.by),
+        "reason": clean(one.reason),
+    }
+    connection.execute(insert(_T).values(**values))
+
+
+def revoke(connection: Connection, identifier: str, at: datetime) -> bool:
+    """End a provision now; whether it held until now. A second time changes nothing."""
+    statement = update(_T).where(_T.c.id == identifier, _T.c.revoked_at == 0).values(revoked_at=micros(at))
+    return connection.execute(statement).rowcount == 1
+
+
+def review(connection: Connection, identifier: str, by: str, words: str) -> bool:
+    """Note what somebody made of an emergency; whether nobody had before."""
+    is_open = (_T.c.id == identifier, _T.c.kind == Kind.EMERGENCY.value, _T.c.reviewed_by == "")
+    statement = update(_T).where(*is_open).values(reviewed_by=clean(by), review=clean(words))
+    return connection.execute(statement).rowcount == 1
+
+
+def chosen(patient: PatientId | None = None, kind: Kind | None = None, identifier: str = "") -> Select[Any]:
+    """Provisions of a patient, a kind, or an identifier, oldest first."""
+    statement = select(_T).order_by(_T.c.starts_at, _T.c.id)
+    if patient is not None:
+        statement = statement.where(_T.c.issuer == patient.issuer, _T.c.identifier == patient.identifier)
+    if kind is not None:
+        statement = statement.where(_T.c.kind == kind.value)
+    return statement.where(_T.c.id == identifier) if identifier else statement
+
+
+def of_row(row: Row[Any]) -> Provision:
+    return Provision(
+        row.id,
+        Kind(row.kind),
+        bool(row.permits),
+        PatientId(row.issuer, row.identifier),
+        moment(row.starts_at),
+        moment(row.ends_at),
+        Uid(row.study) if row.study else None,
+        row.modality,
+        row.since,
+        row.until,
+        row.organization,
+        row.principal,
+        Role(row.role) if row.role else None,
+        Purpose(row.purpose) if row.purpose else None,
+        row.by,
+        row.reason,
+        moment(row.revoked_at) if row.revoked_at else None,
+        row.reviewed_by,
+        row.review,
+    )
+
+
+def put_label(connection: Connection, study: Uid, label: str) -> None:
+    insert_new(connection, tables.label, {"study": study, "label": label})
+
+
+def remove_label(connection: Connection, study: Uid, label: str) -> bool:
+    rows = tables.label
+    return connection.execute(delete(rows).where(rows.c.study == study, rows.c.label == label)).rowcount == 1

@@ -1,0 +1,222 @@
+"""Scope → SQL: what a study must be to be seen. Part of `select`; nothing else turns a scope into SQL.
+
+The text of a condition depends on the shape of a scope alone, and its values are named parameters, so that the
+statements that read single frames are compiled once for each shape.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Final
+
+from sqlalchemy import (
+    BindParameter,
+    Column,
+    ColumnElement,
+    Integer,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    func,
+    literal_column,
+    not_,
+    or_,
+    select,
+    true,
+)
+
+from imagebank.model.access import Asker, Clause, Scope
+from imagebank.model.person import fold
+from imagebank.model.provision import Kind
+from imagebank.storage import tables
+from imagebank.storage.rows import cut, micros
+from imagebank.storage.sets import among, members
+
+_STUDY, _SERIES, _LABEL = tables.study, tables.series, tables.label
+_SETS: Final = ("organizations", "departments", "modalities", "labels")
+_DATES: Final = ("since", "until")
+# Constants stand in the text: the driver is given the values of a scope and no others.
+_NOTHING: Final[ColumnElement[str]] = literal_column("''", Text)
+_NEVER: Final[ColumnElement[int]] = literal_column("0", Integer)
+_ONE: Final[ColumnElement[int]] = literal_column("1", Integer)
+_SEPARATOR: Final[ColumnElement[str]] = literal_column(r"'\'", Text)
+_GIVEN: Final = (Kind.CONSENT, Kind.GRANT)
+
+_Parts = tuple[tuple[str, object], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Which parts of a scope are given, without their values."""
+
+    has_organizations: bool
+    has_studies: bool
+    permits: tuple[_Parts, ...]
+    denies: tuple[_Parts, ...]
+    has_asker: bool
+    has_heeded: bool
+
+
+def shape_of(scope: Scope) -> Shape:
+    return Shape(
+        scope.organizations is not None,
+        scope.studies is not None,
+        tuple(map(_parts, scope.permits)),
+        tuple(map(_parts, scope.denies)),
+        scope.asker is not None,
+        scope.heeds is not None,
+    )
+
+
+def _parts(clause: Clause) -> _Parts:
+    """The parts of a clause that are given; with its value only the one that is a claim."""
+    given = ((field.name, getattr(clause, field.name)) for field in fields(clause))
+    return tuple((name, value if name == "in_care" else None) for name, value in given if value not in (None, ""))
+
+
+def parameters_of(scope: Scope, dialect: str) -> dict[str, Any]:
+    """The values for a scope's shape, by the names of parameters."""
+    return dict(_parameters(scope, dialect))
+
+
+def _parameters(scope: Scope, dialect: str) -> Iterator[tuple[str, Any]]:
+    for name in ("organizations", "studies"):
+        if (values := getattr(scope, name)) is not None:
+            yield name, members(dialect, sorted(values))
+    for word, clauses in (("permit", scope.permits), ("deny", scope.denies)):
+        for number, clause in enumerate(clauses):
+            yield from _of_clause(clause, f"{word}_{number}", dialect)
+    if scope.asker is not None:
+        yield from _of_asker(scope.asker).items()
+    if scope.heeds is not None:
+        yield "heeded", members(dialect, sorted(scope.heeds))
+
+
+def _of_clause(clause: Clause, prefix: str, dialect: str) -> Iterator[tuple[str, Any]]:
+    for name, _ in _parts(clause):
+        value = getattr(clause, name)
+        if name == "departments":
+            value = {cut(fold(each)) for each in value}  # as the column has them
+        if name in _SETS:
+            yield f"{prefix}_{name}", members(dialect, sorted(value))
+        elif name in _DATES:
+            yield f"{prefix}_{name}", value
+
+
+def _of_asker(asker: Asker) -> Mapping[str, Any]:
+    return {
+        "asker_organization": asker.organization,
+        "asker_principal": asker.principal,
+        "asker_role": asker.role.value,
+        "asker_purpose": asker.purpose.value,
+        "asker_at": micros(asker.at),
+    }
+
+
+def is_visible(shape: Shape, dialect: str, values: Mapping[str, Any] | None = None) -> list[ColumnElement[bool]]:
+    """What a study must be to be visible, with the values of the parameters when they are known.
+
+    A study is visible as a whole or not at all.
+    """
+    sight = _Sight(dialect, values, has_heeded=shape.has_heeded)
+    conditions = [sight.among(_STUDY.c.study_instance_uid, "studies")] if shape.has_studies else []
+    is_open = not (shape.has_organizations or shape.denies or shape.has_asker)
+    return conditions if is_open else [*conditions, sight.is_let_out(shape)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Sight:
+    """Writes conditions for one database, with named parameters that have their values already or not."""
+
+    dialect: str
+    values: Mapping[str, Any] | None
+    has_heeded: bool
+
+    def among(self, of: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+        return among(self.dialect, of, name, self.values)
+
+    def bind(self, name: str) -> BindParameter[Any]:
+        return bindparam(name) if self.values is None else bindparam(name, self.values[name])
+
+    def is_let_out(self, shape: Shape) -> ColumnElement[bool]:
+        permitted = [self.among(_STUDY.c.organization, "organizations") if shape.has_organizations else true()]
+        permitted += [self._holds(each, f"permit_{n}", permits=True) for n, each in enumerate(shape.permits)]
+        denied = [self._holds(each, f"deny_{n}", permits=False) for n, each in enumerate(shape.denies)]
+        if not shape.has_asker:
+            return and_(or_(*permitted), *map(not_, denied))
+        permitted.append(self._provided(_GIVEN, permits=True))
+        denied.append(self._provided(_GIVEN, permits=False))
+        return or_(and_(or_(*permitted), *map(not_, denied)), self._provided([Kind.EMERGENCY], permits=True))
+
+    def _holds(self, parts: _Parts, prefix: str, *, permits: bool) -> ColumnElement[bool]:
+        """Whether every part of a clause holds for a study."""
+        return and_(true(), *(self._part(name, value, f"{prefix}_{name}", permits=permits) for name, value in parts))
+
+    def _part(self, name: str, value: object, parameter: str, *, permits: bool) -> ColumnElement[bool]:
+        match name:
+            case "organizations":
+                holds = self.among(_STUDY.c.organization, parameter)
+            case "departments":
+                holds = _has_series(self.among(_SERIES.c.institutional_department_name, parameter))
+            case "modalities":
+                is_one = self.among(_SERIES.c.modality, parameter)
+                holds = not_(_has_series(not_(is_one))) if permits else _has_series(is_one)
+            case "labels":
+                labelled = select(_ONE).where(_LABEL.c.study == _STUDY.c.study_instance_uid)
+                holds = labelled.where(self.among(_LABEL.c.label, parameter)).correlate(_STUDY).exists()
+            case "in_care":
+                cares = self._provided([Kind.CARE], permits=True)
+                holds = cares if value else not_(cares)
+            case _:
+                date, bound = _STUDY.c.study_date, self.bind(parameter)
+                holds = _in_time(date >= bound if name == "since" else date <= bound, permits=permits)
+        return holds
+
+    def _provided(self, kinds: Iterable[Kind], *, permits: bool) -> ColumnElement[bool]:
+        """Whether a provision of these kinds holds for a study, for the asker and the purpose, now."""
+        given, patient = tables.provision.alias(), tables.patient.alias()
+        theirs = and_(given.c.issuer == patient.c.issuer, given.c.identifier == patient.c.identifier)
+        to_asker = (
+            or_(given.c[name] == _NOTHING, given.c[name] == self.bind(f"asker_{name}"))
+            for name in ("organization", "principal", "role", "purpose")
+        )
+        heeded = [self.among(given.c.id, "heeded")] if self.has_heeded else []
+        date = _STUDY.c.study_date
+        statement: Select[Any] = (
+            select(_ONE)
+            .select_from(patient.join(given, theirs))
+            .where(
+                patient.c.id == _STUDY.c.patient_row,
+                or_(*(given.c.kind == literal_column(f"'{kind.value}'") for kind in kinds)),
+                given.c.permits == literal_column(str(int(permits))),
+                given.c.revoked_at == _NEVER,
+                given.c.starts_at <= self.bind("asker_at"),
+                given.c.ends_at > self.bind("asker_at"),
+                *to_asker,
+                # One without an identifier is nobody in particular: only the study tells.
+                or_(given.c.identifier != _NOTHING, given.c.study != _NOTHING),
+                or_(given.c.study == _NOTHING, given.c.study == _STUDY.c.study_instance_uid),
+                self._of_modality(given.c.modality, permits=permits),
+                or_(given.c.since == _NOTHING, _in_time(date >= given.c.since, permits=permits)),
+                or_(given.c.until == _NOTHING, _in_time(date <= given.c.until, permits=permits)),
+                *heeded,
+            )
+        )
+        return statement.correlate(_STUDY).exists()
+
+    def _of_modality(self, modality: "Column[str]", *, permits: bool) -> ColumnElement[bool]:
+        """Whether a study is all of a modality, where that is permitted; or has it, where that is denied."""
+        packed = _SEPARATOR + modality + _SEPARATOR
+        find = func.instr if self.dialect == "sqlite" else func.strpos
+        holds = _STUDY.c.modalities == packed if permits else find(_STUDY.c.modalities, packed) > _NEVER
+        return or_(modality == _NOTHING, holds)
+
+
+def _in_time(holds: ColumnElement[bool], *, permits: bool) -> ColumnElement[bool]:
+    """A study without a date is in no span that is permitted, and in every span that is denied."""
+    date = _STUDY.c.study_date
+    return and_(date != _NOTHING, holds) if permits else or_(date == _NOTHING, holds)
+
+
+def _has_series(holds: ColumnElement[bool]) -> ColumnElement[bool]:
+    return select(_ONE).where(_SERIES.c.study_row == _STUDY.c.id, holds).correlate(_STUDY).exists()
