@@ -71,6 +71,7 @@ def test_a_ledger_that_nobody_touched_is_whole(bank: Bank) -> None:
 
 def relinked(change: Tamper) -> Tamper:
     """The same by somebody who knows how lines are linked, and makes the lane anew from there."""
+
     def tamper(lines: Lines) -> None:
         change(lines)
         before = ""
