@@ -4,7 +4,7 @@ from pathlib import Path
 
 from cyclopts import App
 
-from imagebank.cli.console import ALL_WELL, HERE, NOT_WELL, Common, bank_of, new_file, operator, out, say
+from imagebank.cli.console import ALL_WELL, HERE, NOT_WELL, Common, bank_of, new_file, operator, say, tell
 
 app = App(name="quarantine", help="Objects laid aside: list, get, submit, delete.")
 
@@ -46,6 +46,7 @@ def get(number: int, to: Path, *, common: Common = HERE) -> int:
     # First the file: what could not be written out was not looked at, and does not stand in the ledger.
     with bank_of(common) as bank, new_file(to) as stream:
         stream.writelines(quarantine.content(bank, number, operator(bank)))
+    tell(common, f"{number} is written to {to}", number=number, outcome="written", file=str(to))
     return ALL_WELL
 
 
@@ -64,7 +65,14 @@ def submit(number: int, *, common: Common = HERE) -> int:
 
     with bank_of(common) as bank:
         receipt = quarantine.submit_again(bank, number, operator(bank))
-    out.print(f"{receipt.outcome}{f': {receipt.error}' if receipt.error else ''}")
+    reason = str(receipt.error or "")
+    tell(
+        common,
+        f"{number}: {receipt.outcome}{reason and f', {reason}'}",
+        number=number,
+        outcome=receipt.outcome,
+        reason=reason,
+    )
     return ALL_WELL if receipt.is_kept else NOT_WELL
 
 
@@ -83,4 +91,5 @@ def delete(number: int, *, common: Common = HERE) -> int:
 
     with bank_of(common) as bank:
         quarantine.let_go(bank, number, operator(bank))
+    tell(common, f"{number} is deleted", number=number, outcome="deleted")
     return ALL_WELL

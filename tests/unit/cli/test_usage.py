@@ -22,7 +22,7 @@ def data(tmp_path: Path) -> Path:
 LOOKING = (
     ("verify",), ("reindex",), ("sign-in-link",), ("token", "list"), ("token", "revoke", "x"), ("device", "list"),
     ("device", "remove", "CT1"), ("device", "echo", "CT1"), ("quarantine", "list"), ("quarantine", "delete", "1"),
-    ("quarantine", "submit", "1"), ("quarantine", "get", "1", "copy"),
+    ("quarantine", "submit", "1"), ("quarantine", "get", "1", "copy"), ("audit", "verify"),
 )  # fmt: skip
 
 
@@ -94,11 +94,15 @@ def test_a_file_that_is_there_is_not_written_over(tmp_path: Path, data: Path) ->
     taken.write_bytes(b"mine")
     said = imagebank("quarantine", "get", str(row["number"]), taken, "--data", data)
     absent = imagebank("quarantine", "get", "999", tmp_path / "new", "--data", data)
+    submitted = imagebank("quarantine", "submit", str(row["number"]), "--json", "--data", data)
+    deleted = imagebank("quarantine", "delete", str(row["number"]), "--data", data)
 
     assert (said.status, absent.status) == (1, 1)
     assert "is there already" in said.err
     assert taken.read_bytes() == b"mine"
     assert not (tmp_path / "new").exists()
+    assert json.loads(submitted.out)["outcome"] == "quarantined"
+    assert deleted.out == f"{row['number']} is deleted\n"
 
 
 def test_an_attribute_that_is_none_is_told_as_a_setting(data: Path) -> None:
