@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from imagebank.actions import audit, ingest, notes, open_file, remove
+from imagebank.actions import audit, ingest, notes, open_file, remove, retrieve
 from imagebank.bank import Bank
 from imagebank.errors import NotFound
 from imagebank.model.access import Principal, Right
@@ -28,12 +28,17 @@ def one(bank: Bank, number: int, principal: Principal) -> Quarantined:
     return found[0]
 
 
-def content(bank: Bank, number: int, principal: Principal, address: str = "") -> Iterator[bytes]:
-    """The object as it came, in pieces; that it was read stands in the ledger first."""
+def content(
+    bank: Bank, number: int, principal: Principal, address: str = "", *, is_original: bool = False
+) -> Iterator[bytes]:
+    """The object in pieces, as everything leaves; as it came where the original is what is to be looked into.
+
+    That it was read stands in the ledger first.
+    """
     found = one(bank, number, principal)
     with bank.index.begin() as tx:
         tx.record([audit.event(bank, Act.VIEWED, principal, address, f"quarantine {number}")])
-    return bank.blobs.stream(found.location)
+    return bank.blobs.stream(found.location) if is_original else retrieve.harmless(bank, found.location)
 
 
 def submit_again(bank: Bank, number: int, principal: Principal, address: str = "") -> Receipt:

@@ -2,16 +2,17 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import zstandard
 
 from imagebank.actions import open_file
 from imagebank.bank import Bank
-from imagebank.dicom import dicomjson, frames, layout, read, render, transcode
+from imagebank.dicom import dicomjson, frames, layout, preamble, read, render, transcode
 from imagebank.dicom.scan import Buffer, Header, is_undefined
 from imagebank.errors import Invalid, NotFound, Unsupported
 from imagebank.model.access import Principal, Right, Scope
-from imagebank.model.imaging import DataSet, Instance, Pixels, Selection
+from imagebank.model.imaging import DataSet, Instance, Location, Pixels, Selection
 from imagebank.model.uid import Uid
 
 _INLINE_LIMIT = 1 << 10
@@ -47,19 +48,43 @@ def reading(
 
 
 def stored(bank: Bank, instance: Instance, start: int = 0, end: int | None = None) -> Iterator[bytes]:
-    """The file as it was kept, from byte `start` up to `end`, in pieces of at most 1 MiB."""
-    return bank.blobs.stream(instance.location, start, end)
+    """The file from byte `start` up to `end` in pieces of at most 1 MiB: as it was kept, but for what hides before it.
+
+    A preamble goes out as zeros unless it makes the file a TIFF (`dicom.preamble`); every other byte is as it came.
+    """
+    if instance.dataset_offset < preamble.HEAD:
+        return bank.blobs.stream(instance.location, start, end)
+    return harmless(bank, instance.location, start, end)
+
+
+def harmless(bank: Bank, location: Location, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+    """The same of any record that holds a DICOM file."""
+    last = location.size if end is None else end
+    if start >= preamble.LENGTH or start >= last:
+        return bank.blobs.stream(location, start, end)
+    if start == 0 and last >= preamble.HEAD:
+        return _with_head(bank.blobs.stream(location, 0, end), location.size)
+    head = preamble.neutral(bank.blobs.read(location, 0, min(preamble.HEAD, location.size)), location.size)
+    if last <= len(head):
+        return iter([head[start:last]])
+    return chain([head[start:]], bank.blobs.stream(location, len(head), end))
+
+
+def _with_head(pieces: Iterator[bytes], size: int) -> Iterator[bytes]:
+    # No store cuts its pieces as short as a head.
+    yield preamble.neutral(next(pieces), size)
+    yield from pieces
 
 
 def file(bank: Bank, instance: Instance) -> bytes:
-    """The whole file as it was kept."""
+    """The whole file as it was kept, to be read in here; `stored` is what leaves."""
     return bank.blobs.read(instance.location)
 
 
 def in_syntax(bank: Bank, instance: Instance, syntax: Uid) -> bytes:
     """The whole file in another transfer syntax. Raises Unsupported when it cannot be produced."""
     if syntax == instance.transfer_syntax:
-        return file(bank, instance)
+        return b"".join(stored(bank, instance))
     if instance.location.size > _MAX_REWRITTEN:
         raise Unsupported("the object is too large to be written anew; take it as stored, or frame by frame")
     return transcode.transcode(bank.sandbox, file(bank, instance), syntax)

@@ -30,7 +30,7 @@ def listed(*, common: Common = HERE) -> int:
 
 @app.command
 def get(number: int, to: Path, *, common: Common = HERE) -> int:
-    """Write an object from quarantine to a file, as it came.
+    """Write an object from quarantine to a file, byte for byte as it came: what hides in it is not taken out.
 
     Example: imagebank quarantine get --data /srv/imagebank 17 copy.dcm
 
@@ -45,7 +45,7 @@ def get(number: int, to: Path, *, common: Common = HERE) -> int:
 
     # First the file: what could not be written out was not looked at, and does not stand in the ledger.
     with bank_of(common) as bank, new_file(to) as stream:
-        stream.writelines(quarantine.content(bank, number, operator(bank)))
+        stream.writelines(quarantine.content(bank, number, operator(bank), is_original=True))
     tell(common, f"{number} is written to {to}", number=number, outcome="written", file=str(to))
     return ALL_WELL
 

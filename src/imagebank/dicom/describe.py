@@ -8,6 +8,7 @@ from typing import Final
 
 from imagebank.dicom.dicomjson import children, element_of
 from imagebank.dicom.frames import pixels_of
+from imagebank.dicom.preamble import disguise
 from imagebank.dicom.read import Converted, open_header
 from imagebank.dicom.scan import Header
 from imagebank.dicom.values import Place
@@ -52,6 +53,8 @@ def describe(data: Buffer, *, size: int | None = None, catalogue: Catalogue, org
         pixels = replace(pixels, offset=0, length=0, frame_table=b"", direct=False)
     declared = _declared(place, catalogue, warnings)
     _check_head(image, header, uid, sop_class, warnings)
+    if hidden := disguise(data, opened.dataset_offset):
+        warnings[hidden] = None
     _check(place, levels, warnings)
     return Description(
         study=study,

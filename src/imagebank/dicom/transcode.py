@@ -180,7 +180,7 @@ def _item(value: bytes) -> bytes:
 def _spliced(data: bytes, header: Header, changed: Mapping[int, bytes], dropped: set[int], target: Uid) -> bytes:
     """The file with some top-level elements replaced or added; the bytes of all others as they are."""
     syntax = EXPLICIT if target in NATIVE else target
-    pieces = [_preamble(data), part10.head_with(data, header.meta, syntax)[128:]]
+    pieces = [part10.head_with(data, header.meta, syntax)]
     for tag in sorted({*header.elements, *changed} - dropped):
         if tag in changed:
             pieces.append(changed[tag])
@@ -195,10 +195,6 @@ def _start(data: bytes, tag: int, offset: int) -> int:
     return offset - 8 if data[offset - 8 : offset - 4] == struct.pack("<HH", tag >> 16, tag & 0xFFFF) else offset - 12
 
 
-def _preamble(data: bytes) -> bytes:
-    return data[:128] if data[128:132] == b"DICM" else bytes(128)
-
-
 def _headed(data: bytes, header: Header, target: Uid) -> bytes:
-    """The explicit file under the name of its transfer syntax."""
-    return _preamble(data) + part10.head_with(data, header.meta, target)[128:] + data[header.dataset_offset :]
+    """The explicit file under the name of its transfer syntax; a preamble would speak of the bytes that it had before."""
+    return part10.head_with(data, header.meta, target) + data[header.dataset_offset :]

@@ -47,7 +47,7 @@ it differs. DICOMweb has [its own](dicomweb.md).
 
 ## 1 Overview
 
-Imagebank is an archive. It keeps what it receives byte by byte, preamble included, and gives it out again as it was \
+Imagebank is an archive. It keeps what it receives byte by byte, preamble included, and gives its data sets out as they were \
 kept or in another transfer syntax.
 
 {_table(("Network service", "as SCU", "as SCP"), services)}

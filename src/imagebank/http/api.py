@@ -98,7 +98,7 @@ async def quarantine_list(request: Request) -> Response:
 
 
 async def quarantine_content(request: Request) -> Response:
-    """An object from quarantine, as it came."""
+    """An object from quarantine, with the preamble that leaves; `imagebank quarantine get` gives the original."""
     principal, number = await _quarantine_call(request)
     pieces = await run_in_threadpool(quarantine.content, bank_of(request), number, principal, address_of(request))
     headers = {

@@ -60,3 +60,12 @@ def test_what_is_sent_in_again_leaves_quarantine_once_nothing_contradicts_it(ban
     assert bank.blobs.read(instance.location) == SECOND
     with pytest.raises(NotFound):
         bank.blobs.read(aside.location)
+
+
+def test_only_the_original_keeps_what_hides_in_its_preamble(bank: Bank) -> None:
+    hiding = b"#!/bin/sh".ljust(128) + a_file(SOPInstanceUID=read(FIRST).SOPInstanceUID)[128:]
+    keep(bank, hiding)
+    aside = quarantine.listed(bank, KEEPER)[-1]
+
+    assert b"".join(quarantine.content(bank, aside.id, KEEPER)) == bytes(128) + hiding[128:]
+    assert b"".join(quarantine.content(bank, aside.id, KEEPER, is_original=True)) == hiding

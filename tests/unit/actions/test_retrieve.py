@@ -201,3 +201,37 @@ def test_an_object_without_pixels_is_no_picture(bank: Bank) -> None:
     assert PIXEL_DATA not in retrieve.attributes(bank, one)
     with pytest.raises(Invalid, match="no pixel data"):
         retrieve.picture(bank, one, Rendering())
+
+
+@pytest.fixture(scope="module")
+def disguised() -> bytes:
+    return b"MZ".ljust(128, b"x") + a_file()[128:]
+
+
+def test_a_program_in_the_preamble_is_told_on_the_receipt_and_kept_at_rest(bank: Bank, disguised: bytes) -> None:
+    (receipt,) = keep(bank, disguised)
+    instance = retrieve.select(bank, Selection(instance=receipt.uid), ALL)[0]
+
+    assert receipt.is_kept
+    assert any("Windows program" in warning for warning in receipt.warnings)
+    assert bank.blobs.read(instance.location) == disguised
+
+
+def test_no_part_of_a_preamble_leaves(bank: Bank, disguised: bytes) -> None:
+    instance = kept(bank, disguised)
+    given = bytes(128) + disguised[128:]
+    spans = [(0, None), (0, 10), (0, 128), (0, 131), (0, 132), (0, 133), (5, 60), (5, 130), (5, None), (5, 400)]
+
+    for start, end in [*spans, (127, 200), (128, 200), (131, None), (0, 0), (60, 60), (200, 200)]:
+        assert b"".join(retrieve.stored(bank, instance, start, end)) == given[start:end], (start, end)
+    assert retrieve.in_syntax(bank, instance, EXPLICIT_LE) == given
+    assert retrieve.in_syntax(bank, instance, IMPLICIT)[:132] == bytes(128) + b"DICM"
+
+
+def test_a_data_set_without_a_preamble_leaves_as_it_came(bank: Bank) -> None:
+    bare = as_file(a_dataset(), IMPLICIT)
+    bare = bare[bare.index(b"\x08\x00\x05\x00") :]
+    instance = kept(bank, bare)
+
+    assert b"".join(retrieve.stored(bank, instance)) == bare
+    assert b"".join(retrieve.stored(bank, instance, 3, 100)) == bare[3:100]
