@@ -101,8 +101,7 @@ async def _list(
     request: Request, principal: Principal, sought: criteria.Criteria, number: int, notice: str = ""
 ) -> Response:
     bank = bank_of(request)
-    asked = (bank, principal, sought, number, address_of(request))
-    total, rows = (0, []) if notice else await run_in_threadpool(_rows, *asked)
+    total, rows = (0, []) if notice else await run_in_threadpool(_rows, bank, principal.scope, sought, number)
     return page(
         request,
         "studies.html",
@@ -118,11 +117,8 @@ async def _list(
     )
 
 
-def _rows(
-    bank: Bank, principal: Principal, sought: criteria.Criteria, number: int, address: str
-) -> tuple[int, list[StudyRow]]:
-    query, scope = criteria.query(sought, bank.catalogue, number), principal.scope
-    search.searching(bank, principal, query, WAY, address)
+def _rows(bank: Bank, scope: Scope, sought: criteria.Criteria, number: int) -> tuple[int, list[StudyRow]]:
+    query = criteria.query(sought, bank.catalogue, number)
     return search.count(bank, query, scope), [_row(found.attributes) for found in search.find(bank, query, scope)]
 
 
