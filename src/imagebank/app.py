@@ -96,7 +96,7 @@ def opened(settings: Settings) -> Iterator[Bank]:
                 now=now,
             )
     finally:
-        reads.flush()
+        reads.flush(is_last=True)
         sandbox.close()
         blobs.close()
         index.close()
@@ -215,6 +215,7 @@ def web_application(bank: Bank) -> "Starlette":
     from imagebank.http.errors import NotSignedIn, on_bank_error, on_not_signed_in
     from imagebank.http.openapi import openapi_route
     from imagebank.http.patience import Patience
+    from imagebank.http.refusals import Refusals
     from imagebank.portal.layout import on_unrouted
     from imagebank.portal.pages import portal_routes
     from imagebank.portal.viewer_files import viewer_routes
@@ -227,7 +228,7 @@ def web_application(bank: Bank) -> "Starlette":
             Mount("/viewer", routes=viewer_routes(viewer_folder())),
             *portal_routes(),
         ],
-        middleware=[Middleware(Patience, idle_s=bank.settings.upload_idle_s)],
+        middleware=[Middleware(Refusals, bank=bank), Middleware(Patience, idle_s=bank.settings.upload_idle_s)],
         exception_handlers={BankError: on_bank_error, NotSignedIn: on_not_signed_in, HTTPException: on_unrouted},
     )
     application.state.bank = bank

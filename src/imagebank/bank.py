@@ -20,13 +20,20 @@ class Commits(Protocol):
 
 
 class Reads(Protocol):
-    """Remembers who has read what, so that the first read is in the ledger before its first byte. See `actions.audit`."""
+    """Remembers who has read and sought what, so that the first of it is in the ledger before the answer; and refusals.
+
+    See `actions.audit`.
+    """
 
     def count(self, principal: Principal, instances: Iterable[Instance], way: str, address: str) -> None: ...
 
     def is_known(self, principal: Principal, instances: Iterable[Instance], way: str, address: str) -> bool: ...
 
-    def flush(self) -> None: ...
+    def search(self, principal: Principal, sought: str, address: str) -> None: ...
+
+    def refused(self, name: str, organization: str, what: str, address: str) -> None: ...
+
+    def flush(self, *, is_last: bool = False) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,9 @@
 
 import threading
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from imagebank.bank import Bank
 from imagebank.model.access import Principal, Purpose, Scope, Unbounded
@@ -33,27 +33,32 @@ def event(bank: Bank, act: Act, principal: Principal, address: str, detail: str 
 
 
 @dataclass(frozen=True, slots=True)
-class _Read:
-    """Who reads which study, why, in which way and from where."""
+class _Deed:
+    """What is counted: who does what to which study, why, in which way and from where."""
 
     principal: str
     organization: str
-    purpose: Purpose
+    purpose: Purpose | None
     address: str
     way: str
-    study: Uid
-    patient: PatientId
+    study: Uid | None = None
+    patient: PatientId | None = None
+    act: Act = Act.VIEWED
 
     @classmethod
-    def of(cls, principal: Principal, instance: Instance, way: str, address: str) -> "_Read":
+    def read(cls, principal: Principal, instance: Instance, way: str, address: str) -> "_Deed":
         return cls(
             principal.name, principal.organization, principal.purpose, address, way, instance.study, instance.patient
         )
 
+    @classmethod
+    def search(cls, principal: Principal, sought: str, address: str) -> "_Deed":
+        return cls(principal.name, principal.organization, principal.purpose, address, sought, None, None, Act.SEARCHED)
+
     def event(self, at: datetime, count: int, detail: str) -> Event:
         return Event(
             at,
-            Act.VIEWED,
+            self.act,
             self.principal,
             self.organization,
             self.address,
@@ -66,10 +71,11 @@ class _Read:
 
 
 class CountedReads:
-    """Remembers in this process who has read which study.
+    """Remembers in this process who has read which study, searched by what, and was refused.
 
-    The first read of a study by a principal for a purpose is durable before it returns; later ones are counted, and
-    `flush` writes the counts. A count that a crash loses is of a study that stands in the ledger already.
+    The first read of a study by a principal for a purpose is durable before it returns, and so is the first search by
+    a set of attributes; later ones are counted, and `flush` writes the counts. A count that a crash loses is of what
+    stands in the ledger already. Refusals are counted from the first on, so that who is refused costs no write.
     """
 
     _FORGET_AT = 100_000
@@ -78,42 +84,111 @@ class CountedReads:
         self._index = index
         self._now = now
         self._lock = threading.Lock()
-        self._counts: dict[_Read, int] = {}
+        self._counts: dict[_Deed, int] = {}
+        self._refusals = _Refusals()
 
     def count(self, principal: Principal, instances: Iterable[Instance], way: str, address: str) -> None:
         """Count a read of each instance's study."""
-        reads = Counter(_Read.of(principal, instance, way, address) for instance in instances)
-        first: dict[_Read, int] = {}
-        with self._lock:
-            for read, number in reads.items():
-                if read in self._counts:
-                    self._counts[read] += number
-                else:
-                    first[read] = number
-        if not first:
-            return
-        now = self._now()
-        with self._index.begin() as tx:
-            tx.record(read.event(now, number, way) for read, number in first.items())
-        with self._lock:
-            for read in first:
-                self._counts.setdefault(read, 0)
+        self._count(Counter(_Deed.read(principal, instance, way, address) for instance in instances))
 
     def is_known(self, principal: Principal, instances: Iterable[Instance], way: str, address: str) -> bool:
         """Whether counting this read writes nothing now, because each study's first read stands in the ledger."""
         with self._lock:
-            return all(_Read.of(principal, instance, way, address) in self._counts for instance in instances)
+            return all(_Deed.read(principal, instance, way, address) in self._counts for instance in instances)
 
-    def flush(self) -> None:
-        """Write the counts since the last flush, one event for each reader and study."""
+    def search(self, principal: Principal, sought: str, address: str) -> None:
+        """Count a search; `sought` says the way, the level and by which attributes, and none of their values."""
+        self._count(Counter((_Deed.search(principal, sought, address),)))
+
+    def refused(self, name: str, organization: str, what: str, address: str) -> None:
+        """Count a refusal; `name` is as the caller is known, or calls itself."""
+        deed = _Deed(name, organization, None, address, what, None, None, Act.REFUSED)
         with self._lock:
-            counted = {read: number for read, number in self._counts.items() if number}
-        if counted:
-            now = self._now()
+            self._refusals.add(deed)
+
+    def _count(self, deeds: Mapping[_Deed, int]) -> None:
+        first: dict[_Deed, int] = {}
+        with self._lock:
+            for deed, number in deeds.items():
+                if deed in self._counts:
+                    self._counts[deed] += number
+                else:
+                    first[deed] = number
+        if not first:
+            return
+        now = self._now()
+        with self._index.begin() as tx:
+            tx.record(deed.event(now, number, deed.way) for deed, number in first.items())
+        with self._lock:
+            for deed in first:
+                self._counts.setdefault(deed, 0)
+
+    def flush(self, *, is_last: bool = False) -> None:
+        """Write the counts since the last flush, one event for each deed.
+
+        One refusal makes a line within the flush that follows, and then one a minute with how often it came again;
+        what still waits for its minute is written when it `is_last`.
+        """
+        now = self._now()
+        with self._lock:
+            counted = {deed: number for deed, number in self._counts.items() if number}
+            refused = self._refusals.due(now, is_last=is_last)
+        if counted or refused:
             with self._index.begin() as tx:
-                tx.record(read.event(now, number, f"{read.way}: more") for read, number in counted.items())
+                tx.record(deed.event(now, number, f"{deed.way}: more") for deed, number in counted.items())
+                tx.record(deed.event(now, number, deed.way) for deed, number in refused.items())
         with self._lock:
-            for read, number in counted.items():
-                self._counts[read] -= number
+            self._refusals.told(refused, now)
+            for deed, number in counted.items():
+                self._counts[deed] -= number
             if len(self._counts) > self._FORGET_AT:
-                self._counts = {read: number for read, number in self._counts.items() if number}
+                self._counts = {deed: number for deed, number in self._counts.items() if number}
+
+
+@dataclass(slots=True)
+class _Waiting:
+    number: int = 0
+    told_at: datetime | None = None
+
+
+class _Refusals:
+    """Counts refusals so that no flood of them fills the ledger: so many lines an address and a minute, and in all.
+
+    What comes beyond is counted together, without its words. To be called under a lock.
+    """
+
+    _EACH = timedelta(minutes=1)
+    _MOST_OF_ADDRESS = 10
+    _MOST = 200
+
+    def __init__(self) -> None:
+        self._waiting: dict[_Deed, _Waiting] = {}
+
+    def add(self, deed: _Deed) -> None:
+        if deed not in self._waiting and len(self._waiting) >= self._MOST:
+            deed = replace(deed, principal="", organization="", address="", way="refusals of many addresses")
+        elif deed not in self._waiting and self._of(deed.address) >= self._MOST_OF_ADDRESS:
+            deed = replace(deed, principal="", organization="", way="further refusals")
+        self._waiting.setdefault(deed, _Waiting()).number += 1
+
+    def _of(self, address: str) -> int:
+        return sum(deed.address == address for deed in self._waiting)
+
+    def due(self, now: datetime, *, is_last: bool) -> dict[_Deed, int]:
+        """What is to be written now. What has had its minute of silence is forgotten."""
+        over = [deed for deed, one in self._waiting.items() if not one.number and self._is_over(one, now)]
+        for deed in over:
+            del self._waiting[deed]
+        return {
+            deed: one.number
+            for deed, one in self._waiting.items()
+            if one.number and (is_last or one.told_at is None or self._is_over(one, now))
+        }
+
+    def _is_over(self, one: _Waiting, now: datetime) -> bool:
+        return one.told_at is not None and now - one.told_at >= self._EACH
+
+    def told(self, written: Mapping[_Deed, int], now: datetime) -> None:
+        for deed, number in written.items():
+            one = self._waiting[deed]
+            one.number, one.told_at = one.number - number, now

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Final
 
 from imagebank.bank import Bank
-from imagebank.model.access import Scope
+from imagebank.model.access import Principal, Scope
 from imagebank.model.attribute import Level
 from imagebank.model.imaging import Found
 from imagebank.model.query import OneOf, Query
@@ -13,6 +13,16 @@ from imagebank.model.query import OneOf, Query
 _STUDY: Final = (0x0020000D,)
 _PATIENT_ID: Final = (0x00100020,)
 _ISSUER: Final = (0x00100021,)
+
+
+def searching(bank: Bank, principal: Principal, query: Query, way: str, address: str = "") -> None:
+    """Say in the ledger that a caller searches, and by which attributes; to be called before anything is found.
+
+    What is sought stands nowhere: it may be a name.
+    """
+    keys = sorted({one.attribute.keyword for one in query.conditions})
+    sought = f"by {', '.join(keys)}" if keys else "of any kind"
+    bank.reads.search(principal, f"{way}: {query.level.name.lower()} {sought}", address)
 
 
 def find(bank: Bank, query: Query, scope: Scope) -> Iterator[Found]:

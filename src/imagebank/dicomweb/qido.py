@@ -87,6 +87,7 @@ async def _search(call: Call, level: Level, highest: Level) -> Response:
 
 def _answer(call: Call, question: Question, level: Level, highest: Level, media: str) -> Response:
     query, scope = question.query(level), call.principal.scope
+    search.searching(call.bank, call.principal, query, "QIDO-RS", call.address)
     if search.is_ambiguous(call.bank, query, scope):
         question.warnings.append("several issuers have this PatientID; add IssuerOfPatientID")
         return Response(None, 204, {"X-Total-Count": "0", **_warned(call, question.warnings)})

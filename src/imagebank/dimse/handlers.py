@@ -97,6 +97,7 @@ def find(bank: Bank, caller: Caller, root: str, identifier: DataSet, options: by
 
 
 def _matches(bank: Bank, caller: Caller, asked: Question) -> Iterator[Answer]:
+    search.searching(bank, caller.principal, asked.query, "C-FIND", caller.address)
     # At the level of patients each person is an answer of its own.
     if asked.query.level is not Level.PATIENT:
         require_one_person(bank, asked.query, caller.principal.scope)

@@ -231,6 +231,7 @@ class _Talk:
             _log.warning("%s: cannot tell who calls: %s", self._line.address, exc)
             return TEMPORARY_CONGESTION
         if principal is None:
+            self._bank.reads.refused(request.calling_aet, "", "DIMSE: association rejected", address)
             return CALLING_AET_UNKNOWN
         return Caller(principal, request.calling_aet, self._line.address)
 

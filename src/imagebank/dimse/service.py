@@ -117,6 +117,10 @@ class Service:
             data = iter((encode(answer.identifier, message.context.transfer_syntax),))
         command = commands.reply(message.command, answer.status, **further)
         self._is_answered = answer.status not in _PENDING
+        if answer.status == status.NOT_AUTHORISED:
+            who = self._caller.principal
+            what = f"{Kind(message.kind).name.replace('_', '-')}: not allowed"
+            self._bank.reads.refused(who.name, who.organization, what, self._caller.address)
         self._association.send(message.context, command, data)
 
     def _unknown(self, message: Message) -> None:

@@ -40,6 +40,12 @@ async def caller(request: Request) -> Principal:
 
 async def caller_if_any(request: Request) -> Principal | None:
     """The same, with None for nobody: for pages that anyone may read."""
+    # For whatever the answer is noted in.
+    request.state.caller = found = await _known(request)
+    return found
+
+
+async def _known(request: Request) -> Principal | None:
     authorization = request.headers.get("authorization", "")
     cookie = request.cookies.get(COOKIE, "")
     if authorization and cookie:

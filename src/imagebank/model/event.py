@@ -14,10 +14,13 @@ class Act(StrEnum):
 
     DEPOSITED = "deposited"
     REFUSED = "refused"
+    SEARCHED = "searched"
     VIEWED = "viewed"
     SENT = "sent"
     REMOVED = "removed"
     SIGNED_IN = "signed in"
+    NOT_SIGNED_IN = "failed to sign in"
+    SIGNED_OUT = "signed out"
     CHANGED = "changed"
     UNBOUNDED = "saw everything"
     DECIDED = "decided"

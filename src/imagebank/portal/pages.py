@@ -101,7 +101,8 @@ async def _list(
     request: Request, principal: Principal, sought: criteria.Criteria, number: int, notice: str = ""
 ) -> Response:
     bank = bank_of(request)
-    total, rows = (0, []) if notice else await run_in_threadpool(_rows, bank, principal.scope, sought, number)
+    asked = (bank, principal, sought, number, address_of(request))
+    total, rows = (0, []) if notice else await run_in_threadpool(_rows, *asked)
     return page(
         request,
         "studies.html",
@@ -117,8 +118,11 @@ async def _list(
     )
 
 
-def _rows(bank: Bank, scope: Scope, sought: criteria.Criteria, number: int) -> tuple[int, list[StudyRow]]:
-    query = criteria.query(sought, bank.catalogue, number)
+def _rows(
+    bank: Bank, principal: Principal, sought: criteria.Criteria, number: int, address: str
+) -> tuple[int, list[StudyRow]]:
+    query, scope = criteria.query(sought, bank.catalogue, number), principal.scope
+    search.searching(bank, principal, query, WAY, address)
     return search.count(bank, query, scope), [_row(found.attributes) for found in search.find(bank, query, scope)]
 
 

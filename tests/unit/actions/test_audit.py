@@ -1,17 +1,20 @@
 """What stands in the ledger of every look at a study."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from bank import keep, open_test_bank
-from imagebank.actions import audit
+from imagebank.actions import audit, search
 from imagebank.actions.audit import CountedReads
 from imagebank.bank import Bank
 from imagebank.model.access import RIGHTS, Principal, Role, Scope
+from imagebank.model.attribute import Level
 from imagebank.model.event import Act, Event
 from imagebank.model.imaging import Instance, Selection
+from imagebank.model.query import Condition, OneOf, Query
 from make import a_file, a_series
 
 ALL = Scope(organizations=None)
@@ -93,3 +96,91 @@ def test_the_banks_own_look_at_everything_stands_in_the_ledger_with_its_reason(b
     assert scope == ALL
     (event,) = (event for event in bank.index.events(ALL) if event.act is Act.UNBOUNDED)
     assert (event.principal, event.detail) == ("imagebank", "verify")
+
+
+def noted(bank: Bank, act: Act) -> list[tuple[int, str]]:
+    """How often, and what: the oldest first."""
+    return [(event.count, event.detail) for event in reversed(bank.index.events(ALL, limit=1000)) if event.act is act]
+
+
+def by(bank: Bank, *keywords: str) -> Query:
+    keys = (bank.catalogue.by_keyword[keyword] for keyword in keywords)
+    return Query(Level.STUDY, tuple(Condition(key, OneOf(("SECRET",))) for key in keys))
+
+
+def test_the_first_search_by_some_attributes_is_in_the_ledger_and_later_ones_are_counted(bank: Bank) -> None:
+    for keywords in (["PatientName", "PatientID"], ["PatientID", "PatientName"], [], ["PatientID"]):
+        search.searching(bank, DOCTOR, by(bank, *keywords), *WAY)
+    before = noted(bank, Act.SEARCHED)
+    bank.reads.flush()
+
+    assert before == [
+        (1, "web: study by PatientID, PatientName"),
+        (1, "web: study of any kind"),
+        (1, "web: study by PatientID"),
+    ]
+    assert noted(bank, Act.SEARCHED)[3:] == [(1, "web: study by PatientID, PatientName: more")]
+    assert "SECRET" not in str(bank.index.events(ALL))
+
+
+class Watch:
+    """A clock that is set by hand."""
+
+    def __init__(self) -> None:
+        self.at = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.at
+
+
+def test_a_refusal_is_written_with_the_next_flush_and_then_once_a_minute_with_its_number(bank: Bank) -> None:
+    watch = Watch()
+    reads = CountedReads(bank.index, watch)
+
+    def refuse(times: int) -> None:
+        for _ in range(times):
+            reads.refused("Dr Varga", "local", "no deletion", "192.0.2.7")
+        reads.flush()
+
+    refuse(1)
+    refuse(5)
+    first = noted(bank, Act.REFUSED)
+    watch.at += timedelta(seconds=61)
+    refuse(2)
+    refuse(3)
+    second = noted(bank, Act.REFUSED)
+    reads.flush(is_last=True)
+
+    assert first == [(1, "no deletion")]
+    assert second == [(1, "no deletion"), (7, "no deletion")]
+    assert noted(bank, Act.REFUSED)[2:] == [(3, "no deletion")]
+
+
+def test_who_is_refused_once_and_goes_is_forgotten_after_a_minute(bank: Bank) -> None:
+    watch = Watch()
+    reads = CountedReads(bank.index, watch)
+    for _ in range(3):
+        reads.refused("", "", "unknown token", "192.0.2.7")
+        reads.flush()
+        watch.at += timedelta(seconds=61)
+        reads.flush()
+
+    assert noted(bank, Act.REFUSED) == [(1, "unknown token")] * 3
+
+
+def test_a_flood_of_refusals_makes_few_lines_and_loses_no_count(bank: Bank) -> None:
+    reads = CountedReads(bank.index, Watch())
+    for number in range(40):
+        reads.refused("", "", f"path {number}", "192.0.2.7")
+    reads.flush()
+    of_one = noted(bank, Act.REFUSED)
+    for number in range(3000):
+        reads.refused(f"AE{number}", "", "DIMSE: association rejected", f"2001:db8::{number:x}")
+    reads.flush()
+    of_all = noted(bank, Act.REFUSED)
+
+    assert len(of_one) == 11
+    assert of_one[-1] == (30, "further refusals")
+    assert len(of_all) <= 201
+    assert of_all[-1][1] == "refusals of many addresses"
+    assert sum(count for count, _ in of_all) == 3040
