@@ -74,6 +74,7 @@ def test_a_stranger_may_call_from_this_machine_only_and_never_on_a_strict_bank(t
         ({"aet": "CT\n"}, "AE title"),
         ({"port": 0}, "port"),
         ({"port": 65536}, "port"),
+        ({"host": " "}, "host name"),
         ({"rights": frozenset({Right.DELETE})}, "rights"),
     ],
 )

@@ -150,6 +150,19 @@ def test_checkpoints_cannot_be_altered_left_out_or_signed_by_somebody_else(bank:
     assert ledger.verify_export(io.BytesIO(export), key="00" * 32).faults != ()
 
 
+def test_nothing_is_signed_where_nothing_was_written(bank: Bank) -> None:
+    made = ledger.checkpoint(bank)
+
+    assert made is not None
+    assert ledger.checkpoint(bank) is None
+
+
+def test_an_export_whose_checkpoints_stand_among_its_lines_is_refused(bank: Bank) -> None:
+    first, *rest = exported(bank).splitlines(keepends=True)
+    with pytest.raises(Invalid):
+        ledger.verify_export(io.BytesIO(b"".join([first, *sorted(rest, key=lambda part: b"checkpoint" in part)])))
+
+
 def test_what_is_no_export_is_refused() -> None:
     for text in (b"", b"{}", b'{"format":"other"}\n', b"\xff\n"):
         with pytest.raises(Invalid):
