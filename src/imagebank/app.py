@@ -30,6 +30,7 @@ from imagebank.storage.index import SQLIndex
 from imagebank.storage.jobs import SQLJobs
 from imagebank.storage.keys import FileKeys
 from imagebank.storage.migrate import migrate
+from imagebank.storage.sealing import KeySeal
 from imagebank.storage.signing import LedgerKey, own_key, pseudonyms
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ def opened(settings: Settings) -> Iterator[Bank]:
                 commits=GroupCommit(blobs, index, now),
                 reads=reads,
                 signer=LedgerKey(own_key(engine, keys, "ledger")),
+                seal=KeySeal(own_key(engine, keys, "accounts")),
                 sandbox=sandbox,
                 settings=settings,
                 rights=rights,

@@ -10,6 +10,7 @@ from imagebank.model.attribute import Catalogue
 from imagebank.model.imaging import Instance, Kept
 from imagebank.model.rights import Rights
 from imagebank.ports import Blobs, Clock, Entered, Index, Jobs, Signer
+from imagebank.ports_of_people import Seal
 from imagebank.settings import Settings
 
 
@@ -46,6 +47,7 @@ class Bank:
     commits: Commits
     reads: Reads
     signer: Signer
+    seal: Seal
     sandbox: Sandbox
     settings: Settings
     rights: Rights

@@ -14,6 +14,7 @@ from imagebank.model.person import PatientId
 from imagebank.model.provision import Kind, Provision
 from imagebank.model.query import Query
 from imagebank.model.uid import Uid
+from imagebank.ports_of_people import PeopleReader, PeopleWriter
 
 
 class Keys(Protocol):
@@ -141,6 +142,11 @@ class Entered:
 class Transaction(Protocol):
     """Changes that become durable together when the block ends without an error."""
 
+    @property
+    def people(self) -> PeopleWriter:
+        """Changes about those who sign in."""
+        ...
+
     def enter(self, kept: Sequence[Kept]) -> list[Entered]:
         """Add the rows of instances, their series, studies and patients, and keep every counter true."""
         ...
@@ -261,6 +267,11 @@ class Transaction(Protocol):
 class Index(Protocol):
     """Rows about everything in the blob store. Every reader of imaging data takes the caller's scope."""
 
+    @property
+    def people(self) -> PeopleReader:
+        """Who signs in, and by what."""
+        ...
+
     def begin(self) -> AbstractContextManager[Transaction]:
         """One write transaction; commits when the block ends, durably. Raises OutOfSpace, Unavailable."""
         ...
@@ -320,7 +331,9 @@ class Index(Protocol):
 
     def tokens(self) -> list[Token]: ...
 
-    def session(self, digest: bytes, now: datetime) -> Session | None: ...
+    def session(self, digest: bytes, now: datetime, seen_after: datetime) -> Session | None:
+        """An open session that was used after `seen_after`, of nobody who is locked out; with the account's own role."""
+        ...
 
     def device(self, aet: str) -> Device | None: ...
 

@@ -66,6 +66,8 @@ class Settings:
     """How long a record stays open that somebody opened in an emergency."""
     session_hours: float = 12
     """How long a sign-in lasts."""
+    session_idle_minutes: float = 30
+    """After how long without a request a sign-in ends earlier."""
 
     dimse: str = "127.0.0.1:11112"
     """Address of the DIMSE server."""

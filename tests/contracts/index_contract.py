@@ -37,6 +37,7 @@ from imagebank.storage.index import SQLIndex
 from imagebank.storage.migrate import migrate
 
 ALL = Scope(None)
+EVER = at(-(10**10))
 SERIES_COUNT, INSTANCE_COUNT, IN_SERIES = "00201206", "00201208", "00201209"
 MODALITIES, SOP_CLASSES = "00080061", "00080062"
 
@@ -662,11 +663,11 @@ class IndexContract:
         with index.begin() as tx:
             tx.put_session(session)
 
-        assert index.session(session.digest, at(1)) == session
-        assert index.session(session.digest, at(61)) is None
+        assert index.session(session.digest, at(1), EVER) == session
+        assert index.session(session.digest, at(61), EVER) is None
         with index.begin() as tx:
             tx.end_session(session.digest)
-        assert index.session(session.digest, at(1)) is None
+        assert index.session(session.digest, at(1), EVER) is None
 
     def test_a_session_ends_with_the_token_it_was_opened_with(self, index: SQLIndex) -> None:
         token = Token(b"d" * 32, "lab", Role.CLINICIAN, "north", at(0), at(60))
@@ -674,12 +675,12 @@ class IndexContract:
         with index.begin() as tx:
             tx.put_token(token)
             tx.put_session(session)
-        before = index.session(session.digest, at(1))
+        before = index.session(session.digest, at(1), EVER)
         with index.begin() as tx:
             tx.revoke_token("lab")
 
         assert before == session
-        assert index.session(session.digest, at(1)) is None
+        assert index.session(session.digest, at(1), EVER) is None
 
     def test_a_link_is_good_once_and_for_a_while(self, index: SQLIndex) -> None:
         session = Session(b"s" * 32, "ann", Role.ADMIN, "north", at(10), at(60))
@@ -706,7 +707,7 @@ class IndexContract:
 
         assert swept == [5, 0]
         assert [token.name for token in index.tokens()] == ["lab 30", "lab 50"]
-        assert [minutes for minutes in (10, 30, 50) if index.session(b"%d" % minutes, at(5))] == [50]
+        assert [minutes for minutes in (10, 30, 50) if index.session(b"%d" % minutes, at(5), EVER)] == [50]
         with index.begin() as tx:
             assert [minutes for minutes in (10, 30, 50) if tx.use_link(b"link %d" % minutes, at(5))] == [50]
 

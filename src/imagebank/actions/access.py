@@ -9,8 +9,9 @@ from datetime import timedelta
 
 from imagebank.actions.rights import principal
 from imagebank.bank import Bank
-from imagebank.errors import Invalid, NotFound
+from imagebank.errors import Invalid, NotAllowed, NotFound
 from imagebank.model.access import Principal, Role, Session, Token
+from imagebank.model.account import Account
 from imagebank.model.event import Act, Event
 
 LINK_MINUTES = 15
@@ -18,6 +19,9 @@ MAX_DAYS = 36_525
 EXPIRED_TOKEN_DAYS = 30
 """How long an expired token is listed still: whoever looks why a device fails finds it there."""
 _PREFIX = "ib_"
+_NOTED_EVERY = timedelta(minutes=1)
+PROOF_LASTS = timedelta(minutes=10)
+"""How long after a proof of who they are somebody may do what is dangerous."""
 
 
 def issue_token(bank: Bank, role: Role, organization: str = "", name: str = "", days: float = 365) -> str:
@@ -27,7 +31,7 @@ def issue_token(bank: Bank, role: Role, organization: str = "", name: str = "", 
     text = _PREFIX + secrets.token_urlsafe(32)
     now = bank.now()
     token = Token(
-        digest=_digest(text),
+        digest=digest_of(text),
         name=name or f"{role}-{secrets.token_hex(3)}",
         role=role,
         organization=organization or bank.settings.organization,
@@ -52,7 +56,7 @@ def revoke_token(bank: Bank, name: str) -> None:
 
 def bearer(bank: Bank, text: str) -> Principal | None:
     """Who holds this bearer token; None when nobody does or it has expired."""
-    token = bank.index.token(_digest(text), bank.now())
+    token = bank.index.token(digest_of(text), bank.now())
     return None if token is None else principal(bank, token.name, token.role, token.organization)
 
 
@@ -69,14 +73,14 @@ def sign_in_link(bank: Bank, role: Role, name: str, organization: str = "") -> s
         expires_at=now + timedelta(minutes=LINK_MINUTES),
     )
     with bank.index.begin() as tx:
-        tx.put_link(_digest(code), session)
+        tx.put_link(digest_of(code), session)
     return code
 
 
 def sign_in(bank: Bank, code: str, address: str = "") -> str:
     """Spend a sign-in code; the value of the session cookie. Raises NotFound, the same for unknown, spent and late."""
     with bank.index.begin() as tx:
-        found = tx.use_link(_digest(code), bank.now())
+        found = tx.use_link(digest_of(code), bank.now())
     if found is None:
         raise NotFound("this sign-in link has been used or is too old; ask for a new one")
     return _open_session(bank, found, address)
@@ -84,44 +88,95 @@ def sign_in(bank: Bank, code: str, address: str = "") -> str:
 
 def sign_in_by_token(bank: Bank, text: str, address: str = "") -> str:
     """Open a browser session with a bearer token's rights, which ends with it; the cookie's value. Raises NotFound."""
-    token = bank.index.token(_digest(text.strip()), bank.now())
+    token = bank.index.token(digest_of(text.strip()), bank.now())
     if token is None:
         raise NotFound("nobody holds this token, or it has expired")
     return _open_session(bank, token, address)
 
 
+def opened(bank: Bank, cookie: str) -> Session | None:
+    """The session of this cookie; None when there is none, it has ended, or nobody has used it for a while."""
+    now = bank.now()
+    return bank.index.session(digest_of(cookie), now, now - idle_limit(bank))
+
+
+def idle_limit(bank: Bank) -> timedelta:
+    return timedelta(minutes=bank.settings.session_idle_minutes)
+
+
 def session(bank: Bank, cookie: str) -> Principal | None:
-    """Who is signed in with this cookie; None when nobody is."""
-    found = bank.index.session(_digest(cookie), bank.now())
-    return None if found is None else principal(bank, found.name, found.role, found.organization)
+    """Who is signed in with this cookie; None when nobody is. Asking prolongs nothing: see `use`."""
+    found = opened(bank, cookie)
+    return None if found is None else caller_of(bank, found)
 
 
-def sign_out(bank: Bank, cookie: str) -> None:
-    """End a session; ending it twice changes nothing."""
+def caller_of(bank: Bank, found: Session) -> Principal:
+    """Whoever uses a session, as the rules have them now."""
+    return principal(bank, found.name, found.role, found.organization)
+
+
+def is_to_be_noted(bank: Bank, found: Session) -> bool:
+    """Whether the use of a session is to be written down: once a minute, or oftener under a short idle limit."""
+    return bank.now() - found.seen_at >= min(_NOTED_EVERY, idle_limit(bank) / 10)
+
+
+def use(bank: Bank, found: Session) -> None:
+    """Note that a session is used, so that its idle time begins anew."""
     with bank.index.begin() as tx:
-        tx.end_session(_digest(cookie))
+        tx.people.see_session(found.digest, bank.now())
+
+
+def require_proof(bank: Bank, found: Session) -> None:
+    """Raises NotAllowed when it is a while since the user of a session has proven who they are."""
+    if bank.now() - found.proven_at > PROOF_LASTS:
+        raise NotAllowed(
+            "this needs a fresh proof that it is you, and nothing was changed: "
+            "open /account/prove in this browser, or sign in anew, and then repeat it"
+        )
+
+
+def sign_out(bank: Bank, cookie: str, address: str = "") -> None:
+    """End a session; ending it twice changes nothing."""
+    found = opened(bank, cookie)
+    with bank.index.begin() as tx:
+        tx.end_session(digest_of(cookie))
+        if found is not None:
+            tx.record([Event(bank.now(), Act.SIGNED_OUT, found.name, found.organization, address)])
 
 
 def sweep(bank: Bank) -> None:
-    """Forget sessions and sign-in links that have expired, and tokens that did so a month ago."""
+    """Forget sessions, links, challenges and counted tries that have expired, and tokens that did so a month ago."""
     now = bank.now()
     with bank.index.begin() as tx:
         tx.sweep_expired(now, tokens=now - timedelta(days=EXPIRED_TOKEN_DAYS))
+        tx.people.sweep(now)
 
 
-def _open_session(bank: Bank, who: Session | Token, address: str) -> str:
-    """A session for whoever a link or a token names."""
+def open_for(bank: Bank, account: Account, address: str, means: str) -> str:
+    """A session for somebody who has just proven to be the owner of an account; the cookie's value."""
+    now = bank.now()
+    who = Session(b"", account.name, account.role, account.organization, now, now, account=account.id)
+    return _open_session(bank, who, address, means)
+
+
+def _open_session(bank: Bank, who: Session | Token, address: str, means: str = "") -> str:
+    """A session for whoever a link, a token or an account names."""
     cookie = secrets.token_urlsafe(32)
     now = bank.now()
-    token, ends = None, now + timedelta(hours=bank.settings.session_hours)
+    token, account, ends = None, "", now + timedelta(hours=bank.settings.session_hours)
     if isinstance(who, Token):
         token, ends = who.digest, min(ends, who.expires_at)
-    opened = Session(_digest(cookie), who.name, who.role, who.organization, now, ends, token)
+    else:
+        account = who.account
+    made = Session(
+        digest_of(cookie), who.name, who.role, who.organization, now, ends, token, account, address, now, now
+    )
     with bank.index.begin() as tx:
-        tx.put_session(opened)
-        tx.record([Event(now, Act.SIGNED_IN, who.name, who.organization, address)])
+        tx.put_session(made)
+        tx.record([Event(now, Act.SIGNED_IN, who.name, who.organization, address, detail=means)])
     return cookie
 
 
-def _digest(secret: str) -> bytes:
+def digest_of(secret: str) -> bytes:
+    """What is kept of a secret of 256 random bits."""
     return hashlib.sha256(secret.encode()).digest()

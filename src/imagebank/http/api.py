@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute, Route
 from imagebank.actions import ingest, quarantine
 from imagebank.bank import Bank
 from imagebank.errors import Invalid, NotFound
-from imagebank.http.auth import address_of, bank_of, caller, caller_if_any
+from imagebank.http.auth import address_of, bank_of, caller, caller_if_any, proven_caller
 from imagebank.http.errors import NotSignedIn
 from imagebank.http.readiness import is_ready
 from imagebank.model.access import Principal, Right
@@ -37,7 +37,7 @@ async def readyz(request: Request) -> Response:
 
 async def session(request: Request) -> Response:
     """204 while the caller is signed in, 401 afterwards. It prolongs nothing; the viewer asks every few seconds."""
-    if await caller_if_any(request) is None:
+    if await caller_if_any(request, prolongs=False) is None:
         raise NotSignedIn
     return Response(status_code=204, headers={"Cache-Control": "no-store"})
 
@@ -117,7 +117,8 @@ async def quarantine_submit(request: Request) -> Response:
 
 
 async def quarantine_delete(request: Request) -> Response:
-    """Delete an object from quarantine for good."""
+    """Delete an object from quarantine for good. Needs a fresh proof of who a browser's user is."""
+    await proven_caller(request)
     principal, number = await _quarantine_call(request)
     await run_in_threadpool(quarantine.let_go, bank_of(request), number, principal, address_of(request))
     return Response(status_code=204)

@@ -2,6 +2,7 @@
 
 from urllib.parse import urlsplit
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection, Request
 
 from imagebank.actions import access
@@ -9,7 +10,7 @@ from imagebank.bank import Bank
 from imagebank.errors import Invalid, NotAllowed
 from imagebank.http.errors import NotSignedIn
 from imagebank.http.quick import quickly
-from imagebank.model.access import Principal
+from imagebank.model.access import Principal, Session
 
 COOKIE = "imagebank-session"
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -38,14 +39,34 @@ async def caller(request: Request) -> Principal:
     return found
 
 
-async def caller_if_any(request: Request) -> Principal | None:
-    """The same, with None for nobody: for pages that anyone may read."""
+async def proven_caller(request: Request) -> Principal:
+    """The same for what is dangerous: NotAllowed, too, when whoever uses a browser has not proven lately who they are."""
+    principal = await caller(request)
+    found = await session_of(request)
+    if found is not None:
+        access.require_proof(bank_of(request), found)
+    return principal
+
+
+async def session_of(request: Request) -> Session | None:
+    """The browser session of a request; None for one with a bearer token, or of nobody."""
+    bank, cookie = bank_of(request), request.cookies.get(COOKIE, "")
+    if not cookie or request.headers.get("authorization"):
+        return None
+    return await quickly(bank, access.opened, bank, cookie)
+
+
+async def caller_if_any(request: Request, *, prolongs: bool = True) -> Principal | None:
+    """The same as `caller`, with None for nobody: for pages that anyone may read.
+
+    Asking begins the idle time of a browser session anew, unless it is a program that asks by itself.
+    """
     # For whatever the answer is noted in.
-    request.state.caller = found = await _known(request)
+    request.state.caller = found = await _known(request, prolongs=prolongs)
     return found
 
 
-async def _known(request: Request) -> Principal | None:
+async def _known(request: Request, *, prolongs: bool) -> Principal | None:
     authorization = request.headers.get("authorization", "")
     cookie = request.cookies.get(COOKIE, "")
     if authorization and cookie:
@@ -61,7 +82,12 @@ async def _known(request: Request) -> Principal | None:
         return None
     if request.method not in _SAFE_METHODS and not is_from_our_pages(request):
         raise NotAllowed("this request did not come from our own pages")
-    return await quickly(bank, access.session, bank, cookie)
+    found = await quickly(bank, access.opened, bank, cookie)
+    if found is None:
+        return None
+    if prolongs and access.is_to_be_noted(bank, found):
+        await run_in_threadpool(access.use, bank, found)
+    return access.caller_of(bank, found)
 
 
 def is_from_our_pages(request: Request) -> bool:

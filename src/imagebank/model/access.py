@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Self
+from typing import Final, Self
 
 from imagebank.errors import NotAllowed
 from imagebank.model.uid import Uid
+
+LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Right(StrEnum):
@@ -187,7 +189,9 @@ class Token:
 class Session:
     """A signed-in browser. The cookie holds a random value of which the bank keeps the SHA-256.
 
-    `token` is the digest of the bearer token that it was opened with, if it was; it ends with that.
+    `token` is the digest of the bearer token that it was opened with, if it was; it ends with that. `account` is
+    whose it is, empty when it was opened by a token or a sign-in link. `seen_at` is when it was used last, to the
+    minute, `proven_at` when its user has last proven who they are; `address` is where it was opened from.
     """
 
     digest: bytes
@@ -197,6 +201,10 @@ class Session:
     created_at: datetime
     expires_at: datetime
     token: bytes | None = None
+    account: str = ""
+    address: str = ""
+    seen_at: datetime = LONG_AGO
+    proven_at: datetime = LONG_AGO
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from imagebank.model.person import PatientId
 from imagebank.model.provision import Kind, Provision
 from imagebank.model.query import Query
 from imagebank.model.uid import Uid
-from imagebank.storage import ledger, provisions, quarantine, tables
+from imagebank.storage import ledger, people, provisions, quarantine, tables
 from imagebank.storage.database import STREAMED, Database, Prepared
 from imagebank.storage.entry import Duplicates
 from imagebank.storage.found import found
@@ -50,7 +50,7 @@ _HELD: Final = Prepared(
 
 
 def _known(rows: Table) -> Select[Any]:
-    """Callers who can show a secret; the columns are those of `_signed_in`."""
+    """Callers who can show a secret; the columns are those of `_token`."""
     return select(rows.c.digest, rows.c.name, rows.c.role, rows.c.organization, rows.c.created_at, rows.c.expires_at)
 
 
@@ -59,15 +59,8 @@ def _knowing(rows: Table) -> Select[Any]:
     return _known(rows).where(rows.c.digest == bindparam("digest"), rows.c.expires_at > bindparam("now"))
 
 
-def _session() -> Select[Any]:
-    """A session that was opened with a token, only as long as that one is there."""
-    sessions, tokens = tables.session, tables.token
-    has_token = select(tokens.c.digest).where(tokens.c.digest == sessions.c.token).exists()
-    return _knowing(sessions).add_columns(sessions.c.token).where(sessions.c.token.is_(None) | has_token)
-
-
 _TOKEN: Final = Prepared(lambda _: _knowing(tables.token))
-_SESSION: Final = Prepared(lambda _: _session())
+_SESSION: Final = Prepared(lambda _: people.open_session())
 
 
 def no_name(_: PatientId) -> str:
@@ -91,6 +84,11 @@ class SQLIndex:
         self._duplicates = duplicates
         self._segments: dict[str, int] = {}
         self._lane = ledger.Lane(pseudonym)
+        self._people = people.SQLPeople(database)
+
+    @property
+    def people(self) -> people.SQLPeople:
+        return self._people
 
     @contextmanager
     def begin(self) -> Iterator[SQLTransaction]:
@@ -223,22 +221,20 @@ class SQLIndex:
             return [provisions.of_row(row) for row in rows]
 
     def token(self, digest: bytes, now: datetime) -> Token | None:
-        row = self._who(_TOKEN, digest, now)
-        return _signed_in(row, Token) if row else None
-
-    def _who(self, statement: Prepared, digest: bytes, now: datetime) -> tuple[Any, ...] | None:
         with self._database.reading() as connection:
-            row: tuple[Any, ...] | None = statement.run(connection, {"digest": digest, "now": micros(now)}).fetchone()
-        return row
+            row = _TOKEN.run(connection, {"digest": digest, "now": micros(now)}).fetchone()
+        return _token(row) if row else None
 
     def tokens(self) -> list[Token]:
         with self._database.reading() as connection:
             statement = _known(tables.token).order_by(tables.token.c.name, tables.token.c.created_at)
-            return [_signed_in(cast("tuple[Any, ...]", row), Token) for row in connection.execute(statement)]
+            return [_token(cast("tuple[Any, ...]", row)) for row in connection.execute(statement)]
 
-    def session(self, digest: bytes, now: datetime) -> Session | None:
-        row = self._who(_SESSION, digest, now)
-        return _signed_in(row, Session) if row else None
+    def session(self, digest: bytes, now: datetime, seen_after: datetime) -> Session | None:
+        asked = {"digest": digest, "now": micros(now), "seen_after": micros(seen_after)}
+        with self._database.reading() as connection:
+            row = _SESSION.run(connection, asked).fetchone()
+        return people.session_of(row) if row else None
 
     def device(self, aet: str) -> Device | None:
         with self._database.reading() as connection:
@@ -267,10 +263,9 @@ def _place(table: Any) -> tuple[Any, ...]:
     return tables.segment.c.name, table.c.segment_offset, table.c.length, table.c.size
 
 
-def _signed_in(row: tuple[Any, ...], kind: Any) -> Any:
-    digest, name, role, organization, created_at, expires_at, *of_session = row
-    more = (None if value is None else bytes(value) for value in of_session)
-    return kind(bytes(digest), name, Role(role), organization, moment(created_at), moment(expires_at), *more)
+def _token(row: tuple[Any, ...]) -> Token:
+    digest, name, role, organization, created_at, expires_at = row
+    return Token(bytes(digest), name, Role(role), organization, moment(created_at), moment(expires_at))
 
 
 def _device(row: Row[Any]) -> Device:

@@ -362,8 +362,75 @@ def _signed_in() -> Iterator[SchemaItem]:
 
 
 token = Table("token", metadata, *_signed_in(), Index("token_name", "name"))
-session = Table("session", metadata, *_signed_in(), Column("token", LargeBinary))
+session = Table(
+    "session",
+    metadata,
+    *_signed_in(),
+    Column("token", LargeBinary),
+    _text("account"),
+    _text("address"),
+    _count("seen_at"),
+    _count("proven_at"),
+    Index("session_account", "account"),
+)
 link = Table("link", metadata, *_signed_in(), _blob("session_digest"))
+
+account = Table(
+    "account",
+    metadata,
+    Column("id", _TEXT, primary_key=True),
+    _text("name"),
+    _text("display_name"),
+    _text("organization"),
+    _text("role"),
+    _moment("created_at"),
+    Column("is_locked", SmallInteger, nullable=False),
+    _text("password"),
+    _blob("totp"),
+    _blob("totp_waiting"),
+    _count("totp_step"),
+    Index("account_name", "name", unique=True),
+)
+"""People (`model.account`)."""
+
+passkey = Table(
+    "passkey",
+    metadata,
+    Column("id", LargeBinary, primary_key=True),
+    _text("account"),
+    _blob("public_key"),
+    _count("count"),
+    _text("name"),
+    _moment("created_at"),
+    Index("passkey_account", "account"),
+)
+
+invitation = Table(
+    "invitation",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),
+    _text("account"),
+    _text("role"),
+    _text("organization"),
+    _moment("expires_at"),
+)
+
+challenge = Table(
+    "challenge",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),
+    _text("account"),
+    _moment("expires_at"),
+)
+
+attempt = Table(
+    "attempt",
+    metadata,
+    Column("key", _TEXT, primary_key=True),
+    _count("count"),
+    _moment("ends_at"),
+)
+"""Tries to sign in, by what was tried and from where, within a window of time."""
 
 completion = Table("completion", metadata, _id(), Column("is_complete", Integer, nullable=False))
 """One row while every object has its row. None in a database that was made beside objects, or is being rebuilt."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, delete, select, update
 
@@ -15,10 +15,10 @@ from imagebank.model.ledger import Checkpoint, Head
 from imagebank.model.provision import Provision
 from imagebank.model.uid import Uid
 from imagebank.ports import Entered
-from imagebank.storage import entry, jobs, ledger, provisions, quarantine, removal, tables
+from imagebank.storage import entry, jobs, ledger, people, provisions, quarantine, removal, tables
 from imagebank.storage.database import lock_studies, put
 from imagebank.storage.instances import instance_of, instance_rows
-from imagebank.storage.rows import clean, micros, moment, unpack_digest
+from imagebank.storage.rows import micros, moment, unpack_digest
 from imagebank.storage.segments import Segments
 from imagebank.storage.sets import among, members
 
@@ -40,6 +40,7 @@ class SQLTransaction:
         self._catalogue = catalogue
         self._duplicates = duplicates
         self._segments = Segments(connection, segments)
+        self.people: Final = people.PeopleChanges(connection)
 
     def publish(self) -> None:
         """After the commit: let later transactions know what this one learnt."""
@@ -147,19 +148,19 @@ class SQLTransaction:
         jobs.forget(self._connection, kind, key)
 
     def put_token(self, token: Token) -> None:
-        put(self._connection, tables.token, ["digest"], _signed_in(token))
+        put(self._connection, tables.token, ["digest"], people.signed_in(token))
 
     def revoke_token(self, name: str) -> int:
         return self._connection.execute(delete(tables.token).where(tables.token.c.name == name)).rowcount
 
     def put_session(self, session: Session) -> None:
-        put(self._connection, tables.session, ["digest"], _signed_in(session) | {"token": session.token})
+        put(self._connection, tables.session, ["digest"], people.session_row(session))
 
     def end_session(self, digest: bytes) -> None:
         self._connection.execute(delete(tables.session).where(tables.session.c.digest == digest))
 
     def put_link(self, digest: bytes, session: Session) -> None:
-        values = _signed_in(session) | {"digest": digest, "session_digest": session.digest}
+        values = people.signed_in(session) | {"digest": digest, "session_digest": session.digest}
         put(self._connection, tables.link, ["digest"], values)
 
     def use_link(self, digest: bytes, now: datetime) -> Session | None:
@@ -218,14 +219,3 @@ class SQLTransaction:
 
     def complete(self) -> None:
         put(self._connection, tables.completion, ["id"], {"id": 1, "is_complete": 1})
-
-
-def _signed_in(value: Token | Session) -> dict[str, Any]:
-    return {
-        "digest": value.digest,
-        "name": clean(value.name),
-        "role": value.role.value,
-        "organization": clean(value.organization),
-        "created_at": micros(value.created_at),
-        "expires_at": micros(value.expires_at),
-    }

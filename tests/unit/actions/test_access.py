@@ -10,7 +10,7 @@ import pytest
 from bank import open_test_bank
 from imagebank.actions import access
 from imagebank.bank import Bank
-from imagebank.errors import Invalid, NotFound
+from imagebank.errors import Invalid, NotAllowed, NotFound
 from imagebank.model.access import RIGHTS, Role, Scope
 from imagebank.model.event import Act
 
@@ -89,7 +89,12 @@ def test_a_token_that_nobody_holds_opens_no_session(bank: Bank) -> None:
         access.sign_in_by_token(bank, "ib_wrong")
 
 
-def test_a_session_by_a_token_ends_with_it(bank: Bank) -> None:
+def test_a_session_by_a_token_ends_with_it(tmp_path: Path) -> None:
+    with open_test_bank(tmp_path, session_idle_minutes=600) as bank:
+        ends_with_its_token(bank)
+
+
+def ends_with_its_token(bank: Bank) -> None:
     short, long = (access.issue_token(bank, Role.ADMIN, days=days) for days in (0.25, 30))
     cookies = [access.sign_in_by_token(bank, f" {token} ") for token in (short, long)]
 
@@ -102,3 +107,27 @@ def test_a_session_that_was_signed_out_opens_nothing_and_may_be_signed_out_again
         access.sign_out(bank, cookie)
 
     assert access.session(bank, cookie) is None
+    assert [one.act for one in bank.index.events(Scope(None)) if one.act is Act.SIGNED_OUT] == [Act.SIGNED_OUT]
+
+
+def test_a_session_that_nobody_uses_ends_and_use_begins_the_time_anew(bank: Bank) -> None:
+    cookie = access.sign_in(bank, access.sign_in_link(bank, Role.ADMIN, "Dr Varga"))
+    later = after(bank, minutes=29)
+    found = access.opened(later, cookie)
+    assert found is not None
+    is_due = access.is_to_be_noted(bank, found), access.is_to_be_noted(later, found)
+    access.use(later, found)
+
+    assert is_due == (False, True)
+    assert access.session(after(bank, minutes=58), cookie) is not None
+    assert access.session(after(bank, minutes=60), cookie) is None
+
+
+def test_what_is_dangerous_needs_a_proof_of_the_last_minutes(bank: Bank) -> None:
+    cookie = access.sign_in(bank, access.sign_in_link(bank, Role.ADMIN, "Dr Varga"))
+    found = access.opened(bank, cookie)
+    assert found is not None
+    access.require_proof(after(bank, minutes=9), found)
+
+    with pytest.raises(NotAllowed, match="/account/prove"):
+        access.require_proof(after(bank, minutes=11), found)

@@ -94,8 +94,8 @@ def test_revoking_a_token_ends_the_sessions_that_were_opened_with_it(bank: Bank,
 
 
 def test_a_session_lasts_no_longer_than_its_token(bank: Bank) -> None:
-    cookie = access.sign_in_by_token(bank, a_token(bank, days=1 / 24))
-    before, after = (bank.now() + timedelta(minutes=minutes) for minutes in (59, 61))
+    cookie = access.sign_in_by_token(bank, a_token(bank, days=1 / 96))
+    before, after = (bank.now() + timedelta(minutes=minutes) for minutes in (14, 16))
 
     assert access.session(replace(bank, now=lambda: before), cookie) is not None
     assert access.session(replace(bank, now=lambda: after), cookie) is None
