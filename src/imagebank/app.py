@@ -214,7 +214,9 @@ def web_application(bank: Bank) -> "Starlette":
     from imagebank.dicomweb.capabilities import openapi_paths
     from imagebank.dicomweb.routes import dicomweb_routes
     from imagebank.http.api import api_routes
+    from imagebank.http.cors import Cors
     from imagebank.http.errors import NotSignedIn, on_bank_error, on_not_signed_in
+    from imagebank.http.guard import Guard
     from imagebank.http.openapi import openapi_route
     from imagebank.http.patience import Patience
     from imagebank.http.refusals import Refusals
@@ -230,7 +232,12 @@ def web_application(bank: Bank) -> "Starlette":
             Mount("/viewer", routes=viewer_routes(viewer_folder())),
             *portal_routes(),
         ],
-        middleware=[Middleware(Refusals, bank=bank), Middleware(Patience, idle_s=bank.settings.upload_idle_s)],
+        middleware=[
+            Middleware(Guard, settings=bank.settings),
+            Middleware(Cors, origins=bank.settings.cors_origins),
+            Middleware(Refusals, bank=bank),
+            Middleware(Patience, idle_s=bank.settings.upload_idle_s),
+        ],
         exception_handlers={BankError: on_bank_error, NotSignedIn: on_not_signed_in, HTTPException: on_unrouted},
     )
     application.state.bank = bank

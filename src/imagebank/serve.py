@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -64,10 +65,11 @@ def _is_open(path: Path) -> bool:
 
 
 def _web(settings: Settings) -> None:
-    from granian.constants import HTTPModes, Interfaces
+    from granian.constants import HTTPModes, Interfaces, SSLProtocols
     from granian.server import Server
 
     host, port = address(settings.http)
+    cert, key = _web_tls(settings)
     os.environ.update(environment(settings, {}))
     server = Server(
         "imagebank.app:web",
@@ -79,6 +81,10 @@ def _web(settings: Settings) -> None:
         workers=settings.web_workers,
         factory=True,
         websockets=False,
+        ssl_cert=cert,
+        ssl_key=key,
+        # RFC 9325 3.1; rustls offers suites with forward secrecy and AEAD only.
+        ssl_protocol_min=SSLProtocols.tls12,
         log_access=False,
         backlog=1024,
         respawn_failed_workers=True,
@@ -86,6 +92,20 @@ def _web(settings: Settings) -> None:
     )
     with noted(settings.data, settings.http):
         server.serve()
+
+
+def _web_tls(settings: Settings) -> tuple[Path | None, Path | None]:
+    """Certificate and key of the web server. Raises SettingsError for one without the other, and for what is neither."""
+    cert, key = settings.http_tls_cert, settings.http_tls_key
+    if cert is None and key is None:
+        return None, None
+    if cert is None or key is None:
+        raise SettingsError("TLS of the web server needs both http_tls_cert and http_tls_key")
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key, password="")
+    except (OSError, ssl.SSLError) as error:
+        raise SettingsError(f"http_tls_cert {cert} and http_tls_key {key} cannot be used: {error}") from error
+    return cert, key
 
 
 def _dimse(settings: Settings) -> None:

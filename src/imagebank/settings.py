@@ -56,10 +56,24 @@ class Settings:
     """Address of the web server."""
     public_url: str = ""
     """How browsers reach the web server from outside, when a proxy stands before it."""
+    http_tls_cert: Path | None = None
+    """Certificate chain of the web server itself, PEM; empty where a proxy before it speaks TLS."""
+    http_tls_key: Path | None = None
+    """Private key of the web server itself, PEM."""
+    cors_origins: tuple[str, ...] = ()
+    """Other sites whose pages may speak to DICOMweb and the API, as `https://viewer.example`; empty for none."""
     web_workers: int = 1
     """Processes that answer HTTP."""
     max_instance_bytes: int = 8 << 30
     """Largest object that is accepted, in bytes."""
+    max_upload_bytes: int = 64 << 30
+    """Largest body of a request that brings objects, in bytes."""
+    max_form_bytes: int = 1 << 20
+    """Largest body of any other request, in bytes."""
+    max_header_bytes: int = 64 << 10
+    """Largest address and header fields of a request together, in bytes."""
+    max_parts: int = 100_000
+    """Most parts or files in one request."""
     upload_idle_s: float = 60
     """Seconds without a byte of a request's body after which the web server gives up on it (408)."""
     emergency_minutes: float = 60
@@ -112,6 +126,8 @@ class Settings:
 _NAMES: Final = frozenset(f.name for f in fields(Settings))
 _SECRET: Final = frozenset({"database", "s3_access_key", "s3_secret_key"})
 """Settings whose values are never shown."""
+_LISTS: Final = frozenset({"attributes", "cors_origins"})
+"""Settings of several values, with commas between them in the environment."""
 
 
 def load(file: Path | None = None, environ: Mapping[str, str] | None = None, **given: Any) -> Settings:
@@ -188,7 +204,7 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     for name in _NAMES:
         text = environ.get(PREFIX + name.upper())
         if text is not None:
-            found[name] = [part for part in text.split(",") if part] if name == "attributes" else text
+            found[name] = [part for part in text.split(",") if part] if name in _LISTS else text
     return found
 
 
@@ -200,5 +216,5 @@ def environment(settings: Settings, around: Mapping[str, str] | None = None) -> 
     for f in fields(Settings):
         value = getattr(settings, f.name)
         if value is not None:
-            found[PREFIX + f.name.upper()] = ",".join(value) if f.name == "attributes" else str(value)
+            found[PREFIX + f.name.upper()] = ",".join(value) if f.name in _LISTS else str(value)
     return found

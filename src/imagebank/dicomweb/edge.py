@@ -1,6 +1,5 @@
 """What every DICOMweb transaction shares: who asks, which address we answer under, refusals, common header fields."""
 
-import re
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -31,8 +30,6 @@ QUICK_BYTES: Final = 1 << 20
 """Up to here a read from local segments costs less than a hop to a thread (measured: 0.2 to 0.6 ms a hop)."""
 
 _MOST_DRAINED: Final = 64 << 20
-# RFC 9110 7.2 and RFC 3986 3.2.2, less what no name of a machine has.
-_HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]+)(:\d{0,5})?", re.ASCII)
 
 CACHING: Final = "private, no-cache"
 """A browser may keep what it got, and has to ask each time whether it still may show it."""
@@ -171,11 +168,9 @@ def _origin(request: Request) -> str:
     """How the caller reached us, for the addresses in our answers.
 
     Some clients (dicomweb-client) leave the port out of Host. When they name the very address of our socket, its port
-    is meant; behind a proxy the setting `public_url` says how we are called. Raises Invalid for a Host that is none.
+    is meant; behind a proxy the setting `public_url` says how we are called. That Host names a host is known by now
+    (`http.guard`).
     """
-    hosts = request.headers.getlist("host")
-    if len(hosts) > 1 or not all(_HOST.fullmatch(host) for host in hosts):
-        raise Invalid("the Host field names no host")
     scheme, netloc = request.url.scheme, request.url.netloc
     server = request.scope.get("server")
     if server and netloc in (server[0], "localhost") and server[1] not in (None, {"http": 80, "https": 443}[scheme]):

@@ -3,13 +3,10 @@
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from imagebank.dicomweb.spool import Spool, TooLarge
 from imagebank.errors import Invalid
 from imagebank.http.multipart import Begin, Data, Event, MediaType, Splitter, boundary_of, media_type
-
-MAX_PARTS: Final = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +41,18 @@ async def single(chunks: AsyncIterator[bytes], content_type: str, folder: Path, 
     yield Part(1, {"content-type": content_type}, spool)
 
 
-def _count(number: int) -> None:
-    if number > MAX_PARTS:
-        raise TooLarge(f"a request may have {MAX_PARTS} parts")
+def _check(number: int, most: int) -> None:
+    if number > most:
+        raise TooLarge(f"a request may have {most} parts")
 
 
 async def related(
-    chunks: AsyncIterator[bytes], content_type: MediaType, folder: Path, limit: int
+    chunks: AsyncIterator[bytes], content_type: MediaType, folder: Path, limit: int, most: int
 ) -> AsyncIterator[Part]:
     """The parts of a multipart body as each becomes whole.
 
-    Raises Invalid where the body stops being multipart, after all whole parts were given; TooLarge past 100,000 parts.
+    Raises Invalid where the body stops being multipart, after all whole parts were given; TooLarge past `most`
+    parts.
     """
     splitter = Splitter(boundary_of(content_type))
     number = 0
@@ -64,7 +62,7 @@ async def related(
         async for event in _events(chunks, splitter):
             if isinstance(event, Begin):
                 number += 1
-                _count(number)
+                _check(number, most)
                 headers, spool = event.headers, Spool(folder, limit)
             elif isinstance(event, Data):
                 await spool.write(event.content)

@@ -92,7 +92,7 @@ async def _arrivals(call: Call, content_type: MediaType, encoding: str) -> Async
     if content_type.name == DICOM:
         parts = single(chunks, DICOM, folder, limit)
     else:
-        parts = related(chunks, content_type, folder, limit)
+        parts = related(chunks, content_type, folder, limit, settings.max_parts)
     if content_type.kind == JSON:
         async for instance in instances_from_metadata(parts, str(call.request.url), folder):
             yield instance

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import count
 
+from imagebank.actions.outbound import permitted
 from imagebank.dimse import command as commands
 from imagebank.dimse.association import ASSOCIATE_AC, ASSOCIATE_RJ, Association, Lost, Released, Violation
 from imagebank.dimse.command import Command, Kind
@@ -12,7 +13,7 @@ from imagebank.dimse.contexts import MESSAGE_SYNTAXES, VERIFICATION
 from imagebank.dimse.negotiation import Context, Request, offered, read_acceptance, read_rejection, request_pdu
 from imagebank.dimse.status import SUCCESS
 from imagebank.dimse.tls import client_context
-from imagebank.errors import Invalid, Unavailable
+from imagebank.errors import Invalid, NotAllowed, Unavailable
 from imagebank.model.access import Device
 from imagebank.settings import Settings
 
@@ -47,10 +48,7 @@ def associated(
 
 def _connected(settings: Settings, device: Device) -> Association:
     timeout_s = settings.dimse_timeout_s
-    try:
-        connection = socket.create_connection((device.host, device.port), timeout=min(CONNECT_S, timeout_s))
-    except OSError as exc:
-        raise Unavailable(f"device {device.aet} does not answer on {device.host}:{device.port}") from exc
+    connection = _dialled(device, min(CONNECT_S, timeout_s))
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if device.tls:
         try:
@@ -59,6 +57,29 @@ def _connected(settings: Settings, device: Device) -> Association:
             connection.close()
             raise Unavailable(f"device {device.aet}: no TLS connection: {exc}") from exc
     return Association(connection, max_pdu_bytes=settings.max_pdu_bytes, timeout_s=timeout_s)
+
+
+def _dialled(device: Device, timeout_s: float) -> socket.socket:
+    """A connection to the first of a device's addresses that takes it. Raises Unavailable."""
+    try:
+        addresses = permitted(device.host, _addresses)
+    except NotAllowed as refusal:
+        raise Unavailable(f"device {device.aet}: {refusal}") from refusal
+    for address in addresses:
+        try:
+            # To the address that was looked at: a name could lead elsewhere when it is asked again.
+            return socket.create_connection((address, device.port), timeout=timeout_s)
+        except OSError:
+            continue
+    raise Unavailable(f"device {device.aet} does not answer on {device.host}:{device.port}")
+
+
+def _addresses(host: str) -> list[str]:
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return []
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
 def _negotiate(association: Association, device: Device, request: Request) -> None:

@@ -20,7 +20,6 @@ from imagebank.http.readiness import is_ready
 from imagebank.model.access import Principal, Right
 from imagebank.model.imaging import Quarantined, Receipt, Source
 
-_MAX_FILES = 10_000
 _MAX_DIGITS = 19
 
 
@@ -48,7 +47,7 @@ async def deposit(request: Request) -> Response:
     principal.require(Right.STORE)
     source = Source("api", principal.name, principal.organization, address_of(request))
     try:
-        async with request.form(max_files=_MAX_FILES, max_fields=16) as form:
+        async with request.form(max_files=bank_of(request).settings.max_parts, max_fields=16) as form:
             uploads = [part for part in form.getlist("file") if isinstance(part, UploadFile)]
             if not uploads:
                 raise Invalid("send files in the form field `file`, which may be repeated")

@@ -43,4 +43,5 @@ def web_url(settings: Settings) -> str:
     with suppress(OSError):
         listener = (settings.data / _NOTE).read_text().strip() or listener
     host, _, port = listener.rpartition(":")
-    return f"http://{_EVERY.get(host, host)}:{port}"
+    scheme = "http" if settings.http_tls_cert is None else "https"
+    return f"{scheme}://{_EVERY.get(host, host)}:{port}"

@@ -1,0 +1,51 @@
+"""Where a connection of ours may go. Whatever leaves asks here first, and goes to the address that it is told."""
+
+from collections.abc import Callable, Sequence
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Final
+
+from imagebank.errors import NotAllowed, Unavailable
+
+Resolve = Callable[[str], Sequence[str]]
+"""The addresses of a host name in the order in which they are to be tried; empty when it has none."""
+
+# Where clouds tell a machine its own secrets, beside those that are link-local.
+_SECRETS: Final = frozenset(map(ip_address, ("100.100.100.200", "192.0.0.192", "fd00:ec2::254")))
+_NAT64: Final = ip_network("64:ff9b::/96")
+
+
+def permitted(host: str, resolve: Resolve) -> tuple[str, ...]:
+    """The addresses of a host to which a connection may go: ask once, and connect to these and not to the name.
+
+    A name that leads to a forbidden address among others is refused as a whole: somebody wants us to go there. The
+    machine itself and private networks are permitted, as hospitals have their devices there.
+    Raises NotAllowed for a forbidden place, Unavailable for a name without an address.
+    """
+    addresses = tuple(resolve(host))
+    if not addresses:
+        raise Unavailable(f"{host} has no address; check its spelling and the name server")
+    for address in addresses:
+        if (why := _forbidden(address)) is not None:
+            raise NotAllowed(f"{host} leads to {address}, {why}; no connection goes there")
+    return addresses
+
+
+def _forbidden(text: str) -> str | None:
+    try:
+        address = _plain(ip_address(text.partition("%")[0]))
+    except ValueError:
+        return "which is no address"
+    if address.is_link_local or address in _SECRETS:
+        return "where a machine is told its own secrets"
+    if address.is_multicast or address.is_unspecified or address == ip_address("255.255.255.255"):
+        return "which is no single machine"
+    return None
+
+
+def _plain(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """An IPv4 address that is written as one of IPv6 (RFC 4291 2.5.5.2, RFC 3056, RFC 6052)."""
+    if isinstance(address, IPv4Address):
+        return address
+    if address in _NAT64:
+        return IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour or address
