@@ -53,6 +53,8 @@ class Rule:
         )
 
 
+_NOBODY_TO_SHARE_WITH: Final = frozenset({Role.PATIENT, Role.PROXY, Role.PRIVACY_OFFICER})
+
 SENSITIVE: Final = "sensitive"
 """The label of studies that are kept from everybody who does not care for the patient."""
 
@@ -98,7 +100,10 @@ def purpose_of(role: Role) -> Purpose:
 
 
 def scope_for(rights: Rights, asker: Asker) -> Scope:
-    """What somebody may see. An admin may see everything: who keeps the bank can, and each look is in the ledger."""
+    """What somebody may see. An admin may see everything: who keeps the bank can, and each look is in the ledger.
+
+    What patients permit is meant for those who care for them or do their work, never for other patients.
+    """
     if asker.role is Role.ADMIN:
         return Scope(organizations=None)
     speaking = [rule for rule in rights.rules if rule.speaks_of(asker)]
@@ -107,4 +112,5 @@ def scope_for(rights: Rights, asker: Asker) -> Scope:
         permits=tuple(rule.clause(asker) for rule in speaking if rule.permits),
         denies=tuple(rule.clause(asker) for rule in speaking if not rule.permits),
         asker=asker,
+        heeds=frozenset() if asker.role in _NOBODY_TO_SHARE_WITH else None,
     )

@@ -133,6 +133,14 @@ def test_what_is_for_somebody_or_something_else_changes_nothing(bank: Bank, to: 
     assert seen(bank, caller(bank, organization="south")) == ["BOB"]
 
 
+@pytest.mark.parametrize("role", [Role.PATIENT, Role.PROXY, Role.PRIVACY_OFFICER])
+def test_what_a_patient_permits_is_not_for_other_patients(bank: Bank, role: Role) -> None:
+    decide(bank, permits=True)
+    decide(bank, permits=True, organization="north")
+
+    assert seen(bank, caller(bank, role)) == []
+
+
 def test_a_patient_who_denies_is_not_seen_even_where_somebody_was_permitted(bank: Bank) -> None:
     decide(bank, permits=True, principal="Dr Varga")
     denial = decide(bank, permits=False, organization="north")

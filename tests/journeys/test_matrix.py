@@ -1,0 +1,315 @@
+"""The matrix: every route and DIMSE service, every role, and studies in every relation to the caller.
+
+What a caller may not see is answered as what is not there: with the same status, the same headers and the same words.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any, Final
+
+import httpx
+import pytest
+from pydicom.dataset import Dataset
+from pydicom.uid import generate_uid
+from pynetdicom import AE, build_role, evt
+from pynetdicom.sop_class import (  # type: ignore[attr-defined]
+    CTImageStorage,
+    StudyRootQueryRetrieveInformationModelFind,
+    StudyRootQueryRetrieveInformationModelGet,
+    StudyRootQueryRetrieveInformationModelMove,
+)
+from starlette.routing import BaseRoute, Mount
+
+from bank import SOURCE, a_token, bearer, free_port, keep
+from imagebank.actions import consent, devices
+from imagebank.app import web_application
+from imagebank.model.access import RIGHTS, Device, Principal, Right, Role, Scope
+from imagebank.model.person import PatientId
+from imagebank.model.provision import Kind, Provision
+from imagebank.model.uid import Uid
+from make import a_file, read
+from protocol.dimse_peers import HOST, a_destination
+from protocol.whole_site import Site, a_site
+
+OFFICER = Principal("officer", Role.PRIVACY_OFFICER, "north", RIGHTS[Role.PRIVACY_OFFICER], Scope.nothing())
+RELATIONS: Final = ("own", "other", "granted", "revoked", "expired", "denied", "sensitive", "in care")
+SEES: Final[dict[Role, set[str]]] = {
+    Role.ADMIN: set(RELATIONS),
+    Role.CLINICIAN: {"own", "granted", "in care"},
+    Role.TECHNOLOGIST: {"own", "granted", "in care"},
+    Role.REFERRER: {"granted", "in care"},
+    Role.RESEARCHER: {"granted"},
+    Role.DEVICE: {"own", "granted", "sensitive", "in care"},
+    Role.SYSTEM: {"own", "granted", "sensitive", "in care"},
+    Role.PRIVACY_OFFICER: set(),
+    Role.PATIENT: set(),
+    Role.PROXY: set(),
+}
+"""What each role sees of north's rules, by the site's built-in rules. Written by hand: it is what the rules are held to."""
+
+NOT_ABOUT_STUDIES: Final = {
+    "/healthz": "says whether the server runs",
+    "/readyz": "says whether the bank's parts answer",
+    "/api/v1/session": "says who asks",
+    "/api/v1/deposits": "takes objects, and gives none",
+    "/api/v1/quarantine": "for admins only; see the test of rights",
+    "/api/v1/quarantine/{number}": "for admins only",
+    "/api/v1/quarantine/{number}/content": "for admins only",
+    "/api/v1/quarantine/{number}/submit": "for admins only",
+    "/api/openapi.json": "describes the interface",
+    "/dicom-web/": "describes the interface",
+    "/viewer/{path:path}": "files of the viewer, the same for everybody",
+    "/static": "style sheets",
+    "/sign-in": "for whoever is nobody yet",
+    "/sign-in/{code}": "for whoever is nobody yet",
+    "/sign-out": "ends a session",
+    "/search": "makes an address of the study list",
+}
+SEARCHES: Final = ("/", "/dicom-web/studies", "/dicom-web/series", "/dicom-web/instances")
+"""Routes that give what is found; a study that may not be seen is in none of their answers."""
+BY_PARAMETERS: Final = {
+    "/wado": "/wado?requestType=WADO&studyUID={study}&seriesUID={series}&objectUID={instance}",
+}
+
+
+@dataclass(frozen=True)
+class Known:
+    """A study by its identifiers."""
+
+    study: str
+    series: str
+    instance: str
+
+    def fill(self, path: str) -> str:
+        path = BY_PARAMETERS.get(path, path).replace("{path:path}", "7FE00010").replace("{frames}", "1")
+        return path.format(study=self.study, series=self.series, instance=self.instance)
+
+    def masked(self, text: str) -> str:
+        for name, uid in (("instance", self.instance), ("series", self.series), ("study", self.study)):
+            text = text.replace(uid, f"<{name}>")
+        return text
+
+
+UNKNOWN: Final = Known(generate_uid(), generate_uid(), generate_uid())
+
+
+def deposit(site: Site, relation: str) -> Known:
+    """A study in this relation to the people of north."""
+    owner = "north" if relation in ("own", "denied", "sensitive", "in care") else "south"
+    patient = relation.upper()
+    file = a_file(PatientID=patient, PatientName=f"Secret^{patient.title()}", Modality="CT", rows=8, columns=8)
+    keep(site.bank, file, source=replace(SOURCE, organization=owner))
+    found = read(file)
+    known = Known(found.StudyInstanceUID, found.SeriesInstanceUID, found.SOPInstanceUID)
+    long_ago = datetime(2020, 1, 1, tzinfo=UTC)
+    draft = Provision("", Kind.CONSENT, True, PatientId(owner, patient), long_ago, organization="north")
+    if relation in ("granted", "revoked"):
+        given = consent.decide(site.bank, draft, OFFICER)
+        if relation == "revoked":
+            consent.revoke(site.bank, given.id, OFFICER)
+    elif relation == "expired":
+        before = replace(site.bank, now=lambda: datetime.now(UTC) - timedelta(hours=2))
+        consent.decide(before, replace(draft, ends_at=datetime.now(UTC) - timedelta(hours=1)), OFFICER)
+    elif relation == "denied":
+        consent.decide(site.bank, replace(draft, permits=False), OFFICER)
+    elif relation == "sensitive":
+        consent.put_label(site.bank, Uid(known.study), "sensitive", OFFICER)
+    elif relation == "in care":
+        consent.put_label(site.bank, Uid(known.study), "sensitive", OFFICER)
+        consent.decide(site.bank, replace(draft, kind=Kind.CARE), OFFICER)
+    return known
+
+
+@dataclass(frozen=True)
+class Hospital:
+    site: Site
+    studies: dict[str, Known]
+    tokens: dict[Role, str]
+
+
+@pytest.fixture(scope="module")
+def hospital(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hospital]:
+    with a_site(tmp_path_factory.mktemp("matrix"), organization="north") as site:
+        studies = {relation: deposit(site, relation) for relation in RELATIONS}
+        tokens = {role: a_token(site.bank, role, organization="north", name=f"the {role}") for role in Role}
+        yield Hospital(site, studies, tokens)
+
+
+def paths_of(routes: list[BaseRoute], root: str = "") -> Iterator[str]:
+    for route in routes:
+        if isinstance(route, Mount) and route.routes:
+            yield from paths_of(list(route.routes), root + route.path)
+        else:
+            yield root + str(getattr(route, "path", route))
+
+
+def about_studies(hospital: Hospital) -> list[str]:
+    """Routes that name a study, and so have to be in the matrix by themselves."""
+    served = dict.fromkeys(paths_of(list(web_application(hospital.site.bank).routes)))
+    return [path for path in served if "{study}" in path or path in BY_PARAMETERS]
+
+
+def test_every_route_is_in_the_matrix_or_said_to_be_about_no_study(hospital: Hospital) -> None:
+    served = set(paths_of(list(web_application(hospital.site.bank).routes)))
+    known = {*about_studies(hospital), *SEARCHES, *NOT_ABOUT_STUDIES}
+
+    assert sorted(served - known) == []
+    assert sorted(set(SEARCHES) - served) == []
+
+
+def client(hospital: Hospital, role: Role) -> httpx.Client:
+    return httpx.Client(base_url=hospital.site.url, headers=bearer(hospital.tokens[role]), timeout=60)
+
+
+_CHANGES = re.compile(r"^(date|set-cookie|content-length|server)$", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Said:
+    """An answer without what names the study that was asked for."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: str
+
+
+def asked(http: httpx.Client, path: str, known: Known) -> Said:
+    answer = http.get(known.fill(path))
+    headers = {name: known.masked(value) for name, value in answer.headers.items() if not _CHANGES.match(name)}
+    return Said(answer.status_code, tuple(sorted(headers.items())), known.masked(answer.text))
+
+
+@pytest.mark.parametrize("role", Role)
+@pytest.mark.timeout(600)
+def test_what_a_caller_may_not_see_is_answered_as_what_is_not_there(hospital: Hospital, role: Role) -> None:
+    wrong = []
+    with client(hospital, role) as http:
+        for path in about_studies(hospital):
+            nothing = asked(http, path, UNKNOWN)
+            assert nothing.status >= 204, path
+            for relation, known in hospital.studies.items():
+                said = asked(http, path, known)
+                if relation in SEES[role]:
+                    if said.status >= 300:
+                        wrong.append((path, relation, "is not given", said.status))
+                elif said != nothing:
+                    wrong.append((path, relation, "shows", said.status))
+
+    assert wrong == []
+
+
+@pytest.mark.parametrize("role", Role)
+def test_searches_and_counts_know_what_the_caller_may_see_and_nothing_else(hospital: Hospital, role: Role) -> None:
+    expected = {hospital.studies[relation].study for relation in SEES[role]}
+    hidden = {known.study for known in hospital.studies.values()} - expected
+    with client(hospital, role) as http:
+        answers = {path: http.get(path) for path in SEARCHES}
+        by_name = http.get("/dicom-web/studies", params={"PatientName": "secret*"})
+    may_search = Right.FIND in RIGHTS[role]
+
+    for path, answer in [*answers.items(), ("by name", by_name)]:
+        assert not [uid for uid in hidden if uid in answer.text], path
+        assert "Secret^" not in answer.text or expected
+        if path.startswith("/dicom-web") and may_search:
+            assert answer.headers.get("x-total-count", "0") == str(len(expected)), path
+    if may_search:
+        assert {one["0020000D"]["Value"][0] for one in (by_name.json() if by_name.content else [])} == expected
+    else:
+        assert by_name.status_code == 403
+
+
+@pytest.mark.parametrize("role", [role for role in Role if role is not Role.ADMIN])
+def test_quarantine_and_deletion_are_for_admins(hospital: Hospital, role: Role) -> None:
+    own = hospital.studies["own"]
+    with client(hospital, role) as http:
+        statuses = [
+            http.get("/api/v1/quarantine").status_code,
+            http.get("/api/v1/quarantine/1/content").status_code,
+            http.delete("/api/v1/quarantine/1").status_code,
+            http.post("/api/v1/quarantine/1/submit").status_code,
+            http.delete(f"/dicom-web/studies/{own.study}").status_code,
+            http.delete(f"/dicom-web/studies/{UNKNOWN.study}").status_code,
+        ]
+
+    assert statuses == [403] * 6
+
+
+# DIMSE: a device of north, by C-FIND, C-GET and C-MOVE
+
+
+@cache
+def contexts() -> list[Any]:
+    return [
+        StudyRootQueryRetrieveInformationModelFind,
+        StudyRootQueryRetrieveInformationModelGet,
+        StudyRootQueryRetrieveInformationModelMove,
+    ]
+
+
+def question(known: Known) -> Dataset:
+    identifier = Dataset()
+    identifier.QueryRetrieveLevel = "STUDY"
+    identifier.StudyInstanceUID = known.study
+    identifier.PatientName = ""
+    return identifier
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a device got: matches of C-FIND, objects by C-GET, sub-operations of C-MOVE and its last status."""
+
+    found: int
+    got: int
+    moved: int
+    statuses: tuple[int, ...]
+
+
+def by_dimse(hospital: Hospital, known: Known) -> Answers:
+    got: list[str] = []
+    ae = AE("NORTH")
+    for abstract in contexts():
+        ae.add_requested_context(abstract)
+    ae.add_requested_context(CTImageStorage)
+
+    def store(event: Any) -> int:
+        got.append(str(event.request.AffectedSOPInstanceUID))
+        return 0
+
+    role = build_role(CTImageStorage, scp_role=True)
+    with a_destination() as destination:
+        devices.add(
+            hospital.site.bank, Device("DEST", HOST, destination.port, False, frozenset({Right.STORE}), "north")
+        )
+        association = ae.associate(
+            HOST,
+            hospital.site.dimse.port,
+            ext_neg=[role],
+            evt_handlers=[(evt.EVT_C_STORE, store)],
+            ae_title="IMAGEBANK",
+        )
+        assert association.is_established
+        asked_for = question(known)
+        find = list(association.send_c_find(asked_for, contexts()[0]))
+        del asked_for.PatientName
+        get = list(association.send_c_get(asked_for, contexts()[1]))
+        move = list(association.send_c_move(asked_for, "DEST", contexts()[2]))
+        association.release()
+        moved = len(destination.objects)
+    statuses = tuple(int(answers[-1][0].Status) for answers in (find, get, move))
+    return Answers(sum(1 for _, match in find if match is not None), len(got), moved, statuses)
+
+
+def test_a_device_finds_gets_and_moves_what_it_may_see_and_nothing_else(hospital: Hospital) -> None:
+    devices.add(hospital.site.bank, Device("NORTH", HOST, free_port(), False, devices.DEVICE_RIGHTS, "north"))
+    nothing = by_dimse(hospital, UNKNOWN)
+    answers = {relation: by_dimse(hospital, known) for relation, known in hospital.studies.items()}
+    seen = {relation for relation, answer in answers.items() if answer != nothing}
+
+    assert (nothing.found, nothing.got, nothing.moved) == (0, 0, 0)
+    assert seen == SEES[Role.DEVICE]
+    assert {(answer.found, answer.got, answer.moved) for relation, answer in answers.items() if relation in seen} == {
+        (1, 1, 1)
+    }
