@@ -32,8 +32,8 @@ _CALLS: Final = {
 # fmt: on
 
 
-def confine(memory_bytes: int, cpu_s: int) -> None:
-    """Limit this process: memory, processor time, no file, no network, no other process.
+def confine(memory_bytes: int, cpu_s: int) -> bool:
+    """Limit this process: memory, processor time, no file, no network, no other process. Whether a filter seals it.
 
     The limits hold everywhere. On Linux a system call filter seals them, so that not even root gets out; where the
     machine has none, they are all there is.
@@ -43,20 +43,22 @@ def confine(memory_bytes: int, cpu_s: int) -> None:
         (resource.RLIMIT_CPU, cpu_s),
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_NPROC, 0),
         # Everything is imported by now: without a further descriptor there is no file to read and no network.
         (resource.RLIMIT_NOFILE, 0),
     ):
         resource.setrlimit(limit, (value, value))
     if sys.platform == "linux" and platform.machine() in _CALLS:
-        _filter_calls(*_CALLS[platform.machine()])
+        return _filter_calls(*_CALLS[platform.machine()])
+    return False
 
 
 class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("code", ctypes.c_char_p))
 
 
-def _filter_calls(architecture: int, calls: tuple[int, ...]) -> None:
-    """Answer every system call but these with EPERM (seccomp in filter mode)."""
+def _filter_calls(architecture: int, calls: tuple[int, ...]) -> bool:
+    """Answer every system call but these with EPERM (seccomp in filter mode). Whether the kernel took the filter."""
     code = [
         _step(_LOAD, 4),
         _step(_JUMP_IF_EQUAL, architecture, then=1),
@@ -68,9 +70,11 @@ def _filter_calls(architecture: int, calls: tuple[int, ...]) -> None:
     ]
     program = _Program(len(code), b"".join(code))
     libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0) == 0:
-        # A kernel without filters refuses; the limits above still hold.
-        libc.prctl(_SET_SECCOMP, _FILTER_MODE, ctypes.byref(program), 0, 0)
+    # A kernel without filters refuses; the limits above still hold.
+    return bool(
+        libc.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0) == 0
+        and libc.prctl(_SET_SECCOMP, _FILTER_MODE, ctypes.byref(program), 0, 0) == 0
+    )
 
 
 def _step(code: int, value: int, then: int = 0) -> bytes:

@@ -30,7 +30,7 @@ Task = Callable[[dict[str, Any], memoryview], tuple[dict[str, Any], Sequence[byt
 
 _MODULES = ("imagebank.dicom.codec", "imagebank.dicom.paint")
 _HEAD = struct.Struct("<QBIQ")  # number of the request, status, sizes of header and payload
-_READY = b"R"
+_SEALED, _LIMITED = b"S", b"L"  # ready, with a filter of system calls and without
 _OK = 0
 _REFUSALS: tuple[type[BankError], ...] = (Invalid, Mismatch, Unsupported, NotFound)
 _BROKEN = 255
@@ -107,6 +107,18 @@ class Sandbox:
             self._give(child)
         return _judge(answer)
 
+    def is_sealed(self) -> bool:
+        """Whether a filter of system calls is in force in the children, and not their limits alone.
+
+        Raises Unavailable when every child stays busy or none can be started.
+        """
+        child = self._take()
+        try:
+            child = child or _Child(self._modules, self._memory_bytes, self._timeout_s)
+        finally:
+            self._give(child)
+        return child.is_sealed
+
     def close(self) -> None:
         """End every child that is idle; one that is at work ends after its request."""
         with self._lock:
@@ -179,10 +191,12 @@ class _Child:
         finally:
             theirs.close()
         try:
-            self._receive(1, time.monotonic() + _START_S)
+            self.is_sealed = bytes(self._receive(1, time.monotonic() + _START_S)) == _SEALED
         except _Lost as lost:
             self.end()
             raise Unavailable(f"no decoder can be started ({lost}); see `decode_memory_bytes`") from None
+        if not self.is_sealed:
+            _log.warning("this kernel has no filter of system calls: a decoder is held by its limits alone")
 
     def ask(
         self,
@@ -263,8 +277,7 @@ def serve(channel: int, modules: Sequence[str], memory_bytes: int, cpu_s: int) -
         warm = getattr(module, "warm", None)
         if warm is not None:
             warm()
-    confine(memory_bytes, cpu_s)
-    stream.sendall(_READY)
+    stream.sendall(_SEALED if confine(memory_bytes, cpu_s) else _LIMITED)
     while (head := _read(stream, _HEAD.size)) is not None:
         number, _, header_size, payload_size = _HEAD.unpack(head)
         try:

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import resource
 import socket
 import stat
 import time
@@ -37,6 +38,36 @@ def read_file(header: dict[str, Any], payload: memoryview) -> Answer:
 
 def call_home(header: dict[str, Any], payload: memoryview) -> Answer:
     socket.create_connection(("127.0.0.1", header["port"]))
+    return {}, []
+
+
+def open_socket(header: dict[str, Any], payload: memoryview) -> Answer:
+    return {"fd": socket.socket().fileno()}, []
+
+
+def write_file(header: dict[str, Any], payload: memoryview) -> Answer:
+    with open(header["path"] + ".new", "wb") as stream:  # noqa: PTH123 - the plainest way out
+        return {"written": stream.write(b"here")}, []
+
+
+def remove_file(header: dict[str, Any], payload: memoryview) -> Answer:
+    os.unlink(header["path"])  # noqa: PTH108 - one system call
+    return {}, []
+
+
+def read_passwords(header: dict[str, Any], payload: memoryview) -> Answer:
+    return read_file({"path": "/etc/passwd"}, payload)
+
+
+def trace_parent(header: dict[str, Any], payload: memoryview) -> Answer:
+    attach = 16
+    if ctypes.CDLL(None).ptrace(attach, os.getppid(), 0, 0) != 0:
+        raise PermissionError
+    return {}, []
+
+
+def raise_limits(header: dict[str, Any], payload: memoryview) -> Answer:
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
     return {}, []
 
 

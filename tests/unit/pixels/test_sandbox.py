@@ -50,7 +50,10 @@ def test_a_child_that_is_lost_is_replaced(hostile: Sandbox, task: str) -> None:
 
 @pytest.mark.parametrize(
     "task",
-    ["devour", "read_file", "call_home", "run_program", "fork", "kill_parent"],
+    [
+        *("devour", "read_file", "read_passwords", "write_file", "remove_file", "open_socket", "call_home"),
+        *("run_program", "fork", "kill_parent", "trace_parent", "raise_limits"),
+    ],
 )
 def test_a_child_has_no_rights(hostile: Sandbox, task: str, tmp_path: Path) -> None:
     secret = tmp_path / "root.key"
@@ -62,6 +65,7 @@ def test_a_child_has_no_rights(hostile: Sandbox, task: str, tmp_path: Path) -> N
             hostile.call(f"{HOSTILE}:{task}", asked)
 
     assert bytes(hostile.call(f"{HOSTILE}:echo", {}, b"next")[1]) == b"next"
+    assert [path.name for path in tmp_path.iterdir()] == ["root.key"]
 
 
 def test_an_answer_to_another_question_is_never_given(hostile: Sandbox) -> None:
@@ -77,6 +81,13 @@ def test_a_filter_of_system_calls_is_in_force(hostile: Sandbox) -> None:
 
     assert "Seccomp:\t2" in status
     assert "NoNewPrivs:\t1" in status
+    assert hostile.is_sealed()
+
+
+def test_whether_children_are_sealed_is_known_without_one_at_work() -> None:
+    with Sandbox(decoders=1, modules=[HOSTILE]) as idle:
+        assert idle.is_sealed()
+        assert pid(idle) == pid(idle)
 
 
 def test_a_crash_is_not_seen_by_others() -> None:
