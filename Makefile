@@ -8,7 +8,7 @@ RUN_READY := $(VENV)/.run-ready
 TEST_READY := $(VENV)/.test-ready
 # The tests that reach the coverage floor; the others run without the cost of measuring.
 COVERING := $(addprefix tests/unit/,actions model http dimse storage_index) tests/contracts/test_index_sqlite.py
-SYSTEM_PACKAGES := dcmtk dicom3tools chromium orthanc orthanc-dicomweb
+SYSTEM_PACKAGES := dcmtk dicom3tools chromium orthanc orthanc-dicomweb rsyslog rsyslog-gnutls
 
 .PHONY: help demo test test-long check viewer system lock docs wheel
 

@@ -213,6 +213,7 @@ def web_application(bank: Bank) -> "Starlette":
 
     from imagebank.dicomweb.capabilities import openapi_paths
     from imagebank.dicomweb.routes import dicomweb_routes
+    from imagebank.fhir.read import fhir_routes
     from imagebank.http.api import api_routes
     from imagebank.http.cors import Cors
     from imagebank.http.errors import NotSignedIn, on_bank_error, on_not_signed_in
@@ -229,6 +230,7 @@ def web_application(bank: Bank) -> "Starlette":
             *api_routes(),
             openapi_route(api_routes(), openapi_paths()),
             *dicomweb_routes(),
+            *fhir_routes(),
             Mount("/viewer", routes=viewer_routes(viewer_folder())),
             *portal_routes(),
         ],
@@ -247,8 +249,11 @@ def web_application(bank: Bank) -> "Starlette":
 def web() -> "Starlette":
     """What the web server's processes load: a bank from the environment, closed when the server ends."""
     end_with_parent()
+    from imagebank.actions.trail import running
+
     stack = contextlib.ExitStack()
     bank = stack.enter_context(opened(load()))
+    stack.enter_context(running(bank, "web"))
     application = web_application(bank)
 
     @contextlib.asynccontextmanager

@@ -1,6 +1,6 @@
 """What the bank needs from outside, as small protocols. The docstring is the promise; a contract suite tests it."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +9,7 @@ from typing import IO, Any, Protocol
 from imagebank.model.access import Device, Scope, Session, Token
 from imagebank.model.event import Event
 from imagebank.model.imaging import Digest, Found, Instance, Kept, Location, Outcome, Quarantined, Selection, Source
-from imagebank.model.ledger import Checkpoint, Head, Line
+from imagebank.model.ledger import Checkpoint, Head, Line, Sought
 from imagebank.model.person import PatientId
 from imagebank.model.provision import Kind, Provision
 from imagebank.model.query import Query
@@ -190,8 +190,24 @@ class Transaction(Protocol):
 
     def last_checkpoint(self) -> Checkpoint | None: ...
 
-    def put_checkpoint(self, checkpoint: Checkpoint) -> None:
-        """Append a checkpoint. One with a number that is taken fails, and the transaction with it."""
+    def put_checkpoint(self, checkpoint: Checkpoint, *, waits_for_telling: bool = False) -> None:
+        """Append a checkpoint. One with a number that is taken fails, and the transaction with it.
+
+        Ends of lanes that have been quiet for a day are forgotten; when it `waits_for_telling`, only those that were
+        told to their end.
+        """
+        ...
+
+    def begin_telling(self, errand: str) -> None:
+        """Make an errand that can be taken. When there was none, what is in the ledger counts as told."""
+        ...
+
+    def take_errand(self, name: str, holder: str, now: datetime, until: datetime) -> bool:
+        """Take an errand, or keep it longer; False while somebody else has it."""
+        ...
+
+    def mark_told(self, ends: Mapping[str, int]) -> None:
+        """Note up to which position each lane of the ledger was told outside. It never goes back."""
         ...
 
     def put_provision(self, provision: Provision) -> None:
@@ -315,6 +331,18 @@ class Index(Protocol):
 
     def ledger(self, scope: Scope) -> Iterator[Line]:
         """Every line of the ledger by lane and position."""
+        ...
+
+    def untold(self, scope: Scope, limit: int) -> list[Line]:
+        """The next lines that were not told outside yet, by lane and position."""
+        ...
+
+    def patients_of(self, studies: Collection[Uid], scope: Scope) -> dict[str, PatientId]:
+        """Whose studies these are, by the pseudonyms under which the ledger knows them."""
+        ...
+
+    def lines(self, wanted: Sought, scope: Scope) -> list[Line]:
+        """Lines of the ledger that are asked for, newest first; those of one moment by lane and position."""
         ...
 
     def checkpoints(self) -> list[Checkpoint]:

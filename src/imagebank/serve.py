@@ -109,9 +109,10 @@ def _web_tls(settings: Settings) -> tuple[Path | None, Path | None]:
 
 
 def _dimse(settings: Settings) -> None:
+    from imagebank.actions.trail import running
     from imagebank.dimse.server import start as start_dimse
 
-    with _until_signal() as stop, app.opened(settings) as bank:
+    with _until_signal() as stop, app.opened(settings) as bank, running(bank, "dimse"):
         servers = [start_dimse(bank, *address(settings.dimse))]
         if settings.dimse_tls:
             servers.append(start_dimse(bank, *address(settings.dimse_tls), tls=True))
@@ -122,10 +123,12 @@ def _dimse(settings: Settings) -> None:
 
 def _worker(settings: Settings) -> None:
     from imagebank import worker
+    from imagebank.actions.trail import running
+    from imagebank.atna.delivery import telling
     from imagebank.dimse.commitment import deliver_commitment
 
     work = {**worker.WORK, "commitment-result": deliver_commitment}
-    with _until_signal() as stop, app.opened(settings) as bank:
+    with _until_signal() as stop, app.opened(settings) as bank, telling(bank), running(bank, "worker"):
         worker.run(bank, stop, work)
 
 

@@ -106,6 +106,19 @@ class Settings:
     tls_ca: Path | None = None
     """Authorities that client certificates must come from; with it a client certificate is required."""
 
+    atna_host: str = ""
+    """HOST:PORT of the audit record repository that is told every event by syslog (IHE ITI-20); empty for none."""
+    atna_transport: Literal["tls", "tcp", "udp"] = "tls"
+    """How it is told: `tls` (RFC 5425), or `tcp` and `udp`, which nobody may read along."""
+    atna_tls_ca: Path | None = None
+    """Authorities that the repository's certificate must come from, PEM; empty for those of the system."""
+    atna_tls_cert: Path | None = None
+    """Certificate chain that we show to the repository, PEM."""
+    atna_tls_key: Path | None = None
+    """Its private key, PEM."""
+    atna_insecure: bool = False
+    """Whether events may leave this machine by `tcp` or `udp`, where others can read and change them."""
+
     decoders: int = 2
     """Sandboxed decoding processes of each web or DIMSE process."""
     decode_memory_bytes: int = 2 << 30

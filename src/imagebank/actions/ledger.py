@@ -56,7 +56,7 @@ def checkpoint(bank: Bank) -> Checkpoint | None:
         at = int(bank.now().timestamp() * 1_000_000)
         made = Checkpoint(number, at, tuple(heads), before, key)
         made = replace(made, signature=bank.signer.sign(statement_of(made)).hex())
-        tx.put_checkpoint(made)
+        tx.put_checkpoint(made, waits_for_telling=bool(bank.settings.atna_host))
     _log.info("checkpoint %d of the ledger: %s", made.number, digest_of(made))
     return made
 

@@ -26,6 +26,8 @@ class Act(StrEnum):
     DECIDED = "decided"
     EMERGENCY = "opened in an emergency"
     REVIEWED = "reviewed"
+    STARTED = "started"
+    STOPPED = "stopped"
 
 
 @dataclass(frozen=True, slots=True)

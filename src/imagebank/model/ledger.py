@@ -12,6 +12,9 @@ from dataclasses import astuple, dataclass
 from hashlib import sha256
 from typing import Final
 
+from imagebank.model.event import Act
+from imagebank.model.person import PatientId
+
 BEGINNING: Final = ""
 """The link before the first line of a lane, and the digest before the first checkpoint."""
 
@@ -62,6 +65,25 @@ class Checkpoint:
     before: str
     key: str
     signature: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """Lines for which everything holds that is given.
+
+    `since` and `until` are microseconds since 1970, the second exclusive. `after` is where the page before ended: the
+    last line's `at`, lane and position.
+    """
+
+    since: int | None = None
+    until: int | None = None
+    acts: frozenset[Act] | None = None
+    patient: PatientId | None = None
+    study: str = ""
+    principal: str = ""
+    address: str = ""
+    after: tuple[int, str, int] | None = None
+    limit: int | None = None
 
 
 def link_of(before: str, line: Line) -> str:

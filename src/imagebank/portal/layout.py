@@ -43,7 +43,7 @@ _HEADINGS: Mapping[type[BankError], str] = {
     Unavailable: "A part of the bank did not answer",
 }
 
-_FOR_PROGRAMS = re.compile(r"/(api|dicom-web|wado|healthz|readyz)(/|$)")
+_FOR_PROGRAMS = re.compile(r"/(api|dicom-web|fhir|wado|healthz|readyz)(/|$)")
 _LOST: Mapping[int, tuple[str, str]] = {
     404: ("There is no such page", "the address may have been typed wrongly, or cut short where it was copied from"),
     405: ("This address is not a page", "it takes what a form of ours sends; nothing was changed"),

@@ -1,6 +1,6 @@
 """The index in SQL: its readers."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final, cast
@@ -12,12 +12,12 @@ from imagebank.model.access import Device, Right, Role, Scope, Session, Token
 from imagebank.model.attribute import Catalogue
 from imagebank.model.event import Event
 from imagebank.model.imaging import Digest, Found, Instance, Location, Quarantined, Selection
-from imagebank.model.ledger import Checkpoint, Line
+from imagebank.model.ledger import Checkpoint, Line, Sought
 from imagebank.model.person import PatientId
 from imagebank.model.provision import Kind, Provision
 from imagebank.model.query import Query
 from imagebank.model.uid import Uid
-from imagebank.storage import ledger, people, provisions, quarantine, tables
+from imagebank.storage import ledger, people, provisions, quarantine, tables, telling
 from imagebank.storage.database import STREAMED, Database, Prepared
 from imagebank.storage.entry import Duplicates
 from imagebank.storage.found import found
@@ -206,6 +206,25 @@ class SQLIndex:
         with self._database.streaming() as connection:
             for row in connection.execute(statement):
                 yield Line(*row)
+
+    def untold(self, scope: Scope, limit: int) -> list[Line]:
+        return self._lines(telling.untold(limit), scope)
+
+    def lines(self, wanted: Sought, scope: Scope) -> list[Line]:
+        return self._lines(telling.sought(wanted, self._lane.pseudonym), scope)
+
+    def patients_of(self, studies: Collection[Uid], scope: Scope) -> dict[str, PatientId]:
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                telling.patients(self._dialect, studies).where(*studies_in(scope, self._dialect))
+            ).all()
+        found = (PatientId(issuer, identifier) for issuer, identifier in rows)
+        return {self._lane.pseudonym(patient): patient for patient in found if patient.identifier}
+
+    def _lines(self, statement: Select[Any], scope: Scope) -> list[Line]:
+        with self._database.reading() as connection:
+            rows = connection.execute(statement.where(*events_in(scope, self._dialect)))
+            return [Line(*row) for row in rows]
 
     def checkpoints(self) -> list[Checkpoint]:
         with self._database.reading() as connection:

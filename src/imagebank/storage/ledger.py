@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Connection, Select, bindparam, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, delete, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.sql.dml import Insert
@@ -32,6 +32,8 @@ _QUIET: Final = timedelta(days=1)
 """After this long without a line, an end that a checkpoint knows is forgotten; the line itself stays."""
 
 _FIELDS: Final = tuple(field.name for field in fields(Line))
+LINE: Final = tuple(_EVENT.c[name] for name in _FIELDS)
+"""The columns of a `Line`."""
 _WRITE: Final = Prepared(lambda _: insert(_EVENT).values({name: bindparam(name) for name in _FIELDS}))
 
 
@@ -154,7 +156,7 @@ def event_of(row: Any) -> Event:
 
 def lines() -> Select[Any]:
     """All lines by lane and position; each row is a `Line`."""
-    return select(*(_EVENT.c[name] for name in _FIELDS)).order_by(_EVENT.c.lane, _EVENT.c.position)
+    return select(*LINE).order_by(_EVENT.c.lane, _EVENT.c.position)
 
 
 def checkpoints(connection: Connection) -> list[Checkpoint]:
@@ -178,12 +180,16 @@ def grown(connection: Connection) -> Sequence[Head]:
     return [Head(*row) for row in connection.execute(statement.order_by(_LANE.c.lane))]
 
 
-def keep(connection: Connection, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint and note what it knows. A number that is there already is refused by the database."""
+def keep(connection: Connection, checkpoint: Checkpoint, *forgettable: ColumnElement[bool]) -> None:
+    """Write a checkpoint and note what it knows. A number that is there already is refused by the database.
+
+    Ends that are quiet for long are forgotten, where they are `forgettable`.
+    """
     heads = orjson.dumps([[head.lane, head.position, head.link] for head in checkpoint.heads]).decode()
     connection.execute(insert(_CHECKPOINT).values({**asdict(checkpoint), "heads": heads}))
     for head in checkpoint.heads:
         known = update(_LANE).where(_LANE.c.lane == head.lane).values(known=head.position)
         connection.execute(known)
     at = moment(checkpoint.at) - _QUIET
-    connection.execute(delete(_LANE).where(_LANE.c.position == _LANE.c.known, _LANE.c.at < micros(at)))
+    is_quiet = (_LANE.c.position == _LANE.c.known, _LANE.c.at < micros(at))
+    connection.execute(delete(_LANE).where(*is_quiet, *forgettable))

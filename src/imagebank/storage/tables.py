@@ -259,6 +259,7 @@ event = Table(
     _text("link"),
     Index("event_place", "lane", "position", unique=True),
     Index("event_study", "study"),
+    Index("event_at", "at"),
     Index("event_person", "person", sqlite_where=HAS_PERSON, postgresql_where=HAS_PERSON),
     sqlite_autoincrement=True,
 )
@@ -274,6 +275,12 @@ lane = Table(
     _count("known"),
 )
 """Where each lane of the ledger ends, and up to where a checkpoint knows it."""
+
+told = Table("told", metadata, Column("lane", _TEXT, primary_key=True), _count("position"))
+"""Up to where each lane of the ledger was told to the audit record repository."""
+
+errand = Table("errand", metadata, Column("name", _TEXT, primary_key=True), _text("holder"), _count("until"))
+"""Lasting work that one process does at a time: who has it, and until when."""
 
 checkpoint = Table(
     "checkpoint",

@@ -1,6 +1,6 @@
 """One write transaction of the index."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
@@ -15,7 +15,7 @@ from imagebank.model.ledger import Checkpoint, Head
 from imagebank.model.provision import Provision
 from imagebank.model.uid import Uid
 from imagebank.ports import Entered
-from imagebank.storage import entry, jobs, ledger, people, provisions, quarantine, removal, tables
+from imagebank.storage import entry, jobs, ledger, people, provisions, quarantine, removal, tables, telling
 from imagebank.storage.database import lock_studies, put
 from imagebank.storage.instances import instance_of, instance_rows
 from imagebank.storage.rows import micros, moment, unpack_digest
@@ -123,8 +123,19 @@ class SQLTransaction:
     def last_checkpoint(self) -> Checkpoint | None:
         return ledger.last_checkpoint(self._connection)
 
-    def put_checkpoint(self, checkpoint: Checkpoint) -> None:
-        ledger.keep(self._connection, checkpoint)
+    def put_checkpoint(self, checkpoint: Checkpoint, *, waits_for_telling: bool = False) -> None:
+        ledger.keep(self._connection, checkpoint, *([telling.is_told()] if waits_for_telling else []))
+        telling.forget(self._connection)
+
+    def begin_telling(self, errand: str) -> None:
+        if telling.is_new(self._connection, errand):
+            telling.begin(self._connection)
+
+    def take_errand(self, name: str, holder: str, now: datetime, until: datetime) -> bool:
+        return telling.take(self._connection, name, holder, now, until)
+
+    def mark_told(self, ends: Mapping[str, int]) -> None:
+        telling.mark(self._connection, ends)
 
     def put_provision(self, provision: Provision) -> None:
         provisions.put(self._connection, provision)

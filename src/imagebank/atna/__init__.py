@@ -1,0 +1,1 @@
+"""The audit trail for an audit record repository (IHE ATNA): DICOM audit messages by syslog."""

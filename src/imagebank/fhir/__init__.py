@@ -1,0 +1,1 @@
+"""FHIR R4: what of it is offered, each resource in its standard form."""

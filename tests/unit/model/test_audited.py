@@ -1,0 +1,70 @@
+"""What a line of the ledger is in the words of the audit standards."""
+
+from dataclasses import replace
+
+import pytest
+
+from imagebank.model.audited import MINOR_FAILURE, SUCCESS, Entry, kind_of
+from imagebank.model.event import Act
+from imagebank.model.ledger import Line
+
+LINE = Line("a1b2", 7, 1_767_225_600_000_001, Act.VIEWED, "Dr Varga", "north", "10.0.0.5", "1.2.3", 4, "rendered: more")
+
+
+@pytest.mark.parametrize(
+    ("act", "detail", "event", "type_", "action"),
+    [
+        (Act.DEPOSITED, "dimse: stored", "110104", [], "C"),
+        (Act.DEPOSITED, "import: duplicate", "110107", [], "C"),
+        (Act.VIEWED, "rendered", "110103", [], "R"),
+        (Act.VIEWED, "portal: more", "110103", [], "R"),
+        (Act.VIEWED, "C-MOVE: more", "110104", [], "R"),
+        (Act.VIEWED, "WADO-RS", "110104", [], "R"),
+        (Act.SENT, "export", "110106", [], "R"),
+        (Act.SENT, "C-STORE", "110104", [], "R"),
+        (Act.REMOVED, "", "110105", [], "D"),
+        (Act.REMOVED, "quarantine 7", "110103", [], "D"),
+        (Act.SIGNED_IN, "", "110114", ["110122"], "E"),
+        (Act.NOT_SIGNED_IN, "password", "110114", ["110122"], "E"),
+        (Act.SIGNED_OUT, "", "110114", ["110123"], "E"),
+        (Act.CHANGED, "token issued for role admin", "110113", ["110137"], "U"),
+        (Act.CHANGED, "device added", "110113", ["110128"], "U"),
+        (Act.UNBOUNDED, "export the ledger", "110101", [], "R"),
+        (Act.UNBOUNDED, "explain access", "110113", ["110132"], "E"),
+        (Act.DECIDED, "consent 1: deny", "110113", ["110135"], "U"),
+        (Act.EMERGENCY, "emergency 1", "110113", ["110127"], "E"),
+        (Act.REVIEWED, "emergency 1", "110101", [], "R"),
+        (Act.REFUSED, "C-FIND", "110113", ["110132"], "E"),
+        (Act.STARTED, "web", "110100", ["110120"], "E"),
+        (Act.STOPPED, "web", "110100", ["110121"], "E"),
+        (Act.SEARCHED, "QIDO-RS: study by PatientID", "110112", [], "E"),
+        ("something new", "", "110113", ["110132"], "E"),
+    ],
+)
+def test_each_act_has_its_event(act: str, detail: str, event: str, type_: list[str], action: str) -> None:
+    kind = kind_of(replace(LINE, act=act, detail=detail))
+
+    assert (kind.event.value, kind.action) == (event, action)
+    assert ([] if kind.type is None else [kind.type.value]) == type_
+
+
+@pytest.mark.parametrize(
+    ("act", "detail", "outcome"),
+    [
+        (Act.DEPOSITED, "stow: stored", SUCCESS),
+        (Act.DEPOSITED, "stow: duplicate", SUCCESS),
+        (Act.DEPOSITED, "stow: quarantined", MINOR_FAILURE),
+        (Act.REFUSED, "C-FIND", MINOR_FAILURE),
+        (Act.NOT_SIGNED_IN, "password", MINOR_FAILURE),
+        (Act.VIEWED, "portal", SUCCESS),
+    ],
+)
+def test_what_was_not_done_is_a_failure(act: str, detail: str, outcome: str) -> None:
+    assert kind_of(replace(LINE, act=act, detail=detail)).outcome == outcome
+
+
+def test_an_entry_says_where_its_line_stands_when_and_how_it_happened() -> None:
+    entry = Entry(LINE)
+
+    assert (entry.name, entry.way, entry.at.isoformat()) == ("a1b2-7", "rendered", "2026-01-01T00:00:00.000001+00:00")
+    assert entry.kind == kind_of(LINE)
