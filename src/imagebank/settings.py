@@ -62,6 +62,8 @@ class Settings:
     """Private key of the web server itself, PEM."""
     cors_origins: tuple[str, ...] = ()
     """Other sites whose pages may speak to DICOMweb and the API, as `https://viewer.example`; empty for none."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses of proxies before the web server, whose `X-Forwarded-For` tells where a call comes from."""
     web_workers: int = 1
     """Processes that answer HTTP."""
     max_instance_bytes: int = 8 << 30
@@ -139,7 +141,7 @@ class Settings:
 _NAMES: Final = frozenset(f.name for f in fields(Settings))
 _SECRET: Final = frozenset({"database", "s3_access_key", "s3_secret_key"})
 """Settings whose values are never shown."""
-_LISTS: Final = frozenset({"attributes", "cors_origins"})
+_LISTS: Final = frozenset({"attributes", "cors_origins", "trusted_proxies"})
 """Settings of several values, with commas between them in the environment."""
 
 

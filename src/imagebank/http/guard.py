@@ -3,6 +3,7 @@
 import logging
 import re
 from collections.abc import Iterable
+from ipaddress import ip_address
 from typing import Final
 
 from starlette.responses import Response
@@ -43,6 +44,7 @@ class Guard:
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
         self._settings = settings
+        self._proxies = frozenset(settings.trusted_proxies)
         self._fields = _DEFAULTS
         if settings.public_url.startswith("https:") or settings.http_tls_cert is not None:
             self._fields += ((b"strict-transport-security", f"max-age={_YEAR_S}".encode()),)
@@ -53,6 +55,8 @@ class Guard:
             return
         answer = _Answer(send, self._fields)
         headers: list[tuple[bytes, bytes]] = scope["headers"]
+        if self._proxies and scope["client"] and scope["client"][0] in self._proxies:
+            scope["client"] = (_behind(headers, self._proxies) or scope["client"][0], 0)
         refused = self._refused(scope, headers)
         if refused is not None:
             await refused(scope, receive, answer.send)
@@ -89,6 +93,19 @@ class Guard:
     def _limit(self, scope: Scope) -> int:
         is_upload = scope["method"] == "POST" and UPLOADS.match(scope["path"])
         return self._settings.max_upload_bytes if is_upload else self._settings.max_form_bytes
+
+
+def _behind(headers: Iterable[tuple[bytes, bytes]], proxies: frozenset[str]) -> str:
+    """The address that the nearest proxy took a call from: the last that is no proxy of ours. Empty for none.
+
+    Whatever stands before it may be made up by the caller.
+    """
+    named = b",".join(value for name, value in headers if name == b"x-forwarded-for").decode("latin-1")
+    others = [address for part in named.split(",") if (address := part.strip()) not in proxies]
+    try:
+        return str(ip_address(others[-1]))
+    except (IndexError, ValueError):
+        return ""
 
 
 def _has_body(headers: Iterable[tuple[bytes, bytes]]) -> bool:

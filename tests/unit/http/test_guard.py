@@ -42,6 +42,11 @@ async def counted(request: Request) -> Response:
     return PlainTextResponse(str(len(await request.body())))
 
 
+async def whence(request: Request) -> Response:
+    assert request.client
+    return PlainTextResponse(request.client.host)
+
+
 async def broken(request: Request) -> Response:
     raise RuntimeError("Doe^Jane")
 
@@ -62,6 +67,7 @@ ROUTES = [
     Route("/dicom-web/studies", counted, methods=["POST"]),
     Route("/api/x", plain, methods=["GET", "OPTIONS"]),
     Route("/broken", broken),
+    Route("/whence", whence),
     Route("/torn", torn),
 ]
 
@@ -165,6 +171,26 @@ def test_what_nobody_foresaw_is_answered_in_the_one_shape_without_a_word_of_it()
     assert answer.json()["error"] == "InternalError"
     assert "Doe" not in answer.text
     assert SAFE.items() <= dict(answer.headers).items()
+
+
+@pytest.mark.parametrize(
+    ("proxies", "given", "told"),
+    [
+        ((), ["10.0.0.1"], "127.0.0.1"),
+        (("10.9.9.9",), ["10.0.0.1"], "127.0.0.1"),
+        (("127.0.0.1",), ["10.0.0.1"], "10.0.0.1"),
+        (("127.0.0.1",), ["1.1.1.1, 10.0.0.1"], "10.0.0.1"),
+        (("127.0.0.1", "10.9.9.9"), ["1.1.1.1, 10.0.0.1", "10.9.9.9"], "10.0.0.1"),
+        (("127.0.0.1",), ["<script>"], "127.0.0.1"),
+        (("127.0.0.1",), [], "127.0.0.1"),
+    ],
+)
+def test_only_a_named_proxy_is_believed_where_a_call_comes_from(
+    proxies: tuple[str, ...], given: list[str], told: str
+) -> None:
+    fields = [("X-Forwarded-For", value) for value in given]
+
+    assert ask("GET", "/whence", Settings(trusted_proxies=proxies), headers=fields).text == told
 
 
 def test_an_answer_that_has_begun_is_torn_and_not_mended() -> None:
