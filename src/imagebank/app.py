@@ -8,8 +8,9 @@ import ctypes
 import logging
 import signal
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ from imagebank.model.attribute import Catalogue, catalogue
 from imagebank.model.rights import Rights
 from imagebank.ports import Blobs, Keys
 from imagebank.settings import Settings, SettingsError, load, read_toml
+from imagebank.storage.account_keys import SQLAccountKeys
 from imagebank.storage.database import open_database
 from imagebank.storage.files import FileBlobs, segments_below
 from imagebank.storage.index import SQLIndex
@@ -70,11 +72,14 @@ def opened(settings: Settings) -> Iterator[Bank]:
     except OSError as error:
         raise Unavailable(f"the data folder {settings.data} cannot be used: {error.strerror}") from error
     rights = _rights(settings)
-    blobs, keys, was_empty = _blobs(settings)
+    store, root, was_empty = _objects(settings)
     engine = open_database(_database_url(settings))
     migrate(engine)
-    people = pseudonyms(own_key(engine, keys, "people"))
-    index = SQLIndex(engine, searchable, settings.duplicates, people)
+    people = own_key(engine, root, "people")
+    keys = SQLAccountKeys(root, engine, people)
+    blobs = store(keys)
+    keys.keep_in(blobs)
+    index = SQLIndex(engine, searchable, settings.duplicates, pseudonyms(people))
     if was_empty:
         # A database that is made beside objects is not complete before a reindex.
         with index.begin() as tx:
@@ -89,8 +94,9 @@ def opened(settings: Settings) -> Iterator[Bank]:
                 jobs=SQLJobs(engine),
                 commits=GroupCommit(blobs, index, now),
                 reads=reads,
-                signer=LedgerKey(own_key(engine, keys, "ledger")),
-                seal=KeySeal(own_key(engine, keys, "accounts")),
+                keys=keys,
+                signer=LedgerKey(own_key(engine, root, "ledger")),
+                seal=KeySeal(own_key(engine, root, "accounts")),
                 sandbox=sandbox,
                 settings=settings,
                 rights=rights,
@@ -154,8 +160,8 @@ def _database_url(settings: Settings) -> str:
     return settings.database or f"sqlite:///{settings.data / 'index.db'}"
 
 
-def _blobs(settings: Settings) -> tuple[Blobs, Keys, bool]:
-    """The object store, the root keys, and whether it was empty.
+def _objects(settings: Settings) -> tuple[Callable[[Keys], Blobs], FileKeys, bool]:
+    """How to open the object store, the root keys, and whether it was empty.
 
     A root key is made only where there are no objects yet: a lost key must not be replaced.
     """
@@ -163,8 +169,7 @@ def _blobs(settings: Settings) -> tuple[Blobs, Keys, bool]:
     if not settings.objects:
         folder = settings.data / "objects"
         was_empty = not segments_below(folder)
-        keys = FileKeys(key_file, create=was_empty)
-        return FileBlobs(folder, keys), keys, was_empty
+        return partial(FileBlobs, folder), FileKeys(key_file, create=was_empty), was_empty
     from imagebank.storage.s3 import ObjectBlobs, is_empty, open_s3
 
     store, prefix = open_s3(
@@ -175,8 +180,7 @@ def _blobs(settings: Settings) -> tuple[Blobs, Keys, bool]:
         secret_key=settings.s3_secret_key,
     )
     was_empty = is_empty(store, prefix)
-    keys = FileKeys(key_file, create=was_empty)
-    return ObjectBlobs(store, keys, prefix=prefix), keys, was_empty
+    return partial(ObjectBlobs, store, prefix=prefix), FileKeys(key_file, create=was_empty), was_empty
 
 
 def _keep_freed_memory() -> None:

@@ -9,7 +9,7 @@ from imagebank.model.access import Principal
 from imagebank.model.attribute import Catalogue
 from imagebank.model.imaging import Instance, Kept
 from imagebank.model.rights import Rights
-from imagebank.ports import Blobs, Clock, Entered, Index, Jobs, Signer
+from imagebank.ports import AccountKeys, Blobs, Clock, Entered, Index, Jobs, Signer
 from imagebank.ports_of_people import Seal
 from imagebank.settings import Settings
 
@@ -46,6 +46,7 @@ class Bank:
     jobs: Jobs
     commits: Commits
     reads: Reads
+    keys: AccountKeys
     signer: Signer
     seal: Seal
     sandbox: Sandbox

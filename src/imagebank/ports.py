@@ -9,6 +9,7 @@ from typing import IO, Any, Protocol
 from imagebank.model.access import Device, Scope, Session, Token
 from imagebank.model.event import Event
 from imagebank.model.imaging import Digest, Found, Instance, Kept, Location, Outcome, Quarantined, Selection, Source
+from imagebank.model.key import AccountKey
 from imagebank.model.ledger import Checkpoint, Head, Line, Sought
 from imagebank.model.person import PatientId
 from imagebank.model.provision import Kind, Provision
@@ -20,12 +21,35 @@ from imagebank.ports_of_people import PeopleReader, PeopleWriter
 class Keys(Protocol):
     """Wraps data keys. A wrapped key names the key that wrapped it, so that keys can change."""
 
-    def wrap(self, data_key: bytes) -> bytes:
-        """The data key (32 bytes) sealed under the current wrapping key: 56 bytes, 16 of them the key's name."""
+    def wrap(self, data_key: bytes, key: AccountKey | None = None) -> bytes:
+        """The data key (32 bytes) sealed under an account's key, or without one under the current root key.
+
+        56 bytes, of which the first 16 name the key.
+        """
         ...
 
-    def unwrap(self, wrapped: bytes) -> bytes:
+    def unwrap(self, sealed: bytes) -> bytes:
         """The data key again. Raises Unavailable when the wrapping key is not here, NotFound when destroyed."""
+        ...
+
+
+class AccountKeys(Protocol):
+    """The keys of accounts. Each is kept, wrapped by the root key, in the database and among the objects."""
+
+    def of(self, owner: PatientId) -> AccountKey:
+        """The account's key, made durable when there was none. Raises OutOfSpace, Unavailable."""
+        ...
+
+    def names_of(self, owner: PatientId) -> list[bytes]:
+        """The names of an account's keys; none of those that are destroyed."""
+        ...
+
+    def destroy(self, names: Sequence[bytes]) -> None:
+        """Destroy keys durably, among the objects and everywhere; a repeat changes nothing."""
+        ...
+
+    def restore(self) -> None:
+        """Let the database know every key that is kept among the objects, and which of them are destroyed."""
         ...
 
 
@@ -58,8 +82,10 @@ class Record:
 class Blobs(Protocol):
     """Bytes that never change, each sealed under a data key of its own. A reader sees all of a record or none of it."""
 
-    def write(self, content: IO[bytes], size: int, note: bytes) -> Location:
+    def write(self, content: IO[bytes], size: int, note: bytes, key: AccountKey | None = None) -> Location:
         """Place `size` bytes from `content`, with a sealed note beside them. Not durable before `sync` returns.
+
+        The data key is wrapped by `key`, or without one by the root key.
 
         Raises OutOfSpace when there is no room, Unavailable when the store does not answer.
         """
@@ -90,6 +116,29 @@ class Blobs(Protocol):
 
     def records(self) -> Iterator[Record]:
         """Every record of every segment in the order of writing, torn and destroyed ones included."""
+        ...
+
+    def wrapped_by(self, location: Location) -> bytes:
+        """The name of the key that wraps this record's data key. Raises NotFound when destroyed, Invalid when damaged."""
+        ...
+
+    def keep_key(self, note: bytes) -> Location:
+        """Keep what tells an account's key, apart from the objects; it is durable when this returns."""
+        ...
+
+    def kept_keys(self) -> Iterator[Record]:
+        """Every record that `keep_key` made, in the order of writing, destroyed ones included."""
+        ...
+
+    def destroy_keys(self, names: Sequence[bytes], locations: Sequence[Location]) -> None:
+        """Destroy account keys, durably: their own records, and by name every record whose data key they wrapped.
+
+        Those count as destroyed in every walk from now on, also when an older copy of the key's record comes back.
+        """
+        ...
+
+    def destroyed_keys(self) -> set[bytes]:
+        """Names of what was destroyed, those of account keys among them."""
         ...
 
     def close(self) -> None:
@@ -155,6 +204,17 @@ class Transaction(Protocol):
         """Take instances out, with series and studies that become empty. Empty when nothing is in scope."""
         ...
 
+    def close_account(self, owner: PatientId, names: Sequence[bytes]) -> None:
+        """Forget these keys of an account, and what was decided for it: nothing can be entered under them any more."""
+        ...
+
+    def shred(self, names: Sequence[bytes]) -> list[Uid]:
+        """Take out everything that keys of these names sealed, in quarantine too, and what was made from it.
+
+        The studies that are still there and have attributes from what went (see `described_by`).
+        """
+        ...
+
     def described_by(self, removed: Sequence[Instance]) -> list[Uid]:
         """Studies that are still there and have attributes of their own or of a series from one of these instances."""
         ...
@@ -167,7 +227,15 @@ class Transaction(Protocol):
         ...
 
     def quarantine(
-        self, reason: str, name: str, source: Source, at: datetime, location: Location, digest: Digest, uid: str = ""
+        self,
+        reason: str,
+        name: str,
+        source: Source,
+        at: datetime,
+        location: Location,
+        digest: Digest,
+        uid: str = "",
+        sealed_by: bytes | None = None,
     ) -> int:
         """Note an object that is kept but not in the archive; its number."""
         ...
@@ -366,6 +434,13 @@ class Index(Protocol):
     def device(self, aet: str) -> Device | None: ...
 
     def devices(self) -> list[Device]: ...
+
+    def wipe(self) -> None:
+        """Overwrite what was deleted in the files of an embedded database. Raises Unavailable while they are in use.
+
+        A database server keeps deleted rows, and logs of them, for as long as it is set up to.
+        """
+        ...
 
     def is_complete(self) -> bool:
         """Whether every object that was acknowledged has its row: not so while it is rebuilt, or after it was lost."""

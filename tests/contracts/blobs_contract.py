@@ -12,8 +12,9 @@ import pytest
 
 from imagebank.errors import BankError, Invalid, NotFound, Unavailable
 from imagebank.model.imaging import Location
+from imagebank.model.key import AccountKey
 from imagebank.ports import Blobs, Keys
-from imagebank.storage.keys import FileKeys
+from imagebank.storage.keys import FileKeys, unwrapped
 
 CHUNK = 65_536
 LARGE = (16 << 20) + 12_345
@@ -45,6 +46,24 @@ def keep_together(blobs: Blobs, *contents: bytes) -> list[Location]:
     locations = [blobs.write(BytesIO(content), len(content), content[:100]) for content in contents]
     blobs.sync(locations)
     return locations
+
+
+class KnownKeys:
+    """A root key, and account keys that are known by their names."""
+
+    def __init__(self, root: FileKeys, *known: AccountKey) -> None:
+        self._root, self._known = root, {key.name: key for key in known}
+
+    def wrap(self, data_key: bytes, key: AccountKey | None = None) -> bytes:
+        return self._root.wrap(data_key, key)
+
+    def unwrap(self, sealed: bytes) -> bytes:
+        key = self._known.get(sealed[:16])
+        return self._root.unwrap(sealed) if key is None else unwrapped(key.secret, sealed)
+
+
+def an_account_key(letter: bytes) -> AccountKey:
+    return AccountKey(letter * 16, letter * 32)
 
 
 class Dripping(RawIOBase):
@@ -363,3 +382,65 @@ class BlobsContract:
 
         assert "Errno" not in str(caught.value)
         assert "obstore" not in str(caught.value)
+
+    @pytest.mark.parametrize("size", [1_000, LARGE])
+    def test_an_account_key_wraps_what_it_is_given_for(self, ground: Ground, tmp_path: Path, size: int) -> None:
+        root, ada = FileKeys(tmp_path / "root.key"), an_account_key(b"A")
+        blobs, stranger = ground.open(KnownKeys(root, ada)), ground.open(root)
+        theirs, other = blobs.write(BytesIO(some_bytes(size)), size, b"hers", ada), keep(blobs, b"other")
+        blobs.sync([theirs])
+
+        assert (blobs.read(theirs), blobs.note(theirs)) == (some_bytes(size), b"hers")
+        assert (blobs.wrapped_by(theirs), blobs.wrapped_by(other)) == (ada.name, root.wrap(bytes(32))[:16])
+        assert stranger.read(other) == b"other"
+        with pytest.raises(Unavailable):
+            stranger.read(theirs)
+        blobs.close()
+        stranger.close()
+
+    def test_nothing_tells_who_wraps_a_record_that_is_destroyed(self, blobs: Blobs) -> None:
+        living, dead = keep_together(blobs, b"living", b"dead")
+        blobs.destroy([dead])
+
+        assert len(blobs.wrapped_by(living)) == 16
+        with pytest.raises(NotFound):
+            blobs.wrapped_by(dead)
+
+    def test_keys_are_kept_apart_from_the_objects(self, ground: Ground, blobs: Blobs, keys: Keys) -> None:
+        keep(blobs, b"an object")
+        places = [blobs.keep_key(b"key %d" % n) for n in range(3)]
+        other = ground.open(keys)
+
+        assert [(each.location, each.note) for each in other.kept_keys()] == list(
+            zip(places, [b"key 0", b"key 1", b"key 2"], strict=True)
+        )
+        assert [each.note for each in other.records()] == [b"note"]
+        other.close()
+
+    def test_what_a_destroyed_key_has_wrapped_is_destroyed_in_every_walk(self, ground: Ground, tmp_path: Path) -> None:
+        ada, bob = an_account_key(b"A"), an_account_key(b"B")
+        keys = KnownKeys(FileKeys(tmp_path / "root.key"), ada, bob)
+        blobs = ground.open(keys)
+        for key in (ada, bob, ada):
+            blobs.sync([blobs.write(BytesIO(b"content"), 7, key.name, key)])
+        hers, his = blobs.keep_key(b"key of ada"), blobs.keep_key(b"key of bob")
+        older = ground.segments()[hers.segment]
+        blobs.destroy_keys([ada.name], [hers])
+        blobs.destroy_keys([ada.name], [hers])
+        told = [each.note for each in blobs.kept_keys()]
+        blobs.close()
+        ground.replace(hers.segment, older)
+        other = ground.open(keys)
+
+        assert sorted(note for note in told if note) == [b"key of bob"]
+        for walk in (other.records(), ground.open(keys).records()):
+            assert [(each.note, each.fault) for each in walk] == [
+                (None, "destroyed"),
+                (bob.name, ""),
+                (None, "destroyed"),
+            ]
+        assert [each.note for each in other.kept_keys() if each.location == hers] == [None]
+        assert [each.note for each in other.kept_keys() if each.location == his] == [b"key of bob"]
+        assert ada.name in other.destroyed_keys()
+        assert bob.name not in other.destroyed_keys()
+        other.close()

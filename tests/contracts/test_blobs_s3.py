@@ -19,6 +19,7 @@ from imagebank.model.imaging import Location
 from imagebank.ports import Keys
 from imagebank.storage import s3
 from imagebank.storage.keys import FileKeys
+from imagebank.storage.record import Contents, contents_of
 from imagebank.storage.s3 import ObjectBlobs, open_s3
 
 
@@ -27,13 +28,19 @@ def paths(store: ObjectStore, prefix: str = "") -> list[str]:
 
 
 def ground_on(store: ObjectStore, prefix: str) -> Ground:
-    segments = f"{prefix}/segments" if prefix else "segments"
+    def named(segment: str) -> str:
+        folder = "keys" if contents_of(segment) is Contents.KEYS else "segments"
+        return f"{prefix}/{folder}/{segment}".lstrip("/")
+
+    def segments() -> dict[str, bytes]:
+        names = [path.rsplit("/", 1)[-1] for path in paths(store, prefix)]
+        kept = [name for name in names if contents_of(name) is not Contents.TOMBSTONES]
+        return {name: bytes(obstore.get(store, named(name)).bytes()) for name in kept}
+
     return Ground(
         open=lambda keys: ObjectBlobs(store, keys, prefix=prefix),
-        segments=lambda: {
-            path.rsplit("/", 1)[-1]: bytes(obstore.get(store, path).bytes()) for path in paths(store, segments)
-        },
-        replace=lambda segment, data: _replace(store, f"{segments}/{segment}", data),
+        segments=segments,
+        replace=lambda segment, data: _replace(store, named(segment), data),
     )
 
 

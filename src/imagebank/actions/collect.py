@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 
 from imagebank.actions import ingest
@@ -114,7 +115,7 @@ class _Reading:
 class Journal:
     """Which files are settled, so that they are not read again, and what of them was not taken.
 
-    One line of JSON for each: path, mark and, where something was not taken, outcome, name and reason of every such
+    One line of JSON for each: the digest of its path, which may name a patient, mark and, where something was not taken, outcome, name and reason of every such
     object. A line is written only after the bank has answered for all that the file holds.
     """
 
@@ -132,19 +133,19 @@ class Journal:
             untaken = [Untaken(Outcome(outcome), name, reason) for outcome, name, reason in (rest[0] if rest else ())]
         except ValueError:
             return  # the line that an interruption cut short
-        self._settled[path] = mark, untaken
+        self._settled[path if path.isalnum() else _hidden(path)] = mark, untaken
 
     def knows(self, found: Found) -> bool:
         return self.untaken(found) is not None
 
     def untaken(self, found: Found) -> Sequence[Untaken] | None:
         """What was not taken of a file that is settled and has not changed since; None for any other."""
-        mark, untaken = self._settled.get(str(found.path), ("", ()))
+        mark, untaken = self._settled.get(_hidden(str(found.path)), ("", ()))
         return untaken if mark == found.mark else None
 
     def settle(self, readings: Iterable[_Reading]) -> None:
         for one in readings:
-            path, mark = str(one.found.path), one.found.mark
+            path, mark = _hidden(str(one.found.path)), one.found.mark
             self._settled[path] = mark, one.untaken
             told = [[str(each.outcome), each.name, each.reason] for each in one.untaken]
             self._stream.write(json.dumps([path, mark, told] if told else [path, mark]) + "\n")
@@ -152,6 +153,10 @@ class Journal:
 
     def close(self) -> None:
         self._stream.close()
+
+
+def _hidden(path: str) -> str:
+    return sha256(os.fsencode(path)).hexdigest()
 
 
 def look(paths: Sequence[Path]) -> list[Found]:

@@ -18,6 +18,7 @@ from imagebank.dicom.sop_class import refusal_of
 from imagebank.errors import BankError, Conflict, Invalid, Mismatch, NotFound, Unavailable
 from imagebank.model.access import Scope
 from imagebank.model.imaging import Description, Digest, Kept, Location, Outcome, Receipt, Selection, Source
+from imagebank.model.key import owner_of
 from imagebank.model.note import OTHER_CONTENT, Note
 from imagebank.model.uid import Uid
 from imagebank.ports import Entered
@@ -146,13 +147,23 @@ def _place(bank: Bank, arrival: Arrival, seen: _Seen, source: Source) -> Kept | 
     note = Note(source, received_at, seen.digest, seen.content_digest, arrival.name, aside)
     arrival.content.seek(0)
     try:
-        location = bank.blobs.write(arrival.content, arrival.size, notes.pack(note))
+        key = bank.keys.of(owner_of(description.patient, source.organization))
+        location = bank.blobs.write(arrival.content, arrival.size, notes.pack(note), key)
         if _stamp(arrival.content) != seen.stamp:
             raise _changed()  # its digest was taken of other bytes; what was written stays unreferenced
     except Invalid as error:
         return replace(_about(description, Outcome.REFUSED, arrival.name), error=error)
     return Kept(
-        description, location, seen.digest, seen.content_digest, source, received_at, arrival.name, lost, aside=aside
+        description,
+        location,
+        seen.digest,
+        seen.content_digest,
+        source,
+        received_at,
+        arrival.name,
+        lost,
+        aside=aside,
+        sealed_by=key.name,
     )
 
 

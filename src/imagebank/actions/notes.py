@@ -51,7 +51,16 @@ def kept_again(bank: Bank, note: Note, location: Location) -> Kept:
         described = describe(data, size=len(data), catalogue=bank.catalogue, organization=note.source.organization)
         if digest_of(data[described.dataset_offset :]) != note.content_digest:
             raise Invalid("its digest is not the one it arrived with")
-    return Kept(described, location, note.digest, note.content_digest, note.source, note.received_at, note.name)
+    return Kept(
+        described,
+        location,
+        note.digest,
+        note.content_digest,
+        note.source,
+        note.received_at,
+        note.name,
+        sealed_by=bank.blobs.wrapped_by(location),
+    )
 
 
 def amend_payload(amendment: Amendment) -> dict[str, Any]:

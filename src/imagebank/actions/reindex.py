@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
 
-from imagebank.actions import notes, remove
+from imagebank.actions import notes, remove, shred
 from imagebank.actions.audit import unbounded
 from imagebank.actions.scrub import Place, Progress, in_silence, place_of, where
 from imagebank.bank import Bank
@@ -17,7 +17,7 @@ from imagebank.model.uid import Uid
 from imagebank.ports import Job
 
 _BATCH = 200
-_FIRST = {"destroy": remove.destroy_job, "amend": notes.amend_job}
+_FIRST = {"destroy": remove.destroy_job, "amend": notes.amend_job, "shred": shred.shred_job}
 """Jobs without which the objects do not tell yet what was decided about them."""
 _LEASE_S = 600.0
 _PUT_OFF = timedelta(hours=1)
@@ -62,6 +62,7 @@ def reindex(bank: Bank, progress: Progress = in_silence) -> Rebuilt:
     emptied before all records have been met once. What lies in quarantine keeps its number, where the old rows are there
     still to tell it.
     """
+    bank.keys.restore()
     _settle(bank)
     aside_before = bank.index.quarantined(unbounded(bank, Scope.everything("reindex")))
     told = _listen(bank)
@@ -131,7 +132,7 @@ def _enter(bank: Bank, told: _Told, batch: Sequence[tuple[Note, Location]], rebu
             rebuilt.objects += 1
             uid = one.description.uid
             if reason := told.why_aside(note, location, uid):
-                tx.quarantine(reason, one.name, one.source, one.received_at, location, one.digest, uid)
+                tx.quarantine(reason, one.name, one.source, one.received_at, location, one.digest, uid, one.sealed_by)
             else:
                 kept.append(one)
         tx.enter(kept)

@@ -105,7 +105,8 @@ class Kept:
     """One instance whose bytes are durable and whose rows are to be written.
 
     `in_place_of` is where the same content is held already and cannot be read any more. `aside` is the reason why it
-    is to be laid aside whatever is held by then: its note says so, and a rebuild must come to the same.
+    is to be laid aside whatever is held by then: its note says so, and a rebuild must come to the same. `sealed_by`
+    names the account key that wraps its data key; None for a record that the root key wraps.
     """
 
     description: Description
@@ -117,6 +118,7 @@ class Kept:
     name: str = ""
     in_place_of: Location | None = None
     aside: str = ""
+    sealed_by: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,6 +127,18 @@ class Database:
                 self.engine.dispose()
             raise
 
+    def wipe(self) -> None:
+        """Move the log of an SQLite file into it and empty the log, so that deleted rows are in neither.
+
+        Raises Unavailable while somebody reads too long.
+        """
+        if self._turns is None:
+            return
+        with refusing(), self._turns, self.engine.connect() as connection:
+            log = connection.connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            if log.fetchone()[0]:
+                raise Unavailable("the database is read all the time, so that its log cannot be emptied; try again")
+
     def _writer(self) -> Connection:
         """The one connection that writes to SQLite, kept open; a forked child opens its own."""
         if self._kept is None or self._pid != os.getpid():
@@ -181,7 +193,13 @@ def _open_sqlite(url: str, path: Path) -> Database:
     def prepare(connection: DBAPIConnection, _: object) -> None:
         # The driver is not to begin transactions by itself: it would begin them without the write lock.
         connection.isolation_level = None
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "cache_size = -32000"):
+        for pragma in (
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            "foreign_keys = ON",
+            "cache_size = -32000",
+            "secure_delete = ON",
+        ):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")

@@ -198,6 +198,7 @@ class _Entry:
             item.location,
             item.digest,
             item.description.uid,
+            item.sealed_by,
         )
         self.results[index] = Entered(Outcome.QUARANTINED, (), number, reason)
 
@@ -387,6 +388,7 @@ def _evidence(item: Kept) -> dict[str, Any]:
         "digest": pack_digest(item.digest),
         "content_digest": pack_digest(item.content_digest),
         "received_at": micros(item.received_at),
+        "sealed_by": item.sealed_by,
     }
 
 

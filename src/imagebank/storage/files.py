@@ -12,6 +12,7 @@ from typing import IO
 
 from imagebank.errors import BankError, Invalid, NotFound, OutOfSpace, Unavailable
 from imagebank.model.imaging import Location
+from imagebank.model.key import AccountKey
 from imagebank.ports import Keys, Record
 from imagebank.storage import record, tombstone, walk
 from imagebank.storage.record import BLOCK, Buffer, Contents, Fetch, Kind, Opened, Prefix
@@ -69,12 +70,12 @@ class FileBlobs:
         except OSError as error:
             raise refusal(error) from error
 
-    def write(self, content: IO[bytes], size: int, note: bytes) -> Location:
+    def write(self, content: IO[bytes], size: int, note: bytes, key: AccountKey | None = None) -> Location:
         length = record.length_of(size, len(note))
         if self._free_bytes() < length + self._min_free_bytes:
             raise OutOfSpace("the disk is nearly full; what was acknowledged is safe; free some space and send again")
         contents = Contents.ALONE if length >= self._alone_bytes else Contents.SHARED
-        return self._append(contents, Kind.OBJECT, content, size, note)
+        return self._append(contents, Kind.OBJECT, content, size, note, key)
 
     def sync(self, locations: Sequence[Location]) -> None:
         names = {location.segment for location in locations}
@@ -119,23 +120,50 @@ class FileBlobs:
         The room of the contents is free at once when the record had a segment to itself, otherwise after compaction.
         A copy-on-write or flash layer may keep the old value of the key for a while.
         """
+        prefixes = self._prefixes(locations)
+        if prefixes:
+            self._bury(prefixes, tombstone.pack(prefixes))
+
+    def _bury(self, prefixes: Sequence[Prefix], note: bytes) -> None:
+        self.sync([self._append(Contents.TOMBSTONES, Kind.TOMBSTONE, BytesIO(), 0, note)])
+        for segment in sorted({prefix.segment for prefix in prefixes}):
+            self._erase(self._path(segment), [each.offset for each in prefixes if each.segment == segment])
+
+    def _prefixes(self, locations: Sequence[Location]) -> list[Prefix]:
         prefixes = []
         for location in locations:
             # What is gone needs no more. What is damaged nobody can read, and nothing is overwritten where it only
             # may lie.
             with suppress(NotFound, Invalid):
                 prefixes.append(self._prefix(self._descriptor(location.segment), location))
-        if not prefixes:
-            return
-        note = tombstone.pack(prefixes)
-        self.sync([self._append(Contents.TOMBSTONES, Kind.TOMBSTONE, BytesIO(), 0, note)])
-        for segment in sorted({prefix.segment for prefix in prefixes}):
-            self._erase(self._path(segment), [each.offset for each in prefixes if each.segment == segment])
+        return prefixes
+
+    def wrapped_by(self, location: Location) -> bytes:
+        prefix = self._prefix(self._descriptor(location.segment), location)
+        if not prefix.wrapped:
+            raise NotFound(f"the record at {location.segment}+{location.offset} was destroyed")
+        return prefix.wrapped_by
+
+    def keep_key(self, note: bytes) -> Location:
+        location = self._append(Contents.KEYS, Kind.KEY, BytesIO(), 0, note)
+        self.sync([location])
+        return location
+
+    def kept_keys(self) -> Iterator[Record]:
+        dead = self.destroyed_keys()
+        for name, size, fetch in self._segments(Contents.KEYS):
+            yield from walk.records_of(name, size, fetch, self._keys, dead, is_durable=True, kind=Kind.KEY)
+
+    def destroy_keys(self, names: Sequence[bytes], locations: Sequence[Location]) -> None:
+        prefixes = self._prefixes(locations)
+        self._bury(prefixes, tombstone.pack([*map(tombstone.of_key, names), *prefixes]))
+
+    def destroyed_keys(self) -> set[bytes]:
+        segments = self._segments(Contents.TOMBSTONES)
+        return {target.id for at in segments for target in walk.targets_of(*at, self._keys)}
 
     def records(self) -> Iterator[Record]:
-        dead: set[bytes] = set()
-        for name, size, fetch in self._segments(Contents.TOMBSTONES):
-            dead.update(target.id for target in walk.targets_of(name, size, fetch, self._keys))
+        dead = self.destroyed_keys()
         for name, size, fetch in self._segments(Contents.SHARED, Contents.ALONE):
             is_durable = record.is_sealed(name, size, fetch)
             yield from walk.records_of(name, size, fetch, self._keys, dead, is_durable=is_durable)
@@ -158,14 +186,22 @@ class FileBlobs:
             raise refusal(error) from error
         return disk.f_bavail * disk.f_frsize
 
-    def _append(self, contents: Contents, kind: Kind, content: IO[bytes], size: int, note: bytes) -> Location:
+    def _append(
+        self,
+        contents: Contents,
+        kind: Kind,
+        content: IO[bytes],
+        size: int,
+        note: bytes,
+        key: AccountKey | None = None,
+    ) -> Location:
         length = record.length_of(size, len(note))
         try:
             segment, offset = self._reserve(contents, length)
         except OSError as error:
             raise refusal(error) from error
         try:
-            opened, head = record.place(record.draft(kind, size, len(note), self._keys), segment.id, offset)
+            opened, head = record.place(record.draft(kind, size, len(note), self._keys, key), segment.id, offset)
             at = offset
             for piece in record.pieces(opened, head, content, note, self._buffer("write", record.SCRATCH_BYTES)):
                 segment.write(piece, at)

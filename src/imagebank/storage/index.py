@@ -264,6 +264,9 @@ class SQLIndex:
         with self._database.reading() as connection:
             return [_device(row) for row in connection.execute(select(tables.device).order_by(tables.device.c.aet))]
 
+    def wipe(self) -> None:
+        self._database.wipe()
+
     def is_complete(self) -> bool:
         with self._database.reading() as connection:
             return connection.scalar(select(tables.completion.c.is_complete)) == 1

@@ -1,4 +1,4 @@
-"""Root keys from a file. They wrap the data keys of records (RFC 3394)."""
+"""Root keys from a file. They wrap the keys of accounts, and of what belongs to none (RFC 3394)."""
 
 import os
 import secrets
@@ -8,9 +8,23 @@ from pathlib import Path
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
 
 from imagebank.errors import Invalid, Unavailable
+from imagebank.model.key import AccountKey
 
 _KEY_BYTES = 32
 _NAME_BYTES = 16
+
+
+def wrapped(key: AccountKey, data_key: bytes) -> bytes:
+    """A key of 32 bytes under another: the name of that one, and 40 bytes."""
+    return key.name + aes_key_wrap(key.secret, data_key)
+
+
+def unwrapped(secret: bytes, sealed: bytes) -> bytes:
+    """What `wrapped` had wrapped. Raises Invalid when it is damaged."""
+    try:
+        return aes_key_unwrap(secret, sealed[_NAME_BYTES:])
+    except InvalidUnwrap as error:
+        raise Invalid("the object's key is damaged; restore the object from a copy") from error
 
 
 def _name(key: bytes) -> bytes:
@@ -34,21 +48,22 @@ class FileKeys:
             raise Unavailable(f"the root key file {path} cannot be read: {error.strerror}") from error
         self._path = path
         self._keys = {_name(key): key for key in keys}
-        self._current = keys[-1]
+        self._current = AccountKey(_name(keys[-1]), keys[-1])
 
-    def wrap(self, data_key: bytes) -> bytes:
-        return _name(self._current) + aes_key_wrap(self._current, data_key)
+    def has(self, name: bytes) -> bool:
+        """Whether a key of this name is in the file."""
+        return name in self._keys
 
-    def unwrap(self, wrapped: bytes) -> bytes:
+    def wrap(self, data_key: bytes, key: AccountKey | None = None) -> bytes:
+        return wrapped(key or self._current, data_key)
+
+    def unwrap(self, sealed: bytes) -> bytes:
         """The data key again. Raises Unavailable when its root key is not in the file, Invalid when damaged."""
-        name = wrapped[:_NAME_BYTES]
+        name = sealed[:_NAME_BYTES]
         key = self._keys.get(name)
         if key is None:
             raise Unavailable(f"the root key {name.hex()} is not in {self._path}; put it back to read this object")
-        try:
-            return aes_key_unwrap(key, wrapped[_NAME_BYTES:])
-        except InvalidUnwrap as error:
-            raise Invalid("the object's key is damaged; restore the object from a copy") from error
+        return unwrapped(key, sealed)
 
 
 def _create(path: Path) -> None:

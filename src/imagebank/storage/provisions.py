@@ -16,6 +16,12 @@ from imagebank.storage.rows import clean, micros, moment
 _T = tables.provision
 
 
+def forget_patient(connection: Connection, patient: PatientId) -> None:
+    """Delete all that was decided for a patient."""
+    theirs = (_T.c.issuer == clean(patient.issuer), _T.c.identifier == clean(patient.identifier))
+    connection.execute(delete(_T).where(*theirs))
+
+
 def put(connection: Connection, one: Provision) -> None:
     """Write a new provision."""
     values = {

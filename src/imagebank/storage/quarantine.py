@@ -24,6 +24,7 @@ def lay_aside(
     location: Location,
     digest: Digest,
     uid: str,
+    sealed_by: bytes | None,
 ) -> int:
     """Note one object; its number. The same record again gets the same number, so that a replay adds nothing."""
     place = segments.columns(location)
@@ -44,6 +45,7 @@ def lay_aside(
         "received_at": micros(at),
         "digest": pack_digest(digest),
         "uid": clean(uid),
+        "sealed_by": sealed_by,
     }
     number: int = connection.scalars(insert(_T).values(**values, **place).returning(_T.c.id)).one()
     return number

@@ -28,6 +28,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from imagebank.errors import Invalid, NotFound
 from imagebank.model.imaging import Location
+from imagebank.model.key import AccountKey
 from imagebank.ports import Keys
 
 BLOCK = 4096
@@ -50,6 +51,8 @@ _CRC = struct.Struct(">I")
 _NONCE = struct.Struct(">BBxxQ")  # content or note, is final, chunk number
 _CHUNK_BITS = 16
 _WRAPPED = 56
+KEY_NAME = 16
+"""Bytes of a wrapped key that name the key which wrapped it."""
 _TAG_AT = _FIELDS.size
 _CRC_AT = _TAG_AT + TAG
 
@@ -69,6 +72,7 @@ class Kind(IntEnum):
 
     OBJECT = 1
     TOMBSTONE = 2
+    KEY = 3
 
 
 _KINDS = frozenset(Kind)
@@ -80,6 +84,7 @@ class Contents(IntEnum):
     SHARED = 1
     ALONE = 2
     TOMBSTONES = 3
+    KEYS = 4
 
 
 def segment_id(contents: Contents, nanoseconds: int) -> str:
@@ -134,6 +139,11 @@ class Prefix:
     note_size: int
     wrapped: bytes
     tag: bytes = b""
+
+    @property
+    def wrapped_by(self) -> bytes:
+        """The name of the key that wraps the data key."""
+        return self.wrapped[:KEY_NAME]
 
     @property
     def tail_at(self) -> int:
@@ -220,10 +230,10 @@ class Draft:
     key: bytes = field(repr=False)
 
 
-def draft(kind: Kind, size: int, note_size: int, keys: Keys) -> Draft:
-    """A new record under a new data key."""
-    key = AESGCM.generate_key(256)
-    return Draft(Prefix(kind, secrets.token_bytes(16), "", 0, size, note_size, keys.wrap(key)), key)
+def draft(kind: Kind, size: int, note_size: int, keys: Keys, key: AccountKey | None = None) -> Draft:
+    """A new record under a new data key, which an account's key wraps or, without one, the root key."""
+    data_key = AESGCM.generate_key(256)
+    return Draft(Prefix(kind, secrets.token_bytes(16), "", 0, size, note_size, keys.wrap(data_key, key)), data_key)
 
 
 def place(new: Draft, segment: str, offset: int) -> tuple[Opened, bytes]:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import Column, ColumnElement, Connection, CursorResult, delete, func, select, update
+from sqlalchemy import Column, ColumnElement, Connection, CursorResult, delete, func, join, select, update
 
 from imagebank.model.attribute import Level
 from imagebank.model.uid import Uid
@@ -72,6 +72,28 @@ def described_by(connection: Connection, studies: Iterable[str], removed: Collec
     )
     found = {uid for uid, *texts in rows for text in texts for _, origin, _ in orjson.loads(text) if origin in removed}
     return sorted(map(Uid, found))
+
+
+def shred(connection: Connection, names: Sequence[bytes]) -> list[Uid]:
+    """Delete everything whose data keys were wrapped by keys of these names, and what names it: ready-made metadata,
+    labels, jobs that wait. The studies that are left and took attributes from it.
+    """
+    wanted = list(names)
+    sealed = _INSTANCE.c.sealed_by.in_(wanted)
+    above = join(_INSTANCE, _SERIES).join(_STUDY)
+    columns = (_INSTANCE.c.id, _INSTANCE.c.sop_instance_uid, _SERIES.c.series_instance_uid, _STUDY.c.study_instance_uid)
+    rows = connection.execute(select(*columns).select_from(above).where(sealed)).all()
+    studies = {row.study_instance_uid for row in rows}
+    touched = take_rows(connection, [row.id for row in rows])
+    _delete(connection, tables.series_metadata.c.series_row, sorted({series for series, _ in touched}))
+    drop_empty(connection, touched)
+    for table in (tables.instance_history, tables.quarantine):
+        connection.execute(delete(table).where(table.c.sealed_by.in_(wanted)))
+    left = set(connection.scalars(select(_STUDY.c.study_instance_uid).where(_STUDY.c.study_instance_uid.in_(studies))))
+    connection.execute(delete(tables.label).where(tables.label.c.study.in_(studies - left)))
+    named = studies - left | {row.series_instance_uid for row in rows}
+    connection.execute(delete(tables.job).where(tables.job.c.key.in_(named)))
+    return described_by(connection, left, {row.sop_instance_uid for row in rows})
 
 
 def unfold(connection: Connection, study: str, instances: Sequence[int]) -> None:

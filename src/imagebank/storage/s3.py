@@ -16,6 +16,7 @@ from obstore.store import ObjectStore, S3Store
 
 from imagebank.errors import BankError, Invalid, NotFound, Unavailable
 from imagebank.model.imaging import Location
+from imagebank.model.key import AccountKey
 from imagebank.ports import Keys, Record
 from imagebank.storage import record, tombstone, walk
 from imagebank.storage.record import BLOCK, Buffer, Contents, Draft, Kind, Opened, Prefix
@@ -31,6 +32,7 @@ _NEAR_BYTES = 1 << 20
 """A range that begins this near to its record's prefix is fetched together with it."""
 _WALK_BYTES = 64 << 10
 """What a walk reads ahead: a note, its trailer and the next prefix lie beside each other."""
+_FOLDERS = {Contents.TOMBSTONES: "tombstones", Contents.KEYS: "keys"}
 _LEARN_ATTEMPTS = 5
 _SMALL_TOMBSTONES = 64
 _SMALL_TOMBSTONE_BYTES = 64 << 10
@@ -128,7 +130,7 @@ class _Window:
 
 
 class ObjectBlobs:
-    """Blobs in an object store, below `prefix`: `segments/<id>` and `tombstones/<id>`.
+    """Blobs in an object store, below `prefix`: `segments/<id>`, `tombstones/<id>` and `keys/<id>`.
 
     What is acknowledged is in the store: `sync` returns when the PUT was answered. Records that wait together go
     into one object of up to 32 MiB; while it is being put, others fill the next. A record of 16 MiB and more is
@@ -152,8 +154,8 @@ class ObjectBlobs:
         self._dead_ids: set[bytes] = set()
         self._dead: dict[str, set[int]] = defaultdict(set)
 
-    def write(self, content: IO[bytes], size: int, note: bytes) -> Location:
-        new = record.draft(Kind.OBJECT, size, len(note), self._keys)
+    def write(self, content: IO[bytes], size: int, note: bytes, key: AccountKey | None = None) -> Location:
+        new = record.draft(Kind.OBJECT, size, len(note), self._keys, key)
         if new.prefix.length >= _PACK_BYTES // 2:
             return self._put_alone(new, content, note)
         sealed = self._sealed(new, content, note)
@@ -193,17 +195,50 @@ class ObjectBlobs:
     def destroy(self, locations: Sequence[Location]) -> None:
         """Put a tombstone, and delete the objects of which no record is left. See the class for what stays."""
         self._learn()
-        prefixes = []
+        prefixes = self._prefixes(locations)
+        if prefixes:
+            self._bury(tombstone.pack(prefixes))
+            self._merge_tombstones()
+        self._delete_dead(locations)
+
+    def _prefixes(self, locations: Sequence[Location]) -> list[Prefix]:
+        prefixes: list[Prefix] = []
         for segment in sorted({location.segment for location in locations}):
             living = [at for at in locations if at.segment == segment and at.offset not in self._dead[segment]]
             with suppress(NotFound):  # an object that is gone needs no more
                 heads = self._get_ranges(segment, [(at.offset, at.offset + record.PREFIX) for at in living])
                 prefixes += [prefix for at, head in zip(living, heads, strict=True) if (prefix := _whole(at, head))]
-        if prefixes:
-            self._bury(tombstone.pack(prefixes))
-            self._merge_tombstones()
+        return prefixes
+
+    def _delete_dead(self, locations: Sequence[Location]) -> None:
         for segment in {location.segment for location in locations}:
             self._delete_if_dead(segment)
+
+    def wrapped_by(self, location: Location) -> bytes:
+        opened, _ = self._opened(location, 0, record.PREFIX)
+        return opened.prefix.wrapped_by
+
+    def keep_key(self, note: bytes) -> Location:
+        """Each is an object of its own, so that it can be deleted."""
+        return self._put_small(Contents.KEYS, Kind.KEY, note)
+
+    def kept_keys(self) -> Iterator[Record]:
+        self._learn()
+        for segment, size in sorted(self._listed("keys").items()):
+            window = self._window(segment, size, size)
+            with suppress(NotFound):
+                yield from walk.records_of(
+                    segment, size, window, self._keys, self._dead_ids, is_durable=True, kind=Kind.KEY
+                )
+
+    def destroy_keys(self, names: Sequence[bytes], locations: Sequence[Location]) -> None:
+        self._learn()
+        self._bury(tombstone.pack([*map(tombstone.of_key, names), *self._prefixes(locations)]))
+        self._delete_dead(locations)
+
+    def destroyed_keys(self) -> set[bytes]:
+        self._learn()
+        return set(self._dead_ids)
 
     def records(self) -> Iterator[Record]:
         self._learn()
@@ -265,12 +300,16 @@ class ObjectBlobs:
         return opened.prefix.location
 
     def _bury(self, targets: bytes) -> None:
-        segment = _new_id(Contents.TOMBSTONES)
-        new = record.draft(Kind.TOMBSTONE, 0, len(targets), self._keys)
-        opened, head = record.place(new, segment, BLOCK)
-        pieces = record.pieces(opened, head, BytesIO(), targets, _scratch())
+        location = self._put_small(Contents.TOMBSTONES, Kind.TOMBSTONE, targets)
+        self._note_dead(location.segment, tombstone.unpack(targets))
+
+    def _put_small(self, contents: Contents, kind: Kind, note: bytes) -> Location:
+        """A record without content in an object of its own."""
+        segment = _new_id(contents)
+        opened, head = record.place(record.draft(kind, 0, len(note), self._keys), segment, BLOCK)
+        pieces = record.pieces(opened, head, BytesIO(), note, _scratch())
         self._put_whole(segment, 1, [bytes(piece) for piece in pieces])
-        self._note_dead(segment, tombstone.unpack(targets))
+        return opened.prefix.location
 
     def _merge_tombstones(self) -> None:
         """Make one of many small tombstones, so that a starting process has few to read. The new one comes first."""
@@ -373,7 +412,7 @@ class ObjectBlobs:
         contents = record.contents_of(segment)
         if contents is None:
             raise NotFound("there is no such segment")
-        return f"{self._folder}{'tombstones' if contents is Contents.TOMBSTONES else 'segments'}/{segment}"
+        return f"{self._folder}{_FOLDERS.get(contents, 'segments')}/{segment}"
 
 
 def _scratch() -> memoryview:

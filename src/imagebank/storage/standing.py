@@ -44,6 +44,7 @@ class HeldRow(NamedTuple):
     digest: bytes
     content_digest: bytes
     received_at: int
+    sealed_by: bytes | None
 
 
 def _columns(table: Table, kind: type[Any]) -> list[Any]:

@@ -117,6 +117,11 @@ def _location() -> Iterator[SchemaItem]:
     yield Column("size", BigInteger, nullable=False)
 
 
+def _sealed_by() -> "Column[bytes | None]":
+    """The name of the account key that wraps the record's data key."""
+    return Column("sealed_by", LargeBinary)
+
+
 # The anchor is the study UID where there is no identifier, so that unidentified patients are never merged.
 patient = Table(
     "patient",
@@ -182,8 +187,10 @@ instance = Table(
     _moment("received_at"),
     _text("rest"),
     *_attributes(INSTANCE_COLUMNS),
+    _sealed_by(),
     UniqueConstraint("sop_instance_uid"),
     Index("instance_in_series", "series_row", "instance_number"),
+    Index("instance_sealed_by", "sealed_by"),
 )
 
 # Former versions of an instance; their records are still there.
@@ -196,6 +203,8 @@ instance_history = Table(
     _blob("digest"),
     _blob("content_digest"),
     _moment("received_at"),
+    _sealed_by(),
+    Index("instance_history_sealed_by", "sealed_by"),
 )
 
 segment = Table("segment", metadata, _id(), Column("name", _TEXT, nullable=False, unique=True))
@@ -234,7 +243,9 @@ quarantine = Table(
     *_location(),
     _blob("digest"),
     _text("uid"),
+    _sealed_by(),
     Index("quarantine_at", "segment_id", "segment_offset"),
+    Index("quarantine_sealed_by", "sealed_by"),
     sqlite_autoincrement=True,
 )
 
@@ -327,6 +338,19 @@ label = Table(
     Column("label", _TEXT, primary_key=True),
 )
 """What somebody has put on studies, such as that they are sensitive."""
+
+account_key = Table(
+    "account_key",
+    metadata,
+    Column("name", LargeBinary, primary_key=True),
+    _text("owner"),
+    _blob("wrapped"),
+    _text("segment"),
+    Column("segment_offset", BigInteger, nullable=False),
+    Column("length", BigInteger, nullable=False),
+    Index("account_key_owner", "owner"),
+)
+"""Keys of accounts, each wrapped by the root key; `owner` is a keyed hash. A destroyed one has neither, only its name."""
 
 secret = Table("secret", metadata, Column("name", _TEXT, primary_key=True), _blob("wrapped"))
 """Keys of the bank's own, each wrapped by the root key."""

@@ -1,4 +1,4 @@
-"""The note of a tombstone: which records are destroyed, and where they lay."""
+"""The note of a tombstone: which records are destroyed and where they lay, and which account keys."""
 
 import struct
 from collections.abc import Iterable, Iterator
@@ -11,11 +11,15 @@ _TARGET = struct.Struct(">16s16sQ")  # record id, segment id, offset
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A record that a tombstone names."""
+    """A record that a tombstone names; or an account key by its name, which lies nowhere."""
 
     id: bytes
     segment: str
     offset: int
+
+
+def of_key(name: bytes) -> Target:
+    return Target(name, "0" * 32, 0)
 
 
 def pack(targets: Iterable[Target | Prefix]) -> bytes:

@@ -12,10 +12,22 @@ from imagebank.model.attribute import Catalogue
 from imagebank.model.event import Event
 from imagebank.model.imaging import Digest, Instance, Kept, Location, Quarantined, Selection, Source
 from imagebank.model.ledger import Checkpoint, Head
+from imagebank.model.person import PatientId
 from imagebank.model.provision import Provision
 from imagebank.model.uid import Uid
 from imagebank.ports import Entered
-from imagebank.storage import entry, jobs, ledger, people, provisions, quarantine, removal, tables, telling
+from imagebank.storage import (
+    account_keys,
+    entry,
+    jobs,
+    ledger,
+    people,
+    provisions,
+    quarantine,
+    removal,
+    tables,
+    telling,
+)
 from imagebank.storage.database import lock_studies, put
 from imagebank.storage.instances import instance_of, instance_rows
 from imagebank.storage.rows import micros, moment, unpack_digest
@@ -47,6 +59,7 @@ class SQLTransaction:
         self._segments.publish()
 
     def enter(self, kept: Sequence[Kept]) -> list[Entered]:
+        account_keys.require_living(self._connection, {one.sealed_by for one in kept if one.sealed_by})
         return entry.enter(self._connection, self._catalogue, self._duplicates, self._segments, kept)
 
     def remove(self, selection: Selection, scope: Scope) -> list[Instance]:
@@ -59,6 +72,13 @@ class SQLTransaction:
         former = self._former(removed)
         removal.take_out(self._connection, [row[0] for row in rows])
         return [version for instance in removed for version in (instance, *former.get(instance.uid, ()))]
+
+    def close_account(self, owner: PatientId, names: Sequence[bytes]) -> None:
+        account_keys.close(self._connection, names)
+        provisions.forget_patient(self._connection, owner)
+
+    def shred(self, names: Sequence[bytes]) -> list[Uid]:
+        return removal.shred(self._connection, names)
 
     def described_by(self, removed: Sequence[Instance]) -> list[Uid]:
         return removal.described_by(self._connection, {one.study for one in removed}, {one.uid for one in removed})
@@ -99,9 +119,19 @@ class SQLTransaction:
         return former
 
     def quarantine(
-        self, reason: str, name: str, source: Source, at: datetime, location: Location, digest: Digest, uid: str = ""
+        self,
+        reason: str,
+        name: str,
+        source: Source,
+        at: datetime,
+        location: Location,
+        digest: Digest,
+        uid: str = "",
+        sealed_by: bytes | None = None,
     ) -> int:
-        return quarantine.lay_aside(self._connection, self._segments, reason, name, source, at, location, digest, uid)
+        return quarantine.lay_aside(
+            self._connection, self._segments, reason, name, source, at, location, digest, uid, sealed_by
+        )
 
     def release(self, number: int) -> None:
         quarantine.release(self._connection, number)

@@ -45,19 +45,26 @@ def walk(segment: str, size: int, fetch: Fetch) -> Iterator[tuple[int, Prefix, B
 
 
 def records_of(
-    segment: str, size: int, fetch: Fetch, keys: Keys, dead: AbstractSet[bytes], *, is_durable: bool
+    segment: str,
+    size: int,
+    fetch: Fetch,
+    keys: Keys,
+    dead: AbstractSet[bytes],
+    *,
+    is_durable: bool,
+    kind: Kind = Kind.OBJECT,
 ) -> Iterator[Record]:
-    """The records of one segment in order. `dead` holds the ids that tombstones name.
+    """The records of one segment in order. `dead` holds what tombstones name: ids of records, and names of keys.
 
     A segment that is not surely durable may have lost any page in a power failure: its chunks are read and checked.
     """
     for offset, prefix, tail in walk(segment, size, fetch):
-        if prefix.kind is not Kind.OBJECT:
+        if prefix.kind is not kind:
             continue
         location = Location(segment, offset, prefix.length, prefix.size)
         if (prefix.segment, prefix.offset) != (segment, offset):
             yield Record(location, None, f"damaged: it belongs to {prefix.segment}+{prefix.offset}")
-        elif not prefix.wrapped or prefix.id in dead:
+        elif not prefix.wrapped or prefix.id in dead or prefix.wrapped_by in dead:
             yield Record(location, None, "destroyed", is_gone=True)
         elif tail is None:
             yield Record(location, None, "torn: its writing was not finished", is_gone=True)

@@ -45,6 +45,7 @@ def wait_for_queue(bank: Bank, length: int) -> None:
 
 
 def test_a_depositor_whose_row_the_database_refuses_does_not_fail_its_neighbours(bank: Bank) -> None:
+    keep(bank, a_file())  # a new account's key is a transaction of its own
     study = generate_uid()
     refuse_study(bank, study)
     refused, *good = a_file(StudyInstanceUID=study), a_file(), a_file()
@@ -70,6 +71,7 @@ def test_a_depositor_whose_row_the_database_refuses_does_not_fail_its_neighbours
 def test_each_of_those_who_wait_hears_of_a_full_disk_by_an_error_of_his_own(
     bank: Bank, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    keep(bank, a_file())
     with ThreadPoolExecutor(3) as pool:
         with bank.index.begin():
             first = pool.submit(keep, bank, a_file())
@@ -84,7 +86,7 @@ def test_each_of_those_who_wait_hears_of_a_full_disk_by_an_error_of_his_own(
     assert first.result(30)[0].outcome is Outcome.STORED
     assert [str(error) for error in errors] == ["there is no room"] * 2
     assert errors[0] is not errors[1]
-    assert len(bank.index.instances(Selection(), Scope(organizations=None))) == 1
+    assert len(bank.index.instances(Selection(), Scope(organizations=None))) == 2
 
 
 def test_a_spare_record_that_cannot_be_destroyed_does_not_fail_what_is_in(

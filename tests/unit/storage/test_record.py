@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from imagebank.errors import Invalid, NotFound
 from imagebank.model.imaging import Location
+from imagebank.model.key import AccountKey
 from imagebank.storage import record, tombstone, walk
 from imagebank.storage.record import BLOCK, CHUNK, Contents, Kind
 
@@ -22,11 +23,12 @@ SIZES = st.one_of(
 class OneKey:
     """Wraps by a fixed mask: the format does not care how."""
 
-    def wrap(self, data_key: bytes) -> bytes:
+    def wrap(self, data_key: bytes, key: AccountKey | None = None) -> bytes:
+        assert key is None
         return b"name of this key" + bytes(byte ^ 0x5A for byte in data_key) + bytes(8)
 
-    def unwrap(self, wrapped: bytes) -> bytes:
-        return bytes(byte ^ 0x5A for byte in wrapped[16:48])
+    def unwrap(self, sealed: bytes) -> bytes:
+        return bytes(byte ^ 0x5A for byte in sealed[16:48])
 
 
 def a_record(content: bytes, note: bytes = b"note", offset: int = BLOCK, kind: Kind = Kind.OBJECT) -> bytes:

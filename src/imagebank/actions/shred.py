@@ -1,0 +1,46 @@
+"""Crypto-shredding: destroying the key of an account, and with it everything that it seals."""
+
+from dataclasses import replace
+from typing import Final
+
+from imagebank.actions import audit, remove
+from imagebank.bank import Bank
+from imagebank.errors import NotFound
+from imagebank.model.access import Principal, Right
+from imagebank.model.event import Act
+from imagebank.model.person import PatientId
+
+DETAIL: Final = "the key of the account was destroyed"
+
+
+def shred(bank: Bank, owner: PatientId, principal: Principal, address: str = "") -> int:
+    """Make everything of an account unreadable for good; how many keys it had.
+
+    An account is a patient's, by issuer and identifier; with an empty identifier, that of what an organization
+    brought of nobody known. Once this returns nothing can be read and no row is left. When it is cut short, or raises
+    after the event, a durable job goes on with it. Raises NotAllowed without the right to administer, and NotFound
+    when the account has no key.
+    """
+    principal.require(Right.ADMINISTER)
+    names = bank.keys.names_of(owner)
+    if not names:
+        raise NotFound("there is no account with a key of that issuer and identifier")
+    payload = {"names": [name.hex() for name in names]}
+    with bank.index.begin() as tx:
+        tx.record([replace(audit.event(bank, Act.REMOVED, principal, address, DETAIL), patient=owner)])
+        # From here on no deposit can be entered under these keys.
+        tx.close_account(owner, names)
+        tx.defer("shred", payload, bank.now())
+    shred_job(bank, payload)
+    return len(names)
+
+
+def shred_job(bank: Bank, payload: dict[str, list[str]]) -> None:
+    """What the job `shred` does; repeating it changes nothing."""
+    names = [bytes.fromhex(name) for name in payload["names"]]
+    bank.keys.destroy(names)
+    with bank.index.begin() as tx:
+        studies = tx.shred(names)
+    for study in studies:
+        remove.describe_again(bank, study)
+    bank.index.wipe()
