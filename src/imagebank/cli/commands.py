@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError, Parameter
 
 from imagebank import __version__
-from imagebank.cli import audit, devices, keys, objects, quarantine, running, tokens
+from imagebank.cli import audit, devices, doctor, keys, objects, quarantine, running, tokens
 from imagebank.cli.console import ALL_WELL, NOT_WELL, WRONG_USAGE, WrongUsage, err
 from imagebank.errors import BankError
 from imagebank.settings import SettingsError
@@ -18,7 +18,7 @@ cli = App(
     result_action="return_value",
     default_parameter=Parameter(negative=""),
 )
-for command in (running.serve, running.demo, objects.verify, objects.reindex, tokens.sign_in_link):
+for command in (running.serve, running.demo, objects.verify, objects.reindex, doctor.doctor, tokens.sign_in_link):
     cli.command(command)
 cli.command(objects.import_, name="import")
 for group in (tokens.app, devices.app, quarantine.app, audit.app, keys.app):

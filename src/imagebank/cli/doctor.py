@@ -1,0 +1,230 @@
+"""`imagebank doctor`: what is weak about a bank's settings, files and state, and what to do about it."""
+
+import ctypes
+import shutil
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import orjson
+
+from imagebank.cli.console import ALL_WELL, HERE, NOT_WELL, Common, operator, out
+from imagebank.errors import BankError
+from imagebank.settings import Settings, unknown_variables
+
+if TYPE_CHECKING:
+    from imagebank.bank import Bank
+
+_LONG_LIFE: Final = timedelta(days=400)
+_UNSIGNED: Final = timedelta(hours=1)
+_SKEW: Final = timedelta(seconds=30)
+_LATEST_EVENTS: Final = 1000
+_LEAST_FREE_BYTES: Final = 5 << 30
+_LEAST_FREE_PART: Final = 0.05
+_UNSYNCHRONISED: Final = 5  # adjtimex(2): TIME_ERROR
+_TIMEX_BYTES: Final = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that could be better. `is_weak` tells what has to be mended from what is to be known."""
+
+    check: str
+    is_weak: bool
+    words: str
+    step: str
+
+
+def doctor(*, common: Common = HERE) -> int:
+    """Look at a bank's settings, files and state, and say what is weak and what to do about it.
+
+    Ends with 1 when something is weak. Nothing is changed.
+
+    Example: imagebank doctor --data /srv/imagebank
+    """
+    from imagebank import app as composition
+
+    settings = common.settings()
+    findings = [*of_settings(settings), *of_files(settings), *of_the_machine(settings)]
+    if composition.is_there(settings):
+        try:
+            with composition.opened(settings) as bank:
+                findings += of_the_bank(bank)
+        except BankError as error:
+            findings.append(Finding("opening", True, f"the bank does not open: {error}", "mend that first"))
+    else:
+        findings.append(Finding("opening", False, "there is no bank here yet", "`imagebank serve` makes one"))
+    _tell(findings, as_json=common.json)
+    return NOT_WELL if any(finding.is_weak for finding in findings) else ALL_WELL
+
+
+def of_settings(settings: Settings) -> Iterator[Finding]:
+    """What the settings leave open."""
+    yield from _of_the_web(settings)
+    yield from _of_dimse(settings)
+    for origin in settings.cors_origins:
+        if origin.startswith("http:") and not _is_local(origin.partition("//")[2]):
+            words = f"{origin} may speak to the interfaces for programs, and comes without encryption"
+            yield Finding("cors", True, words, "name it by https in cors_origins")
+    if settings.atna_host and settings.atna_transport != "tls" and not _is_local(settings.atna_host):
+        words = f"audit messages go to {settings.atna_host} by {settings.atna_transport}, where others can read them"
+        yield Finding("audit", True, words, 'set atna_transport = "tls"')
+    for name in unknown_variables():
+        yield Finding("settings", False, f"no setting has the name of the variable {name}", "correct or remove it")
+
+
+def _of_the_web(settings: Settings) -> Iterator[Finding]:
+    is_open = not _is_local(settings.http)
+    if is_open and settings.http_tls_cert is None:
+        if settings.public_url.startswith("https:"):
+            words = f"the web server listens on {settings.http} without TLS, so that callers may pass by the proxy"
+            yield Finding("web", True, words, "listen on an address that only the proxy reaches, or give http_tls_cert")
+        else:
+            words = f"the web server listens on {settings.http}, and passwords and images go in the clear"
+            step = (
+                "give http_tls_cert and http_tls_key, or put a proxy before it (deploy/nginx.conf) and set public_url"
+            )
+            yield Finding("web", True, words, step)
+    elif is_open and not settings.public_url:
+        words = "public_url is not set: addresses in answers and sign-in links follow what callers say"
+        yield Finding("web", False, words, "set public_url to the address that people use")
+    if settings.public_url.startswith("http:") and not _is_local(settings.public_url.partition("//")[2]):
+        words = "public_url is plain http: cookies are sent in the clear"
+        yield Finding("web", True, words, "put TLS before the bank and set public_url to its https address")
+    if settings.public_url and not is_open and not settings.trusted_proxies:
+        words = "a proxy stands before the bank, and every caller has its address in the ledger and in limits of tries"
+        yield Finding(
+            "web", False, words, "set trusted_proxies to the address of the proxy, which sets X-Forwarded-For"
+        )
+
+
+def _of_dimse(settings: Settings) -> Iterator[Finding]:
+    if not _is_local(settings.dimse):
+        words = f"DIMSE listens on {settings.dimse} without TLS: images go in the clear, addresses can be forged"
+        step = "set dimse_tls, register devices with --tls, and listen by `dimse` on loopback or a closed network only"
+        yield Finding("dimse", True, words, step)
+        if settings.accepts_strangers:
+            words = "unregistered devices may call from this machine, and the listener is not for this machine alone"
+            yield Finding("dimse", True, words, "set open_loopback = false and register each device")
+    if settings.dimse_tls and settings.tls_ca is None:
+        words = "the TLS listener of DIMSE asks for no client certificate"
+        yield Finding("dimse", False, words, "set tls_ca to the authorities of your devices")
+
+
+def of_files(settings: Settings) -> Iterator[Finding]:
+    """What other people on the machine can read, and what one loss would take with it."""
+    key = settings.root_key_file or settings.data / "root.key"
+    is_closed = settings.data.exists() and not _is_open(settings.data)
+    given = (settings.tls_key, settings.http_tls_key, settings.atna_tls_key)
+    secrets = (settings.data, key, *given, *sorted(settings.data.glob("index.db*")))
+    for path in filter(None, secrets):
+        # In a closed folder nothing is open.
+        if path.exists() and _is_open(path) and not (is_closed and path.parent == settings.data):
+            yield Finding("files", True, f"others on this machine may look into {path}", f"chmod go-rwx {path}")
+    if settings.root_key_file is None and key.exists():
+        words = f"the root key {key} lies beside what it protects: who takes the folder has both, who loses it, neither"
+        yield Finding("root key", not _is_local(settings.http), words, _key_step(settings))
+
+
+def _key_step(settings: Settings) -> str:
+    place = "on another disk" if not settings.objects else "where the objects are not"
+    return f"keep a copy off this machine, and move the key {place} by root_key_file"
+
+
+def of_the_machine(settings: Settings) -> Iterator[Finding]:
+    """Room and time."""
+    folder = next((path for path in (settings.data, *settings.data.absolute().parents) if path.exists()), Path("/"))
+    usage = shutil.disk_usage(folder)
+    if usage.free < max(_LEAST_FREE_BYTES, _LEAST_FREE_PART * usage.total):
+        words = f"{usage.free / 2**30:.1f} GiB are free where {settings.data} lies"
+        yield Finding("disk", True, words, "make room; deposits are refused when there is none")
+    if not _is_synchronised():
+        words = "nothing keeps the clock of this machine right, and the ledger's times hang on it"
+        yield Finding("clock", False, words, "run a time service, such as chrony")
+
+
+def _is_synchronised() -> bool:
+    """Whether the kernel says that a time service steers its clock; taken as yes where it cannot be asked."""
+    if sys.platform != "linux":
+        return True
+    return int(ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES))) != _UNSYNCHRONISED
+
+
+def of_the_bank(bank: "Bank") -> Iterator[Finding]:
+    """What a bank says when it is asked."""
+    try:
+        is_sealed = bank.sandbox.is_sealed()
+    except BankError as error:
+        yield Finding("sandbox", True, f"no decoder can be started: {error}", "see decode_memory_bytes")
+    else:
+        if not is_sealed:
+            words = "this kernel takes no filter of system calls (seccomp): decoders are held by their limits alone"
+            yield Finding(
+                "sandbox", True, words, "run on Linux on x86_64 or aarch64, and let the container permit seccomp"
+            )
+    yield from _of_callers(bank)
+    yield from _of_the_ledger(bank)
+
+
+def _of_callers(bank: "Bank") -> Iterator[Finding]:
+    from imagebank.model.access import Role
+
+    now = bank.now()
+    tokens = bank.index.tokens()
+    for token in tokens:
+        named = f"the token {token.name}"
+        if token.expires_at <= now:
+            step = f"imagebank token revoke {token.name}"
+            yield Finding("tokens", False, f"{named} ended on {token.expires_at:%Y-%m-%d}, and is still listed", step)
+        elif token.expires_at - token.created_at > _LONG_LIFE:
+            words = f"{named} is good until {token.expires_at:%Y-%m-%d}: longer than anybody remembers who has it"
+            yield Finding("tokens", True, words, "make a new one with fewer --days, and revoke this one")
+    people = [account for account in bank.index.people.accounts() if not account.is_locked]
+    if not any(one.role is Role.ADMIN for one in people):
+        words = "nobody has an account as an administrator: whoever runs commands here is the only one"
+        yield Finding("accounts", False, words, "`imagebank sign-in-link` lets the first one in")
+
+
+def _of_the_ledger(bank: "Bank") -> Iterator[Finding]:
+    now, signed = bank.now(), bank.index.checkpoints()
+    since = signed[-1].at if signed else 0
+    events = bank.index.events(operator(bank).scope, _LATEST_EVENTS)
+    if any(event.at > now + _SKEW for event in events):
+        words = "the ledger has events of a time to come: the clock was set back, or another machine's clock is wrong"
+        yield Finding("clock", True, words, "set the clocks of all machines of the bank by one time service")
+    if any(since < event.at.timestamp() * 1e6 and event.at < now - _UNSIGNED for event in events):
+        words = "no checkpoint has been signed for more than an hour: the newest lines of the ledger could be cut off"
+        yield Finding("ledger", True, words, "see that `imagebank serve`, or `--role worker`, runs")
+
+
+def _is_open(path: Path) -> bool:
+    return bool(path.stat().st_mode & 0o077)
+
+
+def _is_local(listener: str) -> bool:
+    """Whether HOST:PORT, or HOST, is of this machine alone."""
+    host = listener.partition("/")[0]
+    host = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
+    host = host.strip("[]")
+    with suppress(ValueError):
+        return ip_address(host).is_loopback
+    with suppress(OSError):
+        return all(ip_address(entry[4][0]).is_loopback for entry in socket.getaddrinfo(host, None))
+    return False
+
+
+def _tell(findings: list[Finding], *, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(orjson.dumps([asdict(one) for one in findings], option=orjson.OPT_INDENT_2).decode() + "\n")
+        return
+    for one in sorted(findings, key=lambda finding: not finding.is_weak):
+        out.print(f"{'WEAK' if one.is_weak else 'note'}  {one.check}: {one.words}", markup=False)
+        out.print(f"      next: {one.step}", markup=False)
+    weak = sum(one.is_weak for one in findings)
+    out.print(f"{weak} weak, {len(findings) - weak} to be known" if findings else "nothing to be mended")
