@@ -20,7 +20,7 @@ from typing import Literal
 from imagebank import app
 from imagebank.errors import Unavailable
 from imagebank.http.readiness import note_down
-from imagebank.http.whereabouts import noted
+from imagebank.http.whereabouts import noted, web_url
 from imagebank.settings import Settings, SettingsError, environment, unknown_variables
 
 Role = Literal["web", "dimse", "worker"]
@@ -278,5 +278,18 @@ def supervise(settings: Settings) -> int:
     _warn_of_variables()
     _warn_of_readers(settings.data)
     with supervised(settings) as supervisor:
+        _invite_first_admin(settings)
         supervisor.watch()
     return 0
+
+
+def _invite_first_admin(settings: Settings) -> None:
+    """Say how the first admin gets in. It is said to whoever reads the output of the server, at each start until then."""
+    from imagebank.actions.account import LINK_HOURS, invite_first_admin
+
+    with app.opened(settings) as bank:
+        code = invite_first_admin(bank)
+    if code is not None:
+        words = f"No admin has an account yet. This link makes one, once, within {LINK_HOURS} hours"
+        sys.stdout.write(f"{words}:\n{web_url(settings)}/activate/{code}\n")
+        sys.stdout.flush()

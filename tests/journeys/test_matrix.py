@@ -66,6 +66,19 @@ NOT_ABOUT_STUDIES: Final = {
     "/static": "style sheets",
     "/sign-in": "for whoever is nobody yet",
     "/sign-in/{code}": "for whoever is nobody yet",
+    "/sign-in/password": "for whoever is nobody yet",
+    "/sign-in/passkey": "for whoever is nobody yet",
+    "/sign-in/passkey/answer": "for whoever is nobody yet",
+    "/activate/{code}": "for whoever is nobody yet",
+    **{
+        f"/account{path}": "one's own means to sign in, and sessions"
+        for path in (
+            "",
+            *("/password", "/app", "/app.svg", "/app/confirm", "/app/remove"),
+            *("/passkeys", "/passkeys/keep", "/passkeys/remove", "/sessions/end", "/sessions/end-others"),
+            *("/prove", "/prove/passkey", "/prove/answer"),
+        )
+    },
     "/sign-out": "ends a session",
     "/search": "makes an address of the study list",
 }

@@ -1,14 +1,16 @@
-"""Signing in by a one-time link or a bearer token, and signing out."""
+"""Signing in by a passkey, a password, a one-time link or a bearer token, and signing out."""
 
+from collections.abc import Callable
 from http import HTTPStatus
+from urllib.parse import urlsplit
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from imagebank.actions import access
-from imagebank.errors import BankError, NotFound
+from imagebank.actions import access, passkey, signing_in
+from imagebank.errors import BankError, NotFound, TooOften
 from imagebank.http.auth import COOKIE, address_of, bank_of, caller_if_any, is_from_our_pages
 from imagebank.portal.layout import page, read_form, read_own_form, refused, see_other
 
@@ -36,31 +38,90 @@ async def by_link(request: Request) -> Response:
         return page(request, "sign-in.html", HTTPStatus.NOT_FOUND, notice=notice)
     except BankError as error:
         return refused(request, error)
-    return _opened(request, cookie)
+    return opened(request, cookie)
 
 
 async def by_token(request: Request) -> Response:
     """Open a session with a bearer token that was typed into the form."""
+
+    def open_(form: dict[str, str]) -> str:
+        return access.sign_in_by_token(bank_of(request), form.get("token", ""), address_of(request))
+
+    notice = "This token does not open anything. Check that it was copied whole. It may also have expired."
+    return await _by_form(request, open_, notice)
+
+
+async def by_password(request: Request) -> Response:
+    """Open a session with a name, its password, and where there is an authenticator app its code."""
+
+    def open_(form: dict[str, str]) -> str:
+        name, password, code = (form.get(field, "") for field in ("name", "password", "code"))
+        return signing_in.by_password(bank_of(request), name, password, code, address_of(request))
+
+    notice = (
+        "These do not open anything. Check name and password, and the code if you have set up an app for codes: "
+        "each code works once."
+    )
+    return await _by_form(request, open_, notice)
+
+
+async def ask_passkey(request: Request) -> Response:
+    """The page on which the browser asks for a passkey."""
+    try:
+        if not is_from_our_pages(request):
+            return _elsewhere(request)
+        site, address = site_of(request), address_of(request)
+        options = await run_in_threadpool(passkey.offer, bank_of(request), site, address)
+    except TooOften as error:
+        return page(request, "sign-in.html", HTTPStatus.TOO_MANY_REQUESTS, notice=_sentence(error))
+    except BankError as error:
+        return refused(request, error)
+    return page(
+        request, "passkey.html", options=options, answer_to="/sign-in/passkey/answer", act="Sign in", back="/sign-in"
+    )
+
+
+async def by_passkey(request: Request) -> Response:
+    """Open a session with what a passkey has answered."""
+
+    def open_(form: dict[str, str]) -> str:
+        return passkey.sign_in(bank_of(request), site_of(request), form.get("answer", ""), address_of(request))
+
+    notice = "This passkey does not open anything here. Sign in in another way, and make a new one under your name."
+    return await _by_form(request, open_, notice)
+
+
+async def _by_form(request: Request, open_: Callable[[dict[str, str]], str], notice: str) -> Response:
+    """Open a session by what a form of the sign-in page says. `notice` stands there when it opens nothing."""
     try:
         form = await read_form(request)
         if not is_from_our_pages(request):
-            return page(request, "sign-in.html", HTTPStatus.FORBIDDEN, notice="Please fill in the form on this page.")
-        cookie = await run_in_threadpool(
-            access.sign_in_by_token, bank_of(request), form.get("token", ""), address_of(request)
-        )
+            return _elsewhere(request)
+        cookie = await run_in_threadpool(open_, form)
     except NotFound:
-        notice = "This token does not open anything. Check that it was copied whole. It may also have expired."
         return page(request, "sign-in.html", HTTPStatus.FORBIDDEN, notice=notice)
+    except TooOften as error:
+        return page(request, "sign-in.html", HTTPStatus.TOO_MANY_REQUESTS, notice=_sentence(error))
     except BankError as error:
         return refused(request, error)
-    return _opened(request, cookie)
+    return opened(request, cookie)
+
+
+def _elsewhere(request: Request) -> Response:
+    return page(request, "sign-in.html", HTTPStatus.FORBIDDEN, notice="Please fill in the form on this page.")
+
+
+def _sentence(error: BankError) -> str:
+    text = str(error)
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 async def sign_out(request: Request) -> Response:
     """End the session. The browser forgets what it kept of it."""
     try:
         await read_own_form(request)
-        await run_in_threadpool(access.sign_out, bank_of(request), request.cookies.get(COOKIE, ""))
+        cookie, address = request.cookies.get(COOKIE, ""), address_of(request)
+        await run_in_threadpool(access.sign_out, bank_of(request), cookie, address)
     except BankError as error:
         return refused(request, error, await caller_if_any(request) if request.method == "GET" else None)
     response = see_other("/sign-in")
@@ -75,9 +136,16 @@ def is_https(request: Request) -> bool:
     return request.url.scheme == "https" or bank_of(request).settings.public_url.startswith("https:")
 
 
-def _opened(request: Request, cookie: str) -> Response:
+def site_of(request: Request) -> passkey.Site:
+    """Where browsers find us: by the public address, else as this request did."""
+    public = urlsplit(bank_of(request).settings.public_url or str(request.base_url))
+    return passkey.Site(f"{public.scheme}://{public.netloc}", public.hostname or "")
+
+
+def opened(request: Request, cookie: str, address: str = "/") -> Response:
+    """On to a page with a new session."""
     hours = bank_of(request).settings.session_hours
-    response = see_other("/")
+    response = see_other(address)
     # Lax, not Strict: a sign-in link that is clicked in a mail has to find its session on the page it leads to.
     response.set_cookie(
         COOKIE, cookie, max_age=int(hours * 3600), path="/", httponly=True, secure=is_https(request), samesite="lax"
@@ -89,6 +157,9 @@ def _opened(request: Request, cookie: str) -> Response:
 ROUTES: list[BaseRoute] = [
     Route("/sign-in", show, methods=["GET"]),
     Route("/sign-in", by_token, methods=["POST"]),
+    Route("/sign-in/password", by_password, methods=["POST"]),
+    Route("/sign-in/passkey", ask_passkey, methods=["POST"]),
+    Route("/sign-in/passkey/answer", by_passkey, methods=["POST"]),
     Route("/sign-in/{code}", by_link, methods=["GET"]),
     Route("/sign-out", sign_out, methods=["POST"]),
 ]

@@ -1,0 +1,67 @@
+"""What a one-time activation link leads to: choosing how one signs in."""
+
+from http import HTTPStatus
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from imagebank.actions import account
+from imagebank.errors import BankError, Conflict, Invalid
+from imagebank.http.auth import address_of, bank_of, is_from_our_pages
+from imagebank.portal.layout import page, read_form, refused
+from imagebank.portal.signin import opened
+
+
+async def show(request: Request) -> Response:
+    """The page of a link. Looking at it spends nothing."""
+    try:
+        return await _form(request, HTTPStatus.OK)
+    except BankError as error:
+        return refused(request, error)
+
+
+async def choose(request: Request) -> Response:
+    """Spend the link; with a passkey it goes on to where one is made."""
+    form: dict[str, str] = {}
+    try:
+        form = await read_form(request)
+        if not is_from_our_pages(request):
+            return await _form(request, HTTPStatus.FORBIDDEN, "Please fill in the form on this page.")
+        is_passkey = form.get("means") == "passkey"
+        # An empty password is one that is too short.
+        typed = "" if is_passkey else form.get("password", "") or " "
+        given = (form.get("name", ""), form.get("display_name", ""), address_of(request))
+        cookie = await run_in_threadpool(account.activate, bank_of(request), _code(request), typed, *given)
+    except (Invalid, Conflict) as error:
+        text = str(error)
+        return await _form(request, HTTPStatus.BAD_REQUEST, f"{text[:1].upper()}{text[1:]}.", form)
+    except BankError as error:
+        return refused(request, error)
+    return opened(request, cookie, "/account")
+
+
+async def _form(request: Request, status: int, notice: str = "", form: dict[str, str] | None = None) -> Response:
+    """The form, with what was typed but for the password. Raises NotFound for a link that is not good."""
+    _, found = await run_in_threadpool(account.invited, bank_of(request), _code(request))
+    return page(
+        request,
+        "activate.html",
+        status,
+        account=found,
+        address=request.url.path,
+        notice=notice,
+        name=(form or {}).get("name", ""),
+        display_name=(form or {}).get("display_name", ""),
+    )
+
+
+def _code(request: Request) -> str:
+    return str(request.path_params["code"])
+
+
+ROUTES: list[BaseRoute] = [
+    Route("/activate/{code}", show, methods=["GET"]),
+    Route("/activate/{code}", choose, methods=["POST"]),
+]
