@@ -279,7 +279,7 @@ class Transaction(Protocol):
         ...
 
     def put_provision(self, provision: Provision) -> None:
-        """Write a new consent, grant, care relationship or emergency; in force with the next read."""
+        """Write a consent, grant, care relationship or emergency, or change it; in force with the next read."""
         ...
 
     def revoke_provision(self, identifier: str, at: datetime) -> bool:

@@ -5,6 +5,7 @@ import secrets
 from dataclasses import replace
 from typing import Final
 
+from imagebank.actions import notes
 from imagebank.actions.audit import event, unbounded
 from imagebank.bank import Bank
 from imagebank.errors import Invalid, NotFound
@@ -34,6 +35,7 @@ def decide(bank: Bank, wanted: Provision, principal: Principal, address: str = "
     with bank.index.begin() as tx:
         tx.put_provision(one)
         tx.record([replace(noted, study=one.study, patient=one.patient)])
+        notes.defer(bank, tx, provisions=(one,))
     return one
 
 
@@ -56,11 +58,13 @@ def revoke(bank: Bank, identifier: str, principal: Principal, address: str = "")
     """End a provision, from the next read on. Raises NotFound for one that is not there or has ended."""
     principal.require(Right.CONSENT)
     found = bank.index.provisions(_everything(bank, principal), identifier=identifier)
+    now = bank.now()
     with bank.index.begin() as tx:
-        ended = [one for one in found if tx.revoke_provision(one.id, bank.now())]
+        ended = [replace(one, revoked_at=now) for one in found if tx.revoke_provision(one.id, now)]
         for one in ended:
             noted = event(bank, Act.DECIDED, principal, address, f"{one.kind} {one.id}: revoked")
             tx.record([replace(noted, study=one.study, patient=one.patient)])
+            notes.defer(bank, tx, provisions=(one,))
     if not ended:
         raise NotFound(f"there is no consent {identifier} in force")
 
@@ -85,6 +89,7 @@ def put_label(bank: Bank, study: Uid, label: str, principal: Principal, address:
         raise Invalid("a label is a word or two in small letters")
     with bank.index.begin() as tx:
         tx.put_label(study, label)
+        notes.defer(bank, tx, labels=((str(study), label, True),))
         tx.record([replace(event(bank, Act.DECIDED, principal, address, f"label {label}: put"), study=study)])
 
 
@@ -94,6 +99,7 @@ def remove_label(bank: Bank, study: Uid, label: str, principal: Principal, addre
     with bank.index.begin() as tx:
         had = tx.remove_label(study, label)
         if had:
+            notes.defer(bank, tx, labels=((str(study), label, False),))
             tx.record([replace(event(bank, Act.DECIDED, principal, address, f"label {label}: taken off"), study=study)])
     if not had:
         raise NotFound("the study has no such label")

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
+from imagebank.actions import notes
 from imagebank.actions.audit import event, unbounded
 from imagebank.bank import Bank
 from imagebank.errors import Invalid, NotFound
@@ -48,6 +49,7 @@ def break_glass(
     )
     with bank.index.begin() as tx:
         tx.put_provision(one)
+        notes.defer(bank, tx, provisions=(one,))
         noted = event(bank, Act.EMERGENCY, principal, address, f"emergency {one.id}")
         tx.record([replace(noted, study=one.study, patient=one.patient)])
     return one
@@ -74,9 +76,13 @@ def review(bank: Bank, identifier: str, words: str, principal: Principal, addres
     words = " ".join(words.split())[:_LONGEST]
     if not words:
         raise Invalid("say what came of it")
+    scope = unbounded(bank, Scope.everything(f"emergencies, for {principal.name}"))
+    found = bank.index.provisions(scope, kind=Kind.EMERGENCY, identifier=identifier)
     with bank.index.begin() as tx:
         is_first = tx.review_emergency(identifier, principal.name, words)
         if is_first:
+            reviewed = [replace(one, reviewed_by=principal.name, review=words) for one in found]
+            notes.defer(bank, tx, provisions=tuple(reviewed))
             tx.record([event(bank, Act.REVIEWED, principal, address, f"emergency {identifier}")])
     if not is_first:
         raise NotFound(f"there is no emergency {identifier} that waits for a review")

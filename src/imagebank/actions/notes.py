@@ -11,6 +11,7 @@ from imagebank.dicom.digest import digest_of
 from imagebank.errors import Invalid
 from imagebank.model.imaging import Kept, Location
 from imagebank.model.note import Amendment, Note
+from imagebank.ports import Transaction
 
 # Our own encoder writes fields in their order, so that a glance tells the two apart.
 _AMENDMENT: Final = msgspec.json.encode({"amendment": None})[: -len("null}")]
@@ -18,17 +19,21 @@ _AMENDMENT: Final = msgspec.json.encode({"amendment": None})[: -len("null}")]
 
 def pack(note: Note | Amendment) -> bytes:
     """As it is sealed in a record."""
-    return msgspec.json.encode(note if isinstance(note, Note) else {"amendment": note})
+    return msgspec.json.encode(note if isinstance(note, Note) else {"amendment": note}, enc_hook=str)
 
 
 def unpack(packed: bytes) -> Note | Amendment:
     """What was sealed in a record. Raises Invalid when it is neither."""
     try:
         if packed.startswith(_AMENDMENT):
-            return msgspec.json.decode(packed, type=dict[str, Amendment])["amendment"]
+            return msgspec.json.decode(packed, type=dict[str, Amendment], dec_hook=_uid)["amendment"]
         return msgspec.json.decode(packed, type=Note)
     except msgspec.DecodeError as error:
         raise Invalid(f"its note cannot be read: {error}") from error
+
+
+def _uid(kind: type, value: Any) -> Any:
+    return kind(value)  # the only type of ours that JSON has as a plain text
 
 
 def note_at(bank: Bank, location: Location) -> Note:
@@ -65,10 +70,18 @@ def kept_again(bank: Bank, note: Note, location: Location) -> Kept:
 
 def amend_payload(amendment: Amendment) -> dict[str, Any]:
     """What the job `amend` is told. It is deferred with the rows that it speaks of."""
-    return {"amendment": msgspec.to_builtins(amendment)}
+    return {"amendment": msgspec.to_builtins(amendment, enc_hook=str)}
+
+
+def defer(bank: Bank, tx: Transaction, **decided: Any) -> None:
+    """Have an amendment of now put among the objects, as soon as the transaction is in."""
+    now = bank.now()
+    tx.defer("amend", amend_payload(Amendment(now, **decided)), now)
 
 
 def amend_job(bank: Bank, payload: dict[str, Any]) -> None:
     """What the job `amend` does: put an amendment among the objects. One that is there twice says nothing else."""
-    packed = pack(msgspec.convert(payload["amendment"], Amendment))
-    bank.blobs.sync([bank.blobs.write(io.BytesIO(), 0, packed)])
+    amendment = msgspec.convert(payload["amendment"], Amendment, dec_hook=_uid)
+    # What a patient decided is sealed as the patient's objects are, and goes with them.
+    keys = [bank.keys.of(one.patient) for one in amendment.provisions if one.patient.identifier]
+    bank.blobs.sync([bank.blobs.write(io.BytesIO(), 0, pack(amendment), *keys[:1])])

@@ -13,8 +13,9 @@ from imagebank.errors import Invalid, NotFound
 from imagebank.model.access import Scope
 from imagebank.model.imaging import Location
 from imagebank.model.note import REMOVED, Amendment, Note
+from imagebank.model.provision import Provision
 from imagebank.model.uid import Uid
-from imagebank.ports import Job
+from imagebank.ports import Job, Transaction
 
 _BATCH = 200
 _FIRST = {"destroy": remove.destroy_job, "amend": notes.amend_job, "shred": shred.shred_job}
@@ -42,8 +43,18 @@ class _Told:
     removed: dict[str, datetime] = field(default_factory=dict)
     aside: dict[Place, str] = field(default_factory=dict)
     unreadable: list[str] = field(default_factory=list)
+    provisions: dict[str, tuple[datetime, Provision]] = field(default_factory=dict)
+    labels: dict[tuple[str, str], tuple[datetime, bool]] = field(default_factory=dict)
 
     def hear(self, amendment: Amendment) -> None:
+        at = amendment.at
+        for one in amendment.provisions:
+            # An equal moment is that of the same word again, or of what followed at once.
+            if one.id not in self.provisions or self.provisions[one.id][0] <= at:
+                self.provisions[one.id] = at, one
+        for study, label, is_on in amendment.labels:
+            if (study, label) not in self.labels or self.labels[study, label][0] <= at:
+                self.labels[study, label] = at, is_on
         for uid in amendment.removed:
             self.removed[uid] = max(amendment.at, self.removed.get(uid, amendment.at))
         self.aside |= {place_of(location): reason for location, reason in amendment.aside}
@@ -69,6 +80,8 @@ def reindex(bank: Bank, progress: Progress = in_silence) -> Rebuilt:
     rebuilt = Rebuilt(unreadable=told.unreadable)
     with bank.index.begin() as tx:
         tx.clear()
+        # Before anything can be seen.
+        _decide_again(tx, told)
     _enter_all(bank, told, told.objects, rebuilt, progress)
     # What a server that was not stopped took in while the records were read has lost its rows, too.
     known = {place_of(location) for _, location in told.objects}
@@ -79,6 +92,16 @@ def reindex(bank: Bank, progress: Progress = in_silence) -> Rebuilt:
         tx.renew_versions(bank.now())
         tx.complete()
     return rebuilt
+
+
+def _decide_again(tx: Transaction, told: _Told) -> None:
+    for _, one in told.provisions.values():
+        tx.put_provision(one)
+    for (study, label), (_, is_on) in told.labels.items():
+        if is_on:
+            tx.put_label(Uid(study), label)
+        else:
+            tx.remove_label(Uid(study), label)
 
 
 def _settle(bank: Bank) -> None:

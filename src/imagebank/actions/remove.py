@@ -14,7 +14,6 @@ from imagebank.errors import BankError, NotFound
 from imagebank.model.access import Principal, Right, Scope
 from imagebank.model.event import Act
 from imagebank.model.imaging import Kept, Location, Selection
-from imagebank.model.note import Amendment
 from imagebank.model.uid import Uid
 
 _log = logging.getLogger(__name__)
@@ -36,8 +35,7 @@ def remove(bank: Bank, selection: Selection, principal: Principal, address: str 
             tx.record([replace(about, study=study, patient=patient, count=len(removed))])
             tx.defer("destroy", destroy_payload([one.location for one in removed]), now)
             # A copy of which no row tells, as a failed deposit leaves one, must not come back by a rebuild.
-            amendment = Amendment(now, removed=tuple(str(one.uid) for one in removed))
-            tx.defer("amend", notes.amend_payload(amendment), now)
+            notes.defer(bank, tx, removed=tuple(str(one.uid) for one in removed))
             for left in tx.described_by(removed):
                 # Not at once: whoever deletes one instance of a study often goes on with the next.
                 tx.defer("describe", {"study": left}, now + _QUIET, key=left)

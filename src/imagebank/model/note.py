@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from imagebank.model.imaging import Digest, Location, Source
+from imagebank.model.provision import Provision
 
 OTHER_CONTENT: Final = "another object with this SOP Instance UID is held already"
 """Why a copy lies in quarantine on a bank that refuses other content under a known UID."""
@@ -31,8 +32,12 @@ class Amendment:
 
     `removed` are SOP Instance UIDs that were deleted at `at`: what came of them before is not to come back. `aside`
     are records that were laid aside, each with the reason, since what they contradict may go before a rebuild.
+    `provisions` are consents and the like as they stood at `at`, and `labels` what studies had or had no more: study,
+    label, and whether it has it. Else whom a patient denied would see everything after a rebuild.
     """
 
     at: datetime
     removed: tuple[str, ...] = ()
     aside: tuple[tuple[Location, str], ...] = ()
+    provisions: tuple[Provision, ...] = ()
+    labels: tuple[tuple[str, str, bool], ...] = ()

@@ -3,14 +3,13 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, insert, select, update
+from sqlalchemy import Connection, Row, Select, delete, select, update
 
 from imagebank.model.access import Purpose, Role
 from imagebank.model.person import PatientId
 from imagebank.model.provision import Kind, Provision
 from imagebank.model.uid import Uid
-from imagebank.storage import tables
-from imagebank.storage.database import insert_new
+from imagebank.storage import database, tables
 from imagebank.storage.rows import clean, micros, moment
 
 _T = tables.provision
@@ -23,7 +22,7 @@ def forget_patient(connection: Connection, patient: PatientId) -> None:
 
 
 def put(connection: Connection, one: Provision) -> None:
-    """Write a new provision."""
+    """Write a provision, in the place of what stands under its identifier."""
     values = {
         "id": one.id,
         "kind": one.kind.value,
@@ -42,8 +41,11 @@ def put(connection: Connection, one: Provision) -> None:
         "ends_at": micros(one.ends_at),
         "by": clean(one.by),
         "reason": clean(one.reason),
+        "revoked_at": micros(one.revoked_at) if one.revoked_at else 0,
+        "reviewed_by": clean(one.reviewed_by),
+        "review": clean(one.review),
     }
-    connection.execute(insert(_T).values(**values))
+    database.put(connection, _T, ["id"], values)
 
 
 def revoke(connection: Connection, identifier: str, at: datetime) -> bool:
@@ -94,7 +96,7 @@ def of_row(row: Row[Any]) -> Provision:
 
 
 def put_label(connection: Connection, study: Uid, label: str) -> None:
-    insert_new(connection, tables.label, {"study": study, "label": label})
+    database.insert_new(connection, tables.label, {"study": study, "label": label})
 
 
 def remove_label(connection: Connection, study: Uid, label: str) -> bool:

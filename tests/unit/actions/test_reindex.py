@@ -11,12 +11,14 @@ from pydicom.uid import generate_uid
 
 from bank import keep, open_test_bank
 from imagebank import worker
-from imagebank.actions import notes, reindex, remove, scrub
+from imagebank.actions import consent, emergency, notes, reindex, remove, rights, scrub
 from imagebank.bank import Bank
 from imagebank.errors import Invalid, Unavailable
 from imagebank.model.access import RIGHTS, Principal, Role, Scope
 from imagebank.model.imaging import Location, Outcome, Selection
 from imagebank.model.note import REMOVED, Amendment
+from imagebank.model.person import PatientId
+from imagebank.model.provision import Kind, Provision
 from imagebank.model.uid import Uid
 from make import a_file, read
 
@@ -164,3 +166,52 @@ def test_a_number_in_quarantine_is_the_same_after_a_rebuild(bank: Bank) -> None:
     assert after[:2] == [second, third]
     assert after[2][0] > third[0]
     assert after[2][1] == first[1]
+
+
+OFFICER = Principal("officer", Role.PRIVACY_OFFICER, "local", RIGHTS[Role.PRIVACY_OFFICER], Scope.nothing())
+ADA = PatientId("local", "ADA")
+
+
+def rebuilt_from_the_objects_alone(folder: Path, bank: Bank) -> None:
+    """Everything is done that waits, and then the database is lost."""
+    do_jobs(bank)
+    for path in (folder / "bank").glob("index.db*"):
+        path.unlink()
+
+
+def test_what_patients_decided_outlives_the_database(tmp_path: Path) -> None:
+    with open_test_bank(tmp_path) as bank:
+        keep(bank, a_file(PatientID="ADA"))
+        draft = Provision("", Kind.CONSENT, permits=True, patient=ADA, starts_at=bank.now(), study=Uid("1.2.3"))
+        one, other = consent.decide(bank, draft, OFFICER), consent.decide(bank, replace(draft, permits=False), OFFICER)
+        consent.revoke(bank, one.id, OFFICER)
+        doctor = rights.principal(bank, "ann", Role.CLINICIAN, "local")
+        opened = emergency.break_glass(bank, ADA, "unconscious after a fall", doctor)
+        emergency.review(bank, opened.id, "was on duty", OFFICER)
+        before = bank.index.provisions(ALL)
+        rebuilt_from_the_objects_alone(tmp_path, bank)
+    with open_test_bank(tmp_path) as bank:
+        lost = bank.index.provisions(ALL)
+        reindex.reindex(bank)
+        after = bank.index.provisions(ALL)
+
+    assert (lost, len(before)) == ([], 3)
+    assert after == before
+    assert {each.id for each in after} == {one.id, other.id, opened.id}
+
+
+def test_labels_outlive_the_database_as_they_were_last(tmp_path: Path) -> None:
+    with open_test_bank(tmp_path) as bank:
+        for patient in ("ADA", "BOB"):
+            keep(bank, a_file(PatientID=patient, StudyInstanceUID=f"1.2.{len(patient)}.{ord(patient[0])}"))
+        ada, bob = Uid("1.2.3.65"), Uid("1.2.3.66")
+        for study in (ada, bob):
+            consent.put_label(bank, study, "sensitive", OFFICER)
+        consent.remove_label(bank, bob, "sensitive", OFFICER)
+        rebuilt_from_the_objects_alone(tmp_path, bank)
+    with open_test_bank(tmp_path) as bank:
+        reindex.reindex(bank)
+        doctor = rights.principal(bank, "ann", Role.CLINICIAN, "local")
+        seen = bank.index.instances(Selection(), doctor.scope)
+
+    assert [one.study for one in seen] == [bob]
