@@ -15,9 +15,10 @@ from pydicom.uid import generate_uid
 
 from bank import keep, open_test_bank
 from imagebank.actions.commit import GroupCommit
+from imagebank.storage.account_keys import SQLAccountKeys
 from make import a_file
 
-STEPS = ("before write", "in write", "after write", "before sync", "after sync", "after begin", "after enter",
+STEPS = ("before key", "after key", "before write", "in write", "after write", "before sync", "after sync", "after begin", "after enter",
          "after commit", "never")  # fmt: skip
 
 
@@ -38,10 +39,16 @@ class Doomed:
 
 
 class DoomedBlobs(Doomed):
-    def write(self, content: Any, size: int, note: bytes) -> Any:
+    def write(self, content: Any, size: int, note: bytes, key: Any = None) -> Any:
         self.die_at("before write")
-        location = self._real.write(_Dying(content, self), size, note)
+        location = self._real.write(_Dying(content, self), size, note, key)
         self.die_at("after write")
+        return location
+
+    def keep_key(self, note: bytes) -> Any:
+        self.die_at("before key")
+        location = self._real.keep_key(note)
+        self.die_at("after key")
         return location
 
     def sync(self, locations: Sequence[Any]) -> None:
@@ -77,15 +84,20 @@ class DoomedIndex(Doomed):
 def deposit(folder: Path, step: str, seed: int, count: int, acknowledged: Connection) -> None:
     """Deposit `count` instances; send `(uid, sha256 of the file)` for each that the bank acknowledged."""
     random.seed(seed)
-    series = {"StudyInstanceUID": "1.2.3.4", "SeriesInstanceUID": "1.2.3.4.5", "PatientID": "CRASH"}
+    series = {"StudyInstanceUID": "1.2.3.4", "SeriesInstanceUID": "1.2.3.4.5"}
     with open_test_bank(folder) as whole:
         blobs, index = DoomedBlobs(whole.blobs, step, 0.3), DoomedIndex(whole.index, step, 0.3)
         commits = GroupCommit(blobs, index, whole.now)
         bank = replace(whole, blobs=blobs, index=index, commits=commits)
+        assert isinstance(whole.keys, SQLAccountKeys)
+        whole.keys.keep_in(blobs)
         for number in range(count):
             uid = generate_uid()
             rows = random.choice((8, 64, 256))
-            file = a_file(**series, SOPInstanceUID=uid, InstanceNumber=number, rows=rows, columns=rows)
+            patient = f"CRASH {random.randrange(2 * count)}"
+            file = a_file(
+                **series, PatientID=patient, SOPInstanceUID=uid, InstanceNumber=number, rows=rows, columns=rows
+            )
             (receipt,) = keep(bank, file)
             assert receipt.is_kept, receipt
             acknowledged.send((uid, hashlib.sha256(file).hexdigest()))
