@@ -62,6 +62,7 @@ NOT_ABOUT_STUDIES: Final = {
     "/api/openapi.json": "describes the interface",
     "/dicom-web/": "describes the interface",
     "/viewer/{path:path}": "files of the viewer, the same for everybody",
+    "/disclosures": "the ledger, for who may audit; see the test of disclosures",
     "/fhir/AuditEvent": "the ledger, for who may audit; see the test of audit events",
     "/static": "style sheets",
     "/sign-in": "for whoever is nobody yet",

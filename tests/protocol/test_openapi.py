@@ -30,6 +30,7 @@ PAGES: Final[Mapping[str, str]] = {
     "/sign-in": "for people; programs send a token",
     "/sign-in/{code}": "the link that somebody was sent",
     "/sign-out": "for people",
+    "/disclosures": "for privacy officers; programs read AuditEvents",
     "/fhir/AuditEvent": "FHIR describes itself (docs/conformance/ihe.md)",
     "/static": "style sheets and the mark of the pages",
     "/viewer/{path:path}": "the files of the viewer",

@@ -104,7 +104,7 @@ def running(bank: Bank, role: str) -> Iterator[None]:
 def entries(bank: Bank, lines: Sequence[Line]) -> list[Entry]:
     """Lines with what can be looked up of them now. A patient of whom nothing is held any more stays a pseudonym."""
     uids = {Uid(line.study) for line in lines if line.study}
-    studies, people = _studies(bank, uids), bank.index.patients_of(uids, _ALL)
+    studies, people = studies_by_uid(bank, uids), bank.index.patients_of(uids, _ALL)
     return [
         Entry(
             line,
@@ -116,7 +116,8 @@ def entries(bank: Bank, lines: Sequence[Line]) -> list[Entry]:
     ]
 
 
-def _studies(bank: Bank, uids: set[Uid]) -> dict[str, DataSet]:
+def studies_by_uid(bank: Bank, uids: set[Uid]) -> dict[str, DataSet]:
+    """What is held of these studies now; to be asked by who may read the ledger."""
     if not uids:
         return {}
     key = bank.catalogue.by_keyword["StudyInstanceUID"]

@@ -1,18 +1,19 @@
-"""`imagebank audit`: whether the ledger is what was written, and the ledger for outside."""
+"""`imagebank audit`: whether the ledger is what was written, the ledger for outside, and what was disclosed."""
 
 import sys
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
 from cyclopts import App
 
-from imagebank.cli.console import ALL_WELL, HERE, NOT_WELL, Common, bank_of, new_file, out
+from imagebank.cli.console import ALL_WELL, HERE, NOT_WELL, Common, bank_of, err, new_file, operator, out, say, typed
 
 if TYPE_CHECKING:
     from imagebank.actions import ledger
 
-app = App(name="audit", help="The ledger: verify, export.")
+app = App(name="audit", help="The ledger: verify, export, disclosures.")
 
 
 @app.command
@@ -59,6 +60,59 @@ def export(to: Path, *, common: Common = HERE) -> int:
         number = ledger.export(bank, stream)
     out.print(f"{number} lines; `imagebank audit verify` takes the file")
     return ALL_WELL
+
+
+@app.command
+def disclosures(
+    *,
+    patient: str,
+    issuer: str = "",
+    since: date | None = None,
+    until: date | None = None,
+    csv: Path | None = None,
+    pdf: Path | None = None,
+    common: Common = HERE,
+) -> int:
+    """Show who was given what of a patient's images, when and why (45 CFR 164.528).
+
+    Example: imagebank audit disclosures --patient 4711 --since 2026-01-01 --pdf disclosures.pdf
+
+    Parameters
+    ----------
+    patient
+        The patient's identifier.
+    issuer
+        Who gave the identifier; the bank's own organization without it.
+    since
+        The first day, in UTC; six years ago without it.
+    until
+        The last day, in UTC; today without it.
+    csv
+        A file to write, for spreadsheets; one that is there already is left alone.
+    pdf
+        A file to write, to hand out; one that is there already is left alone.
+    """
+    from imagebank.actions.disclosure import accounting
+    from imagebank.model.person import PatientId
+    from imagebank.portal.accounting import COLUMNS, as_csv, as_pdf, rows
+
+    with bank_of(common) as bank, typed():
+        who = PatientId(issuer or bank.settings.organization, patient)
+        begins = None if since is None else _midnight(since)
+        ends = None if until is None else _midnight(until + timedelta(days=1))
+        made = accounting(bank, who, operator(bank), since=begins, until=ends)
+    for path, write in ((csv, as_csv), (pdf, as_pdf)):
+        if path is not None:
+            with new_file(path) as stream:
+                stream.write(write(made))
+            err.print(f"{path} is written", markup=False)
+    if csv is None and pdf is None:
+        say(common, list(rows(made)), COLUMNS)
+    return ALL_WELL
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
 
 
 def _report(proof: "ledger.Proof", *, as_json: bool) -> None:

@@ -22,7 +22,7 @@ from imagebank.model.attribute import Level
 from imagebank.model.imaging import DataSet, Instance, Selection
 from imagebank.model.query import Condition, OneOf, Query
 from imagebank.model.uid import Uid
-from imagebank.portal import account, activation, criteria, launch, signin, waveform, wording
+from imagebank.portal import account, activation, criteria, disclosures, launch, signin, waveform, wording
 from imagebank.portal.layout import for_the_signed_in, page, read_own_form, see_other
 from imagebank.portal.signin import SEARCH_COOKIE, is_https
 
@@ -343,5 +343,6 @@ def portal_routes() -> list[BaseRoute]:
         *signin.ROUTES,
         *activation.ROUTES,
         *account.ROUTES,
+        *disclosures.ROUTES,
         Mount("/static", _Static(directory=Path(__file__).parent / "static")),
     ]

@@ -62,6 +62,10 @@ def test_what_was_told_is_not_told_again_and_the_rest_is(bank: Bank) -> None:
     assert said(first) == ["one", "two"]
     assert said(waiting(bank)) == ["three"]
 
+    trail.told(bank, waiting(bank))
+
+    assert waiting(bank) == []
+
 
 def test_what_happened_before_anybody_was_told_stays_here(tmp_path: Path) -> None:
     with open_test_bank(tmp_path) as bank:
@@ -176,6 +180,18 @@ def test_lines_are_read_page_by_page(bank: Bank) -> None:
 
     assert [len(page) for page in pages] == [3, 3, 1]
     assert sorted(detail for page in pages for detail in page) == [str(number) for number in range(7)]
+
+
+def test_what_does_not_fit_is_passed_over_on_every_page(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trail, "_PAGE", 2)
+    record(bank, *(str(number) for number in range(7)))
+
+    def details(limit: int | None) -> list[str]:
+        wanted = Sought(principal="somebody", limit=limit)
+        return said(trail.search(bank, wanted, officer(bank), fits=lambda line: line.detail not in "036"))
+
+    assert sorted(details(None)) == ["1", "2", "4", "5"]
+    assert len(details(3)) == 3
 
 
 def test_the_parts_of_the_server_say_when_they_start_and_stop(bank: Bank) -> None:
