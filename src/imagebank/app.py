@@ -220,6 +220,8 @@ def web_application(bank: Bank) -> "Starlette":
     from imagebank.fhir.read import fhir_routes
     from imagebank.http.api import api_routes
     from imagebank.http.cors import Cors
+    from imagebank.http.decisions import decision_routes
+    from imagebank.http.decisions_described import decision_paths
     from imagebank.http.errors import NotSignedIn, on_bank_error, on_not_signed_in
     from imagebank.http.guard import Guard
     from imagebank.http.openapi import openapi_route
@@ -232,7 +234,8 @@ def web_application(bank: Bank) -> "Starlette":
     application = Starlette(
         routes=[
             *api_routes(),
-            openapi_route(api_routes(), openapi_paths()),
+            *decision_routes(),
+            openapi_route(api_routes(), {**openapi_paths(), **decision_paths()}),
             *dicomweb_routes(),
             *fhir_routes(),
             Mount("/viewer", routes=viewer_routes(viewer_folder())),

@@ -418,9 +418,17 @@ class Index(Protocol):
         ...
 
     def provisions(
-        self, scope: Scope, patient: PatientId | None = None, kind: Kind | None = None, identifier: str = ""
+        self,
+        scope: Scope,
+        patient: PatientId | None = None,
+        kind: Kind | None = None,
+        identifier: str = "",
+        principal: str = "",
     ) -> list[Provision]:
-        """What was decided, oldest first, revoked and past ones included; nothing under a scope that has bounds."""
+        """What was decided, oldest first, revoked and past ones included; nothing under a scope that has bounds.
+
+        About one patient, of one kind, with one identifier, for one principal by name, where that is asked for.
+        """
         ...
 
     def token(self, digest: bytes, now: datetime) -> Token | None: ...

@@ -2,7 +2,9 @@
 
 import re
 import secrets
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import count, takewhile
 from typing import Final
 
 from imagebank.actions import notes
@@ -10,7 +12,7 @@ from imagebank.actions.audit import event, unbounded
 from imagebank.bank import Bank
 from imagebank.errors import Invalid, NotFound
 from imagebank.model.access import Principal, Right, Scope
-from imagebank.model.event import Act
+from imagebank.model.event import Act, Event
 from imagebank.model.person import PatientId
 from imagebank.model.provision import Kind, Provision
 from imagebank.model.uid import Uid
@@ -26,17 +28,36 @@ def decide(bank: Bank, wanted: Provision, principal: Principal, address: str = "
     Its identifier, who wrote it and, unless it begins later, its beginning are set here. Raises NotAllowed without the
     right to write consents, Invalid for one that nobody could follow.
     """
+    return decide_together(bank, [wanted], principal, address)[0]
+
+
+def decide_together(
+    bank: Bank, wanted: Sequence[Provision], principal: Principal, address: str = ""
+) -> list[Provision]:
+    """The same for what one document says that takes several provisions: all of them, or none.
+
+    They share an identifier, by which they are found and revoked together: `ID.1`, `ID.2` and so on.
+    """
     principal.require(Right.CONSENT)
-    _check(wanted)
-    now = bank.now()
-    one = replace(wanted, id=secrets.token_hex(16), by=principal.name, starts_at=max(wanted.starts_at, now))
-    word = "permit" if one.permits else "deny"
-    noted = event(bank, Act.DECIDED, principal, address, f"{one.kind} {one.id}: {word}")
+    for one in wanted:
+        _check(one)
+    now, name = bank.now(), secrets.token_hex(16)
+    names = [name] if len(wanted) == 1 else [f"{name}.{number}" for number in range(1, len(wanted) + 1)]
+    made = [
+        replace(one, id=id_, by=principal.name, starts_at=max(one.starts_at, now))
+        for id_, one in zip(names, wanted, strict=True)
+    ]
     with bank.index.begin() as tx:
-        tx.put_provision(one)
-        tx.record([replace(noted, study=one.study, patient=one.patient)])
-        notes.defer(bank, tx, provisions=(one,))
-    return one
+        for one in made:
+            tx.put_provision(one)
+        tx.record([_noted(bank, one, "permit" if one.permits else "deny", principal, address) for one in made])
+        notes.defer(bank, tx, provisions=tuple(made))
+    return made
+
+
+def _noted(bank: Bank, one: Provision, what: str, principal: Principal, address: str) -> Event:
+    noted = event(bank, Act.DECIDED, principal, address, f"{one.kind} {one.id}: {what}")
+    return replace(noted, study=one.study, patient=one.patient)
 
 
 def _check(wanted: Provision) -> None:
@@ -55,18 +76,44 @@ def _check(wanted: Provision) -> None:
 
 
 def revoke(bank: Bank, identifier: str, principal: Principal, address: str = "") -> None:
-    """End a provision, from the next read on. Raises NotFound for one that is not there or has ended."""
+    """End a provision, or all that share the identifier, from the next read on.
+
+    Raises NotFound for one that is not there or has ended.
+    """
     principal.require(Right.CONSENT)
-    found = bank.index.provisions(_everything(bank, principal), identifier=identifier)
+    found = _of(bank, identifier, _everything(bank, principal))
     now = bank.now()
     with bank.index.begin() as tx:
         ended = [replace(one, revoked_at=now) for one in found if tx.revoke_provision(one.id, now)]
-        for one in ended:
-            noted = event(bank, Act.DECIDED, principal, address, f"{one.kind} {one.id}: revoked")
-            tx.record([replace(noted, study=one.study, patient=one.patient)])
-            notes.defer(bank, tx, provisions=(one,))
+        tx.record([_noted(bank, one, "revoked", principal, address) for one in ended])
+        if ended:
+            notes.defer(bank, tx, provisions=tuple(ended))
     if not ended:
         raise NotFound(f"there is no consent {identifier} in force")
+
+
+def _of(bank: Bank, identifier: str, scope: Scope) -> list[Provision]:
+    if "." in identifier:
+        return []  # a part is nothing by itself
+    found = bank.index.provisions(scope, identifier=identifier)
+    if found:
+        return found
+    numbered = (bank.index.provisions(scope, identifier=f"{identifier}.{number}") for number in count(1))
+    return [one for each in takewhile(bool, numbered) for one in each]
+
+
+def kept(bank: Bank, identifier: str, principal: Principal) -> list[Provision]:
+    """The provisions of one identifier, revoked ones, too. Raises NotFound."""
+    principal.require(Right.CONSENT)
+    found = _of(bank, identifier, _everything(bank, principal))
+    if not found:
+        raise NotFound("there is no such consent")
+    return found
+
+
+def name_of(one: Provision) -> str:
+    """The identifier that a provision shares with what was decided together with it."""
+    return one.id.partition(".")[0]
 
 
 def listed(bank: Bank, patient: PatientId | None, principal: Principal) -> list[Provision]:

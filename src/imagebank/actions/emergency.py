@@ -63,6 +63,19 @@ def _owner(bank: Bank, patient: PatientId | Uid) -> PatientId:
     return instances[0].patient if instances else PatientId("", "")
 
 
+def open_to(bank: Bank, principal: Principal) -> list[Provision]:
+    """Emergencies of this caller's that are open now, the first that ends first."""
+    # What one has opened oneself is no secret, and each page asks: no event.
+    own = bank.index.provisions(Scope(organizations=None), kind=Kind.EMERGENCY, principal=principal.name)
+    now = bank.now()
+    opened = [
+        one
+        for one in own
+        if one.organization == principal.organization and one.revoked_at is None and one.starts_at <= now < one.ends_at
+    ]
+    return sorted(opened, key=lambda one: one.ends_at)
+
+
 def unreviewed(bank: Bank, principal: Principal) -> list[Provision]:
     """Emergencies that nobody has looked at yet, oldest first."""
     principal.require(Right.AUDIT)

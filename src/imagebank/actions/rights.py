@@ -8,11 +8,11 @@ import msgspec
 
 from imagebank.actions.audit import unbounded
 from imagebank.bank import Bank
-from imagebank.errors import Invalid
+from imagebank.errors import Invalid, NotFound
 from imagebank.model.access import RIGHTS, Asker, Clause, Principal, Purpose, Right, Role, Scope
 from imagebank.model.imaging import Selection
 from imagebank.model.provision import Kind, Provision
-from imagebank.model.rights import DEFAULT_RULES, SHARING_RULE, Rights, Rule, purpose_of, scope_for
+from imagebank.model.rights import DEFAULT_RULES, OWN, SHARING_RULE, Rights, Rule, purpose_of, scope_for
 from imagebank.model.uid import Uid
 
 _RULES: Final = ("permit", "deny")
@@ -94,8 +94,12 @@ class Explained:
 
 
 def explain(bank: Bank, study: Uid, asker: Asker) -> Explained:
-    """Why somebody sees a study or does not. Each rule is asked of the database by itself, as every read asks it."""
+    """Why somebody sees a study or does not. Each rule is asked of the database by itself, as every read asks it.
+
+    Raises NotFound for a study that is not here.
+    """
     everything = unbounded(bank, Scope.everything("explain access"))
+    _require(bank, study, everything)
     may_see = _sees(bank, study, scope_for(bank.rights, asker))
     if asker.role is Role.ADMIN:
         return Explained(may_see, (Reason("permit", "an admin sees everything", may_see),))
@@ -114,6 +118,47 @@ def explain(bank: Bank, study: Uid, asker: Asker) -> Explained:
         for one in bank.index.provisions(everything, patient)
     ]
     return Explained(may_see, (*rules, *decisions))
+
+
+@dataclass(frozen=True, slots=True)
+class Onlooker:
+    """Anybody of a role in an organization, asking for what the role usually asks for, and whether they see a study."""
+
+    role: Role
+    organization: str
+    may_see: bool
+
+
+def who(bank: Bank, study: Uid) -> list[Onlooker]:
+    """Every role of every organization that the bank knows of, and whether it sees a study.
+
+    These are who issued the patient's identifier, and who is named by rules, tokens, devices and decisions. Decisions
+    for one person by name count for nobody here. Raises NotFound for a study that is not here.
+    """
+    everything = unbounded(bank, Scope.everything("who may see a study"))
+    _require(bank, study, everything)
+    now = bank.now()
+    return [
+        Onlooker(role, name, _sees(bank, study, scope_for(bank.rights, Asker("", role, name, purpose_of(role), now))))
+        for role in Role
+        for name in sorted(_organizations(bank, study, everything))
+    ]
+
+
+def _organizations(bank: Bank, study: Uid, everything: Scope) -> set[str]:
+    patients = {one.patient for one in bank.index.instances(Selection(study=study), everything)}
+    decided = [one for patient in patients for one in bank.index.provisions(everything, patient)]
+    known = {bank.settings.organization, *(patient.issuer for patient in patients)}
+    known.update(name for rule in bank.rights.rules for name in rule.of | rule.organizations)
+    known.update(token.organization for token in bank.index.tokens())
+    known.update(device.organization for device in bank.index.devices())
+    known.update(one.organization for one in decided)
+    return known - {OWN, ""}
+
+
+def _require(bank: Bank, study: Uid, everything: Scope) -> None:
+    if not _sees(bank, study, everything):
+        raise NotFound("there is no such study here")
 
 
 def _holds(bank: Bank, study: Uid, rule: Rule, asker: Asker) -> bool:

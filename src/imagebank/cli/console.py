@@ -16,7 +16,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from imagebank.errors import Conflict, Invalid
-from imagebank.model.access import RIGHTS, Principal, Role, Scope
+from imagebank.model.access import RIGHTS, Principal, Purpose, Role, Scope
 from imagebank.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -40,6 +40,16 @@ def typed() -> Iterator[None]:
         yield
     except Invalid as error:
         raise WrongUsage(str(error)) from error
+
+
+def purpose_typed(code: str) -> Purpose | None:
+    """A purpose of use by its code; None for none. Raises WrongUsage."""
+    if not code:
+        return None
+    try:
+        return Purpose(code.upper())
+    except ValueError:
+        raise WrongUsage(f"a purpose is one of {', '.join(Purpose)}") from None
 
 
 @Parameter(name="*")

@@ -3,22 +3,19 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from imagebank.dicomweb import bulkdata, capabilities, delete, frames, metadata, qido, rendered, stow, wado, wado_uri
-from imagebank.dicomweb.edge import Call, Endpoint, endpoint
+from imagebank.dicomweb.edge import Call, endpoint
 from imagebank.dicomweb.resources import RESOURCES, WADO_URI, Resource
 from imagebank.dicomweb.tables import ROOT
-from imagebank.http.errors import say
+from imagebank.http.methods import METHODS, by_method
 
 _STUDY: Final = "/studies/{study}"
 _SERIES: Final = f"{_STUDY}/series/{{series}}"
 _INSTANCE: Final = f"{_SERIES}/instances/{{instance}}"
 _FRAMES: Final = f"{_INSTANCE}/frames/{{frames}}"
-
-_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 
 _ROOT_WORDS: Final = f"; this is DICOMweb's root for programs: {ROOT}/studies lists studies, and OPTIONS says what else"
 
@@ -53,24 +50,4 @@ def dicomweb_routes() -> list[BaseRoute]:
 
 def _route(resource: Resource) -> Route:
     endpoints = {method: endpoint(TRANSACTIONS[method, resource.path]) for method in resource.methods}
-    return Route(resource.path, _by_method(endpoints, _ROOT_WORDS if resource.path == "/" else ""), methods=_METHODS)
-
-
-def _by_method(endpoints: Mapping[str, Endpoint], words: str) -> Callable[[Request], Awaitable[Response]]:
-    """One endpoint for all methods of a resource, so that `Allow` names them all (RFC 9110 15.5.6).
-
-    `words` are said to whoever comes with another method.
-    """
-    allowed = sorted({*endpoints, "OPTIONS"} | ({"HEAD"} if "GET" in endpoints else set()))
-
-    async def answer(request: Request) -> Response:
-        method = "GET" if request.method == "HEAD" else request.method
-        found = endpoints.get(method)
-        if found is not None:
-            return await found(request)
-        headers = {"Allow": ", ".join(allowed)}
-        if method == "OPTIONS":
-            return Response(None, 204, headers)
-        return say(405, "MethodNotAllowed", f"{request.method} is not offered here{words}", headers)
-
-    return answer
+    return Route(resource.path, by_method(endpoints, _ROOT_WORDS if resource.path == "/" else ""), methods=METHODS)

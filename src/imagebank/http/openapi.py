@@ -99,7 +99,7 @@ def as_json(schema: str | Mapping[str, Any]) -> dict[str, Any]:
     return {"application/json": {"schema": named}}
 
 
-_REFUSED: Final[Mapping[int, dict[str, Any]]] = {
+REFUSED: Final[Mapping[int, dict[str, Any]]] = {
     code: answer(code, text)
     for code, text in {
         400: "The request cannot be understood",
@@ -110,6 +110,7 @@ _REFUSED: Final[Mapping[int, dict[str, Any]]] = {
         507: "There is no room",
     }.items()
 }
+"""Refusals that mean the same everywhere."""
 _STATE: Final = as_json(_object("status"))
 _OUTCOMES: Final = as_json(_list("outcomes", "Receipt"))
 
@@ -127,22 +128,22 @@ _ANSWERS: Final[Mapping[str, Mapping[int, Any]]] = {
     "deposit": {
         200: answer(200, "Every file is kept", _OUTCOMES),
         207: answer(207, "Some files are not kept; each has its outcome", _OUTCOMES),
-        507: _REFUSED[507],
+        507: REFUSED[507],
     },
     "quarantine_list": {
         200: answer(200, "What lies there", as_json(_list("quarantine", "Quarantined"))) | {"links": _FIRST}
     },
     "quarantine_content": {
         200: answer(200, "The bytes as they came", {"application/octet-stream": {"schema": {}}}),
-        404: _REFUSED[404],
+        404: REFUSED[404],
     },
     "quarantine_submit": {
         200: answer(200, "It is kept, and has left quarantine", as_json("Receipt")),
-        404: _REFUSED[404],
+        404: REFUSED[404],
         409: answer(409, "It is refused again, and stays in quarantine", as_json("Receipt")),
-        507: _REFUSED[507],
+        507: REFUSED[507],
     },
-    "quarantine_delete": {204: answer(204, "It is gone"), 404: _REFUSED[404]},
+    "quarantine_delete": {204: answer(204, "It is gone"), 404: REFUSED[404]},
     "openapi": {200: answer(200, "This document", as_json({"type": "object", "required": ["openapi"]}))},
 }
 """What each endpoint answers, beside the refusals that all of them know."""
@@ -180,7 +181,7 @@ def _paths(routes: Iterable[BaseRoute]) -> dict[str, Any]:
 
 
 def _operation(method: str, route: Route) -> dict[str, Any]:
-    shared = {} if route.path in _OPEN else {code: _REFUSED[code] for code in (400, 401, 403, 503)}
+    shared = {} if route.path in _OPEN else {code: REFUSED[code] for code in (400, 401, 403, 503)}
     operation: dict[str, Any] = {
         "operationId": f"{method.lower()}_{route.name}",
         "summary": (inspect.getdoc(route.endpoint) or "").partition("\n")[0],

@@ -15,11 +15,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from imagebank.actions import emergency
 from imagebank.dicom import moments
 from imagebank.errors import BankError, Invalid, NotAllowed, NotFound, TooOften, Unavailable, status_for
-from imagebank.http.auth import COOKIE, caller, caller_if_any, is_from_our_pages
+from imagebank.http.auth import COOKIE, bank_of, caller, caller_if_any, is_from_our_pages
 from imagebank.http.errors import HTTP_STATUS, NotSignedIn, say
-from imagebank.model.access import Principal
+from imagebank.http.quick import quickly
+from imagebank.model.access import Principal, Right
 from imagebank.portal import wording
 
 HEADERS: Mapping[str, str] = {
@@ -60,6 +62,9 @@ _templates = Environment(
 _templates.filters["day"] = moments.day
 _templates.filters["clock"] = moments.clock
 _templates.globals["counted"] = wording.counted
+_templates.globals["minutes_left"] = wording.minutes_left
+_templates.filters["moment"] = wording.moment
+_templates.filters["plain"] = wording.plain
 
 
 def page(
@@ -67,9 +72,14 @@ def page(
 ) -> Response:
     """A page from a template. `principal` is who is signed in."""
     cookie = request.cookies.get(COOKIE, "")
-    body = _templates.get_template(template).render(
-        principal=principal, csrf=csrf_token(cookie) if cookie else "", **context
-    )
+    shared = {
+        "principal": principal,
+        "may": frozenset() if principal is None else principal.rights,
+        "csrf": csrf_token(cookie) if cookie else "",
+        "emergencies": getattr(request.state, "emergencies", ()),
+        "at": bank_of(request).now(),
+    }
+    body = _templates.get_template(template).render({**shared, **context})
     return HTMLResponse(body, status, HEADERS)
 
 
@@ -113,6 +123,7 @@ def for_the_signed_in(show: PageOf) -> Callable[[Request], Awaitable[Response]]:
         principal = None
         try:
             principal = await caller(request)
+            await _look_for_emergencies(request, principal)
             return await show(request, principal)
         except NotSignedIn:
             return see_other("/sign-in")
@@ -120,6 +131,13 @@ def for_the_signed_in(show: PageOf) -> Callable[[Request], Awaitable[Response]]:
             return refused(request, error, principal)
 
     return shown
+
+
+async def _look_for_emergencies(request: Request, principal: Principal) -> None:
+    """Every page says so as long as somebody has a record open in an emergency."""
+    if Right.EMERGENCY in principal.rights:
+        bank = bank_of(request)
+        request.state.emergencies = await quickly(bank, emergency.open_to, bank, principal)
 
 
 async def read_form(request: Request) -> dict[str, str]:

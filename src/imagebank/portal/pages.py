@@ -22,7 +22,7 @@ from imagebank.model.attribute import Level
 from imagebank.model.imaging import DataSet, Instance, Selection
 from imagebank.model.query import Condition, OneOf, Query
 from imagebank.model.uid import Uid
-from imagebank.portal import account, activation, criteria, disclosures, launch, signin, waveform, wording
+from imagebank.portal import account, activation, criteria, decisions, disclosures, launch, signin, waveform, wording
 from imagebank.portal.layout import for_the_signed_in, page, read_own_form, see_other
 from imagebank.portal.signin import SEARCH_COOKIE, is_https
 
@@ -340,6 +340,7 @@ def portal_routes() -> list[BaseRoute]:
         Route("/studies/{study}", show_study, methods=["GET"]),
         Route(_OBJECT, show_object, methods=["GET"]),
         Route(f"{_OBJECT}/original", download_original, methods=["GET"]),
+        *decisions.ROUTES,
         *signin.ROUTES,
         *activation.ROUTES,
         *account.ROUTES,

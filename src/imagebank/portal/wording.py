@@ -2,10 +2,12 @@
 
 import math
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from imagebank.dicom.moments import read_day
+from imagebank.dicom.moments import day, read_day
 from imagebank.model.imaging import DataSet
+from imagebank.model.provision import Provision
 
 _OLDEST = 130
 """Years. A birth date further back is a placeholder or a slip, and no age is made of it."""
@@ -88,6 +90,33 @@ def age(born: str, on: str) -> str:
 def sex(code: str) -> str:
     """A PatientSex (PS3.3 C.7.1.1) in words."""
     return _SEXES.get(code, f"sex {code}" if code else "")
+
+
+def minutes_left(now: datetime, end: datetime) -> str:
+    """`59 minutes`; the last one begins below it."""
+    return counted(max(1, round((end - now).total_seconds() / 60)), "minute", "minutes")
+
+
+def moment(at: datetime) -> str:
+    """`11 Oct 2026, 14:05 UTC`."""
+    return f"{day(f'{at:%Y%m%d}')}, {at:%H:%M} UTC"
+
+
+def plain(one: Provision) -> str:
+    """What a decision is about and for whom, in words."""
+    to = [
+        f"people of {one.organization}" if one.organization else "",
+        one.principal,
+        f"{one.role}s" if one.role else "",
+    ]
+    about = [
+        f"study {one.study}" if one.study else "",
+        f"{one.modality} studies" if one.modality else "",
+        f"from {day(one.since)}" if one.since else "",
+        f"until {day(one.until)}" if one.until else "",
+    ]
+    why = f", for {one.purpose}" if one.purpose else ""
+    return f"{', '.join(filter(None, to)) or 'everybody'}: {' '.join(filter(None, about)) or 'all studies'}{why}"
 
 
 def counted(count: int, one: str, many: str) -> str:

@@ -231,12 +231,17 @@ class SQLIndex:
             return ledger.checkpoints(connection)
 
     def provisions(
-        self, scope: Scope, patient: PatientId | None = None, kind: Kind | None = None, identifier: str = ""
+        self,
+        scope: Scope,
+        patient: PatientId | None = None,
+        kind: Kind | None = None,
+        identifier: str = "",
+        principal: str = "",
     ) -> list[Provision]:
         if scope.organizations is not None:
             return []
         with self._database.reading() as connection:
-            rows = connection.execute(provisions.chosen(patient, kind, identifier))
+            rows = connection.execute(provisions.chosen(patient, kind, identifier, principal))
             return [provisions.of_row(row) for row in rows]
 
     def token(self, digest: bytes, now: datetime) -> Token | None:

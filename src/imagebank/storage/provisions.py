@@ -61,14 +61,19 @@ def review(connection: Connection, identifier: str, by: str, words: str) -> bool
     return connection.execute(statement).rowcount == 1
 
 
-def chosen(patient: PatientId | None = None, kind: Kind | None = None, identifier: str = "") -> Select[Any]:
-    """Provisions of a patient, a kind, or an identifier, oldest first."""
+def chosen(
+    patient: PatientId | None = None, kind: Kind | None = None, identifier: str = "", principal: str = ""
+) -> Select[Any]:
+    """Provisions of a patient, a kind, an identifier, or for somebody by name, oldest first."""
     statement = select(_T).order_by(_T.c.starts_at, _T.c.id)
     if patient is not None:
         statement = statement.where(_T.c.issuer == patient.issuer, _T.c.identifier == patient.identifier)
     if kind is not None:
         statement = statement.where(_T.c.kind == kind.value)
-    return statement.where(_T.c.id == identifier) if identifier else statement
+    for column, value in ((_T.c.id, identifier), (_T.c.principal, principal)):
+        if value:
+            statement = statement.where(column == value)
+    return statement
 
 
 def of_row(row: Row[Any]) -> Provision:
