@@ -92,12 +92,18 @@ def neutral(head: bytes, size: int) -> bytes:
 
 
 def _is_tiff(preamble: bytes, size: int) -> bool:
-    """Whether the file can be read as a TIFF, whose header tells where its first directory is (TIFF 6.0, section 2)."""
+    """Whether there is the header of a TIFF (TIFF 6.0, section 2), and nothing else hides behind it.
+
+    Of a header whose directory lies outside the file no reader makes anything; it stays where it is all that there is,
+    as software that cut the file left it.
+    """
     order = {b"II": "<", b"MM": ">"}.get(preamble[:2])
     if order is None or _kind(preamble):
         return False
     version, directory = struct.unpack_from(f"{order}HI", preamble, 2)
+    if version == 42:
+        return 8 <= directory <= size - 6 or not any(preamble[8:])
     if version == 43:  # BigTIFF: offsets of 8 bytes, and a 0 after that
         wide, nought, directory = struct.unpack_from(f"{order}HHQ", preamble, 4)
-        return (wide, nought) == (8, 0) and 16 <= directory <= size - 20
-    return bool(version == 42 and 8 <= directory <= size - 6)
+        return (wide, nought) == (8, 0) and (16 <= directory <= size - 20 or not any(preamble[16:]))
+    return False

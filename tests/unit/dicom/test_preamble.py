@@ -81,11 +81,11 @@ def test_a_tiff_of_the_same_image_stays_one(header: bytes) -> None:
 @pytest.mark.parametrize(
     "header",
     [
-        b"II*\0" + struct.pack("<I", 1 << 30),
-        b"II*\0" + struct.pack("<I", 0),
+        b"II*\0" + struct.pack("<I", 1 << 30) + b"and more",
+        b"II*\0" + struct.pack("<I", 0) + b"and more",
         b"MM*\0" + struct.pack(">I", 200),
         b"II+\0\x08\0\1\0" + struct.pack("<Q", 200),
-        b"II+\0\x08\0\0\0" + struct.pack("<Q", 1 << 40),
+        b"II+\0\x08\0\0\0" + struct.pack("<Q", 1 << 40) + b"and more",
         b"II*\0" + struct.pack("<I", 200) + b"<html>",
     ],
 )
@@ -93,6 +93,13 @@ def test_what_only_begins_as_a_tiff_goes_out_as_zeros(header: bytes) -> None:
     file = disguised(header)
 
     assert neutral(file, len(file)) == bytes(128) + BODY
+
+
+def test_the_header_of_a_tiff_that_was_cut_stays_where_it_is_all_that_there_is() -> None:
+    for header in (b"II*\0" + struct.pack("<I", 1 << 30), b"II+\0\x08\0\0\0" + struct.pack("<Q", 1 << 40)):
+        file = disguised(header)
+
+        assert neutral(file, len(file)) == file
 
 
 @pytest.mark.parametrize("file", [FILE, FILE[AT:], b"MZ", b""])
