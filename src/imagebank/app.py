@@ -24,13 +24,13 @@ from imagebank.model.access import Device
 from imagebank.model.attribute import Catalogue, catalogue
 from imagebank.model.rights import Rights
 from imagebank.ports import Blobs, Keys
-from imagebank.settings import Settings, SettingsError, load, read_toml
+from imagebank.settings import Settings, SettingsError, load, read_toml, variable
 from imagebank.storage.account_keys import SQLAccountKeys
 from imagebank.storage.database import open_database
 from imagebank.storage.files import FileBlobs, segments_below
 from imagebank.storage.index import SQLIndex
 from imagebank.storage.jobs import SQLJobs
-from imagebank.storage.keys import FileKeys
+from imagebank.storage.keys import FileKeys, RootKeys, key_of, service_named
 from imagebank.storage.migrate import migrate
 from imagebank.storage.sealing import KeySeal
 from imagebank.storage.signing import LedgerKey, own_key, pseudonyms
@@ -160,16 +160,12 @@ def _database_url(settings: Settings) -> str:
     return settings.database or f"sqlite:///{settings.data / 'index.db'}"
 
 
-def _objects(settings: Settings) -> tuple[Callable[[Keys], Blobs], FileKeys, bool]:
-    """How to open the object store, the root keys, and whether it was empty.
-
-    A root key is made only where there are no objects yet: a lost key must not be replaced.
-    """
-    key_file = settings.root_key_file or settings.data / "root.key"
+def _objects(settings: Settings) -> tuple[Callable[[Keys], Blobs], RootKeys, bool]:
+    """How to open the object store, the root keys, and whether it was empty."""
     if not settings.objects:
         folder = settings.data / "objects"
         was_empty = not segments_below(folder)
-        return partial(FileBlobs, folder), FileKeys(key_file, create=was_empty), was_empty
+        return partial(FileBlobs, folder), _root_keys(settings, may_make=was_empty), was_empty
     from imagebank.storage.s3 import ObjectBlobs, is_empty, open_s3
 
     store, prefix = open_s3(
@@ -180,7 +176,21 @@ def _objects(settings: Settings) -> tuple[Callable[[Keys], Blobs], FileKeys, boo
         secret_key=settings.s3_secret_key,
     )
     was_empty = is_empty(store, prefix)
-    return partial(ObjectBlobs, store, prefix=prefix), FileKeys(key_file, create=was_empty), was_empty
+    return partial(ObjectBlobs, store, prefix=prefix), _root_keys(settings, may_make=was_empty), was_empty
+
+
+def _root_keys(settings: Settings, *, may_make: bool) -> RootKeys:
+    """A root key is made only where there are no objects yet: a lost key must not be replaced."""
+    path = settings.root_key_file or settings.data / "root.key"
+    match settings.root_key.split(":", 1):
+        case [""]:
+            return FileKeys(path, create=may_make)
+        case ["env", name]:
+            where = f"the variable {name}"
+            return RootKeys(where, lambda: [key_of(text, where) for text in variable(name).split()])
+        case ["kms", name]:
+            return FileKeys(path, create=may_make, service=service_named(name))
+    raise SettingsError("the setting root_key is empty, or of the form env:NAME or kms:NAME")
 
 
 def _keep_freed_memory() -> None:

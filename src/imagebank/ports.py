@@ -33,6 +33,22 @@ class Keys(Protocol):
         ...
 
 
+class KeyService(Protocol):
+    """A key management service, given by a package with an entry point in the group `imagebank.keys`.
+
+    The entry point is called without arguments and gives one. It is asked when a process starts, not for each object:
+    the root key file then holds what it wrapped. Whatever it raises ends the start.
+    """
+
+    def wrap(self, key: bytes) -> bytes:
+        """A root key of 32 bytes, sealed so that only the service can open it."""
+        ...
+
+    def unwrap(self, sealed: bytes) -> bytes:
+        """The root key again."""
+        ...
+
+
 class AccountKeys(Protocol):
     """The keys of accounts. Each is kept, wrapped by the root key, in the database and among the objects."""
 

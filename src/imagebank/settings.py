@@ -38,6 +38,8 @@ class Settings:
     """Access key of the bucket."""
     s3_secret_key: str = ""
     """Secret key of the bucket."""
+    root_key: str = ""
+    """Where root keys come from: empty for the root key file, `env:NAME` for a variable, `kms:NAME` for a service."""
     root_key_file: Path | None = None
     """File of mode 0600 with the root key; empty for `root.key` in the data folder."""
 
@@ -167,6 +169,14 @@ def load(file: Path | None = None, environ: Mapping[str, str] | None = None, **g
     for name, value in values.items():
         _check(name, value, origins[name])
     return _convert(values)
+
+
+def variable(name: str) -> str:
+    """A secret that a setting names instead of holding it. Raises SettingsError when the variable is not set."""
+    try:
+        return os.environ[name]
+    except KeyError:
+        raise SettingsError(f"the variable {name} is not set; a setting names it") from None
 
 
 def _convert(values: dict[str, Any]) -> Settings:

@@ -17,7 +17,7 @@ from imagebank.model.person import PatientId
 from imagebank.ports import Blobs
 from imagebank.storage import tables
 from imagebank.storage.database import Database, Prepared, insert_new
-from imagebank.storage.keys import FileKeys, unwrapped
+from imagebank.storage.keys import RootKeys, unwrapped
 from imagebank.storage.record import KEY_NAME
 
 _T: Final = tables.account_key
@@ -74,7 +74,7 @@ class SQLAccountKeys:
     What is asked for by a name that the database does not know is looked for among the objects, which `keep_in` tells.
     """
 
-    def __init__(self, root: FileKeys, database: Database, people: bytes) -> None:
+    def __init__(self, root: RootKeys, database: Database, people: bytes) -> None:
         self._root, self._database, self._people = root, database, people
         self._blobs: Blobs | None = None
         self._making = threading.Lock()
@@ -131,6 +131,8 @@ class SQLAccountKeys:
     def _find(self, name: bytes) -> bytes:
         with self._database.reading() as connection:
             row = _NAMED.run(connection, {"name": name}).fetchone()
+        if row is None and (root := self._root.find(name)) is not None:
+            return root  # one that was added while this process ran
         sealed = bytes(row[0]) if row is not None else self._stray(name)
         if not sealed:
             raise NotFound("the key of its account was destroyed")
