@@ -275,6 +275,9 @@ def supervised(settings: Settings) -> Iterator[Supervisor]:
 
 def supervise(settings: Settings) -> int:
     """Run every role until SIGTERM or SIGINT; the exit status."""
+    from imagebank.atna import syslog
+
+    syslog.check(settings)
     _warn_of_variables()
     _warn_of_readers(settings.data)
     with supervised(settings) as supervisor:

@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from imagebank.model.ledger import Line
 from imagebank.settings import Settings, SettingsError
 from make import a_file
 from protocol.rsyslog_peer import Rsyslog, make_certificates
+from running import running_bank, wait_for
 from unit.atna.audit_schema import details, faults
 
 ALL = Scope(organizations=None)
@@ -31,9 +33,11 @@ BOM = b"\xef\xbb\xbf"
 @pytest.fixture(params=[True, False], ids=["tls", "tcp"])
 def repository(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rsyslog]:
     with_tls: bool = request.param
-    yield from a_repository(tmp_path, is_tls=with_tls)
+    with a_repository(tmp_path, is_tls=with_tls) as running:
+        yield running
 
 
+@contextmanager
 def a_repository(folder: Path, *, is_tls: bool = True) -> Iterator[Rsyslog]:
     repository = Rsyslog(folder / "rsyslog", is_tls)
     repository.start()
@@ -101,11 +105,11 @@ def pauses_are_short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("pauses_are_short")
 def test_nothing_is_lost_when_the_repository_goes_down_and_comes_back_while_events_happen(tmp_path: Path) -> None:
-    for repository in a_repository(tmp_path):
+    with a_repository(tmp_path) as repository:
         with open_test_bank(tmp_path, **settings_for(repository)) as bank, telling(bank):
             done = threading.Event()
 
-            def restart(repository: Rsyslog = repository, done: threading.Event = done) -> None:
+            def restart() -> None:
                 for _ in range(3):
                     time.sleep(0.7)
                     repository.stop()
@@ -130,8 +134,22 @@ def test_nothing_is_lost_when_the_repository_goes_down_and_comes_back_while_even
         assert wanted - received == set()
 
 
+def test_a_server_tells_what_its_parts_do(tmp_path: Path) -> None:
+    with a_repository(tmp_path) as repository:
+        with running_bank(tmp_path / "bank", **settings_for(repository)) as running:
+            token = running.token()
+            with running.http(token) as http:
+                assert http.get("/dicom-web/studies").status_code == 204
+            received = repository.wait_for(5)
+            wait_for(lambda: b"110112" in b"".join(repository.received()), "the search is told")
+
+        told = [details(xml_of(each)) for each in received]
+        assert [fault for each in received for fault in faults(xml_of(each))] == []
+        assert {"worker", "web"} <= {each["detail"] for each in told}
+
+
 def test_the_message_is_that_of_the_standard(tmp_path: Path) -> None:
-    for repository in a_repository(tmp_path):
+    with a_repository(tmp_path) as repository:
         with open_test_bank(tmp_path, **settings_for(repository)) as bank, telling(bank):
             record(bank, "token revoked")
             (received,) = repository.wait_for(1)
@@ -144,7 +162,7 @@ def test_the_message_is_that_of_the_standard(tmp_path: Path) -> None:
 
 
 def test_datagrams_hold_one_message_each(tmp_path: Path) -> None:
-    for repository in a_repository(tmp_path, is_tls=False):
+    with a_repository(tmp_path, is_tls=False) as repository:
         settings = {"atna_host": f"127.0.0.1:{repository.port}", "atna_transport": "udp"}
         with open_test_bank(tmp_path, **settings) as bank, telling(bank):
             record(bank, "one", "two")
@@ -155,7 +173,7 @@ def test_datagrams_hold_one_message_each(tmp_path: Path) -> None:
 
 def test_a_stranger_s_certificate_is_not_believed(tmp_path: Path) -> None:
     make_certificates(tmp_path / "others", "bank")
-    for repository in a_repository(tmp_path):
+    with a_repository(tmp_path) as repository:
         settings = settings_for(repository) | {"atna_tls_ca": tmp_path / "others" / "ca.pem"}
         with pytest.raises(Unavailable, match="does not answer"), syslog.Connection(Settings(**settings)):
             pass

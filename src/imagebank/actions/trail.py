@@ -1,5 +1,6 @@
 """The ledger for those whom it concerns: an audit record repository, an auditor, a patient's accounting."""
 
+import logging
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from typing import Final
 
 from imagebank.actions.audit import SYSTEM, event
 from imagebank.bank import Bank
+from imagebank.errors import BankError
 from imagebank.model.access import Principal, Right, Scope
 from imagebank.model.attribute import Level
 from imagebank.model.audited import Entry
@@ -20,6 +22,7 @@ from imagebank.model.person import PatientId
 from imagebank.model.query import Condition, OneOf, Query
 from imagebank.model.uid import Uid
 
+_log = logging.getLogger(__name__)
 ERRAND: Final = "tell the audit record repository"
 LEASE: Final = timedelta(minutes=2)
 _PAGE: Final = 1000
@@ -97,8 +100,11 @@ def running(bank: Bank, role: str) -> Iterator[None]:
     try:
         yield
     finally:
-        with bank.index.begin() as tx:
-            tx.record([replace(for_now, at=bank.now(), act=Act.STOPPED)])
+        try:
+            with bank.index.begin() as tx:
+                tx.record([replace(for_now, at=bank.now(), act=Act.STOPPED)])
+        except BankError as error:
+            _log.warning("that %s stops could not be written into the ledger: %s", role, error)
 
 
 def entries(bank: Bank, lines: Sequence[Line]) -> list[Entry]:

@@ -39,6 +39,8 @@ def framed(message: bytes) -> bytes:
 
 def check(settings: Settings) -> None:
     """Raises SettingsError for settings by which events would leave this machine in the open, or not at all."""
+    if not settings.atna_host:
+        return
     host, _ = address(settings.atna_host)
     if settings.atna_transport != "tls" and not (settings.atna_insecure or _is_loopback(host)):
         raise SettingsError(

@@ -11,7 +11,7 @@ from bank import SOURCE, keep, open_test_bank
 from imagebank.actions import consent, ledger, remove, trail
 from imagebank.actions.rights import principal
 from imagebank.bank import Bank
-from imagebank.errors import NotAllowed
+from imagebank.errors import NotAllowed, Unavailable
 from imagebank.model.access import Principal, Role, Scope
 from imagebank.model.audited import Entry
 from imagebank.model.event import Act, Event
@@ -192,6 +192,18 @@ def test_what_does_not_fit_is_passed_over_on_every_page(bank: Bank, monkeypatch:
 
     assert sorted(details(None)) == ["1", "2", "4", "5"]
     assert len(details(3)) == 3
+
+
+def test_a_part_stops_also_when_the_ledger_cannot_be_written(
+    bank: Bank, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def away() -> None:
+        raise Unavailable("the database does not answer")
+
+    with trail.running(bank, "worker"):
+        monkeypatch.setattr(bank.index, "begin", away)
+
+    assert "worker stops could not be written" in caplog.text
 
 
 def test_the_parts_of_the_server_say_when_they_start_and_stop(bank: Bank) -> None:
