@@ -1,15 +1,19 @@
 """Crypto-shredding: destroying the key of an account, and with it everything that it seals."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Final
 
-from imagebank.actions import audit, remove
+from imagebank.actions import audit, notes, remove
 from imagebank.bank import Bank
 from imagebank.errors import NotFound
 from imagebank.model.access import Principal, Right
 from imagebank.model.event import Act
 from imagebank.model.person import PatientId
 
+_LEASE_S: Final = 600.0
+_PUT_OFF: Final = timedelta(hours=1)
+"""The longest that the worker puts a job off."""
 DETAIL: Final = "the key of the account was destroyed"
 
 
@@ -25,6 +29,7 @@ def shred(bank: Bank, owner: PatientId, principal: Principal, address: str = "")
     names = bank.keys.names_of(owner)
     if not names:
         raise NotFound("there is no account with a key of that issuer and identifier")
+    _settle_amendments(bank)
     payload = {"names": [name.hex() for name in names]}
     with bank.index.begin() as tx:
         tx.record([replace(audit.event(bank, Act.REMOVED, principal, address, DETAIL), patient=owner)])
@@ -33,6 +38,13 @@ def shred(bank: Bank, owner: PatientId, principal: Principal, address: str = "")
         tx.defer("shred", payload, bank.now())
     shred_job(bank, payload)
     return len(names)
+
+
+def _settle_amendments(bank: Bank) -> None:
+    """Put what was decided about patients among the objects, where it is sealed: until then it waits in plain words."""
+    while job := bank.jobs.claim(("amend",), bank.now() + _PUT_OFF, _LEASE_S):
+        notes.amend_job(bank, job.payload)
+        bank.jobs.finish(job)
 
 
 def shred_job(bank: Bank, payload: dict[str, list[str]]) -> None:

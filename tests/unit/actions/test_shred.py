@@ -53,6 +53,11 @@ def of_ada(number: int, **given: Any) -> bytes:
     return a_file_of(ADA, **(about | given))
 
 
+def a_wish_of(patient: PatientId) -> Provision:
+    long_ago = datetime(2000, 1, 1, tzinfo=UTC)
+    return Provision("", Kind.CONSENT, True, patient, reason="Lovelace wished it", starts_at=long_ago)
+
+
 def here(bank: Bank) -> dict[str, bytes]:
     """What is in the archive: the bytes of each object by its UID."""
     return {one.uid: bank.blobs.read(one.location) for one in bank.index.instances(Selection(), ALL)}
@@ -73,10 +78,7 @@ def test_nothing_recognisable_is_left_in_any_file(bank: Bank, tmp_path: Path) ->
     others = [a_file_of(BOB, PatientName="Babbage^Charles") for _ in range(30)]
     keep(bank, *others)
     keep(bank, of_ada(3, StudyDescription="Kneescan Lovelace, another"))  # goes to quarantine
-    wish = Provision(
-        "", Kind.CONSENT, True, ADA, reason="Lovelace wished it", starts_at=datetime(2000, 1, 1, tzinfo=UTC)
-    )
-    consent.decide(bank, wish, ADMIN)
+    consent.decide(bank, a_wish_of(ADA), ADMIN)
     consent.put_label(bank, Uid("1.2.3.4711"), "sensitive", ADMIN)
     retrieve.series_metadata(bank, Uid("1.2.3.4711.5"), ALL)
     before = here(bank)
@@ -132,6 +134,10 @@ def test_what_was_shredded_is_not_there_for_anybody(bank: Bank) -> None:
 def test_a_rebuild_does_not_bring_it_back(tmp_path: Path, *, loses_database: bool) -> None:
     with open_test_bank(tmp_path) as bank:
         keep(bank, of_ada(1), a_file_of(BOB))
+        consent.decide(bank, a_wish_of(ADA), ADMIN)
+        consent.decide(bank, a_wish_of(BOB), ADMIN)
+        while worker.step(bank):
+            pass
         older = {path: path.read_bytes() for path in segments_below(bank.settings.data / "objects")}
         shred.shred(bank, ADA, ADMIN)
         rest = here(bank)
@@ -145,6 +151,7 @@ def test_a_rebuild_does_not_bring_it_back(tmp_path: Path, *, loses_database: boo
 
         assert rebuilt.unreadable == []
         assert here(bank) == rest
+        assert [one.patient for one in bank.index.provisions(ALL)] == [BOB]
         assert bank.keys.names_of(ADA) == []
         assert scrub.verify(bank).is_clean
 
