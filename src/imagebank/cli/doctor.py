@@ -127,14 +127,14 @@ def of_files(settings: Settings) -> Iterator[Finding]:
         # In a closed folder nothing is open.
         if path.exists() and _is_open(path) and not (is_closed and path.parent == settings.data):
             yield Finding("files", True, f"others on this machine may look into {path}", f"chmod go-rwx {path}")
-    if settings.root_key_file is None and key.exists():
+    if not settings.root_key and settings.root_key_file is None and key.exists():
         words = f"the root key {key} lies beside what it protects: who takes the folder has both, who loses it, neither"
         yield Finding("root key", not _is_local(settings.http), words, _key_step(settings))
 
 
 def _key_step(settings: Settings) -> str:
     place = "on another disk" if not settings.objects else "where the objects are not"
-    return f"keep a copy off this machine, and move the key {place} by root_key_file"
+    return f"keep a copy off this machine, and move the key {place} by root_key_file, or take it by root_key"
 
 
 def of_the_machine(settings: Settings) -> Iterator[Finding]:
