@@ -140,7 +140,7 @@ def routes(given: Iterable[BaseRoute], prefix: str = "") -> Iterator[tuple[str, 
 def test_nobody_reads_anything_without_signing_in_but_health(bank: Running, tmp_path: Path) -> None:
     with open_test_bank(tmp_path) as opened:
         found = set(routes(web_application(opened).routes))
-    in_the_open = {"/healthz", "/readyz", "/sign-in", "/sign-in/1", "/viewer/x"}
+    in_the_open = {"/healthz", "/readyz", "/sign-in", "/sign-in/1", "/activate/1", "/viewer/x"}
     closed = sorted((method, path) for method, path in found if path not in in_the_open and method != "TRACE")
     odd = {}
     with httpx.Client(base_url=bank.url, timeout=60) as nobody:
