@@ -35,6 +35,19 @@ PAGES: Final[Mapping[str, str]] = {
     "/consents/{consent}/revoke": "a form of that page",
     "/sign-in": "for people; programs send a token",
     "/sign-in/{code}": "the link that somebody was sent",
+    "/sign-in/password": "a form of that page",
+    "/sign-in/passkey": "the same by a passkey",
+    "/sign-in/passkey/answer": "the same by a passkey",
+    "/activate/{code}": "the link that somebody was sent to choose a password",
+    "/account": "what somebody signs in by, for people",
+    **{
+        f"/account/{path}": "a part of that page"
+        for path in (
+            *("password", "app", "app.svg", "app/confirm", "app/remove"),
+            *("passkeys", "passkeys/keep", "passkeys/remove", "sessions/end", "sessions/end-others"),
+            *("prove", "prove/answer", "prove/passkey"),
+        )
+    },
     "/sign-out": "for people",
     "/disclosures": "for privacy officers; programs read AuditEvents",
     "/fhir/AuditEvent": "FHIR describes itself (docs/conformance/ihe.md)",
