@@ -64,6 +64,25 @@ class AccountKeys(Protocol):
         """Destroy keys durably, among the objects and everywhere; a repeat changes nothing."""
         ...
 
+    def renew(self, limit: int) -> int:
+        """Wrap up to `limit` keys anew that another than the current root key wraps; how many there were.
+
+        At 0 nothing is left to do. It may run beside everything else, and be cut short at any moment.
+        """
+        ...
+
+    def tidy(self) -> None:
+        """Destroy records of keys among the objects to which no row refers any more, as a renewal leaves them."""
+        ...
+
+    def usage(self) -> tuple[str, dict[str, int]]:
+        """The name of the current root key, and how many keys each root key wraps; names in hexadecimal."""
+        ...
+
+    def is_root(self, name: bytes) -> bool:
+        """Whether a key of this name is a root key that is at hand."""
+        ...
+
     def restore(self) -> None:
         """Let the database know every key that is kept among the objects, and which of them are destroyed."""
         ...
@@ -86,13 +105,15 @@ class Record:
     """One record as a walk over the objects meets it.
 
     `note` is None when the record's key was destroyed or the record is torn; `fault` says so in words. `is_gone`
-    tells what nobody misses, destroyed or never finished, from what may have been acknowledged.
+    tells what nobody misses, destroyed or never finished, from what may have been acknowledged. `wrapped_by` names the
+    key that wraps the data key of a record with a note.
     """
 
     location: Location
     note: bytes | None
     fault: str = ""
     is_gone: bool = False
+    wrapped_by: bytes = b""
 
 
 class Blobs(Protocol):
@@ -151,6 +172,10 @@ class Blobs(Protocol):
 
         Those count as destroyed in every walk from now on, also when an older copy of the key's record comes back.
         """
+        ...
+
+    def renew_tombstones(self) -> None:
+        """Write what was destroyed anew under the current root key, and let go of how it was written before."""
         ...
 
     def destroyed_keys(self) -> set[bytes]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
-from imagebank.actions import access, ledger, notes, remove, retrieve, shred
+from imagebank.actions import access, ledger, notes, remove, retrieve, rotate, shred
 from imagebank.bank import Bank
 from imagebank.errors import BankError, NotFound, OutOfSpace, Unavailable
 from imagebank.model.access import Scope
@@ -40,6 +40,7 @@ WORK: Mapping[str, Work] = {
     "amend": notes.amend_job,
     "describe": remove.describe_job,
     "shred": shred.shred_job,
+    "rotate": rotate.rotate_job,
 }
 
 

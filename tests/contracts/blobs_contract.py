@@ -444,3 +444,27 @@ class BlobsContract:
         assert ada.name in other.destroyed_keys()
         assert bob.name not in other.destroyed_keys()
         other.close()
+
+    def test_tombstones_are_renewed_under_another_root_key(self, ground: Ground, tmp_path: Path) -> None:
+        path = tmp_path / "root.key"
+        ada = an_account_key(b"A")
+        blobs = ground.open(KnownKeys(FileKeys(path), ada))
+        blobs.renew_tombstones()
+        living, dead = (blobs.write(BytesIO(b"content"), 7, b"note", ada) for _ in range(2))
+        blobs.sync([living, dead])
+        older = ground.segments()[dead.segment]
+        blobs.destroy([dead])
+        blobs.destroy_keys([b"B" * 16], [])
+        path.write_text(path.read_text() + "42" * 32 + "\n")
+        renewing = ground.open(KnownKeys(FileKeys(path), ada))
+        renewing.renew_tombstones()
+        renewing.renew_tombstones()
+        renewing.close()
+        blobs.close()
+        ground.replace(dead.segment, older)
+        path.write_text("42" * 32 + "\n")
+        other = ground.open(KnownKeys(FileKeys(path), ada))
+
+        assert {each.location: each.note for each in other.records()} == {living: b"note", dead: None}
+        assert b"B" * 16 in other.destroyed_keys()
+        other.close()

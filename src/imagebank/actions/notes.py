@@ -10,6 +10,7 @@ from imagebank.bank import Bank
 from imagebank.dicom.digest import digest_of
 from imagebank.errors import Invalid
 from imagebank.model.imaging import Kept, Location
+from imagebank.model.key import BANK
 from imagebank.model.note import Amendment, Note
 from imagebank.ports import Transaction
 
@@ -83,5 +84,5 @@ def amend_job(bank: Bank, payload: dict[str, Any]) -> None:
     """What the job `amend` does: put an amendment among the objects. One that is there twice says nothing else."""
     amendment = msgspec.convert(payload["amendment"], Amendment, dec_hook=_uid)
     # What a patient decided is sealed as the patient's objects are, and goes with them.
-    keys = [bank.keys.of(one.patient) for one in amendment.provisions if one.patient.identifier]
-    bank.blobs.sync([bank.blobs.write(io.BytesIO(), 0, pack(amendment), *keys[:1])])
+    owner = next((one.patient for one in amendment.provisions if one.patient.identifier), BANK)
+    bank.blobs.sync([bank.blobs.write(io.BytesIO(), 0, pack(amendment), bank.keys.of(owner))])

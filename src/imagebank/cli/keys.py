@@ -4,9 +4,9 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from imagebank.cli.console import ALL_WELL, HERE, Common, WrongUsage, bank_of, operator, tell
+from imagebank.cli.console import ALL_WELL, HERE, NOT_WELL, Common, WrongUsage, bank_of, operator, say, tell
 
-app = App(name="keys", help="The keys of accounts: shred.")
+app = App(name="keys", help="The keys that seal what is kept: shred, rotate, status.")
 
 
 @app.command
@@ -44,3 +44,44 @@ def shred(
         keys=number,
     )
     return ALL_WELL
+
+
+@app.command
+def rotate(*, common: Common = HERE) -> int:
+    """Have a worker wrap the keys of all accounts by the newest root key, while everything runs.
+
+    Append the new root key first, on every machine; `keys status` tells when the old one can be taken away.
+
+    Example: imagebank keys rotate --data /srv/imagebank
+    """
+    from imagebank.actions import rotate as action
+
+    with bank_of(common) as bank:
+        action.rotate(bank, operator(bank))
+    tell(common, "a worker does it now; `imagebank keys status` tells how far it is", outcome="deferred")
+    return ALL_WELL
+
+
+@app.command
+def status(*, objects: bool = False, common: Common = HERE) -> int:
+    """How many keys of accounts each root key wraps. The status is 1 while another than the current one is needed.
+
+    Example: imagebank keys status --objects --data /srv/imagebank
+
+    Parameters
+    ----------
+    objects
+        Look through all records, too, for such as a root key wraps itself: they are from before accounts had keys.
+        Nothing else tells whether a root key can be taken away.
+    """
+    from imagebank.actions import rotate as action
+
+    with bank_of(common) as bank:
+        found = action.status(bank, objects=objects)
+    rows = [
+        {"root key": name, "is current": name == found.current, "keys": found.keys.get(name, 0),
+         "objects": found.objects[name] if objects else "not looked at"}
+        for name in sorted({found.current, *found.keys, *found.objects})
+    ]  # fmt: skip
+    say(common, rows, ("root key", "is current", "keys", "objects"))
+    return ALL_WELL if found.is_done else NOT_WELL

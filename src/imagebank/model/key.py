@@ -1,8 +1,12 @@
 """Whose key seals an object."""
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from imagebank.model.person import PatientId
+
+BANK: Final = PatientId("", "")
+"""The account of what is nobody's, such as which objects were deleted."""
 
 
 @dataclass(frozen=True, slots=True)

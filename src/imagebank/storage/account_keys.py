@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, Select, bindparam, select, update
+from sqlalchemy import Connection, Select, bindparam, func, select, update
 
 from imagebank.errors import NotFound, Unavailable
 from imagebank.model.imaging import Location
@@ -174,6 +174,70 @@ class SQLAccountKeys:
             places = connection.execute(wanted).all()
         self._store.destroy_keys(names, [Location(*place, 0) for place in places])
         self._forget()
+
+    def renew(self, limit: int) -> int:
+        self._root.refresh()
+        self._renew_own()
+        others = select(_T.c.name).where(
+            _T.c.wrapped != b"", func.substr(_T.c.wrapped, 1, KEY_NAME) != self._root.current
+        )
+        with self._database.reading() as connection:
+            names = list(map(bytes, connection.scalars(others.limit(limit))))
+        for name in names:
+            self._renew(name)
+        return len(names)
+
+    def _renew(self, name: bytes) -> None:
+        """The row is held until it names the new record, so that nobody else renews or tidies meanwhile."""
+        with self._database.writing() as connection:
+            row = connection.execute(select(_T).where(_T.c.name == name).with_for_update()).one()
+            sealed = bytes(row.wrapped)
+            if not sealed or sealed[:KEY_NAME] == self._root.current:
+                return
+            before = Location(row.segment, row.segment_offset, row.length, 0)
+            told = msgspec.json.decode(self._store.note(before), type=_Note)
+            note = msgspec.structs.replace(told, wrapped=self._root.wrap(self._root.unwrap(sealed)))
+            place = self._store.keep_key(msgspec.json.encode(note))
+            connection.execute(update(_T).where(_T.c.name == name).values(**self._row(note, place)))
+        self._store.destroy([before])
+
+    def _renew_own(self) -> None:
+        """The bank's own keys: what signs the ledger, and the like."""
+        own = tables.secret
+        with self._database.writing() as connection:
+            for name, sealed in connection.execute(select(own.c.name, own.c.wrapped)).all():
+                if sealed[:KEY_NAME] != self._root.current:
+                    renewed = self._root.wrap(self._root.unwrap(bytes(sealed)))
+                    connection.execute(update(own).where(own.c.name == name).values(wrapped=renewed))
+
+    def tidy(self) -> None:
+        for note, location in self._notes():
+            if self._is_spare(note.name, location):
+                self._store.destroy([location])
+
+    def _is_spare(self, name: bytes, location: Location) -> bool:
+        """Whether a key is destroyed, or kept in another record. One without a row is being made."""
+        row_of = select(_T.c.wrapped, _T.c.segment, _T.c.segment_offset).where(_T.c.name == name)
+
+        def says(connection: Connection, statement: Select[Any]) -> bool:
+            row = connection.execute(statement).one_or_none()
+            here = (location.segment, location.offset)
+            return row is not None and (not row.wrapped or (row.segment, row.segment_offset) != here)
+
+        with self._database.reading() as connection:
+            if not says(connection, row_of):
+                return False
+        with self._database.writing() as connection:  # after whoever renews it just now
+            return says(connection, row_of.with_for_update())
+
+    def usage(self) -> tuple[str, dict[str, int]]:
+        root = func.substr(_T.c.wrapped, 1, KEY_NAME)
+        counted = select(root, func.count()).where(_T.c.wrapped != b"").group_by(root)
+        with self._database.reading() as connection:
+            return self._root.current.hex(), {bytes(name).hex(): n for name, n in connection.execute(counted)}
+
+    def is_root(self, name: bytes) -> bool:
+        return self._root.has(name)
 
     def _forget(self) -> None:
         self._secret.cache_clear()

@@ -158,6 +158,21 @@ class FileBlobs:
         prefixes = self._prefixes(locations)
         self._bury(prefixes, tombstone.pack([*map(tombstone.of_key, names), *prefixes]))
 
+    def renew_tombstones(self) -> None:
+        before = [
+            (name, offset)
+            for name, size, fetch in self._segments(Contents.TOMBSTONES)
+            for offset, prefix, tail in walk.walk(name, size, fetch)
+            if tail is not None and prefix.wrapped
+        ]
+        segments = self._segments(Contents.TOMBSTONES)
+        targets = {target for at in segments for target in walk.targets_of(*at, self._keys)}
+        if targets:
+            note = tombstone.pack(sorted(targets, key=lambda each: each.id))
+            self.sync([self._append(Contents.TOMBSTONES, Kind.TOMBSTONE, BytesIO(), 0, note)])
+        for segment in sorted({name for name, _ in before}):
+            self._erase(self._path(segment), [offset for name, offset in before if name == segment])
+
     def destroyed_keys(self) -> set[bytes]:
         segments = self._segments(Contents.TOMBSTONES)
         return {target.id for at in segments for target in walk.targets_of(*at, self._keys)}

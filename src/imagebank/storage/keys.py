@@ -45,14 +45,20 @@ class RootKeys:
 
     def __init__(self, where: str, read: Callable[[], list[bytes]]) -> None:
         self._where, self._read = where, read
-        self._take()
+        self.refresh()
 
-    def _take(self) -> None:
+    def refresh(self) -> None:
+        """Read the keys again. Raises Unavailable."""
         keys = self._read()
         if not keys:
             raise Unavailable(f"{self._where} holds no key")
         self._current = AccountKey(_name(keys[-1]), keys[-1])
         self._keys = {_name(key): key for key in keys}
+
+    @property
+    def current(self) -> bytes:
+        """The name of the key that wraps."""
+        return self._current.name
 
     def has(self, name: bytes) -> bool:
         """Whether a key of this name is known already."""
@@ -61,7 +67,7 @@ class RootKeys:
     def find(self, name: bytes) -> bytes | None:
         """The key of this name, also when it was added meanwhile; None when there is none. Raises Unavailable."""
         if name not in self._keys:
-            self._take()
+            self.refresh()
         return self._keys.get(name)
 
     def wrap(self, data_key: bytes, key: AccountKey | None = None) -> bytes:

@@ -236,6 +236,9 @@ class ObjectBlobs:
         self._bury(tombstone.pack([*map(tombstone.of_key, names), *self._prefixes(locations)]))
         self._delete_dead(locations)
 
+    def renew_tombstones(self) -> None:
+        self._merge(self._listed("tombstones"))
+
     def destroyed_keys(self) -> set[bytes]:
         self._learn()
         return set(self._dead_ids)
@@ -314,11 +317,15 @@ class ObjectBlobs:
     def _merge_tombstones(self) -> None:
         """Make one of many small tombstones, so that a starting process has few to read. The new one comes first."""
         small = {name: size for name, size in self._listed("tombstones").items() if size < _SMALL_TOMBSTONE_BYTES}
-        if len(small) < _SMALL_TOMBSTONES:
-            return
+        if len(small) >= _SMALL_TOMBSTONES:
+            self._merge(small)
+
+    def _merge(self, tombstones: dict[str, int]) -> None:
         with suppress(NotFound):  # another process merges them
-            self._bury(tombstone.pack(each for name, size in small.items() for each in self._targets(name, size)))
-            self._delete([self._key(name) for name in small])
+            targets = tombstone.pack(each for name, size in tombstones.items() for each in self._targets(name, size))
+            if targets:
+                self._bury(targets)
+            self._delete([self._key(name) for name in tombstones])
 
     def _targets(self, name: str, size: int) -> list[Target]:
         return list(walk.targets_of(name, size, self._window(name, size, size), self._keys))

@@ -84,7 +84,7 @@ def _met(location: Location, prefix: Prefix, tail: Buffer, keys: Keys, fetch: Fe
         return Record(location, None, "destroyed", is_gone=True)
     except Invalid:
         return Record(location, None, "damaged, or torn by a power failure before it was acknowledged")
-    return Record(location, note)
+    return Record(location, note, wrapped_by=prefix.wrapped_by)
 
 
 def targets_of(segment: str, size: int, fetch: Fetch, keys: Keys) -> Iterator[tombstone.Target]:
@@ -94,7 +94,7 @@ def targets_of(segment: str, size: int, fetch: Fetch, keys: Keys) -> Iterator[to
     destroyed on its word; of a later damage, the keys in place are gone already.
     """
     for offset, prefix, tail in walk(segment, size, fetch):
-        if prefix.kind is not Kind.TOMBSTONE or tail is None:
+        if prefix.kind is not Kind.TOMBSTONE or tail is None or not prefix.wrapped:
             continue
         try:
             yield from tombstone.unpack(open_note(open_prefix(prefix, keys), tail))
