@@ -6,11 +6,12 @@ PYTHON ?= python3
 PY := $(VENV)/bin/python
 RUN_READY := $(VENV)/.run-ready
 TEST_READY := $(VENV)/.test-ready
+PROVIDER_READY := tests/oidc/node_modules/.ready
 # The tests that reach the coverage floor; the others run without the cost of measuring.
 COVERING := $(addprefix tests/unit/,actions model http dimse storage_index) tests/contracts/test_index_sqlite.py
 SYSTEM_PACKAGES := dcmtk dicom3tools chromium orthanc orthanc-dicomweb rsyslog rsyslog-gnutls
 
-.PHONY: help demo test test-long check viewer system lock docs wheel
+.PHONY: help demo test test-long check viewer provider system lock docs wheel
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -18,7 +19,7 @@ help: ## list the targets
 demo: $(RUN_READY) viewer ## set up, then run a bank with sample studies until Ctrl-C
 	@$(VENV)/bin/imagebank demo
 
-test: system $(TEST_READY) viewer check ## set up, then run everything that CI runs
+test: system $(TEST_READY) viewer provider check ## set up, then run everything that CI runs
 	$(PY) -m coverage run -m pytest -q $(COVERING)
 	$(PY) -m coverage report
 	$(PY) -m pytest -q $(COVERING:%=--ignore=%)
@@ -40,6 +41,12 @@ wheel: $(TEST_READY) viewer ## build the wheel, viewer included
 
 viewer: ## fetch and prepare the viewer; costs nothing when it is there
 	@python3 viewer/install.py
+
+provider: $(PROVIDER_READY) ## fetch the OpenID provider that the tests sign in at
+
+$(PROVIDER_READY): tests/oidc/package-lock.json
+	@cd tests/oidc && npm ci --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
 
 lock: ## resolve the dependencies anew
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-header -q --upgrade \

@@ -72,6 +72,7 @@ def opened(settings: Settings) -> Iterator[Bank]:
     except OSError as error:
         raise Unavailable(f"the data folder {settings.data} cannot be used: {error.strerror}") from error
     rights = _rights(settings)
+    _check_provider(settings)
     store, root, was_empty = _objects(settings)
     engine = open_database(_database_url(settings))
     migrate(engine)
@@ -151,6 +152,21 @@ def _rights(settings: Settings) -> Rights:
         return parse(read_toml(settings.rights_file))
     except Invalid as error:
         raise SettingsError(f"{settings.rights_file}: {error}") from None
+
+
+def _check_provider(settings: Settings) -> None:
+    if not settings.oidc_issuer:
+        return
+    from imagebank.actions.identity import require_safe
+    from imagebank.actions.signing_in_elsewhere import roles
+
+    try:
+        require_safe(settings.oidc_issuer, settings.oidc_issuer)
+        roles(settings.oidc_roles)
+    except Invalid as error:
+        raise SettingsError(f"the setting oidc_roles: {error}") from None
+    except Unavailable:
+        raise SettingsError("the setting oidc_issuer is an https address, or an http address on this machine") from None
 
 
 def _database_url(settings: Settings) -> str:

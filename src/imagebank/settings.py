@@ -87,6 +87,23 @@ class Settings:
     session_idle_minutes: float = 30
     """After how long without a request a sign-in ends earlier."""
 
+    oidc_issuer: str = ""
+    """Address of the OpenID provider at which people may sign in, exactly as it calls itself; empty for none."""
+    oidc_client_id: str = ""
+    """The name by which the provider knows this bank."""
+    oidc_client_secret: str = ""
+    """The secret that goes with it; empty where the provider asks for none."""
+    oidc_scope: str = "openid profile"
+    """What the provider is asked to tell of people; some tell groups only when `groups` is among it."""
+    oidc_name: str = "sub"
+    """The claim by which people are called here; never one that they can change themselves."""
+    oidc_groups: str = "groups"
+    """The claim with a person's groups, in the ID token or from the provider's userinfo."""
+    oidc_roles: tuple[str, ...] = ()
+    """Which group has which role, as `group=role`; the first that fits decides, and who fits none is not let in."""
+    oidc_organization: str = ""
+    """Organization of people who sign in there; empty for `organization`."""
+
     dimse: str = "127.0.0.1:11112"
     """Address of the DIMSE server."""
     ae_title: str = "IMAGEBANK"
@@ -141,9 +158,9 @@ class Settings:
 
 
 _NAMES: Final = frozenset(f.name for f in fields(Settings))
-_SECRET: Final = frozenset({"database", "s3_access_key", "s3_secret_key"})
+_SECRET: Final = frozenset({"database", "oidc_client_secret", "s3_access_key", "s3_secret_key"})
 """Settings whose values are never shown."""
-_LISTS: Final = frozenset({"attributes", "cors_origins", "trusted_proxies"})
+_LISTS: Final = frozenset({"attributes", "cors_origins", "oidc_roles", "trusted_proxies"})
 """Settings of several values, with commas between them in the environment."""
 
 

@@ -83,6 +83,8 @@ NOT_ABOUT_STUDIES: Final = {
     "/sign-in/password": "for whoever is nobody yet",
     "/sign-in/passkey": "for whoever is nobody yet",
     "/sign-in/passkey/answer": "for whoever is nobody yet",
+    "/sign-in/provider": "for whoever is nobody yet",
+    "/sign-in/provider/answer": "for whoever is nobody yet",
     "/activate/{code}": "for whoever is nobody yet",
     **{
         f"/account{path}": "one's own means to sign in, and sessions"

@@ -36,6 +36,8 @@ PAGES: Final[Mapping[str, str]] = {
     "/sign-in": "for people; programs send a token",
     "/sign-in/{code}": "the link that somebody was sent",
     "/sign-in/password": "a form of that page",
+    "/sign-in/provider": "to the provider at which people sign in",
+    "/sign-in/provider/answer": "back from there",
     "/sign-in/passkey": "the same by a passkey",
     "/sign-in/passkey/answer": "the same by a passkey",
     "/activate/{code}": "the link that somebody was sent to choose a password",

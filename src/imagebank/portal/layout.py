@@ -8,7 +8,7 @@ from functools import wraps
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.exceptions import HTTPException
@@ -78,6 +78,7 @@ def page(
         "csrf": csrf_token(cookie) if cookie else "",
         "emergencies": getattr(request.state, "emergencies", ()),
         "at": bank_of(request).now(),
+        "provider": urlsplit(bank_of(request).settings.oidc_issuer).hostname,
     }
     body = _templates.get_template(template).render({**shared, **context})
     return HTMLResponse(body, status, HEADERS)

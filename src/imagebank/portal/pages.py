@@ -22,7 +22,18 @@ from imagebank.model.attribute import Level
 from imagebank.model.imaging import DataSet, Instance, Selection
 from imagebank.model.query import Condition, OneOf, Query
 from imagebank.model.uid import Uid
-from imagebank.portal import account, activation, criteria, decisions, disclosures, launch, signin, waveform, wording
+from imagebank.portal import (
+    account,
+    activation,
+    criteria,
+    decisions,
+    disclosures,
+    launch,
+    provider,
+    signin,
+    waveform,
+    wording,
+)
 from imagebank.portal.layout import for_the_signed_in, page, read_own_form, see_other
 from imagebank.portal.signin import SEARCH_COOKIE, is_https
 
@@ -341,6 +352,7 @@ def portal_routes() -> list[BaseRoute]:
         Route(_OBJECT, show_object, methods=["GET"]),
         Route(f"{_OBJECT}/original", download_original, methods=["GET"]),
         *decisions.ROUTES,
+        *provider.ROUTES,
         *signin.ROUTES,
         *activation.ROUTES,
         *account.ROUTES,

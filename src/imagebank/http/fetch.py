@@ -1,0 +1,85 @@
+"""Asking another web server: at the address that was looked at, for a bounded time, for a bounded answer."""
+
+import http.client
+import socket
+import ssl
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Final
+from urllib.parse import urlsplit
+
+from imagebank.actions.outbound import permitted
+from imagebank.errors import NotAllowed, Unavailable
+
+CONNECT_S: Final = 5.0
+WHOLE_S: Final = 15.0
+LARGEST_BYTES: Final = 1 << 20
+
+
+def fetch(address: str, body: bytes | None, headers: Mapping[str, str]) -> tuple[int, bytes]:
+    """GET an address, or POST a body to it: the status and the body. No redirect is followed. Raises Unavailable."""
+    url = urlsplit(address)
+    host, is_https = url.hostname or "", url.scheme == "https"
+    kind = http.client.HTTPSConnection if is_https else http.client.HTTPConnection
+    try:
+        port = url.port or (443 if is_https else 80)
+    except ValueError as error:
+        raise Unavailable("there is an address with a port that is none") from error
+    connection = kind(host, port, timeout=WHOLE_S)
+    try:
+        connection.sock = line = _dialled(host, port, is_https=is_https)
+        # A server that sends a byte now and then would hold a thread for ever.
+        clock = threading.Timer(WHOLE_S, _cut, (line,))
+        clock.daemon = True
+        clock.start()
+        try:
+            path = (url.path or "/") + (f"?{url.query}" if url.query else "")
+            connection.request("GET" if body is None else "POST", path, body, dict(headers))
+            answer = connection.getresponse()
+            read = answer.read(LARGEST_BYTES + 1)
+        finally:
+            clock.cancel()
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise Unavailable(f"{host} did not answer as a web server does; try again") from error
+    finally:
+        connection.close()
+    if len(read) > LARGEST_BYTES:
+        raise Unavailable(f"{host} answered with more than {LARGEST_BYTES} bytes")
+    if answer.length:
+        raise Unavailable(f"{host} did not answer to the end; try again")
+    return answer.status, read
+
+
+def _dialled(host: str, port: int, *, is_https: bool) -> socket.socket:
+    try:
+        addresses = permitted(host, _addresses)
+    except NotAllowed as refusal:
+        raise Unavailable(str(refusal)) from refusal
+    for address in addresses:
+        try:
+            line = socket.create_connection((address, port), timeout=CONNECT_S)
+        except OSError:
+            continue
+        line.settimeout(WHOLE_S)
+        if not is_https:
+            return line
+        try:
+            return ssl.create_default_context().wrap_socket(line, server_hostname=host)
+        except OSError:
+            line.close()
+            raise
+    raise Unavailable(f"{host} does not answer on port {port}")
+
+
+def _addresses(host: str) -> list[str]:
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return []
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+def _cut(line: socket.socket) -> None:
+    with suppress(OSError):
+        line.shutdown(socket.SHUT_RDWR)
