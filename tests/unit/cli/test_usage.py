@@ -23,6 +23,8 @@ LOOKING = (
     ("verify",), ("reindex",), ("sign-in-link",), ("token", "list"), ("token", "revoke", "x"), ("device", "list"),
     ("device", "remove", "CT1"), ("device", "echo", "CT1"), ("quarantine", "list"), ("quarantine", "delete", "1"),
     ("quarantine", "submit", "1"), ("quarantine", "get", "1", "copy"), ("audit", "verify"),
+    ("access", "who", "1.2"), ("access", "explain", "1.2", "--role", "admin"), ("consent", "list"),
+    ("consent", "add", "deny", "--patient", "P"), ("consent", "revoke", "1"), ("label", "put", "1.2", "sensitive"),
 )  # fmt: skip
 
 
