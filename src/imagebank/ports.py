@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import IO, Any, Protocol
 
@@ -113,7 +113,7 @@ class Record:
     note: bytes | None
     fault: str = ""
     is_gone: bool = False
-    wrapped_by: bytes = b""
+    wrapped_by: bytes = field(default=b"", compare=False)
 
 
 class Blobs(Protocol):
