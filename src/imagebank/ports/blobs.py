@@ -1,0 +1,95 @@
+"""Objects: bytes that never change, each sealed under a data key of its own."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import IO, Protocol
+
+from imagebank.model.imaging import Location
+from imagebank.model.key import AccountKey
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record as a walk over the objects meets it.
+
+    `note` is None when the record's key was destroyed or the record is torn; `fault` says so in words. `is_gone`
+    tells what nobody misses, destroyed or never finished, from what may have been acknowledged. `wrapped_by` names the
+    key that wraps the data key of a record with a note.
+    """
+
+    location: Location
+    note: bytes | None
+    fault: str = ""
+    is_gone: bool = False
+    wrapped_by: bytes = field(default=b"", compare=False)
+
+
+class Blobs(Protocol):
+    """Bytes that never change, each sealed under a data key of its own. A reader sees all of a record or none of it."""
+
+    def write(self, content: IO[bytes], size: int, note: bytes, key: AccountKey | None = None) -> Location:
+        """Place `size` bytes from `content`, with a sealed note beside them. Not durable before `sync` returns.
+
+        The data key is wrapped by `key`, or without one by the root key.
+
+        Raises OutOfSpace when there is no room, Unavailable when the store does not answer.
+        """
+        ...
+
+    def sync(self, locations: Sequence[Location]) -> None:
+        """Make written records durable, all of them or none acknowledged. Raises OutOfSpace, Unavailable."""
+        ...
+
+    def read(self, location: Location, start: int = 0, end: int | None = None) -> bytes:
+        """Content bytes from `start` up to `end`, authenticated. Raises NotFound when destroyed, Invalid when damaged."""
+        ...
+
+    def stream(self, location: Location, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        """The same in pieces of at most 1 MiB, with little memory."""
+        ...
+
+    def note(self, location: Location) -> bytes:
+        """The note that was sealed beside the content."""
+        ...
+
+    def destroy(self, locations: Sequence[Location]) -> None:
+        """Destroy the data keys, durably: the contents are noise from now on and no walk revives them.
+
+        What is gone already, or too damaged to be known, is passed over: one record never keeps the others.
+        """
+        ...
+
+    def records(self) -> Iterator[Record]:
+        """Every record of every segment in the order of writing, torn and destroyed ones included."""
+        ...
+
+    def wrapped_by(self, location: Location) -> bytes:
+        """The name of the key that wraps this record's data key. Raises NotFound when destroyed, Invalid when damaged."""
+        ...
+
+    def keep_key(self, note: bytes) -> Location:
+        """Keep what tells an account's key, apart from the objects; it is durable when this returns."""
+        ...
+
+    def kept_keys(self) -> Iterator[Record]:
+        """Every record that `keep_key` made, in the order of writing, destroyed ones included."""
+        ...
+
+    def destroy_keys(self, names: Sequence[bytes], locations: Sequence[Location]) -> None:
+        """Destroy account keys, durably: their own records, and by name every record whose data key they wrapped.
+
+        Those count as destroyed in every walk from now on, also when an older copy of the key's record comes back.
+        """
+        ...
+
+    def renew_tombstones(self) -> None:
+        """Write what was destroyed anew under the current root key, and let go of how it was written before."""
+        ...
+
+    def destroyed_keys(self) -> set[bytes]:
+        """Names of what was destroyed, those of account keys among them."""
+        ...
+
+    def close(self) -> None:
+        """Let go of files and connections."""
+        ...

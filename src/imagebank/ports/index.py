@@ -1,0 +1,130 @@
+"""What is asked of the index."""
+
+from collections.abc import Collection, Iterator
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Protocol
+
+from imagebank.model.access import Device, Scope, Session, Token
+from imagebank.model.event import Event
+from imagebank.model.imaging import Digest, Found, Instance, Location, Quarantined, Selection
+from imagebank.model.ledger import Checkpoint, Line, Sought
+from imagebank.model.person import PatientId
+from imagebank.model.provision import Kind, Provision
+from imagebank.model.query import Query
+from imagebank.model.uid import Uid
+from imagebank.ports.transaction import Transaction
+from imagebank.ports_of_people import PeopleReader
+
+
+class Index(Protocol):
+    """Rows about everything in the blob store. Every reader of imaging data takes the caller's scope."""
+
+    @property
+    def people(self) -> PeopleReader:
+        """Who signs in, and by what."""
+        ...
+
+    def begin(self) -> AbstractContextManager[Transaction]:
+        """One write transaction; commits when the block ends, durably. Raises OutOfSpace, Unavailable."""
+        ...
+
+    def find(self, query: Query, scope: Scope) -> Iterator[Found]:
+        """Matches of a query in its stable order."""
+        ...
+
+    def count(self, query: Query, scope: Scope) -> int:
+        """How many matches there are without limit and offset."""
+        ...
+
+    def instances(self, selection: Selection, scope: Scope) -> list[Instance]:
+        """The instances of a selection, by series and instance number; empty when there is none in scope."""
+        ...
+
+    def held(self, uid: Uid) -> tuple[Digest, Location] | None:
+        """The content digest and the place of what is held under this SOP Instance UID.
+
+        No scope: it is compared with a deposit, and only who has the same content learns that it is here.
+        """
+        ...
+
+    def metadata(self, series: Uid, scope: Scope) -> tuple[int, bytes | None]:
+        """The series's version and, when it is up to date, its ready-made metadata. Raises NotFound."""
+        ...
+
+    def series_of(self, selection: Selection, scope: Scope) -> list[tuple[Uid, Uid, int]]:
+        """Study UID, series UID and version of each series in a selection."""
+        ...
+
+    def quarantined(self, scope: Scope, number: int | None = None) -> list[Quarantined]: ...
+
+    def locations(self, scope: Scope) -> Iterator[tuple[str, Location]]:
+        """Every record that a row refers to: the SOP Instance UID, or `quarantine N`, and where it lies."""
+        ...
+
+    def events(self, scope: Scope, limit: int = 100, patient: PatientId | None = None) -> list[Event]:
+        """The newest events, of one patient where that is asked for."""
+        ...
+
+    def ledger(self, scope: Scope) -> Iterator[Line]:
+        """Every line of the ledger by lane and position."""
+        ...
+
+    def untold(self, scope: Scope, limit: int) -> list[Line]:
+        """The next lines that were not told outside yet, by lane and position."""
+        ...
+
+    def patients_of(self, studies: Collection[Uid], scope: Scope) -> dict[str, PatientId]:
+        """Whose studies these are, by the pseudonyms under which the ledger knows them."""
+        ...
+
+    def lines(self, wanted: Sought, scope: Scope) -> list[Line]:
+        """Lines of the ledger that are asked for, newest first; those of one moment by lane and position."""
+        ...
+
+    def checkpoints(self) -> list[Checkpoint]:
+        """Every checkpoint by number. They name lanes, and nobody's doings."""
+        ...
+
+    def provisions(
+        self,
+        scope: Scope,
+        patient: PatientId | None = None,
+        kind: Kind | None = None,
+        identifier: str = "",
+        principal: str = "",
+    ) -> list[Provision]:
+        """What was decided, oldest first, revoked and past ones included; nothing under a scope that has bounds.
+
+        About one patient, of one kind, with one identifier, for one principal by name, where that is asked for.
+        """
+        ...
+
+    def token(self, digest: bytes, now: datetime) -> Token | None: ...
+
+    def tokens(self) -> list[Token]: ...
+
+    def session(self, digest: bytes, now: datetime, seen_after: datetime) -> Session | None:
+        """An open session that was used after `seen_after`, of nobody who is locked out; with the account's own role."""
+        ...
+
+    def device(self, aet: str) -> Device | None: ...
+
+    def devices(self) -> list[Device]: ...
+
+    def wipe(self) -> None:
+        """Overwrite what was deleted in the files of an embedded database. Raises Unavailable while they are in use.
+
+        A database server keeps deleted rows, and logs of them, for as long as it is set up to.
+        """
+        ...
+
+    def is_complete(self) -> bool:
+        """Whether every object that was acknowledged has its row: not so while it is rebuilt, or after it was lost."""
+        ...
+
+    def is_ready(self) -> bool:
+        """Whether the database answers and has the schema that this program needs."""
+        ...
+
+    def close(self) -> None: ...
