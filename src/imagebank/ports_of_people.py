@@ -5,6 +5,7 @@ from typing import Protocol
 
 from imagebank.model.access import Session
 from imagebank.model.account import Account, Invitation, Passkey
+from imagebank.model.client import Client
 
 
 class Seal(Protocol):
@@ -28,6 +29,12 @@ class PeopleReader(Protocol):
 
     def accounts(self) -> list[Account]:
         """Everybody, by name."""
+        ...
+
+    def client(self, name: str) -> Client | None: ...
+
+    def clients(self) -> list[Client]:
+        """Every system that may ask for tokens, by name."""
         ...
 
     def passkey(self, identifier: bytes) -> Passkey | None: ...
@@ -87,6 +94,12 @@ class PeopleWriter(Protocol):
     def use_invitation(self, digest: bytes, now: datetime) -> Invitation | None:
         """Spend a link: one conditional statement, so that a second use finds nothing."""
         ...
+
+    def put_client(self, client: Client) -> bool:
+        """Add a system; False when the name is taken."""
+        ...
+
+    def remove_client(self, name: str) -> bool: ...
 
     def put_challenge(self, digest: bytes, account: str, expires_at: datetime) -> None:
         """A WebAuthn challenge that was given out, by its digest; for one account, or for whoever signs in."""

@@ -54,6 +54,8 @@ NOT_ABOUT_STUDIES: Final = {
     "/healthz": "says whether the server runs",
     "/readyz": "says whether the bank's parts answer",
     "/api/v1/session": "says who asks",
+    "/api/v1/token": "for systems that have no token yet",
+    "/.well-known/oauth-authorization-server": "says how they get one",
     "/api/v1/deposits": "takes objects, and gives none",
     "/api/v1/quarantine": "for admins only; see the test of rights",
     "/api/v1/quarantine/{number}": "for admins only",

@@ -6,7 +6,20 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError, Parameter
 
 from imagebank import __version__
-from imagebank.cli import access, audit, decisions, devices, doctor, keys, objects, people, quarantine, running, tokens
+from imagebank.cli import (
+    access,
+    audit,
+    clients,
+    decisions,
+    devices,
+    doctor,
+    keys,
+    objects,
+    people,
+    quarantine,
+    running,
+    tokens,
+)
 from imagebank.cli.console import ALL_WELL, NOT_WELL, WRONG_USAGE, WrongUsage, err
 from imagebank.errors import BankError
 from imagebank.settings import SettingsError
@@ -21,7 +34,7 @@ cli = App(
 for command in (running.serve, running.demo, objects.verify, objects.reindex, doctor.doctor, tokens.sign_in_link):
     cli.command(command)
 cli.command(objects.import_, name="import")
-for group in (tokens.app, people.app, devices.app, quarantine.app, audit.app, keys.app):
+for group in (tokens.app, clients.app, people.app, devices.app, quarantine.app, audit.app, keys.app):
     cli.command(group)
 for group in (access.app, decisions.consents, decisions.labels):
     cli.command(group)

@@ -17,6 +17,7 @@ from imagebank.errors import Invalid, NotFound
 from imagebank.http.auth import address_of, bank_of, caller, caller_if_any, proven_caller
 from imagebank.http.errors import NotSignedIn
 from imagebank.http.readiness import is_ready
+from imagebank.http.tokens import token_routes
 from imagebank.model.access import Principal, Right
 from imagebank.model.imaging import Quarantined, Receipt, Source
 
@@ -149,6 +150,7 @@ def api_routes() -> list[BaseRoute]:
     return [
         Route("/healthz", healthz),
         Route("/readyz", readyz),
+        *token_routes(),
         Route("/api/v1/session", session),
         Route("/api/v1/deposits", deposit, methods=["POST"]),
         Route("/api/v1/quarantine", quarantine_list),

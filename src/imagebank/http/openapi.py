@@ -11,8 +11,9 @@ from starlette.routing import BaseRoute, Route
 
 from imagebank import __version__
 from imagebank.http.auth import caller
+from imagebank.http.tokens import ASSERTION, GRANT
 
-_OPEN: Final = frozenset({"/healthz", "/readyz"})
+_OPEN: Final = frozenset({"/healthz", "/readyz", "/api/v1/token", "/.well-known/oauth-authorization-server"})
 _TEXT: Final = {"type": "string"}
 _WHOLE: Final = {"type": "integer", "minimum": 0}
 _NUMBER: Final = {"name": "number", "in": "path", "required": True, "schema": _WHOLE}
@@ -111,6 +112,24 @@ REFUSED: Final[Mapping[int, dict[str, Any]]] = {
     }.items()
 }
 """Refusals that mean the same everywhere."""
+_NO_TOKEN: Final = as_json(_object("error", "error_description"))
+_TOKEN: Final = as_json(_object("access_token", "token_type", expires_in=_WHOLE))
+_ASKED: Final = {
+    "required": True,
+    "content": {
+        "application/x-www-form-urlencoded": {
+            "schema": {
+                "type": "object",
+                "required": ["grant_type", "client_assertion_type", "client_assertion"],
+                "properties": {
+                    "grant_type": {"const": GRANT},
+                    "client_assertion_type": {"const": ASSERTION},
+                    "client_assertion": {"type": "string", "minLength": 1},
+                },
+            }
+        }
+    },
+}
 _STATE: Final = as_json(_object("status"))
 _OUTCOMES: Final = as_json(_list("outcomes", "Receipt"))
 
@@ -124,6 +143,13 @@ _FIRST: Final = {
 _ANSWERS: Final[Mapping[str, Mapping[int, Any]]] = {
     "healthz": {200: answer(200, "It does", _STATE)},
     "readyz": {200: answer(200, "It can", _STATE), 503: {"description": "It cannot yet", "content": _STATE}},
+    "token": {
+        200: answer(200, "A token, and for how many seconds it is good", _TOKEN),
+        400: answer(400, "The form asks for no token as this server gives them", _NO_TOKEN),
+        401: answer(401, "The assertion is of no system that is known here", _NO_TOKEN),
+        503: REFUSED[503],
+    },
+    "metadata": {200: answer(200, "How programs get tokens (RFC 8414)", as_json({"type": "object"}))},
     "session": {204: answer(204, "The caller is signed in")},
     "deposit": {
         200: answer(200, "Every file is kept", _OUTCOMES),
@@ -190,6 +216,8 @@ def _operation(method: str, route: Route) -> dict[str, Any]:
     }
     if route.path in _OPEN:
         operation["security"] = []
+    if route.name == "token":
+        operation["requestBody"] = _ASKED
     if route.name == "deposit":
         operation["requestBody"] = _UPLOAD
     return operation

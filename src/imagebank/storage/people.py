@@ -9,6 +9,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from imagebank.model.access import Role, Session, Token
 from imagebank.model.account import Account, Invitation, Passkey
+from imagebank.model.client import Client
 from imagebank.storage import tables
 from imagebank.storage.database import Database, put
 from imagebank.storage.rows import clean, micros, moment
@@ -41,6 +42,10 @@ def open_session() -> Select[Any]:
     tokens = tables.token
     has_token = select(tokens.c.digest).where(tokens.c.digest == _SESSION.c.token).exists()
     return _sessions().where(_SESSION.c.digest == bindparam("digest")).where(_SESSION.c.token.is_(None) | has_token)
+
+
+def _client_of(row: Any) -> Client:
+    return Client(row.name, Role(row.role), row.organization, row.key, moment(row.created_at))
 
 
 def session_of(row: Any) -> Session:
@@ -128,6 +133,13 @@ class SQLPeople:
 
     def accounts(self) -> list[Account]:
         return [_account_of(row) for row in self._rows(select(_ACCOUNT).order_by(_ACCOUNT.c.name))]
+
+    def client(self, name: str) -> Client | None:
+        rows = self._rows(select(tables.client).where(tables.client.c.name == name))
+        return _client_of(rows[0]) if rows else None
+
+    def clients(self) -> list[Client]:
+        return [_client_of(row) for row in self._rows(select(tables.client).order_by(tables.client.c.name))]
 
     def passkey(self, identifier: bytes) -> Passkey | None:
         rows = self._rows(select(_PASSKEY).where(_PASSKEY.c.id == identifier))
@@ -238,6 +250,19 @@ class PeopleChanges:
         links = tables.invitation
         spent = delete(links).where(links.c.digest == digest, links.c.expires_at > micros(now)).returning(links)
         return _invitation_of(self._connection.execute(spent).one_or_none())
+
+    def put_client(self, client: Client) -> bool:
+        values = {
+            "name": client.name,
+            "role": client.role.value,
+            "organization": clean(client.organization),
+            "key": client.key,
+            "created_at": micros(client.created_at),
+        }
+        return self._done(self._insert(tables.client).values(values).on_conflict_do_nothing()) == 1
+
+    def remove_client(self, name: str) -> bool:
+        return self._done(delete(tables.client).where(tables.client.c.name == name)) == 1
 
     def put_challenge(self, digest: bytes, account: str, expires_at: datetime) -> None:
         values = {"digest": digest, "account": account, "expires_at": micros(expires_at)}

@@ -393,6 +393,15 @@ def _signed_in() -> Iterator[SchemaItem]:
 
 
 token = Table("token", metadata, *_signed_in(), Index("token_name", "name"))
+client = Table(
+    "client",
+    metadata,
+    Column("name", _TEXT, primary_key=True),
+    _text("role"),
+    _text("organization"),
+    _text("key"),
+    _moment("created_at"),
+)
 session = Table(
     "session",
     metadata,

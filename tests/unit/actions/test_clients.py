@@ -1,0 +1,159 @@
+"""Systems that get tokens by what they sign: what is believed, and for how long."""
+
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from joserfc import jwt
+from joserfc.jwk import ECKey, Key, OctKey, OKPKey, RSAKey
+
+from bank import open_test_bank
+from imagebank.actions import access, clients
+from imagebank.bank import Bank
+from imagebank.errors import Conflict, Invalid, NotFound
+from imagebank.model.access import Role
+from imagebank.model.event import Act
+from unit.actions.people_here import after, events
+
+ENDPOINT = "https://bank.example/api/v1/token"
+KEY = ECKey.generate_key("P-256")
+
+
+def public(key: Key) -> bytes:
+    return orjson.dumps(key.as_dict(private=False))
+
+
+@pytest.fixture
+def bank(tmp_path: Path) -> Iterator[Bank]:
+    with open_test_bank(tmp_path) as opened:
+        clients.add(opened, "ris", Role.SYSTEM, "north", public(KEY))
+        yield opened
+
+
+def assertion(bank: Bank, key: Key = KEY, alg: str = "ES256", **says: Any) -> str:
+    at = int(bank.now().timestamp())
+    claims = {"iss": "ris", "sub": "ris", "aud": ENDPOINT, "exp": at + 290, "iat": at, "jti": secrets.token_hex(8)}
+    claims = {name: value for name, value in {**claims, **says}.items() if value is not None}
+    return jwt.encode({"alg": alg}, claims, key, algorithms=[alg])
+
+
+def test_a_system_gets_a_token_with_its_role_for_ten_minutes(bank: Bank) -> None:
+    token = clients.token(bank, assertion(bank), ENDPOINT, "1.2.3.4")
+    who = access.bearer(bank, token)
+
+    assert who is not None
+    assert (who.name, who.role, who.organization) == ("ris", Role.SYSTEM, "north")
+    assert access.bearer(after(bank, minutes=9), token) is not None
+    assert access.bearer(after(bank, minutes=11), token) is None
+
+
+def test_an_assertion_counts_once(bank: Bank) -> None:
+    signed = assertion(bank)
+    clients.token(bank, signed, ENDPOINT)
+
+    with pytest.raises(NotFound):
+        clients.token(bank, signed, ENDPOINT)
+    with pytest.raises(NotFound):
+        clients.token(after(bank, minutes=5), signed, ENDPOINT)
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        {"aud": "https://other.example/api/v1/token"},
+        {"aud": None},
+        {"iss": "pacs"},
+        {"iss": None},
+        {"sub": "pacs"},
+        {"sub": None},
+        {"exp": 1},
+        {"exp": None},
+        {"exp": 1 << 40},
+        {"nbf": 1 << 40},
+        {"jti": None},
+        {"jti": 7},
+    ],
+)
+def test_what_is_not_said_by_the_system_for_us_and_now_is_refused_alike(bank: Bank, says: dict[str, Any]) -> None:
+    with pytest.raises(NotFound, match="prove to be any system"):
+        clients.token(bank, assertion(bank, **says), ENDPOINT)
+    bank.reads.flush()
+
+    assert [detail for _, detail, _ in events(bank, Act.REFUSED)] == ["client assertion"]
+
+
+@pytest.mark.parametrize("text", ["", "a.b.c", "x" * 8193, "e30.e30.", "..", "ü.ü.ü", "a.W10.b"])
+def test_what_is_no_assertion_is_refused_alike(bank: Bank, text: str) -> None:
+    with pytest.raises(NotFound, match="prove to be any system"):
+        clients.token(bank, text, ENDPOINT)
+
+
+def test_a_signature_by_another_key_or_by_other_means_is_refused(bank: Bank) -> None:
+    secret = OctKey.import_key(public(KEY))
+    for signed in (
+        assertion(bank, ECKey.generate_key("P-256")),
+        assertion(bank, RSAKey.generate_key(2048), "RS256"),
+        assertion(bank, secret, "HS256"),
+    ):
+        with pytest.raises(NotFound):
+            clients.token(bank, signed, ENDPOINT)
+
+
+@pytest.mark.filterwarnings("ignore:EdDSA is deprecated")  # in favour of names of its kinds, which few programs use
+def test_other_keys_can_be_taken(bank: Bank) -> None:
+    for alg, key in (
+        ("ES384", ECKey.generate_key("P-384")),
+        ("RS256", RSAKey.generate_key(2048)),
+        ("EdDSA", OKPKey.generate_key("Ed25519")),
+    ):
+        clients.add(bank, alg, Role.SYSTEM, "", public(key))
+
+        assert clients.token(bank, assertion(bank, key, alg, iss=alg, sub=alg), ENDPOINT)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        b"no json",
+        b"[]",
+        b"{}",
+        b'{"kty": "EC", "crv": "P-256"}',
+        orjson.dumps(KEY.as_dict(private=True)),
+        orjson.dumps(OctKey.generate_key(256).as_dict(private=True)),
+        public(ECKey.generate_key("P-521")),
+        public(OKPKey.generate_key("X25519")),
+    ],
+)
+def test_a_key_that_is_secret_weak_or_none_is_not_taken(bank: Bank, key: bytes) -> None:
+    with pytest.raises(Invalid):
+        clients.add(bank, "pacs", Role.SYSTEM, "", key)
+
+
+@pytest.mark.parametrize("name", ["", " ris", "a\nb", "x" * 65])
+def test_a_name_that_cannot_be_read_is_not_taken(bank: Bank, name: str) -> None:
+    with pytest.raises(Invalid):
+        clients.add(bank, name, Role.SYSTEM, "", public(KEY))
+
+
+def test_a_system_that_is_removed_gets_no_token_and_has_none(bank: Bank) -> None:
+    token = clients.token(bank, assertion(bank), ENDPOINT)
+    with pytest.raises(Conflict):
+        clients.add(bank, "ris", Role.SYSTEM, "", public(KEY))
+    listed = [one.name for one in bank.index.people.clients()]
+    clients.remove(bank, "ris")
+
+    assert listed == ["ris"]
+    assert access.bearer(bank, token) is None
+    with pytest.raises(NotFound):
+        clients.token(bank, assertion(bank), ENDPOINT)
+    with pytest.raises(NotFound):
+        clients.remove(bank, "ris")
+
+
+def test_an_assertion_may_run_a_little_ahead_of_our_clock(bank: Bank) -> None:
+    ahead = after(bank, seconds=20)
+
+    assert clients.token(bank, assertion(ahead), ENDPOINT)
