@@ -12,6 +12,7 @@ from contracts.postgres import fresh_database
 from imagebank.model.access import Role, Session
 from imagebank.model.account import Account, Invitation, Passkey
 from imagebank.model.attribute import catalogue
+from imagebank.model.client import Client
 from imagebank.storage.database import open_database
 from imagebank.storage.index import SQLIndex
 from imagebank.storage.migrate import migrate
@@ -46,6 +47,18 @@ def opened(address: str) -> Iterator[SQLIndex]:
         yield index
     finally:
         index.close()
+
+
+def test_systems_have_names_of_their_own_until_they_are_removed(index: SQLIndex) -> None:
+    ris = Client("ris", Role.SYSTEM, "north", '{"kty": "EC"}', START)
+    with index.begin() as tx:
+        added = [tx.people.put_client(one) for one in (ris, Client("ris", Role.ADMIN, "south", "{}", START))]
+    kept = (index.people.client("ris"), index.people.clients())
+    with index.begin() as tx:
+        removed = [tx.people.remove_client("ris"), tx.people.remove_client("ris")]
+
+    assert (added, kept, removed) == ([True, False], (ris, [ris]), [True, False])
+    assert index.people.client("ris") is None
 
 
 def test_accounts_have_names_of_their_own_and_only_what_is_given_changes(index: SQLIndex) -> None:

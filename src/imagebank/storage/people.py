@@ -174,7 +174,7 @@ class PeopleChanges:
 
     def _is_new(self, table: Any, values: dict[str, Any]) -> bool:
         """Insert a row, unless one with the same key is there."""
-        statement = self._insert(table).values(**values).on_conflict_do_nothing().returning(table.c.id)
+        statement = self._insert(table).values(**values).on_conflict_do_nothing().returning(*table.primary_key)
         return self._connection.scalar(statement) is not None
 
     def put_account(self, account: Account) -> bool:
@@ -259,7 +259,7 @@ class PeopleChanges:
             "key": client.key,
             "created_at": micros(client.created_at),
         }
-        return self._done(self._insert(tables.client).values(values).on_conflict_do_nothing()) == 1
+        return self._is_new(tables.client, values)
 
     def remove_client(self, name: str) -> bool:
         return self._done(delete(tables.client).where(tables.client.c.name == name)) == 1
