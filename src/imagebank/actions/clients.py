@@ -41,7 +41,7 @@ def add(bank: Bank, name: str, role: Role, organization: str, key: bytes) -> Cli
 
 def _public(key: bytes) -> str:
     try:
-        found = import_key(msgspec.json.decode(key, type=dict[str, Any]))  # type: ignore[arg-type]  # it checks itself
+        found = import_key(msgspec.json.decode(key, type=dict[str, Any]))
     except (JoseError, ValueError, TypeError, KeyError) as error:
         raise Invalid("the key is no JSON Web Key that can be read (RFC 7517)") from error
     if not isinstance(found, ECKey | RSAKey | OKPKey) or found.is_private:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pydicom.uid import generate_uid
 
-from bank import keep, open_test_bank
+from bank import SOURCE, keep, open_test_bank
 from contracts.postgres import fresh_database, postgres_server
 from imagebank import worker
 from imagebank.actions import quarantine, reindex
@@ -18,8 +18,10 @@ from imagebank.actions.commit import GroupCommit
 from imagebank.bank import Bank
 from imagebank.model.access import RIGHTS, Principal, Role, Scope
 from imagebank.model.imaging import Outcome, Receipt, Selection
+from imagebank.model.key import owner_of
+from imagebank.model.person import PatientId
 from imagebank.model.uid import Uid
-from make import a_file
+from make import a_file, read
 from running import wait_for
 
 ALL = Scope(organizations=None)
@@ -54,6 +56,8 @@ def waiting(bank: Bank) -> int:
 def keep_at_once(study: Uid, *deposits: tuple[Bank, bytes]) -> list[Receipt]:
     """Deposit each file by its bank; all are written before any has its row."""
     first = deposits[0][0]
+    for bank, file in deposits:  # its making needs a transaction of its own
+        bank.keys.of(owner_of(PatientId(SOURCE.organization, read(file).PatientID), SOURCE.organization))
     with ThreadPoolExecutor(len(deposits)) as pool:
         with first.index.begin() as tx:
             tx.unfold(study)  # whoever writes to the study waits

@@ -384,7 +384,8 @@ def test_care_and_labels_are_explained_too(bank: Bank) -> None:
     assert (kept.may_see, cared.may_see) == (False, True)
     assert [reason.holds for reason in kept.reasons] == [True, True]
     assert {reason.name: reason.holds for reason in cared.reasons}["ward round"] is True
-    assert rights.explain(bank, Uid("1.2.3"), asker()).may_see is False
+    with pytest.raises(NotFound):
+        rights.explain(bank, Uid("1.2.3"), asker())
 
 
 def test_a_clause_with_nothing_in_it_speaks_of_every_study(bank: Bank) -> None:

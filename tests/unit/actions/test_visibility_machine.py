@@ -120,6 +120,8 @@ class Model:
         _, role, organization = who
         if role is Role.ADMIN:
             return True
+        if role in (Role.PATIENT, Role.PRIVACY_OFFICER):
+            return False  # what is permitted is not for them
         heard = [one for one in self.decisions if one.is_for(who, self.now) and one.speaks_of(study)]
         in_care = any(one.kind == "care" for one in heard)
         if any(one.kind == "emergency" for one in heard):
