@@ -215,3 +215,19 @@ def test_labels_outlive_the_database_as_they_were_last(tmp_path: Path) -> None:
         seen = bank.index.instances(Selection(), doctor.scope)
 
     assert [one.study for one in seen] == [bob]
+
+
+def test_of_amendments_that_were_written_out_of_order_the_later_word_counts(bank: Bank) -> None:
+    keep(bank, a_file(PatientID="ADA", StudyInstanceUID="1.2.3"))
+    now = bank.now()
+    one = Provision("1", Kind.CONSENT, permits=False, patient=ADA, starts_at=now)
+    for at, revoked_at, is_sensitive in ((now + timedelta(hours=1), now, False), (now, None, True)):
+        told = Amendment(
+            at, provisions=(replace(one, revoked_at=revoked_at),), labels=(("1.2.3", "sensitive", is_sensitive),)
+        )
+        notes.amend_job(bank, notes.amend_payload(told))
+    reindex.reindex(bank)
+    doctor = rights.principal(bank, "ann", Role.CLINICIAN, "local")
+
+    assert [each.revoked_at for each in bank.index.provisions(ALL)] == [now]
+    assert len(bank.index.instances(Selection(), doctor.scope)) == 1

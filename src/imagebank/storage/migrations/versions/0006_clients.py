@@ -13,8 +13,9 @@ def upgrade() -> None:
     op.create_table(
         "client",
         sa.Column("name", TEXT, primary_key=True),
-        sa.Column("role", TEXT, nullable=False),
-        sa.Column("organization", TEXT, nullable=False),
-        sa.Column("key", TEXT, nullable=False),
+        *(
+            sa.Column(name, TEXT, nullable=False, server_default=sa.text("''"))
+            for name in ("role", "organization", "key")
+        ),
         sa.Column("created_at", sa.BigInteger, nullable=False),
     )
