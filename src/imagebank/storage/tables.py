@@ -328,6 +328,7 @@ provision = Table(
     _text("reviewed_by"),
     _text("review"),
     Index("provision_patient", "issuer", "identifier"),
+    Index("provision_principal", "principal", "kind"),
 )
 """Consents, grants, care relationships and emergencies (`model.provision`)."""
 
