@@ -141,6 +141,9 @@ def test_nobody_reads_anything_without_signing_in_but_health(bank: Running, tmp_
     with open_test_bank(tmp_path) as opened:
         found = set(routes(web_application(opened).routes))
     in_the_open = {"/healthz", "/readyz", "/sign-in", "/sign-in/1", "/activate/1", "/viewer/x"}
+    # For whoever is nobody yet: they take a proof, or say where to bring one.
+    in_the_open |= {"/sign-in/provider", "/sign-in/provider/answer", "/api/v1/token"}
+    in_the_open |= {"/.well-known/oauth-authorization-server"}
     closed = sorted((method, path) for method, path in found if path not in in_the_open and method != "TRACE")
     odd = {}
     with httpx.Client(base_url=bank.url, timeout=60) as nobody:

@@ -115,8 +115,9 @@ class _Reading:
 class Journal:
     """Which files are settled, so that they are not read again, and what of them was not taken.
 
-    One line of JSON for each: the digest of its path, which may name a patient, mark and, where something was not taken, outcome, name and reason of every such
-    object. A line is written only after the bank has answered for all that the file holds.
+    One line of JSON for each: the digest of its path, which may name a patient, its mark and, where something was not
+    taken, outcome, name and reason of every such object. A line is written only after the bank has answered for all
+    that the file holds.
     """
 
     def __init__(self, file: Path) -> None:
