@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import pytest
 from pydicom import dcmread
@@ -236,7 +236,7 @@ def test_a_full_disk_is_answered_0xa700_and_what_was_kept_is_still_there(
     association = associate(site, CT)
     assert association.send_c_store(_with_meta(before)).Status == 0
 
-    def full(_content: BinaryIO, _size: int, _note: bytes) -> Location:
+    def full(*_: Any) -> Location:
         raise OutOfSpace("the disk is full; nothing of it was kept")
 
     broken = replace(site.bank, blobs=_Full(site.bank.blobs, full))
