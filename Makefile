@@ -11,7 +11,7 @@ PROVIDER_READY := tests/oidc/node_modules/.ready
 COVERING := $(addprefix tests/unit/,actions model http dimse storage_index) tests/contracts/test_index_sqlite.py
 SYSTEM_PACKAGES := dcmtk dicom3tools chromium orthanc orthanc-dicomweb rsyslog rsyslog-gnutls
 
-.PHONY: help demo test test-long check viewer provider system lock docs wheel
+.PHONY: help demo test covering others test-long check viewer provider system lock docs wheel
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -20,8 +20,14 @@ demo: $(RUN_READY) viewer ## set up, then run a bank with sample studies until C
 	@$(VENV)/bin/imagebank demo
 
 test: system $(TEST_READY) viewer provider check ## set up, then run everything that CI runs
+	@$(MAKE) --no-print-directory -j2 --output-sync=target covering others
+
+# The two halves of the tests side by side: most of the second one is waiting for servers and browsers.
+covering:
 	$(PY) -m coverage run -m pytest -q $(COVERING)
 	$(PY) -m coverage report
+
+others:
 	$(PY) -m pytest -q $(COVERING:%=--ignore=%)
 
 test-long: system $(TEST_READY) viewer ## the tests that take long, such as many thousand kills
