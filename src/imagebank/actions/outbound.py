@@ -1,5 +1,6 @@
 """Where a connection of ours may go. Whatever leaves asks here first, and goes to the address that it is told."""
 
+import socket
 from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final
@@ -28,6 +29,29 @@ def permitted(host: str, resolve: Resolve) -> tuple[str, ...]:
         if (why := _forbidden(address)) is not None:
             raise NotAllowed(f"{host} leads to {address}, {why}; no connection goes there")
     return addresses
+
+
+def dialled(host: str, port: int, timeout_s: float) -> socket.socket | None:
+    """A connection to the first of a host's permitted addresses that takes it; None when none does.
+
+    Raises NotAllowed and Unavailable as `permitted` does.
+    """
+    for address in permitted(host, addresses_of):
+        try:
+            # To the address that was looked at: a name could lead elsewhere when it is asked again.
+            return socket.create_connection((address, port), timeout=timeout_s)
+        except OSError:
+            continue
+    return None
+
+
+def addresses_of(host: str) -> list[str]:
+    """The addresses of a host as this machine knows them, each once."""
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return []
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
 def _forbidden(text: str) -> str | None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import count
 
-from imagebank.actions.outbound import permitted
+from imagebank.actions.outbound import dialled
 from imagebank.dimse import command as commands
 from imagebank.dimse.association import ASSOCIATE_AC, ASSOCIATE_RJ, Association, Lost, Released, Violation
 from imagebank.dimse.command import Command, Kind
@@ -62,24 +62,12 @@ def _connected(settings: Settings, device: Device) -> Association:
 def _dialled(device: Device, timeout_s: float) -> socket.socket:
     """A connection to the first of a device's addresses that takes it. Raises Unavailable."""
     try:
-        addresses = permitted(device.host, _addresses)
+        line = dialled(device.host, device.port, timeout_s)
     except NotAllowed as refusal:
         raise Unavailable(f"device {device.aet}: {refusal}") from refusal
-    for address in addresses:
-        try:
-            # To the address that was looked at: a name could lead elsewhere when it is asked again.
-            return socket.create_connection((address, device.port), timeout=timeout_s)
-        except OSError:
-            continue
-    raise Unavailable(f"device {device.aet} does not answer on {device.host}:{device.port}")
-
-
-def _addresses(host: str) -> list[str]:
-    try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        return []
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    if line is None:
+        raise Unavailable(f"device {device.aet} does not answer on {device.host}:{device.port}")
+    return line
 
 
 def _negotiate(association: Association, device: Device, request: Request) -> None:

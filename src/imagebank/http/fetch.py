@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Final
 from urllib.parse import urlsplit
 
-from imagebank.actions.outbound import permitted
+from imagebank.actions.outbound import dialled
 from imagebank.errors import NotAllowed, Unavailable
 
 CONNECT_S: Final = 5.0
@@ -53,31 +53,19 @@ def fetch(address: str, body: bytes | None, headers: Mapping[str, str]) -> tuple
 
 def _dialled(host: str, port: int, *, is_https: bool) -> socket.socket:
     try:
-        addresses = permitted(host, _addresses)
+        line = dialled(host, port, CONNECT_S)
     except NotAllowed as refusal:
         raise Unavailable(str(refusal)) from refusal
-    for address in addresses:
-        try:
-            line = socket.create_connection((address, port), timeout=CONNECT_S)
-        except OSError:
-            continue
-        line.settimeout(WHOLE_S)
-        if not is_https:
-            return line
-        try:
-            return ssl.create_default_context().wrap_socket(line, server_hostname=host)
-        except OSError:
-            line.close()
-            raise
-    raise Unavailable(f"{host} does not answer on port {port}")
-
-
-def _addresses(host: str) -> list[str]:
+    if line is None:
+        raise Unavailable(f"{host} does not answer on port {port}")
+    line.settimeout(WHOLE_S)
+    if not is_https:
+        return line
     try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        return []
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+        return ssl.create_default_context().wrap_socket(line, server_hostname=host)
+    except OSError:
+        line.close()
+        raise
 
 
 def _cut(line: socket.socket) -> None:

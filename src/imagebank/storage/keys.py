@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap
 from imagebank.errors import Invalid, Unavailable
 from imagebank.model.key import AccountKey
 from imagebank.ports import KeyService
+from imagebank.storage.segment_file import sync_folder
 
 _KEY_BYTES = 32
 _NAME_BYTES = 16
@@ -134,15 +135,7 @@ def _create(path: Path, service: KeyService | None) -> None:
     finally:
         os.close(fd)
         draft.unlink()
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+    sync_folder(path.parent)
 
 
 def _read(path: Path) -> list[str]:

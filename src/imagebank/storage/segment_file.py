@@ -24,7 +24,8 @@ def refusal(error: OSError) -> BankError:
     return Unavailable(f"the object folder does not work ({error.strerror}); what was acknowledged is safe")
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(fd)
@@ -71,7 +72,7 @@ class Segment:
             pwrite(fd, record.segment_header(self.id), 0)
         os.fsync(fd)
         for folder in list(path.parents)[:3]:  # each may hold a new name: xx, the objects' folder, and what holds that
-            _sync_folder(folder)
+            sync_folder(folder)
 
     @classmethod
     def take(cls, path: Path) -> "Segment | None":

@@ -1,8 +1,10 @@
 """Where a connection of ours may go."""
 
+import socket
+
 import pytest
 
-from imagebank.actions.outbound import permitted
+from imagebank.actions.outbound import dialled, permitted
 from imagebank.errors import NotAllowed, Unavailable
 
 
@@ -45,3 +47,22 @@ def test_a_name_is_asked_once() -> None:
     permitted("device.example", resolve)
 
     assert asked == ["device.example"]
+
+
+def test_whoever_listens_is_reached_and_whoever_does_not_is_told_of() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        line = dialled("127.0.0.1", port, 5)
+        assert line is not None
+        peer = line.getpeername()
+        line.close()
+
+    assert peer == ("127.0.0.1", port)
+    assert dialled("127.0.0.1", port, 5) is None
+
+
+def test_nobody_dials_a_forbidden_or_an_unknown_place() -> None:
+    with pytest.raises(NotAllowed):
+        dialled("169.254.169.254", 80, 1)
+    with pytest.raises(Unavailable):
+        dialled("no-such-host.invalid", 80, 1)
