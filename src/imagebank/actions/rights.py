@@ -100,11 +100,17 @@ def explain(bank: Bank, study: Uid, asker: Asker) -> Explained:
     """
     everything = unbounded(bank, Scope.everything("explain access"))
     _require(bank, study, everything)
-    may_see = _sees(bank, study, scope_for(bank.rights, asker))
+    scope = scope_for(bank.rights, asker)
+    may_see = _sees(bank, study, scope)
     if asker.role is Role.ADMIN:
         return Explained(may_see, (Reason("permit", "an admin sees everything", may_see),))
+    patients = {one.patient for one in bank.index.instances(Selection(study=study), everything)}
+    decided = [one for patient in patients for one in bank.index.provisions(everything, patient)]
+    # Some roles heed nothing that was decided: for them none of it holds, whatever it says.
+    heeded = [one for one in decided if scope.heeds is None or one.id in scope.heeds]
+    care = frozenset(one.id for one in heeded if one.kind is Kind.CARE)
     rules = [
-        Reason("permit" if rule.permits else "deny", rule.name, _holds(bank, study, rule, asker))
+        Reason("permit" if rule.permits else "deny", rule.name, _holds(bank, study, rule, asker, care))
         for rule in bank.rights.rules
         if rule.speaks_of(asker)
     ]
@@ -112,10 +118,9 @@ def explain(bank: Bank, study: Uid, asker: Asker) -> Explained:
         Reason(
             f"{'permit' if one.permits else 'deny'} by {one.kind}",
             one.reason or one.id,
-            _heeds(bank, study, one, asker),
+            one in heeded and _heeds(bank, study, one, asker),
         )
-        for patient in {one.patient for one in bank.index.instances(Selection(study=study), everything)}
-        for one in bank.index.provisions(everything, patient)
+        for one in decided
     ]
     return Explained(may_see, (*rules, *decisions))
 
@@ -161,11 +166,11 @@ def _require(bank: Bank, study: Uid, everything: Scope) -> None:
         raise NotFound("there is no such study here")
 
 
-def _holds(bank: Bank, study: Uid, rule: Rule, asker: Asker) -> bool:
+def _holds(bank: Bank, study: Uid, rule: Rule, asker: Asker, care: frozenset[str]) -> bool:
     clause = rule.clause(asker)
     if rule.permits:
-        return _sees(bank, study, Scope(frozenset(), permits=(clause,), asker=asker, heeds=frozenset()))
-    return not _sees(bank, study, Scope(None, denies=(clause,), asker=asker, heeds=frozenset()))
+        return _sees(bank, study, Scope(frozenset(), permits=(clause,), asker=asker, heeds=care))
+    return not _sees(bank, study, Scope(None, denies=(clause,), asker=asker, heeds=care))
 
 
 def _heeds(bank: Bank, study: Uid, one: Provision, asker: Asker) -> bool:

@@ -388,6 +388,33 @@ def test_care_and_labels_are_explained_too(bank: Bank) -> None:
         rights.explain(bank, Uid("1.2.3"), asker())
 
 
+@pytest.mark.parametrize("role", [Role.PATIENT, Role.PROXY, Role.PRIVACY_OFFICER])
+def test_what_a_role_does_not_heed_does_not_hold_for_it(bank: Bank, role: Role) -> None:
+    for permits, kind in ((True, Kind.CONSENT), (False, Kind.CONSENT), (True, Kind.GRANT), (True, Kind.CARE)):
+        decide(bank, permits=permits, kind=kind, organization="north")
+    told = rights.explain(bank, study_of(bank, "ADA"), asker(role, "north"))
+
+    assert not told.may_see
+    assert [reason.holds for reason in told.reasons] == [False] * 4
+
+
+def test_a_rule_about_those_in_care_is_explained_as_it_holds_for_the_asker(bank: Bank) -> None:
+    study = study_of(bank, "ADA")
+    consent.put_label(bank, study, "sensitive", OFFICER)
+    before = rights.explain(bank, study, asker(Role.REFERRER, "south"))
+    decide(bank, permits=True, kind=Kind.CARE, organization="south", reason="family doctor")
+    after = rights.explain(bank, study, asker(Role.REFERRER, "south"))
+    rules = ("a referrer sees those of patients in care", "sensitive ones are for those who care for the patient")
+
+    assert (before.may_see, after.may_see) == (False, True)
+    assert [(reason.name, reason.holds) for reason in before.reasons] == [(rules[0], False), (rules[1], True)]
+    assert [(reason.name, reason.holds) for reason in after.reasons] == [
+        (rules[0], True),
+        (rules[1], False),
+        ("family doctor", True),
+    ]
+
+
 def test_a_clause_with_nothing_in_it_speaks_of_every_study(bank: Bank) -> None:
     everyone = Scope(frozenset(), permits=(Clause(),))
 
