@@ -479,6 +479,32 @@ def test_a_read_stands_in_the_ledger_before_it_leaves(site: Site) -> None:
     assert {event.detail for event in seen} >= {"WADO-RS", "rendered"}
 
 
+@pytest.mark.parametrize(
+    ("path", "accept", "way"),
+    [
+        ("/frames/1", "*/*", "WADO-RS"),
+        ("/rendered", "*/*", "rendered"),
+        ("/thumbnail", "*/*", "rendered"),
+        ("/metadata", "application/dicom+json", "WADO-RS metadata"),
+        ("", AS_STORED, "WADO-RS"),
+    ],
+)
+def test_who_is_shown_what_a_browser_kept_for_somebody_else_stands_in_the_ledger(
+    site: Site, path: str, accept: str, way: str
+) -> None:
+    file = a_file()
+    keep(site.bank, file)
+    study = read(file).StudyInstanceUID
+    address = (f"/studies/{study}" if not path else url_of(file)) + path
+    etag = get(site, address, accept).headers["etag"]
+    with site.as_role(Role.CLINICIAN, "local") as doctor:
+        again = doctor.get(address, headers={"Accept": accept, "If-None-Match": etag})
+
+    looks = [e for e in site.bank.index.events(Scope(organizations=None)) if e.study == study and e.act is Act.VIEWED]
+    assert again.status_code == 304
+    assert len({(event.principal, event.purpose) for event in looks if event.detail == way}) == 2
+
+
 def test_deleting_needs_its_own_right_and_takes_everything(site: Site) -> None:
     files = a_series(2)
     keep(site.bank, *files)

@@ -82,7 +82,10 @@ class Call:
         return await self.quickly(retrieve.select, self.bank, selection or self.selection, self.principal.scope)
 
     async def reading(self, instances: list[Instance], way: str) -> None:
-        """Put the read into the ledger, before its first byte. Raises NotAllowed."""
+        """Put the read into the ledger, before its first byte. Raises NotAllowed.
+
+        One that is answered from the caller's own cache is a read, too: somebody else may have filled that cache.
+        """
         arguments = (self.bank, self.principal, instances, way, self.address)
         if self.bank.reads.is_known(self.principal, instances, way, self.address):
             retrieve.reading(*arguments)

@@ -73,9 +73,9 @@ async def retrieve_frames(call: Call) -> Response:
     kind = OCTETS if syntax in NATIVE else TYPE_OF_SYNTAX.get(syntax, OCTETS)
     etag = "W/" + entity_tag([(instance.digest.value, syntax), (b"frames", call.request.path_params["frames"])])
     headers = {"Cache-Control": CACHING, "Vary": "Accept", "ETag": etag}
+    await call.reading([instance], "WADO-RS")
     if has_it(call.request, etag):
         return not_modified(etag, headers)
-    await call.reading([instance], "WADO-RS")
     content_type = f"{kind}; transfer-syntax={syntax}"
     is_stored = syntax == instance.transfer_syntax or (instance.transfer_syntax in NATIVE and syntax in NATIVE)
     is_quick = call.bank.settings.is_embedded and pixels.direct and is_stored

@@ -33,11 +33,10 @@ async def retrieve_metadata(call: Call) -> Response:
     marks = [(f"{series} {version}".encode(), selection.instance or "") for _, series, version in versions]
     etag = "W/" + entity_tag([*marks, (call.base.encode(), "")])
     headers = {"ETag": etag, "Cache-Control": CACHING, "Vary": _VARY}
-    if has_it(call.request, etag):
-        await call.reading([], "WADO-RS metadata")
-        return not_modified(etag, headers)
     instances = await call.select()
     await call.reading(instances, "WADO-RS metadata")
+    if has_it(call.request, etag):
+        return not_modified(etag, headers)
     coding = _coding(call.request.headers.get("accept-encoding", ""))
     series = [one for _, one, _ in versions]
     if selection.instance is not None:

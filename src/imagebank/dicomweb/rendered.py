@@ -153,10 +153,9 @@ async def painted(
     """One picture."""
     etag = entity_tag([(instance.digest.value, repr(rendering))])
     headers = {**_NEGOTIATED, **kept_apart(rendering.media_type), "ETag": etag, **_warned(call, warnings)}
-    if has_it(call.request, etag):
-        await call.reading([], "rendered")
-        return not_modified(etag, headers)
     await call.reading([instance], "rendered")
+    if has_it(call.request, etag):
+        return not_modified(etag, headers)
     picture = await run_in_threadpool(produced, retrieve.picture, call.bank, instance, rendering)
     return Response(picture, 200, {**headers, "Content-Type": rendering.media_type})
 

@@ -69,9 +69,9 @@ async def retrieve_instances(call: Call) -> Response:
     if not offer.is_related:
         await call.reading([instance], "WADO-RS")
         return await one_file(call, instance, Uid(offer.syntax), headers)
+    await call.reading([one for one, _ in chosen], "WADO-RS")
     if has_it(call.request, f"W/{etag}"):
         return not_modified(f"W/{etag}", headers)
-    await call.reading([one for one, _ in chosen], "WADO-RS")
     parts = _parts(call, chosen)
     return await related(parts, DICOM, {**headers, "ETag": f"W/{etag}"}, 206 if missing else 200)
 

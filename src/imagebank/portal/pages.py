@@ -17,7 +17,7 @@ from imagebank.bank import Bank
 from imagebank.dicom import document
 from imagebank.errors import BankError, Invalid, NotFound, Unsupported
 from imagebank.http.auth import COOKIE, address_of, bank_of
-from imagebank.model.access import Principal, Scope
+from imagebank.model.access import Principal, Right, Scope
 from imagebank.model.attribute import Level
 from imagebank.model.imaging import DataSet, Instance, Selection
 from imagebank.model.query import Condition, OneOf, Query
@@ -38,7 +38,9 @@ from imagebank.portal.layout import for_the_signed_in, page, read_own_form, see_
 from imagebank.portal.signin import SEARCH_COOKIE, is_https
 
 WAY = "portal"
-"""How a read through these pages stands in the ledger."""
+"""How a read of an object through these pages stands in the ledger."""
+STUDY_PAGE = "portal study page"
+"""How a look at the page of a study does: it says who the patient is and what was done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,12 +174,14 @@ def _row(found: DataSet) -> StudyRow:
 async def show_study(request: Request, principal: Principal) -> Response:
     bank = bank_of(request)
     study = Uid.parse(request.path_params["study"])
-    shown = await run_in_threadpool(_study, bank, principal, study)
+    shown = await run_in_threadpool(_study, bank, principal, study, address_of(request))
     return page(request, "study.html", HTTPStatus.OK, principal, **shown)
 
 
-def _study(bank: Bank, principal: Principal, study: Uid) -> dict[str, object]:
+def _study(bank: Bank, principal: Principal, study: Uid, address: str) -> dict[str, object]:
     instances = retrieve.select(bank, Selection(study), principal.scope)
+    # Once, however many objects there are: none of them is given out here. What a search tells needs no more right.
+    retrieve.reading(bank, principal, instances[:1], STUDY_PAGE, address, Right.FIND)
     by_series: dict[Uid, list[Instance]] = {}
     for instance in instances:
         by_series.setdefault(instance.series, []).append(instance)

@@ -1,6 +1,7 @@
 """The study list, a study and its objects."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ from bank import keep, open_test_bank
 from imagebank.actions import access
 from imagebank.app import web_application
 from imagebank.bank import Bank
-from imagebank.model.access import Role, Scope
-from make import a_dataset, a_file, a_series, as_file
+from imagebank.model.access import RIGHTS, Purpose, Right, Role, Scope
+from imagebank.model.event import Act
+from make import a_dataset, a_file, a_series, as_file, read
 from unit.portal.browsing import Browser, hidden_field
 
 
@@ -317,3 +319,62 @@ def test_looking_at_an_object_stands_in_the_ledger(bank: Bank, browser: Browser)
 
     events = bank.index.events(Scope(organizations=None))
     assert any(event.study == ds.StudyInstanceUID and event.detail == "portal" for event in events)
+
+
+def looks(bank: Bank, study: str) -> list[tuple[str, str, str, int, Purpose | None]]:
+    """Who has looked at a study, oldest first: who, of which organization, how, how often, for what."""
+    events = reversed(bank.index.events(Scope(organizations=None)))
+    return [
+        (one.principal, one.organization, one.detail, one.count, one.purpose)
+        for one in events
+        if one.act is Act.VIEWED and one.study == study
+    ]
+
+
+def test_opening_the_page_of_a_study_is_a_look_that_stands_in_the_ledger_when_the_page_is_there(bank: Bank) -> None:
+    doctor = access.issue_token(bank, Role.CLINICIAN, "local", "Dr Varga")
+    browser = Browser(web_application(bank))
+    browser.post("/sign-in", {"token": doctor})
+    files = a_series(3)
+    keep(bank, *files)
+    study = read(files[0]).StudyInstanceUID
+    opened = browser.get(f"/studies/{study}")
+    at_once = looks(bank, study)
+    for _ in range(2):
+        browser.get(f"/studies/{study}")
+    bank.reads.flush()
+
+    assert opened.status_code == 200
+    assert at_once == [("Dr Varga", "local", "portal study page", 1, Purpose.TREATMENT)]
+    assert looks(bank, study)[1:] == [("Dr Varga", "local", "portal study page: more", 2, Purpose.TREATMENT)]
+
+
+def test_a_list_of_studies_is_a_search_and_no_look(bank: Bank, browser: Browser) -> None:
+    ds = a_dataset()
+    keep(bank, as_file(ds))
+    browser.get("/")
+
+    assert looks(bank, ds.StudyInstanceUID) == []
+    assert any(event.act is Act.SEARCHED for event in bank.index.events(Scope(organizations=None)))
+
+
+def test_a_study_that_is_not_for_the_caller_is_no_look_at_it(bank: Bank) -> None:
+    ds = a_dataset()
+    keep(bank, as_file(ds))
+    answer = signed_in(bank, "elsewhere").get(f"/studies/{ds.StudyInstanceUID}")
+
+    assert answer.status_code == 404
+    assert looks(bank, ds.StudyInstanceUID) == []
+
+
+def test_who_may_not_even_search_opens_no_study(bank: Bank) -> None:
+    ds = a_dataset()
+    keep(bank, as_file(ds))
+    by_role = {**RIGHTS, Role.CLINICIAN: frozenset({Right.STORE})}
+    answer = signed_in(replace(bank, rights=replace(bank.rights, by_role=by_role))).get(
+        f"/studies/{ds.StudyInstanceUID}"
+    )
+
+    assert answer.status_code == 403
+    assert "right to find" in answer.text
+    assert looks(bank, ds.StudyInstanceUID) == []
