@@ -18,6 +18,7 @@ from imagebank.model.access import RIGHTS, Principal, Role, Scope
 from imagebank.model.event import Act, Event
 from imagebank.model.imaging import Selection
 from imagebank.model.person import PatientId
+from imagebank.model.uid import Uid
 from make import a_file, read
 
 TODAY = {"date": "ge2020-01-01"}
@@ -107,6 +108,22 @@ def test_a_refusal_a_search_and_a_stranger_by_name(site: Site) -> None:
     assert refused["agent"][0]["network"] == {"address": "ct.example.org", "type": "1"}
     assert query["entity"][0]["query"]
     assert "what" not in query["entity"][0]
+
+
+def test_a_device_that_was_sent_something_is_an_agent(site: Site) -> None:
+    detail = "C-MOVE to WS1 at 10.0.0.9 of south"
+    with site.bank.index.begin() as tx:
+        tx.record([Event(site.bank.now(), Act.SENT, "MOVER", "north", "10.0.0.5", Uid(site.study), detail=detail)])
+    (event,) = site.found(agent="MOVER")
+    asker, ours, device = event["agent"]
+
+    assert (event["type"]["code"], event["action"]) == ("110104", "R")
+    assert (asker["requestor"], ours["requestor"], device["requestor"]) == (True, False, False)
+    assert "type" not in asker
+    assert ours["type"]["coding"][0]["code"] == "110153"
+    assert device["type"]["coding"][0]["code"] == "110152"
+    assert device["who"]["identifier"] == {"value": "WS1", "assigner": {"display": "south"}}
+    assert device["network"] == {"address": "10.0.0.9", "type": "2"}
 
 
 def test_pages_follow_each_other(site: Site) -> None:

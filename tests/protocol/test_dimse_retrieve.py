@@ -14,12 +14,13 @@ from imagebank.dicom.part10 import wrap
 from imagebank.dicom.scan import file_meta
 from imagebank.dimse import scu
 from imagebank.dimse.command import Command, Kind
-from imagebank.dimse.contexts import EXPLICIT_LE, IMPLICIT_LE, PATIENT_GET, STUDY_GET, STUDY_MOVE
+from imagebank.dimse.contexts import EXPLICIT_LE, IMPLICIT_LE, PATIENT_GET, PATIENT_MOVE, STUDY_GET, STUDY_MOVE
 from imagebank.model.access import Device, Right, Scope
 from imagebank.model.event import Act
 from imagebank.settings import load
 from make import a_file, a_series, as_file, read
 from protocol.dimse_peers import (
+    HOST,
     Site,
     a_destination,
     a_site,
@@ -30,6 +31,7 @@ from protocol.dimse_peers import (
 )
 from samples import sample_data
 
+ALL = Scope(organizations=None)
 CT = "1.2.840.10008.5.1.4.1.1.2"
 SYNTAXES = sorted((sample_data() / "transfer-syntaxes" / "ct-one-image-all-syntaxes").iterdir())
 
@@ -346,4 +348,52 @@ def test_what_was_read_stands_in_the_ledger(site: Site) -> None:
     viewed = [event for event in site.bank.index.events(Scope.of("local")) if event.act is Act.VIEWED]
     assert [(event.principal, event.study, event.count, event.detail) for event in viewed] == [
         ("TESTER", study, 2, "C-GET")
+    ]
+
+
+def moves(site: Site) -> list[tuple[str, str, str | None, int]]:
+    """What the ledger says of C-MOVEs, oldest first: the act, its detail, which study, how many objects."""
+    events = reversed(site.bank.index.events(ALL))
+    return [(one.act, one.detail, one.study, one.count) for one in events if "C-MOVE" in one.detail]
+
+
+def test_what_was_moved_stands_in_the_ledger_once_a_study_with_its_destination(site: Site) -> None:
+    first, second = a_study(site, 3), a_study(site, 2)
+    with a_destination() as there:
+        register(site, "DEST", there.port)
+        move(site, "DEST", StudyInstanceUID=[first, second])
+        move(site, "DEST", StudyInstanceUID=second)
+    told = moves(site)
+
+    sought = (Act.SEARCHED, "C-MOVE: study by StudyInstanceUID", None, 1)
+    to = f"C-MOVE to DEST at {HOST} of local"
+    assert told[0] == sought
+    assert sorted(told[1:]) == sorted([(Act.SENT, to, first, 3), (Act.SENT, to, second, 2), (Act.SENT, to, second, 2)])
+    assert [event.principal for event in site.bank.index.events(ALL) if event.act is Act.SENT] == ["TESTER"] * 3
+    assert all(event.act is not Act.VIEWED for event in site.bank.index.events(ALL))
+
+
+def test_what_never_left_is_not_told_as_sent(site: Site) -> None:
+    study = a_study(site)
+    register(site, "GONE", free_port())
+    unreached = move(site, "GONE", StudyInstanceUID=study)[-1][0]
+    with a_destination(sop_classes=["1.2.840.10008.5.1.4.1.1.4"]) as there:
+        register(site, "OTHER", there.port)
+        untaken = move(site, "OTHER", StudyInstanceUID=study)[-1][0]
+
+    assert counts(unreached) == counts(untaken) == (0, 3, 0)
+    assert {act for act, *_ in moves(site)} == {Act.SEARCHED}
+
+
+def test_a_move_by_patient_is_a_search_by_the_patient(site: Site) -> None:
+    a_study(site, 1, PatientID="P77")
+    with a_destination() as there:
+        register(site, "DEST", there.port)
+        association = associate(site, PATIENT_MOVE)
+        list(association.send_c_move(wanted("PATIENT", PatientID="P77"), "DEST", PATIENT_MOVE))
+        association.release()
+
+    assert [(act, detail) for act, detail, *_ in moves(site)] == [
+        (Act.SEARCHED, "C-MOVE: patient by PatientID"),
+        (Act.SENT, f"C-MOVE to DEST at {HOST} of local"),
     ]

@@ -9,7 +9,7 @@ from imagebank.actions import trail
 from imagebank.bank import Bank
 from imagebank.errors import Invalid
 from imagebank.model.access import Principal, Purpose
-from imagebank.model.audited import MORE, moment_of
+from imagebank.model.audited import MORE, Recipient, moment_of, recipient_of
 from imagebank.model.event import Act
 from imagebank.model.imaging import DataSet
 from imagebank.model.ledger import Line, Sought
@@ -32,7 +32,7 @@ class Disclosure:
     """What one recipient was given of one study on one day (UTC), in one way and for one purpose.
 
     `at` is the first time that day, `number` how many objects and frames. `description` is of what the study was,
-    as far as it is still held.
+    as far as it is still held. What somebody had sent to a device went to the device; `way` says who asked for it.
     """
 
     at: datetime
@@ -90,17 +90,17 @@ def _micros(moment: datetime) -> int:
 def _disclosures(lines: Iterable[Line], studies: Mapping[str, DataSet]) -> list[Disclosure]:
     found: dict[tuple[object, ...], Disclosure] = {}
     for line in lines:
-        at, way = moment_of(line), line.detail.removesuffix(MORE)
-        key = (at.date(), line.principal, line.organization, line.address, line.study, way, line.purpose)
+        at, way, recipient = moment_of(line), *_given_to(line)
+        key = (at.date(), recipient, line.study, way, line.purpose)
         if key in found:
             found[key] = replace(found[key], number=found[key].number + line.count)
             continue
         purpose = Purpose(line.purpose) if line.purpose else None
         found[key] = Disclosure(
             at,
-            line.principal,
-            line.organization,
-            line.address,
+            recipient.name,
+            recipient.organization,
+            recipient.address,
             line.study,
             _described(studies.get(line.study, {})),
             line.count,
@@ -109,6 +109,15 @@ def _disclosures(lines: Iterable[Line], studies: Mapping[str, DataSet]) -> list[
             purpose in EXEMPT,
         )
     return list(found.values())
+
+
+def _given_to(line: Line) -> tuple[str, Recipient]:
+    """In which way something was given, and to whom."""
+    recipient = recipient_of(line)
+    if recipient is None:
+        return line.detail.removesuffix(MORE), Recipient(line.principal, line.address, line.organization)
+    asked = "" if line.principal == recipient.name else f", asked for by {line.principal}"
+    return f"C-MOVE{asked}", recipient
 
 
 def _described(study: DataSet) -> str:

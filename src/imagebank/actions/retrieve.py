@@ -7,11 +7,14 @@ from itertools import chain
 import zstandard
 
 from imagebank.actions import open_file
+from imagebank.actions.audit import event
 from imagebank.bank import Bank
 from imagebank.dicom import dicomjson, frames, layout, preamble, read, render, transcode
 from imagebank.dicom.scan import Buffer, Header, is_undefined
 from imagebank.errors import Invalid, NotFound, Unsupported
-from imagebank.model.access import Principal, Right, Scope
+from imagebank.model.access import Device, Principal, Right, Scope
+from imagebank.model.audited import moved_to
+from imagebank.model.event import Act
 from imagebank.model.imaging import DataSet, Instance, Location, Pixels, Selection
 from imagebank.model.uid import Uid
 
@@ -41,10 +44,20 @@ def reading(
 ) -> None:
     """Say in the ledger that a caller reads; to be called before the first byte leaves.
 
-    Raises NotAllowed when the caller lacks the right: to get objects, or to have them moved.
+    Raises NotAllowed when the caller lacks the right: to get objects, to have them moved, or to find what is said of them.
     """
     principal.require(right)
     bank.reads.count(principal, instances, way, address)
+
+
+def sending(bank: Bank, principal: Principal, instances: Sequence[Instance], device: Device, address: str = "") -> None:
+    """Say in the ledger that objects of a study go to a device because a caller wants it; durable before any does.
+
+    They are counted as those that are to go: what the device refuses later was on its way to it.
+    """
+    noted = event(bank, Act.SENT, principal, address, moved_to(device))
+    with bank.index.begin() as tx:
+        tx.record([replace(noted, study=instances[0].study, patient=instances[0].patient, count=len(instances))])
 
 
 def stored(bank: Bank, instance: Instance, start: int = 0, end: int | None = None) -> Iterator[bytes]:

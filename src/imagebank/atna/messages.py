@@ -78,6 +78,11 @@ def _participants(entry: Entry, reporter: Reporter) -> Iterator[ET.Element]:
     if kind.event is audited.IMPORT:
         theirs = None
         yield _participant("files", "", "", audited.SOURCE_MEDIA, is_requestor=False)
+    if (recipient := entry.recipient) is not None:
+        # PS3.15 A.5.3.7: who had it sent is a third party, neither where it came from nor where it went.
+        theirs = None
+        title = f"AETITLES={recipient.name}"
+        yield _participant(recipient.name, title, recipient.address, audited.DESTINATION, is_requestor=False)
     alternative = f"{line.principal}@{line.organization}" if line.organization else ""
     yield _participant(line.principal, alternative, line.address, theirs, is_requestor=True)
     if line.principal != reporter.name:

@@ -5,18 +5,21 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Final, Self
 
-from imagebank.actions import devices
+from imagebank.actions import devices, retrieve, search
 from imagebank.bank import Bank
 from imagebank.dimse import scu, status
 from imagebank.dimse.association import Association, Lost, Released, Violation
 from imagebank.dimse.command import Command, Kind
 from imagebank.dimse.handlers import Answer, Caller, refused
+from imagebank.dimse.identifier import Target
 from imagebank.dimse.negotiation import MAX_CONTEXTS
-from imagebank.dimse.retrieve import IsCancelled, Retrieval, chosen, encoded, give, offers
+from imagebank.dimse.retrieve import IsCancelled, Retrieval, chosen, encoded, give, offers, understood
 from imagebank.dimse.scu import Offer
 from imagebank.errors import BankError, Unavailable
 from imagebank.model.access import Device, Right
 from imagebank.model.imaging import Instance
+from imagebank.model.query import Condition, OneOf, Query
+from imagebank.model.uid import Uid
 
 # A device that drops the association this often in a row will not take the rest either.
 _MAX_DROPS: Final = 3
@@ -28,12 +31,28 @@ def move(
     """Answer a C-MOVE. `originator` has the fields by which the destination knows who asked (PS3.7 9.3.1.1)."""
     try:
         device = devices.destination(bank, destination)
-        instances = chosen(bank, caller, asked, Right.MOVE)
+        wanted = understood(caller, asked, Right.MOVE)
+        # Whoever asks gets no object, but learns how many there are.
+        search.searching(bank, caller.principal, _query(bank, wanted), "C-MOVE", caller.address)
+        instances = chosen(bank, caller, wanted)
     except BankError as error:
         yield refused(error, status.RETRIEVE)
         return
-    with Delivery(bank, device, instances, originator) as delivery:
+    with Delivery(bank, caller, device, instances, originator) as delivery:
         yield from give(delivery.instances, delivery.send, is_cancelled)
+
+
+def _query(bank: Bank, wanted: Target) -> Query:
+    """What a request points at as a question, for the ledger."""
+    keys: dict[str, tuple[str, ...]] = {
+        "PatientID": (wanted.patient_id,) if wanted.patient_id else (),
+        "IssuerOfPatientID": (wanted.issuer,) if wanted.issuer else (),
+        "StudyInstanceUID": wanted.studies,
+        "SeriesInstanceUID": wanted.series,
+        "SOPInstanceUID": wanted.instances,
+    }
+    asked = (Condition(bank.catalogue.by_keyword[name], OneOf(values)) for name, values in keys.items() if values)
+    return Query(wanted.level, tuple(asked))
 
 
 def grouped(by_class: Mapping[str, list[tuple[str, ...]]]) -> list[list[Offer]]:
@@ -49,8 +68,11 @@ def grouped(by_class: Mapping[str, list[tuple[str, ...]]]) -> list[list[Offer]]:
 class Delivery:
     """Holds the association to the destination, one at a time; opened when it is first needed."""
 
-    def __init__(self, bank: Bank, device: Device, instances: Sequence[Instance], originator: Command) -> None:
+    def __init__(
+        self, bank: Bank, caller: Caller, device: Device, instances: Sequence[Instance], originator: Command
+    ) -> None:
         self._bank = bank
+        self._caller = caller
         self._device = device
         self._originator = originator
         self._groups = grouped(offers(instances))
@@ -61,6 +83,9 @@ class Delivery:
         self._drops = 0
         self.instances = sorted(instances, key=lambda instance: self._group_of[instance.sop_class])
         """In the order that needs each association once."""
+        self._untold: dict[Uid, list[Instance]] = {}
+        for instance in instances:
+            self._untold.setdefault(instance.study, []).append(instance)
 
     def __enter__(self) -> Self:
         return self
@@ -78,6 +103,7 @@ class Delivery:
             "CommandField": int(Kind.C_STORE),
             **self._originator,
         }
+        self._tell(instance.study)
         try:
             answer = scu.request(association, context, command, data)
         except (Lost, Released, Violation, BankError) as exc:
@@ -87,6 +113,14 @@ class Delivery:
             raise Unavailable(f"device {self._device.aet} dropped the association") from exc
         self._drops = 0
         return answer
+
+    def _tell(self, study: Uid) -> None:
+        """Have it stand in the ledger that a study goes to the device, before its first object does."""
+        if study in self._untold:
+            retrieve.sending(
+                self._bank, self._caller.principal, self._untold[study], self._device, self._caller.address
+            )
+            del self._untold[study]
 
     def _for(self, instance: Instance) -> Association:
         group = self._group_of[instance.sop_class]

@@ -41,17 +41,15 @@ class Retrieval:
     options: bytes
 
 
-def chosen(bank: Bank, caller: Caller, asked: Retrieval, right: Right) -> list[Instance]:
-    """The objects that a request names, noted in the ledger as read.
-
-    Raises NotAllowed, Mismatch and Invalid; an empty list is no error (PS3.4 C.4.2.1.5).
-    """
+def understood(caller: Caller, asked: Retrieval, right: Right) -> Target:
+    """What a request points at. Raises NotAllowed, Mismatch and Invalid."""
     caller.principal.require(right)
-    wanted = target(asked.root, asked.identifier, asked.options)
-    instances = _narrowed(wanted, _selected(bank, wanted, caller.principal.scope))
-    way = "C-MOVE" if right is Right.MOVE else "C-GET"
-    retrieve.reading(bank, caller.principal, instances, way, caller.address, right)
-    return instances
+    return target(asked.root, asked.identifier, asked.options)
+
+
+def chosen(bank: Bank, caller: Caller, wanted: Target) -> list[Instance]:
+    """The objects that a request names; an empty list is no error (PS3.4 C.4.2.1.5). Raises Mismatch."""
+    return _narrowed(wanted, _selected(bank, wanted, caller.principal.scope))
 
 
 def _selected(bank: Bank, wanted: Target, scope: Scope) -> Iterator[Instance]:
@@ -153,7 +151,8 @@ def _with_failed(answer: Answer, failed: Sequence[Uid]) -> Answer:
 def get(bank: Bank, caller: Caller, asked: Retrieval, send: Send, is_cancelled: IsCancelled) -> Iterator[Answer]:
     """Answer a C-GET."""
     try:
-        instances = chosen(bank, caller, asked, Right.GET)
+        instances = chosen(bank, caller, understood(caller, asked, Right.GET))
+        retrieve.reading(bank, caller.principal, instances, "C-GET", caller.address)
     except BankError as error:
         yield refused(error, status.RETRIEVE)
         return

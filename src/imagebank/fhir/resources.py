@@ -59,18 +59,25 @@ def _coding(code: Code) -> Resource:
 
 
 def _agents(entry: Entry) -> Iterator[Resource]:
-    line, flow = entry.line, entry.kind.flow
-    theirs = {"in": audited.SOURCE, "out": audited.DESTINATION}.get(flow)
+    line, flow, recipient = entry.line, entry.kind.flow, entry.recipient
+    theirs = {"in": audited.SOURCE, "out": audited.DESTINATION}.get(flow) if recipient is None else None
     ours = {"in": audited.DESTINATION, "out": audited.SOURCE}.get(flow)
-    who: Resource = {"identifier": {"value": line.principal or "unknown"}, "display": line.principal or "unknown"}
-    if line.organization:
-        who["identifier"]["assigner"] = {"display": line.organization}
-    asker = _agent(who, theirs, is_requestor=True)
-    if line.address:
-        asker["network"] = {"address": line.address, "type": "2" if _is_ip_address(line.address) else "1"}
-    yield asker
+    asker = _who(line.principal or "unknown", line.organization)
+    yield _agent(asker, theirs, is_requestor=True) | _network(line.address)
     if line.principal != _OUR_NAME:
         yield _agent({"display": _OUR_NAME}, ours, is_requestor=False)
+    if recipient is not None:
+        device = _who(recipient.name, recipient.organization)
+        yield _agent(device, audited.DESTINATION, is_requestor=False) | _network(recipient.address)
+
+
+def _who(name: str, organization: str) -> Resource:
+    assigner = {"assigner": {"display": organization}} if organization else {}
+    return {"identifier": {"value": name, **assigner}, "display": name}
+
+
+def _network(address: str) -> Resource:
+    return {"network": {"address": address, "type": "2" if _is_ip_address(address) else "1"}} if address else {}
 
 
 def _agent(who: Resource, role: Code | None, *, is_requestor: bool) -> Resource:

@@ -1,11 +1,13 @@
 """What a line of the ledger is in the words of the audit standards (PS3.15 A.5), for all who are told of it."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Final, Literal
 
+from imagebank.model.access import Device
 from imagebank.model.event import Act
 from imagebank.model.ledger import Line
 from imagebank.model.person import PatientId
@@ -93,13 +95,44 @@ class Entry:
         """In which way it was done, or what was changed, in words of ours."""
         return self.line.detail.removesuffix(MORE)
 
+    @property
+    def recipient(self) -> "Recipient | None":
+        """The device to which objects went, where that is not who asked for it."""
+        found = recipient_of(self.line)
+        return None if found is None or found.name == self.line.principal else found
+
 
 def moment_of(line: Line) -> datetime:
     """When it happened."""
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=line.at)
 
 
+# Until C-MOVE had lines of its own it stood there as a read of who asked for it.
 _TRANSFERS: Final = frozenset({"C-GET", "C-MOVE", "WADO-RS", "WADO-URI"})
+_MOVED: Final = re.compile(r"C-MOVE to (.{1,16}?) at (\S+)(?: of (.+))?", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """Who was given objects: a name or an AE title, where, and of which organization."""
+
+    name: str
+    address: str
+    organization: str
+
+
+def moved_to(device: Device) -> str:
+    """The detail of a line that says to which device objects went; `recipient_of` reads it."""
+    host = "".join(device.host.split())
+    return f"C-MOVE to {device.aet} at {host}" + (f" of {device.organization}" if device.organization else "")
+
+
+def recipient_of(line: Line) -> Recipient | None:
+    """The device to which a line says that objects went; None for a line that says nothing of the kind."""
+    found = _MOVED.fullmatch(line.detail) if line.act == Act.SENT else None
+    return None if found is None else Recipient(found[1], found[2], found[3] or "")
+
+
 _ABOUT_THE_LEDGER: Final = ("verify the ledger", "export the ledger", "read the ledger", "emergencies")
 
 

@@ -112,6 +112,20 @@ def test_only_what_left_counts_and_only_this_patient_s_in_this_period(bank: Bank
     assert accounted(bank, PatientId("south", "ADA")).disclosures == ()
 
 
+def test_what_was_sent_to_a_device_went_to_the_device(bank: Bank) -> None:
+    to = "C-MOVE to WS1 at 10.0.0.9 of east"
+    seen(bank, act=Act.SENT, who="MOVER", count=3, detail=to)
+    seen(bank, NOON + timedelta(hours=1), act=Act.SENT, who="MOVER", count=4, detail=to)
+    seen(bank, NOON + timedelta(hours=2), act=Act.SENT, who="WS1", detail=to)
+
+    assert [
+        (one.recipient, one.organization, one.address, one.number, one.way) for one in accounted(bank).disclosures
+    ] == [
+        ("WS1", "east", "10.0.0.9", 7, "C-MOVE, asked for by MOVER"),
+        ("WS1", "east", "10.0.0.9", 1, "C-MOVE"),
+    ]
+
+
 def test_a_study_that_is_gone_is_still_accounted_for(bank: Bank) -> None:
     seen(bank, study=Uid("1.2.3"))
 

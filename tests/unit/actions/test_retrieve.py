@@ -19,7 +19,7 @@ from imagebank.bank import Bank
 from imagebank.dicom.render import Rendering
 from imagebank.dicom.scan import DEFLATED_LE, EXPLICIT_LE
 from imagebank.errors import Invalid, NotAllowed, NotFound, Unsupported
-from imagebank.model.access import RIGHTS, Principal, Right, Role, Scope
+from imagebank.model.access import RIGHTS, Device, Principal, Right, Role, Scope
 from imagebank.model.event import Act
 from imagebank.model.imaging import Instance, Selection
 from imagebank.model.uid import Uid
@@ -84,6 +84,18 @@ def test_who_reads_needs_the_right_and_stands_in_the_ledger_first(bank: Bank) ->
 
     looks = [event for event in bank.index.events(ALL) if event.study == one.study and event.act is Act.VIEWED]
     assert [(event.principal, event.detail) for event in looks] == [("Dr Varga", "web")]
+
+
+def test_what_is_sent_to_a_device_stands_in_the_ledger_with_who_asked_and_where_it_goes(bank: Bank) -> None:
+    one, other = (kept(bank, file) for file in a_series(2))
+    mover = Principal("MOVER", Role.DEVICE, "local", RIGHTS[Role.DEVICE], ALL)
+    there = Device("WS1", "10.0.0.9", 104, False, frozenset({Right.STORE}), "east")
+    retrieve.sending(bank, mover, [one, other], there, "10.0.0.5")
+
+    (event,) = (each for each in bank.index.events(ALL) if each.act is Act.SENT)
+    assert (event.principal, event.address, event.study, event.count) == ("MOVER", "10.0.0.5", one.study, 2)
+    assert event.detail == "C-MOVE to WS1 at 10.0.0.9 of east"
+    assert bank.index.events(ALL, patient=one.patient)[0] == event
 
 
 def test_a_file_leaves_as_it_came_or_in_another_coding(bank: Bank) -> None:

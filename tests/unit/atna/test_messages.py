@@ -66,6 +66,26 @@ def test_who_asked_and_where_objects_went_is_told() -> None:
     assert (asker.attrib["NetworkAccessPointID"], asker.attrib["NetworkAccessPointTypeCode"]) == ("10.0.0.5", "2")
 
 
+def test_a_device_that_was_sent_something_is_the_destination_and_who_had_it_sent_a_third_party() -> None:
+    moved = {"act": Act.SENT, "detail": "C-MOVE to WS1 at ws1.example.org of south"}
+    root = parts(told(**moved))
+    roles = {one.attrib["UserID"]: code(one, "RoleIDCode") for one in root.iterfind("ActiveParticipant")}
+    device = root.find("ActiveParticipant[@UserID='WS1']")
+    itself = parts(told(**moved, principal="WS1"))
+    own = {one.attrib["UserID"]: code(one, "RoleIDCode") for one in itself.iterfind("ActiveParticipant")}
+
+    assert code(root, "EventIdentification/EventID") == ["110104"]
+    assert roles == {"WS1": ["110152"], "Dr Varga": [], "imagebank": ["110153"]}
+    assert device is not None
+    assert device.attrib["AlternativeUserID"] == "AETITLES=WS1"
+    assert device.attrib["UserIsRequestor"] == "false"
+    assert (device.attrib["NetworkAccessPointID"], device.attrib["NetworkAccessPointTypeCode"]) == (
+        "ws1.example.org",
+        "1",
+    )
+    assert own == {"WS1": ["110152"], "imagebank": ["110153"]}
+
+
 def test_the_bank_itself_stands_in_a_message_once() -> None:
     root = parts(told(None, act=Act.UNBOUNDED, principal="imagebank", address="", detail="verify the ledger"))
 

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from imagebank.model.audited import MINOR_FAILURE, SUCCESS, Entry, kind_of
+from imagebank.model.access import Device
+from imagebank.model.audited import MINOR_FAILURE, SUCCESS, Entry, Recipient, kind_of, moved_to, recipient_of
 from imagebank.model.event import Act
 from imagebank.model.ledger import Line
 
@@ -22,6 +23,7 @@ LINE = Line("a1b2", 7, 1_767_225_600_000_001, Act.VIEWED, "Dr Varga", "north", "
         (Act.VIEWED, "WADO-RS", "110104", [], "R"),
         (Act.SENT, "export", "110106", [], "R"),
         (Act.SENT, "C-STORE", "110104", [], "R"),
+        (Act.SENT, "C-MOVE to WS 1 at 10.0.0.9 of south", "110104", [], "R"),
         (Act.REMOVED, "", "110105", [], "D"),
         (Act.REMOVED, "quarantine 7", "110103", [], "D"),
         (Act.SIGNED_IN, "", "110114", ["110122"], "E"),
@@ -68,3 +70,22 @@ def test_an_entry_says_where_its_line_stands_when_and_how_it_happened() -> None:
 
     assert (entry.name, entry.way, entry.at.isoformat()) == ("a1b2-7", "rendered", "2026-01-01T00:00:00.000001+00:00")
     assert entry.kind == kind_of(LINE)
+
+
+@pytest.mark.parametrize(
+    ("title", "host", "organization"),
+    [
+        ("WS1", "10.0.0.9", "south"),
+        ("READ AT HOME", "ws.example.org", ""),
+        ("A at B", "fd00::1", "Clinic of the South"),
+        ("SIXTEEN LETTERS!", "ws", "two\nlines"),
+    ],
+)
+def test_a_line_says_to_which_device_objects_went(title: str, host: str, organization: str) -> None:
+    detail = moved_to(Device(title, host, 104, False, frozenset(), organization))
+    line = replace(LINE, act=Act.SENT, detail=detail)
+
+    assert recipient_of(line) == Entry(line).recipient == Recipient(title, host, organization)
+    assert Entry(replace(line, principal=title)).recipient is None
+    assert recipient_of(replace(line, act=Act.VIEWED)) is None
+    assert recipient_of(replace(line, detail="export")) is None

@@ -16,12 +16,15 @@ from imagebank.actions import access
 from imagebank.actions.disclosure import Accounting, Disclosure
 from imagebank.http.auth import COOKIE
 from imagebank.model.access import Purpose, Role
+from imagebank.model.event import Act, Event
 from imagebank.model.person import PatientId
 from imagebank.portal import accounting
 from imagebank.portal.layout import csrf_token
 from make import a_file, read
 from running import imagebank
 
+ADA = PatientId("north", "ADA")
+TO_DEVICE = "C-MOVE to WS1 at 10.0.0.9 of east"
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ONE = Disclosure(
     AT, "Dr Varga", "south", "10.0.0.5", "1.2.3", "20260102 CT", 3, "WADO-RS", Purpose.RESEARCH, is_exempt=False
@@ -65,12 +68,15 @@ def test_the_document_is_a_pdf_whatever_the_names_are(number: int) -> None:
 
 @pytest.fixture
 def officer(tmp_path: Path) -> Iterator[httpx.Client]:
-    """A privacy officer's browser, after a researcher and a doctor have looked at Ada's study."""
+    """A privacy officer's browser, after Ada's study was sent to a device and a doctor has looked at it."""
     with open_test_bank(tmp_path, organization="north") as bank, serving(bank) as url:
         file = a_file(PatientID="ADA")
         keep(bank, file, source=replace(SOURCE, organization="north"))
         doctor = a_token(bank, Role.CLINICIAN, name="Dr Varga", organization="north")
         study = read(file).StudyInstanceUID
+        moved = Event(bank.now(), Act.SENT, "MOVER", "north", "10.0.0.5", study, detail=TO_DEVICE, patient=ADA)
+        with bank.index.begin() as tx:
+            tx.record([moved])
         httpx.get(f"{url}/dicom-web/studies/{study}", headers=bearer(doctor)).raise_for_status()
         cookie = access.sign_in(bank, access.sign_in_link(bank, Role.PRIVACY_OFFICER, "officer"))
         with httpx.Client(base_url=url, cookies={COOKIE: cookie}, headers={"Origin": url}) as http:
@@ -88,6 +94,8 @@ def test_the_page_shows_who_was_given_what(officer: httpx.Client) -> None:
     assert "Disclosures" in empty.text
     assert "Dr Varga" not in empty.text
     assert "Dr Varga" in full.text
+    assert "<td>WS1</td>" in full.text
+    assert "C-MOVE, asked for by MOVER" in full.text
     assert "20260102 CT CT head" in full.text
     assert "no-store" in full.headers["cache-control"]
     assert "Nothing was disclosed" in asking(officer, patient="BOB").text
@@ -98,7 +106,9 @@ def test_the_page_gives_files(officer: httpx.Client) -> None:
     table, document = asking(officer, **{"as": "csv"}), asking(officer, **{"as": "pdf"})
 
     assert table.headers["content-disposition"] == 'attachment; filename="disclosures.csv"'
-    assert table_of(table.content)[1][1] == "Dr Varga"
+    _, device, doctor = table_of(table.content)
+    assert doctor[1] == "Dr Varga"
+    assert (device[1:4], device[7]) == (["WS1", "east", "10.0.0.9"], "C-MOVE, asked for by MOVER")
     assert document.headers["content-type"] == "application/pdf"
     assert document.content.startswith(b"%PDF-")
 
