@@ -24,7 +24,8 @@ from imagebank.http.whereabouts import noted, web_url
 from imagebank.settings import Settings, SettingsError, environment, unknown_variables
 
 Role = Literal["web", "dimse", "worker"]
-ROLES: tuple[Role, ...] = ("dimse", "worker", "web")
+ROLES: tuple[Role, ...] = ("web", "dimse", "worker")
+"""The one that takes longest to start comes first."""
 
 DRAIN_S = 20.0
 _START_S = 60.0
@@ -181,8 +182,9 @@ class Supervisor:
         return [listener for listener in given if listener]
 
     def start(self) -> None:
-        """Start every role; returns when DIMSE listens and the web server is ready.
+        """Start every role, all at once; returns when each listener answers.
 
+        Until then /readyz says no: when it says yes, devices may call, too.
         Raises Unavailable when an address is taken or a part does not come up.
         """
         for host, port in list(map(address, self._listeners)):
@@ -190,15 +192,12 @@ class Supervisor:
         # The first process to open the bank makes its key and its tables; the others find them.
         with app.opened(self._settings):
             pass
-        # The web server comes last: when /readyz says 200, devices may call, too.
-        *others, http = self._listeners
-        for role in ROLES[:-1]:
+        note_down(self._settings.data, is_down=True)
+        for role in ROLES:
             self._spawn(role)
-        for listener in others:
+        for listener in self._listeners:
             self._wait_for(listener)
-        if not self._stop.is_set():
-            self._spawn("web")
-            self._wait_for(http)
+        note_down(self._settings.data, is_down=False)
 
     def _spawn(self, role: Role) -> None:
         command = [sys.executable, "-m", "imagebank", "serve", "--role", role]
@@ -214,6 +213,7 @@ class Supervisor:
         while time.monotonic() < deadline and not self._stop.is_set():
             if any(child.poll() is not None for child in self._children.values()):
                 raise Unavailable("a part of the server ended while it started; its message stands above")
+            note_down(self._settings.data, is_down=True)
             try:
                 with socket.create_connection(address(listener), timeout=1):
                     return
