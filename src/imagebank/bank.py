@@ -10,7 +10,7 @@ from imagebank.model.attribute import Catalogue
 from imagebank.model.imaging import Instance, Kept
 from imagebank.model.rights import Rights
 from imagebank.ports import AccountKeys, Blobs, Clock, Entered, Index, Jobs, Signer
-from imagebank.ports_of_people import Seal
+from imagebank.ports.people import Seal
 from imagebank.settings import Settings
 
 

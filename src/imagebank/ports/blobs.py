@@ -41,7 +41,10 @@ class Blobs(Protocol):
         ...
 
     def read(self, location: Location, start: int = 0, end: int | None = None) -> bytes:
-        """Content bytes from `start` up to `end`, authenticated. Raises NotFound when destroyed, Invalid when damaged."""
+        """Content bytes from `start` up to `end`, authenticated. Raises NotFound when destroyed, Invalid when damaged.
+
+        Raises Unreadable, as every reader does, when the store answers and cannot give what lies there.
+        """
         ...
 
     def stream(self, location: Location, start: int = 0, end: int | None = None) -> Iterator[bytes]:

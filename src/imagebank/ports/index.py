@@ -14,7 +14,7 @@ from imagebank.model.provision import Kind, Provision
 from imagebank.model.query import Query
 from imagebank.model.uid import Uid
 from imagebank.ports.transaction import Transaction
-from imagebank.ports_of_people import PeopleReader
+from imagebank.ports.people import PeopleReader
 
 
 class Index(Protocol):

@@ -12,7 +12,7 @@ from imagebank.model.ledger import Checkpoint, Head
 from imagebank.model.person import PatientId
 from imagebank.model.provision import Provision
 from imagebank.model.uid import Uid
-from imagebank.ports_of_people import PeopleWriter
+from imagebank.ports.people import PeopleWriter
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What the bank needs to keep of people who sign in, as small protocols beside `ports`. The docstring is the promise."""
+"""What the bank needs to keep of people who sign in."""
 
 from datetime import datetime
 from typing import Protocol
