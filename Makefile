@@ -7,11 +7,9 @@ PY := $(VENV)/bin/python
 RUN_READY := $(VENV)/.run-ready
 TEST_READY := $(VENV)/.test-ready
 PROVIDER_READY := tests/oidc/node_modules/.ready
-# The tests that reach the coverage floor; the others run without the cost of measuring.
-COVERING := $(addprefix tests/unit/,actions model http dimse storage_index) tests/contracts/test_index_sqlite.py
-SYSTEM_PACKAGES := dcmtk dicom3tools chromium orthanc orthanc-dicomweb rsyslog rsyslog-gnutls
+SYSTEM_PACKAGES := dcmtk dicom3tools chromium nginx orthanc orthanc-dicomweb rsyslog rsyslog-gnutls
 
-.PHONY: help demo test covering others test-long check viewer provider system lock docs wheel
+.PHONY: help demo test units protocols journeys test-long check viewer provider system lock docs wheel
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -20,15 +18,18 @@ demo: $(RUN_READY) viewer ## set up, then run a bank with sample studies until C
 	@$(VENV)/bin/imagebank demo
 
 test: system $(TEST_READY) viewer provider check ## set up, then run everything that CI runs
-	@$(MAKE) --no-print-directory -j2 --output-sync=target covering others
+	@$(MAKE) --no-print-directory -j3 --output-sync=target units protocols journeys
 
-# The two halves of the tests side by side: most of the second one is waiting for servers and browsers.
-covering:
-	$(PY) -m coverage run -m pytest -q $(COVERING)
+# Three parts side by side: much of the second and most of the third is waiting for servers and browsers.
+units: # reach the coverage floor
+	$(PY) -m coverage run -m pytest -q tests/unit tests/contracts
 	$(PY) -m coverage report
 
-others:
-	$(PY) -m pytest -q $(COVERING:%=--ignore=%)
+protocols:
+	$(PY) -m pytest -q tests/protocol tests/crash
+
+journeys: # and whatever else there is
+	$(PY) -m pytest -q tests --ignore=tests/unit --ignore=tests/contracts --ignore=tests/protocol --ignore=tests/crash
 
 test-long: system $(TEST_READY) viewer ## the tests that take long, such as many thousand kills
 	$(PY) -m pytest -q -m slow

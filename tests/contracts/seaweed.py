@@ -2,12 +2,11 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import obstore
 import pytest
 from obstore.exceptions import BaseError
 
+from bank import free_port
 from imagebank.storage.s3 import open_s3
 
 _START_S = 60
@@ -41,7 +41,7 @@ def seaweed_server(folder: Path) -> Iterator[Seaweed]:
     credentials = {"accessKey": "imagebank", "secretKey": "for-tests-only"}
     identity = {"name": "tests", "credentials": [credentials], "actions": ["Admin", "Read", "List", "Tagging", "Write"]}
     config.write_text(json.dumps({"identities": [identity]}))
-    ports = _free_ports(8)
+    ports = [free_port() for _ in range(8)]
     server = Seaweed(f"http://127.0.0.1:{ports[0]}", credentials["accessKey"], credentials["secretKey"], "imagebank")
     with (folder / "weed.log").open("wb") as log:
         command = [str(program), *_arguments(folder, config, ports)]
@@ -67,14 +67,6 @@ def _arguments(folder: Path, config: Path, ports: list[int]) -> list[str]:
         "-master.electionTimeout=1s",
     ]
     return ["server", *given, "-volume.max=40", "-master.volumeSizeLimitMB=64", "-volume.preStopSeconds=0"]
-
-
-def _free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [int(each.getsockname()[1]) for each in sockets]
 
 
 def _await_bucket(server: Seaweed, process: subprocess.Popen[bytes], log: Path) -> None:
