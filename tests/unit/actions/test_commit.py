@@ -4,6 +4,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ def bank(tmp_path: Path) -> Iterator[Bank]:
 
 def refuse_study(bank: Bank, study: str) -> None:
     """Have the database refuse the row of one study."""
-    with sqlite3.connect(bank.settings.data / "index.db") as database:
+    with closing(sqlite3.connect(bank.settings.data / "index.db")) as database:
         database.execute(
             f"CREATE TRIGGER refusal BEFORE INSERT ON study WHEN new.study_instance_uid = '{study}' "
             "BEGIN SELECT raise(ABORT, 'refused'); END"
