@@ -50,6 +50,10 @@ class Unavailable(BankError):
     """A part the bank needs did not answer; try again."""
 
 
+class Unreadable(Unavailable):
+    """The store answers, and cannot read one place of its own: whoever goes through everything goes on behind it."""
+
+
 def status_for(error: BankError, table: Mapping[type[BankError], Status], default: Status) -> Status:
     """An edge's own code for an error. The most specific class wins."""
     return next((table[kind] for kind in type(error).__mro__ if kind in table), default)

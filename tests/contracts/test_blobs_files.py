@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from contracts.blobs_contract import LARGE, BlobsContract, Ground, keep, some_bytes
-from imagebank.errors import NotFound, OutOfSpace, Unavailable
+from imagebank.errors import NotFound, OutOfSpace, Unavailable, Unreadable
 from imagebank.model.imaging import Location
 from imagebank.ports import Keys
 from imagebank.storage import record
@@ -85,6 +85,19 @@ def test_a_tombstone_that_cannot_be_read_does_not_end_a_walk(folder: Path, keys:
     file.write_bytes(data)
 
     assert {entry.location: entry.note is None for entry in blobs.records()} == {dead: True, alive: False}
+
+
+def test_a_file_that_cannot_be_read_is_told_from_a_store_that_does_not_answer(folder: Path, keys: Keys) -> None:
+    for target in (Path("/proc/self/mem"), folder):  # an error of input, and no file
+        blobs = FileBlobs(folder, keys)
+        location = keep(blobs, b"to be read")
+        file = segment_files(folder)[location.segment]
+        file.unlink()
+        file.symlink_to(target)
+        for read in (blobs.read, blobs.note, blobs.wrapped_by):
+            with pytest.raises(Unreadable, match=r"Input/output|directory"):
+                read(location)
+        file.unlink()
 
 
 def test_destroying_overwrites_the_key_on_the_disk(folder: Path, keys: Keys) -> None:

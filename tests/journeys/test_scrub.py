@@ -102,6 +102,21 @@ def test_an_object_with_one_wrong_byte_is_damaged(tmp_path: Path, place: float) 
     assert uid_of(file) in answer["findings"][0]["object"]
 
 
+def test_an_object_that_the_disk_cannot_read_is_named_and_the_others_are_read(tmp_path: Path) -> None:
+    large = a_file(rows=3000, columns=3000)  # in a segment of its own
+    with open_test_bank(tmp_path) as bank:
+        keep(bank, large, *a_series(3))
+    segment = the_segment(tmp_path / "bank")
+    segment.unlink()
+    segment.symlink_to(segment)
+    status, answer = verify(tmp_path / "bank")
+
+    assert (status, answer["checked"]) == (1, 4)
+    assert kinds(answer) == ["damaged", "damaged"], "the object, and that something else may lie there"
+    assert uid_of(large) in answer["findings"][0]["object"]
+    assert "symbolic links" in answer["findings"][0]["object"]
+
+
 def test_an_object_that_is_damaged_is_left_out_of_a_rebuilt_index_and_named(tmp_path: Path) -> None:
     bad, good = a_file(rows=256, columns=256), a_file()
     with open_test_bank(tmp_path) as bank:

@@ -1,6 +1,7 @@
 """Proving that what is kept is whole."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -9,7 +10,7 @@ from imagebank.actions.audit import unbounded
 from imagebank.bank import Bank
 from imagebank.dicom import read
 from imagebank.dicom.digest import digest_of, digest_of_stream
-from imagebank.errors import Conflict, Invalid, NotFound
+from imagebank.errors import Conflict, Invalid, NotFound, Unreadable
 from imagebank.model.access import Scope
 from imagebank.model.imaging import Location
 from imagebank.model.note import Amendment
@@ -32,7 +33,7 @@ class Findings:
     """What a check of everything found. Each entry names an object and says what is wrong with it.
 
     `orphans` are records that no row refers to (an interrupted deposit leaves one), `lost` rows whose record is gone,
-    `damaged` records whose bytes are not what arrived. `is_indexed` is false while the index itself is not complete:
+    `damaged` records whose bytes are not what arrived, or cannot be read. `is_indexed` is false while the index itself is not complete:
     it was lost, or is being rebuilt, and then an orphan may be anything.
     """
 
@@ -52,42 +53,83 @@ def verify(bank: Bank, *, sweep: bool = False, progress: Progress = in_silence) 
     """Read every record, compare its digest with what arrived, and hold the records against the rows.
 
     It may run beside a busy server: what came or went meanwhile is no finding. With `sweep`, the keys of orphans
-    are destroyed, but not of young ones, whose rows may still be on their way. Raises Conflict for a sweep while the
-    index is not complete, and Unavailable when a part does not answer.
+    are destroyed, but not of young ones, whose rows may still be on their way. What the store cannot read is damaged,
+    and the rest is read all the same. Raises Conflict for a sweep while the index is not complete, and Unavailable
+    when a part does not answer at all.
     """
     if sweep:
         _require_complete(bank)
     scope = unbounded(bank, Scope.everything("verify"))
     began = bank.now()
-    rows = _rows(bank, scope)
-    findings = Findings(is_indexed=bank.index.is_complete())
+    check = _Check(bank, _rows(bank, scope), progress, Findings(is_indexed=bank.index.is_complete()))
     orphans: list[Record] = []
-    faults: dict[Place, str] = {}
-    met: set[Place] = set()
-    for record in bank.blobs.records():
-        place = place_of(record.location)
-        if place not in rows:
-            orphans += [record] if _received_at(record) < began else []
-            continue
-        met.add(place)
-        findings.checked += 1
-        findings.bytes += record.location.size
-        if fault := _fault(bank, record):
-            faults[place] = fault
-        progress(findings.checked, len(rows))
+    cut_short = ""
+    try:
+        for record in bank.blobs.records():
+            if place_of(record.location) in check.rows:
+                check.look(record)
+            elif _received_at(record) < began:
+                orphans.append(record)
+    except Unreadable as error:
+        cut_short = f"not all records that no row refers to could be looked for: {error}"
+        _follow_rows(bank, scope, check)
     now_there = _rows(bank, scope)
     orphans = [record for record in orphans if place_of(record.location) not in now_there]
+    findings = check.conclude(now_there)
     findings.orphans = [where(place_of(record.location)) for record in orphans]
-    findings.damaged = [f"{rows[at]}: {fault} ({where(at)})" for at, fault in faults.items() if at in now_there]
-    findings.lost = [
-        f"{name}: no record ({where(at)})" for at, name in rows.items() if at in now_there and at not in met
-    ]
+    findings.damaged += [cut_short] if cut_short else []
     if sweep:
         _sweep(bank, orphans)
     return findings
 
 
 Place = tuple[str, int]
+
+
+@dataclass(slots=True)
+class _Check:
+    """Which rows there were at the start, which of their records were met since, and what is wrong with those."""
+
+    bank: Bank
+    rows: dict[Place, str]
+    progress: Progress
+    findings: Findings
+    met: set[Place] = field(default_factory=set)
+    faults: dict[Place, str] = field(default_factory=dict)
+
+    def look(self, record: Record) -> None:
+        """Read the record of a row."""
+        place = place_of(record.location)
+        self.met.add(place)
+        self.findings.checked += 1
+        self.findings.bytes += record.location.size
+        if fault := _fault(self.bank, record):
+            self.faults[place] = fault
+        self.progress(self.findings.checked, len(self.rows))
+
+    def conclude(self, now_there: dict[Place, str]) -> Findings:
+        """What is wrong with what is still there."""
+        self.findings.damaged = [
+            f"{self.rows[at]}: {fault} ({where(at)})" for at, fault in self.faults.items() if at in now_there
+        ]
+        self.findings.lost = [
+            f"{name}: no record ({where(at)})"
+            for at, name in self.rows.items()
+            if at in now_there and at not in self.met
+        ]
+        return self.findings
+
+
+def _follow_rows(bank: Bank, scope: Scope, check: _Check) -> None:
+    """Look where rows say that records are: they cannot be met one after the other behind a place that is not read."""
+    for location in [location for _, location in bank.index.locations(scope)]:
+        place = place_of(location)
+        if place not in check.rows or place in check.met:
+            continue
+        with suppress(NotFound):
+            with suppress(Unreadable, Invalid):
+                bank.blobs.wrapped_by(location)
+            check.look(Record(location, note=b""))
 
 
 def _rows(bank: Bank, scope: Scope) -> dict[Place, str]:
@@ -137,6 +179,6 @@ def _fault(bank: Bank, record: Record) -> str:
                 start = read.open_header(data, size=len(data)).dataset_offset
                 if digest_of(data[start:]) == note.digest:
                     return ""
-    except (Invalid, NotFound) as error:
+    except (Invalid, NotFound, Unreadable) as error:
         return str(error)
     return "its digest is not the one it arrived with"

@@ -16,7 +16,7 @@ from imagebank.model.key import AccountKey
 from imagebank.ports import Keys, Record
 from imagebank.storage import record, tombstone, walk
 from imagebank.storage.record import BLOCK, Buffer, Contents, Fetch, Kind, Opened, Prefix
-from imagebank.storage.segment_file import Segment, pread, pwrite, refusal
+from imagebank.storage.segment_file import Segment, pread, pwrite, refusal, refusal_to_read
 
 _OPEN_DESCRIPTORS = 128
 
@@ -312,7 +312,7 @@ class FileBlobs:
         except FileNotFoundError as error:
             raise NotFound(f"the segment {segment} is not here") from error
         except OSError as error:
-            raise refusal(error) from error
+            raise refusal_to_read(error) from error
 
     def _prefix(self, descriptor: _Descriptor, location: Location) -> Prefix:
         return record.prefix_at(location, pread(descriptor.fd, location.offset, record.PREFIX))
@@ -326,7 +326,7 @@ class FileBlobs:
         try:
             return buffer[: os.preadv(fd, [buffer], offset)]
         except OSError as error:
-            raise refusal(error) from error
+            raise refusal_to_read(error) from error
 
     def _buffer(self, use: str, size: int) -> memoryview:
         buffer: memoryview | None = getattr(self._buffers, use, None)

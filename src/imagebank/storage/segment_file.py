@@ -9,11 +9,16 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from imagebank.errors import BankError, OutOfSpace, Unavailable
+from imagebank.errors import BankError, OutOfSpace, Unavailable, Unreadable
 from imagebank.storage import record
 from imagebank.storage.record import BLOCK, Buffer
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_OF_ONE_FILE = {
+    errno.EIO, errno.EREMOTEIO, errno.EBADMSG, errno.EUCLEAN, errno.ENXIO,
+    errno.EACCES, errno.EPERM, errno.EISDIR, errno.ELOOP,
+}  # fmt: skip
+"""What a disk, or its file system by its checksums, says of one file. A share that is away says something else."""
 _log = logging.getLogger(__name__)
 
 
@@ -22,6 +27,13 @@ def refusal(error: OSError) -> BankError:
     if error.errno in _FULL:
         return OutOfSpace("the disk is full; what was acknowledged is safe; free some space and send again")
     return Unavailable(f"the object folder does not work ({error.strerror}); what was acknowledged is safe")
+
+
+def refusal_to_read(error: OSError) -> BankError:
+    """What an error of the operating system means to whoever reads from a segment."""
+    if error.errno in _OF_ONE_FILE:
+        return Unreadable(f"the disk cannot read it ({error.strerror})")
+    return refusal(error)
 
 
 def sync_folder(folder: Path) -> None:
@@ -34,11 +46,11 @@ def sync_folder(folder: Path) -> None:
 
 
 def pread(fd: int, offset: int, length: int) -> bytes:
-    """Bytes from a place, fewer at the end of the file. Raises Unavailable."""
+    """Bytes from a place, fewer at the end of the file. Raises Unreadable, Unavailable."""
     try:
         return os.pread(fd, length, offset)
     except OSError as error:
-        raise refusal(error) from error
+        raise refusal_to_read(error) from error
 
 
 def pwrite(fd: int, piece: Buffer, offset: int) -> None:

@@ -1,7 +1,9 @@
 """What a check of everything finds, and what a rebuild makes of it."""
 
+import errno
 import io
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -13,9 +15,12 @@ from bank import SOURCE, keep, open_test_bank
 from imagebank.actions import ingest, notes, reindex, scrub
 from imagebank.bank import Bank
 from imagebank.dicom.digest import digest_of
+from imagebank.errors import Unavailable, Unreadable
 from imagebank.model.access import Scope
 from imagebank.model.imaging import Location, Outcome, Selection
 from imagebank.model.note import Note
+from imagebank.storage.keys import FileKeys
+from imagebank.storage.s3 import ObjectBlobs, open_s3
 from make import a_file, read
 
 ALL = Scope(organizations=None)
@@ -87,6 +92,83 @@ def test_an_object_with_one_wrong_byte_is_damaged_wherever_it_lies(bank: Bank, p
 
     assert not findings.is_clean
     assert (len(findings.damaged), findings.lost, findings.orphans) == (1, [], [])
+
+
+def a_bad_place(location: Location) -> Callable[[int, Sequence[Any], int], int]:
+    """A disk that cannot read the content of one record."""
+    read_well = os.preadv
+
+    def preadv(fd: int, buffers: Sequence[Any], offset: int) -> int:
+        if location.offset <= offset < location.offset + location.length:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return read_well(fd, buffers, offset)
+
+    return preadv
+
+
+def test_an_object_that_the_disk_cannot_read_is_named_and_the_others_are_read(
+    bank: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(bank, a_file(), a_file(), a_file())
+    bad = bank.index.instances(Selection(), ALL)[1]
+    monkeypatch.setattr(os, "preadv", a_bad_place(bad.location))
+    with pytest.raises(Unreadable):
+        bank.blobs.read(bad.location)
+    findings = scrub.verify(bank)
+
+    assert not findings.is_clean
+    assert (findings.checked, findings.lost) == (3, [])
+    assert [one.partition(":")[0] for one in findings.damaged] == [bad.uid]
+    assert "Input/output error" in findings.damaged[0]
+
+
+def segment_of(bank: Bank, location: Location) -> Path:
+    (path,) = bank.settings.data.glob(f"objects/*/{location.segment}.seg")
+    return path
+
+
+def test_a_segment_that_cannot_be_opened_does_not_keep_the_others_from_being_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_test_bank(tmp_path) as bank:
+        monkeypatch.setattr(bank.blobs, "_alone_bytes", 0)  # each object in a file of its own
+        keep(bank, *(a_file() for _ in range(5)))
+    with open_test_bank(tmp_path) as bank:
+        _, unopened, unread, gone, damaged = at = sorted(locations(bank), key=lambda one: one.segment)
+        names = {one.location: one.uid for one in bank.index.instances(Selection(), ALL)}
+        for location, target in ((unopened, segment_of(bank, unopened)), (unread, Path("/proc/self/mem"))):
+            path = segment_of(bank, location)
+            path.unlink()
+            path.symlink_to(target)  # one that leads to itself, and the memory of a process where there is none
+        segment_of(bank, gone).unlink()
+        damage(bank, damaged)
+        findings = scrub.verify(bank)
+
+    found = {one.partition(":")[0]: one for one in findings.damaged}
+    assert (findings.checked, len(at)) == (4, 5)
+    assert [one.partition(":")[0] for one in findings.lost] == [names[gone]]
+    assert set(found) == {names[unopened], names[unread], names[damaged]} | {
+        "not all records that no row refers to could be looked for"
+    }
+    assert "symbolic links" in found[names[unopened]]
+    assert "Input/output error" in found[names[unread]]
+
+
+def test_a_store_that_does_not_answer_at_all_ends_the_check(
+    bank: Bank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(bank, a_file(), a_file())
+    store, prefix = open_s3("s3://bucket/p", endpoint="http://127.0.0.1:1", access_key="a", secret_key="b")
+    refusing = replace(bank, blobs=ObjectBlobs(store, FileKeys(tmp_path / "other.key"), prefix=prefix))
+    with pytest.raises(Unavailable, match="the object store does not answer"):
+        scrub.verify(refusing)
+
+    def away(*_: Any) -> None:
+        raise Unavailable("it went away in the midst of it")
+
+    monkeypatch.setattr(type(bank.blobs), "stream", away)
+    with pytest.raises(Unavailable, match="went away"):
+        scrub.verify(bank)
 
 
 class Changing(io.BytesIO):
