@@ -166,3 +166,13 @@ def test_a_fresh_embedded_bank_admits_any_title_from_loopback_and_nowhere_else(b
     with open_test_bank(tmp_path) as fresh:
         assert devices.caller(fresh, "STRANGER", "::1", resolve) is not None
         assert devices.caller(fresh, "STRANGER", "192.0.2.7", resolve) is None
+
+
+def test_a_registered_title_has_its_own_address_and_rights_also_on_a_fresh_embedded_bank(bank: Running) -> None:
+    add(bank, "HERE", 104, "--rights", "find")
+    said = bank.run("device", "add", "--aet", "AWAY", "--host", "192.0.2.1", "--port", "104")
+
+    assert said.status == 0
+    assert c_store(bank, a_file(), aet="HERE") == [0x0124]
+    assert not is_admitted(bank, "AWAY")
+    assert is_admitted(bank, "STRANGER")

@@ -49,17 +49,28 @@ Resolve = Callable[[str], frozenset[str]]
 def caller(bank: Bank, aet: str, address: str, resolve: Resolve, *, is_secure: bool = False) -> Principal | None:
     """Who calls by DIMSE; None for one that nobody registered, or that calls from elsewhere than registered.
 
-    One that is registered with TLS may not call without, wherever from. On a bank that accepts strangers, any other
-    title may call from this machine.
+    One that is registered with TLS may not call without, wherever from. On a bank that accepts strangers, any title
+    that nobody registered may call from this machine: a registered one has its own place and rights, also here.
     """
     device = bank.index.device(aet)
-    if device is not None and device.tls and not is_secure:
-        return None
-    if device is not None and (device.host == address or address in resolve(device.host)):
-        return principal(bank, device.aet, Role.DEVICE, device.organization, rights=device.rights)
-    if bank.settings.accepts_strangers and ip_address(address).is_loopback:
+    if device is not None:
+        is_itself = (is_secure or not device.tls) and _is_at(device.host, address, resolve)
+        return principal(bank, aet, Role.DEVICE, device.organization, rights=device.rights) if is_itself else None
+    if bank.settings.accepts_strangers and _is_here(address):
         return principal(bank, aet, Role.DEVICE, bank.settings.organization, rights=DEVICE_RIGHTS)
     return None
+
+
+def _is_at(host: str, address: str, resolve: Resolve) -> bool:
+    """Whether an address is of a host. This machine has several to itself, which are one place."""
+    if host == address:
+        return True
+    places = resolve(host)
+    return address in places or (_is_here(address) and any(map(_is_here, places)))
+
+
+def _is_here(address: str) -> bool:
+    return ip_address(address).is_loopback
 
 
 def destination(bank: Bank, aet: str) -> Device:

@@ -134,8 +134,8 @@ def _rejections() -> str:
     )
     return text + (
         "\n\nEach registered device has rights among store, find, move and get; an operation without its right is "
-        f"answered {status.NOT_AUTHORISED:#06x}. On an embedded bank any title may call from the same machine "
-        "(`open_loopback`)."
+        f"answered {status.NOT_AUTHORISED:#06x}. On an embedded bank any title that is not registered may call "
+        "from the same machine (`open_loopback`)."
     )
 
 

@@ -54,6 +54,26 @@ def test_a_device_that_is_registered_with_tls_calls_with_tls_only(bank: Bank) ->
     assert devices.caller(bank, "CT1", "127.0.0.1", resolve) is None, "nor as a stranger, whom the bank would admit"
 
 
+def test_a_registered_title_is_bound_to_its_place_and_rights_also_on_a_bank_that_accepts_strangers(bank: Bank) -> None:
+    before = devices.caller(bank, "CT1", "127.0.0.1", resolve)
+    devices.add(bank, SCANNER)
+
+    assert before is not None, "nobody had registered it yet"
+    assert devices.caller(bank, "CT1", "127.0.0.1", resolve) is None, "nor as a stranger, who may do more than it may"
+    assert devices.caller(bank, "CT2", "127.0.0.1", resolve) is not None
+    devices.remove(bank, "CT1")
+    assert devices.caller(bank, "CT1", "127.0.0.1", resolve) is not None
+
+
+def test_a_device_of_this_machine_calls_from_any_of_its_own_addresses(bank: Bank) -> None:
+    devices.add(bank, replace(SCANNER, host="here"))
+
+    for address in ("127.0.0.1", "127.0.1.1", "::1"):
+        assert devices.caller(bank, "CT1", address, lambda _: frozenset({"127.0.1.1"})) is not None
+    assert devices.caller(bank, "CT1", "127.0.0.1", lambda _: frozenset({"10.1.2.4"})) is None
+    assert devices.caller(bank, "CT1", "10.1.2.4", lambda _: frozenset({"127.0.1.1"})) is None
+
+
 def test_a_stranger_may_call_from_this_machine_only_and_never_on_a_strict_bank(tmp_path: Path) -> None:
     for open_loopback, admitted in ((True, [True, True, False]), (False, [False, False, False])):
         with open_test_bank(tmp_path / str(open_loopback), open_loopback=open_loopback) as bank:
