@@ -157,14 +157,16 @@ def _rights(settings: Settings) -> Rights:
 def _check_provider(settings: Settings) -> None:
     if not settings.oidc_issuer:
         return
-    from imagebank.actions.identity import require_safe
+    from imagebank.actions.identity import host_of, hosts
     from imagebank.actions.signing_in_elsewhere import roles
 
+    for name, check, texts in (("oidc_hosts", hosts, settings.oidc_hosts), ("oidc_roles", roles, settings.oidc_roles)):
+        try:
+            check(texts)
+        except Invalid as error:
+            raise SettingsError(f"the setting {name}: {error}") from None
     try:
-        require_safe(settings.oidc_issuer, settings.oidc_issuer)
-        roles(settings.oidc_roles)
-    except Invalid as error:
-        raise SettingsError(f"the setting oidc_roles: {error}") from None
+        host_of(settings.oidc_issuer)
     except Unavailable:
         raise SettingsError("the setting oidc_issuer is an https address, or an http address on this machine") from None
 

@@ -89,6 +89,8 @@ class Settings:
 
     oidc_issuer: str = ""
     """Address of the OpenID provider at which people may sign in, exactly as it calls itself; empty for none."""
+    oidc_hosts: tuple[str, ...] = ()
+    """Other hosts at which programs ask that provider, as `HOST` or `HOST:PORT`; `imagebank doctor` names them."""
     oidc_client_id: str = ""
     """The name by which the provider knows this bank."""
     oidc_client_secret: str = ""
@@ -160,7 +162,7 @@ class Settings:
 _NAMES: Final = frozenset(f.name for f in fields(Settings))
 _SECRET: Final = frozenset({"database", "oidc_client_secret", "s3_access_key", "s3_secret_key"})
 """Settings whose values are never shown."""
-_LISTS: Final = frozenset({"attributes", "cors_origins", "oidc_roles", "trusted_proxies"})
+_LISTS: Final = frozenset({"attributes", "cors_origins", "oidc_hosts", "oidc_roles", "trusted_proxies"})
 """Settings of several values, with commas between them in the environment."""
 
 

@@ -5,7 +5,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urljoin
 
 import httpx
@@ -13,15 +13,16 @@ import pytest
 
 from bank import free_port, open_test_bank, serving
 from imagebank.http.auth import COOKIE
+from running import imagebank
 
 HERE: Final = Path(__file__).parents[1] / "oidc"
 SECRET: Final = "a secret that both know"
 
 
 @contextmanager
-def a_provider(port: int, back: str) -> Iterator[None]:
+def a_provider(port: int, back: str, *further: str) -> Iterator[None]:
     assert (HERE / "node_modules").is_dir(), "the test provider is not installed; run `make provider`"
-    command = ["node", "provider.mjs", str(port), back, SECRET]
+    command = ["node", "provider.mjs", str(port), back, SECRET, *further]
     with subprocess.Popen(command, cwd=HERE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         assert process.stdout is not None
         try:
@@ -32,19 +33,20 @@ def a_provider(port: int, back: str) -> Iterator[None]:
 
 
 @contextmanager
-def a_site(folder: Path) -> Iterator[tuple[httpx.Client, str]]:
-    """A browser, and the address of a bank whose people sign in at a provider."""
+def a_site(folder: Path, second: str = "", **given: Any) -> Iterator[tuple[httpx.Client, str]]:
+    """A browser, and the address of a bank whose people sign in at a provider. `second` is a port where it is asked."""
     port, ours = free_port(), free_port()
-    settings = {
+    settings: dict[str, Any] = {
         "oidc_issuer": f"http://127.0.0.1:{port}",
         "oidc_client_id": "imagebank",
         "oidc_client_secret": SECRET,
         "oidc_scope": "openid groups",
         "oidc_roles": ["doctors=clinician", "keepers=admin"],
         "public_url": f"http://localhost:{ours}",
+        **given,
     }
     with (
-        a_provider(port, f"http://localhost:{ours}/sign-in/provider/answer"),
+        a_provider(port, f"http://localhost:{ours}/sign-in/provider/answer", *filter(None, [second])),
         open_test_bank(folder, **settings) as bank,
         serving(bank) as url,
         httpx.Client(timeout=30) as browser,
@@ -87,6 +89,44 @@ def test_somebody_without_a_group_that_counts_is_not_let_in(tmp_path: Path) -> N
     assert page.status_code == 403
     assert "opened nothing here" in page.text
     assert COOKIE not in browser.cookies
+
+
+def test_a_provider_that_programs_ask_at_another_host_is_asked_there_when_a_setting_names_it(tmp_path: Path) -> None:
+    second = str(free_port())
+    with a_site(tmp_path, second, oidc_hosts=[f"localhost:{second}"]) as (browser, url):
+        page = walk(browser, url, "ada-doctors")
+
+    assert page.status_code == 200
+    assert "127.0.0.1/ada-doctors" in page.text
+
+
+def test_a_host_that_no_setting_names_is_not_asked_and_named_to_who_runs_the_bank_alone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    second = str(free_port())
+    with a_site(tmp_path, second) as (browser, url):
+        page = browser.get(f"{url}/sign-in/provider")
+
+    assert page.status_code == 503
+    assert "not set up to the end" in page.text
+    assert second not in page.text
+    assert f"asked at localhost:{second}; name these in oidc_hosts" in caplog.text
+
+
+def test_the_doctor_asks_the_provider_and_names_the_hosts_to_add(tmp_path: Path) -> None:
+    port, second = free_port(), str(free_port())
+    settings = {"oidc_issuer": f"http://127.0.0.1:{port}", "oidc_client_id": "imagebank", "oidc_roles": "a=clinician"}
+    environ = {f"IMAGEBANK_{name.upper()}": value for name, value in settings.items()}
+    away = imagebank("doctor", "--data", tmp_path, environ=environ)
+    with a_provider(port, "http://localhost/answer", second):
+        ill = imagebank("doctor", "--data", tmp_path, environ=environ)
+        environ["IMAGEBANK_OIDC_HOSTS"] = f"localhost:{second}"
+        well = imagebank("doctor", "--data", tmp_path, environ=environ)
+
+    assert (away.status, ill.status, well.status) == (1, 1, 0)
+    assert "does not answer" in away.out
+    assert f'set oidc_hosts = ["localhost:{second}"]' in ill.out
+    assert "provider" not in well.out
 
 
 def test_an_answer_that_nobody_asked_for_opens_nothing(tmp_path: Path) -> None:

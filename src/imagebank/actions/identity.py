@@ -1,7 +1,9 @@
 """What an OpenID provider says of somebody: found by discovery, and believed only when it is signed and meant for us."""
 
 import base64
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -15,6 +17,8 @@ from joserfc.jwk import KeySet
 from imagebank.errors import Invalid, NotFound, Unavailable
 from imagebank.settings import Settings
 
+_log = logging.getLogger(__name__)
+
 Fetch = Callable[[str, bytes | None, Mapping[str, str]], tuple[int, bytes]]
 """Asks an address, with a form where there is one: the status and the body, which is bounded. Raises Unavailable."""
 
@@ -22,8 +26,11 @@ ALGORITHMS: Final = ("RS256", "ES256", "PS256", "EdDSA")
 LEEWAY_S: Final = 60
 _FRESH: Final = timedelta(hours=1)
 _MOST_KEYS: Final = 50
+_ASKED: Final = ("token_endpoint", "jwks_uri", "userinfo_endpoint")
+"""Where programs go, as against people with their browsers."""
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _FORM: Final = "application/x-www-form-urlencoded"
+_HTTPS_PORT: Final = 443
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,20 +60,30 @@ class Provider:
             self._place, self._keys, self._asked_at = self._discovered(), None, now
         return self._place
 
+    def unlisted(self) -> list[str]:
+        """Hosts at which it is asked, by its own word, and which no setting permits. Raises Unavailable, Invalid."""
+        return _unlisted(self._described(), self.settings)
+
     def _discovered(self) -> Place:
-        issuer = self.settings.oidc_issuer
-        require_safe(issuer, issuer)
-        found = self._json(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
-        if found.get("issuer") != issuer:
-            raise Unavailable("the sign-in provider says that it is another than oidc_issuer names")
-        names = ("authorization_endpoint", "token_endpoint", "jwks_uri", "userinfo_endpoint")
-        authorization, token, keys, people = (_text(found, name) for name in names)
-        for address in filter(None, (token, keys, people)):
-            require_safe(address, issuer)
+        found = self._described()
+        if hosts := _unlisted(found, self.settings):
+            _log.warning("the sign-in provider is also asked at %s; name these in oidc_hosts", ", ".join(hosts))
+            raise Unavailable("signing in there is not set up to the end; whoever runs this bank finds why in its log")
+        authorization = _text(found, "authorization_endpoint")
+        token, keys, people = (_text(found, name) for name in _ASKED)
         if urlsplit(authorization).scheme not in ("https", "http") or not token or not keys:
             raise Unavailable("the sign-in provider does not say where it is asked")
         methods = found.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
         return Place(authorization, token, keys, people, "client_secret_basic" in methods)
+
+    def _described(self) -> dict[str, Any]:
+        """What it says of itself (OpenID Connect Discovery 1.0, 4)."""
+        issuer = self.settings.oidc_issuer
+        host_of(issuer)
+        found = self._json(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
+        if found.get("issuer") != issuer:
+            raise Unavailable("the sign-in provider says that it is another than oidc_issuer names")
+        return found
 
     def exchanged(self, code: str, verifier: str, back: str, now: datetime) -> tuple[str, str]:
         """The ID token and the access token for a code. Raises NotFound for a code that is none, Unavailable."""
@@ -150,17 +167,37 @@ class Provider:
         return _decoded(body)
 
 
-def require_safe(address: str, issuer: str) -> None:
-    """Raises Unavailable for an address elsewhere than at the issuer, or one that others could read along."""
-    try:
-        found, own = urlsplit(address), urlsplit(issuer)
-        is_own = (found.scheme, found.hostname, found.port) == (own.scheme, own.hostname, own.port)
-    except ValueError:
-        is_own = False
-    else:
-        is_own = is_own and (found.scheme == "https" or (found.scheme == "http" and found.hostname in _LOOPBACK))
-    if not is_own:
-        raise Unavailable("the sign-in provider is to be asked by https, and nowhere but at the host of oidc_issuer")
+def _unlisted(found: Mapping[str, Any], settings: Settings) -> list[str]:
+    """What a provider says is sent our secret and is believed, so nothing leads there but a setting."""
+    listed = {host_of(settings.oidc_issuer), *hosts(settings.oidc_hosts)}
+    asked = [host_of(address) for name in _ASKED if (address := _text(found, name))]
+    return [host for host in dict.fromkeys(asked) if host not in listed]
+
+
+def host_of(address: str) -> str:
+    """`HOST`, or `HOST:PORT` where the port is not 443. Raises Unavailable for an address that others could read along."""
+    with suppress(ValueError):
+        url = urlsplit(address)
+        host = url.hostname or ""
+        if host and (url.scheme == "https" or (url.scheme == "http" and host in _LOOPBACK)):
+            port = url.port or (_HTTPS_PORT if url.scheme == "https" else 80)
+            host = f"[{host}]" if ":" in host else host
+            return host if port == _HTTPS_PORT else f"{host}:{port}"
+    raise Unavailable("the sign-in provider is to be asked by https, or by http on this machine")
+
+
+def hosts(texts: Sequence[str]) -> list[str]:
+    """The hosts that a setting names, as `host_of` tells them. Raises Invalid for what is none."""
+    found = []
+    for text in texts:
+        try:
+            host = host_of(f"https://{text}")
+        except Unavailable:
+            host = ""
+        if not host or host != text.lower().removesuffix(f":{_HTTPS_PORT}") or "*" in host:
+            raise Invalid(f"{text!r} is no `HOST` or `HOST:PORT`")
+        found.append(host)
+    return found
 
 
 def _decoded(body: bytes) -> dict[str, Any]:

@@ -51,7 +51,7 @@ def doctor(*, common: Common = HERE) -> int:
     from imagebank import app as composition
 
     settings = common.settings()
-    findings = [*of_settings(settings), *of_files(settings), *of_the_machine(settings)]
+    findings = [*of_settings(settings), *of_files(settings), *of_the_machine(settings), *of_the_provider(settings)]
     if composition.is_there(settings):
         try:
             with composition.opened(settings) as bank:
@@ -154,6 +154,27 @@ def _is_synchronised() -> bool:
     if sys.platform != "linux":
         return True
     return int(ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES))) != _UNSYNCHRONISED
+
+
+def of_the_provider(settings: Settings) -> Iterator[Finding]:
+    """Whether people can sign in at their provider, who is asked for that."""
+    from imagebank.actions.identity import Provider
+    from imagebank.http.fetch import fetch
+
+    if not settings.oidc_issuer:
+        return
+    if not (settings.oidc_client_id and settings.oidc_roles):
+        words = f"nobody can sign in at {settings.oidc_issuer} without oidc_client_id and oidc_roles"
+        yield Finding("provider", True, words, "set both")
+    try:
+        unlisted = Provider(settings, fetch).unlisted()
+    except BankError as error:
+        yield Finding("provider", True, f"nobody can sign in at {settings.oidc_issuer}: {error}", "mend that")
+        return
+    if unlisted:
+        words = f"nobody can sign in at {settings.oidc_issuer}: it is also asked at {', '.join(unlisted)}, unnamed here"
+        step = f"if that is right, set oidc_hosts = {[*settings.oidc_hosts, *unlisted]}".replace("'", '"')
+        yield Finding("provider", True, words, step)
 
 
 def of_the_bank(bank: "Bank") -> Iterator[Finding]:

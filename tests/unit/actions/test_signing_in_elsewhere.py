@@ -11,7 +11,7 @@ from joserfc.jwk import OctKey
 
 from bank import open_test_bank
 from imagebank.actions import access
-from imagebank.actions.identity import Provider
+from imagebank.actions.identity import Provider, host_of
 from imagebank.actions.signing_in_elsewhere import begin, finish, is_offered, roles
 from imagebank.bank import Bank
 from imagebank.errors import Invalid, NotAllowed, NotFound, TooOften, Unavailable
@@ -240,6 +240,58 @@ def test_a_provider_that_does_not_answer_as_one_is_told_from_somebody_who_is_ref
 ) -> None:
     with pytest.raises(Unavailable):
         sign_in(bank, there)
+
+
+# As the large providers do: people and discovery at one host, programs at others.
+SPREAD = {
+    "token_endpoint": "https://tokens.example/token",
+    "jwks_uri": "https://keys.example:8443/keys",
+    "userinfo_endpoint": "https://TOKENS.example:443/people",
+}
+
+
+def test_a_provider_of_several_hosts_is_asked_where_a_setting_says_that_it_may_be(tmp_path: Path) -> None:
+    there = OpenIdProvider(discovery=SPREAD, says={"groups": None}, people={"groups": ["doctors"]})
+    listed = {**SETTINGS, "oidc_hosts": ["tokens.example", "Keys.example:8443"]}
+    with open_test_bank(tmp_path, **listed) as bank:
+        assert session(bank, sign_in(bank, there)).role is Role.CLINICIAN
+        assert Provider(bank.settings, there.fetch).unlisted() == []
+
+
+def test_hosts_that_no_setting_names_are_told_in_the_log_and_not_to_who_signs_in(
+    bank: Bank, caplog: pytest.LogCaptureFixture
+) -> None:
+    there = OpenIdProvider(discovery=SPREAD)
+    with pytest.raises(Unavailable) as refused:
+        sign_in(bank, there)
+
+    assert "example" not in str(refused.value)
+    assert "asked at tokens.example, keys.example:8443; name these in oidc_hosts" in caplog.text
+    assert Provider(bank.settings, there.fetch).unlisted() == ["tokens.example", "keys.example:8443"]
+    assert there.asked == ["/.well-known/openid-configuration"] * 2
+
+
+@pytest.mark.parametrize(
+    ("address", "host"),
+    [
+        ("https://Login.example/a?b", "login.example"),
+        ("https://login.example:443", "login.example"),
+        ("https://somebody@login.example:444", "login.example:444"),
+        ("http://localhost", "localhost:80"),
+        ("http://[::1]:8080/keys", "[::1]:8080"),
+    ],
+)
+def test_a_host_is_told_with_its_port_where_that_is_not_the_usual_one(address: str, host: str) -> None:
+    assert host_of(address) == host
+
+
+@pytest.mark.parametrize("host", ["https://keys.example", "keys.example/keys", "*.example", "me@keys.example", "[", ""])
+def test_a_host_that_is_none_is_told_at_the_start(tmp_path: Path, host: str) -> None:
+    with (
+        pytest.raises(SettingsError, match="oidc_hosts"),
+        open_test_bank(tmp_path, **{**SETTINGS, "oidc_hosts": [host]}),
+    ):
+        pass
 
 
 @pytest.mark.parametrize(

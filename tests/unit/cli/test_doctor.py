@@ -12,7 +12,7 @@ import pytest
 from bank import open_test_bank
 from imagebank.actions import access
 from imagebank.cli import doctor
-from imagebank.cli.doctor import Finding, of_files, of_settings, of_the_bank, of_the_machine
+from imagebank.cli.doctor import Finding, of_files, of_settings, of_the_bank, of_the_machine, of_the_provider
 from imagebank.model.access import Role
 from imagebank.model.event import Act, Event
 from imagebank.settings import Settings
@@ -58,6 +58,18 @@ def test_settings_that_may_be_right_are_only_told(given: dict[str, Any], words: 
 
     assert words in one.words
     assert not one.is_weak
+
+
+def test_a_provider_that_cannot_be_asked_or_lets_nobody_in_is_weak() -> None:
+    given: dict[str, Any] = {
+        "oidc_issuer": "http://127.0.0.1:1",
+        "oidc_client_id": "imagebank",
+        "oidc_roles": ("a=clinician",),
+    }
+
+    assert weak(of_the_provider(Settings())) == []
+    assert weak(of_the_provider(Settings(**given))) == ["provider"]
+    assert weak(of_the_provider(Settings(oidc_issuer="http://127.0.0.1:1"))) == ["provider", "provider"]
 
 
 def test_files_that_others_can_read_are_weak(tmp_path: Path) -> None:
