@@ -645,7 +645,7 @@ class IndexContract:
         assert index.checkpoints() == [one]
 
     def test_tokens_are_found_by_digest_until_they_expire_or_are_revoked(self, index: SQLIndex) -> None:
-        token = Token(b"d" * 32, "lab", Role.CLINICIAN, "north", at(0), at(60))
+        token = Token(b"d" * 32, "lab", Role.CLINICIAN, "north", at(0), at(60), "f1" * 32)
         with index.begin() as tx:
             tx.put_token(token)
             tx.put_token(Token(b"e" * 32, "lab", Role.ADMIN, "north", at(0), at(60)))
@@ -723,9 +723,10 @@ class IndexContract:
             assert sum(session is not None for session in pool.map(use, range(4))) == 1
 
     def test_devices_are_put_and_removed_by_title(self, index: SQLIndex) -> None:
-        device = Device("SCP", "peer.example", 11112, True, frozenset({Right.STORE, Right.MOVE}), "north")
+        rights = frozenset({Right.STORE, Right.MOVE})
+        device = Device("SCP", "peer.example", 11112, True, rights, "north", "f1" * 32)
         with index.begin() as tx:
-            tx.put_device(replace(device, port=1))
+            tx.put_device(replace(device, port=1, certificate=""))
             tx.put_device(device)
 
         assert index.device("SCP") == device

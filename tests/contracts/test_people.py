@@ -50,7 +50,7 @@ def opened(address: str) -> Iterator[SQLIndex]:
 
 
 def test_systems_have_names_of_their_own_until_they_are_removed(index: SQLIndex) -> None:
-    ris = Client("ris", Role.SYSTEM, "north", '{"kty": "EC"}', START)
+    ris = Client("ris", Role.SYSTEM, "north", '{"kty": "EC"}', START, "f1" * 32)
     with index.begin() as tx:
         added = [tx.people.put_client(one) for one in (ris, Client("ris", Role.ADMIN, "south", "{}", START))]
     kept = (index.people.client("ris"), index.people.clients())
@@ -58,7 +58,7 @@ def test_systems_have_names_of_their_own_until_they_are_removed(index: SQLIndex)
         removed = [tx.people.remove_client("ris"), tx.people.remove_client("ris")]
 
     assert (added, kept, removed) == ([True, False], (ris, [ris]), [True, False])
-    assert index.people.client("ris") is None
+    assert [index.people.client(name) for name in ("ris", "no\0one")] == [None, None]
 
 
 def test_accounts_have_names_of_their_own_and_only_what_is_given_changes(index: SQLIndex) -> None:

@@ -175,7 +175,10 @@ class Principal:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A bearer token as the bank keeps it: its SHA-256 only, never the token itself."""
+    """A bearer token as the bank keeps it: its SHA-256 only, never the token itself.
+
+    `certificate` is the fingerprint of the one that its holder has to show with it (RFC 8705 3); empty for none.
+    """
 
     digest: bytes
     name: str
@@ -183,6 +186,7 @@ class Token:
     organization: str
     created_at: datetime
     expires_at: datetime
+    certificate: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +213,10 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A DIMSE peer: who may call us, and where a C-MOVE or a commitment result may go."""
+    """A DIMSE peer: who may call us, and where a C-MOVE or a commitment result may go.
+
+    `certificate` is the fingerprint of the one that it has to show when it calls; empty for none.
+    """
 
     aet: str
     host: str
@@ -217,3 +224,4 @@ class Device:
     tls: bool
     rights: frozenset[Right]
     organization: str
+    certificate: str = ""

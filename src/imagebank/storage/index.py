@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final, cast
 
-from sqlalchemy import Row, Select, Table, bindparam, select
+from sqlalchemy import Row, Select, bindparam, select
 
 from imagebank.errors import BankError, NotFound
 from imagebank.model.access import Device, Right, Role, Scope, Session, Token
@@ -49,17 +49,19 @@ _HELD: Final = Prepared(
 )
 
 
-def _known(rows: Table) -> Select[Any]:
-    """Callers who can show a secret; the columns are those of `_token`."""
-    return select(rows.c.digest, rows.c.name, rows.c.role, rows.c.organization, rows.c.created_at, rows.c.expires_at)
+def _tokens() -> Select[Any]:
+    """Tokens; the columns are those of `_token`."""
+    names = ("digest", "name", "role", "organization", "created_at", "expires_at", "certificate")
+    return select(*(tables.token.c[name] for name in names))
 
 
-def _knowing(rows: Table) -> Select[Any]:
-    """Who has the secret of this digest, for a while yet. Asked with every request."""
-    return _known(rows).where(rows.c.digest == bindparam("digest"), rows.c.expires_at > bindparam("now"))
+def _open_token() -> Select[Any]:
+    """The token of this digest, if it is good for a while yet. Asked with every request."""
+    rows = tables.token
+    return _tokens().where(rows.c.digest == bindparam("digest"), rows.c.expires_at > bindparam("now"))
 
 
-_TOKEN: Final = Prepared(lambda _: _knowing(tables.token))
+_TOKEN: Final = Prepared(lambda _: _open_token())
 _SESSION: Final = Prepared(lambda _: people.open_session())
 
 
@@ -251,7 +253,7 @@ class SQLIndex:
 
     def tokens(self) -> list[Token]:
         with self._database.reading() as connection:
-            statement = _known(tables.token).order_by(tables.token.c.name, tables.token.c.created_at)
+            statement = _tokens().order_by(tables.token.c.name, tables.token.c.created_at)
             return [_token(cast("tuple[Any, ...]", row)) for row in connection.execute(statement)]
 
     def session(self, digest: bytes, now: datetime, seen_after: datetime) -> Session | None:
@@ -291,10 +293,10 @@ def _place(table: Any) -> tuple[Any, ...]:
 
 
 def _token(row: tuple[Any, ...]) -> Token:
-    digest, name, role, organization, created_at, expires_at = row
-    return Token(bytes(digest), name, Role(role), organization, moment(created_at), moment(expires_at))
+    digest, name, role, organization, created_at, expires_at, certificate = row
+    return Token(bytes(digest), name, Role(role), organization, moment(created_at), moment(expires_at), certificate)
 
 
 def _device(row: Row[Any]) -> Device:
     rights = frozenset(Right(right) for right in row.rights.split(",") if right)
-    return Device(row.aet, row.host, row.port, bool(row.tls), rights, row.organization)
+    return Device(row.aet, row.host, row.port, bool(row.tls), rights, row.organization, row.certificate)

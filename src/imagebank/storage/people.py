@@ -45,7 +45,7 @@ def open_session() -> Select[Any]:
 
 
 def _client_of(row: Any) -> Client:
-    return Client(row.name, Role(row.role), row.organization, row.key, moment(row.created_at))
+    return Client(row.name, Role(row.role), row.organization, row.key, moment(row.created_at), row.certificate)
 
 
 def session_of(row: Any) -> Session:
@@ -135,7 +135,7 @@ class SQLPeople:
         return [_account_of(row) for row in self._rows(select(_ACCOUNT).order_by(_ACCOUNT.c.name))]
 
     def client(self, name: str) -> Client | None:
-        rows = self._rows(select(tables.client).where(tables.client.c.name == name))
+        rows = self._rows(select(tables.client).where(tables.client.c.name == clean(name)))
         return _client_of(rows[0]) if rows else None
 
     def clients(self) -> list[Client]:
@@ -258,6 +258,7 @@ class PeopleChanges:
             "organization": clean(client.organization),
             "key": client.key,
             "created_at": micros(client.created_at),
+            "certificate": client.certificate,
         }
         return self._is_new(tables.client, values)
 

@@ -393,7 +393,7 @@ def _signed_in() -> Iterator[SchemaItem]:
     yield _moment("expires_at")
 
 
-token = Table("token", metadata, *_signed_in(), Index("token_name", "name"))
+token = Table("token", metadata, *_signed_in(), _text("certificate"), Index("token_name", "name"))
 client = Table(
     "client",
     metadata,
@@ -402,6 +402,7 @@ client = Table(
     _text("organization"),
     _text("key"),
     _moment("created_at"),
+    _text("certificate"),
 )
 session = Table(
     "session",
@@ -485,6 +486,7 @@ device = Table(
     Column("tls", SmallInteger, nullable=False),
     _text("rights"),
     _text("organization"),
+    _text("certificate"),
 )
 
 REBUILT: Final = (

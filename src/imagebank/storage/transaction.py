@@ -189,7 +189,7 @@ class SQLTransaction:
         jobs.forget(self._connection, kind, key)
 
     def put_token(self, token: Token) -> None:
-        put(self._connection, tables.token, ["digest"], people.signed_in(token))
+        put(self._connection, tables.token, ["digest"], people.signed_in(token) | {"certificate": token.certificate})
 
     def revoke_token(self, name: str) -> int:
         return self._connection.execute(delete(tables.token).where(tables.token.c.name == name)).rowcount
@@ -235,6 +235,7 @@ class SQLTransaction:
             "tls": int(device.tls),
             "rights": ",".join(sorted(device.rights)),
             "organization": device.organization,
+            "certificate": device.certificate,
         }
         put(self._connection, tables.device, ["aet"], values)
 
