@@ -1,19 +1,22 @@
 """Devices that are registered beside a running DIMSE server, in force at their next association."""
 
 import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import orjson
 import pytest
 from pydicom import Dataset
 
+from authority import Authority, Pair
 from bank import free_port, open_test_bank
 from imagebank.actions import devices
 from imagebank.dimse.server import resolve
+from imagebank.model.certificate import fingerprint
 from journeys.senders import CT, STUDY_FIND, VERIFICATION, associated, c_store, uid_of
 from make import a_file, read
 from protocol.dimse_peers import a_destination, wait_for
-from protocol.test_dimse_tls import Authority
 from running import HOST, Running, start_program
 
 STUDY_MOVE = "1.2.840.10008.5.1.4.1.2.2.2"
@@ -145,6 +148,25 @@ def test_a_tls_device_answers_over_tls_only(strict: Running, authority: Authorit
 
     assert with_tls.status == 0, with_tls.err
     assert (without_certificate.status, without_tls.status) == (1, 1)
+
+
+def test_a_certificate_that_is_registered_anew_is_in_force_at_the_next_association(
+    strict: Running, authority: Authority
+) -> None:
+    def is_let_in(pair: Pair) -> bool:
+        shown = ("-aet", "BOUND", "+tls", pair.key, pair.cert, "+cf", authority.cert)
+        command = ["echoscu", "-aec", "IMAGEBANK", *map(str, shown), HOST, str(strict.http_port)]
+        return subprocess.run(command, capture_output=True, timeout=60, check=False).returncode == 0
+
+    old, new = authority.pair("old"), authority.pair("new")
+    add(strict, "BOUND", 104, "--certificate", str(old.cert))
+    before = [is_let_in(old), is_let_in(new), is_admitted(strict, "BOUND")]
+    add(strict, "BOUND", 104, "--certificate", str(new.cert))
+    listed = strict.run("device", "list", "--json").out
+
+    assert before == [True, False, False], "neither with another one, nor without TLS"
+    assert [is_let_in(old), is_let_in(new)] == [False, True]
+    assert {one["aet"]: one["certificate"] for one in orjson.loads(listed)}["BOUND"] == fingerprint(new.der)[:16]
 
 
 @pytest.mark.parametrize(

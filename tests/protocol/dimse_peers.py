@@ -49,9 +49,15 @@ def a_site(folder: Path, *, tls: bool = False, **settings: Any) -> Iterator[Site
 
 
 def register(
-    site: Site, aet: str, port: int = 11112, *, rights: frozenset[Right] = ALL_RIGHTS, tls: bool = False
+    site: Site,
+    aet: str,
+    port: int = 11112,
+    *,
+    rights: frozenset[Right] = ALL_RIGHTS,
+    tls: bool = False,
+    certificate: str = "",
 ) -> None:
-    devices.add(site.bank, Device(aet, HOST, port, tls, rights, "local"))
+    devices.add(site.bank, Device(aet, HOST, port, tls, rights, "local", certificate))
 
 
 def dcmtk(program: str, site: Site, *arguments: str | Path, aet: str = "TESTER") -> subprocess.CompletedProcess[str]:

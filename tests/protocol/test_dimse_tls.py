@@ -1,77 +1,29 @@
 """TLS on both sides, with certificates made here."""
 
-import datetime as dt
 import logging
 import socket
 import ssl
 import subprocess
-from dataclasses import dataclass
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.x509.oid import NameOID
 from pydicom import Dataset
 from pydicom.uid import generate_uid
 
+from authority import Authority, Pair
 from bank import keep
 from imagebank.dimse import tls
 from imagebank.dimse.contexts import STUDY_MOVE
 from imagebank.dimse.server import start
 from imagebank.errors import Invalid
+from imagebank.model.access import Scope
+from imagebank.model.certificate import fingerprint
+from imagebank.model.event import Act
 from imagebank.settings import load
 from make import a_series
 from protocol.dimse_peers import HOST, Site, a_site, a_storescp, associate, register
 from running import wait_for
-
-NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
-
-
-@dataclass(frozen=True)
-class Pair:
-    """A certificate and its key, as files."""
-
-    cert: Path
-    key: Path
-
-
-class Authority:
-    """Makes certificates in a folder."""
-
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self._folder = folder
-        self._key = rsa.generate_private_key(65537, 2048)
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Test authority")])
-        own = self._builder(self._name, self._key).add_extension(
-            x509.BasicConstraints(ca=True, path_length=0), critical=True
-        )
-        self.cert = folder / "ca.pem"
-        self.cert.write_bytes(own.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
-
-    def _builder(self, subject: x509.Name, key: rsa.RSAPrivateKey) -> x509.CertificateBuilder:
-        return (
-            x509.CertificateBuilder(subject_name=subject, issuer_name=self._name, public_key=key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(NOW - dt.timedelta(days=3650))
-            .not_valid_after(NOW + dt.timedelta(days=3650))
-        )
-
-    def pair(self, name: str) -> Pair:
-        key = rsa.generate_private_key(65537, 2048)
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        names = x509.SubjectAlternativeName([x509.IPAddress(ip_address(HOST))])
-        certificate = self._builder(subject, key).add_extension(names, critical=False).sign(self._key, hashes.SHA256())
-        pair = Pair(self._folder / f"{name}.pem", self._folder / f"{name}.key")
-        pair.cert.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-        plain = serialization.NoEncryption()
-        form = serialization.PrivateFormat.TraditionalOpenSSL
-        pair.key.write_bytes(key.private_bytes(serialization.Encoding.PEM, form, plain))
-        return pair
 
 
 @pytest.fixture(scope="module")
@@ -143,6 +95,49 @@ def test_a_device_that_is_registered_with_tls_is_rejected_on_the_plain_listener(
     assert rejected.returncode != 0
     assert "Calling AE Title Not Recognized" in rejected.stderr
     assert statuses == [0, 0]
+
+
+def admitted(site: Site, aet: str, *options: str | Path) -> bool:
+    """Whether echoscu is let in under a title; when it is not, it has to be because of who it is."""
+    command = ["echoscu", "-aet", aet, "-aec", "IMAGEBANK", *map(str, options), HOST, str(site.port)]
+    said = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert said.returncode == 0 or "Calling AE Title Not Recognized" in said.stderr, said.stderr
+    return said.returncode == 0
+
+
+def test_a_device_with_a_certificate_calls_with_that_very_one_and_the_ledger_tells_of_others(
+    tmp_path: Path, authority: Authority, bank_pair: Pair, client_pair: Pair
+) -> None:
+    def shows(pair: Pair) -> tuple[str | Path, ...]:
+        return "+tls", pair.key, pair.cert, "+cf", authority.cert
+
+    newer = authority.pair("newer")
+    settings = {"tls_cert": bank_pair.cert, "tls_key": bank_pair.key, "tls_ca": authority.cert}
+    with a_site(tmp_path, tls=True, **settings) as site:
+        plain = Site(site.bank, start(site.bank, HOST, 0))
+        register(site, "CT1", certificate=fingerprint(client_pair.der))
+        register(site, "CT2")
+        first = [admitted(site, aet, *shows(pair)) for aet in ("CT1", "CT2") for pair in (client_pair, newer)]
+        first += [admitted(plain, "CT1"), admitted(plain, "CT2")]
+        register(site, "CT1", certificate=fingerprint(newer.der))
+        then = [admitted(site, "CT1", *shows(pair)) for pair in (client_pair, newer)]
+        plain.server.stop(5)
+        site.bank.reads.flush()
+        events = site.bank.index.events(Scope(organizations=None))
+
+    assert first == [True, False, True, True, False, True]
+    assert then == [False, True], "in force at the next association"
+    refused = [(event.principal, event.detail) for event in events if event.act is Act.REFUSED]
+    assert set(refused) == {("CT1", "DIMSE: association rejected")}
+
+
+def test_where_no_certificate_is_asked_for_a_device_that_has_one_is_rejected(
+    tmp_path: Path, authority: Authority, bank_pair: Pair, client_pair: Pair
+) -> None:
+    with a_site(tmp_path, tls=True, tls_cert=bank_pair.cert, tls_key=bank_pair.key) as site:
+        register(site, "CT1", certificate=fingerprint(client_pair.der))
+
+        assert not admitted(site, "CT1", "+tls", client_pair.key, client_pair.cert, "+cf", authority.cert)
 
 
 def test_storescu_deposits_over_tls(tmp_path: Path, authority: Authority, bank_pair: Pair) -> None:

@@ -12,6 +12,7 @@ import httpx
 import pytest
 from starlette.routing import BaseRoute, Mount, Route
 
+from authority import Authority
 from bank import a_token, bearer, free_port, keep, open_test_bank, serving
 from imagebank.actions import access
 from imagebank.app import web_application
@@ -19,7 +20,6 @@ from imagebank.bank import Bank
 from imagebank.model.access import Role
 from imagebank.model.imaging import Receipt
 from make import a_file
-from protocol.test_dimse_tls import Authority
 from running import HOST, imagebank, kill_tree, start_program, wait_for
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS")

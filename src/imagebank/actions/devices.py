@@ -8,6 +8,7 @@ from imagebank.actions.rights import principal
 from imagebank.bank import Bank
 from imagebank.errors import Invalid, NotFound
 from imagebank.model.access import Device, Principal, Right, Role
+from imagebank.model.certificate import SHORT, fingerprint, is_shown
 from imagebank.model.event import Act, Event
 
 DEVICE_RIGHTS = frozenset({Right.STORE, Right.FIND, Right.MOVE, Right.GET})
@@ -28,7 +29,7 @@ def add(bank: Bank, device: Device) -> bool:
     is_known = bank.index.device(device.aet) is not None
     with bank.index.begin() as tx:
         tx.put_device(device)
-        tx.record([_changed(bank, device.aet, "device registered")])
+        tx.record([_changed(bank, device.aet, _registered(device))])
     return is_known
 
 
@@ -46,15 +47,22 @@ Resolve = Callable[[str], frozenset[str]]
 """The addresses of a host name; empty when it has none."""
 
 
-def caller(bank: Bank, aet: str, address: str, resolve: Resolve, *, is_secure: bool = False) -> Principal | None:
+def caller(
+    bank: Bank, aet: str, address: str, resolve: Resolve, *, is_secure: bool = False, certificate: bytes = b""
+) -> Principal | None:
     """Who calls by DIMSE; None for one that nobody registered, or that calls from elsewhere than registered.
 
-    One that is registered with TLS may not call without, wherever from. On a bank that accepts strangers, any title
-    that nobody registered may call from this machine: a registered one has its own place and rights, also here.
+    One that is registered with TLS may not call without, wherever from; one with a certificate only with that one, of
+    which `certificate` is the DER that was shown by TLS. On a bank that accepts strangers, any title that nobody
+    registered may call from this machine: a registered one has its own place and rights, also here.
     """
     device = bank.index.device(aet)
     if device is not None:
-        is_itself = (is_secure or not device.tls) and _is_at(device.host, address, resolve)
+        is_itself = (
+            (is_secure or not device.tls)
+            and is_shown(device.certificate, fingerprint(certificate))
+            and _is_at(device.host, address, resolve)
+        )
         return principal(bank, aet, Role.DEVICE, device.organization, rights=device.rights) if is_itself else None
     if bank.settings.accepts_strangers and _is_here(address):
         return principal(bank, aet, Role.DEVICE, bank.settings.organization, rights=DEVICE_RIGHTS)
@@ -79,6 +87,10 @@ def destination(bank: Bank, aet: str) -> Device:
     if device is None:
         raise NotFound(f"no device is registered as {aet}; `imagebank device add` registers one")
     return device
+
+
+def _registered(device: Device) -> str:
+    return "device registered" + (f" with certificate {device.certificate[:SHORT]}" if device.certificate else "")
 
 
 def _changed(bank: Bank, aet: str, what: str) -> Event:

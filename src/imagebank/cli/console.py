@@ -88,6 +88,11 @@ def bank_of(common: Common, *, may_create: bool = False) -> Iterator["Bank"]:
         yield bank
 
 
+def content(file: Path | None) -> bytes | None:
+    """What stands in a file, if one was named."""
+    return None if file is None else file.read_bytes()
+
+
 @contextmanager
 def new_file(path: Path) -> Iterator[BinaryIO]:
     """A file that was not there; it is taken away again when it could not be written to its end.

@@ -1,9 +1,12 @@
 """`imagebank device`: the DIMSE peers that the bank knows."""
 
+from pathlib import Path
+
 from cyclopts import App
 
-from imagebank.cli.console import ALL_WELL, HERE, Common, WrongUsage, bank_of, say, tell, typed
+from imagebank.cli.console import ALL_WELL, HERE, Common, WrongUsage, bank_of, content, say, tell, typed
 from imagebank.model.access import Device, Right
+from imagebank.model.certificate import SHORT
 
 app = App(name="device", help="DIMSE devices: add, list, remove, echo.")
 
@@ -16,10 +19,13 @@ def add(
     host: str,
     port: int,
     tls: bool = False,
+    certificate: Path | None = None,
     rights: str = "store,find,move,get",
     organization: str = "",
 ) -> int:
     """Register a DIMSE device, also as a C-MOVE destination; in force at its next association.
+
+    To add one again replaces all that was said of it, the certificate too.
 
     Example: imagebank device add --data /srv/imagebank --aet CT1 --host 10.1.2.3 --port 104 --rights store
 
@@ -33,19 +39,23 @@ def add(
         Where it listens.
     tls
         Whether it speaks TLS: results go to it by TLS, and it may not call without.
+    certificate
+        A file with its TLS certificate, in PEM, without the private key: it may call with this very one only. The
+        listener asks for certificates when `tls_ca` is set; who issued this one has to be among those.
     rights
         Any of store, find, move, get, with commas.
     organization
         Assigning authority of its patient identifiers; whose studies it sees.
     """
-    from imagebank.actions import devices
+    from imagebank.actions import certificates, devices
 
     try:
         granted = frozenset(Right(part.strip()) for part in rights.split(",") if part.strip())
     except ValueError:
         raise WrongUsage("rights are any of store, find, move, get, with commas between them") from None
     with bank_of(common, may_create=True) as bank, typed():
-        device = Device(aet, host, port, tls, granted, organization or bank.settings.organization)
+        wanted = certificates.registered(bank, content(certificate))
+        device = Device(aet, host, port, tls, granted, organization or bank.settings.organization, wanted)
         outcome = "replaced" if devices.add(bank, device) else "added"
     tell(common, f"{aet} is {outcome}", device=aet, outcome=outcome)
     return ALL_WELL
@@ -53,7 +63,7 @@ def add(
 
 @app.command(name="list")
 def listed(*, common: Common = HERE) -> int:
-    """Registered devices.
+    """Registered devices; of a certificate, how its SHA-256 begins.
 
     Example: imagebank device list --data /srv/imagebank
     """
@@ -67,10 +77,11 @@ def listed(*, common: Common = HERE) -> int:
             "tls": one.tls,
             "rights": ",".join(sorted(one.rights)),
             "organization": one.organization,
+            "certificate": one.certificate[:SHORT],
         }
         for one in found
     ]
-    say(common, rows, ("aet", "host", "port", "tls", "rights", "organization"))
+    say(common, rows, ("aet", "host", "port", "tls", "rights", "organization", "certificate"))
     return ALL_WELL
 
 

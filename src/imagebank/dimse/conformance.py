@@ -256,7 +256,8 @@ def _security() -> str:
 
 The TLS listener follows the BCP 195 RFC 8996, 9325 TLS profile (PS3.15 annex B): TLS 1.2 and 1.3, suites \
 `{tls.CIPHERS}`, client certificates required when `tls_ca` is set. Devices registered with TLS are called in the same \
-way, with the bank's certificate, and rejected as unknown (calling AE title not recognised) when they call without."""
+way, with the bank's certificate, and rejected as unknown (calling AE title not recognised) when they call without. So \
+are those that are registered with a certificate when they call without it, or with another."""
 
 
 def _by_name(uids: Iterable[str]) -> list[str]:

@@ -106,6 +106,8 @@ class Server:
         try:
             connection = self._secured(line.connection)
             line.connection = connection
+            if isinstance(connection, ssl.SSLSocket):
+                line.certificate = connection.getpeercert(binary_form=True) or b""
             settings = self._bank.settings
             association = Association(
                 connection, max_pdu_bytes=settings.max_pdu_bytes, timeout_s=min(ARTIM_S, settings.dimse_timeout_s)
@@ -142,6 +144,7 @@ class _Line:
         self.address = plain_address(address)
         self.is_full = is_full
         self.is_secure = is_secure
+        self.certificate = b""
         self.busy = threading.Lock()
         self.is_ending = False
         self.association: Association | None = None
@@ -225,8 +228,10 @@ class _Talk:
         if not settings.accept_any_called_aet and request.called_aet != settings.ae_title.strip():
             return CALLED_AET_UNKNOWN
         try:
-            address, is_secure = self._line.address, self._line.is_secure
-            principal = devices.caller(self._bank, request.calling_aet, address, resolve, is_secure=is_secure)
+            address, is_secure, shown = self._line.address, self._line.is_secure, self._line.certificate
+            principal = devices.caller(
+                self._bank, request.calling_aet, address, resolve, is_secure=is_secure, certificate=shown
+            )
         except (Unavailable, OutOfSpace) as exc:
             _log.warning("%s: cannot tell who calls: %s", self._line.address, exc)
             return TEMPORARY_CONGESTION

@@ -12,6 +12,7 @@ from imagebank.actions import devices
 from imagebank.bank import Bank
 from imagebank.errors import Invalid, NotFound
 from imagebank.model.access import Device, Right, Role, Scope
+from imagebank.model.certificate import fingerprint
 
 SCANNER = Device("CT1", "10.1.2.3", 104, tls=False, rights=frozenset({Right.STORE}), organization="north")
 
@@ -72,6 +73,21 @@ def test_a_device_of_this_machine_calls_from_any_of_its_own_addresses(bank: Bank
         assert devices.caller(bank, "CT1", address, lambda _: frozenset({"127.0.1.1"})) is not None
     assert devices.caller(bank, "CT1", "127.0.0.1", lambda _: frozenset({"10.1.2.4"})) is None
     assert devices.caller(bank, "CT1", "10.1.2.4", lambda _: frozenset({"127.0.1.1"})) is None
+
+
+def test_a_device_with_a_certificate_calls_with_that_very_one_only(bank: Bank) -> None:
+    def shows(der: bytes) -> bool:
+        found = devices.caller(bank, "CT1", "127.0.0.1", resolve, is_secure=bool(der), certificate=der)
+        return found is not None
+
+    bound = replace(SCANNER, host="127.0.0.1", certificate=fingerprint(b"first"))
+    devices.add(bank, bound)
+    first = [shows(der) for der in (b"first", b"second", b"")]
+    devices.add(bank, replace(bound, certificate=fingerprint(b"second")))
+
+    assert first == [True, False, False], "nor as a stranger, whom the bank would admit"
+    assert [shows(der) for der in (b"first", b"second", b"")] == [False, True, False]
+    assert details(bank)[0] == f"device registered with certificate {fingerprint(b'second')[:16]}"
 
 
 def test_a_stranger_may_call_from_this_machine_only_and_never_on_a_strict_bank(tmp_path: Path) -> None:
