@@ -65,7 +65,7 @@ class Settings:
     cors_origins: tuple[str, ...] = ()
     """Other sites whose pages may speak to DICOMweb and the API, as `https://viewer.example`; empty for none."""
     trusted_proxies: tuple[str, ...] = ()
-    """Addresses of proxies before the web server, whose `X-Forwarded-For` tells where a call comes from."""
+    """Addresses of proxies before the web server, believed in `X-Forwarded-For` (the caller) and `Client-Cert` (RFC 9440)."""
     web_workers: int = 1
     """Processes that answer HTTP."""
     max_instance_bytes: int = 8 << 30

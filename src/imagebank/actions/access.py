@@ -12,6 +12,7 @@ from imagebank.bank import Bank
 from imagebank.errors import Invalid, NotAllowed, NotFound
 from imagebank.model.access import Principal, Role, Session, Token
 from imagebank.model.account import Account
+from imagebank.model.certificate import is_shown
 from imagebank.model.event import Act, Event
 
 LINK_MINUTES = 15
@@ -24,8 +25,13 @@ PROOF_LASTS = timedelta(minutes=10)
 """How long after a proof of who they are somebody may do what is dangerous."""
 
 
-def issue_token(bank: Bank, role: Role, organization: str = "", name: str = "", days: float = 365) -> str:
-    """A new bearer token. It is shown once; the bank keeps its hash. Raises Invalid for a life of no length or no end."""
+def issue_token(
+    bank: Bank, role: Role, organization: str = "", name: str = "", days: float = 365, certificate: str = ""
+) -> str:
+    """A new bearer token. It is shown once; the bank keeps its hash. Raises Invalid for a life of no length or no end.
+
+    With the fingerprint of a certificate, it is good only together with that certificate.
+    """
     if not 0 < days <= MAX_DAYS:
         raise Invalid(f"a token lives for some days, above 0 and at most {MAX_DAYS}")
     text = _PREFIX + secrets.token_urlsafe(32)
@@ -37,6 +43,7 @@ def issue_token(bank: Bank, role: Role, organization: str = "", name: str = "", 
         organization=organization or bank.settings.organization,
         created_at=now,
         expires_at=now + timedelta(days=days),
+        certificate=certificate,
     )
     with bank.index.begin() as tx:
         tx.put_token(token)
@@ -54,10 +61,16 @@ def revoke_token(bank: Bank, name: str) -> None:
         raise NotFound(f"there is no token named {name}")
 
 
-def bearer(bank: Bank, text: str) -> Principal | None:
-    """Who holds this bearer token; None when nobody does or it has expired."""
+def bearer(bank: Bank, text: str, shown: str = "") -> Principal | None:
+    """Who holds this bearer token; None when nobody does, it has expired, or its certificate was not shown with it.
+
+    `shown` is the fingerprint of the certificate that came with the request.
+    """
     token = bank.index.token(digest_of(text), bank.now())
-    return None if token is None else principal(bank, token.name, token.role, token.organization)
+    # RFC 8705 3: a token that is bound is worth nothing in other hands.
+    if token is None or not is_shown(token.certificate, shown):
+        return None
+    return principal(bank, token.name, token.role, token.organization)
 
 
 def sign_in_link(bank: Bank, role: Role, name: str, organization: str = "") -> str:
@@ -89,7 +102,8 @@ def sign_in(bank: Bank, code: str, address: str = "") -> str:
 def sign_in_by_token(bank: Bank, text: str, address: str = "") -> str:
     """Open a browser session with a bearer token's rights, which ends with it; the cookie's value. Raises NotFound."""
     token = bank.index.token(digest_of(text.strip()), bank.now())
-    if token is None:
+    # Of a token that is bound to a certificate no cookie is made: that would be good without it.
+    if token is None or token.certificate:
         raise NotFound("nobody holds this token, or it has expired")
     return _open_session(bank, token, address)
 

@@ -1,4 +1,8 @@
-"""Systems that ask for short-lived tokens by a JWT that they sign (RFC 7523, OAuth 2.0 client credentials)."""
+"""Systems that ask for short-lived tokens (OAuth 2.0 client credentials) by what only they can do.
+
+That is to sign a JWT (RFC 7523), to show a TLS certificate (RFC 8705), or both: a system is asked for all that it is
+registered with. Tokens of one with a certificate are good only together with it.
+"""
 
 import hashlib
 from base64 import urlsafe_b64decode
@@ -10,10 +14,11 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey, RSAKey, import_key
 
-from imagebank.actions import access
+from imagebank.actions import access, certificates
 from imagebank.bank import Bank
 from imagebank.errors import Conflict, Invalid, NotFound
 from imagebank.model.access import Role
+from imagebank.model.certificate import is_shown
 from imagebank.model.client import Client
 from imagebank.model.event import Act, Event
 
@@ -25,13 +30,23 @@ _LEAST_RSA_BITS: Final = 2048
 _LONGEST_NAME: Final = 64
 _LONGEST_ASSERTION: Final = 8192
 _REFUSED: Final = "this assertion does not prove to be any system that is known here"
+_NOT_SHOWN: Final = "no certificate was shown that proves to be the system of this name"
 
 
-def add(bank: Bank, name: str, role: Role, organization: str, key: bytes) -> Client:
-    """Let a system ask for tokens. Raises Invalid for a key that cannot be taken, Conflict for a name that is taken."""
+def add(
+    bank: Bank, name: str, role: Role, organization: str, key: bytes | None = None, certificate: bytes | None = None
+) -> Client:
+    """Let a system ask for tokens, by a public key (JWK), by a certificate (PEM), or by both together.
+
+    Raises Invalid for what cannot be taken, Conflict for a name that is taken.
+    """
     if not name.isprintable() or name != name.strip() or not 0 < len(name) <= _LONGEST_NAME:
         raise Invalid(f"a name has some letters, at most {_LONGEST_NAME}")
-    client = Client(name, role, organization or bank.settings.organization, _public(key), bank.now())
+    if key is None and certificate is None:
+        raise Invalid("a system has a key, a certificate, or both")
+    public = "" if key is None else _public(key)
+    wanted = certificates.registered(bank, certificate)
+    client = Client(name, role, organization or bank.settings.organization, public, bank.now(), wanted)
     with bank.index.begin() as tx:
         if not tx.people.put_client(client):
             raise Conflict(f"a system is called {name} already; remove it first, or take another name")
@@ -68,22 +83,49 @@ def _changed(bank: Bank, name: str, detail: str) -> Event:
     return Event(bank.now(), Act.CHANGED, name, bank.settings.organization, detail=detail)
 
 
-def token(bank: Bank, assertion: str, endpoint: str, address: str = "") -> str:
+def token(bank: Bank, assertion: str, endpoint: str, address: str = "", shown: str = "") -> str:
     """A bearer token for the system that has signed an assertion for this endpoint.
 
-    Raises NotFound alike for a system that is not known, and for an assertion that is not its own, not for us, too
-    old, good for too long, or used.
+    `shown` is the fingerprint of the certificate that came with the request. Raises NotFound alike for a system that
+    is not known, for an assertion that is not its own, not for us, too old, good for too long, or used, and for one
+    that comes without the certificate that its system has.
     """
     client = _called(bank, assertion)
     try:
-        _spend(bank, _claims(bank, client, assertion, endpoint))
+        _spend(bank, _claims(bank, client, assertion, endpoint, shown))
     except (NotFound, JoseError, ValueError) as error:
-        name, organization = (client.name, client.organization) if client else ("unknown", bank.settings.organization)
-        bank.reads.refused(name, organization, "client assertion", address)
+        _note(bank, client, "client assertion", address)
         raise NotFound(_REFUSED) from error
     assert client is not None
+    return _issued(bank, client)
+
+
+def token_by_certificate(bank: Bank, name: str, shown: str, address: str = "") -> str:
+    """A bearer token for the system of this name that has shown its certificate (RFC 8705 2).
+
+    Raises NotFound alike for a system that is not known, that has another certificate, or that has a key to sign with.
+    """
+    client = bank.index.people.client(name)
+    if client is None or not _is_proven(client, shown):
+        _note(bank, client, "client certificate", address)
+        raise NotFound(_NOT_SHOWN)
+    return _issued(bank, client)
+
+
+def _is_proven(client: Client, shown: str) -> bool:
+    """Whether a certificate is all that a system has, and this one was shown."""
+    return bool(client.certificate) and not client.key and is_shown(client.certificate, shown)
+
+
+def _issued(bank: Bank, client: Client) -> str:
     days = TOKEN_LASTS / timedelta(days=1)
-    return access.issue_token(bank, client.role, client.organization, client.name, days)
+    return access.issue_token(bank, client.role, client.organization, client.name, days, client.certificate)
+
+
+def _note(bank: Bank, client: Client | None, means: str, address: str) -> None:
+    """Put a refusal into the ledger."""
+    name, organization = (client.name, client.organization) if client else ("unknown", bank.settings.organization)
+    bank.reads.refused(name, organization, means, address)
 
 
 def _called(bank: Bank, assertion: str) -> Client | None:
@@ -98,9 +140,9 @@ def _called(bank: Bank, assertion: str) -> Client | None:
     return bank.index.people.client(str(found.get("sub", "")))
 
 
-def _claims(bank: Bank, client: Client | None, assertion: str, endpoint: str) -> dict[str, Any]:
+def _claims(bank: Bank, client: Client | None, assertion: str, endpoint: str, shown: str) -> dict[str, Any]:
     """What an assertion says (RFC 7523, 3). Raises JoseError, NotFound."""
-    if client is None:
+    if client is None or not client.key or not is_shown(client.certificate, shown):
         raise NotFound(_REFUSED)
     now = bank.now()
     key = import_key(msgspec.json.decode(client.key))

@@ -190,6 +190,7 @@ def of_the_bank(bank: "Bank") -> Iterator[Finding]:
                 "sandbox", True, words, "run on Linux on x86_64 or aarch64, and let the container permit seccomp"
             )
     yield from _of_callers(bank)
+    yield from _of_certificates(bank)
     yield from _of_the_ledger(bank)
 
 
@@ -210,6 +211,21 @@ def _of_callers(bank: "Bank") -> Iterator[Finding]:
     if not any(one.role is Role.ADMIN for one in people):
         words = "nobody has an account as an administrator: whoever runs commands here is the only one"
         yield Finding("accounts", False, words, "`imagebank sign-in-link` lets the first one in")
+
+
+def _of_certificates(bank: "Bank") -> Iterator[Finding]:
+    """Who has to show a certificate, and nobody asks for it."""
+    settings = bank.settings
+    if not (settings.dimse_tls and settings.tls_ca):
+        for device in bank.index.devices():
+            if device.certificate:
+                words = f"the device {device.aet} may call with its certificate only, and no listener asks for it"
+                yield Finding("dimse", True, words, "set dimse_tls, and tls_ca to who has issued the certificate")
+    if not settings.trusted_proxies:
+        for client in bank.index.people.clients():
+            if client.certificate:
+                words = f"the system {client.name} has a certificate, and no proxy is believed that it was shown"
+                yield Finding("web", True, words, "set trusted_proxies, and see deploy/nginx.conf")
 
 
 def _of_the_ledger(bank: "Bank") -> Iterator[Finding]:

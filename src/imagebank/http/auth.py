@@ -8,6 +8,7 @@ from starlette.requests import HTTPConnection, Request
 from imagebank.actions import access
 from imagebank.bank import Bank
 from imagebank.errors import Invalid, NotAllowed
+from imagebank.http.certificates import SHOWN
 from imagebank.http.errors import NotSignedIn
 from imagebank.http.quick import quickly
 from imagebank.model.access import Principal, Session
@@ -26,6 +27,11 @@ def bank_of(request: HTTPConnection) -> Bank:
 def address_of(request: HTTPConnection) -> str:
     """Where the call comes from."""
     return request.client.host if request.client else ""
+
+
+def certificate_of(request: HTTPConnection) -> str:
+    """The fingerprint of the certificate that the caller has shown to a proxy of ours; empty for none."""
+    return str(request.scope.get(SHOWN, ""))
 
 
 async def caller(request: Request) -> Principal:
@@ -77,7 +83,7 @@ async def _known(request: Request, *, prolongs: bool) -> Principal | None:
         scheme, _, text = authorization.partition(" ")
         if scheme.lower() != "bearer":
             return None
-        return await quickly(bank, access.bearer, bank, text.strip())
+        return await quickly(bank, access.bearer, bank, text.strip(), certificate_of(request))
     if not cookie:
         return None
     if request.method not in _SAFE_METHODS and not is_from_our_pages(request):

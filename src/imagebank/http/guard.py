@@ -9,6 +9,7 @@ from typing import Final
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from imagebank.http import certificates
 from imagebank.http.errors import say
 from imagebank.settings import Settings
 
@@ -55,7 +56,9 @@ class Guard:
             return
         answer = _Answer(send, self._fields)
         headers: list[tuple[bytes, bytes]] = scope["headers"]
-        if self._proxies and scope["client"] and scope["client"][0] in self._proxies:
+        is_proxied = bool(self._proxies and scope["client"] and scope["client"][0] in self._proxies)
+        certificates.take(scope, is_believed=is_proxied)
+        if is_proxied:
             scope["client"] = (_behind(headers, self._proxies) or scope["client"][0], 0)
         refused = self._refused(scope, headers)
         if refused is not None:

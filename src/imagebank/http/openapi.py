@@ -15,6 +15,7 @@ from imagebank.http.tokens import ASSERTION, GRANT
 
 _OPEN: Final = frozenset({"/healthz", "/readyz", "/api/v1/token", "/.well-known/oauth-authorization-server"})
 _TEXT: Final = {"type": "string"}
+_SOME_TEXT: Final = {"type": "string", "minLength": 1}
 _WHOLE: Final = {"type": "integer", "minimum": 0}
 _NUMBER: Final = {"name": "number", "in": "path", "required": True, "schema": _WHOLE}
 _FILES: Final = {"type": "array", "minItems": 1, "items": {"type": "string", "format": "binary"}}
@@ -120,12 +121,18 @@ _ASKED: Final = {
         "application/x-www-form-urlencoded": {
             "schema": {
                 "type": "object",
-                "required": ["grant_type", "client_assertion_type", "client_assertion"],
+                "required": ["grant_type"],
                 "properties": {
                     "grant_type": {"const": GRANT},
                     "client_assertion_type": {"const": ASSERTION},
-                    "client_assertion": {"type": "string", "minLength": 1},
+                    "client_assertion": _SOME_TEXT,
+                    "client_id": _SOME_TEXT
+                    | {"description": "The system that shows a TLS certificate and signs nothing"},
                 },
+                "anyOf": [
+                    {"required": ["client_assertion_type", "client_assertion"]},
+                    {"required": ["client_id"], "not": {"required": ["client_assertion"]}},
+                ],
             }
         }
     },
@@ -146,7 +153,7 @@ _ANSWERS: Final[Mapping[str, Mapping[int, Any]]] = {
     "token": {
         200: answer(200, "A token, and for how many seconds it is good", _TOKEN),
         400: answer(400, "The form asks for no token as this server gives them", _NO_TOKEN),
-        401: answer(401, "The assertion is of no system that is known here", _NO_TOKEN),
+        401: answer(401, "Neither assertion nor certificate is of a system that is known here", _NO_TOKEN),
         503: REFUSED[503],
     },
     "metadata": {200: answer(200, "How programs get tokens (RFC 8414)", as_json({"type": "object"}))},

@@ -1,4 +1,4 @@
-"""Systems that get tokens by what they sign: what is believed, and for how long."""
+"""Systems that get tokens by what they sign or show: what is believed, and for how long."""
 
 import secrets
 from collections.abc import Iterator
@@ -10,11 +10,13 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, Key, OctKey, OKPKey, RSAKey
 
+from authority import self_signed
 from bank import open_test_bank
 from imagebank.actions import access, clients
 from imagebank.bank import Bank
 from imagebank.errors import Conflict, Invalid, NotFound
 from imagebank.model.access import Role
+from imagebank.model.certificate import fingerprint
 from imagebank.model.event import Act
 from unit.actions.people_here import after, events
 
@@ -157,3 +159,72 @@ def test_an_assertion_may_run_a_little_ahead_of_our_clock(bank: Bank) -> None:
     ahead = after(bank, seconds=20)
 
     assert clients.token(bank, assertion(ahead), ENDPOINT)
+
+
+def test_a_system_with_a_certificate_gets_a_token_that_is_good_together_with_it_only(
+    bank: Bank, tmp_path: Path
+) -> None:
+    pair = self_signed(tmp_path, "pacs")
+    shown = fingerprint(pair.der)
+    clients.add(bank, "pacs", Role.SYSTEM, "north", certificate=pair.cert.read_bytes())
+    token = clients.token_by_certificate(bank, "pacs", shown)
+    who = access.bearer(bank, token, shown)
+
+    assert who is not None
+    assert (who.name, who.role, who.organization) == ("pacs", Role.SYSTEM, "north")
+    assert [access.bearer(bank, token, other) for other in ("", fingerprint(b"other"))] == [None, None]
+    assert access.bearer(after(bank, minutes=11), token, shown) is None
+    with pytest.raises(NotFound):
+        access.sign_in_by_token(bank, token)
+
+
+def test_who_shows_another_certificate_or_has_to_sign_is_refused_alike(bank: Bank, tmp_path: Path) -> None:
+    pair, shown = self_signed(tmp_path, "pacs"), fingerprint(b"other")
+    clients.add(bank, "pacs", Role.SYSTEM, "north", certificate=pair.cert.read_bytes())
+    clients.add(bank, "both", Role.SYSTEM, "north", public(KEY), pair.cert.read_bytes())
+
+    for name, certificate in (
+        ("nobody", shown),
+        ("ris", ""),
+        ("ris", shown),
+        ("pacs", ""),
+        ("pacs", shown),
+        ("both", fingerprint(pair.der)),
+    ):
+        with pytest.raises(NotFound, match="no certificate was shown"):
+            clients.token_by_certificate(bank, name, certificate, "1.2.3.4")
+    with pytest.raises(NotFound):
+        clients.token(bank, assertion(bank, iss="pacs", sub="pacs"), ENDPOINT, shown=fingerprint(pair.der))
+    bank.reads.flush()
+
+    assert {(who, how) for who, how, _ in events(bank, Act.REFUSED)} == {
+        ("unknown", "client certificate"),
+        *((name, "client certificate") for name in ("ris", "pacs", "both")),
+        ("pacs", "client assertion"),
+    }
+
+
+def test_a_system_with_a_key_and_a_certificate_needs_both_and_its_token_is_bound(bank: Bank, tmp_path: Path) -> None:
+    pair = self_signed(tmp_path, "both")
+    shown = fingerprint(pair.der)
+    clients.add(bank, "both", Role.SYSTEM, "north", public(KEY), pair.cert.read_bytes())
+    signed = assertion(bank, iss="both", sub="both")
+    for certificate in ("", fingerprint(b"other")):
+        with pytest.raises(NotFound):
+            clients.token(bank, signed, ENDPOINT, shown=certificate)
+    token = clients.token(bank, signed, ENDPOINT, shown=shown)
+
+    assert access.bearer(bank, token) is None
+    assert access.bearer(bank, token, shown) is not None
+
+
+def test_what_a_system_shows_without_need_binds_nothing(bank: Bank) -> None:
+    token = clients.token(bank, assertion(bank), ENDPOINT, shown=fingerprint(b"any"))
+
+    assert access.bearer(bank, token) is not None
+
+
+def test_a_system_that_could_prove_nothing_is_not_added(bank: Bank) -> None:
+    for given in ({}, {"certificate": b""}, {"key": b""}):
+        with pytest.raises(Invalid):
+            clients.add(bank, "pacs", Role.SYSTEM, "", **given)

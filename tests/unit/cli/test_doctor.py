@@ -9,11 +9,13 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from authority import self_signed
 from bank import open_test_bank
-from imagebank.actions import access
+from imagebank.actions import access, clients, devices
 from imagebank.cli import doctor
 from imagebank.cli.doctor import Finding, of_files, of_settings, of_the_bank, of_the_machine, of_the_provider
-from imagebank.model.access import Role
+from imagebank.model.access import Device, Role
+from imagebank.model.certificate import fingerprint
 from imagebank.model.event import Act, Event
 from imagebank.settings import Settings
 from running import imagebank
@@ -126,6 +128,19 @@ def test_tokens_that_live_too_long_are_weak_and_ended_ones_are_told(tmp_path: Pa
         found = [one for one in of_the_bank(bank) if one.check == "tokens"]
 
     assert {(one.words.split()[2], one.is_weak) for one in found} == {("ended", False), ("lasting", True)}
+
+
+def test_who_has_to_show_a_certificate_that_nobody_asks_for_is_told(tmp_path: Path) -> None:
+    pair = self_signed(tmp_path, "any")
+    asking = {"trusted_proxies": ("127.0.0.1",), "dimse_tls": "127.0.0.1:2762", "tls_ca": pair.cert}
+    with open_test_bank(tmp_path) as bank:
+        clients.add(bank, "ris", Role.SYSTEM, "", certificate=pair.cert.read_bytes())
+        devices.add(bank, Device("CT1", "10.1.2.3", 104, True, devices.DEVICE_RIGHTS, "local", fingerprint(pair.der)))
+        found = [one.words for one in of_the_bank(bank) if one.is_weak]
+    with open_test_bank(tmp_path, **asking) as bank:
+        assert not weak(of_the_bank(bank))
+
+    assert [words.split()[2] for words in found] == ["CT1", "ris"]
 
 
 def test_a_ledger_that_nobody_signs_and_a_clock_that_went_back_are_weak(tmp_path: Path) -> None:

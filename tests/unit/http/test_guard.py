@@ -1,9 +1,12 @@
 """What holds for every request and every answer, whatever the route says."""
 
 import asyncio
+import ssl
+from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -13,8 +16,10 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from imagebank.http.auth import certificate_of
 from imagebank.http.cors import Cors
 from imagebank.http.guard import Guard
+from imagebank.model.certificate import fingerprint
 from imagebank.settings import Settings, SettingsError
 
 SAFE = {
@@ -47,6 +52,11 @@ async def whence(request: Request) -> Response:
     return PlainTextResponse(request.client.host)
 
 
+async def shown(request: Request) -> Response:
+    left = [name for name in request.headers if name.startswith("client-cert")]
+    return PlainTextResponse(f"{certificate_of(request)}{left or ''}")
+
+
 async def broken(request: Request) -> Response:
     raise RuntimeError("Doe^Jane")
 
@@ -68,6 +78,7 @@ ROUTES = [
     Route("/api/x", plain, methods=["GET", "OPTIONS"]),
     Route("/broken", broken),
     Route("/whence", whence),
+    Route("/shown", shown),
     Route("/torn", torn),
 ]
 
@@ -191,6 +202,51 @@ def test_only_a_named_proxy_is_believed_where_a_call_comes_from(
     fields = [("X-Forwarded-For", value) for value in given]
 
     assert ask("GET", "/whence", Settings(trusted_proxies=proxies), headers=fields).text == told
+
+
+DER = bytes(range(256))
+IN_BASE64 = b64encode(DER).decode()
+RFC_9440 = f":{IN_BASE64}:"
+NGINX = quote(ssl.DER_cert_to_PEM_cert(DER), safe="-_.~")
+PROXIED = Settings(trusted_proxies=("127.0.0.1",))
+
+
+@pytest.mark.parametrize("spelt", [RFC_9440, f" {RFC_9440} ", NGINX])
+def test_a_named_proxy_is_believed_which_certificate_was_shown_to_it(spelt: str) -> None:
+    fields = {"Client-Cert": spelt, "Client-Cert-Chain": RFC_9440, "X-Forwarded-For": "10.0.0.1"}
+
+    assert ask("GET", "/shown", PROXIED, headers=fields).text == fingerprint(DER)
+    assert ask("GET", "/shown", PROXIED).text == ""
+
+
+def test_nobody_else_is_believed_and_nobody_beyond_reads_the_field() -> None:
+    for settings in (Settings(), Settings(trusted_proxies=("10.0.0.1",))):
+        for spelt in (RFC_9440, NGINX):
+            fields = {"Client-Cert": spelt, "X-Forwarded-For": "10.0.0.1"}
+
+            assert ask("GET", "/shown", settings, headers=fields).text == ""
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        [RFC_9440, RFC_9440],
+        [f"{RFC_9440}, {RFC_9440}"],
+        [IN_BASE64],
+        ["::"],
+        [":QUJ:"],
+        [":no base64:"],
+        ["-----BEGIN CERTIFICATE-----"],
+        [NGINX.replace("-----END", "AAAA%00-----END")],
+        [NGINX + NGINX],
+        [":" + "A" * (32 << 10) + ":"],
+        [""],
+    ],
+)
+def test_a_certificate_that_cannot_be_read_or_comes_twice_is_none(given: list[str]) -> None:
+    fields = [("Client-Cert", value) for value in given]
+
+    assert ask("GET", "/shown", PROXIED, headers=fields).text == ""
 
 
 def test_an_answer_that_has_begun_is_torn_and_not_mended() -> None:
