@@ -1,11 +1,12 @@
 """The viewer shows each kind of image, and pixels prove it."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext
+from playwright.sync_api import Browser, BrowserContext, expect
 from pydicom import dcmread
 from pydicom.uid import UID, generate_uid
 
@@ -274,6 +275,87 @@ def test_a_video_plays_in_the_viewer(looking: Eye, running_bank: Any, tmp_path: 
     open_in_viewer(looking, ds.StudyInstanceUID)
 
     looking.wait_until_lit()
+    assert_nothing_went_wrong(looking)
+
+
+def opening(somebody: BrowserContext, running_bank: Any, organization: str, patient: str) -> None:
+    """Sign a clinician of an organization in, who opens a patient's record in an emergency."""
+    name = f"Dr of {organization}"
+    link = running_bank.run(
+        "sign-in-link", "--role", "clinician", "--organization", organization, "--name", name
+    ).out.strip()
+    page = somebody.new_page()
+    page.goto(link)
+    page.goto(f"{running_bank.url}/emergency")
+    page.get_by_label("Patient ID").fill(patient)
+    page.get_by_label("Organization that gave the ID").fill("local")
+    page.get_by_label("Why").fill("unconscious after a fall")
+    page.get_by_role("button", name="Open the record").click()
+    page.get_by_text("beyond your rights").wait_for()
+    page.close()
+
+
+def patient_of(*names: str) -> str:
+    return str(dcmread(files_of(*names)[0], stop_before_pixels=True).PatientID)
+
+
+def test_a_bar_says_that_a_record_was_opened_in_an_emergency_and_ends_it(chromium: Browser, running_bank: Any) -> None:
+    with person(chromium) as somebody, eye(somebody, running_bank.url) as looking:
+        running_bank.import_paths(files_of("ct-head-current"))
+        opening(somebody, running_bank, "south", patient_of("ct-head-current"))
+        open_study(looking, running_bank, "ct-head-current")
+        looking.wait_until_lit()
+        bar = looking.page.get_by_role("region", name="Emergency")
+        band, image = bar.bounding_box(), looking.page.locator("canvas.cornerstone-canvas").first.bounding_box()
+
+        expect(bar.get_by_role("alert")).to_contain_text("was opened in an emergency")
+        expect(bar).to_contain_text(re.compile(r"beyond your rights, until \d.*, for (60|59) minutes more"))
+        assert band is not None
+        assert image is not None
+        assert (band["x"], band["y"], band["width"]) == (0, 0, 1280)
+        assert band["height"] <= image["y"]
+        assert image["y"] + image["height"] <= 800
+        assert_nothing_went_wrong(looking)
+
+        looking.page.get_by_role("button", name="End this emergency").click()
+        # The record was not for this clinician otherwise: it leaves the screen.
+        looking.page.wait_for_url("**/viewer/missing.html")
+        assert looking.page.get_by_role("region", name="Emergency").count() == 0
+        looking.page.goto(running_bank.url)
+        assert looking.page.get_by_text("beyond your rights").count() == 0
+
+
+def test_images_that_are_for_the_clinician_anyway_stay_when_an_emergency_ends(
+    chromium: Browser, running_bank: Any
+) -> None:
+    with person(chromium) as somebody, eye(somebody, running_bank.url) as looking:
+        opening(somebody, running_bank, "local", "SOMEBODY-ELSE")
+        looking.page.set_viewport_size({"width": 390, "height": 844})
+        open_study(looking, running_bank, "ct-head-current")
+        looking.wait_until_lit()
+        bar = looking.page.get_by_role("region", name="Emergency")
+        image = looking.page.locator("canvas.cornerstone-canvas").first.bounding_box()
+        tools = looking.page.locator("[data-cy=Zoom]").first.bounding_box()
+        expect(bar).to_contain_text("SOMEBODY-ELSE")
+        assert image is not None
+        assert tools is not None
+        assert image["y"] + image["height"] <= tools["y"] < 844
+
+        bar.get_by_role("button", name="End this emergency").click()
+        expect(bar).to_have_count(0)
+        looking.wait_until_lit()
+        expect(bar).to_have_count(0)
+        assert_nothing_went_wrong(looking)
+
+
+def test_without_an_emergency_nothing_is_said_of_one(looking: Eye, running_bank: Any) -> None:
+    with looking.page.expect_response("**/emergency/open") as asked:
+        open_study(looking, running_bank, "ct-head-current")
+    looking.wait_until_lit()
+
+    assert asked.value.json()["emergencies"] == []
+    assert looking.page.locator("#emergency").count() == 0
+    assert not looking.ask("document.documentElement.classList.contains('emergency')")
     assert_nothing_went_wrong(looking)
 
 

@@ -74,6 +74,8 @@ NOT_ABOUT_STUDIES: Final = {
     "/api/v1/emergencies": "the same answer whether there is such a record or not; the list is for who may audit",
     "/api/v1/emergencies/{emergency}/review": "for who may audit",
     "/emergency": "the same answer whether there is such a record or not",
+    "/emergency/open": "the caller's own",
+    "/emergency/{emergency}/end": "the caller's own",
     "/reviews": "for who may audit",
     "/reviews/{emergency}": "for who may audit",
     "/consents": "for who may write consents, and by the patient",

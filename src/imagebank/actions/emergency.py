@@ -76,6 +76,20 @@ def open_to(bank: Bank, principal: Principal) -> list[Provision]:
     return sorted(opened, key=lambda one: one.ends_at)
 
 
+def end(bank: Bank, identifier: str, principal: Principal, address: str = "") -> None:
+    """Close what this caller has opened, before its time. Raises NotFound for what is not open to the caller."""
+    found = [one for one in open_to(bank, principal) if one.id == identifier]
+    now = bank.now()
+    with bank.index.begin() as tx:
+        ended = [replace(one, revoked_at=now) for one in found if tx.revoke_provision(one.id, now)]
+        for one in ended:
+            notes.defer(bank, tx, provisions=(one,))
+            noted = event(bank, Act.EMERGENCY_ENDED, principal, address, f"emergency {one.id}")
+            tx.record([replace(noted, study=one.study, patient=one.patient)])
+    if not ended:
+        raise NotFound("this emergency has ended already")
+
+
 def unreviewed(bank: Bank, principal: Principal) -> list[Provision]:
     """Emergencies that nobody has looked at yet, oldest first."""
     principal.require(Right.AUDIT)

@@ -43,6 +43,7 @@ APPLICATION_STOP: Final = Code("110121", "Application Stop")
 LOGIN: Final = Code("110122", "Login")
 LOGOUT: Final = Code("110123", "Logout")
 EMERGENCY_OVERRIDE: Final = Code("110127", "Emergency Override Started")
+EMERGENCY_OVERRIDE_STOPPED: Final = Code("110138", "Emergency Override Stopped")
 NETWORK_CONFIGURATION: Final = Code("110128", "Network Configuration")
 RESTRICTED_FUNCTION: Final = Code("110132", "Use of Restricted Function")
 OBJECT_ATTRIBUTES: Final = Code("110135", "Object Security Attributes Changed")
@@ -187,6 +188,7 @@ _KINDS: Final[Mapping[str, Callable[[str], Kind]]] = MappingProxyType(
         Act.SIGNED_OUT: _always(Kind(USER_AUTHENTICATION, "E", LOGOUT)),
         Act.DECIDED: _always(Kind(SECURITY_ALERT, "U", OBJECT_ATTRIBUTES)),
         Act.EMERGENCY: _always(Kind(SECURITY_ALERT, "E", EMERGENCY_OVERRIDE)),
+        Act.EMERGENCY_ENDED: _always(Kind(SECURITY_ALERT, "E", EMERGENCY_OVERRIDE_STOPPED)),
         Act.REVIEWED: _always(Kind(AUDIT_LOG_USED, "R")),
         Act.STARTED: _always(Kind(APPLICATION_ACTIVITY, "E", APPLICATION_START)),
         Act.STOPPED: _always(Kind(APPLICATION_ACTIVITY, "E", APPLICATION_STOP)),

@@ -25,6 +25,7 @@ class Act(StrEnum):
     UNBOUNDED = "saw everything"
     DECIDED = "decided"
     EMERGENCY = "opened in an emergency"
+    EMERGENCY_ENDED = "ended an emergency"
     REVIEWED = "reviewed"
     STARTED = "started"
     STOPPED = "stopped"

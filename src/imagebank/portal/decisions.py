@@ -6,18 +6,20 @@ from http import HTTPStatus
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from imagebank.actions import consent, emergency
 from imagebank.bank import Bank
 from imagebank.errors import Invalid, NotFound
-from imagebank.http.auth import address_of, bank_of
+from imagebank.http.auth import COOKIE, address_of, bank_of, caller_if_any
+from imagebank.http.errors import NotSignedIn
+from imagebank.http.quick import quickly
 from imagebank.model.access import Principal, Purpose, Right, Role
 from imagebank.model.person import PatientId
 from imagebank.model.provision import FOR_EVER, Kind, Provision
 from imagebank.model.uid import Uid
-from imagebank.portal.layout import for_the_signed_in, page, read_own_form, see_other
+from imagebank.portal.layout import HEADERS, csrf_token, for_the_signed_in, page, read_own_form, see_other
 
 _MOST_DAYS = 36_525
 _SHOWN = (Kind.CONSENT, Kind.CARE, Kind.GRANT)
@@ -42,6 +44,38 @@ async def open_emergency(request: Request, principal: Principal) -> Response:
         await run_in_threadpool(emergency.break_glass, bank, whose, form.get("reason", ""), principal, address)
     except Invalid as error:
         return _emergency_form(request, principal, form, str(error))
+    return see_other("/")
+
+
+async def tell_emergencies(request: Request) -> Response:
+    """What the caller has open in an emergency, for the bar in the viewer: it asks by itself, and prolongs nothing."""
+    principal = await caller_if_any(request, prolongs=False)
+    if principal is None:
+        raise NotSignedIn
+    bank = bank_of(request)
+    found = await quickly(bank, emergency.open_to, bank, principal) if Right.EMERGENCY in principal.rights else []
+    opened = [
+        {
+            "id": one.id,
+            "study": one.study or "",
+            "patient": one.patient.identifier,
+            "issuer": one.patient.issuer,
+            "until": one.ends_at.isoformat(),
+            "seconds": (one.ends_at - bank.now()).total_seconds(),
+        }
+        for one in found
+    ]
+    # The token of the session's forms goes along, with which the bar can end them; no other site can read it.
+    csrf = csrf_token(request.cookies.get(COOKIE, ""))
+    return JSONResponse({"emergencies": opened, "csrf": csrf}, headers=HEADERS)
+
+
+@for_the_signed_in
+async def end_emergency(request: Request, principal: Principal) -> Response:
+    """Close what one has opened, and go to the list: the page before may not be for the caller any more."""
+    await read_own_form(request)
+    name = request.path_params["emergency"]
+    await run_in_threadpool(emergency.end, bank_of(request), name, principal, address_of(request))
     return see_other("/")
 
 
@@ -201,6 +235,8 @@ def _typed(form: Form, name: str) -> str:
 ROUTES: list[BaseRoute] = [
     Route("/emergency", ask_for_emergency, methods=["GET"]),
     Route("/emergency", open_emergency, methods=["POST"]),
+    Route("/emergency/open", tell_emergencies, methods=["GET"]),
+    Route("/emergency/{emergency}/end", end_emergency, methods=["POST"]),
     Route("/reviews", list_reviews, methods=["GET"]),
     Route("/reviews/{emergency}", review, methods=["POST"]),
     Route("/consents", ask_for_consents, methods=["GET"]),

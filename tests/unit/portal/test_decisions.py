@@ -71,6 +71,41 @@ def test_an_opened_record_is_shown_and_every_page_says_so_until_it_closes(bank: 
     assert "Skull CT" not in colleague.get("/").text
 
 
+def test_an_opened_record_is_closed_by_who_opened_it(bank: Bank) -> None:
+    doctor, colleague = signed_in(bank, Role.CLINICIAN, "south"), signed_in(bank, Role.TECHNOLOGIST, "south")
+    send(doctor, "/emergency", reason=REASON, patient_id="ADA", issuer="north")
+    address = doctor.get("/").text.partition('class="glass"')[2].partition('action="')[2].partition('"')[0]
+    meddled = send(colleague, "/", address)
+    forged = doctor.post(address, {"csrf": "guessed"})
+    still = doctor.get(f"/studies/{STUDY}").status_code
+    closed = send(doctor, "/", address)
+    after = doctor.get("/").text
+
+    assert (meddled.status_code, forged.status_code, still) == (404, 403, 200)
+    assert (closed.status_code, closed.headers["location"]) == (303, "/")
+    assert "beyond your rights" not in after
+    assert "Skull CT" not in after
+    assert send(doctor, "/", address).status_code == 404
+
+
+def test_the_viewer_is_told_what_is_open_and_how_to_end_it(bank: Bank) -> None:
+    doctor, referrer = signed_in(bank, Role.CLINICIAN, "south"), signed_in(bank, Role.REFERRER, "south")
+    before = doctor.get("/emergency/open").json()
+    send(doctor, "/emergency", reason=REASON, patient_id="ADA", issuer="north")
+    answer = doctor.get("/emergency/open")
+    told = answer.json()
+    (one,) = told["emergencies"]
+    ended = doctor.post(f"/emergency/{one['id']}/end", {"csrf": told["csrf"]})
+
+    assert before["emergencies"] == referrer.get("/emergency/open").json()["emergencies"] == []
+    assert (one["patient"], one["issuer"], one["study"]) == ("ADA", "north", "")
+    assert 3500 < one["seconds"] <= 3600
+    assert "no-store" in answer.headers["cache-control"]
+    assert ended.status_code == 303
+    assert doctor.get("/emergency/open").json()["emergencies"] == []
+    assert Browser(web_application(bank)).get("/emergency/open").status_code == 401
+
+
 @pytest.mark.parametrize(
     ("typed", "words"),
     [
