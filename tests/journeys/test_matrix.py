@@ -5,15 +5,13 @@ What a caller may not see is answered as what is not there: with the same status
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
 import httpx
 import pytest
 from pydicom.dataset import Dataset
-from pydicom.uid import generate_uid
 from pynetdicom import AE, build_role, evt
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     CTImageStorage,
@@ -21,34 +19,13 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     StudyRootQueryRetrieveInformationModelGet,
     StudyRootQueryRetrieveInformationModelMove,
 )
-from starlette.routing import BaseRoute, Mount
 
-from bank import SOURCE, a_token, bearer, free_port, keep
-from imagebank.actions import consent, devices
-from imagebank.app import web_application
-from imagebank.model.access import RIGHTS, Device, Principal, Right, Role, Scope
-from imagebank.model.person import PatientId
-from imagebank.model.provision import Kind, Provision
-from imagebank.model.uid import Uid
-from make import a_file, read
+from bank import a_token, bearer, free_port
+from imagebank.actions import devices
+from imagebank.model.access import RIGHTS, Device, Right, Role
+from journeys.relations import RELATIONS, SEES, Known, deposit, naming_a_study, served, unknown
 from protocol.dimse_peers import HOST, a_destination
 from protocol.whole_site import Site, a_site
-
-OFFICER = Principal("officer", Role.PRIVACY_OFFICER, "north", RIGHTS[Role.PRIVACY_OFFICER], Scope.nothing())
-RELATIONS: Final = ("own", "other", "granted", "revoked", "expired", "denied", "sensitive", "in care")
-SEES: Final[dict[Role, set[str]]] = {
-    Role.ADMIN: set(RELATIONS),
-    Role.CLINICIAN: {"own", "granted", "in care"},
-    Role.TECHNOLOGIST: {"own", "granted", "in care"},
-    Role.REFERRER: {"granted", "in care"},
-    Role.RESEARCHER: {"granted"},
-    Role.DEVICE: {"own", "granted", "sensitive", "in care"},
-    Role.SYSTEM: {"own", "granted", "sensitive", "in care"},
-    Role.PRIVACY_OFFICER: set(),
-    Role.PATIENT: set(),
-    Role.PROXY: set(),
-}
-"""What each role sees of north's rules, by the site's built-in rules. Written by hand: it is what the rules are held to."""
 
 NOT_ABOUT_STUDIES: Final = {
     "/healthz": "says whether the server runs",
@@ -104,57 +81,7 @@ NOT_ABOUT_STUDIES: Final = {
 }
 SEARCHES: Final = ("/", "/dicom-web/studies", "/dicom-web/series", "/dicom-web/instances")
 """Routes that give what is found; a study that may not be seen is in none of their answers."""
-BY_PARAMETERS: Final = {
-    "/wado": "/wado?requestType=WADO&studyUID={study}&seriesUID={series}&objectUID={instance}",
-}
-
-
-@dataclass(frozen=True)
-class Known:
-    """A study by its identifiers."""
-
-    study: str
-    series: str
-    instance: str
-
-    def fill(self, path: str) -> str:
-        path = BY_PARAMETERS.get(path, path).replace("{path:path}", "7FE00010").replace("{frames}", "1")
-        return path.format(study=self.study, series=self.series, instance=self.instance)
-
-    def masked(self, text: str) -> str:
-        for name, uid in (("instance", self.instance), ("series", self.series), ("study", self.study)):
-            text = text.replace(uid, f"<{name}>")
-        return text
-
-
-UNKNOWN: Final = Known(generate_uid(), generate_uid(), generate_uid())
-
-
-def deposit(site: Site, relation: str) -> Known:
-    """A study in this relation to the people of north."""
-    owner = "north" if relation in ("own", "denied", "sensitive", "in care") else "south"
-    patient = relation.upper()
-    file = a_file(PatientID=patient, PatientName=f"Secret^{patient.title()}", Modality="CT", rows=8, columns=8)
-    keep(site.bank, file, source=replace(SOURCE, organization=owner))
-    found = read(file)
-    known = Known(found.StudyInstanceUID, found.SeriesInstanceUID, found.SOPInstanceUID)
-    long_ago = datetime(2020, 1, 1, tzinfo=UTC)
-    draft = Provision("", Kind.CONSENT, True, PatientId(owner, patient), long_ago, organization="north")
-    if relation in ("granted", "revoked"):
-        given = consent.decide(site.bank, draft, OFFICER)
-        if relation == "revoked":
-            consent.revoke(site.bank, given.id, OFFICER)
-    elif relation == "expired":
-        before = replace(site.bank, now=lambda: datetime.now(UTC) - timedelta(hours=2))
-        consent.decide(before, replace(draft, ends_at=datetime.now(UTC) - timedelta(hours=1)), OFFICER)
-    elif relation == "denied":
-        consent.decide(site.bank, replace(draft, permits=False), OFFICER)
-    elif relation == "sensitive":
-        consent.put_label(site.bank, Uid(known.study), "sensitive", OFFICER)
-    elif relation == "in care":
-        consent.put_label(site.bank, Uid(known.study), "sensitive", OFFICER)
-        consent.decide(site.bank, replace(draft, kind=Kind.CARE), OFFICER)
-    return known
+UNKNOWN: Final = unknown()
 
 
 @dataclass(frozen=True)
@@ -167,32 +94,22 @@ class Hospital:
 @pytest.fixture(scope="module")
 def hospital(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hospital]:
     with a_site(tmp_path_factory.mktemp("matrix"), organization="north") as site:
-        studies = {relation: deposit(site, relation) for relation in RELATIONS}
+        studies = {relation: deposit(site.bank, relation) for relation in RELATIONS}
         tokens = {role: a_token(site.bank, role, organization="north", name=f"the {role}") for role in Role}
         yield Hospital(site, studies, tokens)
 
 
-def paths_of(routes: list[BaseRoute], root: str = "") -> Iterator[str]:
-    for route in routes:
-        if isinstance(route, Mount) and route.routes:
-            yield from paths_of(list(route.routes), root + route.path)
-        else:
-            yield root + str(getattr(route, "path", route))
-
-
 def about_studies(hospital: Hospital) -> list[str]:
     """Routes that name a study, and so have to be in the matrix by themselves."""
-    served = dict.fromkeys(paths_of(list(web_application(hospital.site.bank).routes)))
-    named = [path for path in served if "{study}" in path or path in BY_PARAMETERS]
-    return [path for path in named if path not in NOT_ABOUT_STUDIES]
+    return [path for path in naming_a_study(hospital.site.bank) if path not in NOT_ABOUT_STUDIES]
 
 
 def test_every_route_is_in_the_matrix_or_said_to_be_about_no_study(hospital: Hospital) -> None:
-    served = set(paths_of(list(web_application(hospital.site.bank).routes)))
+    there = set(served(hospital.site.bank))
     known = {*about_studies(hospital), *SEARCHES, *NOT_ABOUT_STUDIES}
 
-    assert sorted(served - known) == []
-    assert sorted(set(SEARCHES) - served) == []
+    assert sorted(there - known) == []
+    assert sorted(set(SEARCHES) - there) == []
 
 
 def client(hospital: Hospital, role: Role) -> httpx.Client:

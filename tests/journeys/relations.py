@@ -1,0 +1,108 @@
+"""Studies in every relation to the people of one organization, and the routes that name a study."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from pydicom.uid import generate_uid
+from starlette.routing import BaseRoute, Mount
+
+from bank import SOURCE, keep
+from imagebank.actions import consent
+from imagebank.app import web_application
+from imagebank.bank import Bank
+from imagebank.model.access import RIGHTS, Principal, Role, Scope
+from imagebank.model.person import PatientId
+from imagebank.model.provision import Kind, Provision
+from imagebank.model.uid import Uid
+from make import a_file, read
+
+OFFICER: Final = Principal("officer", Role.PRIVACY_OFFICER, "north", RIGHTS[Role.PRIVACY_OFFICER], Scope.nothing())
+RELATIONS: Final = ("own", "other", "granted", "revoked", "expired", "denied", "sensitive", "in care")
+SEES: Final[dict[Role, set[str]]] = {
+    Role.ADMIN: set(RELATIONS),
+    Role.CLINICIAN: {"own", "granted", "in care"},
+    Role.TECHNOLOGIST: {"own", "granted", "in care"},
+    Role.REFERRER: {"granted", "in care"},
+    Role.RESEARCHER: {"granted"},
+    Role.DEVICE: {"own", "granted", "sensitive", "in care"},
+    Role.SYSTEM: {"own", "granted", "sensitive", "in care"},
+    Role.PRIVACY_OFFICER: set(),
+    Role.PATIENT: set(),
+    Role.PROXY: set(),
+}
+"""What each role sees of north's rules, by the site's built-in rules. Written by hand: it is what the rules are held to."""
+
+BY_PARAMETERS: Final = {
+    "/wado": "/wado?requestType=WADO&studyUID={study}&seriesUID={series}&objectUID={instance}",
+}
+
+
+@dataclass(frozen=True)
+class Known:
+    """A study by its identifiers."""
+
+    study: str
+    series: str
+    instance: str
+
+    def fill(self, path: str) -> str:
+        path = BY_PARAMETERS.get(path, path).replace("{path:path}", "7FE00010").replace("{frames}", "1")
+        return path.format(study=self.study, series=self.series, instance=self.instance)
+
+    def masked(self, text: str) -> str:
+        for name, uid in (("instance", self.instance), ("series", self.series), ("study", self.study)):
+            text = text.replace(uid, f"<{name}>")
+        return text
+
+
+def unknown() -> Known:
+    """A study that nobody has."""
+    return Known(generate_uid(), generate_uid(), generate_uid())
+
+
+def deposit(bank: Bank, relation: str) -> Known:
+    """A study in this relation to the people of north."""
+    owner = "north" if relation in ("own", "denied", "sensitive", "in care") else "south"
+    patient = relation.upper()
+    file = a_file(PatientID=patient, PatientName=f"Secret^{patient.title()}", Modality="CT", rows=8, columns=8)
+    keep(bank, file, source=replace(SOURCE, organization=owner))
+    found = read(file)
+    known = Known(found.StudyInstanceUID, found.SeriesInstanceUID, found.SOPInstanceUID)
+    long_ago = datetime(2020, 1, 1, tzinfo=UTC)
+    draft = Provision("", Kind.CONSENT, True, PatientId(owner, patient), long_ago, organization="north")
+    if relation in ("granted", "revoked"):
+        given = consent.decide(bank, draft, OFFICER)
+        if relation == "revoked":
+            consent.revoke(bank, given.id, OFFICER)
+    elif relation == "expired":
+        before = replace(bank, now=lambda: datetime.now(UTC) - timedelta(hours=2))
+        consent.decide(before, replace(draft, ends_at=datetime.now(UTC) - timedelta(hours=1)), OFFICER)
+    elif relation == "denied":
+        consent.decide(bank, replace(draft, permits=False), OFFICER)
+    elif relation == "sensitive":
+        consent.put_label(bank, Uid(known.study), "sensitive", OFFICER)
+    elif relation == "in care":
+        consent.put_label(bank, Uid(known.study), "sensitive", OFFICER)
+        consent.decide(bank, replace(draft, kind=Kind.CARE), OFFICER)
+    return known
+
+
+def paths_of(routes: Iterable[BaseRoute], root: str = "") -> Iterator[str]:
+    for route in routes:
+        if isinstance(route, Mount) and route.routes:
+            yield from paths_of(route.routes, root + route.path)
+        else:
+            yield root + str(getattr(route, "path", route))
+
+
+def served(bank: Bank) -> list[str]:
+    """The path of every route."""
+    return list(dict.fromkeys(paths_of(web_application(bank).routes)))
+
+
+def naming_a_study(bank: Bank) -> list[str]:
+    """Routes that name a study and give something of it; labels are only put on one and taken off."""
+    named = [path for path in served(bank) if "{study}" in path or path in BY_PARAMETERS]
+    return [path for path in named if "{label}" not in path]
