@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import shutil
 import sqlite3
 import struct
@@ -280,7 +281,8 @@ def test_an_entry_that_ends_too_early_is_refused_in_words(bank: Bank, inside: Pa
     tally = bring_in(bank, collect.look([path]))
 
     assert tally.outcomes == {Outcome.REFUSED: 1}
-    assert "ends too early" in reasons(tally)["short"]
+    # Python 3.13 sees it before it reads: the entry would reach into what follows.
+    assert re.search("ends too early|Overlapped entries", reasons(tally)["short"])
 
 
 def test_an_archive_whose_table_is_broken_is_refused_by_its_own_name(bank: Bank, inside: Path) -> None:
