@@ -94,6 +94,8 @@ def test_every_answer_is_guarded(site: Site, who: str, method: str) -> None:
         assert "frame-ancestors" in policy or address.startswith("/viewer/"), where
         script = next((one for one in policy.split(";") if one.strip().startswith("script-src")), "")
         assert "unsafe-inline" not in script, where
+        kind = fields.get("content-type", "").partition(";")[0]
+        assert not kind.endswith("json") or fields["content-disposition"].startswith("attachment"), where
         if address.startswith(("/static", "/viewer")) or address in bare:
             continue
         assert fields["cache-control"].split(", ")[-1] in {"no-store", "no-cache"}, where

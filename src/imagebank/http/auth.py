@@ -14,6 +14,7 @@ from imagebank.http.quick import quickly
 from imagebank.model.access import Principal, Session
 
 COOKIE = "imagebank-session"
+_OF_THIS_HOST = "__Host-"
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -27,6 +28,24 @@ def bank_of(request: HTTPConnection) -> Bank:
 def address_of(request: HTTPConnection) -> str:
     """Where the call comes from."""
     return request.client.host if request.client else ""
+
+
+def is_https(request: HTTPConnection) -> bool:
+    """Whether browsers reach us by https, directly or through a proxy."""
+    return request.url.scheme == "https" or bank_of(request).settings.public_url.startswith("https:")
+
+
+def cookie_name(request: HTTPConnection, name: str) -> str:
+    """How a cookie of ours is called: behind https so that no other host of the domain can set it (RFC 6265bis 4.1.3).
+
+    By plain http, as on loopback, browsers refuse that prefix.
+    """
+    return _OF_THIS_HOST + name if is_https(request) else name
+
+
+def cookie_of(request: HTTPConnection, name: str = COOKIE) -> str:
+    """What a browser sends in a cookie of ours; empty for none."""
+    return request.cookies.get(cookie_name(request, name), "")
 
 
 def certificate_of(request: HTTPConnection) -> str:
@@ -56,7 +75,7 @@ async def proven_caller(request: Request) -> Principal:
 
 async def session_of(request: Request) -> Session | None:
     """The browser session of a request; None for one with a bearer token, or of nobody."""
-    bank, cookie = bank_of(request), request.cookies.get(COOKIE, "")
+    bank, cookie = bank_of(request), cookie_of(request)
     if not cookie or request.headers.get("authorization"):
         return None
     return await quickly(bank, access.opened, bank, cookie)
@@ -74,7 +93,7 @@ async def caller_if_any(request: Request, *, prolongs: bool = True) -> Principal
 
 async def _known(request: Request, *, prolongs: bool) -> Principal | None:
     authorization = request.headers.get("authorization", "")
-    cookie = request.cookies.get(COOKIE, "")
+    cookie = cookie_of(request)
     if authorization and cookie:
         # Else a link could carry somebody's token into somebody else's session.
         raise Invalid("send either a bearer token or a session cookie, not both")

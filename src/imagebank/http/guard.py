@@ -30,6 +30,8 @@ _DEFAULTS: Final[tuple[tuple[bytes, bytes], ...]] = (
     (b"referrer-policy", b"no-referrer"),
     (b"x-content-type-options", b"nosniff"),
 )
+# Opened as a page by itself, an answer for programs is saved and shows nothing of what somebody has put into it.
+_FOR_PROGRAMS: Final = (b"content-disposition", b'attachment; filename="answer.json"')
 # A 304 brings no policy: it would take the place of the one that was sent with the content (RFC 9110 15.4.5).
 _NOT_MODIFIED: Final = 304
 _MOST_DRAINED: Final = 8 << 20
@@ -168,8 +170,15 @@ class _Answer:
         there = {name.lower() for name, _ in headers}
         if status == _NOT_MODIFIED:
             there.add(b"content-security-policy")
+        if b"content-disposition" not in there and _is_json(headers):
+            headers.append(_FOR_PROGRAMS)
         headers += [field for field in self._fields if field[0] not in there]
         return headers
+
+
+def _is_json(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    kinds = [value for name, value in headers if name.lower() == b"content-type"]
+    return bool(kinds) and kinds[0].partition(b";")[0].endswith(b"json")
 
 
 async def _once(answer: _Answer, response: Response, scope: Scope, receive: Receive) -> None:

@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Route
 from imagebank.actions import consent, emergency
 from imagebank.bank import Bank
 from imagebank.errors import Invalid, NotFound
-from imagebank.http.auth import COOKIE, address_of, bank_of, caller_if_any
+from imagebank.http.auth import address_of, bank_of, caller_if_any, cookie_of
 from imagebank.http.errors import NotSignedIn
 from imagebank.http.quick import quickly
 from imagebank.model.access import Principal, Purpose, Right, Role
@@ -66,7 +66,7 @@ async def tell_emergencies(request: Request) -> Response:
         for one in found
     ]
     # The token of the session's forms goes along, with which the bar can end them; no other site can read it.
-    csrf = csrf_token(request.cookies.get(COOKIE, ""))
+    csrf = csrf_token(cookie_of(request))
     return JSONResponse({"emergencies": opened, "csrf": csrf}, headers=HEADERS)
 
 

@@ -18,7 +18,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from imagebank.actions import emergency
 from imagebank.dicom import moments
 from imagebank.errors import BankError, Invalid, NotAllowed, NotFound, TooOften, Unavailable, status_for
-from imagebank.http.auth import COOKIE, bank_of, caller, caller_if_any, is_from_our_pages
+from imagebank.http.auth import bank_of, caller, caller_if_any, cookie_of, is_from_our_pages
 from imagebank.http.errors import HTTP_STATUS, NotSignedIn, say
 from imagebank.http.quick import quickly
 from imagebank.model.access import Principal, Right
@@ -71,7 +71,7 @@ def page(
     request: Request, template: str, status: int = HTTPStatus.OK, principal: Principal | None = None, **context: Any
 ) -> Response:
     """A page from a template. `principal` is who is signed in."""
-    cookie = request.cookies.get(COOKIE, "")
+    cookie = cookie_of(request)
     shared = {
         "principal": principal,
         "may": frozenset() if principal is None else principal.rights,
@@ -160,7 +160,7 @@ async def read_own_form(request: Request) -> dict[str, str]:
     Raises NotAllowed otherwise.
     """
     form = await read_form(request)
-    wanted = csrf_token(request.cookies.get(COOKIE, ""))
+    wanted = csrf_token(cookie_of(request))
     if not is_from_our_pages(request) or not hmac.compare_digest(form.get("csrf", "").encode(), wanted.encode()):
         raise NotAllowed("this form did not come from our own pages; open the page again and repeat it")
     return form

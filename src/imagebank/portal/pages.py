@@ -16,7 +16,7 @@ from imagebank.actions import retrieve, search
 from imagebank.bank import Bank
 from imagebank.dicom import document
 from imagebank.errors import BankError, Invalid, NotFound, Unsupported
-from imagebank.http.auth import COOKIE, address_of, bank_of
+from imagebank.http.auth import address_of, bank_of, cookie_name, cookie_of, is_https
 from imagebank.model.access import Principal, Right, Scope
 from imagebank.model.attribute import Level
 from imagebank.model.imaging import DataSet, Instance, Selection
@@ -35,7 +35,7 @@ from imagebank.portal import (
     wording,
 )
 from imagebank.portal.layout import for_the_signed_in, page, read_own_form, see_other
-from imagebank.portal.signin import SEARCH_COOKIE, is_https
+from imagebank.portal.signin import SEARCH_COOKIE
 
 WAY = "portal"
 """How a read of an object through these pages stands in the ledger."""
@@ -105,8 +105,9 @@ async def seek(request: Request, principal: Principal) -> Response:
     except Invalid as error:
         return await _list(request, principal, sought, 1, notice=str(error))
     response = see_other("/")
-    sealed = criteria.seal(sought, request.cookies.get(COOKIE, ""))
-    response.set_cookie(SEARCH_COOKIE, sealed, path="/", httponly=True, secure=is_https(request), samesite="strict")
+    sealed = criteria.seal(sought, cookie_of(request))
+    name = cookie_name(request, SEARCH_COOKIE)
+    response.set_cookie(name, sealed, path="/", httponly=True, secure=is_https(request), samesite="strict")
     return response
 
 
@@ -140,8 +141,8 @@ def _rows(
 
 
 def _sought(request: Request) -> criteria.Criteria:
-    sealed = request.cookies.get(SEARCH_COOKIE, "")
-    return criteria.unseal(sealed, request.cookies.get(COOKIE, "")) if sealed else criteria.Criteria()
+    sealed = cookie_of(request, SEARCH_COOKIE)
+    return criteria.unseal(sealed, cookie_of(request)) if sealed else criteria.Criteria()
 
 
 def _page_number(request: Request) -> int:

@@ -10,10 +10,10 @@ from starlette.routing import BaseRoute, Route
 from imagebank.actions import signing_in_elsewhere
 from imagebank.actions.identity import Provider
 from imagebank.errors import BankError, NotFound
-from imagebank.http.auth import address_of, bank_of
+from imagebank.http.auth import address_of, bank_of, is_https
 from imagebank.http.fetch import fetch
 from imagebank.portal.layout import page, refused, see_other
-from imagebank.portal.signin import is_https, opened, site_of
+from imagebank.portal.signin import opened, site_of
 
 COOKIE = "imagebank-provider"
 _PATH = "/sign-in/provider"

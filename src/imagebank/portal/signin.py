@@ -11,7 +11,16 @@ from starlette.routing import BaseRoute, Route
 
 from imagebank.actions import access, passkey, signing_in
 from imagebank.errors import BankError, NotFound, TooOften
-from imagebank.http.auth import COOKIE, address_of, bank_of, caller_if_any, is_from_our_pages
+from imagebank.http.auth import (
+    COOKIE,
+    address_of,
+    bank_of,
+    caller_if_any,
+    cookie_name,
+    cookie_of,
+    is_from_our_pages,
+    is_https,
+)
 from imagebank.portal.layout import page, read_form, read_own_form, refused, see_other
 
 SEARCH_COOKIE = "imagebank-search"
@@ -120,20 +129,16 @@ async def sign_out(request: Request) -> Response:
     """End the session. The browser forgets what it kept of it."""
     try:
         await read_own_form(request)
-        cookie, address = request.cookies.get(COOKIE, ""), address_of(request)
+        cookie, address = cookie_of(request), address_of(request)
         await run_in_threadpool(access.sign_out, bank_of(request), cookie, address)
     except BankError as error:
         return refused(request, error, await caller_if_any(request) if request.method == "GET" else None)
     response = see_other("/sign-in")
     response.headers["Clear-Site-Data"] = '"cache"'
     for name in (COOKIE, SEARCH_COOKIE):
-        response.delete_cookie(name, path="/", httponly=True, secure=is_https(request), samesite="lax")
+        ours = cookie_name(request, name)
+        response.delete_cookie(ours, path="/", httponly=True, secure=is_https(request), samesite="lax")
     return response
-
-
-def is_https(request: Request) -> bool:
-    """Whether browsers reach us by https, directly or through a proxy."""
-    return request.url.scheme == "https" or bank_of(request).settings.public_url.startswith("https:")
 
 
 def site_of(request: Request) -> passkey.Site:
@@ -147,9 +152,8 @@ def opened(request: Request, cookie: str, address: str = "/") -> Response:
     hours = bank_of(request).settings.session_hours
     response = see_other(address)
     # Lax, not Strict: a sign-in link that is clicked in a mail has to find its session on the page it leads to.
-    response.set_cookie(
-        COOKIE, cookie, max_age=int(hours * 3600), path="/", httponly=True, secure=is_https(request), samesite="lax"
-    )
+    name, lasts = cookie_name(request, COOKIE), int(hours * 3600)
+    response.set_cookie(name, cookie, max_age=lasts, path="/", httponly=True, secure=is_https(request), samesite="lax")
     response.headers["Referrer-Policy"] = "no-referrer"
     return response
 

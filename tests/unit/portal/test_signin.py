@@ -67,11 +67,18 @@ def test_the_session_cookie_is_out_of_reach_of_scripts_and_other_sites(bank: Ban
     assert "Secure" not in cookie
 
 
-def test_behind_https_the_cookie_is_secure(tmp_path: Path) -> None:
+def test_behind_https_the_cookie_is_secure_and_of_this_host_alone(tmp_path: Path) -> None:
     with open_test_bank(tmp_path, public_url="https://bank.example") as bank:
-        cookie = Browser(web_application(bank)).get(a_link(bank)).headers["set-cookie"]
+        browser = Browser(web_application(bank))
+        cookie = browser.get(a_link(bank)).headers["set-cookie"]
+        sent = cookie.partition(";")[0]
+        own = browser.get("/", {"Cookie": sent}).status_code
+        of_a_neighbour = browser.get("/", {"Cookie": sent.removeprefix("__Host-")}).status_code
 
-        assert "Secure" in cookie
+    assert cookie.startswith(f"__Host-{COOKIE}=")
+    assert "Secure" in cookie
+    assert "Path=/" in cookie
+    assert (own, of_a_neighbour) == (200, 303), "a cookie without the prefix may be of another host of the domain"
 
 
 def test_a_token_opens_a_session(bank: Bank, browser: Browser) -> None:
