@@ -67,11 +67,11 @@ def test_who_asked_and_where_objects_went_is_told() -> None:
 
 
 def test_a_device_that_was_sent_something_is_the_destination_and_who_had_it_sent_a_third_party() -> None:
-    moved = {"act": Act.SENT, "detail": "C-MOVE to WS1 at ws1.example.org of south"}
-    root = parts(told(**moved))
+    detail = "C-MOVE to WS1 at ws1.example.org of south"
+    root = parts(told(act=Act.SENT, detail=detail))
     roles = {one.attrib["UserID"]: code(one, "RoleIDCode") for one in root.iterfind("ActiveParticipant")}
     device = root.find("ActiveParticipant[@UserID='WS1']")
-    itself = parts(told(**moved, principal="WS1"))
+    itself = parts(told(act=Act.SENT, detail=detail, principal="WS1"))
     own = {one.attrib["UserID"]: code(one, "RoleIDCode") for one in itself.iterfind("ActiveParticipant")}
 
     assert code(root, "EventIdentification/EventID") == ["110104"]
