@@ -7,6 +7,7 @@ from typing import Final
 
 from imagebank.actions import trail
 from imagebank.bank import Bank
+from imagebank.dicom.moments import day
 from imagebank.errors import Invalid
 from imagebank.model.access import Principal, Purpose
 from imagebank.model.audited import MORE, Recipient, moment_of, recipient_of
@@ -23,8 +24,7 @@ EXEMPT: Final = frozenset(
 )
 """164.528(a)(1)(i) and (ii): what was for treatment, payment or operations, or to the patient, need not be accounted for."""
 _GIVING: Final = frozenset({Act.VIEWED, Act.SENT})
-_SHOWN: Final = ("00080020", "00080061", "00081030")
-"""StudyDate, ModalitiesInStudy, StudyDescription."""
+_DATE, _MODALITIES, _DESCRIPTION = "00080020", "00080061", "00081030"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,5 +121,9 @@ def _given_to(line: Line) -> tuple[str, Recipient]:
 
 
 def _described(study: DataSet) -> str:
-    texts = (" ".join(str(value) for value in study.get(tag, {}).get("Value", ()) if value) for tag in _SHOWN)
-    return " ".join(filter(None, texts))
+    date, *texts = (_text(study, tag) for tag in (_DATE, _MODALITIES, _DESCRIPTION))
+    return ", ".join(filter(None, (day(date), *texts)))
+
+
+def _text(study: DataSet, tag: str) -> str:
+    return " ".join(str(value) for value in study.get(tag, {}).get("Value", ()) if value)

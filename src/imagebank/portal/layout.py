@@ -52,6 +52,15 @@ _LOST: Mapping[int, tuple[str, str]] = {
 }
 _ODD = ("That did not work", "nothing was changed")
 
+# A right, where empty means anybody's; the address; its name.
+_DOORS = (
+    ("", "/", "Studies"),
+    (Right.CONSENT, "/consents", "Consents"),
+    (Right.AUDIT, "/reviews", "Reviews"),
+    (Right.AUDIT, "/disclosures", "Disclosures"),
+    (Right.EMERGENCY, "/emergency", "Emergency"),
+)
+
 _templates = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
     autoescape=True,
@@ -61,10 +70,13 @@ _templates = Environment(
 )
 _templates.filters["day"] = moments.day
 _templates.filters["clock"] = moments.clock
+_templates.globals["doors"] = _DOORS
 _templates.globals["counted"] = wording.counted
 _templates.globals["minutes_left"] = wording.minutes_left
 _templates.filters["moment"] = wording.moment
 _templates.filters["plain"] = wording.plain
+_templates.filters["purpose"] = wording.purpose
+_templates.filters["way"] = wording.way
 
 
 def page(
@@ -78,10 +90,17 @@ def page(
         "csrf": csrf_token(cookie) if cookie else "",
         "emergencies": getattr(request.state, "emergencies", ()),
         "at": bank_of(request).now(),
+        "here": _door_of(request.url.path),
         "provider": urlsplit(bank_of(request).settings.oidc_issuer).hostname,
     }
     body = _templates.get_template(template).render({**shared, **context})
     return HTMLResponse(body, status, HEADERS)
+
+
+def _door_of(path: str) -> str:
+    """Which part of the portal a page belongs to, by the address that leads into it."""
+    door = "/" + path.split("/")[1]
+    return "/" if door in {"/studies", "/search"} else door
 
 
 def see_other(address: str) -> Response:

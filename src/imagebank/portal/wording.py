@@ -1,17 +1,37 @@
 """How values of the DICOM JSON model read on a page."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from imagebank.dicom.moments import day, read_day
+from imagebank.model.access import Purpose
 from imagebank.model.imaging import DataSet
 from imagebank.model.provision import Provision
 
 _OLDEST = 130
 """Years. A birth date further back is a placeholder or a slip, and no age is made of it."""
 
+_PURPOSES: Mapping[str, str] = {
+    Purpose.TREATMENT: "treatment",
+    Purpose.EMERGENCY: "treatment in an emergency",
+    Purpose.OPERATIONS: "running the organization",
+    Purpose.PAYMENT: "payment",
+    Purpose.RESEARCH: "research",
+    Purpose.PUBLIC_HEALTH: "public health",
+    Purpose.PATIENT_REQUEST: "the patient's own request",
+}
+_WAYS: Mapping[str, str] = {
+    "rendered": "as pictures",
+    "portal": "the page of an object",
+    "portal study page": "the page of the study",
+    "WADO-RS": "as files (WADO-RS)",
+    "WADO-RS metadata": "all but the pictures (WADO-RS)",
+    "WADO-URI": "as files (WADO-URI)",
+    "C-GET": "as files (C-GET)",
+}
 _SEXES = {"F": "female", "M": "male", "O": "other sex"}
 
 
@@ -102,6 +122,16 @@ def moment(at: datetime) -> str:
     return f"{day(f'{at:%Y%m%d}')}, {at:%H:%M} UTC"
 
 
+def purpose(one: Purpose | str) -> str:
+    """Why somebody asks, in words; what is none stays as it is."""
+    return _PURPOSES.get(one, one)
+
+
+def way(one: str) -> str:
+    """How something was read, in words; what has no better ones stays as it is."""
+    return _WAYS.get(one, one)
+
+
 def plain(one: Provision) -> str:
     """What a decision is about and for whom, in words."""
     to = [
@@ -115,7 +145,7 @@ def plain(one: Provision) -> str:
         f"from {day(one.since)}" if one.since else "",
         f"until {day(one.until)}" if one.until else "",
     ]
-    why = f", for {one.purpose}" if one.purpose else ""
+    why = f", for {purpose(one.purpose)}" if one.purpose else ""
     return f"{', '.join(filter(None, to)) or 'everybody'}: {' '.join(filter(None, about)) or 'all studies'}{why}"
 
 

@@ -60,7 +60,7 @@ def test_a_disclosure_says_when_to_whom_what_how_much_and_why(bank: Bank) -> Non
     (one,) = made.disclosures
 
     assert (one.at, one.recipient, one.organization, one.address) == (NOON, "Dr Varga", "south", "10.0.0.5")
-    assert (one.study, one.description) == (study_of(bank), "20260102 CT CT head")
+    assert (one.study, one.description) == (study_of(bank), "2 Jan 2026, CT, CT head")
     assert (one.number, one.way, one.purpose, one.is_exempt) == (3, "WADO-RS", Purpose.RESEARCH, False)
     assert made.until - made.since == timedelta(days=2192)
 

@@ -1,5 +1,6 @@
 """The study list, a study and its objects."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from pydicom import Dataset
 from pydicom.uid import generate_uid
 
 from bank import keep, open_test_bank
+from imagebank import portal
 from imagebank.actions import access
 from imagebank.app import web_application
 from imagebank.bank import Bank
@@ -378,3 +380,13 @@ def test_who_may_not_even_search_opens_no_study(bank: Bank) -> None:
     assert answer.status_code == 403
     assert "right to find" in answer.text
     assert looks(bank, ds.StudyInstanceUID) == []
+
+
+def test_the_dark_theme_is_one_whether_a_page_or_the_system_asks_for_it() -> None:
+    static = Path(portal.__file__).parent / "static"
+    by_page = re.search(r'\[data-theme="dark"\] \{(.*?)\}', (static / "tokens.css").read_text(), re.DOTALL)
+    by_system = re.search(r":root:not\(\[data-theme\]\) \{(.*?)\}", (static / "system.css").read_text(), re.DOTALL)
+
+    assert by_page is not None
+    assert by_system is not None
+    assert by_page[1].split() == by_system[1].split()
