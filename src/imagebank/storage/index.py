@@ -1,9 +1,10 @@
 """The index in SQL: its readers."""
 
+import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 
 from sqlalchemy import Row, Select, bindparam, select
 
@@ -29,10 +30,14 @@ from imagebank.storage.select import (
     matches,
     number_of_matches,
     quarantined_in,
-    selected,
     studies_in,
 )
+from imagebank.storage.series import metadata_row, series_rows
+from imagebank.storage.steady import hold
 from imagebank.storage.transaction import SQLTransaction
+
+T = TypeVar("T")
+_EVERYTHING: Final = Scope(organizations=None)
 
 _HELD: Final = Prepared(
     lambda _: (
@@ -120,8 +125,10 @@ class SQLIndex:
         return number
 
     def instances(self, selection: Selection, scope: Scope) -> list[Instance]:
+        began = time.perf_counter()
         with self._database.reading() as connection:
-            return [instance_of(row) for row in instance_rows(connection, selection, scope)]
+            rows = [instance_of(row) for row in instance_rows(connection, selection, scope)]
+        return self._steadily(rows, began, scope)
 
     def held(self, uid: Uid) -> tuple[Digest, Location] | None:
         with self._database.reading() as connection:
@@ -129,31 +136,25 @@ class SQLIndex:
         return None if found is None else (unpack_digest(bytes(found[0])), Location(*found[1:]))
 
     def metadata(self, series: Uid, scope: Scope) -> tuple[int, bytes | None]:
-        lines, bodies = tables.series, tables.series_metadata
-        statement = (
-            select(lines.c.version, bodies.c.body)
-            .join_from(lines, tables.study, tables.study.c.id == lines.c.study_row)
-            .outerjoin(bodies, (bodies.c.series_row == lines.c.id) & (bodies.c.version == lines.c.version))
-            .where(lines.c.series_instance_uid == series, *studies_in(scope, self._dialect))
-        )
         with self._database.reading() as connection:
-            row = connection.execute(statement).one_or_none()
+            row = metadata_row(connection, series, scope)
         if row is None:
             raise NotFound("there is no such series")
-        return row.version, row.body
+        return row
 
     def series_of(self, selection: Selection, scope: Scope) -> list[tuple[Uid, Uid, int]]:
-        study, series, instance = tables.study, tables.series, tables.instance
-        statement = select(study.c.study_instance_uid, series.c.series_instance_uid, series.c.version).join_from(
-            study, series, series.c.study_row == study.c.id
-        )
-        if selection.instance is not None:
-            statement = statement.join(instance, instance.c.series_row == series.c.id)
-        statement = statement.where(*selected(selection), *studies_in(scope, self._dialect)).order_by(
-            study.c.study_instance_uid, series.c.series_number, series.c.series_instance_uid
-        )
+        began = time.perf_counter()
         with self._database.reading() as connection:
-            return [(Uid(study), Uid(series), version) for study, series, version in connection.execute(statement)]
+            rows = [
+                (Uid(study), Uid(one), version) for study, one, version in series_rows(connection, selection, scope)
+            ]
+        return self._steadily(rows, began, scope)
+
+    def _steadily(self, rows: list[T], began: float, scope: Scope) -> list[T]:
+        """The rows; none at the same time whether they are hidden by the scope or not there."""
+        if not rows and scope != _EVERYTHING:
+            hold(began, self._dialect)
+        return rows
 
     def quarantined(self, scope: Scope, number: int | None = None) -> list[Quarantined]:
         statement = quarantine.all_rows().where(*quarantined_in(scope, self._dialect))

@@ -9,7 +9,6 @@ from sqlalchemy.sql.operators import custom_op
 
 from imagebank.model.access import Scope
 from imagebank.model.attribute import Attribute, Level
-from imagebank.model.imaging import Selection
 from imagebank.model.query import Between, Condition, Like, OneOf, Query, Words
 from imagebank.storage import tables
 from imagebank.storage.rows import INSTANCE_NAMES, TEXT_LIMIT, clean, cut, fit
@@ -132,18 +131,6 @@ def quarantined_in(scope: Scope, dialect: str) -> list[ColumnElement[bool]]:
     if scope.organizations is None:
         return []
     return [one_of(dialect, tables.quarantine.c.organization, sorted(scope.organizations))]
-
-
-def selected(selection: Selection) -> list[ColumnElement[bool]]:
-    """What a selection narrows to."""
-    conditions: list[ColumnElement[bool]] = []
-    if selection.study is not None:
-        conditions.append(_STUDY.c.study_instance_uid == selection.study)
-    if selection.series is not None:
-        conditions.append(_SERIES.c.series_instance_uid == selection.series)
-    if selection.instance is not None:
-        conditions.append(_INSTANCE.c.sop_instance_uid == selection.instance)
-    return conditions
 
 
 def chosen(given: frozenset[str], shape: Shape, dialect: str) -> list[ColumnElement[bool]]:
