@@ -12,6 +12,7 @@ from pydicom.uid import UID, generate_uid
 
 from browser.viewing import Eye, browser, eye, person
 from make import a_dataset, as_file
+from running import running_bank
 from samples import sample_data
 
 pytestmark = pytest.mark.browser
@@ -346,6 +347,21 @@ def test_images_that_are_for_the_clinician_anyway_stay_when_an_emergency_ends(
         looking.wait_until_lit()
         expect(bar).to_have_count(0)
         assert_nothing_went_wrong(looking)
+
+
+def test_a_record_leaves_the_screen_when_the_time_of_its_emergency_is_over(chromium: Browser, tmp_path: Path) -> None:
+    with (
+        running_bank(tmp_path, emergency_minutes=0.3) as bank,
+        person(chromium) as somebody,
+        eye(somebody, bank.url) as looking,
+    ):
+        bank.import_paths(files_of("ct-head-current"))
+        opening(somebody, bank, "south", patient_of("ct-head-current"))
+        open_in_viewer(looking, study_of(files_of("ct-head-current")[0]))
+
+        expect(looking.page.get_by_role("region", name="Emergency")).to_be_visible()
+        looking.page.wait_for_url("**/viewer/missing.html")
+        assert looking.page.locator("canvas").count() == 0
 
 
 def test_without_an_emergency_nothing_is_said_of_one(looking: Eye, running_bank: Any) -> None:
