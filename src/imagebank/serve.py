@@ -187,11 +187,15 @@ class Supervisor:
         Until then /readyz says no: when it says yes, devices may call, too.
         Raises Unavailable when an address is taken or a part does not come up.
         """
+        from imagebank.actions import trail
+
         for host, port in list(map(address, self._listeners)):
             _check_free(host, port)
         # The first process to open the bank makes its key and its tables; the others find them.
-        with app.opened(self._settings):
-            pass
+        with app.opened(self._settings) as bank:
+            if self._settings.atna_host:
+                # Before any part writes that it starts, which is to be told, too.
+                trail.begin_telling(bank)
         note_down(self._settings.data, is_down=True)
         for role in ROLES:
             self._spawn(role)
