@@ -261,16 +261,16 @@ def test_stored_frames_are_those_that_pydicom_cuts(site: Site, name: str) -> Non
     }
 
 
-def test_a_list_of_frames_keeps_its_order_and_doubles(site: Site) -> None:
+def test_a_list_of_frames_keeps_its_order(site: Site) -> None:
     path = sample_data() / "us-multiframe/OBXXXX1A_rle_2frame.dcm"
     where = kept(site, path)
 
-    parts = parts_of(get(site, f"{where}/frames/2,1,2", OCTETS))
+    parts = parts_of(get(site, f"{where}/frames/2,1", OCTETS))
 
     decoded = pydicom.dcmread(path).pixel_array
-    assert [content == decoded[number].tobytes() for (_, content), number in zip(parts, (1, 0, 1), strict=True)] == [
+    assert [content == decoded[number].tobytes() for (_, content), number in zip(parts, (1, 0), strict=True)] == [
         True
-    ] * 3
+    ] * 2
     assert parts[0][0]["content-type"] == f"application/octet-stream; transfer-syntax={EXPLICIT}"
 
 
@@ -299,7 +299,17 @@ def test_a_media_type_without_a_syntax_means_its_default(site: Site, accept: str
 
 @pytest.mark.parametrize(
     ("frames", "status"),
-    [("2", 404), ("1,2", 404), ("0", 400), ("a", 400), ("1,,2", 400), ("-1", 400), ("999999999", 404), ("1-2", 400)],
+    [
+        ("2", 404),
+        ("1,2", 404),
+        ("0", 400),
+        ("a", 400),
+        ("1,,2", 400),
+        ("-1", 400),
+        ("999999999", 404),
+        ("1-2", 400),
+        ("1,1", 400),
+    ],
 )
 def test_frames_that_are_not_there_are_refused(site: Site, frames: str, status: int) -> None:
     get(site, f"{url_of(FILES[0])}/frames/{frames}", "*/*", status)

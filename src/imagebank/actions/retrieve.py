@@ -235,24 +235,34 @@ def pixel_frames(bank: Bank, instance: Instance, path: str) -> Frames | None:
     return _frames_within(bank, data, inner)
 
 
-def _every_frame(bank: Bank, instance: Instance, syntax: Uid) -> Iterator[bytes]:
+def frames_each(bank: Bank, instance: Instance, numbers: Sequence[int], syntax: Uid | None = None) -> Iterator[bytes]:
+    """Frames (from 1) one after another, as they are stored or in a transfer syntax; some 32 MiB are held at a time.
+
+    A file that cannot be read in part is held as a whole, and so bounded. Raises as `frames_in` does, before the first
+    frame or later.
+    """
     pixels = instance.pixels
-    assert pixels is not None
-    numbers = range(1, pixels.frames + 1)
-    is_stored = syntax == instance.transfer_syntax
-    if pixels.direct and is_stored:
+    if pixels is None or not all(1 <= number <= pixels.frames for number in numbers):
+        raise NotFound("the object has no such frame")
+    if pixels.direct and syntax is None:
         yield from (frame(bank, instance, number) for number in numbers)
         return
     native = pixels.rows * pixels.columns * pixels.samples * max(pixels.bits_allocated, 8) // 8
     step = max(1, _BATCH // max(native, 1))
     if not pixels.direct:
         # The file is read as a whole, so once.
-        step = max(1, pixels.frames)
-        if native * pixels.frames > _MAX_REWRITTEN:
+        step = max(1, len(numbers))
+        if native * len(numbers) > _MAX_REWRITTEN:
             raise Unsupported("the object is too large to be read as a whole, as its frames would need")
     for first in range(0, len(numbers), step):
         some = numbers[first : first + step]
-        yield from _read_frames(bank, instance, some)[0] if is_stored else frames_in(bank, instance, some, syntax)
+        yield from _read_frames(bank, instance, some)[0] if syntax is None else frames_in(bank, instance, some, syntax)
+
+
+def _every_frame(bank: Bank, instance: Instance, syntax: Uid) -> Iterator[bytes]:
+    assert instance.pixels is not None
+    is_stored = syntax == instance.transfer_syntax
+    return frames_each(bank, instance, range(1, instance.pixels.frames + 1), None if is_stored else syntax)
 
 
 def _frames_within(bank: Bank, data: Buffer, found: Header) -> Frames | None:

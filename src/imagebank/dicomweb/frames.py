@@ -32,6 +32,9 @@ def numbers_of(text: str) -> list[int]:
         numbers.append(int(part))
     if len(numbers) > _MAX_FRAMES:
         raise Invalid("too many frames are asked for at once")
+    # PS3.18 10.4.1.1.6: no number stands there twice, and the order is free.
+    if len(set(numbers)) < len(numbers):
+        raise Invalid("each frame may be asked for once in a request")
     return numbers
 
 
@@ -108,6 +111,10 @@ def _parts(
 
 
 def _frames(call: Call, instance: Instance, numbers: Sequence[int], syntax: Uid, *, is_stored: bool) -> Iterator[bytes]:
-    if is_stored:
-        return (produced(retrieve.frame, call.bank, instance, number) for number in numbers)
-    return iter(produced(retrieve.frames_in, call.bank, instance, numbers, syntax))
+    frames = retrieve.frames_each(call.bank, instance, numbers, None if is_stored else syntax)
+    while (content := produced(_next, frames)) is not None:
+        yield content
+
+
+def _next(frames: Iterator[bytes]) -> bytes | None:
+    return next(frames, None)

@@ -2,8 +2,9 @@
 
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,7 +17,10 @@ from pydicom.uid import ImplicitVRLittleEndian, JPEG2000Lossless
 from bank import keep, open_test_bank
 from imagebank.actions import retrieve
 from imagebank.bank import Bank
+from imagebank.dicom import transcode
+from imagebank.dicom.layout import Layout
 from imagebank.dicom.render import Rendering
+from imagebank.dicom.sandbox import Sandbox
 from imagebank.dicom.scan import DEFLATED_LE, EXPLICIT_LE
 from imagebank.errors import Invalid, NotAllowed, NotFound, Unsupported
 from imagebank.model.access import RIGHTS, Device, Principal, Right, Role, Scope
@@ -129,6 +133,44 @@ def test_a_frame_is_the_same_whether_it_can_be_cut_from_the_file_or_not(
     assert retrieve.frames_in(bank, one, [3, 1], EXPLICIT_LE) == [expected[2], expected[0]]
 
 
+@pytest.mark.parametrize("write", [as_file, deflated])
+@pytest.mark.parametrize("syntax", [None, EXPLICIT_LE])
+def test_frames_are_made_as_they_are_taken(
+    bank: Bank, write: Callable[[Dataset], bytes], syntax: Uid | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ds = a_cine()
+    one = kept(bank, write(ds))
+    monkeypatch.setattr(retrieve, "_BATCH", 512)
+    frames = retrieve.frames_each(bank, one, [3, 1], syntax)
+
+    assert next(frames) == ds.PixelData[1024:1536]
+    assert list(frames) == [ds.PixelData[:512]]
+
+
+def test_no_more_frames_are_held_than_one_batch(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = kept(bank, as_file(a_cine()))
+    asked = []
+
+    def recode(sandbox: Sandbox, coded: Layout, frames: Sequence[bytes], syntax: Uid) -> tuple[list[bytes], str]:
+        asked.append(len(frames))
+        return transcode.recode(sandbox, coded, frames, syntax)
+
+    monkeypatch.setattr("imagebank.actions.retrieve.transcode", SimpleNamespace(recode=recode))
+    monkeypatch.setattr(retrieve, "_BATCH", 1024)
+    assert len(list(retrieve.frames_each(bank, one, [3, 1, 2], EXPLICIT_LE))) == 3
+
+    assert asked == [2, 1]
+
+
+def test_frames_of_a_file_that_is_read_as_a_whole_are_bounded(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = kept(bank, deflated(a_cine()))
+    monkeypatch.setattr(retrieve, "_MAX_REWRITTEN", 1024)
+
+    assert len(list(retrieve.frames_each(bank, one, [1, 2]))) == 2
+    with pytest.raises(Unsupported):
+        next(retrieve.frames_each(bank, one, [1, 2, 3]))
+
+
 def test_a_frame_that_is_stored_in_pieces_leaves_whole(bank: Bank) -> None:
     codestream = b"\xff\x4f\xff\x51" + bytes(range(252)) * 4
     ds = a_dataset(NumberOfFrames=1)
@@ -148,6 +190,8 @@ def test_a_frame_that_is_not_there_is_not_found(bank: Bank, number: int) -> None
             retrieve.frame(bank, one, number)
         with pytest.raises(NotFound):
             retrieve.frames_in(bank, one, [1, number], EXPLICIT_LE)
+        with pytest.raises(NotFound):
+            next(retrieve.frames_each(bank, one, [1, number]))
 
 
 @pytest.mark.parametrize("write", [as_file, deflated])
