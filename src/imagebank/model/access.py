@@ -80,8 +80,8 @@ class Clause:
     """Studies for which every part that is given holds; None, or an empty date, narrows nothing.
 
     `organizations` own the study, `departments` and `modalities` are of its series, `labels` somebody has put on it.
-    A clause that permits holds when all series have one of `modalities`, one that denies when any has: what is let
-    out is the study as a whole. `in_care` is whether the asker is in a care relationship with the patient. `since`
+    A clause that permits holds when all series have one of `modalities` and of `departments`, one that denies when
+    any has: what is let out is the study as a whole. `in_care` is whether the asker is in a care relationship with the patient. `since`
     and `until` bound the study's date, YYYYMMDD, both inclusive.
     """
 

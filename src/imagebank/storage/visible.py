@@ -157,10 +157,9 @@ class _Sight:
             case "organizations":
                 holds = self.among(_STUDY.c.organization, parameter)
             case "departments":
-                holds = _has_series(self.among(_SERIES.c.institutional_department_name, parameter))
+                holds = _of_series(self.among(_SERIES.c.institutional_department_name, parameter), permits=permits)
             case "modalities":
-                is_one = self.among(_SERIES.c.modality, parameter)
-                holds = not_(_has_series(not_(is_one))) if permits else _has_series(is_one)
+                holds = _of_series(self.among(_SERIES.c.modality, parameter), permits=permits)
             case "labels":
                 labelled = select(_ONE).where(_LABEL.c.study == _STUDY.c.study_instance_uid)
                 holds = labelled.where(self.among(_LABEL.c.label, parameter)).correlate(_STUDY).exists()
@@ -216,6 +215,11 @@ def _in_time(holds: ColumnElement[bool], *, permits: bool) -> ColumnElement[bool
     """A study without a date is in no span that is permitted, and in every span that is denied."""
     date = _STUDY.c.study_date
     return and_(date != _NOTHING, holds) if permits else or_(date == _NOTHING, holds)
+
+
+def _of_series(holds: ColumnElement[bool], *, permits: bool) -> ColumnElement[bool]:
+    """Whether it holds for all series of a study, where that is permitted; or for any, where that is denied."""
+    return not_(_has_series(not_(holds))) if permits else _has_series(holds)
 
 
 def _has_series(holds: ColumnElement[bool]) -> ColumnElement[bool]:

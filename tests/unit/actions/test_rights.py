@@ -183,6 +183,28 @@ def test_a_study_of_two_modalities_is_let_out_with_both_and_kept_with_either(ban
     assert seen(bank, caller(bank)) == ["ADA"]
 
 
+def test_a_study_of_two_departments_is_let_out_with_both_and_kept_with_either(bank: Bank) -> None:
+    first = read(a_file(PatientID="ADA", InstitutionalDepartmentName="Heart"))
+    shared = {"PatientID": "ADA", "StudyInstanceUID": first.StudyInstanceUID}
+    files = (
+        a_file(**shared, InstitutionalDepartmentName="Heart"),
+        a_file(**shared, InstitutionalDepartmentName="Psychiatry"),
+    )
+    keep(bank, *files, source=of("east"))
+    study = frozenset({Uid(first.StudyInstanceUID)})
+
+    def of_departments(*names: str) -> tuple[Clause, ...]:
+        return (Clause(departments=frozenset(names)),)
+
+    one, both = of_departments("Heart"), of_departments("Heart", "Psychiatry")
+    scopes = [
+        *(Scope(frozenset(), study, permits=permits) for permits in (one, both)),
+        *(Scope(None, study, denies=denies) for denies in (one, both, of_departments("Skin"))),
+    ]
+
+    assert [len(bank.index.instances(Selection(), scope)) for scope in scopes] == [0, 2, 0, 0, 2]
+
+
 def test_nobody_is_meant_by_a_consent_without_an_identifier(bank: Bank) -> None:
     keep(bank, a_file(PatientID=""), a_file(PatientID=""), source=of("north"))
     one = next(one for one in bank.index.instances(Selection(), ALL) if not one.patient.identifier)
