@@ -66,7 +66,8 @@ DEFAULT_RULES: Final = (
     Rule(
         "sensitive ones are for those who care for the patient",
         permits=False,
-        roles=frozenset({Role.CLINICIAN, Role.TECHNOLOGIST, Role.REFERRER, Role.RESEARCHER}),
+        # A device or a program is no safer place: nobody knows who sits behind it.
+        roles=_STAFF | {Role.REFERRER, Role.RESEARCHER},
         labels=frozenset({SENSITIVE}),
         in_care=False,
     ),

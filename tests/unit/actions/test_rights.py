@@ -229,6 +229,29 @@ def test_a_sensitive_study_is_for_those_who_care_for_the_patient(bank: Bank, rol
         consent.remove_label(bank, study_of(bank, "ADA"), "sensitive", OFFICER)
 
 
+@pytest.mark.parametrize("role", [Role.DEVICE, Role.SYSTEM])
+def test_a_sensitive_study_is_kept_from_devices_and_systems_unless_their_place_cares_for_the_patient(
+    bank: Bank, role: Role
+) -> None:
+    consent.put_label(bank, study_of(bank, "ADA"), "sensitive", OFFICER)
+    without_care = seen(bank, caller(bank, role))
+    decide(bank, permits=True, kind=Kind.CARE, organization="north")
+
+    assert without_care == []
+    assert seen(bank, caller(bank, role)) == ["ADA"]
+
+
+def test_a_site_may_let_its_devices_have_sensitive_studies(bank: Bank) -> None:
+    consent.put_label(bank, study_of(bank, "ADA"), "sensitive", OFFICER)
+    rules = tuple(
+        rule if rule.permits else replace(rule, roles=rule.roles - {Role.DEVICE}) for rule in bank.rights.rules
+    )
+    lenient = replace(bank, rights=Rights(rules))
+
+    assert seen(lenient, caller(lenient, Role.DEVICE)) == ["ADA"]
+    assert seen(lenient, caller(lenient)) == []
+
+
 def test_an_emergency_opens_what_consent_denies_for_one_person_and_a_while(bank: Bank) -> None:
     decide(bank, permits=False)
     emergency.break_glass(bank, ADA, "unconscious after a fall", caller(bank))

@@ -127,7 +127,7 @@ class Model:
         if any(one.kind == "emergency" for one in heard):
             return True
         is_denied = any(one.kind in ("consent", "grant") and not one.permits for one in heard)
-        held_to_care = role in (Role.CLINICIAN, Role.REFERRER, Role.RESEARCHER)
+        held_to_care = role in (Role.CLINICIAN, Role.DEVICE, Role.REFERRER, Role.RESEARCHER)
         if is_denied or (study.uid in self.sensitive and held_to_care and not in_care):
             return False
         is_permitted = any(one.kind in ("consent", "grant") for one in heard)
