@@ -52,9 +52,9 @@ _LOST: Mapping[int, tuple[str, str]] = {
 }
 _ODD = ("That did not work", "nothing was changed")
 
-# A right, where empty means anybody's; the address; its name.
+# A right; the address; its name.
 _DOORS = (
-    ("", "/", "Studies"),
+    (Right.FIND, "/", "Studies"),
     (Right.CONSENT, "/consents", "Consents"),
     (Right.AUDIT, "/reviews", "Reviews"),
     (Right.AUDIT, "/disclosures", "Disclosures"),
@@ -101,6 +101,11 @@ def _door_of(path: str) -> str:
     """Which part of the portal a page belongs to, by the address that leads into it."""
     door = "/" + path.split("/")[1]
     return "/" if door in {"/studies", "/search"} else door
+
+
+def first_door(principal: Principal) -> str | None:
+    """The first part of the portal that is open to somebody; None when none is."""
+    return next((address for right, address, _ in _DOORS if right in principal.rights), None)
 
 
 def see_other(address: str) -> Response:

@@ -34,7 +34,7 @@ from imagebank.portal import (
     waveform,
     wording,
 )
-from imagebank.portal.layout import for_the_signed_in, page, read_own_form, see_other
+from imagebank.portal.layout import first_door, for_the_signed_in, page, read_own_form, see_other
 from imagebank.portal.signin import SEARCH_COOKIE
 
 WAY = "portal"
@@ -91,6 +91,10 @@ class ObjectLink:
 
 @for_the_signed_in
 async def list_studies(request: Request, principal: Principal) -> Response:
+    """The list; who may not search is led to the first page that is theirs, or refused where there is none."""
+    if Right.FIND not in principal.rights and (door := first_door(principal)):
+        return see_other(door)
+    principal.require(Right.FIND)
     sought = _sought(request)
     return await _list(request, principal, sought, _page_number(request))
 
@@ -99,6 +103,7 @@ async def list_studies(request: Request, principal: Principal) -> Response:
 async def seek(request: Request, principal: Principal) -> Response:
     """Keep the criteria in a cookie and go back to the list, so that no name stands in an address or a log."""
     form = await read_own_form(request)
+    principal.require(Right.FIND)
     sought = criteria.Criteria() if "clear" in form else criteria.read(form)
     try:
         criteria.query(sought, bank_of(request).catalogue)

@@ -15,8 +15,10 @@ from imagebank import portal
 from imagebank.actions import access
 from imagebank.app import web_application
 from imagebank.bank import Bank
+from imagebank.http.auth import COOKIE
 from imagebank.model.access import RIGHTS, Purpose, Right, Role, Scope
 from imagebank.model.event import Act
+from imagebank.portal.layout import csrf_token
 from make import a_dataset, a_file, a_series, as_file, read
 from unit.portal.browsing import Browser, hidden_field
 
@@ -380,6 +382,30 @@ def test_who_may_not_even_search_opens_no_study(bank: Bank) -> None:
     assert answer.status_code == 403
     assert "right to find" in answer.text
     assert looks(bank, ds.StudyInstanceUID) == []
+
+
+@pytest.mark.parametrize("path", ["/", "/?page=2"])
+def test_who_may_not_search_gets_no_list(bank: Bank, path: str) -> None:
+    keep(bank, a_file(PatientName="Secret^Name"))
+    by_role = {**RIGHTS, Role.CLINICIAN: frozenset({Right.STORE})}
+    browser = signed_in(replace(bank, rights=replace(bank.rights, by_role=by_role)))
+    answer = browser.get(path)
+    csrf = csrf_token(str(browser.cookies.get(COOKIE)))
+    typed = browser.post("/search", {"csrf": csrf, "name": "Secret"})
+
+    assert (answer.status_code, typed.status_code) == (403, 403)
+    assert "right to find" in answer.text
+    assert "Secret" not in answer.text + typed.text
+    assert not any(event.act is Act.SEARCHED for event in bank.index.events(Scope(organizations=None)))
+
+
+def test_who_may_do_other_things_than_search_begins_with_them(bank: Bank) -> None:
+    browser = Browser(web_application(bank))
+    browser.post("/sign-in", {"token": access.issue_token(bank, Role.PRIVACY_OFFICER)})
+    answer = browser.get("/")
+
+    assert (answer.status_code, answer.headers["location"]) == (303, "/consents")
+    assert ">Studies</a>" not in browser.get("/consents").text
 
 
 def test_the_dark_theme_is_one_whether_a_page_or_the_system_asks_for_it() -> None:
