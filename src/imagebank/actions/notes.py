@@ -12,6 +12,8 @@ from imagebank.errors import Invalid
 from imagebank.model.imaging import Kept, Location
 from imagebank.model.key import BANK
 from imagebank.model.note import Amendment, Note
+from imagebank.model.original import Original
+from imagebank.model.uid import Uid
 from imagebank.ports import Transaction
 
 # Our own encoder writes fields in their order, so that a glance tells the two apart.
@@ -67,6 +69,11 @@ def kept_again(bank: Bank, note: Note, location: Location) -> Kept:
         note.name,
         sealed_by=bank.blobs.wrapped_by(location),
     )
+
+
+def original_of(note: Note, location: Location, sealed_by: bytes) -> Original:
+    """The file that a record holds which an object was made of."""
+    return Original(Uid(note.made_into), location, note.digest, note.media_type, note.name, note.received_at, sealed_by)
 
 
 def amend_payload(amendment: Amendment) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from imagebank.actions import audit, ingest, notes, open_file, remove, retrieve
+from imagebank.actions import audit, ingest, media, notes, open_file, remove, retrieve
 from imagebank.bank import Bank
 from imagebank.errors import NotFound
 from imagebank.model.access import Principal, Right
@@ -47,7 +47,7 @@ def submit_again(bank: Bank, number: int, principal: Principal, address: str = "
     note = notes.note_at(bank, found.location)
     with open_file.spooled(bank, found.location) as copy:
         arrival = ingest.Arrival(copy, found.location.size, found.name, note.digest != note.content_digest)
-        (receipt,) = ingest.receive(bank, [arrival], found.source)
+        (receipt,) = media.receive(bank, [arrival], found.source)
     if receipt.is_kept:
         let_go(bank, number, principal, address)
     return receipt

@@ -1,12 +1,14 @@
 """Rebuilding the index from the objects alone."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
 
 from imagebank.actions import notes, remove, shred
 from imagebank.actions.audit import unbounded
+from imagebank.actions.notes import original_of
 from imagebank.actions.scrub import Place, Progress, in_silence, place_of, where
 from imagebank.bank import Bank
 from imagebank.errors import Invalid, NotFound
@@ -40,6 +42,7 @@ class _Told:
     """What the records say: how each object came, what was deleted when, and what was laid aside and why."""
 
     objects: list[tuple[Note, Location]] = field(default_factory=list)
+    originals: list[tuple[Note, Location]] = field(default_factory=list)
     removed: dict[str, datetime] = field(default_factory=dict)
     aside: dict[Place, str] = field(default_factory=dict)
     unreadable: list[str] = field(default_factory=list)
@@ -88,10 +91,17 @@ def reindex(bank: Bank, progress: Progress = in_silence) -> Rebuilt:
     again = _listen(bank)
     _enter_all(bank, again, [pair for pair in again.objects if place_of(pair[1]) not in known], rebuilt, progress)
     with bank.index.begin() as tx:
+        _keep_originals(bank, tx, told.originals + again.originals)
         tx.renumber(aside_before)
         tx.renew_versions(bank.now())
         tx.complete()
     return rebuilt
+
+
+def _keep_originals(bank: Bank, tx: Transaction, originals: Sequence[tuple[Note, Location]]) -> None:
+    for note, location in sorted(originals, key=lambda pair: pair[0].received_at):
+        with suppress(NotFound):  # deleted since its note was read
+            tx.keep_original(original_of(note, location, bank.blobs.wrapped_by(location)))
 
 
 def _decide_again(tx: Transaction, told: _Told) -> None:
@@ -125,6 +135,8 @@ def _listen(bank: Bank) -> _Told:
         note = notes.unpack(record.note)
         if isinstance(note, Amendment):
             told.hear(note)
+        elif note.made_into:
+            told.originals.append((note, record.location))
         else:
             told.objects.append((note, record.location))
     return told
@@ -148,6 +160,13 @@ def _enter(bank: Bank, told: _Told, batch: Sequence[tuple[Note, Location]], rebu
             except NotFound:
                 continue  # deleted since its note was read
             except Invalid as error:
+                if note.media_type:  # a file without DICOM, which was laid aside for that
+                    sealed_by = bank.blobs.wrapped_by(location)
+                    reason = note.quarantine
+                    tx.quarantine(
+                        reason, note.name, note.source, note.received_at, location, note.digest, "", sealed_by
+                    )
+                    continue
                 rebuilt.unreadable.append(f"{note.name}: {error} ({where(place_of(location))})")
                 # A row keeps it from the next sweep: somebody may know how to mend it.
                 tx.quarantine(f"unreadable: {error}", note.name, note.source, note.received_at, location, note.digest)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from imagebank.errors import Invalid
 
 _JPEG_MARKERS = 4096
+# APP1 and APP3 to APP13 and APP15, and the comment; APP0, APP2 and APP14 tell how to decode.
+_WORDS = frozenset({0xE1, *range(0xE3, 0xEE), 0xEF, 0xFE})
 _SIZ = b"\xff\x4f\xff\x51"
 
 
@@ -69,6 +71,26 @@ def _frame(marker: int, body: bytes, *, is_jfif: bool, adobe: int | None) -> Hea
         adobe_transform=adobe,
         component_ids=bytes(c[0] for c in components),
     )
+
+
+def without_words(data: bytes) -> bytes:
+    """A JPEG without what cameras and programs write beside the picture: Exif (with the place), XMP, IPTC, comments.
+
+    What decoding needs stays (JFIF, ICC profile, Adobe), and every byte of the coded picture. Raises Invalid.
+    """
+    kept, at = [data[:2]], 2
+    while at + 4 <= len(data) and data[at] == 0xFF:
+        marker = data[at + 1]
+        if marker == 0xFF:
+            at += 1
+            continue
+        if marker == 0xDA:
+            return b"".join([*kept, data[at:]])
+        end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        if marker not in _WORDS:
+            kept.append(data[at:end])
+        at = end
+    raise Invalid("the JPEG codestream has no scan")
 
 
 def jpeg2000(data: bytes | memoryview) -> Header:

@@ -41,7 +41,10 @@ _4: Final = "1.2.840.10008.1.2.4."
 
 @dataclass(frozen=True, slots=True)
 class Movie:
-    """The video of an MP4 file. `codec` is H.264 or HEVC, `level` ten times its number, `bits` those of a sample."""
+    """The video of an MP4 file. `codec` is H.264 or HEVC, `level` ten times its number, `bits` those of a sample.
+
+    `frame_ms` is how long a frame is shown in the mean; 0 where the file does not say.
+    """
 
     codec: str
     profile: int
@@ -50,6 +53,7 @@ class Movie:
     rows: int
     columns: int
     frames: int
+    frame_ms: float = 0
 
     def __str__(self) -> str:
         name = _PROFILES.get((self.codec, self.profile))
@@ -104,7 +108,8 @@ def read_movie(read: Reader, size: int) -> Movie:
     codec, profile, level, bits, shape = _described(read, _child(read, table, b"stsd"))
     if any(box.kind == b"mvex" for box in inside):
         raise _fragmented()
-    return Movie(codec, profile, level, bits, *shape, _count(read, _child(read, table, b"stsz")))
+    frames = _count(read, _child(read, table, b"stsz"))
+    return Movie(codec, profile, level, bits, *shape, frames, _duration_ms(read, videos[0]) / frames)
 
 
 class _Box(NamedTuple):
@@ -163,6 +168,16 @@ def _media(read: Reader, track: _Box) -> _Box | None:
     media = _child(read, track, b"mdia")
     handler = _child(read, media, b"hdlr")
     return media if read(handler.body + 8, 4) == b"vide" else None
+
+
+def _duration_ms(read: Reader, media: _Box) -> float:
+    """How long the track is (ISO 14496-12 8.4.2); 0 where it does not say."""
+    header = _child(read, media, b"mdhd")
+    layout = ">20xIQ" if read(header.body, 1) == b"\1" else ">12xII"
+    size = struct.calcsize(layout)
+    scale, duration = struct.unpack(layout, read(header.body, size).ljust(size, b"\0"))
+    # All bits set stand for a duration that was not known.
+    return 1000 * duration / scale if scale and duration not in (0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF) else 0
 
 
 def _described(read: Reader, box: _Box) -> tuple[str, int, int, int, tuple[int, int]]:

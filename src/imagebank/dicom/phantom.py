@@ -4,7 +4,6 @@ Everything follows from the arguments: the same call gives the same bytes, so a 
 """
 
 import io
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -15,7 +14,6 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, MRImageStorage, 
 
 from imagebank.model.uid import Uid
 
-_NAMESPACE = uuid.UUID("0d6f6f0e-6a3b-4c0a-9d38-4f6f0a7b9c11")
 _STORAGE = {"CT": CTImageStorage, "MR": MRImageStorage, "US": UltrasoundMultiFrameImageStorage}
 
 
@@ -36,13 +34,8 @@ class Phantom:
     size: int = 256
 
 
-def uid(*parts: object) -> Uid:
-    """A UID that follows from its parts (PS3.5 B.2)."""
-    return Uid(f"2.25.{uuid.uuid5(_NAMESPACE, '/'.join(map(str, parts))).int}")
-
-
 def study_uid(phantom: Phantom) -> Uid:
-    return uid(phantom.patient_id, phantom.modality, phantom.on, phantom.accession)
+    return Uid.derived(phantom.patient_id, phantom.modality, phantom.on, phantom.accession)
 
 
 def files(phantom: Phantom) -> Iterator[bytes]:
@@ -71,7 +64,7 @@ def _common(phantom: Phantom, number: int) -> Dataset:
     ds.SpecificCharacterSet = "ISO_IR 192"
     ds.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
     ds.SOPClassUID = _STORAGE[phantom.modality]
-    ds.SOPInstanceUID = uid(study, "series 1", number)
+    ds.SOPInstanceUID = Uid.derived(study, "series 1", number)
     ds.StudyDate = ds.SeriesDate = ds.ContentDate = phantom.on
     ds.StudyTime = ds.SeriesTime = "101500"
     ds.ContentTime = f"1015{number % 60:02d}"
@@ -88,7 +81,7 @@ def _common(phantom: Phantom, number: int) -> Dataset:
     ds.PatientSex = phantom.sex
     ds.BodyPartExamined = phantom.body_part
     ds.StudyInstanceUID = study
-    ds.SeriesInstanceUID = uid(study, "series 1")
+    ds.SeriesInstanceUID = Uid.derived(study, "series 1")
     ds.StudyID = phantom.accession
     ds.SeriesNumber = 1
     ds.InstanceNumber = number
@@ -99,7 +92,7 @@ def _slice(phantom: Phantom, number: int) -> Dataset:
     ds = _common(phantom, number)
     place = (number - 1) / max(phantom.slices - 1, 1)
     ds.PatientPosition = "HFS"
-    ds.FrameOfReferenceUID = uid(ds.StudyInstanceUID, "frame of reference")
+    ds.FrameOfReferenceUID = Uid.derived(ds.StudyInstanceUID, "frame of reference")
     ds.PositionReferenceIndicator = ""
     ds.ImagePositionPatient = [-128.0, -128.0, round(number * 3.0, 1)]
     ds.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]

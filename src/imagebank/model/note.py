@@ -16,7 +16,11 @@ REMOVED: Final = "the object was deleted after this copy of it had come; the dep
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """How an object came. `quarantine` gives the reason where it was laid aside rather than archived."""
+    """How an object came. `quarantine` gives the reason where it was laid aside rather than archived.
+
+    `made_into` is the SOP Instance UID of the object that was made of a file without DICOM; this record is the file
+    then, of that media type.
+    """
 
     source: Source
     received_at: datetime
@@ -24,6 +28,8 @@ class Note:
     content_digest: Digest
     name: str = ""
     quarantine: str = ""
+    made_into: str = ""
+    media_type: str = ""
 
 
 @dataclass(frozen=True, slots=True)

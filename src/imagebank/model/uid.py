@@ -11,6 +11,7 @@ MAX_LENGTH = 64
 """What PS3.5 9.1 allows."""
 BORNE_LENGTH = 128
 """What is taken."""
+_NAMESPACE = uuid.UUID("0d6f6f0e-6a3b-4c0a-9d38-4f6f0a7b9c11")
 
 
 class Uid(str):
@@ -35,3 +36,8 @@ class Uid(str):
     def new(cls) -> Self:
         """A UID of our own, from a random UUID (PS3.5 B.2)."""
         return cls(f"2.25.{uuid.uuid4().int}")
+
+    @classmethod
+    def derived(cls, *parts: object) -> Self:
+        """A UID of our own that follows from its parts, so that the same thing gets the same one again (PS3.5 B.2)."""
+        return cls(f"2.25.{uuid.uuid5(_NAMESPACE, '/'.join(map(str, parts))).int}")

@@ -9,6 +9,7 @@ from imagebank.model.access import Device, Scope, Session, Token
 from imagebank.model.event import Event
 from imagebank.model.imaging import Digest, Found, Instance, Location, Quarantined, Selection
 from imagebank.model.ledger import Checkpoint, Line, Sought
+from imagebank.model.original import Original
 from imagebank.model.person import PatientId
 from imagebank.model.provision import Kind, Provision
 from imagebank.model.query import Query
@@ -56,7 +57,13 @@ class Index(Protocol):
         """Study UID, series UID and version of each series in a selection."""
         ...
 
-    def quarantined(self, scope: Scope, number: int | None = None) -> list[Quarantined]: ...
+    def original(self, uid: Uid, scope: Scope) -> Original | None:
+        """The file that an instance was made of; None for one that came as it is, or is out of scope."""
+        ...
+
+    def quarantined(self, scope: Scope, number: int | None = None, digest: Digest | None = None) -> list[Quarantined]:
+        """What lies in quarantine, oldest first; of one number, or with one digest, where that is asked for."""
+        ...
 
     def locations(self, scope: Scope) -> Iterator[tuple[str, Location]]:
         """Every record that a row refers to: the SOP Instance UID, or `quarantine N`, and where it lies."""

@@ -9,6 +9,7 @@ from imagebank.model.access import Device, Scope, Session, Token
 from imagebank.model.event import Event
 from imagebank.model.imaging import Digest, Instance, Kept, Location, Outcome, Quarantined, Selection, Source
 from imagebank.model.ledger import Checkpoint, Head
+from imagebank.model.original import Original
 from imagebank.model.person import PatientId
 from imagebank.model.provision import Provision
 from imagebank.model.uid import Uid
@@ -67,6 +68,10 @@ class Transaction(Protocol):
 
         They have to be entered in the same transaction; former versions stay.
         """
+        ...
+
+    def keep_original(self, original: Original) -> bool:
+        """Enter the file of an instance, which may itself come later; False when the same file is there already."""
         ...
 
     def quarantine(

@@ -14,17 +14,18 @@ from imagebank.model.attribute import Catalogue
 from imagebank.model.event import Event
 from imagebank.model.imaging import Digest, Found, Instance, Location, Quarantined, Selection
 from imagebank.model.ledger import Checkpoint, Line, Sought
+from imagebank.model.original import Original
 from imagebank.model.person import PatientId
 from imagebank.model.provision import Kind, Provision
 from imagebank.model.query import Query
 from imagebank.model.uid import Uid
-from imagebank.storage import ledger, people, provisions, quarantine, tables, telling
+from imagebank.storage import ledger, originals, people, provisions, quarantine, tables, telling
 from imagebank.storage.database import STREAMED, Database, Prepared
 from imagebank.storage.entry import Duplicates
 from imagebank.storage.found import found
 from imagebank.storage.instances import instance_of, instance_rows
 from imagebank.storage.migrate import is_migrated
-from imagebank.storage.rows import micros, moment, unpack_digest
+from imagebank.storage.rows import micros, moment, pack_digest, unpack_digest
 from imagebank.storage.select import (
     events_in,
     matches,
@@ -156,10 +157,16 @@ class SQLIndex:
             hold(began, self._dialect)
         return rows
 
-    def quarantined(self, scope: Scope, number: int | None = None) -> list[Quarantined]:
+    def original(self, uid: Uid, scope: Scope) -> Original | None:
+        with self._database.reading() as connection:
+            return originals.find(connection, uid, scope)
+
+    def quarantined(self, scope: Scope, number: int | None = None, digest: Digest | None = None) -> list[Quarantined]:
         statement = quarantine.all_rows().where(*quarantined_in(scope, self._dialect))
         if number is not None:
             statement = statement.where(tables.quarantine.c.id == number)
+        if digest is not None:
+            statement = statement.where(tables.quarantine.c.digest == pack_digest(digest))
         with self._database.reading() as connection:
             return [quarantine.of_row(row) for row in connection.execute(statement)]
 

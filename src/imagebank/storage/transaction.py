@@ -12,6 +12,7 @@ from imagebank.model.attribute import Catalogue
 from imagebank.model.event import Event
 from imagebank.model.imaging import Digest, Instance, Kept, Location, Quarantined, Selection, Source
 from imagebank.model.ledger import Checkpoint, Head
+from imagebank.model.original import Original
 from imagebank.model.person import PatientId
 from imagebank.model.provision import Provision
 from imagebank.model.uid import Uid
@@ -21,6 +22,7 @@ from imagebank.storage import (
     entry,
     jobs,
     ledger,
+    originals,
     people,
     provisions,
     quarantine,
@@ -117,6 +119,9 @@ class SQLTransaction:
         if former:
             self._connection.execute(delete(history).where(theirs), uids)
         return former
+
+    def keep_original(self, original: Original) -> bool:
+        return originals.keep(self._connection, self._segments, original)
 
     def quarantine(
         self,

@@ -103,7 +103,7 @@ instance = Table(
     Index("instance_sealed_by", "sealed_by"),
 )
 
-# Former versions of an instance; their records are still there.
+# What else is kept under an instance's UID: its former versions and, with a media type, the file that it was made of.
 instance_history = Table(
     "instance_history",
     metadata,
@@ -113,6 +113,8 @@ instance_history = Table(
     octets("digest"),
     octets("content_digest"),
     moment("received_at"),
+    words("media_type"),
+    words("name"),
     sealed_by(),
     Index("instance_history_sealed_by", "sealed_by"),
 )

@@ -1,0 +1,119 @@
+"""Taking in files of every kind: DICOM as it is, and what other departments have as the object that it becomes.
+
+The file itself is kept beside its object. Original before object, object before reply: after a crash there is at most a
+file whose object never came, and the same file again makes it whole.
+"""
+
+import io
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from imagebank.actions import ingest, notes, retrieve
+from imagebank.actions.ingest import Arrival
+from imagebank.bank import Bank
+from imagebank.dicom import wrap
+from imagebank.dicom.digest import digest_of
+from imagebank.dicom.kind import HEAD, Kind, is_binary_stl, kind_of
+from imagebank.errors import BankError, Invalid, NotFound, Unsupported
+from imagebank.model.access import Principal, Scope
+from imagebank.model.event import Act, Event
+from imagebank.model.imaging import Outcome, Receipt, Selection, Source
+from imagebank.model.key import owner_of
+from imagebank.model.note import Note
+from imagebank.model.original import Original
+from imagebank.model.person import PatientId
+from imagebank.model.uid import Uid
+from imagebank.model.upload import About
+
+# Such a file is held in memory as a whole, and once more as the object that is made of it.
+_MOST_BYTES: Final = 1 << 30
+_NOT_YET: Final = (
+    "is kept, but cannot be made into an object of the archive yet; send it in a kind that can be, or wait"
+)
+
+
+def receive(bank: Bank, arrivals: Sequence[Arrival], source: Source, about: About | None = None) -> list[Receipt]:
+    """Take files in, and say of each what became of it; what is said is durable.
+
+    `about` is what is known of those that are not DICOM. A file that is broken, or of a kind that cannot become an
+    object, lies in quarantine with the reason. Raises as `ingest.receive` does.
+    """
+    receipts: list[Receipt] = []
+    plain: list[Arrival] = []
+    for arrival in arrivals:
+        kind = _kind(arrival)
+        if kind in (Kind.DICOM, Kind.UNKNOWN):
+            plain.append(arrival)
+            continue
+        receipts += ingest.receive(bank, plain, source) if plain else []
+        plain = []
+        receipts.append(_take(bank, arrival, kind, source, about or About()))
+    return receipts + (ingest.receive(bank, plain, source) if plain else [])
+
+
+def _kind(arrival: Arrival) -> Kind:
+    arrival.content.seek(0)
+    head = arrival.content.read(HEAD)
+    arrival.content.seek(0)
+    kind = kind_of(head)
+    return Kind.STL if kind is Kind.UNKNOWN and is_binary_stl(head, arrival.size) else kind
+
+
+def _take(bank: Bank, arrival: Arrival, kind: Kind, source: Source, about: About) -> Receipt:
+    """Keep one file and the object that it becomes."""
+    if arrival.size > min(_MOST_BYTES, bank.settings.max_instance_bytes):
+        return Receipt(
+            Outcome.REFUSED, arrival.name, error=Invalid(f"larger than the {_MOST_BYTES} bytes that are taken")
+        )
+    data = arrival.content.read(arrival.size)
+    try:
+        wrapped = wrap.wrap(bank.sandbox, data, kind, about, bank.now())
+    except (Invalid, Unsupported) as error:
+        return _lay_aside(bank, arrival, data, kind, source, error)
+    digest = digest_of(data)
+    note = Note(source, bank.now(), digest, digest, arrival.name, made_into=wrapped.uid, media_type=kind.value)
+    _keep_original(bank, note, data, about)
+    (receipt,) = ingest.receive(bank, [Arrival(io.BytesIO(wrapped.file), len(wrapped.file), arrival.name)], source)
+    return receipt
+
+
+def _keep_original(bank: Bank, note: Note, data: bytes, about: About) -> None:
+    patient = PatientId(about.patient.issuer or note.source.organization, about.patient.identifier)
+    key = bank.keys.of(owner_of(patient, note.source.organization))
+    location = bank.blobs.write(io.BytesIO(data), len(data), notes.pack(note), key)
+    bank.blobs.sync([location])
+    with bank.index.begin() as tx:
+        is_new = tx.keep_original(notes.original_of(note, location, key.name))
+    if not is_new:
+        bank.blobs.destroy([location])
+
+
+def _lay_aside(bank: Bank, arrival: Arrival, data: bytes, kind: Kind, source: Source, error: BankError) -> Receipt:
+    """Put a file that cannot become an object into quarantine, where somebody may find out what it is."""
+    reason = str(error)
+    now, digest = bank.now(), digest_of(data)
+    lies_there = bank.index.quarantined(Scope.of(source.organization), digest=digest)
+    if lies_there:
+        return Receipt(Outcome.QUARANTINED, arrival.name, error=error, quarantine=lies_there[0].id)
+    note = Note(source, now, digest, digest, arrival.name, reason, media_type=kind.value)
+    key = bank.keys.of(owner_of(PatientId("", ""), source.organization))
+    location = bank.blobs.write(io.BytesIO(data), len(data), notes.pack(note), key)
+    bank.blobs.sync([location])
+    with bank.index.begin() as tx:
+        number = tx.quarantine(reason, arrival.name, source, now, location, digest, sealed_by=key.name)
+        detail = f"{source.way}: {Outcome.QUARANTINED}"
+        tx.record([Event(now, Act.DEPOSITED, source.principal, source.organization, source.address, detail=detail)])
+    return Receipt(Outcome.QUARANTINED, arrival.name, error=error, quarantine=number)
+
+
+def original(bank: Bank, uid: Uid, principal: Principal, address: str = "") -> tuple[Original, Iterator[bytes]]:
+    """The file that an instance was made of, as it came, in pieces; that it was read stands in the ledger first.
+
+    Raises NotFound for an instance that came as it is or that the caller may not see, and NotAllowed.
+    """
+    instances = retrieve.select(bank, Selection(instance=uid), principal.scope)
+    found = bank.index.original(uid, principal.scope)
+    if found is None:
+        raise NotFound("it came as a DICOM object; there is no other file of it")
+    retrieve.reading(bank, principal, instances, "original file", address)
+    return found, bank.blobs.stream(found.location)

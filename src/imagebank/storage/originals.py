@@ -1,0 +1,64 @@
+"""Files that objects were made of: rows of the history with a media type, so that they go where their object goes."""
+
+from sqlalchemy import Connection, insert, select
+
+from imagebank.model.access import Scope
+from imagebank.model.imaging import Location
+from imagebank.model.original import Original
+from imagebank.model.uid import Uid
+from imagebank.storage import tables
+from imagebank.storage.rows import clean, micros, moment, pack_digest, unpack_digest
+from imagebank.storage.segments import Segments
+from imagebank.storage.select import studies_in
+
+_HISTORY = tables.instance_history
+
+
+def keep(connection: Connection, segments: Segments, original: Original) -> bool:
+    """Enter a file once; the same file of the same object again is nothing new."""
+    known = select(_HISTORY.c.id).where(
+        _HISTORY.c.sop_instance_uid == original.uid,
+        _HISTORY.c.media_type != "",
+        _HISTORY.c.digest == pack_digest(original.digest),
+    )
+    if connection.scalar(known) is not None:
+        return False
+    values = segments.columns(original.location) | {
+        "sop_instance_uid": original.uid,
+        "digest": pack_digest(original.digest),
+        "content_digest": pack_digest(original.digest),
+        "received_at": micros(original.received_at),
+        "media_type": original.media_type,
+        "name": clean(original.name),
+        "sealed_by": original.sealed_by,
+    }
+    connection.execute(insert(_HISTORY).values(**values))
+    return True
+
+
+def find(connection: Connection, uid: Uid, scope: Scope) -> Original | None:
+    """The newest one of an instance that is in scope."""
+    held, series, study, segment = tables.instance, tables.series, tables.study, tables.segment
+    row = connection.execute(
+        select(_HISTORY, segment.c.name.label("segment"))
+        .join_from(_HISTORY, segment, segment.c.id == _HISTORY.c.segment_id)
+        .join(held, held.c.sop_instance_uid == _HISTORY.c.sop_instance_uid)
+        .join(series, series.c.id == held.c.series_row)
+        .join(study, study.c.id == series.c.study_row)
+        .where(
+            _HISTORY.c.sop_instance_uid == uid, _HISTORY.c.media_type != "", *studies_in(scope, connection.dialect.name)
+        )
+        .order_by(_HISTORY.c.id.desc())
+        .limit(1)
+    ).one_or_none()
+    if row is None:
+        return None
+    return Original(
+        uid,
+        Location(row.segment, row.segment_offset, row.length, row.size),
+        unpack_digest(row.digest),
+        row.media_type,
+        row.name,
+        moment(row.received_at),
+        row.sealed_by,
+    )

@@ -1,0 +1,256 @@
+"""Whatever a file becomes, it is an object of the standard: `dciodvfy` finds no error in any of them, `dcentvfy` none across."""
+
+import io
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+import pytest
+from PIL import ExifTags, Image
+from pydicom.encaps import generate_frames
+
+from imagebank.dicom.kind import HEAD, Kind, kind_of
+from imagebank.dicom.regions import REGIONS, region_named
+from imagebank.dicom.sandbox import Sandbox
+from imagebank.dicom.transcode import transcode
+from imagebank.dicom.wrap import wrap
+from imagebank.errors import Invalid, Unsupported
+from imagebank.model.person import PatientId
+from imagebank.model.uid import Uid
+from imagebank.model.upload import About, Department, Laterality
+from samples import sample_data
+
+NOW = datetime(2026, 11, 5, 8, 30, tzinfo=UTC)
+EXPLICIT = Uid("1.2.840.10008.1.2.1")
+ANA = About(PatientId("", "4711"), "Diaz^Ana", date(1980, 2, 3), "F", description="Photographs")
+NON_DICOM = [p for p in sorted((sample_data() / "non-dicom").rglob("*")) if p.is_file()]
+TAKEN = [p for p in NON_DICOM if p.suffix not in (".avi", ".webm", ".gz")]
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(1) as sandbox:
+        yield sandbox
+
+
+def made(sandbox: Sandbox, data: bytes, about: About = ANA) -> pydicom.Dataset:
+    return pydicom.dcmread(io.BytesIO(wrap(sandbox, data, kind_of(data[:HEAD]), about, NOW).file))
+
+
+def errors_of(*files: Path, program: str = "dciodvfy") -> list[str]:
+    options = ["-new"] if program == "dciodvfy" else []
+    command = [str(Path(sys.executable).with_name(program)), *options, *map(str, files)]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    lines = (run.stdout + run.stderr).splitlines()
+
+    assert lines or program != "dciodvfy", "the checker said nothing at all"
+    return [line for line in lines if line.startswith("Error")]
+
+
+PLACES = [
+    ("", Laterality.UNKNOWN),
+    ("EYE", Laterality.UNKNOWN),
+    ("HEART", Laterality.UNKNOWN),
+    ("SKIN", Laterality.LEFT),
+]
+
+
+@pytest.mark.parametrize("path", TAKEN, ids=lambda path: path.name)
+def test_no_object_that_is_made_has_an_error(sandbox: Sandbox, path: Path, tmp_path: Path) -> None:
+    data = path.read_bytes()
+    (tmp_path / "one.dcm").write_bytes(wrap(sandbox, data, kind_of(data[:HEAD]), ANA, NOW).file)
+
+    assert errors_of(tmp_path / "one.dcm") == []
+
+
+@pytest.mark.parametrize("department", Department)
+@pytest.mark.parametrize("name", ["photo", "capture", "grey", "deep", "animation", "film"])
+def test_nor_has_one_of_any_department_of_any_part_and_side(
+    sandbox: Sandbox, name: str, department: Department, tmp_path: Path
+) -> None:
+    data = FILES[name]()
+    for number, (term, side) in enumerate(PLACES):
+        about = About(ANA.patient, ANA.name, None, "", department, region=region_named(term), laterality=side)
+        (tmp_path / f"{number}.dcm").write_bytes(wrap(sandbox, data, kind_of(data[:HEAD]), about, NOW).file)
+
+        assert errors_of(tmp_path / f"{number}.dcm") == [], about
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"<?xml version='1.0'?><ClinicalDocument xmlns='urn:hl7-org:v3'><id root='1.2.3' extension='7'/></ClinicalDocument>",
+        b"solid jaw\n facet normal 0 0 1\nendsolid jaw",
+        b"v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n",
+    ],
+)
+def test_nor_has_a_document_or_a_model(sandbox: Sandbox, data: bytes, tmp_path: Path) -> None:
+    (tmp_path / "one.dcm").write_bytes(wrap(sandbox, data, kind_of(data), ANA, NOW).file)
+
+    assert errors_of(tmp_path / "one.dcm") == []
+    document = made(sandbox, data)
+    assert document.EncapsulatedDocument[: document.EncapsulatedDocumentLength] == data
+
+
+def test_a_study_of_several_files_agrees_with_itself(sandbox: Sandbox, tmp_path: Path) -> None:
+    about = About(ANA.patient, ANA.name, ANA.birth_date, ANA.sex, Department.DERMATOLOGY, NOW)
+    files = []
+    for path in [p for p in TAKEN if p.suffix in (".jpg", ".png", ".bmp")]:
+        data = path.read_bytes()
+        files.append(tmp_path / f"{path.name}.dcm")
+        files[-1].write_bytes(wrap(sandbox, data, kind_of(data[:HEAD]), about, NOW).file)
+
+    assert len({pydicom.dcmread(file).StudyInstanceUID for file in files}) == 1
+    assert errors_of(*files, program="dcentvfy") == []
+
+
+def a_jpeg(*, orientation: int = 1, place: bool = False) -> bytes:
+    """A photograph whose left half is red, with what a camera writes."""
+    image = Image.new("RGB", (64, 32), "white")
+    image.paste("red", (0, 0, 32, 32))
+    exif = Image.Exif()
+    exif[ExifTags.Base.Make], exif[ExifTags.Base.Model] = "Acme", "Pocket 3"
+    exif[ExifTags.Base.Orientation] = orientation
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.DateTimeOriginal] = "2024:03:02 10:11:12"
+    if place:
+        exif.get_ifd(ExifTags.IFD.GPSInfo)[ExifTags.GPS.GPSLatitude] = (48.0, 8.0, 14.0)
+    with io.BytesIO() as stream:
+        image.save(stream, "JPEG", exif=exif, quality=95, comment=b"a word")
+        return stream.getvalue()
+
+
+def saved(image: Image.Image, kind: str, **options: Any) -> bytes:
+    with io.BytesIO() as stream:
+        image.save(stream, kind, **options)
+        return stream.getvalue()
+
+
+FILES: dict[str, Callable[[], bytes]] = {
+    "photo": a_jpeg,
+    "capture": lambda: saved(Image.new("RGB", (9, 7), "teal"), "PNG"),
+    "grey": lambda: saved(Image.new("L", (9, 7), 40), "JPEG"),
+    "deep": lambda: saved(Image.fromarray(np.arange(63, dtype=np.uint16).reshape(7, 9) * 999), "TIFF"),
+    "animation": lambda: saved(
+        Image.new("RGB", (8, 8), "red"), "GIF", save_all=True, append_images=[Image.new("RGB", (8, 8), "blue")]
+    ),
+    "film": lambda: next(p for p in TAKEN if p.suffix == ".mp4").read_bytes(),
+}
+
+
+def test_a_photograph_is_carried_without_being_decoded_and_without_the_place_where_it_was_taken(
+    sandbox: Sandbox,
+) -> None:
+    photo = a_jpeg(place=True)
+    instance = made(sandbox, photo)
+    (frame,) = generate_frames(instance.PixelData, number_of_frames=1)
+
+    assert instance.file_meta.TransferSyntaxUID == "1.2.840.10008.1.2.4.50"
+    assert frame.rstrip(b"\0").endswith(photo[photo.index(b"\xff\xda") :])
+    assert b"Exif" in photo
+    assert b"Exif" not in frame
+    assert (instance.Manufacturer, instance.ManufacturerModelName) == ("Acme", "Pocket 3")
+    assert (instance.StudyDate, instance.StudyTime) == ("20240302", "101112")
+
+
+def test_a_photograph_that_lies_on_its_side_is_turned_upright_without_further_loss(sandbox: Sandbox) -> None:
+    # Orientation 6: the first column of the picture is its top.
+    wrapped = wrap(sandbox, a_jpeg(orientation=6), Kind.JPEG, ANA, NOW)
+    cells = pydicom.dcmread(io.BytesIO(transcode(sandbox, wrapped.file, EXPLICIT))).pixel_array
+
+    assert cells.shape == (64, 32, 3)
+    assert cells[8, 16, 1] < 60
+    assert cells[56, 16, 1] > 200
+
+
+def test_what_nobody_says_a_camera_took_is_a_secondary_capture(sandbox: Sandbox) -> None:
+    instance = made(sandbox, _png())
+
+    assert instance.SOPClassUID == "1.2.840.10008.5.1.4.1.1.7"
+    assert (instance.StudyDate, instance.Modality) == ("20261105", "OT")
+
+
+def test_sixteen_bits_of_grey_stay_sixteen_bits(sandbox: Sandbox) -> None:
+    grey = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64) * 16
+    instance = made(sandbox, saved(Image.fromarray(grey), "PNG"))
+
+    assert np.array_equal(instance.pixel_array, grey)
+
+
+def test_what_shows_through_is_black(sandbox: Sandbox) -> None:
+    instance = made(sandbox, saved(Image.new("RGBA", (8, 8), (255, 255, 255, 0)), "PNG"))
+
+    assert instance.pixel_array.max() == 0
+
+
+def test_an_animation_has_its_frames_and_their_time(sandbox: Sandbox) -> None:
+    shades = [Image.new("L", (8, 8), shade) for shade in (0, 100, 200)]
+    animation = saved(shades[0], "GIF", save_all=True, append_images=shades[1:], duration=40)
+    instance = made(sandbox, animation)
+
+    assert (instance.NumberOfFrames, float(instance.FrameTime)) == (3, 40)
+    assert instance.pixel_array[2].max() == 200
+
+
+def test_pages_of_different_size_are_refused_in_words(sandbox: Sandbox) -> None:
+    pages = [Image.new("L", (8, 8)), Image.new("L", (9, 9))]
+    with pytest.raises(Unsupported, match="each page as a file of its own"):
+        made(sandbox, saved(pages[0], "TIFF", save_all=True, append_images=pages[1:]))
+
+
+def test_a_film_is_one_item_and_as_long_as_it_is(sandbox: Sandbox) -> None:
+    data = next(p for p in TAKEN if p.suffix == ".mp4").read_bytes()
+    film = made(sandbox, data, About(ANA.patient, ANA.name, department=Department.ENDOSCOPY))
+    (item,) = generate_frames(film.PixelData, number_of_frames=1)
+
+    assert film.SOPClassUID == "1.2.840.10008.5.1.4.1.1.77.1.1.1"
+    assert item[: len(data)] == data
+    assert 10 < 1000 / float(film.FrameTime) < 70
+
+
+@pytest.mark.parametrize("cut", [3, 30, 200])
+def test_a_photograph_that_ends_too_early_is_refused(sandbox: Sandbox, cut: int) -> None:
+    with pytest.raises(Invalid):
+        made(sandbox, a_jpeg()[:-cut] if cut == 3 else a_jpeg()[:cut])
+
+
+def test_what_can_become_no_object_says_so(sandbox: Sandbox) -> None:
+    with pytest.raises(Unsupported, match="video/x-msvideo"):
+        wrap(sandbox, b"RIFF\0\0\0\0AVI ", Kind.AVI, ANA, NOW)
+
+
+def test_a_picture_that_asks_for_all_memory_is_refused_before_it_gets_any(sandbox: Sandbox) -> None:
+    bomb = bytearray(_png())
+    bomb[16:24] = (60_000).to_bytes(4, "big") * 2
+
+    with pytest.raises((Invalid, Unsupported)):
+        made(sandbox, bytes(bomb))
+
+
+def _png() -> bytes:
+    return saved(Image.new("RGB", (8, 8)), "PNG")
+
+
+def test_the_same_file_of_the_same_patient_makes_the_same_object(sandbox: Sandbox) -> None:
+    first, again = (wrap(sandbox, a_jpeg(), Kind.JPEG, ANA, NOW) for _ in range(2))
+    other = wrap(sandbox, a_jpeg(), Kind.JPEG, About(PatientId("", "4712")), NOW)
+
+    assert first == again
+    assert other.uid != first.uid
+
+
+def test_a_part_of_the_body_is_found_by_its_term() -> None:
+    assert region_named("") is None
+    assert region_named(" knee ") is REGIONS["KNEE"]
+
+    with pytest.raises(Invalid, match="KNEE"):
+        region_named("hat")
+
+
+def test_a_clinical_document_without_an_identifier_is_refused(sandbox: Sandbox) -> None:
+    with pytest.raises(Invalid, match="no id"):
+        made(sandbox, b"<ClinicalDocument xmlns='urn:hl7-org:v3'/>")
