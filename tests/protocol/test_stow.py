@@ -432,6 +432,35 @@ def test_a_data_set_outside_the_model_fails_alone(site: Site) -> None:
     assert reasons(answer.json()) == [0xC000]
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"00081140": {"vr": "SQ", "Value": 5}},
+        {"00081140": {"vr": "SQ", "Value": "abc"}},
+        {"00280010": {"vr": "US", "Value": [-1]}},
+        {"7FE00010": {"vr": "OW", "BulkDataURI": "http://["}},
+        {"7FE00010": {"vr": "OW", "BulkDataURI": "//[::1%zz]/"}},
+        {"7FE00010": {"vr": "OW", "BulkDataURI": ["1"]}},
+        {"00081140": 5},
+    ],
+)
+def test_what_json_may_hold_and_the_model_does_not_fails_alone(site: Site, odd: dict[str, Any]) -> None:
+    good = a_dataset(PixelData=None).to_json_dict()
+    bad = a_dataset(PixelData=None).to_json_dict() | odd
+
+    answer = store_metadata(site.http, [good, bad])
+
+    assert answer.status_code == 202, answer.text
+    assert reasons(answer.json())[0] in (0xC000, 0xA900)
+
+
+def test_an_address_of_bulk_data_that_is_none_is_refused(site: Site) -> None:
+    answer = store_metadata(site.http, [described(a_dataset(), "1")], ("http://[", "application/octet-stream", b"x"))
+
+    assert answer.status_code == 400
+    assert "Content-Location" in answer.json()["message"]
+
+
 def test_a_film_is_stored_under_the_transfer_syntax_of_its_profile(site: Site) -> None:
     film = (sample_data() / "non-dicom/mp4/echo-cardiac.mp4").read_bytes()
     ds = a_dataset(SOPClassUID=VideoEndoscopicImageStorage, PixelData=None, Modality="ES")

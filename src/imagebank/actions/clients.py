@@ -40,7 +40,7 @@ def add(
 
     Raises Invalid for what cannot be taken, Conflict for a name that is taken.
     """
-    if not name.isprintable() or name != name.strip() or not 0 < len(name) <= _LONGEST_NAME:
+    if not _is_name(name):
         raise Invalid(f"a name has some letters, at most {_LONGEST_NAME}")
     if key is None and certificate is None:
         raise Invalid("a system has a key, a certificate, or both")
@@ -52,6 +52,15 @@ def add(
             raise Conflict(f"a system is called {name} already; remove it first, or take another name")
         tx.record([_changed(bank, client.name, f"client added for role {role}")])
     return client
+
+
+def _is_name(text: str) -> bool:
+    return text.isprintable() and text == text.strip() and 0 < len(text) <= _LONGEST_NAME
+
+
+def _named(bank: Bank, name: str) -> Client | None:
+    """The system of a name that may be anything; not every text is one that a database can be asked for."""
+    return bank.index.people.client(name) if _is_name(name) else None
 
 
 def _public(key: bytes) -> str:
@@ -93,7 +102,7 @@ def token(bank: Bank, assertion: str, endpoint: str, address: str = "", shown: s
     client = _called(bank, assertion)
     try:
         _spend(bank, _claims(bank, client, assertion, endpoint, shown))
-    except (NotFound, JoseError, ValueError) as error:
+    except (NotFound, JoseError, ValueError, RecursionError) as error:  # the last for JSON within JSON without end
         _note(bank, client, "client assertion", address)
         raise NotFound(_REFUSED) from error
     assert client is not None
@@ -105,7 +114,7 @@ def token_by_certificate(bank: Bank, name: str, shown: str, address: str = "") -
 
     Raises NotFound alike for a system that is not known, that has another certificate, or that has a key to sign with.
     """
-    client = bank.index.people.client(name)
+    client = _named(bank, name)
     if client is None or not _is_proven(client, shown):
         _note(bank, client, "client certificate", address)
         raise NotFound(_NOT_SHOWN)
@@ -135,9 +144,9 @@ def _called(bank: Bank, assertion: str) -> Client | None:
     payload = assertion.partition(".")[2].partition(".")[0]
     try:
         found = msgspec.json.decode(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)), type=dict[str, Any])
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
-    return bank.index.people.client(str(found.get("sub", "")))
+    return _named(bank, str(found.get("sub", "")))
 
 
 def _claims(bank: Bank, client: Client | None, assertion: str, endpoint: str, shown: str) -> dict[str, Any]:

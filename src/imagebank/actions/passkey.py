@@ -39,6 +39,9 @@ from imagebank.model.event import Act, Event
 ANSWER_WITHIN: Final = timedelta(minutes=5)
 _LONGEST_NAME: Final = 60
 _REFUSED: Final = "this passkey does not open anything here; sign in in another way and make a new one"
+# What the library raises for an answer of another form, beside its own: base64, JSON and CBOR that are none, or no end
+# of them.
+_ODD: Final = (WebAuthnException, ValueError, TypeError, LookupError, AttributeError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,7 @@ def keep(bank: Bank, found: Session, site: Site, answer: str, name: str = "", ad
             expected_origin=site.origin,
             require_user_verification=True,
         )
-    except (WebAuthnException, NotFound) as error:
+    except (*_ODD, NotFound) as error:
         raise Invalid("the browser made no passkey for this page, and nothing was kept; try again") from error
     shown = " ".join(name.split())[:_LONGEST_NAME] or "Passkey"
     new = Passkey(made.credential_id, account.id, made.credential_public_key, made.sign_count, shown, bank.now())
@@ -152,7 +155,7 @@ def _proven(bank: Bank, site: Site, answer: str, expected: str, address: str) ->
             require_user_verification=True,
         )
         _count(bank, passkey, seen.new_sign_count)
-    except (WebAuthnException, NotFound) as error:
+    except (*_ODD, NotFound) as error:
         with bank.index.begin() as tx:
             tx.record([refusal(bank, account, address, "passkey")])
         raise NotFound(_REFUSED) from error

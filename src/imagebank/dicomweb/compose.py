@@ -29,6 +29,7 @@ from imagebank.model.imaging import DataSet
 from imagebank.model.uid import Uid
 
 _PIXEL_DATA: Final = 0x7FE00010
+_PIXELS: Final = f"{_PIXEL_DATA:08X}"
 _DOCUMENT: Final = "00420011"
 _MAX_NATIVE: Final = (1 << 32) - 2
 # A value that is not pixel data is held in memory while its file is put together.
@@ -71,15 +72,27 @@ def compose(data_set: DataSet, bulk: Mapping[str, BulkData], folder: Path) -> tu
 
     Raises Invalid for a data set that is not in the JSON model, Mismatch when bulk data contradicts it, OutOfSpace.
     """
-    pixels = bulk.get(data_set.get(f"{_PIXEL_DATA:08X}", {}).get("BulkDataURI", ""))
+    pixels = _bulk_of(data_set, _PIXELS, bulk)
     attributes = _data_set(data_set, bulk)
     try:
         coded = _coded(pixels, attributes) if pixels else None
         head, tail = _halves(attributes, coded.syntax if coded else EXPLICIT_LE)
+        value = _pixel_value(pixels, coded, attributes) if pixels else iter(())
     except _ODD as error:
         raise _not_in_model() from error
-    value = _pixel_value(pixels, coded, attributes) if pixels else iter(())
     return _file(chain([head], value, [tail]), sum(one.size for one in pixels.sections) if pixels else 0, folder)
+
+
+def _uri(data_set: DataSet, tag: str) -> object:
+    element = data_set.get(tag)
+    return element.get("BulkDataURI") if isinstance(element, dict) else None
+
+
+def _bulk_of(data_set: DataSet, tag: str, bulk: Mapping[str, BulkData]) -> BulkData | None:
+    uri = _uri(data_set, tag)
+    if uri is not None and not isinstance(uri, str):
+        raise _not_in_model()
+    return bulk.get(uri) if uri is not None else None
 
 
 def _not_in_model() -> Invalid:
@@ -89,9 +102,9 @@ def _not_in_model() -> Invalid:
 
 def _data_set(data_set: DataSet, bulk: Mapping[str, BulkData]) -> Dataset:
     """The attributes without pixel data; group 2 and what only the JSON form has are left out."""
-    left_out = {"00083002", f"{_PIXEL_DATA:08X}", "FFFCFFFC"}
-    if "BulkDataURI" not in data_set.get(f"{_PIXEL_DATA:08X}", {}):
-        left_out.discard(f"{_PIXEL_DATA:08X}")
+    left_out = {"00083002", "FFFCFFFC"}
+    if _uri(data_set, _PIXELS) is not None:
+        left_out.add(_PIXELS)
     plain = {tag: one for tag, one in data_set.items() if tag not in left_out and not tag.startswith("0002")}
 
     def value(_tag: str, vr: str, uri: str) -> Any:
@@ -125,7 +138,7 @@ def _value(vr: str, bulk: BulkData) -> Any:
 
 def _document(plain: DataSet, bulk: Mapping[str, BulkData], attributes: Dataset) -> None:
     """PS3.3 C.24.2: a document's media type and its length before padding."""
-    document = bulk.get(plain.get(_DOCUMENT, {}).get("BulkDataURI", ""))
+    document = _bulk_of(plain, _DOCUMENT, bulk)
     if document is None:
         return
     stated = str(attributes.get("MIMETypeOfEncapsulatedDocument", "") or "")
@@ -173,27 +186,30 @@ def _halves(attributes: Dataset, syntax: Uid) -> tuple[bytes, bytes]:
     attributes.file_meta = meta
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        head = io.BytesIO()
-        dcmwrite(head, attributes, implicit_vr=False, little_endian=True)
-        tail = DicomBytesIO()
+        head, tail = io.BytesIO(), DicomBytesIO()
         tail.is_little_endian, tail.is_implicit_VR = True, False
-        write_dataset(tail, behind)
+        try:
+            dcmwrite(head, attributes, implicit_vr=False, little_endian=True)
+            write_dataset(tail, behind)
+        except OSError as error:  # which is what pydicom makes of a number that its VR cannot hold
+            raise _not_in_model() from error
     body = head.getvalue()
     return (body if body[128:132] == b"DICM" else bytes(128) + b"DICM" + body), tail.getvalue()
 
 
 def _pixel_value(pixels: BulkData, coded: Coded | None, attributes: Dataset) -> Iterator[bytes]:
     """The pixel data element (PS3.5 A.2, A.4): native, or one fragment for each part, with an empty offset table."""
-    if coded is None:
-        size = sum(section.size for section in pixels.sections)
-        if size > _MAX_NATIVE:
-            raise Invalid("native pixel data may have 4 GiB; compress it")
-        vr = b"OW" if int(attributes.get("BitsAllocated") or 8) > 8 else b"OB"
-        yield struct.pack("<HH2sHI", 0x7FE0, 0x0010, vr, 0, size + size % 2)
-        for section in pixels.sections:
-            yield from section.pieces()
-        yield b"\0" * (size % 2)
-        return
+    if coded is not None:
+        return _fragments(pixels, coded)
+    size = sum(section.size for section in pixels.sections)
+    if size > _MAX_NATIVE:
+        raise Invalid("native pixel data may have 4 GiB; compress it")
+    vr = b"OW" if int(attributes.get("BitsAllocated") or 8) > 8 else b"OB"
+    head = struct.pack("<HH2sHI", 0x7FE0, 0x0010, vr, 0, size + size % 2)
+    return chain([head], *(section.pieces() for section in pixels.sections), [b"\0" * (size % 2)])
+
+
+def _fragments(pixels: BulkData, coded: Coded) -> Iterator[bytes]:
     yield struct.pack("<HH2sHI", 0x7FE0, 0x0010, b"OB", 0, 0xFFFFFFFF) + struct.pack("<HHI", 0xFFFE, 0xE000, 0)
     for section in pixels.sections:
         size = section.size - coded.start

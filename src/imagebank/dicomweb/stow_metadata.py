@@ -52,7 +52,7 @@ async def instances_from_metadata(
                 raise Invalid(f"part {part.number} has no Content-Location, so no BulkDataURI can mean it")
             else:
                 kept = _Kept(part.media_type, await run_in_threadpool(shelf.put, part.spool))
-                bulk.setdefault(urljoin(url, part.location), []).append(kept)
+                bulk.setdefault(_absolute(url, part.location, "Content-Location"), []).append(kept)
         for number, data_set in enumerate(data_sets, 1):
             yield await run_in_threadpool(_instance, number, data_set, bulk, url, folder)
     finally:
@@ -92,13 +92,20 @@ def _found(data_set: DataSet, bulk: Mapping[str, Sequence[_Kept]], url: str) -> 
     """The bulk data that a data set names, by the address as it stands there. Raises Mismatch when a part is missing."""
     found = {}
     for uri in _uris(data_set, 0):
-        kept = bulk.get(urljoin(url, uri))
+        kept = bulk.get(_absolute(url, uri, "BulkDataURI"))
         if not kept:
             raise Mismatch("a BulkDataURI has no part with that Content-Location in the request; it is never fetched")
         kind = kept[0].media_type
         sections = tuple(one.section for one in kept)
         found[uri] = BulkData(kind.name, kind.parameters.get("transfer-syntax", ""), sections)
     return found
+
+
+def _absolute(url: str, given: str, name: str) -> str:
+    try:
+        return urljoin(url, given)
+    except ValueError:
+        raise Invalid(f"a {name} is no address") from None
 
 
 def _uris(data_set: Mapping[str, Any], depth: int) -> list[str]:
@@ -112,7 +119,8 @@ def _uris(data_set: Mapping[str, Any], depth: int) -> list[str]:
         if isinstance(uri, str):
             uris.append(uri)
         elif element.get("vr") == "SQ":
-            for item in element.get("Value") or ():
+            items = element.get("Value")
+            for item in items if isinstance(items, list) else ():
                 if isinstance(item, dict):
                     uris += _uris(item, depth + 1)
     return uris

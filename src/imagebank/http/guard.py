@@ -3,7 +3,7 @@
 import logging
 import re
 from collections.abc import Iterable
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 from typing import Final
 
 from starlette.responses import Response
@@ -17,7 +17,8 @@ UPLOADS: Final = re.compile(r"/(dicom-web/studies(/|$)|api/v1/deposits$)")
 """Paths whose bodies are objects; every other body is a form or a few words."""
 
 # RFC 9110 7.2 and RFC 3986 3.2.2, less what no name of a machine has.
-_HOST: Final = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]+)(:\d{0,5})?")
+_HOST: Final = re.compile(rb"(\[([0-9A-Fa-f:.]+)\]|[A-Za-z0-9._~-]+)(?::(\d{0,5}))?")
+_LAST_PORT: Final = 65535
 _YEAR_S: Final = 365 * 86400
 _DEFAULTS: Final[tuple[tuple[bytes, bytes], ...]] = (
     (b"cache-control", b"no-store"),
@@ -91,13 +92,24 @@ class Guard:
         if size > self._settings.max_header_bytes:
             words = f"the address and the header fields may have {self._settings.max_header_bytes} bytes together"
             return say(431, "RequestHeaderFieldsTooLarge", words, {"Connection": "close"})
-        if len(hosts) > 1 or not all(_HOST.fullmatch(host) for host in hosts):
+        if len(hosts) > 1 or not all(map(_is_host, hosts)):
             return say(400, "Invalid", "the Host field names no host")
         return None
 
     def _limit(self, scope: Scope) -> int:
         is_upload = scope["method"] == "POST" and UPLOADS.match(scope["path"])
         return self._settings.max_upload_bytes if is_upload else self._settings.max_form_bytes
+
+
+def _is_host(value: bytes) -> bool:
+    """Whether a Host field names one, so that an address with it can be read: brackets hold IPv6, and ports end."""
+    found = _HOST.fullmatch(value)
+    if found is None or int(found[3] or 0) > _LAST_PORT:
+        return False
+    try:
+        return not found[2] or isinstance(ip_address(found[2].decode()), IPv6Address)
+    except ValueError:
+        return False
 
 
 def _behind(headers: Iterable[tuple[bytes, bytes]], proxies: frozenset[str]) -> str:

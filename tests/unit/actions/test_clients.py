@@ -1,6 +1,8 @@
 """Systems that get tokens by what they sign or show: what is believed, and for how long."""
 
+import json
 import secrets
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -87,10 +89,33 @@ def test_what_is_not_said_by_the_system_for_us_and_now_is_refused_alike(bank: Ba
     assert [detail for _, detail, _ in events(bank, Act.REFUSED)] == ["client assertion"]
 
 
-@pytest.mark.parametrize("text", ["", "a.b.c", "x" * 8193, "e30.e30.", "..", "ü.ü.ü", "a.W10.b"])
+def coded(text: str) -> str:
+    return urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+DEEP = "[" * 2900 + "]" * 2900
+ODD = ["\0", "a\nb", "x" * 65]
+"""Names that no system has, and that a database may not take."""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "a.b.c", "x" * 8193, "e30.e30.", "..", "ü.ü.ü", "a.W10.b"),
+        f"a.{coded(DEEP)}.b",
+        f"{coded(DEEP)}.{coded(json.dumps({'sub': 'ris'}))}.b",
+        *(f"a.{coded(json.dumps({'sub': name}))}.b" for name in ODD),
+    ],
+)
 def test_what_is_no_assertion_is_refused_alike(bank: Bank, text: str) -> None:
     with pytest.raises(NotFound, match="prove to be any system"):
         clients.token(bank, text, ENDPOINT)
+
+
+@pytest.mark.parametrize("name", ["", *ODD])
+def test_a_name_that_no_system_has_gets_no_token_by_a_certificate(bank: Bank, name: str) -> None:
+    with pytest.raises(NotFound):
+        clients.token_by_certificate(bank, name, "shown")
 
 
 def test_a_signature_by_another_key_or_by_other_means_is_refused(bank: Bank) -> None:

@@ -1,10 +1,14 @@
 """Passkeys: made, signed in with, refused."""
 
+import base64
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import cbor2
 import pytest
+from webauthn.helpers import bytes_to_base64url
 
 from bank import open_test_bank
 from imagebank.actions import access, account, passkey, signing_in
@@ -56,7 +60,25 @@ def test_an_answer_is_taken_once_and_for_a_while(bank: Bank) -> None:
             passkey.sign_in(here, HERE, given)
 
 
-@pytest.mark.parametrize("answer", ["", "{}", "[]", "null", '{"id": 5}'])
+def credential(said: str, **given: Any) -> str:
+    """A credential of the right form, whose client data are some words."""
+    data = base64.urlsafe_b64encode(said.encode()).decode()
+    response = {"clientDataJSON": data, "authenticatorData": "AA", "signature": "AA", "attestationObject": "AA"}
+    return json.dumps({"id": "x", "rawId": "eA", "type": "public-key", "response": {**response, **given}})
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *("", "{}", "[]", "null", '{"id": 5}', "[" * 50_000),
+        credential("{}", clientDataJSON="W1tb"),
+        credential("{}", userHandle="x"),
+        credential("[" * 50_000),
+        credential('{"type": 5, "challenge": 5, "origin": []}'),
+        credential('{"type": "webauthn.get", "challenge": "x", "origin": ""}'),
+        credential('{"type": "webauthn.get", "challenge": "ü", "origin": ""}'),
+    ],
+)
 def test_what_is_no_answer_opens_and_keeps_nothing(bank: Bank, answer: str) -> None:
     found = session(bank, a_person(bank))
 
@@ -65,6 +87,16 @@ def test_what_is_no_answer_opens_and_keeps_nothing(bank: Bank, answer: str) -> N
     with pytest.raises(Invalid):
         passkey.keep(bank, found, HERE, answer)
     assert events(bank, Act.NOT_SIGNED_IN) == [("unknown", "passkey", "")]
+
+
+@pytest.mark.parametrize("attested", [5, [], {}, {"fmt": 7}, {"fmt": "none", "attStmt": {}, "authData": b"short"}])
+def test_a_passkey_that_is_described_in_another_form_is_not_kept(bank: Bank, attested: object) -> None:
+    found = session(bank, a_person(bank))
+    answer = json.loads(Authenticator().create(passkey.offer_new(bank, found, HERE)))
+    answer["response"]["attestationObject"] = bytes_to_base64url(cbor2.dumps(attested))
+
+    with pytest.raises(Invalid, match="nothing was kept"):
+        passkey.keep(bank, found, HERE, json.dumps(answer))
 
 
 def test_a_passkey_of_another_site_or_of_nobody_or_of_who_is_locked_out_opens_nothing(bank: Bank) -> None:

@@ -237,7 +237,19 @@ def test_a_jpeg_that_no_object_can_hold_is_refused_with_a_way_out(content: bytes
         {"nonsense": {"vr": "UI", "Value": ["1.2"]}},
         {"00080018": {}},
         {"00280010": {"vr": "US", "Value": ["many"]}},
+        {"00280010": {"vr": "US", "Value": [-1]}},
+        {"00280010": {"vr": "US", "Value": [1.5]}},
+        {"00280010": {"vr": "FD", "Value": [10**400]}},
+        {"00720026": {"vr": "AT", "Value": ["xyz"]}},
+        {"00081140": {"vr": "SQ", "Value": 5}},
+        {"00081140": {"vr": "SQ", "Value": [5]}},
         {"00080018": {"vr": "OB", "InlineBinary": "***"}},
+        {"00080018": {"vr": "OB", "InlineBinary": 5}},
+        {"00100010": {"vr": "PN", "Value": [{"Alphabetic": 5}]}},
+        {"00100010": {"vr": "PN", "Value": {"Alphabetic": "Doe"}}},
+        {"7FE00010": {"vr": "OW", "BulkDataURI": ["1"]}},
+        {"7FE00010": 5},
+        {"00420011": 5},
     ],
 )
 def test_a_data_set_that_is_not_in_the_model_is_refused_or_made_whole(data_set: dict[str, Any], tmp_path: Path) -> None:
@@ -247,3 +259,9 @@ def test_a_data_set_that_is_not_in_the_model_is_refused_or_made_whole(data_set: 
         return
 
     assert len(content.read()) == size
+
+
+@pytest.mark.parametrize("bits", [{"vr": "US", "Value": [8, 16]}, {"vr": "LO", "Value": ["many"]}])
+def test_native_pixels_of_no_depth_are_refused(bits: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(Invalid):
+        compose(metadata() | {"00280100": bits}, {"pixels": BulkData("", "", sections(b"\0\0"))}, tmp_path)

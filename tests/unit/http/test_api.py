@@ -17,3 +17,11 @@ def test_a_number_that_nothing_has_is_not_found(tmp_path: Path, number: str) -> 
         ]
 
     assert [answer.status_code for answer in answers] == [404, 404, 404]
+
+
+@pytest.mark.parametrize("origin", ["http://[", "null", "http://[::1", "//[::1%zz]"])
+def test_an_origin_that_is_no_address_is_no_page_of_ours(tmp_path: Path, origin: str) -> None:
+    with open_test_bank(tmp_path) as bank, serving(bank) as url:
+        answer = httpx.post(f"{url}/sign-in", data={"token": a_token(bank)}, headers={"Origin": origin})
+
+    assert answer.status_code == 403

@@ -122,13 +122,20 @@ def test_who_is_reached_by_https_says_that_it_stays_so(settings: Settings) -> No
     assert ask("GET", "/plain", settings).headers["strict-transport-security"] == "max-age=31536000"
 
 
-@pytest.mark.parametrize("host", ["", "a b", "a/b", "user@bank", "bank:port", "bank\u00e4"])
+@pytest.mark.parametrize(
+    "host", ["", "a b", "a/b", "user@bank", "bank:port", "bank\u00e4", "bank:65536", "[::::]", "[1.2.3.4]", "[1]"]
+)
 def test_a_host_that_is_none_is_refused_on_every_path(host: str) -> None:
     answer = ask("GET", "/plain", headers=[(b"Host", host.encode())])
 
     assert answer.status_code == 400
     assert answer.json() == {"error": "Invalid", "message": "the Host field names no host"}
     assert SAFE.items() <= dict(answer.headers).items()
+
+
+@pytest.mark.parametrize("host", ["bank", "bank:8080", "bank:", "[::1]", "[2001:db8::1]:443", "10.0.0.1:80"])
+def test_a_host_may_have_a_name_or_an_address_and_a_port(host: str) -> None:
+    assert ask("GET", "/plain", headers={"Host": host}).status_code == 200
 
 
 def test_two_hosts_are_refused() -> None:
