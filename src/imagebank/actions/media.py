@@ -17,7 +17,7 @@ from imagebank.dicom.kind import HEAD, Kind, is_binary_stl, kind_of
 from imagebank.errors import BankError, Invalid, NotFound, Unsupported
 from imagebank.model.access import Principal, Scope
 from imagebank.model.event import Act, Event
-from imagebank.model.imaging import Outcome, Receipt, Selection, Source
+from imagebank.model.imaging import Digest, Outcome, Receipt, Selection, Source
 from imagebank.model.key import owner_of
 from imagebank.model.note import Note
 from imagebank.model.original import Original
@@ -66,19 +66,32 @@ def _take(bank: Bank, arrival: Arrival, kind: Kind, source: Source, about: About
             Outcome.REFUSED, arrival.name, error=Invalid(f"larger than the {_MOST_BYTES} bytes that are taken")
         )
     data = arrival.content.read(arrival.size)
+    digest = digest_of(data)
+    patient = PatientId(about.patient.issuer or source.organization, about.patient.identifier)
+    held = _held(bank, digest, patient, source, arrival.name)
+    if held is not None:
+        return held
     try:
         wrapped = wrap.wrap(bank.sandbox, data, kind, about, bank.now())
     except (Invalid, Unsupported) as error:
         return _lay_aside(bank, arrival, data, kind, source, error)
-    digest = digest_of(data)
     note = Note(source, bank.now(), digest, digest, arrival.name, made_into=wrapped.uid, media_type=kind.value)
-    _keep_original(bank, note, data, about)
+    _keep_original(bank, note, data, patient)
     (receipt,) = ingest.receive(bank, [Arrival(io.BytesIO(wrapped.file), len(wrapped.file), arrival.name)], source)
     return receipt
 
 
-def _keep_original(bank: Bank, note: Note, data: bytes, about: About) -> None:
-    patient = PatientId(about.patient.issuer or note.source.organization, about.patient.identifier)
+def _held(bank: Bank, digest: Digest, patient: PatientId, source: Source, name: str) -> Receipt | None:
+    """What became of the same file of the same patient before, whatever was said of it then."""
+    scope = Scope.of(source.organization)
+    uid = bank.index.made_of(digest, patient, scope)
+    found = bank.index.instances(Selection(instance=uid), scope) if uid is not None else []
+    if not found:
+        return None
+    return Receipt(Outcome.DUPLICATE, name, found[0].study, found[0].series, found[0].uid, found[0].sop_class)
+
+
+def _keep_original(bank: Bank, note: Note, data: bytes, patient: PatientId) -> None:
     key = bank.keys.of(owner_of(patient, note.source.organization))
     location = bank.blobs.write(io.BytesIO(data), len(data), notes.pack(note), key)
     bank.blobs.sync([location])

@@ -12,9 +12,9 @@ from PIL import ImageCms
 from pydicom.dataset import Dataset
 
 from imagebank.dicom.kind import Kind
-from imagebank.dicom.regions import RETINA, WHOLE_BODY
+from imagebank.model.region import RETINA, WHOLE_BODY, Code
 from imagebank.model.uid import Uid
-from imagebank.model.upload import About, Code, Department, Laterality
+from imagebank.model.upload import About, Department, Laterality
 
 _CLASS: Final = "1.2.840.10008.5.1.4.1.1."
 _FUNDUS_CAMERA: Final = Code("409898007", "SCT", "Fundus Camera")

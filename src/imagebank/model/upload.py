@@ -1,11 +1,14 @@
 """What is known of a file that says nothing of itself in DICOM's words, and the departments that have such files."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Final
 
+from imagebank.errors import Invalid
 from imagebank.model.person import PatientId
+from imagebank.model.region import Region, region_named
 
 NOBODY: Final = PatientId("", "")
 """Whose pictures are of nobody known."""
@@ -35,24 +38,6 @@ class Laterality(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Code:
-    """A coded concept: its value, the scheme that it is of, and its meaning in words (PS3.3 8.8)."""
-
-    value: str
-    scheme: str
-    meaning: str
-
-
-@dataclass(frozen=True, slots=True)
-class Region:
-    """A part of the body: its code, the term of Body Part Examined (0018,0015), and whether there is one on each side."""
-
-    code: Code
-    term: str
-    is_paired: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class About:
     """What whoever uploads a file says of it. Whatever is empty is unknown; nothing is guessed here.
 
@@ -73,3 +58,66 @@ class About:
     accession: str = ""
     operator: str = ""
     batch: str = ""
+
+
+FIELDS: Final = (
+    "patient_id",
+    "patient_issuer",
+    "patient_name",
+    "birth_date",
+    "sex",
+    "department",
+    "taken_at",
+    "description",
+    "body_part",
+    "laterality",
+    "accession_number",
+    "operator",
+    "batch",
+)
+"""The names under which `read_about` looks."""
+_SEXES: Final = ("F", "M", "O", "")
+# PS3.5 6.2: a PN has at most 64 characters a group, an LO 64, a SH 16.
+_LONGEST: Final = {"patient_id": 64, "patient_issuer": 64, "patient_name": 194, "accession_number": 16, "operator": 194}
+
+
+def read_about(given: Mapping[str, str]) -> About:
+    """What was said of a file, by `FIELDS`; what is not there is unknown. Raises Invalid in the words of who sent it."""
+    said = {name: given.get(name, "").strip() for name in FIELDS}
+    for name, value in said.items():
+        if len(value) > _LONGEST.get(name, 1024) or any(ord(letter) < 0x20 or letter == "\\" for letter in value):
+            raise Invalid(f"{name} is longer than DICOM allows, or has a character that it does not")
+    return About(
+        PatientId(said["patient_issuer"], said["patient_id"]),
+        said["patient_name"],
+        _date(said["birth_date"]),
+        _one_of("sex", said["sex"].upper(), _SEXES),
+        Department(_one_of("department", said["department"].lower(), tuple(Department))),
+        _moment(said["taken_at"]),
+        said["description"],
+        region_named(said["body_part"]),
+        Laterality(_one_of("laterality", said["laterality"].upper(), tuple(Laterality))),
+        said["accession_number"],
+        said["operator"],
+        said["batch"],
+    )
+
+
+def _one_of(name: str, value: str, known: tuple[str, ...]) -> str:
+    if value not in known:
+        raise Invalid(f"{name} is one of {', '.join(filter(None, known))}, or not given")
+    return value
+
+
+def _date(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise Invalid("birth_date is a date such as 1980-02-03") from None
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text) if text else None
+    except ValueError:
+        raise Invalid("taken_at is a moment such as 2026-11-05T08:30") from None

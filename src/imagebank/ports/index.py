@@ -61,6 +61,10 @@ class Index(Protocol):
         """The file that an instance was made of; None for one that came as it is, or is out of scope."""
         ...
 
+    def made_of(self, digest: Digest, patient: PatientId, scope: Scope) -> Uid | None:
+        """The instance that was made of a file of this digest for this patient, where there is one in scope."""
+        ...
+
     def quarantined(self, scope: Scope, number: int | None = None, digest: Digest | None = None) -> list[Quarantined]:
         """What lies in quarantine, oldest first; of one number, or with one digest, where that is asked for."""
         ...

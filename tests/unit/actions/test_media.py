@@ -2,17 +2,18 @@
 
 import io
 from collections.abc import Iterator
-from datetime import date
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from bank import SOURCE, open_test_bank
-from imagebank.actions import media, quarantine, reindex, remove, scrub, shred
+from imagebank.actions import ingest, media, quarantine, reindex, remove, scrub, shred
 from imagebank.actions.ingest import Arrival
 from imagebank.bank import Bank
-from imagebank.errors import Invalid, NotAllowed, NotFound, Unsupported
+from imagebank.errors import Invalid, NotAllowed, NotFound, Unavailable, Unsupported
 from imagebank.model.access import RIGHTS, Principal, Role, Scope
 from imagebank.model.imaging import Outcome, Receipt, Selection
 from imagebank.model.person import PatientId
@@ -20,6 +21,7 @@ from imagebank.model.upload import About, Department
 from make import a_file
 
 ADMIN = Principal("ada", Role.ADMIN, "local", RIGHTS[Role.ADMIN], Scope(organizations=None))
+LATER = datetime(2027, 1, 2, tzinfo=UTC)
 ANA = About(PatientId("", "4711"), "Diaz^Ana", date(1980, 2, 3), "F", Department.DERMATOLOGY, description="Left arm")
 
 
@@ -54,7 +56,7 @@ def test_a_photograph_becomes_an_object_and_can_be_had_back_as_it_came(bank: Ban
 
 def test_the_same_photograph_again_is_a_duplicate(bank: Bank) -> None:
     take(bank, a_jpeg())
-    (receipt,) = take(bank, a_jpeg())
+    (receipt,) = take(bank, a_jpeg(), about=replace(ANA, department=Department.OTHER, taken_at=LATER))
 
     assert receipt.outcome is Outcome.DUPLICATE
     assert scrub.verify(bank).is_clean
@@ -172,3 +174,29 @@ def test_a_file_that_is_sent_in_again_from_quarantine_and_cannot_be_taken_still_
 
     assert again.outcome is Outcome.QUARANTINED
     assert [one.id for one in bank.index.quarantined(ADMIN.scope)] == [receipt.quarantine]
+
+
+def test_a_file_whose_object_never_came_is_made_whole_by_sending_it_again(
+    bank: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise Unavailable("the database is away")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(ingest, "receive", fail)
+        with pytest.raises(Unavailable):
+            take(bank, a_jpeg())
+    (receipt,) = take(bank, a_jpeg())
+
+    assert receipt.outcome is Outcome.STORED
+    assert receipt.uid is not None
+    assert media.original(bank, receipt.uid, ADMIN)[0].name == "photo.jpg"
+    assert not scrub.verify(bank).orphans
+
+
+def test_the_same_photograph_of_another_patient_is_another_object(bank: Bank) -> None:
+    (first,) = take(bank, a_jpeg())
+    (second,) = take(bank, a_jpeg(), about=About(PatientId("", "4712")))
+
+    assert second.outcome is Outcome.STORED
+    assert first.uid != second.uid

@@ -15,12 +15,12 @@ from PIL import ExifTags, Image
 from pydicom.encaps import generate_frames
 
 from imagebank.dicom.kind import HEAD, Kind, kind_of
-from imagebank.dicom.regions import REGIONS, region_named
 from imagebank.dicom.sandbox import Sandbox
 from imagebank.dicom.transcode import transcode
 from imagebank.dicom.wrap import wrap
 from imagebank.errors import Invalid, Unsupported
 from imagebank.model.person import PatientId
+from imagebank.model.region import region_named
 from imagebank.model.uid import Uid
 from imagebank.model.upload import About, Department, Laterality
 from samples import sample_data
@@ -241,14 +241,6 @@ def test_the_same_file_of_the_same_patient_makes_the_same_object(sandbox: Sandbo
 
     assert first == again
     assert other.uid != first.uid
-
-
-def test_a_part_of_the_body_is_found_by_its_term() -> None:
-    assert region_named("") is None
-    assert region_named(" knee ") is REGIONS["KNEE"]
-
-    with pytest.raises(Invalid, match="KNEE"):
-        region_named("hat")
 
 
 def test_a_clinical_document_without_an_identifier_is_refused(sandbox: Sandbox) -> None:

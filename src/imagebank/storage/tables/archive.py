@@ -117,6 +117,7 @@ instance_history = Table(
     words("name"),
     sealed_by(),
     Index("instance_history_sealed_by", "sealed_by"),
+    Index("instance_history_digest", "digest"),
 )
 
 segment = Table("segment", metadata, row_id(), Column("name", TEXT, nullable=False, unique=True))

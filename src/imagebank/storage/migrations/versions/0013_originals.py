@@ -12,3 +12,4 @@ TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 def upgrade() -> None:
     for column in ("media_type", "name"):
         op.add_column("instance_history", sa.Column(column, TEXT, nullable=False, server_default=sa.text("''")))
+    op.create_index("instance_history_digest", "instance_history", ["digest"])

@@ -1,11 +1,29 @@
 """Parts of the body by name: the SNOMED CT code (PS3.16 CID 4), the term of Body Part Examined (PS3.16 annex L), sides."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
 from imagebank.errors import Invalid
-from imagebank.model.upload import Code, Region
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A coded concept: its value, the scheme that it is of, and its meaning in words (PS3.3 8.8)."""
+
+    value: str
+    scheme: str
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A part of the body: its code, the term of Body Part Examined (0018,0015), and whether there is one on each side."""
+
+    code: Code
+    term: str
+    is_paired: bool = False
 
 
 def _region(value: str, meaning: str, term: str, *, is_paired: bool = False) -> Region:
