@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from imagebank import app
+from imagebank import app, logs
 from imagebank.errors import Unavailable
 from imagebank.http.readiness import note_down
 from imagebank.http.whereabouts import noted, web_url
@@ -42,7 +42,7 @@ _log = logging.getLogger(__name__)
 def run(settings: Settings, role: Role) -> None:
     """Run one role in this process until SIGTERM or SIGINT."""
     # Anew: as a command, the program logs warnings only.
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", force=True)
+    logs.begin(logging.INFO, "%(asctime)s %(levelname)s %(name)s %(message)s", anew=True)
     _warn_of_variables()
     {"web": _web, "dimse": _dimse, "worker": _worker}[role](settings)
 
@@ -87,6 +87,8 @@ def _web(settings: Settings) -> None:
         # RFC 9325 3.1; rustls offers suites with forward secrecy and AEAD only.
         ssl_protocol_min=SSLProtocols.tls12,
         log_access=False,
+        # Its own lines by our handler.
+        log_dictconfig={"formatters": {}, "handlers": {}, "loggers": {"_granian": {"propagate": True}}},
         backlog=1024,
         respawn_failed_workers=True,
         workers_kill_timeout=int(DRAIN_S),

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from cyclopts import App, CycloptsError, Parameter
 
-from imagebank import __version__
+from imagebank import __version__, logs
 from imagebank.cli import (
     access,
     audit,
@@ -42,7 +42,7 @@ for group in (access.app, decisions.consents, decisions.labels):
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run a command; the exit status: 0 all well, 1 something refused, lost or altered, 2 wrong usage."""
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
+    logs.begin(logging.WARNING, "%(levelname)s %(name)s %(message)s")
     try:
         result = cli(arguments, exit_on_error=False, print_error=True)
     except CycloptsError:
