@@ -65,7 +65,8 @@ def caller(
         )
         return principal(bank, aet, Role.DEVICE, device.organization, rights=device.rights) if is_itself else None
     if bank.settings.accepts_strangers and _is_here(address):
-        return principal(bank, aet, Role.DEVICE, bank.settings.organization, rights=DEVICE_RIGHTS)
+        own = bank.settings.organization
+        return principal(bank, aet, Role.DEVICE, own, rights=DEVICE_RIGHTS, is_proven=False)
     return None
 
 

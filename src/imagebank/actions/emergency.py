@@ -44,6 +44,7 @@ def break_glass(
         study=patient if isinstance(patient, Uid) and not owner.identifier else None,
         organization=principal.organization,
         principal=principal.name,
+        role=principal.role,
         by=principal.name,
         reason=reason,
     )
@@ -71,7 +72,9 @@ def open_to(bank: Bank, principal: Principal) -> list[Provision]:
     opened = [
         one
         for one in own
-        if one.organization == principal.organization and one.revoked_at is None and one.starts_at <= now < one.ends_at
+        if (one.organization, one.role) == (principal.organization, principal.role)
+        and one.revoked_at is None
+        and one.starts_at <= now < one.ends_at
     ]
     return sorted(opened, key=lambda one: one.ends_at)
 

@@ -69,10 +69,15 @@ def principal(
     organization: str,
     purpose: Purpose | None = None,
     rights: frozenset[Right] | None = None,
+    *,
+    is_proven: bool = True,
 ) -> Principal:
-    """A caller as the rules have it, now. `rights` narrows what the role may do, as a device's own do."""
+    """A caller as the rules have it, now. `rights` narrows what the role may do, as a device's own do.
+
+    What was decided for somebody by name is for no caller whose name nothing proves.
+    """
     may = bank.rights.by_role.get(role, frozenset()) if rights is None else rights
-    asker = Asker(name, role, organization, purpose or purpose_of(role), bank.now())
+    asker = Asker(name if is_proven else "", role, organization, purpose or purpose_of(role), bank.now())
     return Principal(name, role, organization, may, scope_for(bank.rights, asker))
 
 

@@ -49,7 +49,7 @@ def add(
     organization
         Whose people it is for; anybody's without it.
     principal
-        The one person or system that it is for, as named in the ledger.
+        The one person or system that it is for, as named in the ledger; with the role device, the AE title of one.
     role
         What those are whom it is for.
     purpose

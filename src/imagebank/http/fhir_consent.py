@@ -6,7 +6,7 @@ for those who ask (policy, performer, source, text and so on) may stand there an
 
 import re
 from calendar import monthrange
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import product
 from typing import Any, Final
@@ -85,7 +85,9 @@ def read(resource: object, now: datetime) -> list[Provision]:
 
 def _dimensions(provision: Mapping[str, Any]) -> Iterator[Iterator[Parts]]:
     """What any one of has to hold: actors, purposes, modalities, studies."""
-    for name, one_of in (("actor", _actor), ("purpose", _purpose), ("class", _modality), ("data", _study)):
+    where = "provision.actor"
+    yield (part for each in _list(provision.get("actor", []), where) for part in _actor(each, where))
+    for name, one_of in (("purpose", _purpose), ("class", _modality), ("data", _study)):
         where = f"provision.{name}"
         yield (one_of(each, where) for each in _list(provision.get(name, []), where))
 
@@ -97,7 +99,8 @@ def _patient(value: object) -> PatientId:
     return PatientId(issuer, _text(given.get("value"), "patient.identifier.value"))
 
 
-def _actor(value: object, where: str) -> Parts:
+def _actor(value: object, where: str) -> list[Parts]:
+    """Whom it is for. FHIR's Device is a program that has a token or key, or a device with an AE title."""
     actor = _object(value, where, {"role", "reference"})
     _coded(actor.get("role"), ROLE, {"IRCP"}, f"{where}.role")
     where = f"{where}.reference"
@@ -115,7 +118,9 @@ def _actor(value: object, where: str) -> Parts:
         _require(given.get("system") == OURS + part, f"{where}.identifier.system", f"has to be {OURS}{part}")
         name = given.get("value", "")
     name = _text(name, where)
-    return {part: _role(name, where) if part == "role" else name}
+    if kind == "Device":
+        return [{part: name}, {part: name, "role": Role.DEVICE}]
+    return [{part: _role(name, where) if part == "role" else name}]
 
 
 def _role(name: str, where: str) -> Role:
@@ -271,10 +276,11 @@ def _provision(given: Sequence[Provision]) -> dict[str, Any]:
     if one.ends_at != FOR_EVER:
         period["end"] = _instant(one.ends_at - _SECOND)
     bounds = {"start": _dashed(one.since), "end": _dashed(one.until)}
+    devices = {each.principal for each in given if each.role is Role.DEVICE}
     found: dict[str, Any] = {
         "type": "permit" if one.permits else "deny",
         "period": period,
-        "actor": _distinct(_actor_of(each) for each in given),
+        "actor": _distinct(_actor_of(each, devices) for each in given),
         "purpose": _distinct(
             {"system": PURPOSE, "code": str(each.purpose)} if each.purpose else None for each in given
         ),
@@ -285,9 +291,10 @@ def _provision(given: Sequence[Provision]) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value}
 
 
-def _actor_of(one: Provision) -> dict[str, Any] | None:
-    for part, kind in _WRITTEN.items():
+def _actor_of(one: Provision, devices: Collection[str]) -> dict[str, Any] | None:
+    for part, usual in _WRITTEN.items():
         if value := getattr(one, part):
+            kind = "Device" if part == "principal" and value in devices else usual
             named = {"type": kind, "identifier": {"system": OURS + part, "value": str(value)}}
             return {"role": _concept(ROLE, "IRCP"), "reference": named}
     return None

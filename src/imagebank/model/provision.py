@@ -31,7 +31,8 @@ class Provision:
     """Permits or denies somebody something for a time. Every part that is empty means any.
 
     Whose: `patient`, and of theirs `study`, or studies of `modality` between the dates `since` and `until` (YYYYMMDD,
-    both inclusive). To whom: `organization`, `principal`, `role`. For what: `purpose`. It holds from `starts_at` until
+    both inclusive). To whom: `organization`, `principal`, `role`; what permits a device by name says that role, too,
+    since AE titles and names of people are different names. For what: `purpose`. It holds from `starts_at` until
     before `ends_at`, unless it was revoked. `by` wrote it down, `reason` says why.
     """
 

@@ -25,7 +25,7 @@ from sqlalchemy import (
     true,
 )
 
-from imagebank.model.access import Asker, Clause, Scope
+from imagebank.model.access import Asker, Clause, Role, Scope
 from imagebank.model.person import fold
 from imagebank.model.provision import Kind
 from imagebank.storage import tables
@@ -175,10 +175,14 @@ class _Sight:
         """Whether a provision of these kinds holds for a study, for the asker and the purpose, now."""
         given, patient = tables.provision.alias(), tables.patient.alias()
         theirs = and_(given.c.issuer == patient.c.issuer, given.c.identifier == patient.c.identifier)
-        to_asker = (
+        to_asker = [
             or_(given.c[name] == _NOTHING, given.c[name] == self.bind(f"asker_{name}"))
             for name in ("organization", "principal", "role", "purpose")
-        )
+        ]
+        if permits:
+            # An AE title is no proof of being the person who is called so.
+            is_no_device = self.bind("asker_role") != literal_column(f"'{Role.DEVICE.value}'", Text)
+            to_asker.append(or_(given.c.principal == _NOTHING, given.c.role != _NOTHING, is_no_device))
         heeded = [self.among(given.c.id, "heeded")] if self.has_heeded else []
         date = _STUDY.c.study_date
         statement: Select[Any] = (

@@ -7,12 +7,16 @@ from typing import Any
 
 import pytest
 
-from bank import open_test_bank
-from imagebank.actions import devices
+from bank import SOURCE, keep, open_test_bank
+from imagebank.actions import consent, devices, rights
 from imagebank.bank import Bank
 from imagebank.errors import Invalid, NotFound
 from imagebank.model.access import Device, Right, Role, Scope
 from imagebank.model.certificate import fingerprint
+from imagebank.model.imaging import Selection
+from imagebank.model.person import PatientId
+from imagebank.model.provision import Kind, Provision
+from make import a_file
 
 SCANNER = Device("CT1", "10.1.2.3", 104, tls=False, rights=frozenset({Right.STORE}), organization="north")
 
@@ -88,6 +92,21 @@ def test_a_device_with_a_certificate_calls_with_that_very_one_only(bank: Bank) -
     assert first == [True, False, False], "nor as a stranger, whom the bank would admit"
     assert [shows(der) for der in (b"first", b"second", b"")] == [False, True, False]
     assert details(bank)[0] == f"device registered with certificate {fingerprint(b'second')[:16]}"
+
+
+def test_nothing_is_decided_for_a_stranger_by_the_name_that_it_calls_itself(bank: Bank) -> None:
+    keep(bank, a_file(PatientID="BOB"), source=replace(SOURCE, organization="south"))
+    officer = rights.principal(bank, "officer", Role.ADMIN, "local")
+    draft = Provision("", Kind.CONSENT, True, PatientId("south", "BOB"), bank.now(), principal="CT1", role=Role.DEVICE)
+    consent.decide(bank, draft, officer)
+    stranger = devices.caller(bank, "CT1", "127.0.0.1", resolve)
+    devices.add(bank, replace(SCANNER, host="127.0.0.1"))
+    registered = devices.caller(bank, "CT1", "127.0.0.1", resolve)
+
+    assert stranger is not None
+    assert registered is not None
+    assert stranger.name == "CT1"
+    assert [len(bank.index.instances(Selection(), one.scope)) for one in (stranger, registered)] == [0, 1]
 
 
 def test_a_stranger_may_call_from_this_machine_only_and_never_on_a_strict_bank(tmp_path: Path) -> None:

@@ -28,11 +28,15 @@ def bank(tmp_path: Path) -> Iterator[Bank]:
 
 def test_what_somebody_has_opened_is_open_to_them_alone_and_for_a_while(bank: Bank) -> None:
     first, second = (emergency.break_glass(bank, PatientId("north", name), REASON, DOCTOR) for name in ("ADA", "BOB"))
-    others = [replace(DOCTOR, name="Dr Weiss"), replace(DOCTOR, organization="north")]
+    others = [
+        replace(DOCTOR, name="Dr Weiss"),
+        replace(DOCTOR, organization="north"),
+        replace(DOCTOR, role=Role.TECHNOLOGIST),
+    ]
     later = replace(bank, now=lambda: bank.now() + timedelta(hours=2))
 
     assert emergency.open_to(bank, DOCTOR) == [first, second]
-    assert [emergency.open_to(bank, one) for one in others] == [[], []]
+    assert [emergency.open_to(bank, one) for one in others] == [[], [], []]
     assert emergency.open_to(later, DOCTOR) == []
 
 

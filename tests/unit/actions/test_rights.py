@@ -263,6 +263,26 @@ def test_an_emergency_opens_what_consent_denies_for_one_person_and_a_while(bank:
     assert next(event.act for event in bank.index.events(ALL, patient=ADA)) is Act.EMERGENCY
 
 
+def test_a_device_that_calls_itself_as_a_person_is_called_has_nothing_of_the_person(bank: Bank) -> None:
+    bob = PatientId("south", "BOB")
+    emergency.break_glass(bank, bob, "unconscious after a fall", caller(bank))
+    opened = seen(bank, caller(bank)), seen(bank, caller(bank, Role.DEVICE)), seen(bank, caller(bank, Role.SYSTEM))
+    decide(bank, permits=True, patient=bob, principal="Dr Varga")
+    named = seen(bank, caller(bank, Role.DEVICE)), seen(bank, caller(bank, Role.SYSTEM))
+    decide(bank, permits=True, patient=bob, principal="Dr Varga", role=Role.DEVICE)
+
+    assert opened == (["ADA", "BOB"], ["ADA"], ["ADA"])
+    assert named == (["ADA"], ["ADA", "BOB"])
+    assert seen(bank, caller(bank, Role.DEVICE)) == ["ADA", "BOB"]
+
+
+def test_what_is_denied_to_a_name_is_denied_to_a_device_of_that_name_too(bank: Bank) -> None:
+    decide(bank, permits=False, principal="CT1")
+
+    assert seen(bank, caller(bank, Role.DEVICE, name="CT1")) == []
+    assert seen(bank, caller(bank, Role.DEVICE, name="CT2")) == ["ADA"]
+
+
 def test_an_emergency_by_a_study_answers_alike_whether_there_is_one(bank: Bank) -> None:
     known, unknown = (
         emergency.break_glass(bank, uid, "unconscious after a fall", caller(bank))

@@ -74,6 +74,16 @@ def test_several_actors_and_purposes_are_a_provision_for_each_pair_and_one_conse
     assert len(written["provision"]["actor"]) == 3
 
 
+def test_a_device_by_name_is_a_program_or_one_that_calls_by_its_title_and_one_actor_again() -> None:
+    consent = a_consent(actor=[an_actor("Device", "principal", "CT1"), an_actor("Person", "principal", "Dr Varga")])
+    found = fhir_consent.read(consent, NOW)
+    written = fhir_consent.write("abc", found)
+
+    assert [(one.principal, one.role) for one in found] == [("CT1", None), ("CT1", Role.DEVICE), ("Dr Varga", None)]
+    assert [one["reference"]["type"] for one in written["provision"]["actor"]] == ["Device", "Practitioner"]
+    assert fhir_consent.read(written, NOW) == found
+
+
 def test_what_is_written_has_the_end_that_was_read() -> None:
     (one,) = fhir_consent.read(a_consent(period={"end": "2026-06-01T10:00:00+02:00"}), NOW)
     written = fhir_consent.write("abc", [one])

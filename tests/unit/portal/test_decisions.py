@@ -137,7 +137,9 @@ def test_the_officer_finds_an_emergency_and_notes_what_came_of_it(bank: Bank) ->
     silent = send(officer, "/reviews", f"/reviews/{address}", words=" ")
     noted = send(officer, "/reviews", f"/reviews/{address}", words="it was right")
     # The queue is empty now and has no form; the token of the session stands in each page.
-    again = officer.post(f"/reviews/{address}", {"csrf": hidden_field(officer.get("/consents"), "csrf"), "words": "twice"})
+    again = officer.post(
+        f"/reviews/{address}", {"csrf": hidden_field(officer.get("/consents"), "csrf"), "words": "twice"}
+    )
 
     assert REASON in waiting.text
     assert "clinician-south" in waiting.text
