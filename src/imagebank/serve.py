@@ -1,4 +1,4 @@
-"""Role processes: `web`, `dimse` and `worker`, each alone, or all under one supervisor.
+"""Role processes: `web`, `dimse`, `worker` and `hl7`, each alone, or all under one supervisor.
 
 A role loads its own server only; the supervisor loads none.
 """
@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -23,8 +24,8 @@ from imagebank.http.readiness import note_down
 from imagebank.http.whereabouts import noted, web_url
 from imagebank.settings import Settings, SettingsError, environment, unknown_variables
 
-Role = Literal["web", "dimse", "worker"]
-ROLES: tuple[Role, ...] = ("web", "dimse", "worker")
+Role = Literal["web", "dimse", "worker", "hl7"]
+ROLES: tuple[Role, ...] = ("web", "dimse", "worker", "hl7")
 """The one that takes longest to start comes first."""
 
 DRAIN_S = 20.0
@@ -44,7 +45,7 @@ def run(settings: Settings, role: Role) -> None:
     # Anew: as a command, the program logs warnings only.
     logs.begin(logging.INFO, "%(asctime)s %(levelname)s %(name)s %(message)s", anew=True)
     _warn_of_variables()
-    {"web": _web, "dimse": _dimse, "worker": _worker}[role](settings)
+    {"web": _web, "dimse": _dimse, "worker": _worker, "hl7": _hl7}[role](settings)
 
 
 def _warn_of_variables() -> None:
@@ -124,6 +125,20 @@ def _dimse(settings: Settings) -> None:
             server.stop(DRAIN_S)
 
 
+def _hl7(settings: Settings) -> None:
+    from imagebank.actions.trail import running
+    from imagebank.dimse.tls import server_context
+    from imagebank.hl7.listener import start as start_hl7
+
+    with _until_signal() as stop, app.opened(settings) as bank, running(bank, "hl7"):
+        servers = [start_hl7(bank, *address(settings.mllp))] if settings.mllp else []
+        if settings.mllp_tls:
+            servers.append(start_hl7(bank, *address(settings.mllp_tls), server_context(settings)))
+        stop.wait()
+        for server in servers:
+            server.stop(DRAIN_S)
+
+
 def _worker(settings: Settings) -> None:
     from imagebank import worker
     from imagebank.actions.trail import running
@@ -167,11 +182,23 @@ def _check_free(host: str, port: int) -> None:
             ) from None
 
 
+def _without_taken_default(settings: Settings) -> Settings:
+    """Without MLLP where nobody chose its address and another bank on this machine has it: the rest starts all the same."""
+    if not settings.mllp or settings.mllp != Settings().mllp:
+        return settings
+    try:
+        _check_free(*address(settings.mllp))
+    except Unavailable:
+        _log.warning("%s is taken, so that no HL7 messages are listened for; choose another by --mllp", settings.mllp)
+        return replace(settings, mllp="")
+    return settings
+
+
 class Supervisor:
     """Holds the role processes: starts them, starts one again that died, and ends them in good order."""
 
     def __init__(self, settings: Settings, stop: threading.Event) -> None:
-        self._settings = settings
+        self._settings = _without_taken_default(settings)
         self._children: dict[Role, subprocess.Popen[bytes]] = {}
         self._revived: dict[Role, float] = {}
         self._due: dict[Role, float] = {}
@@ -180,8 +207,13 @@ class Supervisor:
 
     @property
     def _listeners(self) -> list[str]:
-        given = (self._settings.dimse, self._settings.dimse_tls, self._settings.http)
-        return [listener for listener in given if listener]
+        given = (self._settings.dimse, self._settings.dimse_tls, self._settings.mllp, self._settings.mllp_tls)
+        return [listener for listener in (*given, self._settings.http) if listener]
+
+    @property
+    def _roles(self) -> list[Role]:
+        speaks_hl7 = self._settings.mllp or self._settings.mllp_tls
+        return [role for role in ROLES if role != "hl7" or speaks_hl7]
 
     def start(self) -> None:
         """Start every role, all at once; returns when each listener answers.
@@ -199,7 +231,7 @@ class Supervisor:
                 # Before any part writes that it starts, which is to be told, too.
                 trail.begin_telling(bank)
         note_down(self._settings.data, is_down=True)
-        for role in ROLES:
+        for role in self._roles:
             self._spawn(role)
         for listener in self._listeners:
             self._wait_for(listener)
@@ -231,10 +263,10 @@ class Supervisor:
     def watch(self) -> None:
         """Stay until asked to stop. A role that dies is started again, the others go on meanwhile, and /readyz says so."""
         while not self._stop.wait(_WATCH_S):
-            for role in ROLES:
+            for role in self._roles:
                 if self._children[role].poll() is not None:
                     self._revive(role)
-            note_down(self._settings.data, is_down=any(map(self._is_down, ROLES)))
+            note_down(self._settings.data, is_down=any(map(self._is_down, self._roles)))
 
     def _is_down(self, role: Role) -> bool:
         return role in self._due or time.monotonic() - self._revived.get(role, -_UNSURE_S) < _UNSURE_S

@@ -129,6 +129,17 @@ class Settings:
     tls_ca: Path | None = None
     """Authorities that client certificates must come from; with it a client certificate is required."""
 
+    mllp: str = "127.0.0.1:2575"
+    """Address of the listener for HL7 v2 messages by MLLP; empty for none."""
+    mllp_tls: str = ""
+    """Address of the TLS listener for them, with `tls_cert`, `tls_key` and `tls_ca`; empty for none."""
+    mllp_idle_s: float = 3600
+    """Seconds of silence between two messages after which a connection is closed."""
+    max_mllp_connections: int = 50
+    """Connections by MLLP at a time; more are closed at once."""
+    max_message_bytes: int = 32 << 20
+    """Largest HL7 message that is taken, in bytes."""
+
     atna_host: str = ""
     """HOST:PORT of the audit record repository that is told every event by syslog (IHE ITI-20); empty for none."""
     atna_transport: Literal["tls", "tcp", "udp"] = "tls"

@@ -13,6 +13,7 @@ from imagebank.cli import (
     decisions,
     devices,
     doctor,
+    hl7,
     keys,
     objects,
     people,
@@ -34,7 +35,7 @@ cli = App(
 for command in (running.serve, running.demo, objects.verify, objects.reindex, doctor.doctor, tokens.sign_in_link):
     cli.command(command)
 cli.command(objects.import_, name="import")
-for group in (tokens.app, clients.app, people.app, devices.app, quarantine.app, audit.app, keys.app):
+for group in (tokens.app, clients.app, people.app, devices.app, quarantine.app, audit.app, keys.app, hl7.app):
     cli.command(group)
 for group in (access.app, decisions.consents, decisions.labels):
     cli.command(group)

@@ -10,11 +10,13 @@ from imagebank.settings import load
 def serve(
     *,
     common: Common = HERE,
-    role: Literal["web", "dimse", "worker"] | None = None,
+    role: Literal["web", "dimse", "worker", "hl7"] | None = None,
     http: str | None = None,
     dimse: str | None = None,
     ae_title: str | None = None,
     dimse_tls: str | None = None,
+    mllp: str | None = None,
+    mllp_tls: str | None = None,
     tls_cert: Path | None = None,
     tls_key: Path | None = None,
     tls_ca: Path | None = None,
@@ -35,10 +37,14 @@ def serve(
         Our application entity title.
     dimse_tls
         HOST:PORT of a TLS listener for DIMSE.
+    mllp
+        HOST:PORT of the listener for HL7 v2 messages.
+    mllp_tls
+        HOST:PORT of a TLS listener for them.
     tls_cert
-        Its certificate chain, PEM.
+        The certificate chain of both TLS listeners, PEM.
     tls_key
-        Its private key, PEM.
+        Their private key, PEM.
     tls_ca
         Authorities of client certificates, PEM; with it a client certificate is required.
     """
@@ -49,6 +55,8 @@ def serve(
         dimse=dimse,
         ae_title=ae_title,
         dimse_tls=dimse_tls,
+        mllp=mllp,
+        mllp_tls=mllp_tls,
         tls_cert=tls_cert,
         tls_key=tls_key,
         tls_ca=tls_ca,
@@ -74,4 +82,4 @@ def demo(*, common: Common = HERE, http: str | None = None, dimse: str | None = 
     from imagebank import demo as demonstration
 
     data = common.data or Path("demo-data")
-    return demonstration.run(load(common.config, data=data, http=http, dimse=dimse))
+    return demonstration.run(load(common.config, data=data, http=http, dimse=dimse, mllp=""))

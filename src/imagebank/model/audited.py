@@ -34,6 +34,7 @@ INSTANCES_TRANSFERRED: Final = Code("110104", "DICOM Instances Transferred")
 STUDY_DELETED: Final = Code("110105", "DICOM Study Deleted")
 EXPORT: Final = Code("110106", "Export")
 IMPORT: Final = Code("110107", "Import")
+PROCEDURE_RECORD: Final = Code("110111", "Procedure Record")
 QUERY: Final = Code("110112", "Query")
 SECURITY_ALERT: Final = Code("110113", "Security Alert")
 USER_AUTHENTICATION: Final = Code("110114", "User Authentication")
@@ -165,7 +166,9 @@ def _unbounded(detail: str) -> Kind:
 
 
 def _changed(detail: str) -> Kind:
-    return Kind(SECURITY_ALERT, "U", NETWORK_CONFIGURATION if detail.startswith("device") else USER_ATTRIBUTES)
+    if detail.startswith(("order", "visit")):
+        return Kind(PROCEDURE_RECORD, "U")
+    return Kind(SECURITY_ALERT, "U", NETWORK_CONFIGURATION if detail.startswith(("device", "HL7")) else USER_ATTRIBUTES)
 
 
 def _always(kind: Kind) -> Callable[[str], Kind]:

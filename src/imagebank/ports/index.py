@@ -15,6 +15,7 @@ from imagebank.model.provision import Kind, Provision
 from imagebank.model.query import Query
 from imagebank.model.uid import Uid
 from imagebank.ports.transaction import Transaction
+from imagebank.ports.orders import OrderReader
 from imagebank.ports.people import PeopleReader
 
 
@@ -24,6 +25,11 @@ class Index(Protocol):
     @property
     def people(self) -> PeopleReader:
         """Who signs in, and by what."""
+        ...
+
+    @property
+    def orders(self) -> OrderReader:
+        """What is to be done, and what was reported."""
         ...
 
     def begin(self) -> AbstractContextManager[Transaction]:

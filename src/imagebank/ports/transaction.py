@@ -13,6 +13,7 @@ from imagebank.model.original import Original
 from imagebank.model.person import PatientId
 from imagebank.model.provision import Provision
 from imagebank.model.uid import Uid
+from imagebank.ports.orders import OrderWriter
 from imagebank.ports.people import PeopleWriter
 
 
@@ -40,6 +41,11 @@ class Transaction(Protocol):
         """Changes about those who sign in."""
         ...
 
+    @property
+    def orders(self) -> OrderWriter:
+        """Changes about orders, reports and the messages that bring them."""
+        ...
+
     def enter(self, kept: Sequence[Kept]) -> list[Entered]:
         """Add the rows of instances, their series, studies and patients, and keep every counter true."""
         ...
@@ -49,7 +55,7 @@ class Transaction(Protocol):
         ...
 
     def close_account(self, owner: PatientId, names: Sequence[bytes]) -> None:
-        """Forget these keys of an account, and what was decided for it: nothing can be entered under them any more."""
+        """Forget these keys of an account, what was decided for it and ordered: nothing can be entered under them any more."""
         ...
 
     def shred(self, names: Sequence[bytes]) -> list[Uid]:

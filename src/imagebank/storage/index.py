@@ -19,7 +19,7 @@ from imagebank.model.person import PatientId
 from imagebank.model.provision import Kind, Provision
 from imagebank.model.query import Query
 from imagebank.model.uid import Uid
-from imagebank.storage import ledger, originals, people, provisions, quarantine, tables, telling
+from imagebank.storage import ledger, orders, originals, people, provisions, quarantine, tables, telling
 from imagebank.storage.database import STREAMED, Database, Prepared
 from imagebank.storage.entry import Duplicates
 from imagebank.storage.found import found
@@ -93,10 +93,15 @@ class SQLIndex:
         self._segments: dict[str, int] = {}
         self._lane = ledger.Lane(pseudonym)
         self._people = people.SQLPeople(database)
+        self._orders = orders.SQLOrders(database)
 
     @property
     def people(self) -> people.SQLPeople:
         return self._people
+
+    @property
+    def orders(self) -> orders.SQLOrders:
+        return self._orders
 
     @contextmanager
     def begin(self) -> Iterator[SQLTransaction]:

@@ -22,6 +22,7 @@ from imagebank.storage import (
     entry,
     jobs,
     ledger,
+    orders,
     originals,
     people,
     provisions,
@@ -55,6 +56,7 @@ class SQLTransaction:
         self._duplicates = duplicates
         self._segments = Segments(connection, segments)
         self.people: Final = people.PeopleChanges(connection)
+        self.orders: Final = orders.OrderChanges(connection, self._segments)
 
     def publish(self) -> None:
         """After the commit: let later transactions know what this one learnt."""
@@ -78,8 +80,10 @@ class SQLTransaction:
     def close_account(self, owner: PatientId, names: Sequence[bytes]) -> None:
         account_keys.close(self._connection, names)
         provisions.forget_patient(self._connection, owner)
+        orders.forget_patient(self._connection, owner)
 
     def shred(self, names: Sequence[bytes]) -> list[Uid]:
+        orders.forget_sealed(self._connection, names)
         return removal.shred(self._connection, names)
 
     def described_by(self, removed: Sequence[Instance]) -> list[Uid]:

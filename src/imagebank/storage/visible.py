@@ -17,6 +17,7 @@ from sqlalchemy import (
     Text,
     and_,
     bindparam,
+    false,
     func,
     literal_column,
     not_,
@@ -30,7 +31,7 @@ from imagebank.model.person import fold
 from imagebank.model.provision import Kind
 from imagebank.storage import tables
 from imagebank.storage.rows import cut, micros
-from imagebank.storage.sets import among, members
+from imagebank.storage.sets import among, members, one_of
 
 _STUDY, _SERIES, _LABEL = tables.study, tables.series, tables.label
 _SETS: Final = ("organizations", "departments", "modalities", "labels")
@@ -228,3 +229,39 @@ def _of_series(holds: ColumnElement[bool], *, permits: bool) -> ColumnElement[bo
 
 def _has_series(holds: ColumnElement[bool]) -> ColumnElement[bool]:
     return select(_ONE).where(_SERIES.c.study_row == _STUDY.c.id, holds).correlate(_STUDY).exists()
+
+
+def orders_in(scope: Scope, dialect: str) -> list[ColumnElement[bool]]:
+    """Orders that a scope shows. They are no study yet, so a scope of studies shows none.
+
+    What permits by labels, departments, care or dates cannot be told of an order, and permits none; what denies by
+    labels or care denies none.
+    """
+    columns = tables.imaging_order.c
+    return _before_studies(scope, dialect, columns.organization, columns.modality)
+
+
+def visits_in(scope: Scope, dialect: str) -> list[ColumnElement[bool]]:
+    """Visits that a scope shows, by the same rule; what permits by modalities permits none."""
+    return _before_studies(scope, dialect, tables.encounter.c.organization, None)
+
+
+def _before_studies(
+    scope: Scope, dialect: str, organization: "Column[str]", modality: "Column[str] | None"
+) -> list[ColumnElement[bool]]:
+    """What a scope shows of things that come before any study, and have an organization and at most a modality."""
+    if scope.studies is not None:
+        return [false()]
+
+    def holds(clause: Clause) -> ColumnElement[bool]:
+        pairs = ((organization, clause.organizations), (modality, clause.modalities))
+        given = [(column, values) for column, values in pairs if column is not None and values is not None]
+        return and_(true(), *(one_of(dialect, column, sorted(values)) for column, values in given))
+
+    conditions = [not_(holds(one)) for one in scope.denies if not one.labels and one.in_care is None]
+    if scope.organizations is not None:
+        told = [one for one in scope.permits if not (one.labels or one.departments or one.since or one.until)]
+        told = [one for one in told if one.in_care is None and (modality is not None or one.modalities is None)]
+        own = one_of(dialect, organization, sorted(scope.organizations))
+        conditions.append(or_(own, *map(holds, told)))
+    return conditions

@@ -42,6 +42,7 @@ from imagebank.storage.tables.columns import (
 )
 from imagebank.storage.tables.keys import account_key, secret
 from imagebank.storage.tables.ledger import HAS_PERSON, checkpoint, errand, event, lane, told
+from imagebank.storage.tables.orders import encounter, imaging_order, letter, peer, report
 from imagebank.storage.tables.work import IS_WAITING, job
 
 __all__ = [
@@ -66,21 +67,26 @@ __all__ = [
     "column_name",
     "completion",
     "device",
+    "encounter",
     "errand",
     "event",
+    "imaging_order",
     "instance",
     "instance_history",
     "invitation",
     "job",
     "label",
     "lane",
+    "letter",
     "link",
     "metadata",
     "name_columns",
     "passkey",
     "patient",
+    "peer",
     "provision",
     "quarantine",
+    "report",
     "secret",
     "segment",
     "series",

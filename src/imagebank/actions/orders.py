@@ -1,0 +1,97 @@
+"""Orders for imaging, and visits: taking in what other systems say of them, and giving out what is to be done."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from imagebank.bank import Bank
+from imagebank.errors import Invalid
+from imagebank.model.access import Principal, Right
+from imagebank.model.encounter import Encounter
+from imagebank.model.event import Act, Event
+from imagebank.model.order import Order, Patient, State
+from imagebank.model.person import PatientId
+from imagebank.ports.orders import Wanted
+
+_AHEAD: Final = timedelta(days=1)
+"""How far a sender's clock may be ahead of ours: what claims to be later would win over all that follows."""
+
+
+def hear(bank: Bank, orders: Sequence[Order], principal: str, address: str = "") -> int:
+    """Take in what one message says of orders, all of it or nothing; how many changed.
+
+    What is older than what is held fills gaps and changes nothing else, so that a repeated or late message is
+    harmless. Raises Invalid for an order without a number or a patient.
+    """
+    for order in orders:
+        if not order.number:
+            raise Invalid("an order has a placer or a filler order number")
+        if not order.patient.id.identifier:
+            raise Invalid("an order has a patient identifier")
+    now = bank.now()
+    with bank.index.begin() as tx:
+        changed = 0
+        for order in orders:
+            timely = replace(order, event_at=min(order.event_at, now + _AHEAD))
+            if tx.orders.put_order(timely):
+                changed += 1
+                tx.record([_event(bank, order, principal, address)])
+    return changed
+
+
+def _event(bank: Bank, order: Order, principal: str, address: str) -> Event:
+    words = f"order {order.state}" if order.state else "order changed"
+    return Event(
+        bank.now(),
+        Act.CHANGED,
+        principal,
+        order.organization,
+        address,
+        study=order.study,
+        detail=words,
+        patient=order.patient.id,
+    )
+
+
+def worklist(bank: Bank, wanted: Wanted, principal: Principal, sought: str, address: str = "") -> list[Order]:
+    """Steps that are to be done, of those that the caller may see; `sought` says by which attributes.
+
+    The search is in the ledger before the answer. Raises NotAllowed without the right to find.
+    """
+    principal.require(Right.FIND)
+    bank.reads.search(principal, sought, address)
+    return bank.index.orders.orders(wanted, principal.scope)
+
+
+def step(bank: Bank, order: Order, state: State, principal: Principal, address: str = "") -> None:
+    """Note how far a step has come, as the modality says that does it."""
+    hear(bank, [replace(order, state=state, state_at=None, event_at=bank.now())], principal.name, address)
+
+
+def rename(bank: Bank, patient: Patient, at: datetime) -> int:
+    """Let open orders that are older than this say who their patient is now; how many there were."""
+    with bank.index.begin() as tx:
+        return tx.orders.name_patient(patient, at)
+
+
+def move(bank: Bank, old: PatientId, new: PatientId) -> int:
+    """Give the open orders of an identifier to the one that took its place; how many there were."""
+    with bank.index.begin() as tx:
+        return tx.orders.move_orders(old, new)
+
+
+def visit(bank: Bank, encounter: Encounter, principal: str, address: str = "") -> bool:
+    """Take in what is said of a visit; False when something newer is held. Raises Invalid."""
+    if not (encounter.number and encounter.patient.identifier):
+        raise Invalid("a visit has a number and a patient")
+    now = bank.now()
+    timely = replace(encounter, event_at=min(encounter.event_at, now + _AHEAD))
+    with bank.index.begin() as tx:
+        is_new = tx.orders.put_encounter(timely)
+        words = f"visit {encounter.stay}"
+        event = Event(
+            now, Act.CHANGED, principal, encounter.organization, address, detail=words, patient=encounter.patient
+        )
+        tx.record([event] if is_new else [])
+    return is_new

@@ -1,0 +1,110 @@
+"""Reports: keeping every version sealed, and giving them out with their study to whoever may see that."""
+
+import io
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from imagebank.actions import notes
+from imagebank.bank import Bank
+from imagebank.dicom.digest import digest_of
+from imagebank.errors import Invalid, NotFound
+from imagebank.model.access import Principal, Right
+from imagebank.model.event import Act, Event
+from imagebank.model.imaging import Selection
+from imagebank.model.key import owner_of
+from imagebank.model.note import Amendment
+from imagebank.model.report import Body, Part, Report
+from imagebank.model.uid import Uid
+
+WAY = "report"
+"""How a look at reports stands in the ledger."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A version of a report with what it says; None where the bytes cannot be read any more."""
+
+    report: Report
+    body: Body | None
+
+
+def keep(bank: Bank, report: Report, body: Body, principal: str, address: str = "") -> bool:
+    """Keep a version of a report, durably; False when this very version is kept already.
+
+    It is sealed as objects of its patient are. Raises Invalid for a report of nobody, or that names no study;
+    OutOfSpace and Unavailable, and then nothing is kept.
+    """
+    if not report.patient.identifier:
+        raise Invalid("a report has a patient identifier")
+    if not (report.study or report.accession):
+        raise Invalid("a report names its study, by Study Instance UID or accession number")
+    packed = msgspec.json.encode(body)
+    now = bank.now()
+    digest = digest_of(b"\0".join((*_identity(report), packed)))
+    key = bank.keys.of(owner_of(report.patient, report.organization))
+    location = bank.blobs.write(io.BytesIO(packed), len(packed), notes.pack(Amendment(now)), key)
+    bank.blobs.sync([location])
+    kept = replace(report, digest=digest, location=location, received_at=now)
+    event = Event(
+        now,
+        Act.DEPOSITED,
+        principal,
+        report.organization,
+        address,
+        study=report.study,
+        detail="report: stored",
+        patient=report.patient,
+    )
+    with bank.index.begin() as tx:
+        is_new = tx.orders.put_report(kept, key.name)
+        tx.record([event] if is_new else [])
+    if not is_new:
+        bank.blobs.destroy([location])
+    return is_new
+
+
+def _identity(report: Report) -> tuple[bytes, ...]:
+    """What tells one version from another beside its words."""
+    texts = (
+        report.organization,
+        report.patient.issuer,
+        report.patient.identifier,
+        report.number,
+        report.status,
+        report.accession,
+        report.study or "",
+        report.event_at.isoformat(),
+    )
+    return tuple(text.encode("utf-8", "surrogatepass") for text in texts)
+
+
+def of_study(bank: Bank, study: Uid, principal: Principal, address: str = "") -> list[Told]:
+    """Every version of every report of a study, newest first; the look is in the ledger before the answer.
+
+    Raises NotFound for a study that is not there or not for the caller, NotAllowed without the right to get.
+    """
+    principal.require(Right.GET)
+    instances = bank.index.instances(Selection(study), principal.scope)
+    if not instances:
+        raise NotFound("there is no such study here")
+    found = bank.index.orders.reports(study, principal.scope)
+    if found:
+        bank.reads.count(principal, instances[:1], WAY, address)
+    return [Told(one, _body(bank, one)) for one in found]
+
+
+def _body(bank: Bank, report: Report) -> Body | None:
+    assert report.location is not None
+    try:
+        return msgspec.json.decode(bank.blobs.read(report.location), type=Body)
+    except (NotFound, Invalid, msgspec.DecodeError):
+        return None
+
+
+def document(bank: Bank, study: Uid, number: int, place: int, principal: Principal, address: str = "") -> Part:
+    """One part of a report of a study. Raises NotFound, NotAllowed."""
+    for told in of_study(bank, study, principal, address):
+        if told.report.id == number and told.body is not None and 0 <= place < len(told.body.parts):
+            return told.body.parts[place]
+    raise NotFound("there is no such report here")
