@@ -14,9 +14,10 @@ from starlette.routing import BaseRoute, Route
 from imagebank.actions import access, account, passkey, signing_in, totp
 from imagebank.errors import BankError, Conflict, Invalid, NotAllowed, NotFound, TooOften, status_for
 from imagebank.http.auth import address_of, bank_of, session_of
+from imagebank.http.deliberate import deliberately
 from imagebank.http.errors import HTTP_STATUS
 from imagebank.model.access import Principal, Session
-from imagebank.portal.layout import HEADERS, for_the_signed_in, page, read_own_form, see_other
+from imagebank.portal.layout import HEADERS, for_the_signed_in, page, read_own_form, see_other, too_often
 from imagebank.portal.signin import site_of
 
 Form = dict[str, str]
@@ -88,7 +89,7 @@ def changing(change: Callable[[Request, Session, Form], None], then: str = "/acc
     async def changed(request: Request, principal: Principal, found: Session) -> Response:
         form = await read_own_form(request)
         try:
-            await run_in_threadpool(change, request, found, form)
+            await deliberately(request, change, request, found, form)
         except (Invalid, Conflict, NotFound) as error:
             return await _account(request, principal, found, error)
         return see_other(then)
@@ -169,12 +170,13 @@ async def prove_by_password(request: Request, principal: Principal, found: Sessi
     form = await read_own_form(request)
     given = (form.get("password", ""), form.get("code", ""), address_of(request))
     try:
-        await run_in_threadpool(signing_in.prove_by_password, bank_of(request), found, *given)
+        await deliberately(request, signing_in.prove_by_password, bank_of(request), found, *given)
     except (NotFound, TooOften) as error:
         is_wrong = isinstance(error, NotFound)
         notice = "This is not your password, or not the code of your app." if is_wrong else _sentence(error)
         status = HTTPStatus.FORBIDDEN if is_wrong else HTTPStatus.TOO_MANY_REQUESTS
-        return page(request, "prove.html", status, principal, has_account=True, notice=notice)
+        answer = page(request, "prove.html", status, principal, has_account=True, notice=notice)
+        return answer if is_wrong else too_often(answer)
     return see_other("/account")
 
 

@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute, Route
 from imagebank.actions import account
 from imagebank.errors import BankError, Conflict, Invalid
 from imagebank.http.auth import address_of, bank_of, is_from_our_pages
+from imagebank.http.deliberate import deliberately
 from imagebank.portal.layout import page, read_form, refused
 from imagebank.portal.signin import opened
 
@@ -33,7 +34,7 @@ async def choose(request: Request) -> Response:
         # An empty password is one that is too short.
         typed = "" if is_passkey else form.get("password", "") or " "
         given = (form.get("name", ""), form.get("display_name", ""), address_of(request))
-        cookie = await run_in_threadpool(account.activate, bank_of(request), _code(request), typed, *given)
+        cookie = await deliberately(request, account.activate, bank_of(request), _code(request), typed, *given)
     except (Invalid, Conflict) as error:
         text = str(error)
         return await _form(request, HTTPStatus.BAD_REQUEST, f"{text[:1].upper()}{text[1:]}.", form)

@@ -19,7 +19,7 @@ from imagebank.actions import emergency
 from imagebank.dicom import moments
 from imagebank.errors import BankError, Invalid, NotAllowed, NotFound, TooOften, Unavailable, status_for
 from imagebank.http.auth import bank_of, caller, caller_if_any, cookie_of, is_from_our_pages
-from imagebank.http.errors import HTTP_STATUS, NotSignedIn, say
+from imagebank.http.errors import HTTP_STATUS, RETRY_AFTER_S, NotSignedIn, say
 from imagebank.http.quick import quickly
 from imagebank.model.access import Principal, Right
 from imagebank.portal import wording
@@ -117,7 +117,14 @@ def refused(request: Request, error: BankError, principal: Principal | None = No
     """A refusal as a page."""
     heading = status_for(error, _HEADINGS, "That did not work")
     status = status_for(error, HTTP_STATUS, HTTPStatus.INTERNAL_SERVER_ERROR)
-    return page(request, "refused.html", status, principal, heading=heading, message=str(error))
+    answer = page(request, "refused.html", status, principal, heading=heading, message=str(error))
+    return too_often(answer) if isinstance(error, TooOften | Unavailable) else answer
+
+
+def too_often(answer: Response) -> Response:
+    """An answer that says when it is worth to ask again."""
+    answer.headers["Retry-After"] = str(RETRY_AFTER_S)
+    return answer
 
 
 async def on_unrouted(request: Request, error: Exception) -> Response:

@@ -21,7 +21,8 @@ from imagebank.http.auth import (
     is_from_our_pages,
     is_https,
 )
-from imagebank.portal.layout import page, read_form, read_own_form, refused, see_other
+from imagebank.http.deliberate import deliberately
+from imagebank.portal.layout import page, read_form, read_own_form, refused, see_other, too_often
 
 SEARCH_COOKIE = "imagebank-search"
 
@@ -71,7 +72,7 @@ async def by_password(request: Request) -> Response:
         "These do not open anything. Check name and password, and the code if you have set up an app for codes: "
         "each code works once."
     )
-    return await _by_form(request, open_, notice)
+    return await _by_form(request, open_, notice, is_deliberate=True)
 
 
 async def ask_passkey(request: Request) -> Response:
@@ -82,7 +83,7 @@ async def ask_passkey(request: Request) -> Response:
         site, address = site_of(request), address_of(request)
         options = await run_in_threadpool(passkey.offer, bank_of(request), site, address)
     except TooOften as error:
-        return page(request, "sign-in.html", HTTPStatus.TOO_MANY_REQUESTS, notice=_sentence(error))
+        return too_often(page(request, "sign-in.html", HTTPStatus.TOO_MANY_REQUESTS, notice=_sentence(error)))
     except BankError as error:
         return refused(request, error)
     return page(
@@ -100,17 +101,20 @@ async def by_passkey(request: Request) -> Response:
     return await _by_form(request, open_, notice)
 
 
-async def _by_form(request: Request, open_: Callable[[dict[str, str]], str], notice: str) -> Response:
+async def _by_form(
+    request: Request, open_: Callable[[dict[str, str]], str], notice: str, *, is_deliberate: bool = False
+) -> Response:
     """Open a session by what a form of the sign-in page says. `notice` stands there when it opens nothing."""
     try:
         form = await read_form(request)
         if not is_from_our_pages(request):
             return _elsewhere(request)
-        cookie = await run_in_threadpool(open_, form)
+        in_a_thread = deliberately(request, open_, form) if is_deliberate else run_in_threadpool(open_, form)
+        cookie = await in_a_thread
     except NotFound:
         return page(request, "sign-in.html", HTTPStatus.FORBIDDEN, notice=notice)
     except TooOften as error:
-        return page(request, "sign-in.html", HTTPStatus.TOO_MANY_REQUESTS, notice=_sentence(error))
+        return too_often(page(request, "sign-in.html", HTTPStatus.TOO_MANY_REQUESTS, notice=_sentence(error)))
     except BankError as error:
         return refused(request, error)
     return opened(request, cookie)

@@ -142,3 +142,15 @@ def test_signing_out_needs_a_form_of_this_session(bank: Bank, browser: Browser) 
 
     assert browser.post("/sign-out", {"csrf": "guessed"}).status_code == 403
     assert browser.get("/").status_code == 200
+
+
+@pytest.mark.parametrize(("limit", "status"), [("MOST_OF_ONE", 429), ("MOST", 503)])
+def test_who_comes_when_many_sign_in_is_told_when_to_come_again(
+    browser: Browser, limit: str, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"imagebank.http.deliberate.{limit}", 0)
+    answer = browser.post("/sign-in/password", {"name": "ada", "password": "x"})
+
+    assert answer.status_code == status
+    assert int(answer.headers["retry-after"]) > 0
+    assert "moment" in answer.text
