@@ -20,6 +20,7 @@ from imagebank.actions.collect import Found, Journal, Tally, bring_in, can_read,
 from imagebank.bank import Bank
 from imagebank.errors import Invalid, OutOfSpace, Unavailable
 from imagebank.model.imaging import Source
+from imagebank.model.upload import About
 
 WATCH_S = 2.0
 _SETTLED_AFTER_S = 5.0
@@ -33,6 +34,7 @@ class Wish:
     organization: str
     again: bool = False
     watch: bool = False
+    about: About | None = None
 
 
 def run(bank: Bank, wish: Wish, console: Console) -> Tally:
@@ -81,7 +83,7 @@ def _once(bank: Bank, wish: Wish, source: Source, journal: Journal, tally: Tally
         def show() -> None:
             progress.update(task, completed=tally.bytes_done, files=f"{tally.files_done}/{tally.files_total}")
 
-        bring_in(bank, files, source, journal, tally, show)
+        bring_in(bank, files, source, journal, tally, show, wish.about)
 
 
 def _settled(wish: Wish) -> list[Found]:
@@ -99,7 +101,8 @@ def _watch(bank: Bank, wish: Wish, source: Source, journal: Journal, tally: Tall
     try:
         new = [found for found in _settled(wish) if not journal.knows(found)]
         # What is closed still has been told once.
-        bring_in(bank, [one for one in new if one.path not in tally.unread or can_read(one)], source, journal, tally)
+        new = [one for one in new if one.path not in tally.unread or can_read(one)]
+        bring_in(bank, new, source, journal, tally, about=wish.about)
     except (Invalid, OutOfSpace, Unavailable) as error:
         trouble = str(error)
     brought = ", ".join(f"{count} {outcome}" for outcome, count in (tally.outcomes - before).items())

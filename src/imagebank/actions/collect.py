@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
-from imagebank.actions import ingest
+from imagebank.actions import media
 from imagebank.actions.archives import contents_of, name_of, refused
 from imagebank.actions.ingest import Arrival
 from imagebank.bank import Bank
 from imagebank.errors import Invalid, OutOfSpace, Unavailable
 from imagebank.model.imaging import Outcome, Receipt, Source
+from imagebank.model.upload import About
 
 BATCH_FILES = 64
 BATCH_BYTES = 64 << 20
@@ -207,15 +208,18 @@ def bring_in(
     journal: Journal,
     tally: Tally,
     progress: Callable[[], None] = lambda: None,
+    about: About | None = None,
 ) -> None:
     """Deposit files in batches and count them. A file is settled in the journal once the bank has answered for it.
+
+    `about` is what is known of those that are not DICOM.
 
     A file that was refused is settled, too; it is read again only when it has changed. One that could not be read is
     not: it may be readable the next time.
     """
     tally.files_total += len(files)
     tally.bytes_total += sum(found.size for found in files)
-    with closing(_Batch(bank, source, journal, tally, progress)) as batch:
+    with closing(_Batch(bank, source, journal, tally, progress, about)) as batch:
         for found in files:
             if (untaken := journal.untaken(found)) is not None:
                 tally.skip(found, untaken)
@@ -236,6 +240,7 @@ class _Batch:
     journal: Journal
     tally: Tally
     progress: Callable[[], None]
+    about: About | None = None
     arrivals: list[tuple[Arrival, _Reading]] = field(default_factory=list)
     readings: list[_Reading] = field(default_factory=list)
 
@@ -255,7 +260,7 @@ class _Batch:
 
     def send(self) -> None:
         given = [arrival for arrival, _ in self.arrivals]
-        receipts = ingest.receive(self.bank, given, self.source) if given else []
+        receipts = media.receive(self.bank, given, self.source, self.about) if given else []
         for (_, reading), receipt in zip(self.arrivals, receipts, strict=True):
             self._hear(receipt, reading)
         self.close()

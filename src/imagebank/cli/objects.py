@@ -1,9 +1,11 @@
 """`imagebank import`, `verify` and `reindex`: objects, and whether they are whole."""
 
 import sys
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import orjson
+from cyclopts import Parameter
 
 from imagebank.cli.console import (
     ALL_WELL,
@@ -20,12 +22,55 @@ from imagebank.cli.console import (
 )
 
 
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Said:
+    """What is known of files that are not DICOM; those that are tell it themselves."""
+
+    patient_id: str = ""
+    """Their patient's identifier. Without it they are kept as unidentified."""
+    patient_issuer: str = ""
+    """Who gave the identifier; the organization without it."""
+    patient_name: str = ""
+    """Family^Given."""
+    birth_date: str = ""
+    """Such as 1980-02-03."""
+    sex: str = ""
+    """F, M or O."""
+    department: str = ""
+    """cardiology, dental, dermatology, endoscopy, ophthalmology, pathology, radiology or surgery."""
+    taken_at: str = ""
+    """Such as 2026-11-05T08:30; else what the camera says, else now."""
+    description: str = ""
+    """What is shown."""
+    body_part: str = ""
+    """Such as SKIN or KNEE."""
+    laterality: str = ""
+    """L, R or B for both."""
+    accession_number: str = ""
+    """Of the order."""
+    operator: str = ""
+    """Who took them."""
+
+
+NOTHING = Said()
+
+
 def import_(
-    *paths: Path, common: Common = HERE, organization: str | None = None, again: bool = False, watch: bool = False
+    *paths: Path,
+    common: Common = HERE,
+    organization: str | None = None,
+    again: bool = False,
+    watch: bool = False,
+    said: Said = NOTHING,
 ) -> int:
     """Bring in files, folders, ZIP and TAR archives; whatever is in already is not read again.
 
+    DICOM comes in as it is. Photographs (JPEG, PNG, TIFF, GIF, BMP, WebP, JPEG 2000), films (MP4, QuickTime), PDF, CDA,
+    STL and OBJ become DICOM objects, and the files themselves are kept beside them.
+
     Example: imagebank import --data /srv/imagebank /media/cdrom ~/archive.zip
+    Example: imagebank import --patient-id 4711 --department dermatology --body-part skin photo.jpg
 
     Parameters
     ----------
@@ -41,14 +86,16 @@ def import_(
     from imagebank import importing
     from imagebank.actions import collect
     from imagebank.cli.tally import report
+    from imagebank.model.upload import read_about
 
     if not paths:
         raise WrongUsage("name at least one file or folder; see `imagebank import --help`")
     with typed():
         # Before a bank is made for what is not there.
         collect.check(paths)
+        about = read_about(asdict(said))
     with bank_of(common, may_create=True) as bank:
-        wish = importing.Wish(paths, organization or bank.settings.organization, again=again, watch=watch)
+        wish = importing.Wish(paths, organization or bank.settings.organization, again=again, watch=watch, about=about)
         tally = importing.run(bank, wish, err)
     report(tally, common)
     return ALL_WELL if tally.is_complete and not tally.refused else NOT_WELL
