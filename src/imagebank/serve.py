@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Literal
 
 from imagebank import app, logs
-from imagebank.errors import Unavailable
+from imagebank.errors import BankError, Unavailable
 from imagebank.http.readiness import note_down
 from imagebank.http.whereabouts import noted, web_url
 from imagebank.settings import Settings, SettingsError, environment, unknown_variables
@@ -141,12 +141,19 @@ def _hl7(settings: Settings) -> None:
 
 def _worker(settings: Settings) -> None:
     from imagebank import worker
+    from imagebank.actions.ledger import closed
     from imagebank.actions.trail import running
     from imagebank.atna.delivery import telling
     from imagebank.dimse.commitment import deliver_commitment
 
     work = {**worker.WORK, "commitment-result": deliver_commitment}
-    with _until_signal() as stop, app.opened(settings) as bank, telling(bank), running(bank, "worker"):
+    with (
+        _until_signal() as stop,
+        app.opened(settings) as bank,
+        closed(bank),
+        telling(bank),
+        running(bank, "worker"),
+    ):
         worker.run(bank, stop, work)
 
 
@@ -297,6 +304,18 @@ class Supervisor:
             except subprocess.TimeoutExpired:
                 child.kill()
                 child.wait()
+        if self._children:
+            self._sign()
+
+    def _sign(self) -> None:
+        """Sign that all parts have stopped: the worker may have been the first of them."""
+        from imagebank.actions.ledger import closed
+
+        try:
+            with app.opened(self._settings) as bank, closed(bank):
+                pass
+        except BankError as error:
+            _log.warning("the end of the ledger could not be signed: %s", error)
 
 
 @contextmanager

@@ -417,6 +417,30 @@ class BlobsContract:
         assert [each.note for each in other.records()] == [b"note"]
         other.close()
 
+    def test_checkpoints_are_kept_apart_and_none_can_be_put_in_place_of_another(
+        self, ground: Ground, tmp_path: Path
+    ) -> None:
+        bank = an_account_key(b"B")
+        keys = KnownKeys(FileKeys(tmp_path / "root.key"), bank)
+        first = ground.open(keys)
+        first.keep_checkpoint(b"1", bank)
+        first.close()
+        (before,) = ground.segments()
+        second = ground.open(keys)
+        second.keep_checkpoint(b"2", bank)
+        keep(second, b"an object")
+        other = ground.open(keys)
+
+        assert [each.note for each in other.kept_checkpoints()] == [b"1", b"2"]
+        assert [each.note for each in other.records()] == [b"note"]
+        assert list(other.kept_keys()) == []
+        for blobs in (second, other):
+            blobs.close()
+        damaged = bytearray(ground.segments()[before])
+        damaged[4096 + 165] ^= 1  # in the sealed note
+        ground.replace(before, bytes(damaged))
+        assert [each.note for each in ground.open(keys).kept_checkpoints()] == [None, b"2"]
+
     def test_what_a_destroyed_key_has_wrapped_is_destroyed_in_every_walk(self, ground: Ground, tmp_path: Path) -> None:
         ada, bob = an_account_key(b"A"), an_account_key(b"B")
         keys = KnownKeys(FileKeys(tmp_path / "root.key"), ada, bob)

@@ -29,7 +29,8 @@ def paths(store: ObjectStore, prefix: str = "") -> list[str]:
 
 def ground_on(store: ObjectStore, prefix: str) -> Ground:
     def named(segment: str) -> str:
-        folder = "keys" if contents_of(segment) is Contents.KEYS else "segments"
+        folders = {Contents.KEYS: "keys", Contents.CHECKPOINTS: "checkpoints"}
+        folder = folders.get(contents_of(segment) or Contents.SHARED, "segments")
         return f"{prefix}/{folder}/{segment}".lstrip("/")
 
     def segments() -> dict[str, bytes]:

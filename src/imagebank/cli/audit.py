@@ -8,12 +8,25 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from cyclopts import App
 
-from imagebank.cli.console import ALL_WELL, HERE, NOT_WELL, Common, bank_of, err, new_file, operator, out, say, typed
+from imagebank.cli.console import (
+    ALL_WELL,
+    HERE,
+    NOT_WELL,
+    Common,
+    bank_of,
+    err,
+    new_file,
+    operator,
+    out,
+    say,
+    tell,
+    typed,
+)
 
 if TYPE_CHECKING:
     from imagebank.actions import ledger
 
-app = App(name="audit", help="The ledger: verify, export, disclosures.")
+app = App(name="audit", help="The ledger: verify, export, resume, disclosures.")
 
 
 @app.command
@@ -36,6 +49,8 @@ def verify(file: Path | None = None, *, key: str = "", common: Common = HERE) ->
     if file is None:
         with bank_of(common) as bank:
             proof = ledger.verify(bank)
+            # What this command has written is not to be missed by the next.
+            ledger.checkpoint(bank, keeps=True)
     else:
         with file.open("rb") as source:
             proof = ledger.verify_export(source, key)
@@ -59,6 +74,28 @@ def export(to: Path, *, common: Common = HERE) -> int:
     with bank_of(common) as bank, new_file(to) as stream:
         number = ledger.export(bank, stream)
     out.print(f"{number} lines; `imagebank audit verify` takes the file")
+    return ALL_WELL
+
+
+@app.command
+def resume(*, reason: str, common: Common = HERE) -> int:
+    """Go on after an older copy of the database was put back, and sign that the ledger's end is lost.
+
+    Until then nothing is signed: an older copy may also have been put there to hide what happened since. Look first
+    what `imagebank audit verify` says is missing.
+
+    Example: imagebank audit resume --reason "disk failed, copy of 1 March put back" --data /srv/imagebank
+
+    Parameters
+    ----------
+    reason
+        Which copy was put back, when and why. It stands in the ledger.
+    """
+    from imagebank.actions import ledger
+
+    with bank_of(common) as bank, typed():
+        made = ledger.resume(bank, reason, operator(bank))
+    tell(common, f"the ledger goes on with checkpoint {made.number}", checkpoint=made.number, outcome="resumed")
     return ALL_WELL
 
 
@@ -124,14 +161,17 @@ def _report(proof: "ledger.Proof", *, as_json: bool) -> None:
             "lines": proof.lines,
             "checkpoints": proof.checkpoints,
             "faults": list(proof.faults),
+            "notices": list(proof.notices),
             "key": proof.key,
             "checkpoint": proof.checkpoint,
             "checked_to": moment(proof.checked_to).isoformat() if proof.checkpoints else None,
         }
         sys.stdout.write(orjson.dumps(answer, option=orjson.OPT_INDENT_2).decode() + "\n")
         return
-    for fault in proof.faults:
-        out.print(fault, markup=False)
+    for words in (*proof.notices, *proof.faults):
+        out.print(words, markup=False)
+    if any(fault.startswith("the database is older") for fault in proof.faults):
+        out.print("if you have put back a copy of the database, say so by `imagebank audit resume`", markup=False)
     out.print(f"{proof.lines} lines, {proof.checkpoints} checkpoints, {len(proof.faults)} faults")
     if proof.checkpoints:
         out.print(f"the last checkpoint is of {moment(proof.checked_to):%Y-%m-%d %H:%M:%S} UTC: {proof.checkpoint}")

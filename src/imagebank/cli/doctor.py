@@ -229,6 +229,11 @@ def _of_certificates(bank: "Bank") -> Iterator[Finding]:
 
 
 def _of_the_ledger(bank: "Bank") -> Iterator[Finding]:
+    from imagebank.actions.ledger import objection
+
+    if words := objection(bank):
+        step = "imagebank audit verify; if you have put back a copy of the database, imagebank audit resume"
+        yield Finding("ledger", True, f"the ledger is not signed any more: {words}", step)
     now, signed = bank.now(), bank.index.checkpoints()
     since = signed[-1].at if signed else 0
     events = bank.index.events(operator(bank).scope, _LATEST_EVENTS)

@@ -78,6 +78,17 @@ class Blobs(Protocol):
         """Every record that `keep_key` made, in the order of writing, destroyed ones included."""
         ...
 
+    def keep_checkpoint(self, note: bytes, key: AccountKey) -> None:
+        """Keep a checkpoint of the ledger, apart from the objects; it is durable when this returns."""
+        ...
+
+    def kept_checkpoints(self) -> Iterator[Record]:
+        """What `keep_checkpoint` made, in the order of writing: the newest 64 at least. Nothing destroys them.
+
+        One that cannot be read has no note.
+        """
+        ...
+
     def destroy_keys(self, names: Sequence[bytes], locations: Sequence[Location]) -> None:
         """Destroy account keys, durably: their own records, and by name every record whose data key they wrapped.
 

@@ -99,8 +99,8 @@ class Index(Protocol):
         """Lines of the ledger that are asked for, newest first; those of one moment by lane and position."""
         ...
 
-    def checkpoints(self) -> list[Checkpoint]:
-        """Every checkpoint by number. They name lanes, and nobody's doings."""
+    def checkpoints(self, since: int = 1) -> list[Checkpoint]:
+        """Every checkpoint from a number on, by number. They name lanes, and nobody's doings."""
         ...
 
     def provisions(

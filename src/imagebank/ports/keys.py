@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from imagebank.model.key import AccountKey
+from imagebank.model.ledger import Checkpoint
 from imagebank.model.person import PatientId
 
 
@@ -78,7 +79,13 @@ class AccountKeys(Protocol):
 
 
 class Signer(Protocol):
-    """Signs checkpoints of the ledger with Ed25519."""
+    """Signs checkpoints of the ledger with Ed25519.
+
+    It remembers, in this process, the newest checkpoint that was `seen` and the newest that is `kept` among the objects.
+    """
+
+    seen: Checkpoint | None
+    kept: Checkpoint | None
 
     def public(self) -> bytes:
         """The public key, 32 bytes."""

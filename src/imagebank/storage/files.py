@@ -154,6 +154,13 @@ class FileBlobs:
         for name, size, fetch in self._segments(Contents.KEYS):
             yield from walk.records_of(name, size, fetch, self._keys, dead, is_durable=True, kind=Kind.KEY)
 
+    def keep_checkpoint(self, note: bytes, key: AccountKey) -> None:
+        self.sync([self._append(Contents.CHECKPOINTS, Kind.CHECKPOINT, BytesIO(), 0, note, key)])
+
+    def kept_checkpoints(self) -> Iterator[Record]:
+        for name, size, fetch in self._segments(Contents.CHECKPOINTS):
+            yield from walk.checkpoints_of(name, size, fetch, self._keys)
+
     def destroy_keys(self, names: Sequence[bytes], locations: Sequence[Location]) -> None:
         prefixes = self._prefixes(locations)
         self._bury(prefixes, tombstone.pack([*map(tombstone.of_key, names), *prefixes]))

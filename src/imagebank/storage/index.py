@@ -245,9 +245,9 @@ class SQLIndex:
             rows = connection.execute(statement.where(*events_in(scope, self._dialect)))
             return [Line(*row) for row in rows]
 
-    def checkpoints(self) -> list[Checkpoint]:
+    def checkpoints(self, since: int = 1) -> list[Checkpoint]:
         with self._database.reading() as connection:
-            return ledger.checkpoints(connection)
+            return ledger.checkpoints(connection, since)
 
     def provisions(
         self,

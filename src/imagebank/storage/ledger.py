@@ -159,9 +159,10 @@ def lines() -> Select[Any]:
     return select(*LINE).order_by(_EVENT.c.lane, _EVENT.c.position)
 
 
-def checkpoints(connection: Connection) -> list[Checkpoint]:
-    """All checkpoints by number."""
-    return [_checkpoint_of(row) for row in connection.execute(select(_CHECKPOINT).order_by(_CHECKPOINT.c.number))]
+def checkpoints(connection: Connection, since: int) -> list[Checkpoint]:
+    """Checkpoints from a number on, by number."""
+    chosen = select(_CHECKPOINT).where(_CHECKPOINT.c.number >= since).order_by(_CHECKPOINT.c.number)
+    return [_checkpoint_of(row) for row in connection.execute(chosen)]
 
 
 def last_checkpoint(connection: Connection) -> Checkpoint | None:

@@ -73,6 +73,7 @@ class Kind(IntEnum):
     OBJECT = 1
     TOMBSTONE = 2
     KEY = 3
+    CHECKPOINT = 4
 
 
 _KINDS = frozenset(Kind)
@@ -85,6 +86,7 @@ class Contents(IntEnum):
     ALONE = 2
     TOMBSTONES = 3
     KEYS = 4
+    CHECKPOINTS = 5
 
 
 def segment_id(contents: Contents, nanoseconds: int) -> str:

@@ -32,7 +32,9 @@ _NEAR_BYTES = 1 << 20
 """A range that begins this near to its record's prefix is fetched together with it."""
 _WALK_BYTES = 64 << 10
 """What a walk reads ahead: a note, its trailer and the next prefix lie beside each other."""
-_FOLDERS = {Contents.TOMBSTONES: "tombstones", Contents.KEYS: "keys"}
+_FOLDERS = {Contents.TOMBSTONES: "tombstones", Contents.KEYS: "keys", Contents.CHECKPOINTS: "checkpoints"}
+_NEWEST = 64
+"""Checkpoints that are read: each is a request, and the newest one vouches for all before it."""
 _LEARN_ATTEMPTS = 5
 _SMALL_TOMBSTONES = 64
 _SMALL_TOMBSTONE_BYTES = 64 << 10
@@ -130,7 +132,7 @@ class _Window:
 
 
 class ObjectBlobs:
-    """Blobs in an object store, below `prefix`: `segments/<id>`, `tombstones/<id>` and `keys/<id>`.
+    """Blobs in an object store, below `prefix`: `segments/<id>`, `tombstones/<id>`, `keys/<id>` and `checkpoints/<id>`.
 
     What is acknowledged is in the store: `sync` returns when the PUT was answered. Records that wait together go
     into one object of up to 32 MiB; while it is being put, others fill the next. A record of 16 MiB and more is
@@ -231,6 +233,15 @@ class ObjectBlobs:
                     segment, size, window, self._keys, self._dead_ids, is_durable=True, kind=Kind.KEY
                 )
 
+    def keep_checkpoint(self, note: bytes, key: AccountKey) -> None:
+        self._put_small(Contents.CHECKPOINTS, Kind.CHECKPOINT, note, key)
+
+    def kept_checkpoints(self) -> Iterator[Record]:
+        for segment, size in sorted(self._listed("checkpoints").items())[-_NEWEST:]:
+            window = self._window(segment, size, size)
+            with suppress(NotFound):
+                yield from walk.checkpoints_of(segment, size, window, self._keys)
+
     def destroy_keys(self, names: Sequence[bytes], locations: Sequence[Location]) -> None:
         self._learn()
         self._bury(tombstone.pack([*map(tombstone.of_key, names), *self._prefixes(locations)]))
@@ -306,10 +317,10 @@ class ObjectBlobs:
         location = self._put_small(Contents.TOMBSTONES, Kind.TOMBSTONE, targets)
         self._note_dead(location.segment, tombstone.unpack(targets))
 
-    def _put_small(self, contents: Contents, kind: Kind, note: bytes) -> Location:
+    def _put_small(self, contents: Contents, kind: Kind, note: bytes, key: AccountKey | None = None) -> Location:
         """A record without content in an object of its own."""
         segment = _new_id(contents)
-        opened, head = record.place(record.draft(kind, 0, len(note), self._keys), segment, BLOCK)
+        opened, head = record.place(record.draft(kind, 0, len(note), self._keys, key), segment, BLOCK)
         pieces = record.pieces(opened, head, BytesIO(), note, _scratch())
         self._put_whole(segment, 1, [bytes(piece) for piece in pieces])
         return opened.prefix.location

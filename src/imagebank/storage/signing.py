@@ -6,6 +6,7 @@ import secrets
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import select
 
+from imagebank.model.ledger import Checkpoint
 from imagebank.model.person import PatientId
 from imagebank.ports import Keys
 from imagebank.storage.database import Database, insert_new
@@ -48,6 +49,8 @@ class LedgerKey:
 
     def __init__(self, private: bytes) -> None:
         self._key = Ed25519PrivateKey.from_private_bytes(private)
+        self.seen: Checkpoint | None = None
+        self.kept: Checkpoint | None = None
 
     def public(self) -> bytes:
         return self._key.public_key().public_bytes_raw()

@@ -87,6 +87,14 @@ def _met(location: Location, prefix: Prefix, tail: Buffer, keys: Keys, fetch: Fe
     return Record(location, note, wrapped_by=prefix.wrapped_by)
 
 
+def checkpoints_of(segment: str, size: int, fetch: Fetch, keys: Keys) -> Iterator[Record]:
+    """The checkpoints of a segment; none whose writing was not finished, which was acknowledged to nobody."""
+    for offset, prefix, tail in walk(segment, size, fetch):
+        if prefix.kind is Kind.CHECKPOINT and tail is not None:
+            location = Location(segment, offset, prefix.length, prefix.size)
+            yield _met(location, prefix, tail, keys, None)
+
+
 def targets_of(segment: str, size: int, fetch: Fetch, keys: Keys) -> Iterator[tombstone.Target]:
     """What the tombstones of a segment name.
 
