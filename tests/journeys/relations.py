@@ -1,5 +1,6 @@
 """Studies in every relation to the people of one organization, and the routes that name a study."""
 
+import io
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -9,15 +10,18 @@ from pydicom.uid import generate_uid
 from starlette.routing import BaseRoute, Mount
 
 from bank import SOURCE, keep
-from imagebank.actions import consent
+from imagebank.actions import consent, notes
 from imagebank.app import web_application
 from imagebank.bank import Bank
+from imagebank.dicom.digest import digest_of
 from imagebank.model.access import RIGHTS, Principal, Role, Scope
+from imagebank.model.note import Note
 from imagebank.model.person import PatientId
 from imagebank.model.provision import Kind, Provision
 from imagebank.model.uid import Uid
 from make import a_file, read
 
+PHOTO: Final = b"a photograph"
 OFFICER: Final = Principal("officer", Role.PRIVACY_OFFICER, "north", RIGHTS[Role.PRIVACY_OFFICER], Scope.nothing())
 RELATIONS: Final = ("own", "other", "granted", "revoked", "expired", "denied", "sensitive", "in care")
 SEES: Final[dict[Role, set[str]]] = {
@@ -67,8 +71,14 @@ def deposit(bank: Bank, relation: str) -> Known:
     owner = "north" if relation in ("own", "denied", "sensitive", "in care") else "south"
     patient = relation.upper()
     file = a_file(PatientID=patient, PatientName=f"Secret^{patient.title()}", Modality="CT", rows=8, columns=8)
-    keep(bank, file, source=replace(SOURCE, organization=owner))
+    source = replace(SOURCE, organization=owner)
+    keep(bank, file, source=source)
     found = read(file)
+    digest = digest_of(PHOTO)
+    note = Note(
+        source, bank.now(), digest, digest, "photo.jpg", made_into=found.SOPInstanceUID, media_type="image/jpeg"
+    )
+    _keep_photograph(bank, PatientId(owner, patient), note)
     known = Known(found.StudyInstanceUID, found.SeriesInstanceUID, found.SOPInstanceUID)
     long_ago = datetime(2020, 1, 1, tzinfo=UTC)
     draft = Provision("", Kind.CONSENT, True, PatientId(owner, patient), long_ago, organization="north")
@@ -87,6 +97,15 @@ def deposit(bank: Bank, relation: str) -> Known:
         consent.put_label(bank, Uid(known.study), "sensitive", OFFICER)
         consent.decide(bank, replace(draft, kind=Kind.CARE), OFFICER)
     return known
+
+
+def _keep_photograph(bank: Bank, patient: PatientId, note: Note) -> None:
+    """A file that the object was made of, so that there is something to be hidden on every route."""
+    key = bank.keys.of(patient)
+    location = bank.blobs.write(io.BytesIO(PHOTO), len(PHOTO), notes.pack(note), key)
+    bank.blobs.sync([location])
+    with bank.index.begin() as tx:
+        tx.keep_original(notes.original_of(note, location, key.name))
 
 
 def paths_of(routes: Iterable[BaseRoute], root: str = "") -> Iterator[str]:

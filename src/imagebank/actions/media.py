@@ -22,7 +22,6 @@ from imagebank.model.key import owner_of
 from imagebank.model.note import Note
 from imagebank.model.original import Original
 from imagebank.model.person import PatientId
-from imagebank.model.uid import Uid
 from imagebank.model.upload import About
 
 # Such a file is held in memory as a whole, and once more as the object that is made of it.
@@ -119,13 +118,15 @@ def _lay_aside(bank: Bank, arrival: Arrival, data: bytes, kind: Kind, source: So
     return Receipt(Outcome.QUARANTINED, arrival.name, error=error, quarantine=number)
 
 
-def original(bank: Bank, uid: Uid, principal: Principal, address: str = "") -> tuple[Original, Iterator[bytes]]:
+def original(
+    bank: Bank, selection: Selection, principal: Principal, address: str = ""
+) -> tuple[Original, Iterator[bytes]]:
     """The file that an instance was made of, as it came, in pieces; that it was read stands in the ledger first.
 
     Raises NotFound for an instance that came as it is or that the caller may not see, and NotAllowed.
     """
-    instances = retrieve.select(bank, Selection(instance=uid), principal.scope)
-    found = bank.index.original(uid, principal.scope)
+    instances = retrieve.select(bank, selection, principal.scope)
+    found = bank.index.original(instances[0].uid, principal.scope)
     if found is None:
         raise NotFound("it came as a DICOM object; there is no other file of it")
     retrieve.reading(bank, principal, instances, "original file", address)

@@ -7,7 +7,7 @@ from pathlib import Path
 from markupsafe import Markup
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope as ASGIScope
@@ -34,10 +34,10 @@ from imagebank.portal import (
     waveform,
     wording,
 )
+from imagebank.portal.downloads import OBJECT, WAY, download_routes, selected
 from imagebank.portal.layout import first_door, for_the_signed_in, page, read_own_form, see_other
 from imagebank.portal.signin import SEARCH_COOKIE
 
-WAY = "portal"
 """How a read of an object through these pages stands in the ledger."""
 STUDY_PAGE = "portal study page"
 """How a look at the page of a study does: it says who the patient is and what was done."""
@@ -245,7 +245,7 @@ def _link(instance: Instance) -> ObjectLink:
 @for_the_signed_in
 async def show_object(request: Request, principal: Principal) -> Response:
     bank = bank_of(request)
-    selection = _selected(request)
+    selection = selected(request)
     frame = _frame_number(request)
     shown = await run_in_threadpool(_object, bank, principal, selection, address_of(request))
     return page(request, "object.html", HTTPStatus.OK, principal, frame=frame, **shown)
@@ -254,11 +254,6 @@ async def show_object(request: Request, principal: Principal) -> Response:
 def _frame_number(request: Request) -> int:
     text = request.query_params.get("frame", "1")
     return max(int(text), 1) if text.isascii() and text.isdigit() and len(text) < 8 else 1
-
-
-def _selected(request: Request) -> Selection:
-    parts = request.path_params
-    return Selection(Uid.parse(parts["study"]), Uid.parse(parts["series"]), Uid.parse(parts["instance"]))
 
 
 def _object(bank: Bank, principal: Principal, selection: Selection, address: str) -> dict[str, object]:
@@ -284,6 +279,7 @@ def _object(bank: Bank, principal: Principal, selection: Selection, address: str
         "study": _head(bank, principal.scope, selection.study),
         "instance": instance,
         "link": _link(instance),
+        "file": bank.index.original(instance.uid, principal.scope),
         "kind": kind,
         "is_playable": launch.is_playable(instance),
         "frames": instance.pixels.frames if instance.pixels else 0,
@@ -326,24 +322,6 @@ def _bulk(bank: Bank, instance: Instance, uri: str) -> bytes:
     return b"".join(found.read(0, found.size))
 
 
-@for_the_signed_in
-async def download_original(request: Request, principal: Principal) -> Response:
-    """The object as it arrived, byte for byte but for what hides in its preamble."""
-    bank = bank_of(request)
-    (instance,) = await run_in_threadpool(retrieve.select, bank, _selected(request), principal.scope)
-    await run_in_threadpool(retrieve.reading, bank, principal, [instance], WAY, address_of(request))
-    headers = {
-        "Content-Disposition": f'attachment; filename="{instance.uid}.dcm"',
-        "Content-Length": str(instance.location.size),
-        "Cache-Control": "private, no-store",
-        "X-Content-Type-Options": "nosniff",
-    }
-    return StreamingResponse(retrieve.stored(bank, instance), headers=headers, media_type="application/dicom")
-
-
-_OBJECT = "/studies/{study}/series/{series}/instances/{instance}"
-
-
 class _Static(StaticFiles):
     """Style sheets and the mark: asked for again each time, so that an upgrade is seen at once."""
 
@@ -359,8 +337,8 @@ def portal_routes() -> list[BaseRoute]:
         Route("/", list_studies, methods=["GET"]),
         Route("/search", seek, methods=["POST"]),
         Route("/studies/{study}", show_study, methods=["GET"]),
-        Route(_OBJECT, show_object, methods=["GET"]),
-        Route(f"{_OBJECT}/original", download_original, methods=["GET"]),
+        Route(OBJECT, show_object, methods=["GET"]),
+        *download_routes(),
         *decisions.ROUTES,
         *provider.ROUTES,
         *signin.ROUTES,

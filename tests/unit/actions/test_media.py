@@ -49,7 +49,7 @@ def test_a_photograph_becomes_an_object_and_can_be_had_back_as_it_came(bank: Ban
     assert receipt.uid is not None
     (instance,) = bank.index.instances(Selection(instance=receipt.uid), ADMIN.scope)
     assert instance.patient == PatientId("local", "4711")
-    found, pieces = media.original(bank, receipt.uid, ADMIN)
+    found, pieces = media.original(bank, Selection(instance=receipt.uid), ADMIN)
     assert b"".join(pieces) == photo
     assert (found.media_type, found.name) == ("image/jpeg", "photo.jpg")
 
@@ -114,7 +114,7 @@ def test_the_file_goes_where_its_object_goes(bank: Bank) -> None:
     remove.remove(bank, Selection(instance=receipt.uid), ADMIN)
 
     with pytest.raises(NotFound):
-        media.original(bank, receipt.uid, ADMIN)
+        media.original(bank, Selection(instance=receipt.uid), ADMIN)
     assert list(bank.index.locations(ADMIN.scope)) == []
 
 
@@ -145,9 +145,11 @@ def test_who_may_not_see_the_object_gets_no_file(bank: Bank) -> None:
     stranger = Principal("bob", Role.CLINICIAN, "elsewhere", RIGHTS[Role.CLINICIAN], Scope.nothing())
 
     with pytest.raises(NotFound):
-        media.original(bank, receipt.uid, stranger)
+        media.original(bank, Selection(instance=receipt.uid), stranger)
     with pytest.raises(NotAllowed):
-        media.original(bank, receipt.uid, Principal("tom", Role.DEVICE, "local", frozenset(), ADMIN.scope))
+        media.original(
+            bank, Selection(instance=receipt.uid), Principal("tom", Role.DEVICE, "local", frozenset(), ADMIN.scope)
+        )
 
 
 def test_what_came_as_dicom_has_no_other_file(bank: Bank) -> None:
@@ -155,7 +157,7 @@ def test_what_came_as_dicom_has_no_other_file(bank: Bank) -> None:
     assert receipt.uid is not None
 
     with pytest.raises(NotFound):
-        media.original(bank, receipt.uid, ADMIN)
+        media.original(bank, Selection(instance=receipt.uid), ADMIN)
 
 
 def test_what_lies_in_quarantine_lies_there_after_a_rebuild_for_the_same_reason(bank: Bank) -> None:
@@ -190,7 +192,7 @@ def test_a_file_whose_object_never_came_is_made_whole_by_sending_it_again(
 
     assert receipt.outcome is Outcome.STORED
     assert receipt.uid is not None
-    assert media.original(bank, receipt.uid, ADMIN)[0].name == "photo.jpg"
+    assert media.original(bank, Selection(instance=receipt.uid), ADMIN)[0].name == "photo.jpg"
     assert not scrub.verify(bank).orphans
 
 

@@ -271,7 +271,7 @@ def test_what_nothing_can_show_is_offered_for_download(bank: Bank, browser: Brow
     assert page.status_code == 200
     assert "download the original" in page.text
     assert original.content == file
-    assert original.headers["content-disposition"] == f'attachment; filename="{plan.SOPInstanceUID}.dcm"'
+    assert original.headers["content-disposition"] == f"attachment; filename*=UTF-8''{plan.SOPInstanceUID}.dcm"
 
 
 def test_a_uid_that_is_none_is_refused_in_words(browser: Browser) -> None:
