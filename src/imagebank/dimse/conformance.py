@@ -6,7 +6,18 @@ from typing import Final
 from imagebank.dicom.part10 import implementation_class_uid, implementation_version
 from imagebank.dicom.sop_class import OF_NO_STUDY, RETIRED, STORAGE, name_of
 from imagebank.dicom.transcode import TARGETS
-from imagebank.dimse import association, contexts, identifier, message, negotiation, retrieve, server, status, tls
+from imagebank.dimse import (
+    association,
+    contexts,
+    identifier,
+    message,
+    negotiation,
+    retrieve,
+    server,
+    status,
+    tls,
+    worklist,
+)
 from imagebank.errors import BankError
 from imagebank.model.attribute import MAIN, Attribute
 from imagebank.model.uid import Uid
@@ -39,6 +50,7 @@ def _overview() -> str:
         ("Storage", "yes (C-MOVE, C-GET)", "yes"),
         ("Storage Commitment Push Model", "no", "yes"),
         ("Query/Retrieve: Patient Root and Study Root, FIND, MOVE, GET", "no", "yes"),
+        ("Modality Worklist Information Model, FIND", "no", "yes"),
     ]
     return f"""# DICOM conformance statement
 
@@ -86,6 +98,7 @@ def _networking() -> str:
             _find(),
             _retrieval(),
             _commitment(),
+            _worklist(),
         )
     )
 
@@ -236,6 +249,17 @@ it is tried again for three days, each time after a new look at the bytes. Failu
 0x0112 no such object instance, 0x0119 class-instance conflict.
 
 {_statuses(status.ACTION)}"""
+
+
+def _worklist() -> str:
+    rows = [(keyword, f"({key[:4]},{key[4:]})", vr, matching) for key, (keyword, vr, matching) in worklist.KEYS.items()]
+    return f"""### 3.8 Modality worklist
+
+Steps are made from orders that came by [HL7](hl7.md): scheduled ones, of the organizations whose studies the device may \
+see. Of a step that names no modality it is `OT`; one that names no station is any station's. Every key of PS3.4 annex K \
+is taken; those of which an order says nothing come back empty. Other keys are answered with 0xFF01.
+
+{_table(("Key", "Tag", "VR", "Matching"), rows)}"""
 
 
 def _media() -> str:

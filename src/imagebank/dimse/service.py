@@ -10,7 +10,7 @@ from imagebank.actions.ingest import Arrival
 from imagebank.bank import Bank
 from imagebank.dicom import part10
 from imagebank.dimse import command as commands
-from imagebank.dimse import commitment, contexts, handlers, scu, status
+from imagebank.dimse import commitment, contexts, handlers, scu, status, worklist
 from imagebank.dimse.association import Association, Lost, Reason, Released, Violation
 from imagebank.dimse.command import Command, Kind
 from imagebank.dimse.dataset import decode, encode, identity
@@ -91,7 +91,10 @@ class Service:
         offered: dict[int, tuple[Callable[[Message], None], bool]] = {
             Kind.C_ECHO: (self._echo, True),
             Kind.C_STORE: (self._store, abstract not in contexts.SERVICES),
-            Kind.C_FIND: (self._find, abstract in contexts.FIND),
+            Kind.C_FIND: (
+                self._worklist if abstract == contexts.WORKLIST else self._find,
+                abstract in contexts.FIND or abstract == contexts.WORKLIST,
+            ),
             Kind.C_MOVE: (self._move, abstract in contexts.MOVE),
             Kind.C_GET: (self._get, abstract in contexts.GET),
             Kind.N_ACTION: (self._commit, abstract == contexts.STORAGE_COMMITMENT),
@@ -150,6 +153,11 @@ class Service:
         asked = self._retrieval(message, status.FIND)
         if asked is not None:
             self._stream(message, handlers.find(self._bank, self._caller, asked.root, asked.identifier, asked.options))
+
+    def _worklist(self, message: Message) -> None:
+        asked = self._retrieval(message, status.FIND)
+        if asked is not None:
+            self._stream(message, worklist.find(self._bank, self._caller, asked.identifier))
 
     def _stream(self, message: Message, answers: Iterator[Answer]) -> None:
         """Send matches as they come, until the peer cancels."""
