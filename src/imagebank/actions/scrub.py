@@ -8,19 +8,25 @@ from datetime import UTC, datetime, timedelta
 from imagebank.actions import notes, open_file
 from imagebank.actions.audit import unbounded
 from imagebank.bank import Bank
-from imagebank.dicom import read
+from imagebank.dicom import describe, read
 from imagebank.dicom.digest import digest_of, digest_of_stream
+from imagebank.dicom.walk import More
 from imagebank.errors import Conflict, Invalid, NotFound, Unreadable
 from imagebank.model.access import Scope
-from imagebank.model.imaging import Location
-from imagebank.model.note import Amendment
+from imagebank.model.imaging import Location, Selection
+from imagebank.model.note import Amendment, Note
+from imagebank.model.uid import Uid
 from imagebank.ports import Record
 
 Progress = Callable[[int, int], None]
 """Told how many records are done, and how many there are (0 when that is not known)."""
 
+_HEAD = 64 << 10
+"""Bytes in which the UIDs of nearly every object stand."""
 _YOUNG = timedelta(hours=1)
 """How long a record may be without a row because its deposit is under way."""
+_ASIDE = "quarantine "
+"""How the names of rows begin that no instance has; nothing is given out under the UIDs of what lies there."""
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
@@ -52,7 +58,8 @@ class Findings:
 def verify(bank: Bank, *, sweep: bool = False, progress: Progress = in_silence) -> Findings:
     """Read every record, compare its digest with what arrived, and hold the records against the rows.
 
-    It may run beside a busy server: what came or went meanwhile is no finding. With `sweep`, the keys of orphans
+    A row that leads to the record of another object is damaged, and nothing is swept then: what it has led to before
+    seems to be nobody's. It may run beside a busy server: what came or went meanwhile is no finding. With `sweep`, the keys of orphans
     are destroyed, but not of young ones, whose rows may still be on their way. What the store cannot read is damaged,
     and the rest is read all the same. Raises Conflict for a sweep while the index is not complete, and Unavailable
     when a part does not answer at all.
@@ -61,7 +68,7 @@ def verify(bank: Bank, *, sweep: bool = False, progress: Progress = in_silence) 
         _require_complete(bank)
     scope = unbounded(bank, Scope.everything("verify"))
     began = bank.now()
-    check = _Check(bank, _rows(bank, scope), progress, Findings(is_indexed=bank.index.is_complete()))
+    check = _Check(bank, scope, _rows(bank, scope), progress, Findings(is_indexed=bank.index.is_complete()))
     orphans: list[Record] = []
     cut_short = ""
     try:
@@ -78,7 +85,9 @@ def verify(bank: Bank, *, sweep: bool = False, progress: Progress = in_silence) 
     findings = check.conclude(now_there)
     findings.orphans = [where(place_of(record.location)) for record in orphans]
     findings.damaged += [cut_short] if cut_short else []
-    if sweep:
+    if sweep and check.is_crossed:
+        findings.damaged.append("nothing was swept, while rows lead to records of other objects")
+    elif sweep:
         _sweep(bank, orphans)
     return findings
 
@@ -91,11 +100,18 @@ class _Check:
     """Which rows there were at the start, which of their records were met since, and what is wrong with those."""
 
     bank: Bank
-    rows: dict[Place, str]
+    scope: Scope
+    rows: dict[Place, tuple[str, ...]]
     progress: Progress
     findings: Findings
     met: set[Place] = field(default_factory=set)
     faults: dict[Place, str] = field(default_factory=dict)
+    crossed: dict[Place, dict[str, str]] = field(default_factory=dict)
+
+    @property
+    def is_crossed(self) -> bool:
+        """Whether a row leads to the record of another object."""
+        return bool(self.crossed)
 
     def look(self, record: Record) -> None:
         """Read the record of a row."""
@@ -105,16 +121,21 @@ class _Check:
         self.findings.bytes += record.location.size
         if fault := _fault(self.bank, record):
             self.faults[place] = fault
+        elif others := _of_others(self.bank, self.scope, record.location, self.rows[place]):
+            self.crossed[place] = others
         self.progress(self.findings.checked, len(self.rows))
 
-    def conclude(self, now_there: dict[Place, str]) -> Findings:
+    def conclude(self, now_there: dict[Place, tuple[str, ...]]) -> Findings:
         """What is wrong with what is still there."""
+        told = [(at, name, fault) for at, fault in self.faults.items() for name in self.rows[at]]
+        told += [(at, name, fault) for at, others in self.crossed.items() for name, fault in others.items()]
         self.findings.damaged = [
-            f"{self.rows[at]}: {fault} ({where(at)})" for at, fault in self.faults.items() if at in now_there
+            f"{name}: {fault} ({where(at)})" for at, name, fault in told if name in now_there.get(at, ())
         ]
         self.findings.lost = [
             f"{name}: no record ({where(at)})"
-            for at, name in self.rows.items()
+            for at, names in self.rows.items()
+            for name in names
             if at in now_there and at not in self.met
         ]
         return self.findings
@@ -132,8 +153,12 @@ def _follow_rows(bank: Bank, scope: Scope, check: _Check) -> None:
             check.look(Record(location, note=b""))
 
 
-def _rows(bank: Bank, scope: Scope) -> dict[Place, str]:
-    return {place_of(location): name for name, location in bank.index.locations(scope)}
+def _rows(bank: Bank, scope: Scope) -> dict[Place, tuple[str, ...]]:
+    """What leads to each record: one row, unless somebody has altered another."""
+    rows: dict[Place, tuple[str, ...]] = {}
+    for name, location in bank.index.locations(scope):
+        rows[place_of(location)] = (*rows.get(place_of(location), ()), name)
+    return rows
 
 
 def place_of(location: Location) -> Place:
@@ -163,6 +188,40 @@ def _received_at(record: Record) -> datetime:
     """When an object came; at the end of time for a record that is destroyed, torn or an amendment: nobody's orphan."""
     note = notes.unpack(record.note) if record.note is not None else None
     return _NEVER if note is None or isinstance(note, Amendment) else note.received_at
+
+
+def _of_others(bank: Bank, scope: Scope, location: Location, names: tuple[str, ...]) -> dict[str, str]:
+    """Which rows do not belong to the record that they lead to, and what the record is instead."""
+    note = notes.note_at(bank, location)
+    found = {}
+    for name in names:
+        if not name.startswith(_ASIDE) and (fault := _cross(bank, scope, location, note, Uid(name))):
+            found[name] = fault
+    return found
+
+
+def _cross(bank: Bank, scope: Scope, location: Location, note: Note, name: Uid) -> str:
+    held = [one for one in bank.index.instances(Selection(instance=name), scope) if one.location == location]
+    if note.made_into:
+        is_its_own = note.made_into == name and not held
+        return "" if is_its_own else f"its row leads to the file of another object, {note.made_into}"
+    study, series, uid = _uids(bank, location)
+    if uid != name:
+        return f"its row leads to the record of another object, {uid}"
+    for one in held:
+        if (one.study, one.series) != (study, series):
+            return f"its row stands in another study or series than its record, which is of series {series}"
+        if (one.digest, one.content_digest) != (note.digest, note.content_digest):
+            return "its row has other digests than its record"
+    return ""
+
+
+def _uids(bank: Bank, location: Location) -> tuple[Uid, Uid, Uid]:
+    try:
+        return describe.uids_of(bank.blobs.read(location, 0, _HEAD), size=location.size)
+    except More:
+        with memoryview(open_file.opened(bank, location)) as data:
+            return describe.uids_of(data, size=len(data))
 
 
 def _fault(bank: Bank, record: Record) -> str:

@@ -71,6 +71,14 @@ def describe(data: Buffer, *, size: int | None = None, catalogue: Catalogue, org
     )
 
 
+def uids_of(data: Buffer, *, size: int | None = None) -> tuple[Uid, Uid, Uid]:
+    """Study, Series and SOP Instance UID. Raises Invalid, and More when a leading part does not reach."""
+    opened = open_header(data, size=size)
+    image, header = (opened.data, opened.header) if isinstance(opened, Converted) else (data, opened)
+    place = Place.top(image, header)
+    return _uid(place, 0x0020000D), _uid(place, 0x0020000E), _uid(place, 0x00080018)
+
+
 def _refuse_directory(data: Buffer, header: Header) -> None:
     raw = header.meta.get(0x00020002)
     kind = _plain(bytes(data[raw.offset : raw.offset + raw.length])) if raw else ""

@@ -3,7 +3,9 @@
 import errno
 import io
 import os
+import sqlite3
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -21,7 +23,7 @@ from imagebank.model.imaging import Location, Outcome, Selection
 from imagebank.model.note import Note
 from imagebank.storage.keys import FileKeys
 from imagebank.storage.s3 import ObjectBlobs, open_s3
-from make import a_file, read
+from make import a_dataset, a_file, as_file, read
 
 ALL = Scope(organizations=None)
 
@@ -215,3 +217,75 @@ def test_what_is_deleted_while_the_index_is_rebuilt_does_not_come_back(
 
     assert (rebuilt.objects, rebuilt.unreadable) == (1, [])
     assert locations(bank) == [first]
+
+
+def altered(bank: Bank, statement: str, *values: object) -> None:
+    with closing(sqlite3.connect(bank.settings.data / "index.db", isolation_level=None)) as database:
+        database.execute(statement, values)
+
+
+_PLACE = ("segment_id", "segment_offset", "length", "size", "digest", "content_digest", "dataset_offset", "pixels")
+
+
+def test_a_row_that_leads_to_another_object_is_found_and_nothing_is_swept_then(bank: Bank) -> None:
+    mine, other = a_dataset(), a_dataset()
+    keep(bank, as_file(mine), as_file(other))
+    pairs = ", ".join(f"{name} = (SELECT {name} FROM instance WHERE sop_instance_uid = ?1)" for name in _PLACE)
+    altered(bank, f"UPDATE instance SET {pairs} WHERE sop_instance_uid = ?2", other.SOPInstanceUID, mine.SOPInstanceUID)
+    (orphan,) = scrub.verify(bank).orphans
+    findings = scrub.verify(in_two_hours(bank), sweep=True)
+
+    assert [one.partition(":")[0] for one in findings.damaged] == [
+        mine.SOPInstanceUID,
+        "nothing was swept, while rows lead to records of other objects",
+    ]
+    assert f"leads to the record of another object, {other.SOPInstanceUID}" in findings.damaged[0]
+    assert scrub.verify(bank).orphans == [orphan]
+
+
+def test_a_row_that_was_put_into_another_study_is_found(bank: Bank) -> None:
+    mine, other = a_dataset(), a_dataset()
+    keep(bank, as_file(mine), as_file(other))
+    altered(
+        bank,
+        "UPDATE instance SET series_row = (SELECT series_row FROM instance WHERE sop_instance_uid = ?) "
+        "WHERE sop_instance_uid = ?",
+        other.SOPInstanceUID,
+        mine.SOPInstanceUID,
+    )
+    (finding,) = scrub.verify(bank).damaged
+
+    assert finding.startswith(f"{mine.SOPInstanceUID}: its row stands in another study or series than its record")
+
+
+def test_a_row_with_other_digests_than_its_record_is_found(bank: Bank) -> None:
+    keep(bank, a_file())
+    altered(bank, "UPDATE instance SET content_digest = zeroblob(length(content_digest))")
+    (finding,) = scrub.verify(bank).damaged
+
+    assert "its row has other digests than its record" in finding
+
+
+def test_objects_with_long_headers_and_files_without_dicom_are_known_by_their_rows(bank: Bank) -> None:
+    (long,) = keep(bank, a_file(TextValue="x" * 100_000))
+    file = bank.blobs.write(io.BytesIO(b"photograph"), 10, notes.pack(a_note_of_a_file(bank, str(long.uid))))
+    bank.blobs.sync([file])
+    keep_original(bank, file)
+    assert scrub.verify(bank).is_clean
+
+    other = a_dataset()
+    keep(bank, as_file(other))
+    altered(bank, "UPDATE instance_history SET sop_instance_uid = ?", other.SOPInstanceUID)
+    (finding,) = scrub.verify(bank).damaged
+    assert finding.startswith(f"{other.SOPInstanceUID}: its row leads to the file of another object, {long.uid}")
+
+
+def a_note_of_a_file(bank: Bank, uid: str) -> Note:
+    digest = digest_of(b"photograph")
+    return Note(SOURCE, bank.now(), digest, digest, made_into=uid, media_type="image/jpeg")
+
+
+def keep_original(bank: Bank, location: Location) -> None:
+    note = notes.note_at(bank, location)
+    with bank.index.begin() as tx:
+        tx.keep_original(notes.original_of(note, location, bank.blobs.wrapped_by(location)))
