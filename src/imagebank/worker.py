@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
-from imagebank.actions import access, ledger, notes, remove, retrieve, rotate, shred
+from imagebank.actions import access, finding, ledger, notes, remove, retrieve, rotate, shred
 from imagebank.bank import Bank
 from imagebank.errors import BankError, NotFound, OutOfSpace, Unavailable
 from imagebank.model.access import Scope
@@ -41,12 +41,14 @@ WORK: Mapping[str, Work] = {
     "describe": remove.describe_job,
     "shred": shred.shred_job,
     "rotate": rotate.rotate_job,
+    finding.JOB: finding.write_job,
 }
 
 
 CHORES: tuple[tuple[Callable[[Bank], object], timedelta], ...] = (
     (access.sweep, timedelta(hours=1)),
     (ledger.checkpoint, timedelta(minutes=1)),
+    (finding.catch_up, timedelta(hours=6)),
 )
 """What is done every so often. Several workers may do so: there is nothing left for the second."""
 

@@ -21,8 +21,9 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 )
 
 from bank import a_token, bearer, free_port
-from imagebank.actions import devices
+from imagebank.actions import devices, finding
 from imagebank.model.access import RIGHTS, Device, Right, Role
+from imagebank.model.uid import Uid
 from journeys.relations import RELATIONS, SEES, Known, deposit, naming_a_study, served, unknown
 from protocol.dimse_peers import HOST, a_destination
 from protocol.whole_site import Site, a_site
@@ -79,7 +80,7 @@ NOT_ABOUT_STUDIES: Final = {
     "/sign-out": "ends a session",
     "/search": "makes an address of the study list",
 }
-SEARCHES: Final = ("/", "/dicom-web/studies", "/dicom-web/series", "/dicom-web/instances")
+SEARCHES: Final = ("/", "/api/v1/search", "/dicom-web/studies", "/dicom-web/series", "/dicom-web/instances")
 """Routes that give what is found; a study that may not be seen is in none of their answers."""
 UNKNOWN: Final = unknown()
 
@@ -95,6 +96,8 @@ class Hospital:
 def hospital(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hospital]:
     with a_site(tmp_path_factory.mktemp("matrix"), organization="north") as site:
         studies = {relation: deposit(site.bank, relation) for relation in RELATIONS}
+        for known in studies.values():
+            finding.write(site.bank, Uid(known.study))
         tokens = {role: a_token(site.bank, role, organization="north", name=f"the {role}") for role in Role}
         yield Hospital(site, studies, tokens)
 
@@ -171,6 +174,25 @@ def test_searches_and_counts_know_what_the_caller_may_see_and_nothing_else(hospi
         assert {one["0020000D"]["Value"][0] for one in (by_name.json() if by_name.content else [])} == expected
     else:
         assert by_name.status_code == 403
+
+
+@pytest.mark.parametrize("text", ["secret", "sekret", "secr", "1970-01-01", "denied", ""])
+@pytest.mark.parametrize("role", Role)
+def test_the_search_over_everything_finds_and_counts_what_the_caller_may_see(
+    hospital: Hospital, role: Role, text: str
+) -> None:
+    seen = SEES[role] if text != "denied" else SEES[role] & {"denied"}
+    with client(hospital, role) as http:
+        answer = http.get("/api/v1/search", params={"q": text})
+    if Right.FIND not in RIGHTS[role]:
+        assert answer.status_code == 403
+        return
+    found = answer.json()
+
+    assert {one["study"] for one in found["studies"]} == {hospital.studies[relation].study for relation in seen}
+    assert found["total"] == len(seen)
+    assert all(sum(value["count"] for value in some) in (0, len(seen)) for some in found["facets"].values())
+    assert not [relation for relation in set(RELATIONS) - seen if f"^{relation.title()}" in answer.text]
 
 
 @pytest.mark.parametrize("role", [role for role in Role if role is not Role.ADMIN])

@@ -22,6 +22,8 @@ from imagebank.ports import Blobs, Clock, Entered, Index
 _log = logging.getLogger(__name__)
 QUIET = timedelta(seconds=5)
 """How long a series has to be quiet before its metadata is made ready."""
+LATER = timedelta(seconds=2)
+"""How much longer a study has to be before it is written down for the search: by then the metadata are ready."""
 
 
 @dataclass(slots=True)
@@ -86,6 +88,8 @@ class GroupCommit:
             due = self._now() + QUIET
             for series in {one.description.series for one in stored}:
                 tx.defer("metadata", {"series": series}, due, key=series)
+            for study in {one.description.study for one in stored}:
+                tx.defer("words", {"study": study}, due + LATER, key=study)
             spare = [one.location for one, entry in zip(kept, entered, strict=True) if entry.is_spare]
             if spare:
                 tx.defer("destroy", destroy_payload(spare), self._now())

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
 
-from imagebank.actions import notes, remove, shred
+from imagebank.actions import finding, notes, remove, shred
 from imagebank.actions.audit import unbounded
 from imagebank.actions.notes import original_of
 from imagebank.actions.scrub import Place, Progress, in_silence, place_of, where
@@ -95,6 +95,8 @@ def reindex(bank: Bank, progress: Progress = in_silence) -> Rebuilt:
         tx.renumber(aside_before)
         tx.renew_versions(bank.now())
         tx.complete()
+    # The worker goes on with that: it takes as long again, and nothing but the search waits for it.
+    finding.catch_up(bank)
     return rebuilt
 
 

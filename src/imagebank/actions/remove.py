@@ -36,6 +36,8 @@ def remove(bank: Bank, selection: Selection, principal: Principal, address: str 
             tx.defer("destroy", destroy_payload([one.location for one in removed]), now)
             # A copy of which no row tells, as a failed deposit leaves one, must not come back by a rebuild.
             notes.defer(bank, tx, removed=tuple(str(one.uid) for one in removed))
+            # What the others say of the study is found again once it is written down anew.
+            tx.defer("words", {"study": study}, now + 2 * _QUIET, key=study)
             for left in tx.described_by(removed):
                 # Not at once: whoever deletes one instance of a study often goes on with the next.
                 tx.defer("describe", {"study": left}, now + _QUIET, key=left)
@@ -58,6 +60,7 @@ def describe_again(bank: Bank, study: Uid) -> None:
         # One that came in the meantime is read here: it must not be left out.
         kept = [known.get(location) or _kept(bank, location) for location in there]
         tx.enter(sorted(kept, key=lambda one: one.received_at))
+        tx.defer("words", {"study": study}, bank.now(), key=study)
 
 
 def describe_job(bank: Bank, payload: dict[str, str]) -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
-from imagebank.actions import audit, notes, remove
+from imagebank.actions import audit, finding, notes, remove
 from imagebank.bank import Bank
 from imagebank.errors import NotFound
 from imagebank.model.access import Principal, Right
@@ -56,4 +56,6 @@ def shred_job(bank: Bank, payload: dict[str, list[str]]) -> None:
         studies = tx.shred(names)
     for study in studies:
         remove.describe_again(bank, study)
+    # Those that shared a study with the account, and said nothing of it, can be found again.
+    finding.catch_up(bank)
     bank.index.wipe()

@@ -17,6 +17,7 @@ from imagebank.errors import Invalid, NotFound
 from imagebank.http.auth import address_of, bank_of, caller, caller_if_any, proven_caller
 from imagebank.http.errors import NotSignedIn
 from imagebank.http.readiness import is_ready
+from imagebank.http.search import search
 from imagebank.http.tokens import token_routes
 from imagebank.model.access import Principal, Right
 from imagebank.model.imaging import Quarantined, Receipt, Source
@@ -152,6 +153,7 @@ def api_routes() -> list[BaseRoute]:
         Route("/readyz", readyz),
         *token_routes(),
         Route("/api/v1/session", session),
+        Route("/api/v1/search", search),
         Route("/api/v1/deposits", deposit, methods=["POST"]),
         Route("/api/v1/quarantine", quarantine_list),
         Route("/api/v1/quarantine/{number}", quarantine_delete, methods=["DELETE"]),

@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute, Route
 
 from imagebank import __version__
 from imagebank.http.auth import caller
+from imagebank.http.search import FOUND, PARAMETERS
 from imagebank.http.tokens import ASSERTION, GRANT
 
 _OPEN: Final = frozenset({"/healthz", "/readyz", "/api/v1/token", "/.well-known/oauth-authorization-server"})
@@ -158,6 +159,7 @@ _ANSWERS: Final[Mapping[str, Mapping[int, Any]]] = {
     },
     "metadata": {200: answer(200, "How programs get tokens (RFC 8414)", as_json({"type": "object"}))},
     "session": {204: answer(204, "The caller is signed in")},
+    "search": {200: answer(200, "A page of studies, and how many there are of each kind", as_json(FOUND))},
     "deposit": {
         200: answer(200, "Every file is kept", _OUTCOMES),
         207: answer(207, "Some files are not kept; each has its outcome", _OUTCOMES),
@@ -225,6 +227,8 @@ def _operation(method: str, route: Route) -> dict[str, Any]:
         operation["security"] = []
     if route.name == "token":
         operation["requestBody"] = _ASKED
+    if route.name == "search":
+        operation["parameters"] = PARAMETERS
     if route.name == "deposit":
         operation["requestBody"] = _UPLOAD
     return operation

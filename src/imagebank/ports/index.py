@@ -14,9 +14,10 @@ from imagebank.model.person import PatientId
 from imagebank.model.provision import Kind, Provision
 from imagebank.model.query import Query
 from imagebank.model.uid import Uid
-from imagebank.ports.transaction import Transaction
 from imagebank.ports.orders import OrderReader
 from imagebank.ports.people import PeopleReader
+from imagebank.ports.transaction import Transaction
+from imagebank.ports.words import WordsReader
 
 
 class Index(Protocol):
@@ -25,6 +26,11 @@ class Index(Protocol):
     @property
     def people(self) -> PeopleReader:
         """Who signs in, and by what."""
+        ...
+
+    @property
+    def words(self) -> WordsReader:
+        """What the search over everything looks in."""
         ...
 
     @property

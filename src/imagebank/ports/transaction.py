@@ -15,6 +15,7 @@ from imagebank.model.provision import Provision
 from imagebank.model.uid import Uid
 from imagebank.ports.orders import OrderWriter
 from imagebank.ports.people import PeopleWriter
+from imagebank.ports.words import WordsWriter
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,11 @@ class Transaction(Protocol):
     @property
     def people(self) -> PeopleWriter:
         """Changes about those who sign in."""
+        ...
+
+    @property
+    def words(self) -> WordsWriter:
+        """Changes to what the search over everything looks in."""
         ...
 
     @property

@@ -19,7 +19,7 @@ from imagebank.model.person import PatientId
 from imagebank.model.provision import Kind, Provision
 from imagebank.model.query import Query
 from imagebank.model.uid import Uid
-from imagebank.storage import ledger, orders, originals, people, provisions, quarantine, tables, telling
+from imagebank.storage import ledger, marks, orders, originals, people, provisions, quarantine, tables, telling, words
 from imagebank.storage.database import STREAMED, Database, Prepared
 from imagebank.storage.entry import Duplicates
 from imagebank.storage.found import found
@@ -93,11 +93,16 @@ class SQLIndex:
         self._segments: dict[str, int] = {}
         self._lane = ledger.Lane(pseudonym)
         self._people = people.SQLPeople(database)
+        self._words = words.SQLWords(database)
         self._orders = orders.SQLOrders(database)
 
     @property
     def people(self) -> people.SQLPeople:
         return self._people
+
+    @property
+    def words(self) -> words.SQLWords:
+        return self._words
 
     @property
     def orders(self) -> orders.SQLOrders:
@@ -289,6 +294,7 @@ class SQLIndex:
             return [_device(row) for row in connection.execute(select(tables.device).order_by(tables.device.c.aet))]
 
     def wipe(self) -> None:
+        marks.settle(self._database)
         self._database.wipe()
 
     def is_complete(self) -> bool:

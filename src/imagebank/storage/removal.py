@@ -8,7 +8,7 @@ from sqlalchemy import Column, ColumnElement, Connection, CursorResult, delete, 
 
 from imagebank.model.attribute import Level
 from imagebank.model.uid import Uid
-from imagebank.storage import tables
+from imagebank.storage import marks, tables
 from imagebank.storage.sets import among, members
 
 _STUDY, _SERIES, _INSTANCE = tables.study, tables.series, tables.instance
@@ -34,7 +34,10 @@ def take_out(connection: Connection, instances: Sequence[int]) -> None:
 
 
 def take_rows(connection: Connection, instances: Sequence[int]) -> Touched:
-    """Delete instance rows by their numbers; what became empty stays until `drop_empty`."""
+    """Delete instance rows by their numbers; what became empty stays until `drop_empty`.
+
+    Nothing is found any more of what a study says that lost something, until that is written anew.
+    """
     counted = (
         select(_INSTANCE.c.series_row, _SERIES.c.study_row, func.count().label("gone"))
         .join(_SERIES, _SERIES.c.id == _INSTANCE.c.series_row)
@@ -49,7 +52,9 @@ def take_rows(connection: Connection, instances: Sequence[int]) -> Touched:
             .where(_SERIES.c.id == row.series_row)
             .values(instance_count=_SERIES.c.instance_count - row.gone, version=_SERIES.c.version + 1)
         )
-    for study in sorted({row.study_row for row in touched}):
+    studies = sorted({row.study_row for row in touched})
+    marks.forget(connection, studies)
+    for study in studies:
         recount(connection, study)
     return [(row.series_row, row.study_row) for row in touched]
 

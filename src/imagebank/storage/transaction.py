@@ -22,6 +22,7 @@ from imagebank.storage import (
     entry,
     jobs,
     ledger,
+    marks,
     orders,
     originals,
     people,
@@ -30,6 +31,7 @@ from imagebank.storage import (
     removal,
     tables,
     telling,
+    words,
 )
 from imagebank.storage.database import lock_studies, put
 from imagebank.storage.instances import instance_of, instance_rows
@@ -56,6 +58,7 @@ class SQLTransaction:
         self._duplicates = duplicates
         self._segments = Segments(connection, segments)
         self.people: Final = people.PeopleChanges(connection)
+        self.words: Final = words.WordsChanges(connection)
         self.orders: Final = orders.OrderChanges(connection, self._segments)
 
     def publish(self) -> None:
@@ -261,6 +264,7 @@ class SQLTransaction:
             put(self._connection, tables.series_metadata, ["series_row"], values)
 
     def clear(self) -> None:
+        marks.clear(self._connection)
         for table in (*tables.REBUILT, tables.completion):
             self._connection.execute(delete(table))
 

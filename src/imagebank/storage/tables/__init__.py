@@ -28,6 +28,7 @@ from imagebank.storage.tables.archive import (
     study,
 )
 from imagebank.storage.tables.columns import (
+    ID,
     INSTANCE_COLUMNS,
     LAST,
     NUMBERED,
@@ -43,10 +44,12 @@ from imagebank.storage.tables.columns import (
 from imagebank.storage.tables.keys import account_key, secret
 from imagebank.storage.tables.ledger import HAS_PERSON, checkpoint, errand, event, lane, told
 from imagebank.storage.tables.orders import encounter, imaging_order, letter, peer, report
+from imagebank.storage.tables.words import finding, finding_text, spelling
 from imagebank.storage.tables.work import IS_WAITING, job
 
 __all__ = [
     "HAS_PERSON",
+    "ID",
     "INSTANCE_COLUMNS",
     "IS_WAITING",
     "LAST",
@@ -70,6 +73,8 @@ __all__ = [
     "encounter",
     "errand",
     "event",
+    "finding",
+    "finding_text",
     "imaging_order",
     "instance",
     "instance_history",
@@ -92,6 +97,7 @@ __all__ = [
     "series",
     "series_metadata",
     "session",
+    "spelling",
     "study",
     "token",
     "told",

@@ -1,0 +1,316 @@
+"""How long the search over everything takes: typical questions to an index of many studies, on both databases.
+
+    python benchmarks/searching.py [--studies 1000000] [--rounds 40] [--database sqlite,postgresql] [--keep FOLDER]
+
+Studies are made up: names from lists, some of them frequent as names are, and some seventy words each of what headers
+say. They are written straight into the tables, as `storage.words` would, since a million deposits would take hours. What
+is timed is `actions.finding.everything` under a caller who may see one of two organizations, with the page, the counts
+of all facets and the passages in it. Printed are p50 and p95 in milliseconds of each kind of question, over questions of
+different words, and over all.
+"""
+
+import argparse
+import itertools
+import random
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import psycopg
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+
+from contracts.postgres import fresh_database, postgres_server
+from imagebank.actions import finding
+from imagebank.model.access import RIGHTS, Principal, Role, Scope
+from imagebank.model.attribute import catalogue
+from imagebank.model.search import Facet, Line, Weight, Wish, choices, document
+from imagebank.model.search_likeness import triples
+from imagebank.model.uid import Uid
+from imagebank.storage.database import Database, open_database
+from imagebank.storage.index import SQLIndex
+from imagebank.storage.migrate import migrate
+from imagebank.storage.rows import dumps
+from imagebank.storage.words import place_of
+
+SYLLABLES = ["an", "ber", "chow", "dor", "el", "fin", "gar", "hol", "is", "jen", "kow", "lu", "mar", "nik", "os", "per"]
+SYLLABLES += ["qui", "ros", "sch", "tom", "ul", "vas", "wei", "xan", "yil", "zim", "ba", "co", "di", "fe", "go", "hu"]
+MODALITIES = ["CT", "CR", "DX", "MR", "US", "XA", "MG", "PT", "OP", "ES"]
+PARTS = ["HEAD", "CHEST", "ABDOMEN", "KNEE", "HAND", "PELVIS", "SPINE", "EYE", "BREAST", "HEART"]
+SIDES = ["left", "right", "", "", "both"]
+WORDS = ["native", "contrast", "axial", "coronal", "lateral", "screening", "control", "follow-up", "trauma", "low dose"]
+DEPARTMENTS = ["Radiology", "Cardiology", "Ophthalmology", "Emergency", "Gynaecology", "Surgery"]
+DEVICES = ["Somatom Force", "Magnetom Vida", "Revolution CT", "Ingenia", "Aplio i800", "Azurion", "Mammomat"]
+
+
+@dataclass(frozen=True)
+class Study:
+    """One made-up study, as rows."""
+
+    row: int
+    name: str
+    identifier: str
+    accession: str
+    day: str
+    time: str
+    modality: str
+    part: str
+    department: str
+    organization: str
+    sex: str
+    lines: list[Line]
+
+
+def a_name(chance: random.Random) -> str:
+    # Few names are frequent and many rare, about as in telephone books.
+    def part(kinds: int) -> str:
+        number = int(chance.paretovariate(0.35)) % kinds
+        first, second, third = number % 32, number // 32 % 32, number // 1024
+        return (SYLLABLES[first] + SYLLABLES[(second + first) % 32] + (SYLLABLES[third] if third else "")).capitalize()
+
+    return f"{part(30_000)} {part(5_000)}"
+
+
+def a_study(row: int, chance: random.Random) -> Study:
+    day = (date(2005, 1, 1) + timedelta(days=chance.randrange(7600))).strftime("%Y%m%d")
+    modality, part, side = chance.choice(MODALITIES), chance.choice(PARTS), chance.choice(SIDES)
+    name, department = a_name(chance), chance.choice(DEPARTMENTS)
+    description = f"{modality} {part.lower()} {side} {chance.choice(WORDS)}"
+    said = [
+        (Weight.NAME, "PatientName", name, True),
+        (Weight.NAME, "PatientID", f"P{chance.randrange(400_000):07}", False),
+        (Weight.NAME, "AccessionNumber", f"A{row:09}", False),
+        (Weight.NAME, "StudyInstanceUID", f"2.25.{row}", False),
+        (Weight.DESCRIPTION, "StudyDate", day, False),
+        (Weight.DESCRIPTION, "PatientBirthDate", f"{chance.randrange(1930, 2020)}{chance.randrange(101, 1229):04}", False),
+        (Weight.DESCRIPTION, "Modality", modality, False),
+        (Weight.DESCRIPTION, "StudyDescription", description, False),
+        (Weight.DESCRIPTION, "BodyPartExamined", part, False),
+        (Weight.DESCRIPTION, "InstitutionalDepartmentName", department, False),
+        (Weight.DESCRIPTION, "ReferringPhysicianName", a_name(chance), True),
+        (Weight.DESCRIPTION, "ManufacturerModelName", chance.choice(DEVICES), False),
+        (Weight.DESCRIPTION, "StationName", f"ST{chance.randrange(60)}", False),
+        *((Weight.DESCRIPTION, "SeriesDescription", f"{chance.choice(WORDS)} {chance.randrange(9)}mm", False) for _ in "abc"),
+        (Weight.REST, "ImageType", "ORIGINAL PRIMARY AXIAL", False),
+        (Weight.REST, "SoftwareVersions", f"syngo VB{chance.randrange(40)}A", False),
+        (Weight.REST, "ContrastBolusAgent", f"agent{chance.randrange(50)}", False),
+        (Weight.REST, "(0029,xx10) ACME 1.1", f"private{chance.randrange(5000)} value{chance.randrange(200)}", False),
+        (Weight.REST, "Report", " ".join(chance.choice(REPORT) for _ in range(40)), False),
+    ]  # fmt: skip
+    return Study(
+        row,
+        name.replace(" ", "^"),
+        said[1][2],
+        said[2][2],
+        day,
+        f"{chance.randrange(7, 19):02}{chance.randrange(60):02}00",
+        modality,
+        part,
+        department,
+        chance.choice(["north", "south"]),
+        chance.choice("FM"),
+        [Line(*one) for one in said],
+    )
+
+
+_CHANCE = random.Random(4)  # noqa: S311 - made-up studies are no secrets
+REPORT = ["".join(_CHANCE.choice(SYLLABLES) for _ in range(_CHANCE.randrange(2, 5))) for _ in range(3000)]
+REPORT += ["no", "the", "of", "is", "finding", "normal", "lesion", "fracture"] * 150
+
+
+def tables_of(studies: Iterator[Study]) -> Iterator[tuple[tuple[Any, ...], ...]]:
+    """For each study its rows of patient, study, finding, finding_text and mark, and the words that are spelled in it."""
+    for one in studies:
+        made = document(Uid(f"2.25.{one.row}"), one.lines, [one.department], [one.part])
+        values = {
+            Facet.MODALITY: [one.modality],
+            Facet.YEAR: [one.day[:4]],
+            Facet.ORGANIZATION: [one.organization],
+            Facet.SEX: [one.sex],
+            Facet.DEPARTMENT: [one.department],
+            Facet.BODY_PART: [one.part],
+        }
+        marks = " ".join(sorted({*made.marks, *choices(values)}))
+        place = place_of(one.row, one.day, one.time)
+        json = {
+            "00080020": {"vr": "DA", "Value": [one.day]},
+            "00080050": {"vr": "SH", "Value": [one.accession]},
+            "00100010": {"vr": "PN", "Value": [{"Alphabetic": one.name}]},
+            "00100020": {"vr": "LO", "Value": [one.identifier]},
+            "0020000D": {"vr": "UI", "Value": [f"2.25.{one.row}"]},
+        }
+        study = (
+            one.row,
+            one.row,
+            one.organization,
+            3,
+            90,
+            f"\\{one.modality}\\",
+            dumps(json),
+            "[]",
+            one.day,
+            one.time,
+            one.sex,
+        )
+        lines = dumps([(line.weight, line.label, line.text, line.is_name) for line in made.lines])
+        yield (
+            (one.row, one.organization, one.identifier, str(one.row)),
+            (*study, f"2.25.{one.row}"),
+            (place, one.row, dumps([one.department]), dumps([one.part])),
+            (place, marks, " ".join(sorted(made.spelled)), lines),
+            (place, marks),
+            tuple(made.spelled),
+        )
+
+
+COLUMNS = {
+    "patient": "id, issuer, identifier, anchor",
+    "study": "id, patient_row, organization, series_count, instance_count, modalities, json, origins, study_date,"
+    " study_time, patient_sex, study_instance_uid",
+    "finding": "place, study_row, departments, body_parts",
+    "finding_text": "place, marks, spelled, lines",
+    "mark": "place, marks",
+    "spelling": "triple, word",
+}
+
+
+def fill(database: Database, address: str, number: int) -> None:
+    chance = random.Random(7)  # noqa: S311
+    made = tables_of(a_study(row, chance) for row in range(1, number + 1))
+    write = into_postgres(address) if not database.is_sqlite else into_sqlite(database)
+    spelled: set[str] = set()
+    while batch := list(itertools.islice(made, 20_000)):
+        for at, table in enumerate(list(COLUMNS)[:5]):
+            write(table, [rows[at] for rows in batch])
+        spelled.update(word for rows in batch for word in rows[5])
+    write("spelling", sorted((triple, word) for word in spelled for triple in triples(word)))
+
+
+def into_sqlite(database: Database) -> Callable[[str, list[tuple[Any, ...]]], None]:
+    def write(table: str, rows: list[tuple[Any, ...]]) -> None:
+        columns = COLUMNS[table].replace("place", "rowid") if table == "mark" else COLUMNS[table]
+        marks = ", ".join("?" * len(columns.split(", ")))
+        with database.writing() as connection:
+            connection.connection.cursor().executemany(f"INSERT INTO {table} ({columns}) VALUES ({marks})", rows)  # noqa: S608
+
+    return write
+
+
+def into_postgres(address: str) -> Callable[[str, list[tuple[Any, ...]]], None]:
+    def write(table: str, rows: list[tuple[Any, ...]]) -> None:
+        statement = f"COPY {table} ({COLUMNS[table]}) FROM STDIN"
+        with psycopg.connect(address) as connection, connection.cursor() as cursor, cursor.copy(statement) as copy:
+            for row in rows:
+                quoted = " ".join(f"'{mark}'" for mark in row[1].split()) if table == "mark" else ""
+                copy.write_row((row[0], quoted) if quoted else row)
+
+    return write
+
+
+@contextmanager
+def filled(kind: str, number: int, folder: Path) -> Iterator[SQLIndex]:
+    if kind == "sqlite":
+        with opened(f"sqlite:///{folder / 'index.db'}", number) as index:
+            yield index
+    else:
+        with postgres_server() as server, fresh_database(server) as address, opened(address, number) as index:
+            yield index
+
+
+@contextmanager
+def opened(address: str, number: int) -> Iterator[SQLIndex]:
+    database = open_database(address)
+    migrate(database)
+    began = time.perf_counter()
+    with database.reading() as connection:
+        is_filled = connection.exec_driver_sql("SELECT 1 FROM finding LIMIT 1").first() is not None
+    if not is_filled:
+        fill(database, address, number)
+    if is_filled:
+        pass
+    elif database.is_sqlite:
+        with database.writing() as connection:
+            connection.exec_driver_sql("ANALYZE")
+    else:
+        with psycopg.connect(address, autocommit=True) as connection:
+            connection.execute("VACUUM ANALYZE")
+    print(f"  filled in {time.perf_counter() - began:.0f} s")
+    index = SQLIndex(database, catalogue())
+    try:
+        yield index
+    finally:
+        index.close()
+
+
+def questions(chance: random.Random) -> dict[str, Wish]:
+    """One of each kind, of other words each time."""
+    one = a_study(chance.randrange(1, 100_000), chance)
+    last, first = one.name.split("^")
+    at = chance.randrange(1, max(2, len(last) - 1))
+    return {
+        "a name": Wish(f"{last} {first}"),
+        "the beginning of a name": Wish(last[:4]),
+        "a name with a slip": Wish(last[:at] + last[at + 1 :] + " " + first),
+        "an identifier": Wish(one.identifier),
+        "an accession number": Wish(one.accession),
+        "name and modality": Wish(f"{last} {one.modality}"),
+        "a modality": Wish(one.modality),
+        "a description": Wish(f"{one.modality} {one.part} {chance.choice(WORDS)}"),
+        "description, chosen by year and modality": Wish(
+            one.part, {Facet.YEAR: (one.day[:4],), Facet.MODALITY: (one.modality,)}
+        ),
+        "words of a report": Wish(f"{chance.choice(REPORT[:3000])} {chance.choice(REPORT[:3000])}"),
+        "a frequent word of reports": Wish("normal"),
+        "a private value": Wish(f"private{chance.randrange(5000)}"),
+        "a date": Wish(f"{one.day[:4]}-{one.day[4:6]}-{one.day[6:]}"),
+        "nothing, chosen by department": Wish("", {Facet.DEPARTMENT: (one.department,)}),
+    }
+
+
+def measure(index: SQLIndex, rounds: int) -> None:
+    bank: Any = SimpleNamespace(index=index, reads=SimpleNamespace(search=lambda *_: None))
+    caller = Principal("ada", Role.CLINICIAN, "north", RIGHTS[Role.CLINICIAN], Scope.of("north"))
+    times: dict[str, list[float]] = {}
+    hits: dict[str, list[int]] = {}
+    chance = random.Random(11)  # noqa: S311
+    for number in range(rounds + 3):
+        for kind, wish in questions(chance).items():
+            began = time.perf_counter()
+            answer = finding.everything(bank, wish, caller, "benchmark", 20)
+            took = 1000 * (time.perf_counter() - began)
+            if number >= 3:
+                times.setdefault(kind, []).append(took)
+                hits.setdefault(kind, []).append(answer.total)
+    print(f"  {'question':42} {'p50 ms':>8} {'p95 ms':>8} {'hits':>6}")
+    for kind, some in [*times.items(), ("all", list(itertools.chain(*times.values())))]:
+        p95 = statistics.quantiles(some, n=20)[-1]
+        shown = f"{statistics.median(hits[kind]):6.0f}" if kind in hits else ""
+        print(f"  {kind:42} {statistics.median(some):8.1f} {p95:8.1f} {shown}")
+
+
+def main() -> None:
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    asked.add_argument("--studies", type=int, default=1_000_000)
+    asked.add_argument("--rounds", type=int, default=40)
+    asked.add_argument("--database", default="sqlite,postgresql")
+    asked.add_argument("--keep", type=Path, help="a folder in which the SQLite database stays, to be used again")
+    given = asked.parse_args()
+    for kind in given.database.split(","):
+        print(f"{kind}, {given.studies} studies")
+        with tempfile.TemporaryDirectory() as made, filled(kind, given.studies, given.keep or Path(made)) as index:
+            size = sum(path.stat().st_size for path in (given.keep or Path(made)).iterdir())
+            if size:
+                print(f"  the database takes {size / 2**30:.2f} GiB")
+            measure(index, given.rounds)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,197 @@
+"""Finding by words: one box over everything that the bank knows of a study.
+
+What is said of a study is written down once it has been quiet for a while, by a job: at deposit it would have to be
+written anew with every instance. One document a study, since the words of a question may stand in different series, and
+since what a caller sees, sees a count of, and opens is a study.
+"""
+
+import base64
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final
+
+import orjson
+import zstandard
+
+from imagebank.actions import notes, retrieve
+from imagebank.bank import Bank
+from imagebank.dicom.sayings import sayings
+from imagebank.errors import Invalid, NotFound
+from imagebank.model.access import Principal, Right, Scope
+from imagebank.model.imaging import DataSet, Selection
+from imagebank.model.search import (
+    MOST_HITS,
+    Answer,
+    Hit,
+    Line,
+    Marks,
+    Match,
+    Nearness,
+    Weight,
+    Wish,
+    asked,
+    counts,
+    document,
+    marks_for,
+    passages,
+)
+from imagebank.model.uid import Uid
+
+JOB: Final = "words"
+_HERE: Final = Scope(organizations=None)
+"""Nobody reads here: what is written stays in the bank."""
+_BATCH: Final = 1_000
+_DEPARTMENT: Final = "00081040"
+_BODY_PART: Final = "00180015"
+_EXACT: Final = (Nearness.NAME, Nearness.DESCRIPTION, Nearness.TEXT)
+
+Source = Callable[[Bank, Uid], Iterable[Line]]
+"""Says something of a study that is in no header."""
+
+
+def file_names(bank: Bank, study: Uid) -> Iterator[Line]:
+    """What the files were called that its objects came in."""
+    for instance in bank.index.instances(Selection(study=study), _HERE):
+        try:
+            name = notes.note_at(bank, instance.location).name
+        except (NotFound, Invalid):
+            continue  # gone since it was listed, or damaged; `imagebank verify` tells
+        if name:
+            yield Line(Weight.DESCRIPTION, "File name", name)
+
+
+SOURCES: tuple[Source, ...] = (file_names,)
+"""What is searched beside headers. Reports and the text of PDFs belong here, as lines of `Weight.REST`."""
+
+
+def write(bank: Bank, study: Uid) -> bool:
+    """Write down what is said of a study; False when it went, or changed meanwhile and so will be written again."""
+    series = bank.index.series_of(Selection(study=study), _HERE)
+    lines: dict[Line, None] = {}
+    departments: dict[str, None] = {}
+    parts: dict[str, None] = {}
+    try:
+        for _, one, _ in series:
+            for dataset in _changes(retrieve.series_metadata(bank, one, _HERE)):
+                lines.update(dict.fromkeys(sayings(dataset)))
+                departments.update(dict.fromkeys(_values(dataset, _DEPARTMENT)))
+                parts.update(dict.fromkeys(_values(dataset, _BODY_PART)))
+        for source in SOURCES:
+            lines.update(dict.fromkeys(source(bank, study)))
+    except NotFound:
+        return False
+    made = document(study, lines, list(departments), list(parts))
+    with bank.index.begin() as tx:
+        return tx.words.put(made, {one: version for _, one, version in series})
+
+
+def _changes(metadata: bytes) -> Iterator[DataSet]:
+    """Each instance of a series without what the one before it said, too: most of them say the same."""
+    before: DataSet = {}
+    for dataset in orjson.loads(zstandard.decompress(metadata)):
+        yield {key: one for key, one in dataset.items() if before.get(key) != one or _names_creator(key)}
+        before = dataset
+
+
+def _names_creator(key: str) -> bool:
+    return key[4:6] == "00" and key[3] in "13579BDF"
+
+
+def _values(dataset: DataSet, key: str) -> list[str]:
+    return [str(value).strip() for value in (dataset.get(key) or {}).get("Value") or () if value]
+
+
+def write_job(bank: Bank, payload: dict[str, Any]) -> None:
+    """What the job `words` does; repeating it changes nothing."""
+    write(bank, Uid(payload["study"]))
+
+
+def catch_up(bank: Bank) -> int:
+    """Have every study written down of which nothing is; how many there were.
+
+    After a rebuild, and after an upgrade from a version that could not search; jobs go on with it after a crash.
+    """
+    number, last = 0, ""
+    while missing := bank.index.words.unwritten(_BATCH, _HERE, last):
+        now, last = bank.now(), missing[-1]
+        with bank.index.begin() as tx:
+            for study in missing:
+                tx.defer(JOB, {"study": study}, now, key=study)
+        number += len(missing)
+    return number
+
+
+def everything(
+    bank: Bank, wish: Wish, principal: Principal, way: str, limit: int, after: str = "", address: str = ""
+) -> Answer:
+    """A page of the studies that a question finds: those where names and identifiers hit first, then descriptions, then
+    the rest, then what is only like the words; the newest first among equals.
+
+    `after` is the cursor of the page before. Raises NotAllowed without the right to find, Invalid for a question or
+    cursor that is none.
+    """
+    principal.require(Right.FIND)
+    words = asked(wish)
+    bank.reads.search(principal, f"{way}: study by {_kinds(wish)}", address)
+    scope = principal.scope
+    alike: dict[str, list[str]] = {}
+    hits = _exact_hits(bank, wish, scope)
+    if words and len(hits) < limit:
+        alike = {word.text: bank.index.words.alike(word.text) for word in words}
+        _add(bank, hits, marks_for(wish, Nearness.ALIKE, alike), scope, Nearness.ALIKE)
+    start = _start(after, hits)
+    page = dict(list(hits.items())[start : start + limit])
+    shown = bank.index.words.shown(page, scope)
+    matches = tuple(
+        Match(place, near, shown[place][0], passages(shown[place][1], wish, alike if near is Nearness.ALIKE else {}))
+        for place, (near, _) in page.items()
+        if place in shown
+    )
+    is_last = start + limit >= len(hits)
+    cursor = "" if is_last or not page else _cursor(list(page)[-1])
+    return Answer(matches, len(hits), len(hits) < MOST_HITS, counts(hit for _, hit in hits.values()), cursor)
+
+
+_Hits = dict[int, tuple[Nearness, Hit]]
+
+
+def _exact_hits(bank: Bank, wish: Wish, scope: Scope) -> _Hits:
+    hits: _Hits = {}
+    if wish.text.strip() and not asked(wish):
+        return hits  # signs and no word
+    # Without words all that is there is equally near.
+    for nearness in _EXACT if wish.text.strip() else (Nearness.TEXT,):
+        _add(bank, hits, marks_for(wish, nearness), scope, nearness)
+        if len(hits) >= MOST_HITS:
+            break
+    return hits
+
+
+def _add(bank: Bank, hits: _Hits, marks: Marks, scope: Scope, nearness: Nearness) -> None:
+    """Those that are found in this way, and in none before, up to as many as are counted."""
+    for hit in bank.index.words.hits(marks, scope, MOST_HITS):
+        if len(hits) < MOST_HITS:
+            hits.setdefault(hit.place, (nearness, hit))
+
+
+def _kinds(wish: Wish) -> str:
+    """By what is searched, for the ledger; what is sought stands nowhere: it may be a name."""
+    kinds = ["words"] if wish.text.strip() else []
+    return ", ".join([*kinds, *sorted(facet for facet, some in wish.chosen.items() if some)]) or "nothing"
+
+
+def _cursor(place: int) -> str:
+    return base64.urlsafe_b64encode(place.to_bytes(8, "big")).decode().rstrip("=")
+
+
+def _start(after: str, hits: _Hits) -> int:
+    """Where the page begins. A hit that is gone meanwhile leads to the beginning, so that nothing is missed."""
+    if not after:
+        return 0
+    try:
+        raw = base64.urlsafe_b64decode(after + "=")
+    except ValueError:
+        raw = b""
+    if len(raw) != 8:
+        raise Invalid("the cursor is not one that was given here")
+    places = {place: number for number, place in enumerate(hits, 1)}
+    return places.get(int.from_bytes(raw, "big"), 0)

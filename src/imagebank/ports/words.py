@@ -1,0 +1,43 @@
+"""What the search over everything needs to have kept (`model.search`)."""
+
+from collections.abc import Collection, Mapping
+from typing import Protocol
+
+from imagebank.model.access import Scope
+from imagebank.model.imaging import Found
+from imagebank.model.search import Document, Hit, Line, Marks
+from imagebank.model.uid import Uid
+
+
+class WordsReader(Protocol):
+    """Looks for studies by their marks. What the scope hides is neither found nor counted."""
+
+    def hits(self, marks: Marks, scope: Scope, most: int) -> list[Hit]:
+        """Studies that have these marks, newest first; the first `most` of them. All studies, when nothing is asked."""
+        ...
+
+    def shown(self, places: Collection[int], scope: Scope) -> dict[int, tuple[Found, tuple[Line, ...]]]:
+        """What is said of the studies at these places."""
+        ...
+
+    def alike(self, word: str) -> list[str]:
+        """Words that are written somewhere and nearly this one, in their order.
+
+        It knows no scope: what is made of them may only be asked, and never shown.
+        """
+        ...
+
+    def unwritten(self, limit: int, scope: Scope, after: str = "") -> list[Uid]:
+        """Studies that cannot be found, because nothing was written of them yet, by UID; those after one."""
+        ...
+
+
+class WordsWriter(Protocol):
+    """Changes to what can be found, within one transaction. What is taken out of the archive goes by itself."""
+
+    def put(self, document: Document, versions: Mapping[Uid, int]) -> bool:
+        """Write what is said of a study in the place of what was; False, and nothing, when it has changed meanwhile.
+
+        `versions` are those that its series had when the document was made.
+        """
+        ...

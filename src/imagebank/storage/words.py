@@ -1,0 +1,189 @@
+"""The search over everything in SQL: the marks of a study in each database's own index of words.
+
+Both are given the same marks and the same question, so both find the same; neither cuts or folds anything by itself.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date
+from functools import lru_cache
+from typing import Any, Final, cast
+
+import orjson
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    func,
+    insert,
+    select,
+)
+from sqlalchemy.sql.elements import UnaryExpression
+from sqlalchemy.sql.operators import custom_op
+
+from imagebank.model.access import Scope
+from imagebank.model.attribute import Level
+from imagebank.model.imaging import Found
+from imagebank.model.search import Document, Facet, Hit, Line, Marks, Weight, choices
+from imagebank.model.search_likeness import fewest, is_near, triples
+from imagebank.model.uid import Uid
+from imagebank.storage import tables
+from imagebank.storage.database import Database, lock_studies
+from imagebank.storage.found import found
+from imagebank.storage.marks import FTS, LEXEMES, matches, put_mark, spell, taken_out, unspell
+from imagebank.storage.removal import unpack_set
+from imagebank.storage.rows import clean, dumps
+from imagebank.storage.select import STUDY_RETURNED, studies_in
+from imagebank.storage.sets import one_of
+
+_STUDY, _SERIES = tables.study, tables.series
+_FINDING, _TEXT, _SPELLING = tables.finding, tables.finding_text, tables.spelling
+_ROW_BITS: Final = 34
+_MINUTES_BITS: Final = 29
+_FIRST_DAY: Final = date(1800, 1, 1)
+_DAY: Final = 24 * 60
+
+
+def place_of(row: int, day: str, time: str) -> int:
+    """Where a study stands in the order of time: minutes since 1800, then the number of its row. 0 without a date."""
+    try:
+        days = (date(int(day[:4]), int(day[4:6]), int(day[6:8])) - _FIRST_DAY).days
+    except ValueError:
+        return row
+    clock = int(time[:2] or 0) * 60 + int(time[2:4] or 0) if time[:4].isascii() and time[:4].isdigit() else 0
+    minutes: int = min(max(days * _DAY + clock, 0), 2**_MINUTES_BITS - 1)
+    return minutes << _ROW_BITS | row
+
+
+class SQLWords:
+    """A `WordsReader` on SQLite or PostgreSQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._dialect = database.engine.dialect.name
+
+    def hits(self, marks: Marks, scope: Scope, most: int) -> list[Hit]:
+        with self._database.reading() as connection:
+            rows = connection.execute(_hits(marks, scope, self._dialect).limit(most)).all()
+        return [Hit(place, _told(modalities, day[:4], *others)) for place, modalities, day, *others in rows]
+
+    def shown(self, places: Collection[int], scope: Scope) -> dict[int, tuple[Found, tuple[Line, ...]]]:
+        statement = (
+            select(*STUDY_RETURNED, _FINDING.c.place, _TEXT.c.lines)
+            .join_from(_FINDING, _STUDY, _STUDY.c.id == _FINDING.c.study_row)
+            .join(_TEXT, _TEXT.c.place == _FINDING.c.place)
+            .where(one_of(self._dialect, _FINDING.c.place, sorted(places)), *studies_in(scope, self._dialect))
+        )
+        with self._database.reading() as connection:
+            rows = cast("Sequence[Row[Any]]", connection.execute(statement).all())
+        return {
+            row.place: (study, _lines(row.lines)) for row, study in zip(rows, found(rows, Level.STUDY), strict=True)
+        }
+
+    def alike(self, word: str) -> list[str]:
+        statement = (
+            select(_SPELLING.c.word)
+            .where(one_of(self._dialect, _SPELLING.c.triple, sorted(triples(clean(word)))))
+            .group_by(_SPELLING.c.word)
+            .having(func.count() >= fewest(word))
+        )
+        with self._database.reading() as connection:
+            return sorted(other for other in connection.scalars(statement) if is_near(word, other))
+
+    def unwritten(self, limit: int, scope: Scope, after: str = "") -> list[Uid]:
+        statement = (
+            select(_STUDY.c.study_instance_uid)
+            .outerjoin(_FINDING, _FINDING.c.study_row == _STUDY.c.id)
+            .where(_STUDY.c.study_instance_uid > after, _FINDING.c.place.is_(None), *studies_in(scope, self._dialect))
+            .order_by(_STUDY.c.study_instance_uid)
+            .limit(limit)
+        )
+        with self._database.reading() as connection:
+            return [Uid(uid) for uid in connection.scalars(statement)]
+
+
+def _hits(marks: Marks, scope: Scope, dialect: str) -> Select[Any]:
+    columns = (
+        _FINDING.c.place,
+        _STUDY.c.modalities,
+        _STUDY.c.study_date,
+        _STUDY.c.organization,
+        _STUDY.c.patient_sex,
+        _FINDING.c.departments,
+        _FINDING.c.body_parts,
+    )
+    source = _FINDING.join(_STUDY, _STUDY.c.id == _FINDING.c.study_row)
+    conditions, order = studies_in(scope, dialect), _FINDING.c.place.desc()
+    if marks and dialect == "sqlite":
+        # The sign keeps SQLite from asking FTS5 anew for each study: it has to begin with the words.
+        rowid: ColumnElement[int] = UnaryExpression(FTS.c.rowid, operator=custom_op("+"))
+        source = FTS.join(_FINDING, _FINDING.c.place == rowid).join(_STUDY, _STUDY.c.id == _FINDING.c.study_row)
+        conditions, order = [matches(marks, dialect), *conditions], FTS.c.rowid.desc()
+    elif marks:
+        source = LEXEMES.join(_FINDING, _FINDING.c.place == LEXEMES.c.place).join(
+            _STUDY, _STUDY.c.id == _FINDING.c.study_row
+        )
+        conditions, order = [matches(marks, dialect), *conditions], LEXEMES.c.place.desc()
+    return select(*columns).select_from(source).where(*conditions).order_by(order)
+
+
+@lru_cache(maxsize=4096)
+def _told(
+    modalities: str, year: str, organization: str, sex: str, departments: str, parts: str
+) -> tuple[tuple[Facet, str], ...]:
+    """The values of the facets, each with its facet. Few studies differ in them, so that most are told already."""
+    values = _values(modalities, year, organization, sex)
+    packed = ((Facet.DEPARTMENT, departments), (Facet.BODY_PART, parts))
+    values |= {facet: tuple(orjson.loads(some)) for facet, some in packed if some}
+    return tuple((facet, value) for facet, some in values.items() for value in some)
+
+
+def _values(modalities: str, year: str, organization: str, sex: str) -> dict[Facet, tuple[str, ...]]:
+    """The values of the facets that a study's own columns tell."""
+    single = {Facet.YEAR: year, Facet.ORGANIZATION: organization, Facet.SEX: sex}
+    several = {Facet.MODALITY: tuple(unpack_set(modalities))}
+    return several | {facet: (value,) for facet, value in single.items() if value}
+
+
+def _lines(packed: str) -> tuple[Line, ...]:
+    return tuple(Line(Weight(w), label, line, is_name) for w, label, line, is_name in orjson.loads(packed))
+
+
+class WordsChanges:
+    """A `WordsWriter` on an open connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def put(self, document: Document, versions: Mapping[Uid, int]) -> bool:
+        connection = self._connection
+        lock_studies(connection, [document.study])
+        columns = (
+            _STUDY.c[name] for name in ("id", "study_date", "study_time", "modalities", "organization", "patient_sex")
+        )
+        study = connection.execute(select(*columns).where(_STUDY.c.study_instance_uid == document.study)).one_or_none()
+        if study is None or _versions(connection, study.id) != versions:
+            return False
+        values = _values(study.modalities, study.study_date[:4], study.organization, study.patient_sex)
+        named = {Facet.DEPARTMENT: document.departments, Facet.BODY_PART: document.body_parts}
+        marks = " ".join(sorted({*document.marks, *choices(values), *choices(named)}))
+        before = taken_out(connection, [study.id])
+        place = place_of(study.id, study.study_date, study.study_time)
+        packed = {"departments": document.departments, "body_parts": document.body_parts}
+        packed_row = {name: clean(dumps(some)) if some else "" for name, some in packed.items()}
+        connection.execute(insert(_FINDING).values(place=place, study_row=study.id, **packed_row))
+        spelled = sorted(map(clean, document.spelled))
+        lines = [(one.weight, one.label, one.text, one.is_name) for one in document.lines]
+        texts = {"marks": marks, "spelled": " ".join(spelled), "lines": clean(dumps(lines))}
+        connection.execute(insert(_TEXT).values(place=place, **texts))
+        put_mark(connection, place, marks)
+        spell(connection, spelled)
+        unspell(connection, before - set(spelled))
+        return True
+
+
+def _versions(connection: Connection, study: int) -> dict[Uid, int]:
+    rows = connection.execute(
+        select(_SERIES.c.series_instance_uid, _SERIES.c.version).where(_SERIES.c.study_row == study)
+    )
+    return {Uid(uid): version for uid, version in rows}

@@ -1,0 +1,262 @@
+"""The search over everything on both databases: the same corpus, the same questions, the same answers."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from contracts.described import a_kept
+from contracts.postgres import fresh_database
+from imagebank.model.access import Clause, Scope
+from imagebank.model.attribute import catalogue
+from imagebank.model.imaging import Selection
+from imagebank.model.search import Facet, Line, Marks, Nearness, Weight, Wish, document, marks_for
+from imagebank.model.uid import Uid
+from imagebank.storage.database import open_database
+from imagebank.storage.index import SQLIndex
+from imagebank.storage.migrate import migrate
+from imagebank.storage.words import place_of
+
+ALL = Scope(organizations=None)
+NAMES = [
+    "Meyer^Ada",
+    "Meier^Berta",
+    "Müller-Lüdenscheidt^Heinz",
+    "Yamada^Tarou=山田^太郎=やまだ^たろう",
+    "Щукин",
+    "שרון^דבורה",
+]
+SAID = [
+    "CT knee left",
+    "MR head, follow-up",
+    "Röntgen Thorax",
+    "CT Abdomen 3.4.2020",
+    "knees both",
+    "it's 100% 'quoted' \\ | & ! <-> :*",
+]
+QUESTIONS = [
+    *("meyer", "MEY", "meier ct", "mayr", "miller", "mueller", "ludensch", "山", "太郎", "ヤマダ", "щук", "שרון"),
+    *("ct", "ct knee", "kne", "abdomne", "2020-04-03", "it's", "100%", "'quoted'", "\\ | & ! <-> :*", "rontgen", ""),
+    *("p0001", "P-0001", "2.25.7", "left right", "nothing at all", "*", '"', "knee OR meyer NOT x"),
+]
+
+
+@contextmanager
+def opened(address: str) -> Iterator[SQLIndex]:
+    database = open_database(address)
+    migrate(database)
+    index = SQLIndex(database, catalogue())
+    try:
+        yield index
+    finally:
+        index.close()
+
+
+@pytest.fixture
+def both(postgres: str, tmp_path: Path) -> Iterator[tuple[SQLIndex, SQLIndex]]:
+    with (
+        opened(f"sqlite:///{tmp_path / 'index.db'}") as embedded,
+        fresh_database(postgres) as address,
+        opened(address) as served,
+    ):
+        yield embedded, served
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def index(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SQLIndex]:
+    if request.param == "sqlite":
+        with opened(f"sqlite:///{tmp_path / 'index.db'}") as made:
+            yield made
+    else:
+        with fresh_database(request.getfixturevalue("postgres")) as address, opened(address) as made:
+            yield made
+
+
+def uid(number: int) -> str:
+    return f"2.25.{number}"
+
+
+def enter(index: SQLIndex, number: int, said: str = "", *, organization: str = "north", modality: str = "CT") -> None:
+    """One study that is of somebody and says something."""
+    name = NAMES[number % len(NAMES)]
+    kept = a_kept(
+        study=uid(number),
+        patient=f"P-{number:04}",
+        organization=organization,
+        content=f"content {number}",
+        record=number,
+        PatientName=name,
+        StudyDate=f"20{10 + number % 15}0102",
+        Modality=modality,
+    )
+    with index.begin() as tx:
+        tx.enter([kept])
+    write(index, number, said or SAID[number % len(SAID)])
+
+
+def write(index: SQLIndex, number: int, said: str) -> bool:
+    lines = [
+        Line(Weight.NAME, "PatientName", NAMES[number % len(NAMES)].replace("^", " "), is_name=True),
+        Line(Weight.NAME, "PatientID", f"P-{number:04}"),
+        Line(Weight.NAME, "StudyInstanceUID", uid(number)),
+        Line(Weight.DESCRIPTION, "StudyDescription", said),
+        Line(Weight.REST, "(0029,xx10) ACME", f"private{number} {SAID[(number + 1) % len(SAID)]}"),
+    ]
+    made = document(Uid(uid(number)), lines, ["Surgery"] if number % 3 else [], ["KNEE", "HEAD"][: number % 3])
+    with index.begin() as tx:
+        return tx.words.put(made, versions(index, number))
+
+
+def versions(index: SQLIndex, number: int) -> dict[Uid, int]:
+    return {one: version for _, one, version in index.series_of(Selection(study=Uid(uid(number))), ALL)}
+
+
+def fill(index: SQLIndex, number: int = 60) -> None:
+    for one in range(number):
+        enter(index, one, organization="north" if one % 2 else "south", modality=["CT", "MR", "CR"][one % 3])
+
+
+def found(index: SQLIndex, marks: Marks, scope: Scope = ALL, most: int = 1000) -> list[str]:
+    hits = index.words.hits(marks, scope, most)
+    shown = index.words.shown([hit.place for hit in hits], scope)
+    return [shown[hit.place][0].attributes["0020000D"]["Value"][0] for hit in hits]
+
+
+def test_both_databases_find_the_same_in_the_same_order(both: tuple[SQLIndex, SQLIndex]) -> None:
+    scopes = [
+        ALL,
+        Scope.of("north"),
+        Scope.nothing(),
+        Scope(frozenset(["south"]), denies=(Clause(modalities=frozenset(["MR"])),)),
+    ]
+    chosen: list[dict[Facet, tuple[str, ...]]] = [
+        {},
+        {Facet.MODALITY: ("ct", "MR"), Facet.BODY_PART: ("knee",)},
+        {Facet.YEAR: ("2012",)},
+        {Facet.SEX: ("F",)},
+    ]
+    answers = []
+    for index in both:
+        fill(index)
+        answer = {}
+        for text in QUESTIONS:
+            alike = {word: index.words.alike(word) for word in re.findall(r"\w+", text.lower())}
+            for nearness in Nearness:
+                for scope in scopes:
+                    for number, some in enumerate(chosen):
+                        given = alike if nearness is Nearness.ALIKE else None
+                        marks = marks_for(Wish(text, some), nearness, given)
+                        hits = index.words.hits(marks, scope, 20)
+                        answer[text, nearness, scopes.index(scope), number] = (alike, hits)
+        answers.append(answer)
+
+    assert answers[0] == answers[1]
+    assert sum(bool(hits) for _, hits in answers[0].values()) > 300, "something was found"
+
+
+def test_newer_studies_come_first_and_no_more_than_asked_for(index: SQLIndex) -> None:
+    for number in (3, 1, 2):
+        enter(index, number, "knee")
+    marks = marks_for(Wish("knee"), Nearness.DESCRIPTION)
+
+    assert found(index, marks) == [uid(3), uid(2), uid(1)]
+    assert len(index.words.hits(marks, ALL, 2)) == 2
+    assert found(index, ()) == [uid(3), uid(2), uid(1)]
+
+
+def test_what_the_scope_hides_is_neither_found_nor_shown(index: SQLIndex) -> None:
+    enter(index, 1, "knee", organization="north")
+    enter(index, 2, "knee", organization="south")
+    marks = marks_for(Wish("knee"), Nearness.TEXT)
+    everything = index.words.hits(marks, ALL, 10)
+    of_north = index.words.hits(marks, Scope.of("north"), 1)
+
+    assert [len(everything), len(of_north)] == [2, 1], "what is hidden takes no place among the first"
+    assert list(index.words.shown([hit.place for hit in everything], Scope.of("north"))) == [of_north[0].place]
+    assert index.words.hits((), Scope.nothing(), 10) == []
+
+
+def test_a_study_that_is_written_anew_loses_its_former_words(index: SQLIndex) -> None:
+    enter(index, 1, "kneescan")
+    assert write(index, 1, "shoulder")
+
+    assert found(index, marks_for(Wish("kneescan"), Nearness.TEXT)) == []
+    assert found(index, marks_for(Wish("shoulder"), Nearness.TEXT)) == [uid(1)]
+    assert (index.words.alike("kneescam"), index.words.alike("shoulter")) == ([], ["shoulder"])
+
+
+def test_a_document_of_a_study_that_changed_meanwhile_is_not_taken(index: SQLIndex) -> None:
+    enter(index, 1)
+    made = document(Uid(uid(1)), [Line(Weight.NAME, "PatientName", "Late")])
+    with index.begin() as tx:
+        taken = [tx.words.put(made, {}), tx.words.put(document(Uid("2.25.99"), []), {})]
+
+    assert taken == [False, False]
+
+
+def test_a_word_that_another_study_has_stays_known(index: SQLIndex) -> None:
+    enter(index, 1, "kneescan")
+    enter(index, 2, "kneescan")
+    with index.begin() as tx:
+        tx.remove(Selection(study=Uid(uid(1))), ALL)
+    stays = index.words.alike("kneescam")
+    with index.begin() as tx:
+        tx.remove(Selection(study=Uid(uid(2))), ALL)
+
+    assert (stays, index.words.alike("kneescam")) == (["kneescan"], [])
+    assert found(index, ()) == []
+
+
+def test_studies_that_nothing_was_written_of_are_listed(index: SQLIndex) -> None:
+    fill(index, 3)
+    with index.begin() as tx:
+        tx.enter([a_kept(study="9.1"), a_kept(study="9.2", organization="south")])
+
+    assert index.words.unwritten(10, ALL) == ["9.1", "9.2"]
+    assert index.words.unwritten(1, ALL, "9.1") == ["9.2"]
+    assert index.words.unwritten(10, Scope.of("south")) == ["9.2"]
+
+
+def test_clearing_takes_everything_out(index: SQLIndex) -> None:
+    fill(index, 5)
+    with index.begin() as tx:
+        tx.clear()
+    enter(index, 1, "knee")
+
+    assert found(index, marks_for(Wish("knee"), Nearness.TEXT)) == [uid(1)]
+    assert index.words.alike("meyr") == []
+
+
+def test_places_are_in_the_order_of_time() -> None:
+    days = [
+        ("", ""),
+        ("17000101", "1200"),
+        ("19991231", "235959"),
+        ("20000101", ""),
+        ("20000101", "0900"),
+        ("99991231", "x"),
+    ]
+    places = [place_of(7, day, time) for day, time in days]
+
+    assert places == sorted(places)
+    assert places[0] == place_of(7, "2020", "") == 7
+    assert places[-1] < 2**63
+
+
+@pytest.mark.parametrize("number", [1, 400])
+def test_no_word_of_what_was_taken_out_is_left_in_a_file(tmp_path: Path, number: int) -> None:
+    with opened(f"sqlite:///{tmp_path / 'index.db'}") as index:
+        for one in range(number):
+            enter(index, one, "kneescan others" if one % 2 else "kneescan")
+        enter(index, 5001, "quixotic zebrafish")
+        with index.begin() as tx:
+            tx.remove(Selection(study=Uid(uid(5001))), ALL)
+        index.wipe()
+        data = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+        still = len(found(index, marks_for(Wish("kneescan"), Nearness.TEXT)))
+
+    # FTS5 writes no beginning twice that two neighbouring words share, so the ends are looked for.
+    assert [trace for trace in (b"uixotic", b"ebrafish", b"rivate5001") if trace in data] == []
+    assert still == number
