@@ -102,7 +102,13 @@ class CountedReads:
 
     def refused(self, name: str, organization: str, what: str, address: str) -> None:
         """Count a refusal; `name` is as the caller is known, or calls itself."""
-        deed = _Deed(name, organization, None, address, what, None, None, Act.REFUSED)
+        self._refuse(_Deed(name, organization, None, address, what, None, None, Act.REFUSED))
+
+    def not_signed_in(self, name: str, organization: str, means: str, address: str) -> None:
+        """Count somebody who was not let in; nobody needs to be known for that, so it costs no write either."""
+        self._refuse(_Deed(name, organization, None, address, means, None, None, Act.NOT_SIGNED_IN))
+
+    def _refuse(self, deed: _Deed) -> None:
         with self._lock:
             self._refusals.add(deed)
 

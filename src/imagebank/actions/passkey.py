@@ -29,7 +29,7 @@ from webauthn.helpers.structs import (
 
 from imagebank.actions import access
 from imagebank.actions.account import owner, proven_owner
-from imagebank.actions.signing_in import PER_ADDRESS, count_try, refusal
+from imagebank.actions.signing_in import PER_ADDRESS, UNKNOWN, count_answer, count_try, give_back_answer
 from imagebank.bank import Bank
 from imagebank.errors import Conflict, Invalid, NotFound
 from imagebank.model.access import Session
@@ -38,6 +38,7 @@ from imagebank.model.event import Act, Event
 
 ANSWER_WITHIN: Final = timedelta(minutes=5)
 _LONGEST_NAME: Final = 60
+_MEANS: Final = "passkey"
 _REFUSED: Final = "this passkey does not open anything here; sign in in another way and make a new one"
 # What the library raises for an answer of another form, beside its own: base64, JSON and CBOR that are none, or no end
 # of them.
@@ -111,12 +112,12 @@ def offer_proof(bank: Bank, found: Session, site: Site) -> str:
 
 
 def sign_in(bank: Bank, site: Site, answer: str, address: str = "") -> str:
-    """Open a session; the cookie's value. Raises NotFound for whatever is not right."""
-    return access.open_for(bank, _proven(bank, site, answer, "", address), address, "passkey")
+    """Open a session; the cookie's value. Raises NotFound for whatever is not right, TooOften after much of that."""
+    return access.open_for(bank, _proven(bank, site, answer, "", address), address, _MEANS)
 
 
 def prove(bank: Bank, found: Session, site: Site, answer: str, address: str = "") -> None:
-    """Prove again who uses a session. Raises NotFound for whatever is not right."""
+    """Prove again who uses a session. Raises NotFound for whatever is not right, TooOften after much of that."""
     account = _proven(bank, site, answer, owner(bank, found).id, address)
     with bank.index.begin() as tx:
         tx.people.prove_session(found.digest, bank.now())
@@ -139,6 +140,7 @@ def _request(bank: Bank, site: Site, account: str) -> str:
 def _proven(bank: Bank, site: Site, answer: str, expected: str, address: str) -> Account:
     """Whose passkey has answered a challenge that was given out for `expected`; empty for whoever comes."""
     account = None
+    count_answer(bank, _MEANS, address)
     try:
         credential = parse_authentication_credential_json(answer)
         challenge = parse_client_data_json(credential.response.client_data_json).challenge
@@ -156,9 +158,11 @@ def _proven(bank: Bank, site: Site, answer: str, expected: str, address: str) ->
         )
         _count(bank, passkey, seen.new_sign_count)
     except (*_ODD, NotFound) as error:
-        with bank.index.begin() as tx:
-            tx.record([refusal(bank, account, address, "passkey")])
+        # Whoever comes can have this said, so it is counted and not written at once.
+        name, organization = (account.name, account.organization) if account else (UNKNOWN, bank.settings.organization)
+        bank.reads.not_signed_in(name, organization, _MEANS, address)
         raise NotFound(_REFUSED) from error
+    give_back_answer(bank, _MEANS, address)
     return account
 
 

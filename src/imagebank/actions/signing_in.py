@@ -15,7 +15,7 @@ WINDOW: Final = timedelta(minutes=15)
 PER_ACCOUNT: Final = 10
 PER_ADDRESS: Final = 100
 """Tries that fail within the window, before others are refused unheard. Many people may share an address."""
-_UNKNOWN: Final = "unknown"
+UNKNOWN: Final = "unknown"
 """How a try for nobody's account stands in the ledger: what was typed may be a password."""
 
 
@@ -48,6 +48,21 @@ def count_try(bank: Bank, *limits: tuple[str, int]) -> None:
         raise TooOften("there were too many tries; wait a quarter of an hour, or sign in by a passkey")
 
 
+def count_answer(bank: Bank, means: str, address: str) -> None:
+    """Count an answer that an address gives. Raises TooOften after many that opened nothing; that is counted, too."""
+    try:
+        count_try(bank, (f"{means} answer {address}", PER_ADDRESS))
+    except TooOften:
+        bank.reads.not_signed_in(UNKNOWN, bank.settings.organization, means, address)
+        raise
+
+
+def give_back_answer(bank: Bank, means: str, address: str) -> None:
+    """An answer that was right counts for nothing."""
+    with bank.index.begin() as tx:
+        tx.people.give_back_attempt(f"{means} answer {address}")
+
+
 def _proven(bank: Bank, name: str, typed: str, code: str, address: str) -> Account:
     """The account of who has typed its password and, where it has one, the code of its app."""
     name = folded(name)
@@ -72,7 +87,7 @@ def _proven(bank: Bank, name: str, typed: str, code: str, address: str) -> Accou
 
 def refusal(bank: Bank, account: Account | None, address: str, means: str) -> Event:
     """The event of somebody who was not let in."""
-    name, organization = (account.name, account.organization) if account else (_UNKNOWN, bank.settings.organization)
+    name, organization = (account.name, account.organization) if account else (UNKNOWN, bank.settings.organization)
     return Event(bank.now(), Act.NOT_SIGNED_IN, name, organization, address, detail=means)
 
 

@@ -14,7 +14,7 @@ import msgspec
 
 from imagebank.actions import access
 from imagebank.actions.identity import Provider, roles_text
-from imagebank.actions.signing_in import PER_ADDRESS, count_try
+from imagebank.actions.signing_in import PER_ADDRESS, UNKNOWN, count_answer, count_try, give_back_answer
 from imagebank.bank import Bank
 from imagebank.errors import Invalid, NotFound
 from imagebank.model.access import LONG_AGO, Role, Session
@@ -79,17 +79,20 @@ def finish(bank: Bank, provider: Provider, cookie: str, answer: Mapping[str, str
     """Open a session for whom the provider vouches for; the cookie's value.
 
     Raises NotFound alike for an answer that was not asked for, one that is not believed, and somebody without a role
-    here; Unavailable when the provider does not answer.
+    here; TooOften after many of those from an address; Unavailable when the provider does not answer.
     """
-    name = "unknown"
+    name = UNKNOWN
+    count_answer(bank, _KIND, address)
     try:
         claims, access_token = _vouched(bank, provider, cookie, answer)
         name = _name(bank, claims)
-        return _opened(bank, name, _role(bank, provider, claims, access_token), claims, address)
+        session = _opened(bank, name, _role(bank, provider, claims, access_token), claims, address)
     except (NotFound, Invalid) as error:
-        with bank.index.begin() as tx:
-            tx.record([Event(bank.now(), Act.NOT_SIGNED_IN, name, _organization(bank), address, detail=_KIND)])
+        # Whoever comes can have this said, so it is counted and not written at once.
+        bank.reads.not_signed_in(name, _organization(bank), _KIND, address)
         raise NotFound(_REFUSED) from error
+    give_back_answer(bank, _KIND, address)
+    return session
 
 
 def _vouched(bank: Bank, provider: Provider, cookie: str, answer: Mapping[str, str]) -> tuple[dict[str, Any], str]:

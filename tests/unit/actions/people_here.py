@@ -32,5 +32,6 @@ def session(bank: Bank, cookie: str) -> Session:
 
 def events(bank: Bank, act: Act) -> list[Any]:
     """What the ledger says, oldest first: who, why, and from where."""
+    bank.reads.flush()
     found = [one for one in bank.index.events(Scope(None), 1000) if one.act is act]
     return [(one.principal, one.detail, one.address) for one in reversed(found)]

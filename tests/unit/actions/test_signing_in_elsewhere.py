@@ -12,10 +12,11 @@ from joserfc.jwk import OctKey
 from bank import open_test_bank
 from imagebank.actions import access
 from imagebank.actions.identity import Provider, host_of
+from imagebank.actions.signing_in import PER_ADDRESS
 from imagebank.actions.signing_in_elsewhere import begin, finish, is_offered, roles
 from imagebank.bank import Bank
 from imagebank.errors import Invalid, NotAllowed, NotFound, TooOften, Unavailable
-from imagebank.model.access import Role
+from imagebank.model.access import Role, Scope
 from imagebank.model.event import Act
 from imagebank.settings import SettingsError
 from unit.actions.openid_provider import ISSUER, SETTINGS, OpenIdProvider, a_key, basic
@@ -105,6 +106,20 @@ def test_what_is_not_said_of_us_or_now_or_of_anybody_with_a_role_is_refused_alik
 
     assert [(detail, address) for _, detail, address in events(bank, Act.NOT_SIGNED_IN)] == [("provider", "1.2.3.4")]
     assert not events(bank, Act.SIGNED_IN)
+
+
+def test_a_flood_of_answers_from_an_address_is_refused_unheard_and_makes_few_lines(bank: Bank) -> None:
+    provider = Provider(bank.settings, OpenIdProvider().fetch)
+    for _ in range(PER_ADDRESS):
+        with pytest.raises(NotFound):
+            finish(bank, provider, "", {}, "1.2.3.4")
+    with pytest.raises(TooOften):
+        finish(bank, provider, "", {}, "1.2.3.4")
+    bank.reads.flush(is_last=True)
+    refused = [one for one in bank.index.events(Scope(None), 1000) if one.act is Act.NOT_SIGNED_IN]
+
+    assert len(refused) <= 3
+    assert sum(one.count for one in refused) == PER_ADDRESS + 1
 
 
 def test_a_token_for_several_that_names_us_as_its_party_is_believed(bank: Bank) -> None:
