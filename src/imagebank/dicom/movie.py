@@ -43,7 +43,8 @@ _4: Final = "1.2.840.10008.1.2.4."
 class Movie:
     """The video of an MP4 file. `codec` is H.264 or HEVC, `level` ten times its number, `bits` those of a sample.
 
-    `frame_ms` is how long a frame is shown in the mean; 0 where the file does not say.
+    `frame_ms` is how long a frame is shown in the mean; 0 where the file does not say. `is_turned` is whether players are
+    told to turn it, as phones do: DICOM has no word for that.
     """
 
     codec: str
@@ -54,6 +55,7 @@ class Movie:
     columns: int
     frames: int
     frame_ms: float = 0
+    is_turned: bool = False
 
     def __str__(self) -> str:
         name = _PROFILES.get((self.codec, self.profile))
@@ -101,15 +103,17 @@ def read_movie(read: Reader, size: int) -> Movie:
     tracks = [box for box in inside if box.kind == b"trak"]
     if len(tracks) > _MAX_TRACKS:
         raise Invalid(f"the MP4 file has {len(tracks)} tracks")
-    videos = [one for one in (_media(read, track) for track in tracks) if one is not None]
+    videos = [(track, media) for track in tracks if (media := _media(read, track)) is not None]
     if len(videos) != 1:
         raise Invalid(f"the MP4 file has {len(videos) or 'no'} video track{'s' if videos else ''}; it needs one")
-    table = _descend(read, videos[0], b"minf", b"stbl")
+    track, media = videos[0]
+    table = _descend(read, media, b"minf", b"stbl")
     codec, profile, level, bits, shape = _described(read, _child(read, table, b"stsd"))
     if any(box.kind == b"mvex" for box in inside):
         raise _fragmented()
     frames = _count(read, _child(read, table, b"stsz"))
-    return Movie(codec, profile, level, bits, *shape, frames, _duration_ms(read, videos[0]) / frames)
+    duration_ms = _duration_ms(read, media)
+    return Movie(codec, profile, level, bits, *shape, frames, duration_ms / frames, _is_turned(read, track))
 
 
 class _Box(NamedTuple):
@@ -150,10 +154,14 @@ def _fragmented() -> Unsupported:
     return Unsupported("the MP4 file is written in fragments; send it with one moov box for the whole")
 
 
+def _first(read: Reader, parent: _Box, kind: bytes) -> _Box | None:
+    return next((box for box in _boxes(read, parent.body, parent.end) if box.kind == kind), None)
+
+
 def _child(read: Reader, parent: _Box, kind: bytes) -> _Box:
-    for box in _boxes(read, parent.body, parent.end):
-        if box.kind == kind:
-            return box
+    found = _first(read, parent, kind)
+    if found is not None:
+        return found
     raise Invalid(f"the MP4 file has no {kind.decode()} box in its {parent.kind.decode('latin-1')}")
 
 
@@ -170,9 +178,21 @@ def _media(read: Reader, track: _Box) -> _Box | None:
     return media if read(handler.body + 8, 4) == b"vide" else None
 
 
+def _is_turned(read: Reader, track: _Box) -> bool:
+    """Whether the track's matrix does anything but scale and move (ISO 14496-12 8.3.2)."""
+    header = _first(read, track, b"tkhd")
+    if header is None:
+        return False
+    at = header.body + (52 if read(header.body, 1) == b"\1" else 40)
+    a, b, _, c, d = struct.unpack(">5i", read(at, 20).ljust(20, b"\0"))
+    return bool(b or c) or a < 0 or d < 0
+
+
 def _duration_ms(read: Reader, media: _Box) -> float:
     """How long the track is (ISO 14496-12 8.4.2); 0 where it does not say."""
-    header = _child(read, media, b"mdhd")
+    header = _first(read, media, b"mdhd")
+    if header is None:
+        return 0
     layout = ">20xIQ" if read(header.body, 1) == b"\1" else ">12xII"
     size = struct.calcsize(layout)
     scale, duration = struct.unpack(layout, read(header.body, size).ljust(size, b"\0"))

@@ -16,15 +16,15 @@ from pydicom.encaps import encapsulate
 from pydicom.filewriter import dcmwrite
 from pydicom.uid import UID
 
-from imagebank.dicom import codestream, described
+from imagebank.dicom import codestream, described, film
 from imagebank.dicom.digest import digest_of
 from imagebank.dicom.iod import Content, iod_of
 from imagebank.dicom.kind import Kind
 from imagebank.dicom.layout import EXPLICIT, HTJ2K_RPCL
-from imagebank.dicom.movie import read_movie, syntaxes
+from imagebank.dicom.movie import Movie, read_movie, syntaxes
 from imagebank.dicom.sandbox import Sandbox
 from imagebank.dicom.transcode import transcode
-from imagebank.errors import Invalid, Unsupported
+from imagebank.errors import BankError, Invalid, Unsupported
 from imagebank.model.uid import Uid
 from imagebank.model.upload import About
 
@@ -43,7 +43,10 @@ _MOST_OF_HEAD: Final = 64 << 10
 _CDA_ID: Final = re.compile(rb"<(?:\w+:)?id\s[^>]*>")
 _ATTRIBUTE: Final = re.compile(rb"(root|extension)\s*=\s*[\"']([^\"'<&]*)")
 PICTURES: Final = frozenset({Kind.JPEG, Kind.JPEG2000, Kind.PNG, Kind.GIF, Kind.TIFF, Kind.BMP, Kind.WEBP})
-FILMS: Final = frozenset({Kind.MP4, Kind.QUICKTIME})
+_CARRIED_FILMS: Final = frozenset({Kind.MP4, Kind.QUICKTIME})
+FILMS: Final = _CARRIED_FILMS | {Kind.AVI, Kind.WEBM, Kind.MPEG, Kind.TRANSPORT}
+_REMAKE: Final = "imagebank.dicom.film:remake"
+_FILM_S: Final = 900.0
 DOCUMENTS: Final = frozenset({Kind.PDF, Kind.CDA, Kind.STL, Kind.OBJ})
 
 
@@ -162,13 +165,39 @@ def _cells(content: Content, cells: memoryview, *, lossy: str) -> _Pixels:
 
 
 def _film(data: bytes, kind: Kind) -> tuple[Content, _Pixels]:
-    movie = read_movie(lambda at, size: data[at : at + size], len(data))
-    coded = described.film(movie, syntaxes(movie)[0])
+    """A film whose stream DICOM has a transfer syntax for, as it is; any other is made anew where that is installed."""
+    said: dict[str, str] = {}
+    try:
+        movie, syntax = _movie(data, kind)
+    except (Invalid, Unsupported) as error:
+        data, said = _remade(data, error)
+        movie, syntax = _movie(data, Kind.MP4)
+    coded = described.film(movie, syntax)
     pixels = dict(coded.description)
-    frames = pixels.pop("NumberOfFrames")
-    bits = pixels["BitsAllocated"]
-    content = Content(kind, movie.rows, movie.columns, 3, bits, frames, movie.frame_ms)
-    return content, _Pixels(coded.syntax, [data], pixels, movie.rows * movie.columns * 3 * frames * bits // 8)
+    frames, bits = pixels.pop("NumberOfFrames"), pixels["BitsAllocated"]
+    content = Content(kind, movie.rows, movie.columns, 3, bits, frames, movie.frame_ms, said)
+    return content, _Pixels(syntax, [data], pixels, movie.rows * movie.columns * 3 * frames * bits // 8)
+
+
+def _movie(data: bytes, kind: Kind) -> tuple[Movie, Uid]:
+    """What the film is, and the transfer syntax that allows it. Raises Invalid, Unsupported."""
+    if kind not in _CARRIED_FILMS:
+        raise Unsupported(f"DICOM has no transfer syntax for films of the kind {kind.value}")
+    movie = read_movie(lambda at, size: data[at : at + size], len(data))
+    if movie.is_turned:
+        raise Unsupported("the film lies on its side, and DICOM has no word for turning it")
+    return movie, syntaxes(movie)[0]
+
+
+def _remade(data: bytes, error: BankError) -> tuple[bytes, dict[str, str]]:
+    """The film as MP4, and in words what it was. Raises Unsupported where nothing here can make it."""
+    if not film.IS_THERE:
+        raise Unsupported(f"{error}; with `pip install imagebank[video]` this bank can make it one")
+    # In a child of its own: what it loads is large, and films are rare and take long.
+    with Sandbox(1, timeout_s=_FILM_S, modules=(film.__name__,)) as studio:
+        answer, made = studio.call(_REMAKE, {}, data)
+    how = "taken over from" if answer["is_carried"] else "coded anew, with loss, from"
+    return bytes(made), {"derivation": f"{how} {answer['was']}"[:1024]}
 
 
 def _identifier(document: bytes) -> str:
@@ -182,6 +211,13 @@ def _identifier(document: bytes) -> str:
     if not root:
         raise Invalid("the clinical document has no id, by which its next version would be known")
     return f"{root}^{named.get(b'extension', b'').decode('utf-8', 'ignore')}"[:1024]
+
+
+_SAID: Final = (
+    ("ManufacturerModelName", "model"),
+    ("DeviceSerialNumber", "serial"),
+    ("DerivationDescription", "derivation"),
+)
 
 
 def _common(data: bytes, content: Content, about: About, received_at: datetime) -> Dataset:
@@ -207,7 +243,7 @@ def _common(data: bytes, content: Content, about: About, received_at: datetime) 
         ds.InstitutionalDepartmentName = about.department.value
     ds.SeriesNumber, ds.InstanceNumber = None, 1
     ds.Manufacturer = content.said.get("make", "")
-    for keyword, word in (("ManufacturerModelName", "model"), ("DeviceSerialNumber", "serial")):
+    for keyword, word in _SAID:
         if word in content.said:
             setattr(ds, keyword, content.said[word])
     return ds

@@ -21,6 +21,7 @@ from imagebank.model.upload import About, Department
 from make import a_file
 
 ADMIN = Principal("ada", Role.ADMIN, "local", RIGHTS[Role.ADMIN], Scope(organizations=None))
+NIFTI = bytes(344) + b"n+1\0" + bytes(100)
 LATER = datetime(2027, 1, 2, tzinfo=UTC)
 ANA = About(PatientId("", "4711"), "Diaz^Ana", date(1980, 2, 3), "F", Department.DERMATOLOGY, description="Left arm")
 
@@ -77,13 +78,12 @@ def test_a_batch_of_everything_is_answered_file_by_file_in_order(bank: Bank) -> 
 
 
 def test_what_cannot_become_an_object_lies_in_quarantine_as_it_came(bank: Bank) -> None:
-    film = b"RIFF\0\0\0\0AVI " + bytes(100)
-    (receipt,) = take(bank, film, name="clip.avi")
+    (receipt,) = take(bank, NIFTI, name="brain.nii")
 
     assert receipt.outcome is Outcome.QUARANTINED
     assert isinstance(receipt.error, Unsupported)
     assert receipt.quarantine is not None
-    assert b"".join(quarantine.content(bank, receipt.quarantine, ADMIN, is_original=True)) == film
+    assert b"".join(quarantine.content(bank, receipt.quarantine, ADMIN, is_original=True)) == NIFTI
 
 
 def test_nobody_known_is_nobody(bank: Bank) -> None:
@@ -161,7 +161,7 @@ def test_what_came_as_dicom_has_no_other_file(bank: Bank) -> None:
 
 
 def test_what_lies_in_quarantine_lies_there_after_a_rebuild_for_the_same_reason(bank: Bank) -> None:
-    (receipt,) = take(bank, b"RIFF\0\0\0\0AVI " + bytes(100), name="clip.avi")
+    (receipt,) = take(bank, NIFTI, name="brain.nii")
     before = bank.index.quarantined(ADMIN.scope)
     reindex.reindex(bank)
 
@@ -170,7 +170,7 @@ def test_what_lies_in_quarantine_lies_there_after_a_rebuild_for_the_same_reason(
 
 
 def test_a_file_that_is_sent_in_again_from_quarantine_and_cannot_be_taken_still_stays_there_once(bank: Bank) -> None:
-    (receipt,) = take(bank, b"RIFF\0\0\0\0AVI " + bytes(100), name="clip.avi")
+    (receipt,) = take(bank, NIFTI, name="brain.nii")
     assert receipt.quarantine is not None
     again = quarantine.submit_again(bank, receipt.quarantine, ADMIN)
 

@@ -1,6 +1,7 @@
 """Whatever a file becomes, it is an object of the standard: `dciodvfy` finds no error in any of them, `dcentvfy` none across."""
 
 import io
+import struct
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -8,6 +9,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pydicom
 import pytest
@@ -29,7 +31,7 @@ NOW = datetime(2026, 11, 5, 8, 30, tzinfo=UTC)
 EXPLICIT = Uid("1.2.840.10008.1.2.1")
 ANA = About(PatientId("", "4711"), "Diaz^Ana", date(1980, 2, 3), "F", description="Photographs")
 NON_DICOM = [p for p in sorted((sample_data() / "non-dicom").rglob("*")) if p.is_file()]
-TAKEN = [p for p in NON_DICOM if p.suffix not in (".avi", ".webm", ".gz")]
+TAKEN = [p for p in NON_DICOM if p.suffix != ".gz"]
 
 
 @pytest.fixture(scope="module")
@@ -218,9 +220,63 @@ def test_a_photograph_that_ends_too_early_is_refused(sandbox: Sandbox, cut: int)
         made(sandbox, a_jpeg()[:-cut] if cut == 3 else a_jpeg()[:cut])
 
 
-def test_what_can_become_no_object_says_so(sandbox: Sandbox) -> None:
-    with pytest.raises(Unsupported, match="video/x-msvideo"):
+@pytest.mark.parametrize("suffix", [".avi", ".webm"])
+def test_a_film_that_no_transfer_syntax_allows_is_made_anew_and_says_so(sandbox: Sandbox, suffix: str) -> None:
+    film = made(sandbox, next(p for p in TAKEN if p.suffix == suffix).read_bytes())
+
+    assert film.file_meta.TransferSyntaxUID == "1.2.840.10008.1.2.4.102"
+    assert film.NumberOfFrames == 67
+    assert film.DerivationDescription.startswith("coded anew, with loss, from")
+
+
+def test_a_film_in_another_container_is_taken_over_without_loss(sandbox: Sandbox) -> None:
+    data = next(p for p in TAKEN if p.suffix == ".mp4").read_bytes()
+    target = io.BytesIO()
+    with av.open(io.BytesIO(data), "r") as source, av.open(target, "w", format="matroska") as other:
+        out = other.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(source.streams.video[0]):
+            if packet.dts is not None:
+                packet.stream = out
+                other.mux(packet)
+    film = made(sandbox, target.getvalue())
+
+    assert film.DerivationDescription == "taken over from h264 in matroska"
+    assert film.NumberOfFrames == 67
+
+
+def test_a_film_from_a_phone_that_was_held_upright_is_upright(sandbox: Sandbox) -> None:
+    data = bytearray(next(p for p in TAKEN if p.suffix == ".mp4").read_bytes())
+    upright = made(sandbox, bytes(data))
+    at = data.index(b"tkhd") + 4 + 40
+    data[at : at + 20] = struct.pack(">5i", 0, 1 << 16, 0, -(1 << 16), 0)
+    turned = made(sandbox, bytes(data))
+
+    assert (turned.Rows, turned.Columns) == (upright.Columns, upright.Rows)
+    assert turned.DerivationDescription.startswith("coded anew")
+
+
+def test_without_the_package_for_films_it_says_what_to_install(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("imagebank.dicom.film.IS_THERE", False)
+    with pytest.raises(Unsupported, match=r"pip install imagebank\[video\]"):
         wrap(sandbox, b"RIFF\0\0\0\0AVI ", Kind.AVI, ANA, NOW)
+
+
+def test_a_sound_is_no_film(sandbox: Sandbox) -> None:
+    with io.BytesIO() as target:
+        with av.open(target, "w", format="avi") as made_of:
+            out = made_of.add_stream("pcm_s16le", rate=8000, layout="mono")
+            sound = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), format="s16", layout="mono")
+            sound.sample_rate = 8000
+            made_of.mux(out.encode(sound))
+        with pytest.raises(Invalid, match="no video"):
+            made(sandbox, target.getvalue())
+
+
+def test_what_can_become_no_object_says_so(sandbox: Sandbox) -> None:
+    with pytest.raises(Unsupported, match="x-nifti"):
+        wrap(sandbox, bytes(400), Kind.NIFTI, ANA, NOW)
 
 
 def test_a_picture_that_asks_for_all_memory_is_refused_before_it_gets_any(sandbox: Sandbox) -> None:
