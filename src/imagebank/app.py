@@ -248,6 +248,7 @@ def web_application(bank: Bank) -> "Starlette":
     from imagebank.fhir.read import fhir_routes
     from imagebank.http.api import api_routes
     from imagebank.http.cors import Cors
+    from imagebank.http.crowd import Crowd
     from imagebank.http.decisions import decision_routes
     from imagebank.http.decisions_described import decision_paths
     from imagebank.http.errors import NotSignedIn, on_bank_error, on_not_signed_in
@@ -271,9 +272,10 @@ def web_application(bank: Bank) -> "Starlette":
         ],
         middleware=[
             Middleware(Guard, settings=bank.settings),
+            Middleware(Crowd, settings=bank.settings),
             Middleware(Cors, origins=bank.settings.cors_origins),
             Middleware(Refusals, bank=bank),
-            Middleware(Patience, idle_s=bank.settings.upload_idle_s),
+            Middleware(Patience, settings=bank.settings),
         ],
         exception_handlers={BankError: on_bank_error, NotSignedIn: on_not_signed_in, HTTPException: on_unrouted},
     )

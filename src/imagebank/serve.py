@@ -18,7 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from imagebank import app, logs
+from imagebank import app, descriptors, logs
 from imagebank.errors import BankError, Unavailable
 from imagebank.http.readiness import note_down
 from imagebank.http.whereabouts import noted, web_url
@@ -29,6 +29,9 @@ ROLES: tuple[Role, ...] = ("web", "dimse", "worker", "hl7")
 """The one that takes longest to start comes first."""
 
 DRAIN_S = 20.0
+# A connection without a whole header, and one that stays open for the next request, is closed after this.
+_HEADER_S = 10.0
+_MOST_CONNECTIONS = 4096
 _START_S = 60.0
 _WATCH_S = 0.5
 _FIRST_PAUSE_S = 1.0
@@ -44,6 +47,7 @@ def run(settings: Settings, role: Role) -> None:
     """Run one role in this process until SIGTERM or SIGINT."""
     # Anew: as a command, the program logs warnings only.
     logs.begin(logging.INFO, "%(asctime)s %(levelname)s %(name)s %(message)s", anew=True)
+    descriptors.raised()
     _warn_of_variables()
     {"web": _web, "dimse": _dimse, "worker": _worker, "hl7": _hl7}[role](settings)
 
@@ -68,6 +72,7 @@ def _is_open(path: Path) -> bool:
 
 def _web(settings: Settings) -> None:
     from granian.constants import HTTPModes, Interfaces, SSLProtocols
+    from granian.http import HTTP1Settings
     from granian.server import Server
 
     host, port = address(settings.http)
@@ -78,7 +83,7 @@ def _web(settings: Settings) -> None:
         address=host,
         port=port,
         interface=Interfaces.ASGI,
-        # The choice between versions waits for the first bytes without end; HTTP/1.1 alone waits 30 s for a header.
+        # The choice between versions waits for the first bytes without end; HTTP/1.1 alone ends.
         http=HTTPModes.http1,
         workers=settings.web_workers,
         factory=True,
@@ -90,12 +95,22 @@ def _web(settings: Settings) -> None:
         log_access=False,
         # Its own lines by our handler.
         log_dictconfig={"formatters": {}, "handlers": {}, "loggers": {"_granian": {"propagate": True}}},
+        http1_settings=HTTP1Settings(header_read_timeout=int(_HEADER_S * 1000)),
         backlog=1024,
+        backpressure=_most_connections(descriptors.raised()),
         respawn_failed_workers=True,
         workers_kill_timeout=int(DRAIN_S),
     )
     with noted(settings.data, settings.http):
         server.serve()
+
+
+def _most_connections(files: int) -> int:
+    """How many connections a web process holds, idle ones and those without a header, too; beyond, callers wait.
+
+    Half of its descriptors stay for what comes through them.
+    """
+    return max(64, min(_MOST_CONNECTIONS, files // 2))
 
 
 def _web_tls(settings: Settings) -> tuple[Path | None, Path | None]:

@@ -79,7 +79,11 @@ class Settings:
     max_parts: int = 100_000
     """Most parts or files in one request."""
     upload_idle_s: float = 60
-    """Seconds without a byte of a request's body after which the web server gives up on it (408)."""
+    """Seconds without a byte of a request's body, or with less than 1 KiB/s of an upload, after which it is given up (408)."""
+    download_idle_s: float = 60
+    """Seconds in which a caller takes half a mebibyte of an answer, or its connection is closed."""
+    max_requests_per_address: int = 256
+    """Requests of one address in progress at a time, for each web process; more are told to wait (429)."""
     emergency_minutes: float = 60
     """How long a record stays open that somebody opened in an emergency."""
     session_hours: float = 12

@@ -2,12 +2,13 @@
 
 import os
 import shutil
+import socket
 import ssl
 import subprocess
 import warnings
 from base64 import b64encode
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -18,8 +19,9 @@ import pytest
 
 from authority import NOW, Authority, Pair, self_signed
 from bank import bearer, free_port
+from make import a_file
 from protocol.dimse_peers import wait_for
-from running import HOST, Running, running_bank
+from running import HOST, Running, descendants, running_bank
 
 SAMPLE = Path(__file__).parents[2] / "deploy" / "nginx.conf"
 TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
@@ -183,3 +185,30 @@ def test_programs_are_told_that_certificates_are_taken(site: Site) -> None:
 
     assert {"private_key_jwt", "self_signed_tls_client_auth"} <= set(told["token_endpoint_auth_methods_supported"])
     assert told["tls_client_certificate_bound_access_tokens"] is True
+
+
+def test_a_study_goes_through_as_it_comes_and_a_form_is_bounded_before_the_bank(site: Site) -> None:
+    uploaded = {"Content-Type": "application/dicom", **bearer(site.bank.token())}
+    with site.calling(site.everybody) as caller:
+        kept = caller.post("/dicom-web/studies", content=a_file(rows=1500, columns=1500), headers=uploaded)
+        form = caller.post("/sign-in/password", data={"name": "x" * (2 << 20)})
+
+    assert kept.status_code == 200, kept.text
+    assert (form.status_code, form.headers["server"]) == (413, "nginx")
+
+
+def test_a_form_that_does_not_come_holds_nothing_of_the_bank(site: Site) -> None:
+    head = "POST /api/v1/token HTTP/1.1\r\nHost: bank.example\r\nContent-Length: 1000\r\n\r\nname="
+    before = descriptors_of(site.bank)
+    with ExitStack() as held:
+        for _ in range(50):
+            line = held.enter_context(socket.create_connection((HOST, site.everybody)))
+            held.enter_context(site.trusting().wrap_socket(line, server_hostname=HOST)).sendall(head.encode())
+        with site.calling(site.everybody) as caller:
+            assert caller.get("/healthz").status_code == 200
+
+        assert descriptors_of(site.bank) < before + 25
+
+
+def descriptors_of(bank: Running) -> int:
+    return sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in descendants(bank.pid))

@@ -1,5 +1,6 @@
 """Uploads that stop short while their connection stays open, against the program as it runs."""
 
+import select
 import socket
 import time
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ FORM_BODY = b'--B\r\nContent-Disposition: form-data; name="file"; filename="x"\r
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with running_bank(tmp_path_factory.mktemp("silent"), upload_idle_s=IDLE_S) as running:
+    with running_bank(tmp_path_factory.mktemp("silent"), upload_idle_s=IDLE_S, download_idle_s=IDLE_S) as running:
         yield running
 
 
@@ -105,13 +106,38 @@ def test_what_came_whole_before_the_silence_is_kept(running: Running) -> None:
 
 
 def test_an_upload_that_is_slow_and_moves_is_taken(running: Running) -> None:
-    body = a_body(a_file())
+    body = a_body(a_file(rows=128, columns=128))
     line = a_line(running, "/dicom-web/studies", TYPE | {"Content-Length": str(len(body)), "Connection": "close"})
     for place in range(0, len(body), len(body) // 5 + 1):
         time.sleep(IDLE_S * 0.6)
         line.sendall(body[place : place + len(body) // 5 + 1])
 
     assert heard(line).startswith(b"HTTP/1.1 200 ")
+
+
+def test_an_upload_that_only_trickles_is_given_up(running: Running) -> None:
+    line = a_line(running, "/dicom-web/studies", TYPE | {"Content-Length": "100000"})
+    start, line_is_open = time.monotonic(), True
+    while line_is_open and time.monotonic() - start < IDLE_S * 10:
+        time.sleep(IDLE_S / 5)
+        with suppress(OSError):
+            line.sendall(b"x")
+        line_is_open = not select.select([line], [], [], 0)[0]
+
+    assert b" 408 " in heard(line)
+
+
+def test_a_stranger_is_not_listened_to_for_long(running: Running) -> None:
+    head = f"POST /dicom-web/studies HTTP/1.1\r\nHost: {HOST}\r\nContent-Type: application/dicom\r\n"
+    line = socket.create_connection((HOST, running.http_port), timeout=60)
+    line.sendall(f"{head}Content-Length: 100000000\r\n\r\n".encode())
+    with suppress(OSError):
+        for _ in range(600):
+            line.sendall(bytes(2000))
+            if select.select([line], [], [], 0.1)[0]:
+                break
+
+    assert heard(line).startswith(b"HTTP/1.1 401 ")
 
 
 def test_a_sender_who_hangs_up_is_no_fault_of_ours(running: Running) -> None:
@@ -137,3 +163,24 @@ def test_an_answer_that_takes_longer_than_the_silence_allowed_is_given_whole(run
                 size += len(piece)
 
     assert size > len(file)
+
+
+def test_an_answer_that_nobody_takes_is_given_up_and_not_said_to_be_whole(running: Running, tmp_path: Path) -> None:
+    (tmp_path / "larger.dcm").write_bytes(a_file(rows=4096, columns=4096))
+    assert running.import_paths([tmp_path]).status == 0
+    with running.http() as http:
+        (study,) = http.get("/dicom-web/instances", params={"Rows": "4096"}).json()
+    url = study["00081190"]["Value"][0].removeprefix(running.url)
+    head = f"GET {url} HTTP/1.1\r\nHost: {HOST}\r\nAuthorization: Bearer {running.token()}\r\n"
+    with socket.socket() as line:
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        line.settimeout(60)
+        line.connect((HOST, running.http_port))
+        line.sendall(f"{head}Accept: multipart/related; type=application/dicom\r\n\r\n".encode())
+        time.sleep(IDLE_S * 3)
+        found = b"".join(iter(lambda: line.recv(1 << 20), b""))
+
+    assert found.startswith(b"HTTP/1.1 200 ")
+    assert len(found) < 4096 * 4096 * 2
+    assert not found.endswith(b"0\r\n\r\n")
+    assert "Traceback" not in running.said()

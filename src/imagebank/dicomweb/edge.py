@@ -1,5 +1,6 @@
 """What every DICOMweb transaction shares: who asks, which address we answer under, refusals, common header fields."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from imagebank.dicomweb.tables import ROOT
 from imagebank.errors import BankError, Invalid, Unsupported
 from imagebank.http.auth import address_of, bank_of, caller
 from imagebank.http.errors import refusal, say
+from imagebank.http.guard import DRAINED_S
 from imagebank.http.quick import quickly
 from imagebank.model.access import Principal
 from imagebank.model.imaging import Instance, Selection
@@ -143,11 +145,13 @@ async def _heard_out(request: Request, answer: Callable[[Call], Awaitable[Respon
 
 async def _drain(request: Request) -> None:
     read = 0
-    with suppress(ClientDisconnect, RuntimeError):  # RuntimeError: it has been read to its end
-        async for chunk in request.stream():
-            read += len(chunk)
-            if read > _MOST_DRAINED:
-                return
+    # RuntimeError: it has been read to its end.
+    with suppress(ClientDisconnect, RuntimeError, TimeoutError):
+        async with asyncio.timeout(DRAINED_S):
+            async for chunk in request.stream():
+                read += len(chunk)
+                if read > _MOST_DRAINED:
+                    return
 
 
 def _head(response: Response) -> Response:

@@ -106,7 +106,7 @@ STORE_STATUS: Final[Mapping[int, str]] = MappingProxyType(
         200: "everything is kept",
         202: "something is kept, and something was refused, or kept with a warning",
         400: "nothing is kept: the request is not well formed",
-        408: "the body fell silent before its end; parts that were whole are kept",
+        408: "the body came too slowly, or fell silent before its end; parts that were whole are kept",
         409: "nothing is kept: every instance was refused",
         413: "longer than this bank takes",
         415: "this Content-Type or Content-Encoding is not taken",

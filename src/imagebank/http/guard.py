@@ -1,8 +1,10 @@
 """What holds for every request and every answer of every HTTP edge: a piece of ASGI before all others."""
 
+import asyncio
 import logging
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from ipaddress import IPv6Address, ip_address
 from typing import Final
 
@@ -36,6 +38,8 @@ _FOR_PROGRAMS: Final = (b"content-disposition", b'attachment; filename="answer.j
 # A 304 brings no policy: it would take the place of the one that was sent with the content (RFC 9110 15.4.5).
 _NOT_MODIFIED: Final = 304
 _MOST_DRAINED: Final = 8 << 20
+DRAINED_S: Final = 10.0
+"""How long what nobody wants is still read, so that its sender hears why."""
 _log = logging.getLogger(__name__)
 
 
@@ -97,8 +101,12 @@ class Guard:
         return None
 
     def _limit(self, scope: Scope) -> int:
-        is_upload = scope["method"] == "POST" and UPLOADS.match(scope["path"])
-        return self._settings.max_upload_bytes if is_upload else self._settings.max_form_bytes
+        return self._settings.max_upload_bytes if is_upload(scope) else self._settings.max_form_bytes
+
+
+def is_upload(scope: Scope) -> bool:
+    """Whether the body of a request brings objects."""
+    return scope["method"] == "POST" and UPLOADS.match(scope["path"]) is not None
 
 
 def _is_host(value: bytes) -> bool:
@@ -154,8 +162,10 @@ class _Body:
 
     async def drain(self) -> None:
         """Read on for a while: a connection that is closed on unread bytes loses the answer, too."""
-        while self._has_more and self._read < self.limit + _MOST_DRAINED:
-            await self._take()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DRAINED_S):
+                while self._has_more and self._read < self.limit + _MOST_DRAINED:
+                    await self._take()
 
     async def _take(self) -> Message:
         message = await self._receive()
