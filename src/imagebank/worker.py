@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
-from imagebank.actions import access, finding, ledger, notes, remove, retrieve, rotate, shred
+from imagebank.actions import access, finding, ledger, notes, remove, retrieve, rotate, shred, uploads
 from imagebank.bank import Bank
 from imagebank.errors import BankError, NotFound, OutOfSpace, Unavailable
 from imagebank.model.access import Scope
@@ -47,6 +47,7 @@ WORK: Mapping[str, Work] = {
 
 CHORES: tuple[tuple[Callable[[Bank], object], timedelta], ...] = (
     (access.sweep, timedelta(hours=1)),
+    (uploads.sweep, timedelta(hours=1)),
     (ledger.checkpoint, timedelta(minutes=1)),
     (finding.catch_up, timedelta(hours=6)),
 )

@@ -59,6 +59,11 @@ def refused(name: str, error: BankError) -> Receipt:
     return Receipt(Outcome.REFUSED, name, error=error)
 
 
+def may_be_one(name: str) -> bool:
+    """Whether a file of this name may be an archive, so that it is worth to look."""
+    return Path(name).suffix.lower() in {".zip", ".tar", *_COMPRESSED, *_UNOPENED}
+
+
 def contents_of(path: Path) -> Contents | None:
     """What lies in an archive; None for a file that is none, whatever its name. Raises OSError."""
     suffix = path.suffix.lower()
