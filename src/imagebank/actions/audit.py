@@ -32,6 +32,24 @@ def event(bank: Bank, act: Act, principal: Principal, address: str, detail: str 
     )
 
 
+def looking(
+    bank: Bank,
+    principal: Principal,
+    address: str,
+    why: str,
+    *,
+    study: Uid | None = None,
+    patient: PatientId | None = None,
+) -> Scope:
+    """A scope without bounds for a caller who may look at what rules do not hide; the look stands in the ledger first.
+
+    Of whom, where it is one study or one patient. It stands there under the caller's own name, also an admin's.
+    """
+    with bank.index.begin() as tx:
+        tx.record([replace(event(bank, Act.UNBOUNDED, principal, address, why), study=study, patient=patient)])
+    return Scope(organizations=None)
+
+
 @dataclass(frozen=True, slots=True)
 class _Deed:
     """What is counted: who does what to which study, why, in which way and from where."""

@@ -8,7 +8,7 @@ from itertools import count, takewhile
 from typing import Final
 
 from imagebank.actions import notes
-from imagebank.actions.audit import event, unbounded
+from imagebank.actions.audit import event, looking
 from imagebank.bank import Bank
 from imagebank.errors import Invalid, NotFound
 from imagebank.model.access import Principal, Right, Scope
@@ -81,7 +81,8 @@ def revoke(bank: Bank, identifier: str, principal: Principal, address: str = "")
     Raises NotFound for one that is not there or has ended.
     """
     principal.require(Right.CONSENT)
-    found = _of(bank, identifier, _everything(bank, principal))
+    # Nobody looks here: what is ended is told of in the ledger, and nothing else is told to the caller.
+    found = _of(bank, identifier, Scope(organizations=None))
     now = bank.now()
     with bank.index.begin() as tx:
         ended = [replace(one, revoked_at=now) for one in found if tx.revoke_provision(one.id, now)]
@@ -102,12 +103,13 @@ def _of(bank: Bank, identifier: str, scope: Scope) -> list[Provision]:
     return [one for each in takewhile(bool, numbered) for one in each]
 
 
-def kept(bank: Bank, identifier: str, principal: Principal) -> list[Provision]:
-    """The provisions of one identifier, revoked ones, too. Raises NotFound."""
+def kept(bank: Bank, identifier: str, principal: Principal, address: str = "") -> list[Provision]:
+    """The provisions of one identifier, revoked ones, too; the look stands in the ledger first. Raises NotFound."""
     principal.require(Right.CONSENT)
-    found = _of(bank, identifier, _everything(bank, principal))
+    found = _of(bank, identifier, Scope(organizations=None))
     if not found:
         raise NotFound("there is no such consent")
+    looking(bank, principal, address, f"consent {identifier}", study=found[0].study, patient=found[0].patient)
     return found
 
 
@@ -116,17 +118,14 @@ def name_of(one: Provision) -> str:
     return one.id.partition(".")[0]
 
 
-def listed(bank: Bank, patient: PatientId | None, principal: Principal) -> list[Provision]:
-    """What was decided about a patient's images, or about anybody's; revoked and past ones, too."""
+def listed(bank: Bank, patient: PatientId | None, principal: Principal, address: str = "") -> list[Provision]:
+    """What was decided about a patient's images, or about anybody's; revoked and past ones, too.
+
+    They may be about studies that who writes consents need not see, so the look stands in the ledger first.
+    """
     principal.require(Right.CONSENT)
-    return bank.index.provisions(_everything(bank, principal), patient)
-
-
-def _everything(bank: Bank, principal: Principal) -> Scope:
-    # Consents are about studies that who writes them need not see.
-    if principal.scope.organizations is None:
-        return principal.scope
-    return unbounded(bank, Scope.everything(f"consents, for {principal.name}"))
+    why = "consents of one patient" if patient else "consents of all patients"
+    return bank.index.provisions(looking(bank, principal, address, why, patient=patient), patient)
 
 
 def put_label(bank: Bank, study: Uid, label: str, principal: Principal, address: str = "") -> None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Final
 
 from imagebank.actions import notes
-from imagebank.actions.audit import event, unbounded
+from imagebank.actions.audit import event, looking, unbounded
 from imagebank.bank import Bank
 from imagebank.errors import Invalid, NotFound
 from imagebank.model.access import Principal, Right, Scope
@@ -93,10 +93,10 @@ def end(bank: Bank, identifier: str, principal: Principal, address: str = "") ->
         raise NotFound("this emergency has ended already")
 
 
-def unreviewed(bank: Bank, principal: Principal) -> list[Provision]:
-    """Emergencies that nobody has looked at yet, oldest first."""
+def unreviewed(bank: Bank, principal: Principal, address: str = "") -> list[Provision]:
+    """Emergencies that nobody has looked at yet, oldest first; this look stands in the ledger."""
     principal.require(Right.AUDIT)
-    scope = unbounded(bank, Scope.everything(f"emergencies, for {principal.name}"))
+    scope = looking(bank, principal, address, "emergencies that wait for a review")
     return [one for one in bank.index.provisions(scope, kind=Kind.EMERGENCY) if not one.reviewed_by]
 
 
@@ -106,7 +106,8 @@ def review(bank: Bank, identifier: str, words: str, principal: Principal, addres
     words = " ".join(words.split())[:_LONGEST]
     if not words:
         raise Invalid("say what came of it")
-    scope = unbounded(bank, Scope.everything(f"emergencies, for {principal.name}"))
+    # Nobody looks here: that it was reviewed, and by whom, stands in the ledger.
+    scope = Scope(organizations=None)
     found = bank.index.provisions(scope, kind=Kind.EMERGENCY, identifier=identifier)
     with bank.index.begin() as tx:
         is_first = tx.review_emergency(identifier, principal.name, words)

@@ -13,10 +13,14 @@ _LAST = 2**63 - 1
 """No database counts further."""
 
 
-def listed(bank: Bank, principal: Principal) -> list[Quarantined]:
-    """What lies in quarantine, oldest first."""
+def listed(bank: Bank, principal: Principal, address: str = "") -> list[Quarantined]:
+    """What lies in quarantine, oldest first. Names of files may be names of people, so the look is in the ledger first."""
     principal.require(Right.ADMINISTER)
-    return bank.index.quarantined(principal.scope)
+    found = bank.index.quarantined(principal.scope)
+    if found:
+        with bank.index.begin() as tx:
+            tx.record([audit.event(bank, Act.VIEWED, principal, address, "quarantine: list")])
+    return found
 
 
 def one(bank: Bank, number: int, principal: Principal) -> Quarantined:

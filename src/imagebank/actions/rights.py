@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from imagebank.actions.audit import unbounded
+from imagebank.actions.audit import looking
 from imagebank.bank import Bank
 from imagebank.errors import Invalid, NotFound
 from imagebank.model.access import RIGHTS, Asker, Clause, Principal, Purpose, Right, Role, Scope
@@ -98,12 +98,12 @@ class Explained:
     reasons: tuple[Reason, ...]
 
 
-def explain(bank: Bank, study: Uid, asker: Asker) -> Explained:
+def explain(bank: Bank, study: Uid, asker: Asker, by: Principal) -> Explained:
     """Why somebody sees a study or does not. Each rule is asked of the database by itself, as every read asks it.
 
-    Raises NotFound for a study that is not here.
+    `by` is who wants to know, which stands in the ledger. Raises NotFound for a study that is not here.
     """
-    everything = unbounded(bank, Scope.everything("explain access"))
+    everything = looking(bank, by, "", "explain access", study=study)
     _require(bank, study, everything)
     scope = scope_for(bank.rights, asker)
     may_see = _sees(bank, study, scope)
@@ -139,13 +139,14 @@ class Onlooker:
     may_see: bool
 
 
-def who(bank: Bank, study: Uid) -> list[Onlooker]:
+def who(bank: Bank, study: Uid, by: Principal) -> list[Onlooker]:
     """Every role of every organization that the bank knows of, and whether it sees a study.
 
     These are who issued the patient's identifier, and who is named by rules, tokens, devices and decisions. Decisions
-    for one person by name count for nobody here. Raises NotFound for a study that is not here.
+    for one person by name count for nobody here. That `by` wants to know stands in the ledger. Raises NotFound for a
+    study that is not here.
     """
-    everything = unbounded(bank, Scope.everything("who may see a study"))
+    everything = looking(bank, by, "", "who may see a study", study=study)
     _require(bank, study, everything)
     now = bank.now()
     return [

@@ -9,7 +9,7 @@ from datetime import timedelta
 from itertools import islice
 from typing import Final
 
-from imagebank.actions.audit import SYSTEM, event
+from imagebank.actions.audit import SYSTEM, looking
 from imagebank.bank import Bank
 from imagebank.errors import BankError
 from imagebank.model.access import Principal, Right, Scope
@@ -86,9 +86,7 @@ def place(line: Line) -> tuple[int, str, int]:
 def reading(bank: Bank, principal: Principal, address: str, why: str, patient: PatientId | None = None) -> Scope:
     """Say in the ledger that somebody reads it; what may be read then is all of it. Raises NotAllowed."""
     principal.require(Right.AUDIT)
-    with bank.index.begin() as tx:
-        tx.record([replace(event(bank, Act.UNBOUNDED, principal, address, why), patient=patient)])
-    return Scope(organizations=None)
+    return looking(bank, principal, address, why, patient=patient)
 
 
 @contextmanager

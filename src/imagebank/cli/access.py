@@ -6,7 +6,19 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from cyclopts import App
 
-from imagebank.cli.console import ALL_WELL, HERE, NOT_WELL, Common, bank_of, out, purpose_typed, say, table, typed
+from imagebank.cli.console import (
+    ALL_WELL,
+    HERE,
+    NOT_WELL,
+    Common,
+    bank_of,
+    operator,
+    out,
+    purpose_typed,
+    say,
+    table,
+    typed,
+)
 from imagebank.model.access import Asker, Role
 from imagebank.model.rights import purpose_of
 from imagebank.model.uid import Uid
@@ -51,7 +63,7 @@ def explain(
             uid = Uid.parse(study)
         why = purpose_typed(purpose) or purpose_of(role)
         asker = Asker(name, role, organization or bank.settings.organization, why, bank.now())
-        found = rights.explain(bank, uid, asker)
+        found = rights.explain(bank, uid, asker, operator(bank))
     _report(found, asker, as_json=common.json)
     return ALL_WELL if found.may_see else NOT_WELL
 
@@ -84,7 +96,7 @@ def who(study: str, *, common: Common = HERE) -> int:
     with bank_of(common) as bank:
         with typed():
             uid = Uid.parse(study)
-        found = rights.who(bank, uid)
+        found = rights.who(bank, uid, operator(bank))
     columns = ("role", "organization", "may_see")
     if common.json:
         say(common, [{name: getattr(one, name) for name in columns} for one in found], columns)

@@ -94,7 +94,7 @@ def _receipt(receipt: Receipt) -> dict[str, Any]:
 async def quarantine_list(request: Request) -> Response:
     """What lies in quarantine, with the reasons."""
     principal = await caller(request)
-    found = await run_in_threadpool(quarantine.listed, bank_of(request), principal)
+    found = await run_in_threadpool(quarantine.listed, bank_of(request), principal, address_of(request))
     return JSONResponse({"quarantine": [_quarantined(one) for one in found]})
 
 

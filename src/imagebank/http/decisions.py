@@ -80,7 +80,7 @@ async def list_consents(request: Request) -> Response:
     """Consents about a patient's images, ended ones, too: `patient.identifier=ISSUER|ID`."""
     principal = await caller(request)
     patient = _patient_asked(request)
-    found = await run_in_threadpool(consent.listed, bank_of(request), patient, principal)
+    found = await run_in_threadpool(consent.listed, bank_of(request), patient, principal, address_of(request))
     consents = [one for one in found if one.kind is Kind.CONSENT]
     entries = [{"resource": fhir_consent.write(name, given)} for name, given in by_name(consents)]
     bundle = {"resourceType": "Bundle", "type": "searchset", "total": len(entries), "entry": entries}
@@ -108,7 +108,7 @@ async def read_consent(request: Request) -> Response:
     """One consent."""
     principal = await caller(request)
     name = request.path_params["consent"]
-    given = await run_in_threadpool(consent.kept, bank_of(request), name, principal)
+    given = await run_in_threadpool(consent.kept, bank_of(request), name, principal, address_of(request))
     return JSONResponse(fhir_consent.write(name, given), 200, _NO_STORE, fhir_consent.TYPE)
 
 
@@ -176,7 +176,7 @@ async def open_emergency(request: Request) -> Response:
 async def list_emergencies(request: Request) -> Response:
     """Emergencies that nobody has reviewed yet, oldest first."""
     principal = await caller(request)
-    found = await run_in_threadpool(emergency.unreviewed, bank_of(request), principal)
+    found = await run_in_threadpool(emergency.unreviewed, bank_of(request), principal, address_of(request))
     return JSONResponse({"emergencies": [_emergency(one) for one in found]}, 200, _NO_STORE)
 
 

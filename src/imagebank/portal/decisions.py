@@ -122,7 +122,7 @@ async def review(request: Request, principal: Principal) -> Response:
 
 
 async def _reviews(request: Request, principal: Principal, notice: str = "") -> Response:
-    waiting = await run_in_threadpool(emergency.unreviewed, bank_of(request), principal)
+    waiting = await run_in_threadpool(emergency.unreviewed, bank_of(request), principal, address_of(request))
     status = HTTPStatus.UNPROCESSABLE_ENTITY if notice else HTTPStatus.OK
     return page(request, "reviews.html", status, principal, waiting=waiting, notice=notice)
 
@@ -203,7 +203,7 @@ async def _consents(request: Request, principal: Principal, form: Form, notice: 
         patient = _patient(form)
     except Invalid as error:
         return _consents_page(request, principal, None, [], notice or str(error))
-    found = await run_in_threadpool(consent.listed, bank_of(request), patient, principal)
+    found = await run_in_threadpool(consent.listed, bank_of(request), patient, principal, address_of(request))
     return _consents_page(request, principal, patient, found, notice)
 
 

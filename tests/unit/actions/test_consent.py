@@ -21,6 +21,7 @@ from make import a_file
 ADA = PatientId("north", "ADA")
 ONE = Provision("", Kind.CONSENT, permits=True, patient=ADA, starts_at=datetime(2000, 1, 1, tzinfo=UTC))
 OFFICER = Principal("officer", Role.PRIVACY_OFFICER, "north", RIGHTS[Role.PRIVACY_OFFICER], Scope.nothing())
+ADMIN = Principal("ada", Role.ADMIN, "north", RIGHTS[Role.ADMIN], Scope(None))
 DOCTOR = replace(OFFICER, role=Role.CLINICIAN, rights=RIGHTS[Role.CLINICIAN])
 
 
@@ -79,7 +80,7 @@ def test_every_role_of_every_organization_that_is_known_of_is_asked(bank: Bank) 
     keep(bank, a_file(PatientID="ADA", StudyInstanceUID="1.2.3"), source=replace(SOURCE, organization="north"))
     consent.decide(bank, replace(ONE, organization="south"), OFFICER)
     a_token(bank, Role.SYSTEM, organization="east")
-    found = rights.who(bank, Uid("1.2.3"))
+    found = rights.who(bank, Uid("1.2.3"), OFFICER)
     clinicians = {one.organization: one.may_see for one in found if one.role is Role.CLINICIAN}
 
     assert len(found) == len(Role) * 4
@@ -88,6 +89,39 @@ def test_every_role_of_every_organization_that_is_known_of_is_asked(bank: Bank) 
 
 def test_of_a_study_that_is_not_here_nothing_is_explained(bank: Bank) -> None:
     with pytest.raises(NotFound):
-        rights.who(bank, Uid("1.2.3"))
+        rights.who(bank, Uid("1.2.3"), OFFICER)
     with pytest.raises(NotFound):
-        rights.explain(bank, Uid("1.2.3"), Asker("", Role.ADMIN, "north", Purpose.OPERATIONS, bank.now()))
+        rights.explain(bank, Uid("1.2.3"), Asker("", Role.ADMIN, "north", Purpose.OPERATIONS, bank.now()), OFFICER)
+
+
+def looked(bank: Bank) -> list[tuple[str, str, str]]:
+    """Who has looked at what beyond the rules, from where; the oldest first."""
+    found = [one for one in bank.index.events(Scope(None)) if one.act in (Act.UNBOUNDED, Act.VIEWED)]
+    return [(one.principal, one.detail, one.address) for one in reversed(found)]
+
+
+@pytest.mark.parametrize("principal", [OFFICER, ADMIN], ids=["officer", "admin"])
+def test_whoever_looks_at_consents_stands_in_the_ledger_by_name_and_address(bank: Bank, principal: Principal) -> None:
+    one = consent.decide(bank, ONE, OFFICER)
+    consent.listed(bank, ADA, principal, "192.0.2.7")
+    consent.listed(bank, None, principal, "192.0.2.7")
+    consent.kept(bank, one.id, principal, "192.0.2.7")
+    consent.revoke(bank, one.id, principal, "192.0.2.7")
+
+    assert looked(bank) == [
+        (principal.name, "consents of one patient", "192.0.2.7"),
+        (principal.name, "consents of all patients", "192.0.2.7"),
+        (principal.name, f"consent {one.id}", "192.0.2.7"),
+    ]
+    about_her = [event for event in bank.index.events(Scope(None), patient=ADA) if event.act is Act.UNBOUNDED]
+    assert len(about_her) == 2
+
+
+def test_whoever_asks_who_may_see_a_study_stands_in_the_ledger(bank: Bank) -> None:
+    with pytest.raises(NotFound):
+        rights.who(bank, Uid("1.2.3.4"), OFFICER)
+    with pytest.raises(NotFound):
+        rights.explain(bank, Uid("1.2.3.4"), Asker("", Role.ADMIN, "north", Purpose.OPERATIONS, bank.now()), ADMIN)
+
+    assert looked(bank) == [("officer", "who may see a study", ""), ("ada", "explain access", "")]
+    assert bank.index.events(Scope(None))[0].study == "1.2.3.4"

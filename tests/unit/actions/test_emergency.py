@@ -77,3 +77,11 @@ def test_nobody_ends_what_is_not_open_to_them(bank: Bank) -> None:
         emergency.end(bank, one.id, DOCTOR)
 
     assert [event.act for event in bank.index.events(Scope(None))].count(Act.EMERGENCY_ENDED) == 1
+
+
+def test_a_look_at_what_waits_for_a_review_stands_in_the_ledger_by_name_and_address(bank: Bank) -> None:
+    emergency.unreviewed(bank, OFFICER, "192.0.2.7")
+    newest = bank.index.events(Scope(None))[0]
+
+    assert (newest.act, newest.principal, newest.address) == (Act.UNBOUNDED, OFFICER.name, "192.0.2.7")
+    assert newest.detail == "emergencies that wait for a review"

@@ -11,6 +11,7 @@ from imagebank.actions import quarantine, remove
 from imagebank.bank import Bank
 from imagebank.errors import NotAllowed, NotFound
 from imagebank.model.access import RIGHTS, Principal, Role, Scope
+from imagebank.model.event import Act
 from imagebank.model.imaging import Outcome, Selection
 from imagebank.model.uid import Uid
 from make import a_file, read
@@ -69,3 +70,13 @@ def test_only_the_original_keeps_what_hides_in_its_preamble(bank: Bank) -> None:
 
     assert b"".join(quarantine.content(bank, aside.id, KEEPER)) == bytes(128) + hiding[128:]
     assert b"".join(quarantine.content(bank, aside.id, KEEPER, is_original=True)) == hiding
+
+
+def test_a_look_at_the_list_is_in_the_ledger_where_there_is_something_to_see(bank: Bank) -> None:
+    quarantine.listed(bank, replace(KEEPER, scope=Scope.of("south")), "192.0.2.8")
+    quarantine.listed(bank, KEEPER, "192.0.2.7")
+    looks = [event for event in bank.index.events(Scope(None)) if event.act is Act.VIEWED]
+
+    assert [(one.principal, one.detail, one.address) for one in looks] == [
+        (KEEPER.name, "quarantine: list", "192.0.2.7")
+    ]

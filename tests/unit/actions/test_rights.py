@@ -427,7 +427,7 @@ def test_it_is_explained_why_somebody_sees_a_study(bank: Bank) -> None:
     denial = decide(bank, permits=False, organization="south", reason="asked at the desk")
     study = study_of(bank, "ADA")
     ours, theirs, admins = (
-        rights.explain(bank, study, asker(role, organization))
+        rights.explain(bank, study, asker(role, organization), OFFICER)
         for role, organization in ((Role.CLINICIAN, "north"), (Role.CLINICIAN, "south"), (Role.ADMIN, "north"))
     )
     told = {reason.name: reason.holds for reason in theirs.reasons}
@@ -442,22 +442,22 @@ def test_it_is_explained_why_somebody_sees_a_study(bank: Bank) -> None:
 def test_care_and_labels_are_explained_too(bank: Bank) -> None:
     study = study_of(bank, "ADA")
     consent.put_label(bank, study, "sensitive", OFFICER)
-    kept = rights.explain(bank, study, asker())
+    kept = rights.explain(bank, study, asker(), OFFICER)
     decide(bank, permits=True, kind=Kind.CARE, principal="Dr Varga", reason="ward round")
-    cared = rights.explain(bank, study, asker())
+    cared = rights.explain(bank, study, asker(), OFFICER)
 
     assert (kept.may_see, cared.may_see) == (False, True)
     assert [reason.holds for reason in kept.reasons] == [True, True]
     assert {reason.name: reason.holds for reason in cared.reasons}["ward round"] is True
     with pytest.raises(NotFound):
-        rights.explain(bank, Uid("1.2.3"), asker())
+        rights.explain(bank, Uid("1.2.3"), asker(), OFFICER)
 
 
 @pytest.mark.parametrize("role", [Role.PATIENT, Role.PROXY, Role.PRIVACY_OFFICER])
 def test_what_a_role_does_not_heed_does_not_hold_for_it(bank: Bank, role: Role) -> None:
     for permits, kind in ((True, Kind.CONSENT), (False, Kind.CONSENT), (True, Kind.GRANT), (True, Kind.CARE)):
         decide(bank, permits=permits, kind=kind, organization="north")
-    told = rights.explain(bank, study_of(bank, "ADA"), asker(role, "north"))
+    told = rights.explain(bank, study_of(bank, "ADA"), asker(role, "north"), OFFICER)
 
     assert not told.may_see
     assert [reason.holds for reason in told.reasons] == [False] * 4
@@ -466,9 +466,9 @@ def test_what_a_role_does_not_heed_does_not_hold_for_it(bank: Bank, role: Role) 
 def test_a_rule_about_those_in_care_is_explained_as_it_holds_for_the_asker(bank: Bank) -> None:
     study = study_of(bank, "ADA")
     consent.put_label(bank, study, "sensitive", OFFICER)
-    before = rights.explain(bank, study, asker(Role.REFERRER, "south"))
+    before = rights.explain(bank, study, asker(Role.REFERRER, "south"), OFFICER)
     decide(bank, permits=True, kind=Kind.CARE, organization="south", reason="family doctor")
-    after = rights.explain(bank, study, asker(Role.REFERRER, "south"))
+    after = rights.explain(bank, study, asker(Role.REFERRER, "south"), OFFICER)
     rules = ("a referrer sees those of patients in care", "sensitive ones are for those who care for the patient")
 
     assert (before.may_see, after.may_see) == (False, True)
