@@ -23,11 +23,12 @@ from contracts.described import (
     studies,
 )
 from imagebank.errors import NotFound
-from imagebank.model.access import Device, Right, Role, Scope, Session, Token
+from imagebank.model.access import Clause, Device, Right, Role, Scope, Session, Token
 from imagebank.model.attribute import Level
 from imagebank.model.event import Act, Event
 from imagebank.model.imaging import DataSet, Kept, Location, Outcome, Pixels, Selection, Source
 from imagebank.model.ledger import BEGINNING, Checkpoint, faults
+from imagebank.model.note import OTHER_ORGANIZATION
 from imagebank.model.person import PatientId
 from imagebank.model.query import Query
 from imagebank.model.uid import Uid
@@ -416,6 +417,20 @@ class IndexContract:
 
         assert index.count(studies(), Scope(None, many)) == 1
         assert len(index.instances(Selection(), Scope(None, many))) == 1
+
+    def test_a_study_of_another_organization_is_joined_by_who_sees_it_alone(self, index: SQLIndex) -> None:
+        enter(index, a_kept(uid="5.5", organization="north"))
+        sees_own, sees_it = Scope.of("south"), Scope(frozenset(), permits=(Clause(frozenset({"north"})),))
+        hidden, joined = (replace(a_kept(organization="south"), sees=sees) for sees in (sees_own, sees_it))
+        same = replace(a_kept(uid="5.5", organization="south"), sees=sees_own)
+        mixed = enter(index, hidden, joined, same)
+        elsewhere = enter(index, replace(a_kept(study="1.9", series="1.1.1", organization="south"), sees=sees_own))
+
+        assert outcomes(mixed) == [Outcome.QUARANTINED, Outcome.STORED, Outcome.QUARANTINED]
+        assert [one.has_joined for one in mixed] == [False, True, False]
+        assert {mixed[0].reason, mixed[2].reason, elsewhere[0].reason} == {OTHER_ORGANIZATION}
+        assert index.owner_of(joined.description.study, ALL) == "north"
+        assert index.owner_of(joined.description.study, Scope.of("south")) is None
 
     def test_a_study_belongs_to_the_organization_of_its_first_instance(self, index: SQLIndex) -> None:
         enter(index, a_kept(organization="north"))

@@ -93,8 +93,10 @@ class GroupCommit:
             spare = [one.location for one, entry in zip(kept, entered, strict=True) if entry.is_spare]
             if spare:
                 tx.defer("destroy", destroy_payload(spare), self._now())
-            if aside := _laid_aside(kept, entered):
-                tx.defer("amend", amend_payload(Amendment(self._now(), aside=aside)), self._now())
+            aside = _laid_aside(kept, entered)
+            joined = tuple(one.location for one, entry in zip(kept, entered, strict=True) if entry.has_joined)
+            if aside or joined:
+                tx.defer("amend", amend_payload(Amendment(self._now(), aside=aside, joined=joined)), self._now())
         results = iter(entered)
         for waiting in batch:
             waiting.entered = [next(results) for _ in waiting.kept]

@@ -19,7 +19,7 @@ from imagebank.errors import BankError, Conflict, Invalid, Mismatch, NotFound, U
 from imagebank.model.access import Scope
 from imagebank.model.imaging import Description, Digest, Kept, Location, Outcome, Receipt, Selection, Source
 from imagebank.model.key import owner_of
-from imagebank.model.note import OTHER_CONTENT, Note
+from imagebank.model.note import NOT_TAKEN, OTHER_CONTENT, OTHER_ORGANIZATION, Note
 from imagebank.model.uid import Uid
 from imagebank.ports import Entered
 
@@ -43,13 +43,19 @@ class Arrival:
     has_own_header: bool = True
 
 
-def receive(bank: Bank, arrivals: Sequence[Arrival], source: Source, only_study: Uid | None = None) -> list[Receipt]:
+def receive(
+    bank: Bank, arrivals: Sequence[Arrival], source: Source, only_study: Uid | None = None, sees: Scope | None = None
+) -> list[Receipt]:
     """Take objects in, and say of each what became of it; what is said is durable.
+
+    `sees` is what the depositor sees, and so may add to; only studies of its own organization without it. What would
+    touch another study lies in quarantine, with one answer for every case, which tells nothing of what is held.
 
     Objects that cannot be understood are refused one by one, with the reason on the receipt; where the sender named
     one study, those of others are refused as a Mismatch. Raises OutOfSpace or Unavailable when the bank cannot keep
     anything at all; then nothing of the call counts as kept.
     """
+    sees = Scope.of(source.organization) if sees is None else sees
     receipts: list[Receipt] = []
     placed: list[Kept | Receipt] = []
     under_way: set[Uid] = set()
@@ -63,7 +69,7 @@ def receive(bank: Bank, arrivals: Sequence[Arrival], source: Source, only_study:
             # The first of that name has to be in before the second can be told from it.
             receipts += _commit(bank, placed)
             placed, under_way = [], set()
-        placed.append(_place(bank, arrival, seen, source))
+        placed.append(_place(bank, arrival, seen, source, sees))
         under_way.add(uid)
     return receipts + _commit(bank, placed)
 
@@ -131,18 +137,20 @@ def _changed() -> Invalid:
     return Invalid("the file changed while it was read; nothing of it was kept, bring it in again once it is complete")
 
 
-def _place(bank: Bank, arrival: Arrival, seen: _Seen, source: Source) -> Kept | Receipt:
+def _place(bank: Bank, arrival: Arrival, seen: _Seen, source: Source, sees: Scope) -> Kept | Receipt:
     """Write the bytes of one object, unless it is held already and whole."""
     description = seen.description
     held = bank.index.held(description.uid)
     lost, aside = None, ""
-    if held is not None:
+    if held is not None and not _is_open(bank, description.uid, source, sees):
+        aside = OTHER_ORGANIZATION
+    elif held is not None:
         is_same = _is_same_as(bank, arrival, held, seen.content_digest)
         if is_same and _is_whole(bank, held[1]):
             return _about(description, Outcome.DUPLICATE, arrival.name)
         lost = held[1] if is_same else None
         # Said beside the bytes, too: a rebuilt index must not take this copy in when the first one has been deleted.
-        aside = "" if _may_replace(bank, description.uid, source, is_lost=is_same) else OTHER_CONTENT
+        aside = "" if _may_replace(bank, description.uid, held[1], source, is_lost=is_same) else OTHER_CONTENT
     received_at = bank.now()
     note = Note(source, received_at, seen.digest, seen.content_digest, arrival.name, aside)
     arrival.content.seek(0)
@@ -164,6 +172,7 @@ def _place(bank: Bank, arrival: Arrival, seen: _Seen, source: Source) -> Kept | 
         lost,
         aside=aside,
         sealed_by=key.name,
+        sees=sees,
     )
 
 
@@ -179,11 +188,23 @@ def _is_whole(bank: Bank, location: Location) -> bool:
     return True
 
 
-def _may_replace(bank: Bank, uid: Uid, source: Source, *, is_lost: bool) -> bool:
-    """Whether what comes takes the place of what is held: only from the study's owner, and a revision by policy."""
-    scope = Scope.of(source.organization)
-    may = is_lost or bank.settings.duplicates == "revise"
-    return may and bool(bank.index.instances(Selection(instance=uid), scope))
+def _is_open(bank: Bank, uid: Uid, source: Source, sees: Scope) -> bool:
+    """Whether an instance that is held is of the depositor's own organization, or one that the depositor sees."""
+    scopes = (Scope.of(source.organization), sees)
+    return any(bank.index.instances(Selection(instance=uid), scope) for scope in scopes)
+
+
+def _may_replace(bank: Bank, uid: Uid, held: Location, source: Source, *, is_lost: bool) -> bool:
+    """Whether what comes takes the place of what is held: only from the study's owner, and a revision by policy.
+
+    What another organization has put into the owner's study is that one's: the owner revises nothing of it.
+    """
+    if not bank.index.instances(Selection(instance=uid), Scope.of(source.organization)):
+        return False
+    if is_lost:
+        return True
+    is_own = notes.note_at(bank, held).source.organization == source.organization
+    return bank.settings.duplicates == "revise" and is_own
 
 
 def _is_same_as(bank: Bank, arrival: Arrival, held: tuple[Digest, Location], content_digest: Digest) -> bool:
@@ -228,7 +249,8 @@ def _view(arrival: Arrival) -> Iterator[memoryview]:
 def _receipt(kept: Kept, entered: Entered) -> Receipt:
     if entered.outcome is not Outcome.QUARANTINED:
         return _about(kept.description, entered.outcome, kept.name, entered.warnings)
-    error = Conflict(f"{entered.reason}; this copy is safe in quarantine")
+    is_secret = entered.reason == OTHER_ORGANIZATION
+    error = Conflict(NOT_TAKEN if is_secret else f"{entered.reason}; this copy is safe in quarantine")
     receipt = _about(kept.description, entered.outcome, kept.name, entered.warnings)
     return replace(receipt, error=error, quarantine=entered.quarantine)
 

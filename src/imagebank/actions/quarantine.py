@@ -46,12 +46,15 @@ def content(
 
 
 def submit_again(bank: Bank, number: int, principal: Principal, address: str = "") -> Receipt:
-    """Send an object in once more, as from its first source; it leaves quarantine when it is kept."""
+    """Send an object in once more, as from its first source; it leaves quarantine when it is kept.
+
+    It joins a study of another organization that this caller sees: that is to decide for who administers the bank.
+    """
     found = one(bank, number, principal)
     note = notes.note_at(bank, found.location)
     with open_file.spooled(bank, found.location) as copy:
         arrival = ingest.Arrival(copy, found.location.size, found.name, note.digest != note.content_digest)
-        (receipt,) = media.receive(bank, [arrival], found.source)
+        (receipt,) = media.receive(bank, [arrival], found.source, sees=principal.scope)
     if receipt.is_kept:
         let_go(bank, number, principal, address)
     return receipt

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import islice
 
@@ -45,6 +45,7 @@ class _Told:
     originals: list[tuple[Note, Location]] = field(default_factory=list)
     removed: dict[str, datetime] = field(default_factory=dict)
     aside: dict[Place, str] = field(default_factory=dict)
+    joined: set[Place] = field(default_factory=set)
     unreadable: list[str] = field(default_factory=list)
     provisions: dict[str, tuple[datetime, Provision]] = field(default_factory=dict)
     labels: dict[tuple[str, str], tuple[datetime, bool]] = field(default_factory=dict)
@@ -61,6 +62,7 @@ class _Told:
         for uid in amendment.removed:
             self.removed[uid] = max(amendment.at, self.removed.get(uid, amendment.at))
         self.aside |= {place_of(location): reason for location, reason in amendment.aside}
+        self.joined |= {place_of(location) for location in amendment.joined}
 
     def why_aside(self, note: Note, location: Location, uid: Uid) -> str:
         """Why an object belongs into quarantine; empty for one that belongs into the archive."""
@@ -147,7 +149,12 @@ def _listen(bank: Bank) -> _Told:
 def _enter_all(
     bank: Bank, told: _Told, objects: Sequence[tuple[Note, Location]], rebuilt: Rebuilt, progress: Progress
 ) -> None:
-    todo = iter(sorted(objects, key=lambda pair: (pair[0].received_at, pair[1].segment, pair[1].offset)))
+    def place(pair: tuple[Note, Location]) -> tuple[bool, datetime, str, int]:
+        note, location = pair
+        # What joined a study of another organization comes when that is there.
+        return place_of(location) in told.joined, note.received_at, location.segment, location.offset
+
+    todo = iter(sorted(objects, key=place))
     while batch := list(islice(todo, _BATCH)):
         _enter(bank, told, batch, rebuilt)
         progress(rebuilt.objects, len(objects))
@@ -178,5 +185,9 @@ def _enter(bank: Bank, told: _Told, batch: Sequence[tuple[Note, Location]], rebu
             if reason := told.why_aside(note, location, uid):
                 tx.quarantine(reason, one.name, one.source, one.received_at, location, one.digest, uid, one.sealed_by)
             else:
-                kept.append(one)
+                # What somebody saw when it came cannot be told any more; that it was let in was written down.
+                is_guest = place_of(location) in told.joined
+                kept.append(
+                    replace(one, is_guest=is_guest, sees=None if is_guest else Scope.of(note.source.organization))
+                )
         tx.enter(kept)

@@ -54,12 +54,15 @@ def describe_again(bank: Bank, study: Uid) -> None:
     Repeating it changes nothing.
     """
     scope = audit.unbounded(bank, Scope.everything("describe a study by the instances that are left"))
+    owner = bank.index.owner_of(study, scope)
     known = {one.location: _kept(bank, one.location) for one in bank.index.instances(Selection(study=study), scope)}
     with bank.index.begin() as tx:
         there = [one.location for one in tx.unfold(study)]
         # One that came in the meantime is read here: it must not be left out.
         kept = [known.get(location) or _kept(bank, location) for location in there]
-        tx.enter(sorted(kept, key=lambda one: one.received_at))
+        # The study stays its owner's as long as anything of the owner's is in it.
+        kept = [replace(one, is_guest=one.source.organization != owner) for one in kept]
+        tx.enter(sorted(kept, key=lambda one: (one.is_guest, one.received_at)))
         tx.defer("words", {"study": study}, bank.now(), key=study)
 
 

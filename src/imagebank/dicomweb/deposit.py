@@ -29,6 +29,7 @@ class Deposit:
         self.stopped: BankError | None = None
         self._bank = call.bank
         self._source = Source("stow", call.principal.name, call.principal.organization, call.address)
+        self._joins = call.principal.joins
         self._study = study
         self._batch: list[Arrival] = []
         self._bytes = 0
@@ -81,7 +82,7 @@ class Deposit:
         try:
             if self.stopped is not None:
                 raise self.stopped
-            done = await run_in_threadpool(ingest.receive, self._bank, batch, self._source, self._study)
+            done = await run_in_threadpool(ingest.receive, self._bank, batch, self._source, self._study, self._joins)
         except (OutOfSpace, Unavailable) as error:
             self.stopped = error
             done = [Receipt(Outcome.REFUSED, arrival.name, error=error) for arrival in batch]

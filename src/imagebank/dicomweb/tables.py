@@ -87,7 +87,7 @@ MEANINGS: Final[Mapping[int, str]] = MappingProxyType(
         0xC000: "it cannot be understood",
         SYNTAX_NOT_TAKEN: "the media type or transfer syntax of its bulk data is not taken",
         0x0110: "processing failure; try again",
-        0x0111: "other content is held under this SOP Instance UID; this copy is safe in quarantine",
+        0x0111: "it contradicts what is held, or cannot be taken as it is; this copy is safe in quarantine",
         0x0122: "the SOP class or transfer syntax is not taken",
         0x0124: "not authorized",
     }

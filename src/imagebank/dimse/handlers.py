@@ -67,7 +67,7 @@ def store(bank: Bank, caller: Caller, arrival: Arrival) -> Answer:
     """Take one object in (PS3.4 annex B). A success is durable when it is given."""
     try:
         caller.principal.require(Right.STORE)
-        receipts = ingest.receive(bank, [arrival], caller.source)
+        receipts = ingest.receive(bank, [arrival], caller.source, sees=caller.principal.joins)
     except BankError as error:
         return refused(error, status.STORE)
     return _stored(receipts[0])

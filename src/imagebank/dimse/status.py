@@ -78,7 +78,7 @@ ACTION: Final[Mapping[type[BankError], int]] = {  # PS3.7 10.1.4.1.10
 MEANINGS: Final[Mapping[int, str]] = {
     SUCCESS: "Success",
     PROCESSING_FAILURE: "Processing failure",
-    DUPLICATE_INSTANCE: "Duplicate SOP Instance: other content is held under this UID",
+    DUPLICATE_INSTANCE: "Duplicate SOP Instance: it contradicts what is held, or cannot be taken as it is",
     NO_SUCH_INSTANCE: "No such SOP Instance",
     0x0115: "Invalid argument value",
     0x0119: "Class-instance conflict",

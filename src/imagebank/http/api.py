@@ -19,7 +19,7 @@ from imagebank.http.errors import NotSignedIn
 from imagebank.http.readiness import is_ready
 from imagebank.http.search import search
 from imagebank.http.tokens import token_routes
-from imagebank.model.access import Principal, Right
+from imagebank.model.access import Principal, Right, Scope
 from imagebank.model.imaging import Quarantined, Receipt, Source
 
 _MAX_DIGITS = 19
@@ -53,7 +53,7 @@ async def deposit(request: Request) -> Response:
             uploads = [part for part in form.getlist("file") if isinstance(part, UploadFile)]
             if not uploads:
                 raise Invalid("send files in the form field `file`, which may be repeated")
-            receipts = await run_in_threadpool(_deposit, bank_of(request), uploads, source)
+            receipts = await run_in_threadpool(_deposit, bank_of(request), uploads, source, principal.joins)
     except HTTPException as error:
         # How Starlette says that it cannot read a form.
         raise Invalid(error.detail) from error
@@ -61,12 +61,12 @@ async def deposit(request: Request) -> Response:
     return JSONResponse({"outcomes": [_receipt(one) for one in receipts]}, 200 if kept else 207)
 
 
-def _deposit(bank: Bank, uploads: Sequence[UploadFile], source: Source) -> list[Receipt]:
+def _deposit(bank: Bank, uploads: Sequence[UploadFile], source: Source, joins: Scope) -> list[Receipt]:
     arrivals = []
     for upload in uploads:
         size = upload.size or 0
         arrivals.append(ingest.Arrival(_rewound(upload), size, upload.filename or ""))
-    return ingest.receive(bank, arrivals, source)
+    return ingest.receive(bank, arrivals, source, sees=joins)
 
 
 def _rewound(upload: UploadFile) -> IO[bytes]:

@@ -162,6 +162,14 @@ class Principal:
         """Why the caller asks. Who is not held to the rules keeps the bank."""
         return Purpose.OPERATIONS if self.scope.asker is None else self.scope.asker.purpose
 
+    @property
+    def joins(self) -> Scope:
+        """The studies that the caller's deposits may go into, beside new ones: its organization's, and what it sees.
+
+        An admin sees everything to keep the bank, and not to mix what organizations have: nothing is joined by that.
+        """
+        return Scope.of(self.organization) if self.scope.organizations is None else self.scope
+
     def require(self, right: Right) -> None:
         """Raises NotAllowed when the caller lacks the right."""
         if right not in self.rights:

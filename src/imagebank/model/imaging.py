@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from imagebank.errors import BankError
+from imagebank.model.access import Scope
 from imagebank.model.attribute import Path
 from imagebank.model.person import PatientId
 from imagebank.model.uid import Uid
@@ -107,6 +108,8 @@ class Kept:
     `in_place_of` is where the same content is held already and cannot be read any more. `aside` is the reason why it
     is to be laid aside whatever is held by then: its note says so, and a rebuild must come to the same. `sealed_by`
     names the account key that wraps its data key; None for a record that the root key wraps.
+    `sees` is what its depositor sees of other organizations' studies, which it may join; None where that was decided
+    before. `is_guest` says that it has joined one: such an instance founds no study that its owner still has a part in.
     """
 
     description: Description
@@ -119,6 +122,8 @@ class Kept:
     in_place_of: Location | None = None
     aside: str = ""
     sealed_by: bytes | None = None
+    sees: Scope | None = None
+    is_guest: bool = False
 
 
 @dataclass(frozen=True, slots=True)

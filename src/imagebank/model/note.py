@@ -10,6 +10,16 @@ from imagebank.model.provision import Provision
 OTHER_CONTENT: Final = "another object with this SOP Instance UID is held already"
 """Why a copy lies in quarantine on a bank that refuses other content under a known UID."""
 
+OTHER_ORGANIZATION: Final = (
+    "its Study, Series or SOP Instance UID is held by another organization, and who sent it may not see that study"
+)
+"""Why a copy lies in quarantine that would have got into, or told of, what its depositor may not see."""
+
+NOT_TAKEN: Final = (
+    "this bank cannot take it into the archive as it is; it is safe in quarantine and whoever runs the bank looks at it"
+)
+"""What its depositor is told: the same for each of these."""
+
 REMOVED: Final = "the object was deleted after this copy of it had come; the deposit of this copy had failed"
 """Why a rebuild lays a copy aside that no row had referred to."""
 
@@ -37,7 +47,8 @@ class Amendment:
     """What was decided about objects after they had been written, so that a rebuilt index comes to the same.
 
     `removed` are SOP Instance UIDs that were deleted at `at`: what came of them before is not to come back. `aside`
-    are records that were laid aside, each with the reason, since what they contradict may go before a rebuild.
+    are records that were laid aside, each with the reason, since what they contradict may go before a rebuild, and
+    `joined` those that came into a study of another organization, since nobody can tell later what somebody saw.
     `provisions` are consents and the like as they stood at `at`, and `labels` what studies had or had no more: study,
     label, and whether it has it. Else whom a patient denied would see everything after a rebuild.
     """
@@ -45,5 +56,6 @@ class Amendment:
     at: datetime
     removed: tuple[str, ...] = ()
     aside: tuple[tuple[Location, str], ...] = ()
+    joined: tuple[Location, ...] = ()
     provisions: tuple[Provision, ...] = ()
     labels: tuple[tuple[str, str, bool], ...] = ()

@@ -57,7 +57,7 @@ class Index(Protocol):
     def held(self, uid: Uid) -> tuple[Digest, Location] | None:
         """The content digest and the place of what is held under this SOP Instance UID.
 
-        No scope: it is compared with a deposit, and only who has the same content learns that it is here.
+        No scope: it is compared with a deposit. Who sends that learns what is held only where it sees the study.
         """
         ...
 
@@ -67,6 +67,10 @@ class Index(Protocol):
 
     def series_of(self, selection: Selection, scope: Scope) -> list[tuple[Uid, Uid, int]]:
         """Study UID, series UID and version of each series in a selection."""
+        ...
+
+    def owner_of(self, study: Uid, scope: Scope) -> str | None:
+        """The organization whose a study is; None where there is none in scope."""
         ...
 
     def original(self, uid: Uid, scope: Scope) -> Original | None:

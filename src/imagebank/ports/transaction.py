@@ -24,7 +24,7 @@ class Entered:
 
     Where it contradicts what is held, the outcome is QUARANTINED, `quarantine` numbers the row and `reason` says why.
     `is_spare` says that the record just written is not referenced (an equal instance was there), so that its bytes
-    can go.
+    can go. `has_joined` says that it came into a study of another organization, which its depositor sees.
     """
 
     outcome: Outcome
@@ -32,6 +32,7 @@ class Entered:
     quarantine: int | None = None
     reason: str = ""
     is_spare: bool = False
+    has_joined: bool = False
 
 
 class Transaction(Protocol):
@@ -53,7 +54,11 @@ class Transaction(Protocol):
         ...
 
     def enter(self, kept: Sequence[Kept]) -> list[Entered]:
-        """Add the rows of instances, their series, studies and patients, and keep every counter true."""
+        """Add the rows of instances, their series, studies and patients, and keep every counter true.
+
+        What would touch a study of another organization that its depositor does not see is laid aside, and nothing
+        is said of what is held.
+        """
         ...
 
     def remove(self, selection: Selection, scope: Scope) -> list[Instance]:

@@ -1,7 +1,7 @@
 """How instances become rows, with their series, studies and patients, and every counter kept true."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 from sqlalchemy import Connection, Table, delete, insert, select, update
@@ -9,13 +9,14 @@ from sqlalchemy import Connection, Table, delete, insert, select, update
 from imagebank.errors import Unavailable
 from imagebank.model.attribute import Catalogue, Level
 from imagebank.model.imaging import Description, Kept, Outcome
-from imagebank.model.note import OTHER_CONTENT
+from imagebank.model.note import OTHER_CONTENT, OTHER_ORGANIZATION
 from imagebank.model.person import PatientId
 from imagebank.model.uid import Uid
 from imagebank.ports import Entered
 from imagebank.storage import tables
 from imagebank.storage.database import is_race, lock_studies
 from imagebank.storage.growth import Branch, distinct, several
+from imagebank.storage.ownership import Holder, holder_of_instance, holder_of_series, is_open_to
 from imagebank.storage.quarantine import equal_copy, lay_aside
 from imagebank.storage.removal import (
     Touched,
@@ -35,7 +36,10 @@ from imagebank.storage.standing import (
     HeldRow,
     SeriesRow,
     StudyRow,
+    add_former,
+    evidence,
     held_rows,
+    lies_at,
     series_row_of,
     study_row_of,
 )
@@ -98,22 +102,27 @@ class _Entry:
 
     def enter(self, kept: Sequence[Kept]) -> list[Entered]:
         for run in _runs(kept):
-            families: dict[tuple[Uid, Uid], dict[int, Kept]] = {}
+            families: dict[tuple[Uid, Uid, str], dict[int, Kept]] = {}
             for index, item in run.items():
-                families.setdefault((item.description.study, item.description.series), {})[index] = item
-            for (study, series), family in families.items():
-                self._enter_family(study, series, family)
+                key = (item.description.study, item.description.series, item.source.organization)
+                families.setdefault(key, {})[index] = item
+            for (study, series, organization), family in families.items():
+                self._enter_family(study, series, organization, family)
         if self.touched:
             drop_empty(self.connection, self.touched)
         return [self.results[index] for index in range(len(kept))]
 
-    def _enter_family(self, study: Uid, series: Uid, family: dict[int, Kept]) -> None:
-        """Enter the instances of one series."""
+    def _enter_family(self, study: Uid, series: Uid, organization: str, family: dict[int, Kept]) -> None:
+        """Enter the instances of one series from one organization."""
         study_row, series_row = self._above(study, series)
+        if study_row is not None and study_row.organization != organization:
+            family = self._guests(study_row, family)
         if series_row is not None and (study_row is None or series_row.study_row != study_row.id):
             # Looked at first: what is held gives way only to what is taken in.
+            holder = holder_of_series(self.connection, series_row.study_row)
             for index, item in family.items():
-                self._lay_aside(index, item, OTHER_STUDY)
+                is_open = is_open_to(self.connection, item, holder)
+                self._lay_aside(index, item, OTHER_STUDY if is_open else OTHER_ORGANIZATION)
             return
         touched = len(self.touched)
         family = self._without_held(family)
@@ -126,6 +135,16 @@ class _Entry:
         place = self._grow_series(above, series_row, family)
         self._insert(place, family)
         self._count(above, place, family)
+
+    def _guests(self, row: StudyRow, family: Mapping[int, Kept]) -> dict[int, Kept]:
+        """Lay aside what may not join a study of another organization; the rest of these instances."""
+        guests, holder = {}, Holder(row.id, row.organization)
+        for index, item in family.items():
+            if is_open_to(self.connection, item, holder):
+                guests[index] = item if item.sees is None else replace(item, is_guest=True)
+            else:
+                self._lay_aside(index, item, OTHER_ORGANIZATION)
+        return guests
 
     def _above(self, study: Uid, series: Uid) -> tuple[StudyRow | None, SeriesRow | None]:
         return study_row_of(self.connection, study), series_row_of(self.connection, series)
@@ -146,42 +165,31 @@ class _Entry:
 
     def _gives_way(self, index: int, item: Kept, row: HeldRow) -> bool:
         """Compare with the instance that is held. True when that one was taken out, lost or a former version now."""
+        holder = holder_of_instance(self.connection, row.id)
+        if not is_open_to(self.connection, item, holder):
+            self._lay_aside(index, item, OTHER_ORGANIZATION)
+            return False
         place = self.segments.columns(item.location)
-        is_same_record = _lies_at(row, place)
-        is_lost = item.in_place_of is not None and _lies_at(row, self.segments.columns(item.in_place_of))
+        is_same_record = lies_at(row, place)
+        is_lost = item.in_place_of is not None and lies_at(row, self.segments.columns(item.in_place_of))
         if not is_lost and (is_same_record or row.content_digest == pack_digest(item.content_digest)):
             self.results[index] = Entered(Outcome.DUPLICATE, is_spare=not is_same_record)
             return False
         may_replace = is_lost or self.duplicates == "revise"
-        if not may_replace or not self._is_owner(item.source.organization, row):
+        # Nobody but the owner of a study may put something in the place of what it holds.
+        if not may_replace or holder.organization != item.source.organization:
             self._lay_aside(index, item, OTHER_CONTENT)
             return False
         if not is_lost:
             if micros(item.received_at) < row.received_at:
-                self._add_former(place | _evidence(item))
+                add_former(self.connection, place | evidence(item))
                 self.results[index] = Entered(Outcome.STORED, (OLDER_VERSION,))
                 return False
-            self._add_former({name: value for name, value in row._asdict().items() if name != "id"})
+            add_former(self.connection, {name: value for name, value in row._asdict().items() if name != "id"})
         # What became empty may fill again: attributes that the former version gave stay, in whatever order
         # instances of other names come meanwhile.
         self.touched += take_rows(self.connection, [row.id])
         return True
-
-    def _is_owner(self, organization: str, row: HeldRow) -> bool:
-        """Whether the study of a held instance is this organization's: nobody else may put something in its place."""
-        above = tables.instance.join(tables.series).join(tables.study)
-        owner = select(tables.study.c.organization).select_from(above).where(tables.instance.c.id == row.id)
-        return self.connection.scalar(owner) == organization
-
-    def _add_former(self, values: Mapping[str, Any]) -> None:
-        history = tables.instance_history
-        known = select(history.c.id).where(
-            history.c.sop_instance_uid == values["sop_instance_uid"],
-            history.c.segment_id == values["segment_id"],
-            history.c.segment_offset == values["segment_offset"],
-        )
-        if self.connection.scalar(known) is None:
-            self.connection.execute(insert(history).values(**values))
 
     def _lay_aside(self, index: int, item: Kept, reason: str) -> None:
         copy = equal_copy(self.connection, self.segments, item)
@@ -209,7 +217,8 @@ class _Entry:
         for index, item in family.items():
             about, rank = item.description, _rank(item)
             declared = self._declared(about)
-            if branch.found(rank):
+            # A guest founds only what nobody of the owner's is in any more.
+            if not (item.is_guest and branch.is_founded) and branch.found(rank):
                 if patient not in (None, about.patient):
                     branch.forget(_PATIENT_KEYS)
                 patient, organization = about.patient, item.source.organization
@@ -218,7 +227,9 @@ class _Entry:
                 branch.take(about.levels[Level.PATIENT], declared[Level.PATIENT], rank)
             branch.take(about.levels[Level.STUDY], declared[Level.STUDY], rank)
             names_other = bool(about.patient.identifier) and not is_same
-            self.results[index] = Entered(Outcome.STORED, (OTHER_PATIENT,) if names_other else ())
+            self.results[index] = Entered(
+                Outcome.STORED, (OTHER_PATIENT,) if names_other else (), has_joined=item.is_guest
+            )
         if row is not None and not branch.changed:
             return _study_place(row.id, row)
         assert patient is not None
@@ -301,7 +312,7 @@ class _Entry:
         return (
             instance_columns(about.levels[Level.INSTANCE])
             | self.segments.columns(item.location)
-            | _evidence(item)
+            | evidence(item)
             | {
                 "series_row": series,
                 "sop_class_uid": about.sop_class,
@@ -376,20 +387,6 @@ def _runs(kept: Sequence[Kept]) -> Iterator[dict[int, Kept]]:
 
 def _rank(item: Kept) -> tuple[int, str]:
     return micros(item.received_at), item.description.uid
-
-
-def _lies_at(row: HeldRow, place: Mapping[str, int]) -> bool:
-    return (row.segment_id, row.segment_offset) == (place["segment_id"], place["segment_offset"])
-
-
-def _evidence(item: Kept) -> dict[str, Any]:
-    return {
-        "sop_instance_uid": item.description.uid,
-        "digest": pack_digest(item.digest),
-        "content_digest": pack_digest(item.content_digest),
-        "received_at": micros(item.received_at),
-        "sealed_by": item.sealed_by,
-    }
 
 
 def _version(series: _Place, family: Mapping[int, Kept]) -> int:

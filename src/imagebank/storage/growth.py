@@ -56,6 +56,10 @@ class Branch:
         self.origins[key] = rank
         self.changed.add(key)
 
+    @property
+    def is_founded(self) -> bool:
+        return FOUNDER in self.origins
+
     def found(self, rank: Rank) -> bool:
         """Whether this instance is now the first of all; then it gives patient and organization."""
         if not self._is_open(FOUNDER, rank):

@@ -25,6 +25,7 @@ from imagebank.storage.entry import Duplicates
 from imagebank.storage.found import found
 from imagebank.storage.instances import instance_of, instance_rows
 from imagebank.storage.migrate import is_migrated
+from imagebank.storage.ownership import owner_of
 from imagebank.storage.rows import micros, moment, pack_digest, unpack_digest
 from imagebank.storage.select import (
     events_in,
@@ -160,6 +161,11 @@ class SQLIndex:
                 (Uid(study), Uid(one), version) for study, one, version in series_rows(connection, selection, scope)
             ]
         return self._steadily(rows, began, scope)
+
+    def owner_of(self, study: Uid, scope: Scope) -> str | None:
+        with self._database.reading() as connection:
+            owner: str | None = connection.scalar(owner_of(study, scope, self._dialect))
+        return owner
 
     def _steadily(self, rows: list[T], began: float, scope: Scope) -> list[T]:
         """The rows; none at the same time whether they are hidden by the scope or not there."""

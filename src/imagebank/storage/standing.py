@@ -1,12 +1,14 @@
 """What stands in the rows that a new instance touches: the statements that run with every instance."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Table, bindparam, insert, select, update
 
+from imagebank.model.imaging import Kept
 from imagebank.storage import tables
 from imagebank.storage.database import Prepared
+from imagebank.storage.rows import micros, pack_digest
 from imagebank.storage.sets import among, members
 
 
@@ -90,3 +92,31 @@ def held_rows(connection: Connection, uids: Sequence[str]) -> dict[str, HeldRow]
     """Those of these SOP instances that are there, by UID."""
     rows = _HELD.run(connection, {"uids": members(connection.dialect.name, uids)})
     return {row.sop_instance_uid: row for row in map(HeldRow._make, rows)}
+
+
+def lies_at(row: HeldRow, place: Mapping[str, int]) -> bool:
+    """Whether an instance that is held is this very record."""
+    return (row.segment_id, row.segment_offset) == (place["segment_id"], place["segment_offset"])
+
+
+def evidence(item: Kept) -> dict[str, Any]:
+    """What a row says of how its instance came."""
+    return {
+        "sop_instance_uid": item.description.uid,
+        "digest": pack_digest(item.digest),
+        "content_digest": pack_digest(item.content_digest),
+        "received_at": micros(item.received_at),
+        "sealed_by": item.sealed_by,
+    }
+
+
+def add_former(connection: Connection, values: Mapping[str, Any]) -> None:
+    """Keep a version of an instance among the former ones; once, however often it is said."""
+    history = tables.instance_history
+    known = select(history.c.id).where(
+        history.c.sop_instance_uid == values["sop_instance_uid"],
+        history.c.segment_id == values["segment_id"],
+        history.c.segment_offset == values["segment_offset"],
+    )
+    if connection.scalar(known) is None:
+        connection.execute(insert(history).values(**values))
