@@ -256,6 +256,7 @@ def web_application(bank: Bank) -> "Starlette":
     from imagebank.http.openapi import openapi_route
     from imagebank.http.patience import Patience
     from imagebank.http.refusals import Refusals
+    from imagebank.http.reports import report_paths, report_routes
     from imagebank.portal.layout import on_unrouted
     from imagebank.portal.pages import portal_routes
     from imagebank.portal.viewer_files import viewer_routes
@@ -264,7 +265,8 @@ def web_application(bank: Bank) -> "Starlette":
         routes=[
             *api_routes(),
             *decision_routes(),
-            openapi_route(api_routes(), {**openapi_paths(), **decision_paths()}),
+            *report_routes(),
+            openapi_route(api_routes(), {**openapi_paths(), **decision_paths(), **report_paths()}),
             *dicomweb_routes(),
             *fhir_routes(),
             Mount("/viewer", routes=viewer_routes(viewer_folder())),

@@ -2,20 +2,26 @@
 
 import contextlib
 import socket
+import ssl
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from authority import Authority
+from bank import open_test_bank
 from hl7 import HOST, Client, adt, calling, code, listening, msh, omi, orm, oru, pid, segments
 from imagebank.actions import letters
+from imagebank.actions import orders as orders_done
 from imagebank.bank import Bank
+from imagebank.dimse.tls import server_context
 from imagebank.hl7 import listener, service
 from imagebank.hl7.listener import Server
 from imagebank.model.access import Scope
+from imagebank.model.certificate import fingerprint
 from imagebank.model.encounter import Stay
-from imagebank.model.message import Fate, Peer
+from imagebank.model.message import Fate, Peer, Told
 from imagebank.model.order import Order, State
 from imagebank.model.person import PatientId
 from imagebank.ports.orders import Wanted
@@ -363,3 +369,58 @@ def test_no_log_line_and_no_reason_names_a_patient(bank: Bank, ris: Client, capl
     said = caplog.text + " ".join(one.told.reason + one.told.place for one in bank.index.orders.letters())
     assert "Doe" not in said
     assert "19700101" not in said
+
+
+def test_a_message_that_was_kept_and_not_done_is_done_when_it_comes_again(bank: Bank, ris: Client) -> None:
+    message = omi()
+    ris.send(message)
+    letters.tell(bank, bank.index.orders.letters()[0], Told(Fate.WAITING))
+    again = code(ris.send(message))
+
+    assert again == "AA"
+    assert fates(bank) == [Fate.DONE]
+
+
+def test_a_fault_of_ours_is_answered_and_the_message_is_there_to_be_done_again(
+    bank: Bank, ris: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr(orders_done, "hear", None)
+        failed = ris.send(omi())
+    told = service.again(bank, 1)
+
+    err = failed.first("ERR")
+    assert err is not None
+    assert (code(failed), err.get(3), told.fate) == ("AE", "207", Fate.DONE)
+    assert "Doe" not in caplog.text
+
+
+def test_by_tls_a_system_is_known_by_its_certificate(tmp_path: Path) -> None:
+    authority = Authority(tmp_path / "ca")
+    ours, theirs, other = (authority.pair(name) for name in ("bank", "ris", "other"))
+    files = {"tls_cert": ours.cert, "tls_key": ours.key, "tls_ca": authority.cert}
+
+    with open_test_bank(tmp_path, open_loopback=False, **files) as bank:
+        letters.add_peer(bank, Peer("RIS", "NORTH", HOST, "north", fingerprint(theirs.der)))
+        server = listener.start(bank, HOST, 0, server_context(bank.settings))
+        answers = []
+        for pair in (theirs, other):
+            context = ssl.create_default_context(cafile=str(authority.cert))
+            context.load_cert_chain(pair.cert, pair.key)
+            with (
+                socket.create_connection((HOST, server.port), timeout=60) as plain,
+                context.wrap_socket(plain, server_hostname=HOST) as secured,
+            ):
+                answers.append(code(Client(secured).send(omi())))
+        with calling(server.port) as plain_caller:
+            plain_caller.put(b"\x0b" + omi() + b"\x1c\r")
+            assert plain_caller.is_closed()
+        server.stop(5)
+
+    assert answers == ["AA", "AR"]
+
+
+@pytest.mark.parametrize("name", ["localhost", "no.such.host.invalid"])
+def test_names_of_hosts_are_looked_up(name: str) -> None:
+    assert (HOST in listener.resolve(name)) is (name == "localhost")
+    assert listener.plain_address("::ffff:10.0.0.1") == "10.0.0.1"

@@ -10,7 +10,7 @@ from imagebank.errors import Invalid
 from imagebank.model.access import Principal, Right
 from imagebank.model.encounter import Encounter
 from imagebank.model.event import Act, Event
-from imagebank.model.order import Order, Patient, State
+from imagebank.model.order import Order, Patient
 from imagebank.model.person import PatientId
 from imagebank.ports.orders import Wanted
 
@@ -62,11 +62,6 @@ def worklist(bank: Bank, wanted: Wanted, principal: Principal, sought: str, addr
     principal.require(Right.FIND)
     bank.reads.search(principal, sought, address)
     return bank.index.orders.orders(wanted, principal.scope)
-
-
-def step(bank: Bank, order: Order, state: State, principal: Principal, address: str = "") -> None:
-    """Note how far a step has come, as the modality says that does it."""
-    hear(bank, [replace(order, state=state, state_at=None, event_at=bank.now())], principal.name, address)
 
 
 def rename(bank: Bank, patient: Patient, at: datetime) -> int:

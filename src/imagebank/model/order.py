@@ -109,7 +109,8 @@ def joined(one: Order, other: Order) -> Order:
         name: _or_else(getattr(later.ordered, name), getattr(earlier.ordered, name)) for name in _DETAILS
     }
     decided = max((each for each in (earlier, later) if each.state), key=lambda each: each.decided_at, default=later)
-    return replace(later, **given, ordered=Ordered(**details), state=decided.state, state_at=decided.state_at)
+    at = decided.decided_at if decided.state else None
+    return replace(later, **given, ordered=Ordered(**details), state=decided.state, state_at=at)
 
 
 def _or_else(later: str | Code, earlier: str | Code) -> str | Code:

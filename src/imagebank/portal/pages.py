@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope as ASGIScope
 
-from imagebank.actions import retrieve, search
+from imagebank.actions import reports, retrieve, search
 from imagebank.bank import Bank
 from imagebank.dicom import document
 from imagebank.errors import BankError, Invalid, NotFound, Unsupported
@@ -21,6 +21,7 @@ from imagebank.model.access import Principal, Right, Scope
 from imagebank.model.attribute import Level
 from imagebank.model.imaging import DataSet, Instance, Selection
 from imagebank.model.query import Condition, OneOf, Query
+from imagebank.model.report import STATUSES
 from imagebank.model.uid import Uid
 from imagebank.portal import (
     account,
@@ -197,8 +198,28 @@ def _study(bank: Bank, principal: Principal, study: Uid, address: str) -> dict[s
         "study": _head(bank, principal.scope, study),
         "cards": cards,
         "viewer": launch.viewer_address(study, instances),
+        "reports": _reports(bank, principal, study, address),
+        "status_words": STATUSES,
         "quick": max((card for card in cards if card.is_picture), key=_worth, default=None),
     }
+
+
+@dataclass(frozen=True, slots=True)
+class ReportCard:
+    """The newest version of a report, and those before it."""
+
+    newest: reports.Told
+    former: tuple[reports.Told, ...]
+
+
+def _reports(bank: Bank, principal: Principal, study: Uid, address: str) -> list[ReportCard]:
+    """The reports of a study, for those who may read objects, too."""
+    if Right.GET not in principal.rights:
+        return []
+    versions: dict[str, list[reports.Told]] = {}
+    for told in reports.of_study(bank, study, principal, address):
+        versions.setdefault(told.report.number, []).append(told)
+    return [ReportCard(found[0], tuple(found[1:])) for found in versions.values()]
 
 
 def _worth(card: SeriesCard) -> tuple[bool, int]:
