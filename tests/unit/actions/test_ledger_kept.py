@@ -4,6 +4,8 @@ import io
 import json
 import logging
 import sqlite3
+import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -20,6 +22,8 @@ from imagebank.errors import Conflict, Invalid, NotAllowed, Unavailable
 from imagebank.model.access import RIGHTS, Principal, Role, Scope
 from imagebank.model.event import Act, Event
 from imagebank.model.ledger import Checkpoint, Line, link_of
+from imagebank.serve import Supervisor
+from imagebank.settings import load
 from running import imagebank
 
 ADMIN = Principal("ada", Role.ADMIN, "local", RIGHTS[Role.ADMIN], Scope(None))
@@ -246,6 +250,26 @@ def test_the_end_is_signed_and_kept_when_a_server_stops(bank: Bank, caplog: pyte
     with caplog.at_level(logging.WARNING), ledger.closed(broken):
         pass
     assert "the end of the ledger could not be signed: no room" in caplog.text
+
+
+def test_what_the_parts_of_a_server_have_written_last_is_signed_when_all_have_stopped(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def stop(data: Path) -> None:
+        supervisor = Supervisor(load(environ={}, data=data), threading.Event())
+        supervisor._children["web"] = subprocess.Popen(["true"])
+        supervisor.stop()
+
+    with open_test_bank(tmp_path) as first:
+        record(first, "stopped")
+    stop(first.settings.data)
+    with open_test_bank(tmp_path) as opened:
+        assert [json.loads(one.note or b"")["number"] for one in opened.blobs.kept_checkpoints()] == [1]
+        assert ledger.checkpoint(opened) is None, "nothing is left to be signed"
+    (tmp_path / "file").touch()
+    with caplog.at_level(logging.WARNING):
+        stop(tmp_path / "file")
+    assert "the end of the ledger could not be signed" in caplog.text
 
 
 def test_where_none_of_the_kept_can_be_read_nothing_is_signed(bank: Bank) -> None:
