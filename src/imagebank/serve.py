@@ -40,6 +40,7 @@ _LONGEST_PAUSE_S = 30.0
 _WELL_S = 60.0
 # One that was started again counts as down until it has run for this long: it may only be on its way to the next fall.
 _UNSURE_S = 5.0
+_TAKEN = "%s is taken, so that no HL7 messages are listened for; choose another by --mllp"
 _log = logging.getLogger(__name__)
 
 
@@ -146,7 +147,15 @@ def _hl7(settings: Settings) -> None:
     from imagebank.hl7.listener import start as start_hl7
 
     with _until_signal() as stop, app.opened(settings) as bank, running(bank, "hl7"):
-        servers = [start_hl7(bank, *address(settings.mllp))] if settings.mllp else []
+        servers = []
+        if settings.mllp:
+            try:
+                servers.append(start_hl7(bank, *address(settings.mllp)))
+            except OSError:
+                # Another bank may have taken it since the supervisor looked.
+                if settings.mllp != Settings().mllp:
+                    raise
+                _log.warning(_TAKEN, settings.mllp)
         if settings.mllp_tls:
             servers.append(start_hl7(bank, *address(settings.mllp_tls), server_context(settings)))
         stop.wait()
@@ -211,7 +220,7 @@ def _without_taken_default(settings: Settings) -> Settings:
     try:
         _check_free(*address(settings.mllp))
     except Unavailable:
-        _log.warning("%s is taken, so that no HL7 messages are listened for; choose another by --mllp", settings.mllp)
+        _log.warning(_TAKEN, settings.mllp)
         return replace(settings, mllp="")
     return settings
 

@@ -180,13 +180,14 @@ def test_a_patients_new_name_is_on_open_orders_that_are_older(index: SQLIndex) -
     put(index, ORDER, replace(ORDER, placer="", filler="F2", state=State.DONE))
     with index.begin() as tx:
         counts = [
-            tx.orders.name_patient(replace(JANE, name="Old"), at(-1)),
-            tx.orders.name_patient(Patient(P1), at(1)),
-            tx.orders.name_patient(Patient(P1, "Roe^Jane"), at(1)),
+            tx.orders.name_patient("north", replace(JANE, name="Old"), at(-1)),
+            tx.orders.name_patient("north", Patient(P1), at(1)),
+            tx.orders.name_patient("south", Patient(P1, "Not^Ours"), at(1)),
+            tx.orders.name_patient("north", Patient(P1, "Roe^Jane"), at(1)),
         ]
 
     kept = {one.filler: one.patient for one in index.orders.orders(Wanted(is_open=False), ALL)}
-    assert counts == [0, 0, 1]
+    assert counts == [0, 0, 0, 1]
     assert (kept["F1"].name, kept["F1"].birth_date, kept["F2"].name) == ("Roe^Jane", "19700101", "Doe^Jane")
 
 
@@ -195,9 +196,9 @@ def test_open_orders_and_visits_go_to_the_identifier_that_is_left(index: SQLInde
     with index.begin() as tx:
         tx.orders.put_encounter(Encounter("north", "V1", P1, START))
         tx.orders.put_encounter(Encounter("north", "V0", P1, START, Stay.ENDED))
-        moved = tx.orders.move_orders(P1, P2)
+        moved = [tx.orders.move_orders(organization, P1, P2) for organization in ("south", "north")]
 
-    assert moved == 1
+    assert moved == [0, 1]
     assert (found(index, identifier="P2"), len(index.orders.encounters(P2, ALL))) == (["F1/S1"], 1)
 
 
@@ -283,20 +284,22 @@ def test_a_report_is_shown_with_the_study_of_its_patient(index: SQLIndex) -> Non
         ("1.2", P2, "A1", "north"),
         ("1.3", P1, "A1", "south"),
         ("1.4", P1, "", "north"),
+        ("1.6", P1, "", "south"),
         ("1.5", PatientId("north", ""), "A1", "north"),
     ):
         a_study(index, uid, patient, accession, owner)
     by_uid = replace(REPORT, study=Uid("1.4"), accession="A1", digest=Digest("blake3", b"u"), event_at=at(-1))
+    elsewhere = replace(REPORT, study=Uid("1.6"), digest=Digest("blake3", b"e"))
     with index.begin() as tx:
-        answers = [tx.orders.put_report(one, b"key") for one in (REPORT, REPORT, by_uid)]
+        answers = [tx.orders.put_report(one, b"key") for one in (REPORT, REPORT, by_uid, elsewhere)]
         tx.orders.put_report(replace(REPORT, event_at=at(1), digest=Digest("blake3", b"s"), status="C"), b"key")
 
     def shown(uid: str, scope: Scope = ALL) -> list[str]:
         return [one.status for one in index.orders.reports(Uid(uid), scope)]
 
-    assert answers == [True, False, True]
-    assert {uid: shown(uid) for uid in ("1.1", "1.2", "1.3", "1.4", "1.5", "1.9")} == {
-        "1.1": ["C", "F"], "1.2": [], "1.3": [], "1.4": ["F"], "1.5": [], "1.9": [],
+    assert answers == [True, False, True, True]
+    assert {uid: shown(uid) for uid in ("1.1", "1.2", "1.3", "1.4", "1.5", "1.6", "1.9")} == {
+        "1.1": ["C", "F"], "1.2": [], "1.3": [], "1.4": ["F"], "1.5": [], "1.6": [], "1.9": [],
     }  # fmt: skip
     assert shown("1.1", Scope.of("south")) == []
     assert replace(index.orders.reports(Uid("1.4"), ALL)[0], id=0) == by_uid

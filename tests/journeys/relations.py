@@ -53,6 +53,7 @@ class Known:
 
     def fill(self, path: str) -> str:
         path = BY_PARAMETERS.get(path, path).replace("{path:path}", "7FE00010").replace("{frames}", "1")
+        path = path.replace("{report}", "1").replace("{part}", "0")
         return path.format(study=self.study, series=self.series, instance=self.instance)
 
     def masked(self, text: str) -> str:

@@ -103,3 +103,19 @@ def test_files_that_others_may_read_are_left_and_warned_of(
     warned = [message.partition(";")[0].rpartition("/")[2] for message in caplog.messages if "look into" in message]
     assert warned == told
     assert data.stat().st_mode & 0o777 == folder
+
+
+def test_the_usual_address_of_hl7_is_left_to_whoever_has_it_and_a_chosen_one_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = f"127.0.0.1:{other.getsockname()[1]}"
+        chosen = Supervisor(load(environ={}, data=tmp_path, mllp=taken), threading.Event())
+        monkeypatch.setattr(serve, "Settings", lambda: replace(Settings(), mllp=taken))
+        usual = Supervisor(load(environ={}, data=tmp_path, mllp=taken), threading.Event())
+
+    assert "hl7" in chosen._roles
+    assert taken in chosen._listeners
+    assert "hl7" not in usual._roles
+    assert taken not in usual._listeners
+    assert "no HL7 messages" in caplog.text

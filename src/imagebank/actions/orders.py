@@ -64,16 +64,16 @@ def worklist(bank: Bank, wanted: Wanted, principal: Principal, sought: str, addr
     return bank.index.orders.orders(wanted, principal.scope)
 
 
-def rename(bank: Bank, patient: Patient, at: datetime) -> int:
-    """Let open orders that are older than this say who their patient is now; how many there were."""
+def rename(bank: Bank, organization: str, patient: Patient, at: datetime) -> int:
+    """Let an organization's open orders that are older than this say who their patient is now; how many there were."""
     with bank.index.begin() as tx:
-        return tx.orders.name_patient(patient, at)
+        return tx.orders.name_patient(organization, patient, at)
 
 
-def move(bank: Bank, old: PatientId, new: PatientId) -> int:
-    """Give the open orders of an identifier to the one that took its place; how many there were."""
+def move(bank: Bank, organization: str, old: PatientId, new: PatientId) -> int:
+    """Give an organization's open orders of an identifier to the one that took its place; how many there were."""
     with bank.index.begin() as tx:
-        return tx.orders.move_orders(old, new)
+        return tx.orders.move_orders(organization, old, new)
 
 
 def visit(bank: Bank, encounter: Encounter, principal: str, address: str = "") -> bool:

@@ -62,7 +62,7 @@ class OrderReader(Protocol):
         ...
 
     def reports(self, study: Uid, scope: Scope) -> list[Report]:
-        """Every version of every report of a study in scope, newest first; of the study's own patient alone."""
+        """Every version of every report of a study in scope, newest first; of its own patient and organization."""
         ...
 
 
@@ -88,12 +88,12 @@ class OrderWriter(Protocol):
         """
         ...
 
-    def name_patient(self, patient: Patient, at: datetime) -> int:
-        """Let open orders that are older than `at` say who their patient is now; how many there are."""
+    def name_patient(self, organization: str, patient: Patient, at: datetime) -> int:
+        """Let an organization's open orders that are older than `at` say who their patient is; how many there are."""
         ...
 
-    def move_orders(self, old: PatientId, new: PatientId) -> int:
-        """Give open orders and visits of one identifier to another; how many orders there are."""
+    def move_orders(self, organization: str, old: PatientId, new: PatientId) -> int:
+        """Give an organization's open orders and visits of one identifier to another; how many orders there are."""
         ...
 
     def put_encounter(self, encounter: Encounter) -> bool:

@@ -208,14 +208,13 @@ class SQLOrders:
         for row in self._rows(of_study):
             accession = next(iter(orjson.loads(row.json).get(_ACCESSION, {}).get("Value", ())), "")
             theirs = _of_patient(_REPORT, PatientId(row.issuer, row.identifier)) if row.identifier else ()
-            # A UID is of one study in the world; an accession number of one in its organization.
-            by_accession = and_(
-                _REPORT.c.study == "", _REPORT.c.accession == accession, _REPORT.c.organization == row.organization
-            )
+            by_accession = and_(_REPORT.c.study == "", _REPORT.c.accession == accession)
             named = or_(_REPORT.c.study == study, by_accession) if accession else _REPORT.c.study == study
+            # Whoever sends for one organization says nothing about the studies of another.
+            own = _REPORT.c.organization == row.organization
             newest = (_REPORT.c.event_at.desc(), _REPORT.c.id.desc())
             if theirs:
-                found += self._rows(_with_segment(_REPORT).where(*theirs, named).order_by(*newest))
+                found += self._rows(_with_segment(_REPORT).where(*theirs, own, named).order_by(*newest))
         return [_report_of(row) for row in found]
 
 
@@ -288,18 +287,20 @@ class OrderChanges:
                 changed = True
         return changed
 
-    def name_patient(self, patient: Patient, at: datetime) -> int:
+    def name_patient(self, organization: str, patient: Patient, at: datetime) -> int:
         named = {"name": patient.name, "birth_date": patient.birth_date, "sex": patient.sex}
         values = {name: clean(text) for name, text in named.items() if text}
         if not values:
             return 0
-        theirs = (*_of_patient(_ORDER, patient.id), _ORDER.c.state.not_in(_OVER), _ORDER.c.event_at <= micros(at))
-        return self._connection.execute(update(_ORDER).where(*theirs).values(**values)).rowcount
+        theirs = (*_of_patient(_ORDER, patient.id), _ORDER.c.organization == clean(organization))
+        is_open = (_ORDER.c.state.not_in(_OVER), _ORDER.c.event_at <= micros(at))
+        return self._connection.execute(update(_ORDER).where(*theirs, *is_open).values(**values)).rowcount
 
-    def move_orders(self, old: PatientId, new: PatientId) -> int:
-        theirs = (*_of_patient(_ORDER, old), _ORDER.c.state.not_in(_OVER))
+    def move_orders(self, organization: str, old: PatientId, new: PatientId) -> int:
+        own = clean(organization)
+        theirs = (*_of_patient(_ORDER, old), _ORDER.c.organization == own, _ORDER.c.state.not_in(_OVER))
         values = {"issuer": clean(new.issuer), "identifier": clean(new.identifier)}
-        visits = (*_of_patient(_VISIT, old), _VISIT.c.stay == Stay.OPEN.value)
+        visits = (*_of_patient(_VISIT, old), _VISIT.c.organization == own, _VISIT.c.stay == Stay.OPEN.value)
         self._connection.execute(update(_VISIT).where(*visits).values(**values))
         return self._connection.execute(update(_ORDER).where(*theirs).values(**values)).rowcount
 

@@ -67,7 +67,7 @@ def test_the_worklist_is_for_those_who_may_find_and_the_search_is_noted(bank: Ba
 
 def test_a_patient_is_renamed_and_moved_on_open_orders(bank: Bank) -> None:
     orders.hear(bank, [ORDER], "RIS")
-    counts = orders.rename(bank, Patient(P1, "Roe^Jane"), NOW), orders.move(bank, P1, P2)
+    counts = orders.rename(bank, "local", Patient(P1, "Roe^Jane"), NOW), orders.move(bank, "local", P1, P2)
 
     (kept,) = bank.index.orders.orders(Wanted(), ALL)
     assert counts == (1, 1)
