@@ -73,6 +73,7 @@ def opened(settings: Settings) -> Iterator[Bank]:
         raise Unavailable(f"the data folder {settings.data} cannot be used: {error.strerror}") from error
     rights = _rights(settings)
     _check_provider(settings)
+    _check_matching(settings)
     store, root, was_empty = _objects(settings)
     engine = open_database(_database_url(settings))
     migrate(engine)
@@ -152,6 +153,17 @@ def _rights(settings: Settings) -> Rights:
         return parse(read_toml(settings.rights_file))
     except Invalid as error:
         raise SettingsError(f"{settings.rights_file}: {error}") from None
+
+
+def _check_matching(settings: Settings) -> None:
+    if settings.matching_file is None:
+        return
+    from imagebank.actions.matching import weights
+
+    try:
+        weights(settings.matching_file)
+    except Invalid as error:
+        raise SettingsError(f"{settings.matching_file}: {error}") from None
 
 
 def _check_provider(settings: Settings) -> None:

@@ -47,6 +47,8 @@ class Settings:
     """Assigning authority of patient identifiers that name none, and owner of deposits without another."""
     rights_file: Path | None = None
     """A TOML file with the site's rules of who may see what; empty for the rules that are built in."""
+    matching_file: Path | None = None
+    """A TOML file with the weights by which patient records are matched; empty for those that are built in."""
     duplicates: Literal["refuse", "revise"] = "refuse"
     """Other content under a known UID: `refuse` (it goes to quarantine) or `revise` (a new version, by its owner only)."""
     attributes: tuple[str, ...] = ()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
-from imagebank.actions import access, finding, ledger, notes, remove, retrieve, rotate, shred, uploads
+from imagebank.actions import access, finding, hearing, ledger, notes, remove, retrieve, rotate, shred, uploads
 from imagebank.bank import Bank
 from imagebank.errors import BankError, NotFound, OutOfSpace, Unavailable
 from imagebank.model.access import Scope
@@ -42,6 +42,7 @@ WORK: Mapping[str, Work] = {
     "shred": shred.shred_job,
     "rotate": rotate.rotate_job,
     finding.JOB: finding.write_job,
+    "hear": hearing.hear_job,
 }
 
 

@@ -90,6 +90,9 @@ class GroupCommit:
                 tx.defer("metadata", {"series": series}, due, key=series)
             for study in {one.description.study for one in stored}:
                 tx.defer("words", {"study": study}, due + LATER, key=study)
+            news = [one for one, entry in zip(kept, entered, strict=True) if entry.tells_of_patient]
+            for study in {one.description.study for one in news}:
+                tx.defer("hear", {"study": study}, due, key=study)
             spare = [one.location for one, entry in zip(kept, entered, strict=True) if entry.is_spare]
             if spare:
                 tx.defer("destroy", destroy_payload(spare), self._now())

@@ -91,5 +91,7 @@ def amend_job(bank: Bank, payload: dict[str, Any]) -> None:
     """What the job `amend` does: put an amendment among the objects. One that is there twice says nothing else."""
     amendment = msgspec.convert(payload["amendment"], Amendment, dec_hook=_uid)
     # What a patient decided is sealed as the patient's objects are, and goes with them.
-    owner = next((one.patient for one in amendment.provisions if one.patient.identifier), BANK)
+    patients = (*(one.patient for one in amendment.provisions), *(one.patient for one in amendment.identities))
+    patients += tuple(one.records[0] for one in amendment.decisions)
+    owner = next((patient for patient in patients if patient.identifier), BANK)
     bank.blobs.sync([bank.blobs.write(io.BytesIO(), 0, pack(amendment), bank.keys.of(owner))])

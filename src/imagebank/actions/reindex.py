@@ -6,15 +6,17 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import islice
 
-from imagebank.actions import finding, notes, remove, shred
+from imagebank.actions import finding, notes, persons, remove, shred
 from imagebank.actions.audit import unbounded
 from imagebank.actions.notes import original_of
 from imagebank.actions.scrub import Place, Progress, in_silence, place_of, where
 from imagebank.bank import Bank
 from imagebank.errors import Invalid, NotFound
 from imagebank.model.access import Scope
+from imagebank.model.identity import Decision, Identity
 from imagebank.model.imaging import Location
 from imagebank.model.note import REMOVED, Amendment, Note
+from imagebank.model.person import PatientId
 from imagebank.model.provision import Provision
 from imagebank.model.uid import Uid
 from imagebank.ports import Job, Transaction
@@ -49,6 +51,8 @@ class _Told:
     unreadable: list[str] = field(default_factory=list)
     provisions: dict[str, tuple[datetime, Provision]] = field(default_factory=dict)
     labels: dict[tuple[str, str], tuple[datetime, bool]] = field(default_factory=dict)
+    identities: dict[PatientId, tuple[datetime, Identity]] = field(default_factory=dict)
+    decisions: dict[str, Decision] = field(default_factory=dict)
 
     def hear(self, amendment: Amendment) -> None:
         at = amendment.at
@@ -59,6 +63,10 @@ class _Told:
         for study, label, is_on in amendment.labels:
             if (study, label) not in self.labels or self.labels[study, label][0] <= at:
                 self.labels[study, label] = at, is_on
+        for record in amendment.identities:
+            if record.patient not in self.identities or self.identities[record.patient][0] <= at:
+                self.identities[record.patient] = at, record
+        self.decisions |= {one.id: one for one in amendment.decisions}
         for uid in amendment.removed:
             self.removed[uid] = max(amendment.at, self.removed.get(uid, amendment.at))
         self.aside |= {place_of(location): reason for location, reason in amendment.aside}
@@ -116,6 +124,7 @@ def _decide_again(tx: Transaction, told: _Told) -> None:
             tx.put_label(Uid(study), label)
         else:
             tx.remove_label(Uid(study), label)
+    persons.restore(tx, [record for _, record in told.identities.values()], list(told.decisions.values()))
 
 
 def _settle(bank: Bank) -> None:

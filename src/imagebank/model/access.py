@@ -17,7 +17,8 @@ class Right(StrEnum):
     """One thing that a caller may do. STORE, FIND, MOVE and GET are those of a DIMSE device, too.
 
     EMERGENCY is to open a record beyond one's rights for a stated reason; CONSENT to write down what a patient has
-    decided, and who cares for whom; AUDIT to read the ledger and to review emergencies.
+    decided, and who cares for whom; AUDIT to read the ledger and to review emergencies; RECONCILE to say which patient
+    records are one person's.
     """
 
     ADMINISTER = "administer"
@@ -29,6 +30,7 @@ class Right(StrEnum):
     EMERGENCY = "emergency"
     CONSENT = "consent"
     AUDIT = "audit"
+    RECONCILE = "reconcile"
 
 
 class Role(StrEnum):
@@ -63,7 +65,7 @@ RIGHTS: Mapping[Role, frozenset[Right]] = MappingProxyType(
         Role.ADMIN: frozenset(Right) - {Right.EMERGENCY},
         Role.CLINICIAN: frozenset({Right.FIND, Right.GET, Right.STORE, Right.EMERGENCY}),
         Role.REFERRER: frozenset({Right.FIND, Right.GET}),
-        Role.TECHNOLOGIST: frozenset({Right.FIND, Right.GET, Right.STORE}),
+        Role.TECHNOLOGIST: frozenset({Right.FIND, Right.GET, Right.STORE, Right.RECONCILE}),
         Role.RESEARCHER: frozenset({Right.FIND, Right.GET}),
         Role.PRIVACY_OFFICER: frozenset({Right.AUDIT, Right.CONSENT}),
         Role.PATIENT: frozenset({Right.FIND, Right.GET}),

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from imagebank.model.identity import Decision, Identity
 from imagebank.model.imaging import Digest, Location, Source
 from imagebank.model.provision import Provision
 
@@ -50,7 +51,8 @@ class Amendment:
     are records that were laid aside, each with the reason, since what they contradict may go before a rebuild, and
     `joined` those that came into a study of another organization, since nobody can tell later what somebody saw.
     `provisions` are consents and the like as they stood at `at`, and `labels` what studies had or had no more: study,
-    label, and whether it has it. Else whom a patient denied would see everything after a rebuild.
+    label, and whether it has it. `identities` are patient records as they were heard of at `at`, `decisions` which of
+    them are one person's. Else whom a patient denied would see everything after a rebuild.
     """
 
     at: datetime
@@ -59,3 +61,5 @@ class Amendment:
     joined: tuple[Location, ...] = ()
     provisions: tuple[Provision, ...] = ()
     labels: tuple[tuple[str, str, bool], ...] = ()
+    identities: tuple[Identity, ...] = ()
+    decisions: tuple[Decision, ...] = ()

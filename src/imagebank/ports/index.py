@@ -16,6 +16,7 @@ from imagebank.model.query import Query
 from imagebank.model.uid import Uid
 from imagebank.ports.orders import OrderReader
 from imagebank.ports.people import PeopleReader
+from imagebank.ports.persons import PersonsReader
 from imagebank.ports.transaction import Transaction
 from imagebank.ports.words import WordsReader
 
@@ -36,6 +37,11 @@ class Index(Protocol):
     @property
     def orders(self) -> OrderReader:
         """What is to be done, and what was reported."""
+        ...
+
+    @property
+    def persons(self) -> PersonsReader:
+        """Patient records, and the persons that they are linked to."""
         ...
 
     def begin(self) -> AbstractContextManager[Transaction]:

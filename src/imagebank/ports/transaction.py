@@ -15,6 +15,7 @@ from imagebank.model.provision import Provision
 from imagebank.model.uid import Uid
 from imagebank.ports.orders import OrderWriter
 from imagebank.ports.people import PeopleWriter
+from imagebank.ports.persons import PersonsWriter
 from imagebank.ports.words import WordsWriter
 
 
@@ -25,6 +26,7 @@ class Entered:
     Where it contradicts what is held, the outcome is QUARANTINED, `quarantine` numbers the row and `reason` says why.
     `is_spare` says that the record just written is not referenced (an equal instance was there), so that its bytes
     can go. `has_joined` says that it came into a study of another organization, which its depositor sees.
+    `tells_of_patient` says that the row of a study was written that names a patient: something new may be heard.
     """
 
     outcome: Outcome
@@ -33,6 +35,7 @@ class Entered:
     reason: str = ""
     is_spare: bool = False
     has_joined: bool = False
+    tells_of_patient: bool = False
 
 
 class Transaction(Protocol):
@@ -51,6 +54,11 @@ class Transaction(Protocol):
     @property
     def orders(self) -> OrderWriter:
         """Changes about orders, reports and the messages that bring them."""
+        ...
+
+    @property
+    def persons(self) -> PersonsWriter:
+        """Changes about patient records and the persons that they are linked to."""
         ...
 
     def enter(self, kept: Sequence[Kept]) -> list[Entered]:

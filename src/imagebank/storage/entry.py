@@ -233,7 +233,10 @@ class _Entry:
         if row is not None and not branch.changed:
             return _study_place(row.id, row)
         assert patient is not None
-        return self._write_study(row, branch, patient, organization, next(iter(family.values())).description.study)
+        first = next(iter(family))
+        if patient.identifier:
+            self.results[first] = replace(self.results[first], tells_of_patient=True)
+        return self._write_study(row, branch, patient, organization, family[first].description.study)
 
     def _write_study(
         self, row: StudyRow | None, branch: Branch, patient: PatientId, organization: str, uid: Uid

@@ -19,7 +19,19 @@ from imagebank.model.person import PatientId
 from imagebank.model.provision import Kind, Provision
 from imagebank.model.query import Query
 from imagebank.model.uid import Uid
-from imagebank.storage import ledger, marks, orders, originals, people, provisions, quarantine, tables, telling, words
+from imagebank.storage import (
+    ledger,
+    marks,
+    orders,
+    originals,
+    people,
+    persons,
+    provisions,
+    quarantine,
+    tables,
+    telling,
+    words,
+)
 from imagebank.storage.database import STREAMED, Database, Prepared
 from imagebank.storage.entry import Duplicates
 from imagebank.storage.found import found
@@ -96,6 +108,7 @@ class SQLIndex:
         self._people = people.SQLPeople(database)
         self._words = words.SQLWords(database)
         self._orders = orders.SQLOrders(database)
+        self._persons = persons.SQLPersons(database)
 
     @property
     def people(self) -> people.SQLPeople:
@@ -108,6 +121,10 @@ class SQLIndex:
     @property
     def orders(self) -> orders.SQLOrders:
         return self._orders
+
+    @property
+    def persons(self) -> persons.SQLPersons:
+        return self._persons
 
     @contextmanager
     def begin(self) -> Iterator[SQLTransaction]:

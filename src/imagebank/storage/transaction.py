@@ -26,6 +26,7 @@ from imagebank.storage import (
     orders,
     originals,
     people,
+    persons,
     provisions,
     quarantine,
     removal,
@@ -60,6 +61,7 @@ class SQLTransaction:
         self.people: Final = people.PeopleChanges(connection)
         self.words: Final = words.WordsChanges(connection)
         self.orders: Final = orders.OrderChanges(connection, self._segments)
+        self.persons: Final = persons.PersonsChanges(connection)
 
     def publish(self) -> None:
         """After the commit: let later transactions know what this one learnt."""
@@ -84,6 +86,7 @@ class SQLTransaction:
         account_keys.close(self._connection, names)
         provisions.forget_patient(self._connection, owner)
         orders.forget_patient(self._connection, owner)
+        self.persons.forget(owner)
 
     def shred(self, names: Sequence[bytes]) -> list[Uid]:
         orders.forget_sealed(self._connection, names)

@@ -44,6 +44,13 @@ from imagebank.storage.tables.columns import (
 from imagebank.storage.tables.keys import account_key, secret
 from imagebank.storage.tables.ledger import HAS_PERSON, checkpoint, errand, event, lane, told
 from imagebank.storage.tables.orders import encounter, imaging_order, letter, peer, report
+from imagebank.storage.tables.persons import (
+    identity,
+    identity_key,
+    likeness,
+    person_decision,
+    person_decision_record,
+)
 from imagebank.storage.tables.words import finding, finding_text, spelling
 from imagebank.storage.tables.work import IS_WAITING, job
 
@@ -75,6 +82,8 @@ __all__ = [
     "event",
     "finding",
     "finding_text",
+    "identity",
+    "identity_key",
     "imaging_order",
     "instance",
     "instance_history",
@@ -83,12 +92,15 @@ __all__ = [
     "label",
     "lane",
     "letter",
+    "likeness",
     "link",
     "metadata",
     "name_columns",
     "passkey",
     "patient",
     "peer",
+    "person_decision",
+    "person_decision_record",
     "provision",
     "quarantine",
     "report",

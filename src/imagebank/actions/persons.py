@@ -1,0 +1,337 @@
+"""Which patient records are one person's: heard, linked where that is sure, asked where it is likely, and undone.
+
+Records of one issuer are linked only by that issuer's word or by somebody's; see docs/matching.md.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Final
+
+from imagebank.actions import matching, notes
+from imagebank.actions.audit import SYSTEM, event
+from imagebank.bank import Bank
+from imagebank.errors import Conflict, Invalid, NotAllowed, NotFound
+from imagebank.model.access import Principal, Right, Scope
+from imagebank.model.event import Act, Event
+from imagebank.model.identity import (
+    Decision,
+    Deed,
+    Evidence,
+    Ground,
+    Identity,
+    Likeness,
+    Linked,
+    Move,
+    Origin,
+    across,
+    parted,
+    persons,
+    taken_back,
+)
+from imagebank.model.identity_weights import Verdict
+from imagebank.model.person import PatientId
+from imagebank.ports import Transaction
+
+CANDIDATES: Final = 500
+"""A key that more records share tells nothing; so many are compared at most for each."""
+SAME_ISSUER: Final = "both have records of one issuer, who alone says that two of them are one person's"
+NOT_ALONE: Final = "both are linked already: to join them is somebody's decision"
+_TICK: Final = timedelta(microseconds=1)
+
+
+def hear(bank: Bank, identity: Identity) -> list[Decision]:
+    """Take down what was heard of a patient record, and link it where that is sure; the decisions that this made.
+
+    Where it is likely only, the pair is put into the queue. Hearing the same again changes nothing. Raises Invalid for a
+    record without an identifier: nothing is known of whose it is.
+    """
+    if not identity.patient.identifier:
+        raise Invalid("a patient record has an identifier")
+    with bank.index.begin() as tx:
+        tx.persons.lock()
+        known = tx.persons.record(identity.patient)
+        heard = _heard(bank, identity, known)
+        if heard is None:
+            return []
+        _take_down(bank, tx, heard)
+        return _seek(bank, tx, heard)
+
+
+def _heard(bank: Bank, identity: Identity, known: Linked | None) -> Identity | None:
+    """What is to be kept of a record from now on; None when that is kept already."""
+    if known is None:
+        return replace(identity, heard_at=bank.now(), own=secrets.token_hex(16))
+    before = known.identity
+    if identity.origin is Origin.DICOM and before.origin is not Origin.DICOM:
+        # An image tells only what nobody has told better.
+        given = {name: getattr(before, name) or getattr(identity, name) for name in _DEMOGRAPHICS}
+        name = before.name if any(before.name.groups()) else identity.name
+        identity = replace(identity, **given, name=name, origin=before.origin)
+    heard = replace(identity, heard_at=before.heard_at, own=before.own)
+    return None if heard == before else replace(heard, heard_at=bank.now())
+
+
+_DEMOGRAPHICS: Final = ("birth_date", "sex", "address", "phone", "mother", "others")
+
+
+def _take_down(bank: Bank, tx: Transaction, identity: Identity) -> None:
+    tx.persons.put_identity(identity, matching.keys_of(identity))
+    tx.record([_told(bank, identity.patient, f"patient record heard by {identity.origin}", Act.CHANGED)])
+    notes.defer(bank, tx, identities=(identity,))
+
+
+def _told(bank: Bank, patient: PatientId, detail: str, act: Act = Act.DECIDED) -> Event:
+    return Event(bank.now(), act, SYSTEM, bank.settings.organization, detail=detail, patient=patient)
+
+
+def _seek(bank: Bank, tx: Transaction, identity: Identity) -> list[Decision]:
+    """Look for records of the same person, and link them, ask, or leave them apart."""
+    patient = identity.patient
+    tx.persons.withdraw(patient)
+    keys = [key for key in matching.keys_of(identity) if not key.startswith("is ")]
+    found = [each for each in tx.persons.candidates(keys, CANDIDATES) if each.identity.patient != patient]
+    table = matching.weights(bank.settings.matching_file)
+    made = []
+    for match in matching.matches(table, identity, found, tx.persons.census):
+        decision = _consider(bank, tx, patient, match)
+        if decision is not None:
+            made.append(decision)
+    return made
+
+
+def _consider(bank: Bank, tx: Transaction, patient: PatientId, match: matching.Match) -> Decision | None:
+    """Link two records, or ask somebody, unless they are linked or somebody has said that they are two persons'."""
+    likeness = match.likeness
+    mine, theirs = _group(tx, patient), _group(tx, likeness.second)
+    if likeness.second in mine or across(parted(tx.persons.decisions_about((*mine, *theirs))), mine, theirs):
+        return None
+    bar = likeness.bar or _bar(mine, theirs)
+    if match.verdict is not Verdict.LINK or bar:
+        tx.persons.ask(replace(likeness, bar=bar), bank.now())
+        return None
+    records = (patient, likeness.second) if len(mine) == 1 else (likeness.second, patient)
+    ground = Ground.RULE if match.is_by_rule else Ground.SCORE
+    wish = _Wish(Deed.LINK, ground, SYSTEM, records, score=likeness.score, evidence=likeness.evidence)
+    return _decide(bank, tx, wish, [_told(bank, each, "") for each in records])
+
+
+def _group(tx: Transaction, patient: PatientId) -> list[PatientId]:
+    """The records of the person that a record belongs to."""
+    linked = tx.persons.record(patient)
+    return [patient] if linked is None else [each.identity.patient for each in tx.persons.of_person(linked.person)]
+
+
+def _bar(mine: Sequence[PatientId], theirs: Sequence[PatientId]) -> str:
+    if {each.issuer for each in mine} & {each.issuer for each in theirs}:
+        return SAME_ISSUER
+    return NOT_ALONE if len(mine) > 1 and len(theirs) > 1 else ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """A decision before it is known what it changes."""
+
+    deed: Deed
+    ground: Ground
+    by: str
+    records: tuple[PatientId, ...]
+    reason: str = ""
+    undoes: str = ""
+    score: float | None = None
+    evidence: tuple[Evidence, ...] = ()
+
+
+def _decide(bank: Bank, tx: Transaction, wish: _Wish, events: Sequence[Event]) -> Decision:
+    """Write a decision down with what stood before, and let it come into force."""
+    records, before = _together(tx, wish.records)
+    last = tx.persons.last_decided_at()
+    at = bank.now() if last is None else max(bank.now(), last + _TICK)
+    decision = Decision(secrets.token_hex(16), at, wish.deed, wish.ground, wish.by, wish.records, wish.reason)
+    decision = replace(decision, undoes=wish.undoes, score=wish.score, evidence=wish.evidence)
+    after = persons({each: record.own for each, record in records.items()}, (*before, decision))
+    moves = [Move(each, record.person, after[each]) for each, record in records.items() if record.person != after[each]]
+    decision = replace(decision, moves=tuple(moves))
+    tx.persons.put_decision(decision)
+    for move in moves:
+        tx.persons.move(move.patient, move.after)
+    for person in sorted({move.after for move in moves}):
+        tx.persons.settle(person)
+    if wish.deed is Deed.APART:
+        tx.persons.withdraw(*wish.records)
+    notes.defer(bank, tx, decisions=(decision,))
+    tx.record([replace(each, detail=f"persons: {wish.deed} {decision.id}") for each in events])
+    return decision
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    own: str
+    person: str
+
+
+def _together(tx: Transaction, patients: Iterable[PatientId]) -> tuple[dict[PatientId, _Record], list[Decision]]:
+    """Every record that decisions tie to these, directly or over others, and those decisions."""
+    todo, records, decisions = set(patients), dict[PatientId, _Record](), dict[str, Decision]()
+    while todo:
+        found = tx.persons.decisions_about(todo)
+        records |= {each: _as_recorded(tx, each) for each in sorted(todo, key=str)}
+        decisions |= {one.id: one for one in found}
+        named = {each for one in found for each in (*one.records, *(move.patient for move in one.moves))}
+        todo = named - records.keys()
+    return records, list(decisions.values())
+
+
+def _as_recorded(tx: Transaction, patient: PatientId) -> _Record:
+    linked = tx.persons.record(patient)
+    if linked is not None:
+        return _Record(linked.identity.own, linked.person)
+    # A record whose key was destroyed: others may still be tied to each other over it.
+    stand_in = hashlib.sha256(repr(patient).encode()).hexdigest()[:32]
+    return _Record(stand_in, stand_in)
+
+
+def obey(bank: Bank, principal: Principal, deed: Deed, first: PatientId, second: PatientId, why: str = "") -> Decision:
+    """Do what an issuer says of two records of its own: HL7's A40 is MERGE, A24 LINK, A37 UNLINK.
+
+    Records that were never heard of are taken down. No right is asked for, but that the records are of the caller's
+    organization: raises NotAllowed. Raises Conflict when nothing would change.
+    """
+    if {first.issuer, second.issuer} != {principal.organization}:
+        raise NotAllowed("an issuer says of its own records only which are one person's")
+    with bank.index.begin() as tx:
+        tx.persons.lock()
+        for patient in (first, second):
+            if tx.persons.record(patient) is None:
+                unheard = Identity(patient, origin=Origin.HL7)
+                _take_down(bank, tx, replace(unheard, heard_at=bank.now(), own=secrets.token_hex(16)))
+        return _decide_between(bank, tx, principal, "", _Wish(deed, Ground.RULE, principal.name, (first, second), why))
+
+
+def merge(
+    bank: Bank, principal: Principal, gone: PatientId, into: PatientId, why: str = "", address: str = ""
+) -> Decision:
+    """Let all records of one person belong to another's. Raises NotAllowed, NotFound, and Conflict for the same person."""
+    return _by_hand(bank, principal, address, Deed.MERGE, (gone, into), why)
+
+
+def link(
+    bank: Bank, principal: Principal, one: PatientId, other: PatientId, why: str = "", address: str = ""
+) -> Decision:
+    """Let one record belong to another's person. Raises as `merge` does."""
+    return _by_hand(bank, principal, address, Deed.LINK, (one, other), why)
+
+
+def unlink(bank: Bank, principal: Principal, one: PatientId, why: str = "", address: str = "") -> Decision:
+    """Let a record stand alone again; nothing links it by itself to those that it was linked to.
+
+    Raises NotAllowed, NotFound, and Conflict for one that is linked to none.
+    """
+    return _by_hand(bank, principal, address, Deed.UNLINK, (one,), why)
+
+
+def _by_hand(
+    bank: Bank, principal: Principal, address: str, deed: Deed, records: tuple[PatientId, ...], why: str
+) -> Decision:
+    principal.require(Right.RECONCILE)
+    for patient in records:
+        shown(bank, patient, principal.scope)
+    with bank.index.begin() as tx:
+        tx.persons.lock()
+        return _decide_between(bank, tx, principal, address, _Wish(deed, Ground.HUMAN, principal.name, records, why))
+
+
+def shown(bank: Bank, patient: PatientId, scope: Scope) -> Linked:
+    """A record, where the scope shows it. Raises NotFound."""
+    found = bank.index.persons.identity(patient, scope)
+    if found is None:
+        raise NotFound("there is no such patient record")
+    return found
+
+
+def _decide_between(bank: Bank, tx: Transaction, principal: Principal, address: str, wish: _Wish) -> Decision:
+    first, others = wish.records[0], wish.records[1:]
+    group = _group(tx, first)
+    if wish.deed is Deed.UNLINK:
+        if len(group) == 1 or (others and others[0] not in group):
+            raise Conflict("the record is not linked")
+        wish = replace(wish, records=(first, *(each for each in group if each != first)))
+    elif others[0] in group:
+        raise Conflict("the records are one person's already")
+    events = [replace(event(bank, Act.DECIDED, principal, address), patient=each) for each in wish.records[:2]]
+    return _decide(bank, tx, wish, events)
+
+
+def decide(
+    bank: Bank,
+    principal: Principal,
+    first: PatientId,
+    second: PatientId,
+    *,
+    is_same: bool,
+    why: str = "",
+    address: str = "",
+) -> Decision:
+    """Answer what the queue asks: whether two records are one person's. Their persons are joined, or stay apart.
+
+    Raises NotAllowed, and NotFound when the queue does not ask that.
+    """
+    principal.require(Right.RECONCILE)
+    for patient in (first, second):
+        shown(bank, patient, principal.scope)
+    with bank.index.begin() as tx:
+        tx.persons.lock()
+        asked = tx.persons.question(first, second)
+        if asked is None:
+            raise NotFound("the queue has no such question")
+        deed = Deed.MERGE if is_same else Deed.APART
+        wish = _Wish(deed, Ground.HUMAN, principal.name, (first, second), why)
+        wish = replace(wish, score=asked.score, evidence=asked.evidence)
+        return _decide_between(bank, tx, principal, address, wish)
+
+
+def undo(bank: Bank, principal: Principal, decision: str, why: str = "", address: str = "") -> Decision:
+    """Take a decision back: every record belongs to whom it would without it. An undoing can be undone, too.
+
+    Raises NotAllowed, NotFound, and Conflict when it was taken back already.
+    """
+    principal.require(Right.RECONCILE)
+    found = bank.index.persons.decisions(principal.scope, 1, identifier=decision)
+    if not found:
+        raise NotFound("there is no such decision")
+    one = found[0]
+    with bank.index.begin() as tx:
+        tx.persons.lock()
+        _, before = _together(tx, one.records)
+        if one.id in taken_back(before):
+            raise Conflict("the decision was taken back already")
+        wish = _Wish(Deed.UNDO, Ground.HUMAN, principal.name, one.records, why, undoes=one.id)
+        events = [replace(event(bank, Act.DECIDED, principal, address), patient=each) for each in one.records[:2]]
+        if one.deed is Deed.APART:
+            first, second = one.records
+            tx.persons.ask(Likeness(first, second, one.score or 0.0, one.evidence), bank.now())
+        return _decide(bank, tx, wish, events)
+
+
+def queue(bank: Bank, principal: Principal, limit: int = 100) -> list[Likeness]:
+    """What somebody has to look at, the likest first, as far as the caller sees both records. Raises NotAllowed."""
+    principal.require(Right.RECONCILE)
+    return bank.index.persons.queue(principal.scope, limit)
+
+
+def restore(tx: Transaction, identities: Iterable[Identity], decisions: Sequence[Decision]) -> None:
+    """Put records and decisions back that are not there any more, as they were kept among the objects."""
+    for identity in identities:
+        if tx.persons.record(identity.patient) is None:
+            tx.persons.put_identity(identity, matching.keys_of(identity))
+    for one in decisions:
+        tx.persons.put_decision(one)
+    seen = set[PatientId]()
+    for patient in (each for one in decisions for each in one.records):
+        if patient not in seen:
+            records, about = _together(tx, [patient])
+            seen |= records.keys()
+            for each, person in persons({of: record.own for of, record in records.items()}, about).items():
+                tx.persons.move(each, person)

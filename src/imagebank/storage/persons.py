@@ -1,0 +1,345 @@
+"""Patient records, the persons that they are linked to, and the decisions about that, in the database."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Final
+
+import orjson
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, func, or_, select, text, tuple_, update
+
+from imagebank.model.access import Scope
+from imagebank.model.identity import Decision, Deed, Evidence, Ground, Identity, Likeness, Linked, Move, Origin
+from imagebank.model.identity_weights import Census
+from imagebank.model.person import PatientId, PersonName
+from imagebank.storage import tables
+from imagebank.storage.database import Database, insert_new, put
+from imagebank.storage.rows import clean, dumps, micros, moment
+from imagebank.storage.select import studies_in
+from imagebank.storage.sets import one_of
+
+_IDENTITY, _KEY, _LIKENESS = tables.identity, tables.identity_key, tables.likeness
+_DECISION, _RECORD = tables.person_decision, tables.person_decision_record
+_NOBODY: Final = ""
+"""The issuer of a record that was forgotten."""
+_LOCK: Final = 0x706572736F6E
+
+
+def _is(table: Any, patient: PatientId) -> ColumnElement[bool]:
+    return and_(table.c.issuer == clean(patient.issuer), table.c.identifier == clean(patient.identifier))
+
+
+def _pairs(patients: Iterable[PatientId]) -> list[tuple[str, str]]:
+    return [(clean(one.issuer), clean(one.identifier)) for one in patients]
+
+
+def _shown(scope: Scope, dialect: str, record: Any) -> list[ColumnElement[bool]]:
+    """What a record must be to be shown: one of its studies is."""
+    conditions = studies_in(scope, dialect)
+    if not conditions:
+        return [record.c.issuer != _NOBODY]
+    patient, study = tables.patient, tables.study
+    seen = (
+        select(text("1"))
+        .select_from(patient.join(study, study.c.patient_row == patient.c.id))
+        .where(patient.c.issuer == record.c.issuer, patient.c.identifier == record.c.identifier, *conditions)
+    )
+    return [record.c.issuer != _NOBODY, seen.correlate(record).exists()]
+
+
+def _hundredths(score: float) -> int:
+    return round(score * 100)
+
+
+def _packed(evidence: Sequence[Evidence]) -> str:
+    return dumps([[each.field, each.finding, each.weight] for each in evidence])
+
+
+def _evidence(packed: str) -> tuple[Evidence, ...]:
+    return tuple(Evidence(*each) for each in orjson.loads(packed or "[]"))
+
+
+def _linked(row: Row[Any]) -> Linked:
+    identity = Identity(
+        PatientId(row.issuer, row.identifier),
+        PersonName(row.name, row.name_ideographic, row.name_phonetic),
+        row.birth_date,
+        row.sex,
+        row.address,
+        row.phone,
+        row.mother,
+        tuple(PatientId(*each) for each in orjson.loads(row.others or "[]")),
+        Origin(row.origin),
+        moment(row.heard_at),
+        row.own,
+    )
+    return Linked(identity, row.person)
+
+
+def _decisions(connection: Connection, chosen: Select[Any]) -> list[Decision]:
+    """Decisions with all their records, in the order of the statement."""
+    rows = connection.execute(chosen).all()
+    dialect = connection.dialect.name
+    about = select(_RECORD).where(one_of(dialect, _RECORD.c.decision, [row.id for row in rows]))
+    records: dict[str, list[Row[Any]]] = {}
+    for each in connection.execute(about.order_by(_RECORD.c.decision, _RECORD.c.place)):
+        records.setdefault(each.decision, []).append(each)
+    return [_decision(row, records.get(row.id, [])) for row in rows]
+
+
+def _decision(row: Row[Any], records: Sequence[Row[Any]]) -> Decision:
+    named = tuple(PatientId(each.issuer, each.identifier) for each in records if each.is_named)
+    moves = tuple(
+        Move(PatientId(each.issuer, each.identifier), each.before, each.after) for each in records if not each.is_named
+    )
+    return Decision(
+        row.id,
+        moment(row.at),
+        Deed(row.deed),
+        Ground(row.ground),
+        row.by,
+        named,
+        row.reason,
+        row.undoes,
+        None if row.score is None else row.score / 100,
+        _evidence(row.evidence),
+        moves,
+    )
+
+
+class SQLPersons:
+    """A `PersonsReader`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._dialect = database.engine.dialect.name
+
+    def _records(self, chosen: Select[Any]) -> list[Linked]:
+        with self._database.reading() as connection:
+            return [_linked(row) for row in connection.execute(chosen)]
+
+    def identity(self, patient: PatientId, scope: Scope) -> Linked | None:
+        chosen = select(_IDENTITY).where(_is(_IDENTITY, patient), *_shown(scope, self._dialect, _IDENTITY))
+        found = self._records(chosen)
+        return found[0] if found else None
+
+    def identities(self, scope: Scope, limit: int, after: PatientId | None = None) -> list[Linked]:
+        rows = _IDENTITY
+        chosen = select(rows).where(*_shown(scope, self._dialect, rows)).order_by(rows.c.issuer, rows.c.identifier)
+        if after is not None:
+            issuer, identifier = clean(after.issuer), clean(after.identifier)
+            is_behind = or_(rows.c.issuer > issuer, and_(rows.c.issuer == issuer, rows.c.identifier > identifier))
+            chosen = chosen.where(is_behind)
+        return self._records(chosen.limit(limit))
+
+    def person(self, person: str, scope: Scope) -> list[Linked]:
+        rows = _IDENTITY
+        chosen = select(rows).where(rows.c.person == person, *_shown(scope, self._dialect, rows))
+        return self._records(chosen.order_by(rows.c.issuer, rows.c.identifier))
+
+    def queue(self, scope: Scope, limit: int) -> list[Likeness]:
+        first, second = _IDENTITY.alias("one"), _IDENTITY.alias("other")
+        chosen = _likenesses(first, second).order_by(_LIKENESS.c.score.desc(), _LIKENESS.c.first, _LIKENESS.c.second)
+        chosen = chosen.where(*_shown(scope, self._dialect, first), *_shown(scope, self._dialect, second))
+        with self._database.reading() as connection:
+            return [_likeness(row) for row in connection.execute(chosen.limit(limit))]
+
+    def decisions(
+        self, scope: Scope, limit: int, patient: PatientId | None = None, identifier: str = ""
+    ) -> list[Decision]:
+        chosen = select(_DECISION).where(self._shows_all(scope)).order_by(_DECISION.c.at.desc(), _DECISION.c.id)
+        if identifier:
+            chosen = chosen.where(_DECISION.c.id == identifier)
+        if patient is not None:
+            theirs = select(_RECORD.c.decision).where(_is(_RECORD, patient))
+            chosen = chosen.where(_DECISION.c.id.in_(theirs))
+        with self._database.reading() as connection:
+            found = _decisions(connection, chosen.limit(limit))
+            moved = {move.patient for one in found for move in one.moves}
+            seen = self._seen(connection, moved, scope)
+        return [replace(one, moves=tuple(move for move in one.moves if move.patient in seen)) for one in found]
+
+    def _seen(self, connection: Connection, patients: Iterable[PatientId], scope: Scope) -> set[PatientId]:
+        rows = _IDENTITY
+        theirs = tuple_(rows.c.issuer, rows.c.identifier).in_(_pairs(patients))
+        chosen = select(rows.c.issuer, rows.c.identifier).where(theirs, *_shown(scope, self._dialect, rows))
+        return {PatientId(*row) for row in connection.execute(chosen)}
+
+    def _shows_all(self, scope: Scope) -> ColumnElement[bool]:
+        """Whether none of the records is hidden that a decision names."""
+        shown = select(text("1")).where(
+            _IDENTITY.c.issuer == _RECORD.c.issuer,
+            _IDENTITY.c.identifier == _RECORD.c.identifier,
+            *_shown(scope, self._dialect, _IDENTITY),
+        )
+        named = and_(_RECORD.c.decision == _DECISION.c.id, _RECORD.c.is_named == 1)
+        hidden = select(text("1")).where(named, ~shown.correlate(_RECORD).exists())
+        return ~hidden.correlate(_DECISION).exists()
+
+
+def _likenesses(first: Any, second: Any) -> Select[Any]:
+    names = (each.label(f"{side}_{each.key}") for side, of in (("one", first), ("two", second)) for each in _own(of))
+    return select(_LIKENESS.c.score, _LIKENESS.c.evidence, _LIKENESS.c.bar, *names).select_from(
+        _LIKENESS.join(first, first.c.id == _LIKENESS.c.first).join(second, second.c.id == _LIKENESS.c.second)
+    )
+
+
+def _own(of: Any) -> tuple[Any, Any]:
+    return of.c.issuer, of.c.identifier
+
+
+def _likeness(row: Row[Any]) -> Likeness:
+    return Likeness(
+        PatientId(row.one_issuer, row.one_identifier),
+        PatientId(row.two_issuer, row.two_identifier),
+        row.score / 100,
+        _evidence(row.evidence),
+        row.bar,
+    )
+
+
+class PersonsChanges:
+    """A `PersonsWriter` on an open connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._dialect = connection.dialect.name
+
+    def lock(self) -> None:
+        if self._dialect == "postgresql":
+            self._connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+
+    def record(self, patient: PatientId) -> Linked | None:
+        row = self._connection.execute(select(_IDENTITY).where(_is(_IDENTITY, patient))).one_or_none()
+        return None if row is None else _linked(row)
+
+    def put_identity(self, identity: Identity, keys: Iterable[str]) -> None:
+        name = identity.name
+        values = {
+            "issuer": clean(identity.patient.issuer),
+            "identifier": clean(identity.patient.identifier),
+            "name": clean(name.alphabetic),
+            "name_ideographic": clean(name.ideographic),
+            "name_phonetic": clean(name.phonetic),
+            "others": dumps([[each.issuer, each.identifier] for each in identity.others]) if identity.others else "",
+            "origin": identity.origin.value,
+            "heard_at": micros(identity.heard_at),
+        }
+        values |= {each: clean(getattr(identity, each)) for each in ("birth_date", "sex", "address", "phone", "mother")}
+        insert_new(self._connection, _IDENTITY, values | {"own": identity.own, "person": identity.own})
+        self._connection.execute(update(_IDENTITY).where(_is(_IDENTITY, identity.patient)).values(**values))
+        number = self._number(identity.patient)
+        self._connection.execute(delete(_KEY).where(_KEY.c.identity == number))
+        for key in sorted({clean(each) for each in keys}):
+            self._connection.execute(_KEY.insert().values(key=key, identity=number))
+
+    def _number(self, patient: PatientId) -> int | None:
+        return self._connection.scalar(select(_IDENTITY.c.id).where(_is(_IDENTITY, patient)))
+
+    def candidates(self, keys: Iterable[str], limit: int) -> list[Linked]:
+        given = sorted({clean(each) for each in keys})
+        counted = select(_KEY.c.key).where(one_of(self._dialect, _KEY.c.key, given)).group_by(_KEY.c.key)
+        telling = self._connection.scalars(counted.having(func.count() <= limit)).all()
+        bearing = select(_KEY.c.identity).where(one_of(self._dialect, _KEY.c.key, telling))
+        chosen = select(_IDENTITY).where(_IDENTITY.c.id.in_(bearing)).order_by(_IDENTITY.c.id)
+        return [_linked(row) for row in self._connection.execute(chosen)]
+
+    def census(self, names: Iterable[str]) -> Census:
+        keys = [f"is {clean(each)}" for each in sorted(names)]
+        number = func.count().label("number")
+        counted = select(_KEY.c.key, number).where(one_of(self._dialect, _KEY.c.key, keys)).group_by(_KEY.c.key)
+        found = {row.key.removeprefix("is "): row.number for row in self._connection.execute(counted)}
+        return Census(self._connection.scalar(select(func.count()).select_from(_IDENTITY)) or 0, found)
+
+    def of_person(self, person: str) -> list[Linked]:
+        chosen = select(_IDENTITY).where(_IDENTITY.c.person == person).order_by(_IDENTITY.c.id)
+        return [_linked(row) for row in self._connection.execute(chosen)]
+
+    def decisions_about(self, patients: Iterable[PatientId]) -> list[Decision]:
+        theirs = select(_RECORD.c.decision).where(tuple_(_RECORD.c.issuer, _RECORD.c.identifier).in_(_pairs(patients)))
+        chosen = select(_DECISION).where(_DECISION.c.id.in_(theirs)).order_by(_DECISION.c.at, _DECISION.c.id)
+        return _decisions(self._connection, chosen)
+
+    def put_decision(self, decision: Decision) -> None:
+        known = select(_DECISION.c.id).where(_DECISION.c.id == decision.id)
+        if self._connection.scalar(known) is not None:
+            return
+        row = {
+            "id": decision.id,
+            "at": micros(decision.at),
+            "deed": decision.deed.value,
+            "ground": decision.ground.value,
+            "by": clean(decision.by),
+            "reason": clean(decision.reason),
+            "undoes": decision.undoes,
+            "score": None if decision.score is None else _hundredths(decision.score),
+            "evidence": _packed(decision.evidence) if decision.evidence else "",
+        }
+        self._connection.execute(_DECISION.insert().values(**row))
+        named = [(each, 1, "", "") for each in decision.records]
+        moved = [(each.patient, 0, each.before, each.after) for each in decision.moves]
+        for place, (patient, is_named, before, after) in enumerate(named + moved):
+            values = {"issuer": clean(patient.issuer), "identifier": clean(patient.identifier)}
+            values |= {"before": before, "after": after}
+            where = {"decision": decision.id, "place": place, "is_named": is_named}
+            self._connection.execute(_RECORD.insert().values(**where, **values))
+
+    def last_decided_at(self) -> datetime | None:
+        last = self._connection.scalar(select(func.max(_DECISION.c.at)))
+        return None if last is None else moment(last)
+
+    def move(self, patient: PatientId, person: str) -> None:
+        self._connection.execute(update(_IDENTITY).where(_is(_IDENTITY, patient)).values(person=person))
+
+    def ask(self, likeness: Likeness, at: datetime) -> None:
+        first, second = sorted((self._number(likeness.first) or 0, self._number(likeness.second) or 0))
+        values = {
+            "first": first,
+            "second": second,
+            "score": _hundredths(likeness.score),
+            "evidence": _packed(likeness.evidence),
+            "bar": likeness.bar,
+            "at": micros(at),
+        }
+        put(self._connection, _LIKENESS, ["first", "second"], values)
+
+    def question(self, first: PatientId, second: PatientId) -> Likeness | None:
+        one, other = _IDENTITY.alias("one"), _IDENTITY.alias("other")
+        either = or_(and_(_is(one, first), _is(other, second)), and_(_is(one, second), _is(other, first)))
+        row = self._connection.execute(_likenesses(one, other).where(either)).one_or_none()
+        return None if row is None else _likeness(row)
+
+    def withdraw(self, patient: PatientId, other: PatientId | None = None) -> None:
+        mine = self._number(patient)
+        pair = or_(_LIKENESS.c.first == mine, _LIKENESS.c.second == mine)
+        if other is not None:
+            theirs = self._number(other)
+            pair = and_(pair, or_(_LIKENESS.c.first == theirs, _LIKENESS.c.second == theirs))
+        self._connection.execute(delete(_LIKENESS).where(pair))
+
+    def settle(self, person: str) -> None:
+        theirs = select(_IDENTITY.c.id).where(_IDENTITY.c.person == person)
+        both = _LIKENESS.c.first.in_(theirs), _LIKENESS.c.second.in_(theirs)
+        self._connection.execute(delete(_LIKENESS).where(*both))
+
+    def forget(self, patient: PatientId) -> None:
+        number = self._number(patient)
+        if number is None:
+            return
+        self.withdraw(patient)
+        self._connection.execute(delete(_KEY).where(_KEY.c.identity == number))
+        nobody = {"issuer": _NOBODY, "identifier": f"forgotten {number}"}
+        empty = (
+            "name",
+            "name_ideographic",
+            "name_phonetic",
+            "birth_date",
+            "sex",
+            "address",
+            "phone",
+            "mother",
+            "others",
+        )
+        self._connection.execute(update(_RECORD).where(_is(_RECORD, patient)).values(**nobody))
+        blank = dict.fromkeys(empty, "")
+        self._connection.execute(update(_IDENTITY).where(_IDENTITY.c.id == number).values(**nobody, **blank))
