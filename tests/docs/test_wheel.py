@@ -9,6 +9,8 @@ ROOT = Path(__file__).resolve().parents[2]
 CARRIED = (
     "py.typed",
     "storage/migrations/versions/0001_archive.py",
+    "actions/matching.toml",
+    "actions/population.toml",
     "portal/templates/studies.html",
     "portal/static/tokens.css",
     "portal/viewer/index.html",

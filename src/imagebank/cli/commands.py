@@ -14,6 +14,7 @@ from imagebank.cli import (
     devices,
     doctor,
     hl7,
+    identities,
     keys,
     objects,
     people,
@@ -37,7 +38,7 @@ for command in (running.serve, running.demo, objects.verify, objects.reindex, do
 cli.command(objects.import_, name="import")
 for group in (tokens.app, clients.app, people.app, devices.app, quarantine.app, audit.app, keys.app, hl7.app):
     cli.command(group)
-for group in (access.app, decisions.consents, decisions.labels):
+for group in (access.app, decisions.consents, decisions.labels, identities.app):
     cli.command(group)
 
 

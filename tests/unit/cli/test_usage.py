@@ -25,6 +25,9 @@ LOOKING = (
     ("quarantine", "submit", "1"), ("quarantine", "get", "1", "copy"), ("audit", "verify"),
     ("access", "who", "1.2"), ("access", "explain", "1.2", "--role", "admin"), ("consent", "list"),
     ("consent", "add", "deny", "--patient", "P"), ("consent", "revoke", "1"), ("label", "put", "1.2", "sensitive"),
+    ("identity", "list"), ("identity", "show", "1"), ("identity", "queue"), ("identity", "undo", "1"),
+    ("identity", "link", "1", "2"), ("identity", "merge", "1", "2"), ("identity", "unlink", "1"),
+    ("identity", "decide", "same", "1", "2"),
 )  # fmt: skip
 
 
