@@ -5,9 +5,9 @@ from typing import Final
 from imagebank.dicom import described
 from imagebank.dicom.described import Coded
 from imagebank.dicom.movie import read_movie, syntaxes
-from imagebank.dicomweb.spool import Section
 from imagebank.dicomweb.tables import FRAME_TYPES, OCTETS, OLD_NAMES
 from imagebank.errors import Mismatch, Unsupported
+from imagebank.http.spool import Section
 from imagebank.model.uid import Uid
 
 _FILMS: Final = frozenset(("video/mp4", "video/h265"))

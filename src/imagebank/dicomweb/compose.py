@@ -22,9 +22,9 @@ from imagebank.dicom.part10 import implementation_class_uid, implementation_vers
 from imagebank.dicom.scan import EXPLICIT_LE
 from imagebank.dicomweb.bulk_types import inspect
 from imagebank.dicomweb.json_model import data_set_of
-from imagebank.dicomweb.spool import IN_MEMORY, Section
 from imagebank.dicomweb.tables import OCTETS, VIDEO
-from imagebank.errors import Invalid, Mismatch, OutOfSpace
+from imagebank.errors import Invalid, Mismatch
+from imagebank.http.spool import IN_MEMORY, Section, no_place
 from imagebank.model.imaging import DataSet
 from imagebank.model.uid import Uid
 
@@ -222,13 +222,15 @@ def _fragments(pixels: BulkData, coded: Coded) -> Iterator[bytes]:
 
 
 def _file(pieces: Iterable[bytes], expected: int, folder: Path) -> tuple[BinaryIO, int]:
-    content: BinaryIO = io.BytesIO() if expected <= IN_MEMORY else unnamed_file(folder)
+    content: BinaryIO = io.BytesIO()
     try:
+        if expected > IN_MEMORY:
+            content = unnamed_file(folder)
         for piece in pieces:
             write_all(content, piece)
     except OSError as error:
         content.close()
-        raise OutOfSpace("there is no room on the disk to take this in") from error
+        raise no_place(error) from error
     size = content.tell()
     content.seek(0)
     return content, size

@@ -5,16 +5,12 @@ from http import HTTPStatus
 from typing import Any, Final
 
 import orjson
-from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from imagebank.actions.ingest import Arrival
 from imagebank.dicomweb.accept import Offer
 from imagebank.dicomweb.bulk_types import BulkNotTaken
-from imagebank.dicomweb.deposit import Deposit
 from imagebank.dicomweb.edge import Call
-from imagebank.dicomweb.parts import Part, related, single
-from imagebank.dicomweb.spool import TooLarge, expanded
 from imagebank.dicomweb.stow_metadata import instances_from_metadata
 from imagebank.dicomweb.tables import (
     DICOM,
@@ -27,11 +23,14 @@ from imagebank.dicomweb.tables import (
     RELATED,
     SYNTAX_NOT_TAKEN,
 )
-from imagebank.errors import BankError, Invalid, Mismatch, OutOfSpace, Unavailable, status_for
+from imagebank.errors import BankError, Invalid, Mismatch, Unavailable, status_for
+from imagebank.http.deposit import Deposit
 from imagebank.http.errors import refusal, say
 from imagebank.http.multipart import MediaType, media_type
+from imagebank.http.parts import Part, related, single
+from imagebank.http.spool import TooLarge, expanded
 from imagebank.model.access import Right
-from imagebank.model.imaging import Outcome, Receipt
+from imagebank.model.imaging import Outcome, Receipt, Source
 from imagebank.model.uid import Uid
 
 _ENCODINGS: Final = frozenset({"", "identity", "gzip", "x-gzip"})
@@ -48,26 +47,12 @@ async def store(call: Call) -> Response:
     refused = _refused(content_type, encoding)
     if refused is not None:
         return refused
-    fault: Invalid | None = None
-    async with Deposit(call, study) as deposit:
+    source = Source("stow", call.principal.name, call.principal.organization, call.address)
+    async with Deposit(call.bank, source, call.principal.joins, study) as deposit:
         try:
-            async for arrival in _arrivals(call, content_type, encoding):
-                if isinstance(arrival, Receipt):
-                    await deposit.refuse(arrival)
-                else:
-                    await deposit.add(arrival)
-        except OutOfSpace as error:
-            deposit.stopped = error
+            fault = await deposit.take(_arrivals(call, content_type, encoding))
         except TooLarge as error:
-            fault = Invalid(str(error))
-            if not deposit.receipts:
-                return say(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "TooLarge", str(error))
-        except Invalid as error:
-            fault = error
-        except ClientDisconnect:
-            # Nobody is left to answer; whole parts are kept all the same, and sending them again is a success.
-            fault = Invalid("the sender hung up before the end of the body")
-        await deposit.settle()
+            return say(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "TooLarge", str(error))
         return _answer(call, study, deposit.receipts, fault, deposit.stopped)
 
 

@@ -11,11 +11,11 @@ from starlette.concurrency import run_in_threadpool
 
 from imagebank.actions.ingest import Arrival
 from imagebank.dicomweb.compose import BulkData, compose
-from imagebank.dicomweb.parts import Part
-from imagebank.dicomweb.spool import Section, Shelf, TooLarge
 from imagebank.dicomweb.tables import JSON
 from imagebank.errors import BankError, Invalid, Mismatch
 from imagebank.http.multipart import MediaType
+from imagebank.http.parts import Part
+from imagebank.http.spool import Section, Shelf, TooLarge
 from imagebank.model.imaging import DataSet, Outcome, Receipt
 from imagebank.model.uid import Uid
 

@@ -1,28 +1,31 @@
 """`/api/v1` and health: Imagebank's own REST interface."""
 
-import tempfile
-from collections.abc import Sequence
-from typing import IO, Any
+from collections.abc import AsyncIterator
+from typing import Any
 
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import UploadFile
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
-from imagebank.actions import ingest, quarantine
-from imagebank.bank import Bank
+from imagebank.actions import quarantine
+from imagebank.actions.ingest import Arrival
 from imagebank.errors import Invalid, NotFound
 from imagebank.http.auth import address_of, bank_of, caller, caller_if_any, proven_caller
-from imagebank.http.errors import NotSignedIn
+from imagebank.http.deposit import Deposit
+from imagebank.http.errors import NotSignedIn, say
+from imagebank.http.multipart import MediaType, media_type
+from imagebank.http.parts import related
 from imagebank.http.readiness import is_ready
 from imagebank.http.search import search
+from imagebank.http.spool import TooLarge
 from imagebank.http.tokens import token_routes
-from imagebank.model.access import Principal, Right, Scope
-from imagebank.model.imaging import Quarantined, Receipt, Source
+from imagebank.model.access import Principal, Right
+from imagebank.model.imaging import Outcome, Quarantined, Receipt, Source
 
 _MAX_DIGITS = 19
+_LONGEST_NAME = 4096
+_NO_FILES = "send files in the form field `file`, which may be repeated"
 
 
 async def healthz(_request: Request) -> Response:
@@ -48,34 +51,36 @@ async def deposit(request: Request) -> Response:
     principal = await caller(request)
     principal.require(Right.STORE)
     source = Source("api", principal.name, principal.organization, address_of(request))
-    try:
-        async with request.form(max_files=bank_of(request).settings.max_parts, max_fields=16) as form:
-            uploads = [part for part in form.getlist("file") if isinstance(part, UploadFile)]
-            if not uploads:
-                raise Invalid("send files in the form field `file`, which may be repeated")
-            receipts = await run_in_threadpool(_deposit, bank_of(request), uploads, source, principal.joins)
-    except HTTPException as error:
-        # How Starlette says that it cannot read a form.
-        raise Invalid(error.detail) from error
+    kind = media_type(request.headers.get("content-type", ""))
+    if kind.name != "multipart/form-data":
+        raise Invalid(_NO_FILES)
+    async with Deposit(bank_of(request), source, principal.joins) as deposit:
+        try:
+            fault = await deposit.take(_files(request, kind))
+        except TooLarge as error:
+            return say(413, "ContentTooLarge", str(error))
+        receipts, wrong = deposit.receipts, fault or deposit.stopped
+    if not receipts or (wrong is not None and not any(one.is_kept for one in receipts)):
+        raise wrong or Invalid(_NO_FILES)
+    if fault is not None:
+        receipts.append(Receipt(Outcome.REFUSED, "", error=fault))
     kept = all(receipt.is_kept for receipt in receipts)
     return JSONResponse({"outcomes": [_receipt(one) for one in receipts]}, 200 if kept else 207)
 
 
-def _deposit(bank: Bank, uploads: Sequence[UploadFile], source: Source, joins: Scope) -> list[Receipt]:
-    arrivals = []
-    for upload in uploads:
-        size = upload.size or 0
-        arrivals.append(ingest.Arrival(_rewound(upload), size, upload.filename or ""))
-    return ingest.receive(bank, arrivals, source, sees=joins)
-
-
-def _rewound(upload: UploadFile) -> IO[bytes]:
-    """The file behind an upload; Starlette spools large ones to disk."""
-    spooled = upload.file
-    assert isinstance(spooled, tempfile.SpooledTemporaryFile)
-    spooled.seek(0)
-    # Until it has rolled over to disk, `_file` is a BytesIO; afterwards a real file. There is no public name for it.
-    return spooled._file  # noqa: SLF001
+async def _files(request: Request, kind: MediaType) -> AsyncIterator[Arrival]:
+    """The files of a form as each becomes whole; other fields are not looked at."""
+    settings = bank_of(request).settings
+    folder, limit = settings.data / "spool", settings.max_instance_bytes
+    async for part in related(request.stream(), kind, folder, limit, settings.max_parts):
+        named = media_type(part.headers.get("content-disposition", "")).parameters
+        if named.get("name") == "file" and "filename" in named:
+            if len(named["filename"]) > _LONGEST_NAME:
+                part.spool.close()
+                raise Invalid(f"the name of a file may have {_LONGEST_NAME} characters")
+            yield Arrival(part.spool.content, part.spool.size, named["filename"])
+        else:
+            part.spool.close()
 
 
 def _receipt(receipt: Receipt) -> dict[str, Any]:

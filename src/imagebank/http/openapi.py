@@ -162,7 +162,8 @@ _ANSWERS: Final[Mapping[str, Mapping[int, Any]]] = {
     "search": {200: answer(200, "A page of studies, and how many there are of each kind", as_json(FOUND))},
     "deposit": {
         200: answer(200, "Every file is kept", _OUTCOMES),
-        207: answer(207, "Some files are not kept; each has its outcome", _OUTCOMES),
+        207: answer(207, "Some files are not kept, or the form broke off; each has its outcome", _OUTCOMES),
+        413: answer(413, "There are more files than are taken at once"),
         507: REFUSED[507],
     },
     "quarantine_list": {

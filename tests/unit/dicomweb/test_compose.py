@@ -14,8 +14,8 @@ from pydicom.encaps import generate_frames
 
 from imagebank.dicomweb.bulk_types import BulkNotTaken, inspect
 from imagebank.dicomweb.compose import BulkData, compose
-from imagebank.dicomweb.spool import Section
 from imagebank.errors import BankError, Invalid, Mismatch
+from imagebank.http.spool import Section
 from make import a_dataset
 from unit.dicom.mp4_bytes import a_movie, avcc, entry, hvcc, track
 

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.responses import Response
 
-from imagebank.dicomweb.spool import IN_MEMORY, Shelf, Spool, TooLarge, expanded
 from imagebank.dicomweb.streaming import streamed
 from imagebank.errors import Invalid, Unavailable
+from imagebank.http.spool import IN_MEMORY, Shelf, Spool, TooLarge, expanded
 
 MIB = 1 << 20
 

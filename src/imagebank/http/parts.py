@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from imagebank.dicomweb.spool import Spool, TooLarge
 from imagebank.errors import Invalid
 from imagebank.http.multipart import Begin, Data, Event, MediaType, Splitter, boundary_of, media_type
+from imagebank.http.spool import Spool, TooLarge
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,38 +1,46 @@
 """Arrivals of one request on their way in: committed in batches, while the next ones still come."""
 
 import asyncio
+import io
+from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import Final, Self
 
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
 
 from imagebank.actions import ingest
 from imagebank.actions.ingest import Arrival
-from imagebank.dicomweb.edge import Call
-from imagebank.dicomweb.spool import IN_MEMORY
-from imagebank.errors import BankError, OutOfSpace, Unavailable
+from imagebank.bank import Bank
+from imagebank.errors import BankError, Invalid, OutOfSpace, Unavailable
+from imagebank.http.spool import IN_MEMORY, TooLarge, no_place
+from imagebank.model.access import Scope
 from imagebank.model.imaging import Outcome, Receipt, Source
 from imagebank.model.uid import Uid
 
 _BATCH_BYTES: Final = 64 << 20
 _BATCH_PARTS: Final = 100
+# Each holds a descriptor, and another batch may be under way: many may deposit at once.
+_BATCH_FILES: Final = 16
 
 
 class Deposit:
-    """Collects arrivals and their receipts, in order. `study` narrows to one study.
+    """Collects arrivals and their receipts, in order.
 
+    `study` narrows to one study, and `joins` is what they may be added to (`Principal.joins`).
     When the bank has no room or does not answer, `stopped` says why; what comes after that is refused unseen.
     """
 
-    def __init__(self, call: Call, study: Uid | None) -> None:
+    def __init__(self, bank: Bank, source: Source, joins: Scope, study: Uid | None = None) -> None:
         self.receipts: list[Receipt] = []
         self.stopped: BankError | None = None
-        self._bank = call.bank
-        self._source = Source("stow", call.principal.name, call.principal.organization, call.address)
-        self._joins = call.principal.joins
+        self._bank = bank
+        self._source = source
+        self._joins = joins
         self._study = study
         self._batch: list[Arrival] = []
         self._bytes = 0
+        self._files = 0
         self._pending: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -54,13 +62,41 @@ class Deposit:
         self._batch.append(arrival)
         # A part in a file of its own takes no memory; it is still work for one commit.
         self._bytes += min(arrival.size, IN_MEMORY)
-        if self._bytes >= _BATCH_BYTES or len(self._batch) >= _BATCH_PARTS:
+        self._files += not isinstance(arrival.content, io.BytesIO)
+        if self._bytes >= _BATCH_BYTES or self._files >= _BATCH_FILES or len(self._batch) >= _BATCH_PARTS:
             await self._start()
 
     async def refuse(self, receipt: Receipt) -> None:
         """Note one that never became an arrival."""
         await self.settle()
         self.receipts.append(receipt)
+
+    async def take(self, arrivals: AsyncIterator[Arrival | Receipt]) -> Invalid | None:
+        """Take in whatever comes, to its receipt; why that was not the whole body, None where it was.
+
+        Raises TooLarge when nothing has come before that.
+        """
+        fault: Invalid | None = None
+        try:
+            async for arrival in arrivals:
+                if isinstance(arrival, Receipt):
+                    await self.refuse(arrival)
+                else:
+                    await self.add(arrival)
+        except (OutOfSpace, Unavailable) as error:
+            self.stopped = error
+        except TooLarge as error:
+            await self.settle()
+            if not self.receipts:
+                raise
+            fault = Invalid(str(error))
+        except Invalid as error:
+            fault = error
+        except ClientDisconnect:
+            # Nobody is left to answer; whole parts are kept all the same, and sending them again is a success.
+            fault = Invalid("the sender hung up before the end of the body")
+        await self.settle()
+        return fault
 
     async def settle(self) -> None:
         """Wait until everything that was added has its receipt."""
@@ -70,7 +106,7 @@ class Deposit:
 
     async def _start(self) -> None:
         await self._wait()
-        batch, self._batch, self._bytes = self._batch, [], 0
+        batch, self._batch, self._bytes, self._files = self._batch, [], 0, 0
         self._pending = asyncio.create_task(self._commit(batch))
 
     async def _wait(self) -> None:
@@ -83,9 +119,10 @@ class Deposit:
             if self.stopped is not None:
                 raise self.stopped
             done = await run_in_threadpool(ingest.receive, self._bank, batch, self._source, self._study, self._joins)
-        except (OutOfSpace, Unavailable) as error:
-            self.stopped = error
-            done = [Receipt(Outcome.REFUSED, arrival.name, error=error) for arrival in batch]
+        except (OutOfSpace, Unavailable, OSError) as error:
+            # To look at a file takes a descriptor of its own, too.
+            self.stopped = no_place(error) if isinstance(error, OSError) else error
+            done = [Receipt(Outcome.REFUSED, arrival.name, error=self.stopped) for arrival in batch]
         finally:
             for arrival in batch:
                 arrival.content.close()

@@ -1,5 +1,6 @@
 """Where parts of a request wait until they are whole: memory while they are small, an unnamed file when not."""
 
+import errno
 import io
 import zlib
 from collections.abc import AsyncIterator, Iterator
@@ -10,7 +11,7 @@ from typing import BinaryIO, Final
 from starlette.concurrency import run_in_threadpool
 
 from imagebank.actions.unnamed import unnamed_file, write_all
-from imagebank.errors import Invalid, OutOfSpace
+from imagebank.errors import BankError, Invalid, OutOfSpace, Unavailable
 
 IN_MEMORY: Final = 8 << 20
 _BLOCK: Final = 1 << 20
@@ -23,6 +24,15 @@ _MAX_RATIO: Final = 200
 
 class TooLarge(Exception):
     """The request is longer than this bank takes (413)."""
+
+
+def no_place(error: OSError) -> BankError:
+    """Why something could not be put down: no descriptors, which passes, no room, or a disk that fails."""
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return Unavailable("too many files are open here at this moment; try again, with less at a time")
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return Unavailable("the disk did not take this in; try again")
+    return OutOfSpace("there is no room on the disk to take this in")
 
 
 class Spool:
@@ -40,7 +50,7 @@ class Spool:
         self._waiting_bytes = 0
 
     async def write(self, data: bytes) -> None:
-        """Take the next bytes. Raises OutOfSpace when the disk has no room for them."""
+        """Take the next bytes. Raises OutOfSpace when the disk has no room for them, Unavailable without a descriptor."""
         self.size += len(data)
         if self.size > self._limit:
             return
@@ -73,7 +83,7 @@ class Spool:
                 write_all(self.content, small.getbuffer())
             write_all(self.content, block)
         except OSError as error:
-            raise OutOfSpace("there is no room on the disk to take this in") from error
+            raise no_place(error) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +122,7 @@ class Shelf:
         self._end = 0
 
     def put(self, spool: Spool) -> Section:
-        """Take a whole part over. Raises OutOfSpace when the disk has no room for it."""
+        """Take a whole part over. Raises as `Spool.write` does."""
         is_small = isinstance(spool.content, io.BytesIO)
         if self._in_memory + spool.size <= _SHELF_MEMORY if is_small else len(self._held) < _SHELF_FILES:
             self._in_memory += spool.size if is_small else 0
@@ -124,7 +134,7 @@ class Shelf:
             for piece in Section(spool.content, 0, spool.size).pieces():
                 write_all(self._shared, piece)
         except OSError as error:
-            raise OutOfSpace("there is no room on the disk to take this in") from error
+            raise no_place(error) from error
         finally:
             spool.close()
         self._end += spool.size
