@@ -27,7 +27,7 @@ from imagebank.model.access import Clause, Device, Right, Role, Scope, Session, 
 from imagebank.model.attribute import Level
 from imagebank.model.event import Act, Event
 from imagebank.model.imaging import DataSet, Kept, Location, Outcome, Pixels, Selection, Source
-from imagebank.model.ledger import BEGINNING, Checkpoint, faults
+from imagebank.model.ledger import BEGINNING, Checkpoint, Sought, faults
 from imagebank.model.note import OTHER_ORGANIZATION
 from imagebank.model.person import PatientId
 from imagebank.model.query import Query
@@ -417,6 +417,18 @@ class IndexContract:
 
         assert index.count(studies(), Scope(None, many)) == 1
         assert len(index.instances(Selection(), Scope(None, many))) == 1
+
+    def test_events_of_organizations_are_those_of_their_people_and_about_their_studies(self, index: SQLIndex) -> None:
+        enter(index, a_kept(study="1.1", organization="north"), a_kept(study="1.2", organization="south"))
+        done = [
+            Event(at(1), Act.VIEWED, who, organization, study=Uid(study) if study else None)
+            for who, organization, study in (("a", "north", "1.1"), ("b", "north", "1.2"), ("c", "south", ""))
+        ]
+        with index.begin() as tx:
+            tx.record(done)
+
+        assert {event.principal for event in index.events(Scope.of("south"))} == {"b", "c"}
+        assert {line.principal for line in index.lines(Sought(), Scope.of("north"))} == {"a", "b"}
 
     def test_a_study_of_another_organization_is_joined_by_who_sees_it_alone(self, index: SQLIndex) -> None:
         enter(index, a_kept(uid="5.5", organization="north"))

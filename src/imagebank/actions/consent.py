@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import count, takewhile
 from typing import Final
 
-from imagebank.actions import notes
+from imagebank.actions import charge, notes
 from imagebank.actions.audit import event, looking
 from imagebank.bank import Bank
 from imagebank.errors import Invalid, NotFound
@@ -26,7 +26,7 @@ def decide(bank: Bank, wanted: Provision, principal: Principal, address: str = "
     """Write down a consent, a grant or a care relationship; in force with the next read.
 
     Its identifier, who wrote it and, unless it begins later, its beginning are set here. Raises NotAllowed without the
-    right to write consents, Invalid for one that nobody could follow.
+    right to write consents and for another organization's patients, Invalid for one that nobody could follow.
     """
     return decide_together(bank, [wanted], principal, address)[0]
 
@@ -41,6 +41,7 @@ def decide_together(
     principal.require(Right.CONSENT)
     for one in wanted:
         _check(one)
+        charge.require(bank, principal, one)
     now, name = bank.now(), secrets.token_hex(16)
     names = [name] if len(wanted) == 1 else [f"{name}.{number}" for number in range(1, len(wanted) + 1)]
     made = [
@@ -82,7 +83,7 @@ def revoke(bank: Bank, identifier: str, principal: Principal, address: str = "")
     """
     principal.require(Right.CONSENT)
     # Nobody looks here: what is ended is told of in the ledger, and nothing else is told to the caller.
-    found = _of(bank, identifier, Scope(organizations=None))
+    found = _of(bank, identifier, principal)
     now = bank.now()
     with bank.index.begin() as tx:
         ended = [replace(one, revoked_at=now) for one in found if tx.revoke_provision(one.id, now)]
@@ -93,20 +94,21 @@ def revoke(bank: Bank, identifier: str, principal: Principal, address: str = "")
         raise NotFound(f"there is no consent {identifier} in force")
 
 
-def _of(bank: Bank, identifier: str, scope: Scope) -> list[Provision]:
+def _of(bank: Bank, identifier: str, principal: Principal) -> list[Provision]:
+    """All of an identifier; none where one of them is in another officer's charge."""
     if "." in identifier:
         return []  # a part is nothing by itself
-    found = bank.index.provisions(scope, identifier=identifier)
-    if found:
-        return found
+    scope = Scope(organizations=None)
     numbered = (bank.index.provisions(scope, identifier=f"{identifier}.{number}") for number in count(1))
-    return [one for each in takewhile(bool, numbered) for one in each]
+    found = bank.index.provisions(scope, identifier=identifier)
+    found = found or [one for each in takewhile(bool, numbered) for one in each]
+    return found if all(charge.has(bank, principal, one) for one in found) else []
 
 
 def kept(bank: Bank, identifier: str, principal: Principal, address: str = "") -> list[Provision]:
     """The provisions of one identifier, revoked ones, too; the look stands in the ledger first. Raises NotFound."""
     principal.require(Right.CONSENT)
-    found = _of(bank, identifier, Scope(organizations=None))
+    found = _of(bank, identifier, principal)
     if not found:
         raise NotFound("there is no such consent")
     looking(bank, principal, address, f"consent {identifier}", study=found[0].study, patient=found[0].patient)
@@ -125,14 +127,20 @@ def listed(bank: Bank, patient: PatientId | None, principal: Principal, address:
     """
     principal.require(Right.CONSENT)
     why = "consents of one patient" if patient else "consents of all patients"
-    return bank.index.provisions(looking(bank, principal, address, why, patient=patient), patient)
+    found = bank.index.provisions(looking(bank, principal, address, why, patient=patient), patient)
+    return [one for one in found if charge.has(bank, principal, one)]
 
 
 def put_label(bank: Bank, study: Uid, label: str, principal: Principal, address: str = "") -> None:
-    """Put a label such as `sensitive` on a study; rules say what follows from it. Raises Invalid."""
+    """Put a label such as `sensitive` on a study; rules say what follows from it.
+
+    Raises Invalid, and NotFound for a study that is not of one's organization, whether it is here or not.
+    """
     principal.require(Right.CONSENT)
     if not _LABEL.fullmatch(label):
         raise Invalid("a label is a word or two in small letters")
+    if not charge.has_study(bank, principal, study):
+        raise NotFound("your organization has no such study here")
     with bank.index.begin() as tx:
         tx.put_label(study, label)
         notes.defer(bank, tx, labels=((str(study), label, True),))
@@ -142,8 +150,9 @@ def put_label(bank: Bank, study: Uid, label: str, principal: Principal, address:
 def remove_label(bank: Bank, study: Uid, label: str, principal: Principal, address: str = "") -> None:
     """Take a label off a study. Raises NotFound when it has none of that name."""
     principal.require(Right.CONSENT)
+    is_own = charge.has_study(bank, principal, study)
     with bank.index.begin() as tx:
-        had = tx.remove_label(study, label)
+        had = is_own and tx.remove_label(study, label)
         if had:
             notes.defer(bank, tx, labels=((str(study), label, False),))
             tx.record([replace(event(bank, Act.DECIDED, principal, address, f"label {label}: taken off"), study=study)])

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
-from imagebank.actions import notes
+from imagebank.actions import charge, notes
 from imagebank.actions.audit import event, looking, unbounded
 from imagebank.bank import Bank
 from imagebank.errors import Invalid, NotFound
@@ -97,7 +97,8 @@ def unreviewed(bank: Bank, principal: Principal, address: str = "") -> list[Prov
     """Emergencies that nobody has looked at yet, oldest first; this look stands in the ledger."""
     principal.require(Right.AUDIT)
     scope = looking(bank, principal, address, "emergencies that wait for a review")
-    return [one for one in bank.index.provisions(scope, kind=Kind.EMERGENCY) if not one.reviewed_by]
+    waiting = [one for one in bank.index.provisions(scope, kind=Kind.EMERGENCY) if not one.reviewed_by]
+    return [one for one in waiting if charge.has(bank, principal, one)]
 
 
 def review(bank: Bank, identifier: str, words: str, principal: Principal, address: str = "") -> None:
@@ -109,8 +110,9 @@ def review(bank: Bank, identifier: str, words: str, principal: Principal, addres
     # Nobody looks here: that it was reviewed, and by whom, stands in the ledger.
     scope = Scope(organizations=None)
     found = bank.index.provisions(scope, kind=Kind.EMERGENCY, identifier=identifier)
+    is_theirs = all(charge.has(bank, principal, one) for one in found)
     with bank.index.begin() as tx:
-        is_first = tx.review_emergency(identifier, principal.name, words)
+        is_first = is_theirs and tx.review_emergency(identifier, principal.name, words)
         if is_first:
             reviewed = [replace(one, reviewed_by=principal.name, review=words) for one in found]
             notes.defer(bank, tx, provisions=tuple(reviewed))

@@ -9,6 +9,7 @@ from datetime import timedelta
 from itertools import islice
 from typing import Final
 
+from imagebank.actions import charge
 from imagebank.actions.audit import SYSTEM, looking
 from imagebank.bank import Bank
 from imagebank.errors import BankError
@@ -84,9 +85,15 @@ def place(line: Line) -> tuple[int, str, int]:
 
 
 def reading(bank: Bank, principal: Principal, address: str, why: str, patient: PatientId | None = None) -> Scope:
-    """Say in the ledger that somebody reads it; what may be read then is all of it. Raises NotAllowed."""
+    """Say in the ledger that somebody reads it, and what of it they may read then. Raises NotAllowed.
+
+    That is all of it, or what is said of a patient of one's own organization, or else what its people did and what was
+    done to its studies.
+    """
     principal.require(Right.AUDIT)
-    return looking(bank, principal, address, why, patient=patient)
+    everything = looking(bank, principal, address, why, patient=patient)
+    is_own = charge.has_all(bank, principal) if patient is None else charge.has_patient(bank, principal, patient)
+    return everything if is_own else Scope.of(principal.organization)
 
 
 @contextmanager

@@ -115,10 +115,13 @@ def studies_in(scope: Scope, dialect: str) -> list[ColumnElement[bool]]:
 
 
 def events_in(scope: Scope, dialect: str) -> list[ColumnElement[bool]]:
-    """Events of the scope's organizations; under a scope of studies, those about its studies."""
-    conditions = []
+    """Events of the scope's organizations and those about their studies; under a scope of studies, those about these."""
+    conditions: list[ColumnElement[bool]] = []
     if scope.organizations is not None:
-        conditions.append(one_of(dialect, tables.event.c.organization, sorted(scope.organizations)))
+        names = sorted(scope.organizations)
+        theirs = select(_STUDY.c.study_instance_uid).where(one_of(dialect, _STUDY.c.organization, names))
+        by_them = one_of(dialect, tables.event.c.organization, names)
+        conditions.append(or_(by_them, tables.event.c.study.in_(theirs)))
     if scope.studies is not None:
         conditions.append(one_of(dialect, tables.event.c.study, sorted(scope.studies)))
     return conditions

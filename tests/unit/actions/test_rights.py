@@ -30,7 +30,7 @@ LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 @pytest.fixture
 def bank(tmp_path: Path) -> Iterator[Bank]:
     """A CT of Ada's from north, an MR of Bob's from south."""
-    with open_test_bank(tmp_path) as opened:
+    with open_test_bank(tmp_path, organization="north") as opened:
         keep(opened, a_file(PatientID="ADA", StudyDate="20260110", Modality="CT"), source=of("north"))
         keep(opened, a_file(PatientID="BOB", StudyDate="20250110", Modality="MR"), source=of("south"))
         yield opened

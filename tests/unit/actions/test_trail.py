@@ -27,7 +27,7 @@ ADA = PatientId("north", "ADA")
 
 @pytest.fixture
 def bank(tmp_path: Path) -> Iterator[Bank]:
-    with open_test_bank(tmp_path, atna_host="127.0.0.1:1") as opened:
+    with open_test_bank(tmp_path, organization="north", atna_host="127.0.0.1:1") as opened:
         trail.begin_telling(opened)
         yield opened
 

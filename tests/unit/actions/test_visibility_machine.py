@@ -140,7 +140,7 @@ class Model:
 
 @contextlib.contextmanager
 def small_bank() -> Iterator[Bank]:
-    with tempfile.TemporaryDirectory() as folder, open_test_bank(Path(folder)) as bank:
+    with tempfile.TemporaryDirectory() as folder, open_test_bank(Path(folder), organization="north") as bank:
         for one in STUDIES:
             file = a_file(
                 StudyInstanceUID=one.uid, PatientID=one.patient, Modality=one.modality, StudyDate=one.date, rows=4
