@@ -29,7 +29,7 @@ from webauthn.helpers.structs import (
 
 from imagebank.actions import access
 from imagebank.actions.account import owner, proven_owner
-from imagebank.actions.signing_in import PER_ADDRESS, UNKNOWN, count_answer, count_try, give_back_answer
+from imagebank.actions.signing_in import PER_ADDRESS, count_answer, count_try, give_back_answer, note_refusal
 from imagebank.bank import Bank
 from imagebank.errors import Conflict, Invalid, NotFound
 from imagebank.model.access import Session
@@ -158,9 +158,7 @@ def _proven(bank: Bank, site: Site, answer: str, expected: str, address: str) ->
         )
         _count(bank, passkey, seen.new_sign_count)
     except (*_ODD, NotFound) as error:
-        # Whoever comes can have this said, so it is counted and not written at once.
-        name, organization = (account.name, account.organization) if account else (UNKNOWN, bank.settings.organization)
-        bank.reads.not_signed_in(name, organization, _MEANS, address)
+        note_refusal(bank, account, _MEANS, address)
         raise NotFound(_REFUSED) from error
     give_back_answer(bank, _MEANS, address)
     return account

@@ -53,7 +53,7 @@ def count_answer(bank: Bank, means: str, address: str) -> None:
     try:
         count_try(bank, (f"{means} answer {address}", PER_ADDRESS))
     except TooOften:
-        bank.reads.not_signed_in(UNKNOWN, bank.settings.organization, means, address)
+        note_refusal(bank, None, means, address)
         raise
 
 
@@ -78,17 +78,16 @@ def _proven(bank: Bank, name: str, typed: str, code: str, address: str) -> Accou
         if is_right:
             tx.people.forget_attempts(of_account)
             tx.people.give_back_attempt(of_address)
-        else:
-            tx.record([refusal(bank, account, address, "password")])
     if account is None or not is_right:
+        note_refusal(bank, account, "password", address)
         raise NotFound("nobody signs in with these")
     return account
 
 
-def refusal(bank: Bank, account: Account | None, address: str, means: str) -> Event:
-    """The event of somebody who was not let in."""
+def note_refusal(bank: Bank, account: Account | None, means: str, address: str) -> None:
+    """Count somebody who was not let in. Whoever comes can have this said, so it is not written at once."""
     name, organization = (account.name, account.organization) if account else (UNKNOWN, bank.settings.organization)
-    return Event(bank.now(), Act.NOT_SIGNED_IN, name, organization, address, detail=means)
+    bank.reads.not_signed_in(name, organization, means, address)
 
 
 def _step(bank: Bank, account: Account | None, code: str) -> int | None:

@@ -10,6 +10,7 @@ from bank import open_test_bank
 from imagebank.actions import access, account, password, signing_in, totp
 from imagebank.bank import Bank
 from imagebank.errors import BankError, NotFound, TooOften
+from imagebank.model.access import Scope
 from imagebank.model.event import Act
 from unit.actions.people_here import PASSWORD, a_person, after, events, session
 
@@ -126,3 +127,14 @@ def test_tries_at_once_cannot_outrun_the_count(bank: Bank) -> None:
     with ThreadPoolExecutor(8) as pool:
         said = list(pool.map(attempt, range(30)))
     assert (said.count("NotFound"), said.count("TooOften")) == (10, 20)
+
+
+def test_a_flood_of_wrong_passwords_from_many_addresses_makes_few_lines_and_loses_no_count(bank: Bank) -> None:
+    for number in range(300):
+        with pytest.raises(NotFound):
+            signing_in.by_password(bank, f"nobody{number}", "wrong", address=f"2001:db8::{number:x}")
+    bank.reads.flush(is_last=True)
+    refused = [one for one in bank.index.events(Scope(None), 1000) if one.act is Act.NOT_SIGNED_IN]
+
+    assert len(refused) <= 202
+    assert sum(one.count for one in refused) == 300
