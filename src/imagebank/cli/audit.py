@@ -79,7 +79,7 @@ def export(to: Path, *, common: Common = HERE) -> int:
 
 @app.command
 def resume(*, reason: str, common: Common = HERE) -> int:
-    """Go on after an older copy of the database was put back, and sign that the ledger's end is lost.
+    """Go on after an older copy of the database was put back, or it was lost, and sign that the ledger's end is lost.
 
     Until then nothing is signed: an older copy may also have been put there to hide what happened since. Look first
     what `imagebank audit verify` says is missing.

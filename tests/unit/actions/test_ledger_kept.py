@@ -332,6 +332,26 @@ def test_an_operator_signs_that_an_older_copy_was_put_back(restored: Bank) -> No
     assert (outside.faults, outside.notices) == ((), proof.notices)
 
 
+def test_a_bank_that_has_lost_its_database_goes_on_with_a_new_ledger(tmp_path: Path) -> None:
+    with open_test_bank(tmp_path) as first:
+        signed(first, "lost")
+        record(first, "lost, too")
+        ledger.checkpoint(first, keeps=True)
+    for path in first.settings.data.glob("index.db*"):
+        path.unlink()
+    with open_test_bank(tmp_path) as again:
+        record(again, "new")
+        refused = ledger.checkpoint(again)
+        told = ledger.verify(again)
+        made = ledger.resume(again, "the disk of the database is lost", ADMIN)
+        proof = ledger.verify(again)
+
+    assert refused is None
+    assert told.faults[0].endswith("and is kept among the objects: it has none")
+    assert (made.number, proof.faults, len(proof.notices)) == (3, (), 1)
+    assert proof.notices[0].startswith("checkpoints 1 to 2 are lost")
+
+
 def test_nothing_is_resumed_without_need_reason_or_right(bank: Bank) -> None:
     with pytest.raises(Conflict, match="not older"):
         ledger.resume(bank, "why not", ADMIN)
