@@ -14,7 +14,7 @@ from imagebank.actions import matching, notes
 from imagebank.actions.audit import SYSTEM, event
 from imagebank.bank import Bank
 from imagebank.errors import Conflict, Invalid, NotAllowed, NotFound
-from imagebank.model.access import Principal, Right, Scope
+from imagebank.model.access import LONG_AGO, Principal, Right, Scope
 from imagebank.model.event import Act, Event
 from imagebank.model.identity import (
     Decision,
@@ -45,8 +45,9 @@ _TICK: Final = timedelta(microseconds=1)
 def hear(bank: Bank, identity: Identity) -> list[Decision]:
     """Take down what was heard of a patient record, and link it where that is sure; the decisions that this made.
 
-    Where it is likely only, the pair is put into the queue. Hearing the same again changes nothing. Raises Invalid for a
-    record without an identifier: nothing is known of whose it is.
+    Where it is likely only, the pair is put into the queue. Hearing the same again changes nothing, nor does what was said
+    (`heard_at`; now, where it is not given) before what is held. Raises Invalid for a record without an identifier:
+    nothing is known of whose it is.
     """
     if not identity.patient.identifier:
         raise Invalid("a patient record has an identifier")
@@ -62,16 +63,20 @@ def hear(bank: Bank, identity: Identity) -> list[Decision]:
 
 def _heard(bank: Bank, identity: Identity, known: Linked | None) -> Identity | None:
     """What is to be kept of a record from now on; None when that is kept already."""
+    said_at = identity.heard_at if identity.heard_at > LONG_AGO else bank.now()
     if known is None:
-        return replace(identity, heard_at=bank.now(), own=secrets.token_hex(16))
+        return replace(identity, heard_at=said_at, own=secrets.token_hex(16))
     before = known.identity
-    if identity.origin is Origin.DICOM and before.origin is not Origin.DICOM:
+    is_image, was_image = (one.origin is Origin.DICOM for one in (identity, before))
+    if is_image == was_image and said_at < before.heard_at:
+        return None
+    if is_image and not was_image:
         # An image tells only what nobody has told better.
         given = {name: getattr(before, name) or getattr(identity, name) for name in _DEMOGRAPHICS}
         name = before.name if any(before.name.groups()) else identity.name
-        identity = replace(identity, **given, name=name, origin=before.origin)
+        identity, said_at = replace(identity, **given, name=name, origin=before.origin), before.heard_at
     heard = replace(identity, heard_at=before.heard_at, own=before.own)
-    return None if heard == before else replace(heard, heard_at=bank.now())
+    return None if heard == before else replace(heard, heard_at=said_at)
 
 
 _DEMOGRAPHICS: Final = ("birth_date", "sex", "address", "phone", "mother", "others")

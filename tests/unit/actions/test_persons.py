@@ -172,6 +172,16 @@ def test_an_image_does_not_overrule_what_a_patient_system_said(bank: Bank) -> No
     assert record(bank, N1).identity.name.alphabetic == "Kiss^Ada"
 
 
+def test_what_was_said_before_changes_nothing_however_late_it_comes(bank: Bank) -> None:
+    now = bank.now()
+    persons.hear(bank, ada(N1, heard_at=now))
+    persons.hear(bank, ada(N1, "Kiss^Ada", heard_at=now - persons._TICK))
+    persons.hear(bank, Identity(N1, PersonName("Img^Ada"), mother="Nagy"))
+    assert record(bank, N1).identity == replace(ada(N1, heard_at=now, mother="Nagy"), own=record(bank, N1).identity.own)
+    persons.hear(bank, ada(N1, "Kiss^Ada", heard_at=now + persons._TICK))
+    assert record(bank, N1).identity.name.alphabetic == "Kiss^Ada"
+
+
 def test_a_merge_moves_every_record_of_a_person_and_undoing_it_gives_them_back(bank: Bank) -> None:
     three_unlike(bank)
     before = {each: record(bank, each).person for each in (N1, S1, E1)}
