@@ -269,6 +269,7 @@ def web_application(bank: Bank) -> "Starlette":
     from imagebank.http.patience import Patience
     from imagebank.http.refusals import Refusals
     from imagebank.http.reports import report_paths, report_routes
+    from imagebank.portal import finding
     from imagebank.portal.layout import on_unrouted
     from imagebank.portal.pages import portal_routes
     from imagebank.portal.viewer_files import viewer_routes
@@ -283,6 +284,7 @@ def web_application(bank: Bank) -> "Starlette":
             *fhir_routes(),
             Mount("/viewer", routes=viewer_routes(viewer_folder())),
             *portal_routes(),
+            *finding.ROUTES,
         ],
         middleware=[
             Middleware(Guard, settings=bank.settings),

@@ -29,6 +29,7 @@ CHECKS: Final = HERE / "openapi_checks.toml"
 
 PAGES: Final[Mapping[str, str]] = {
     "/": "the study list, for people",
+    "/find": "the page of the search over everything",
     "/search": "the form of the study list",
     "/studies/{study}": "a study, for people",
     "/studies/{study}/series/{series}/instances/{instance}": "an object, for people",

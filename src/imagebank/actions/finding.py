@@ -7,6 +7,7 @@ since what a caller sees, sees a count of, and opens is a study.
 
 import base64
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Any, Final
 
 import orjson
@@ -42,6 +43,7 @@ _HERE: Final = Scope(organizations=None)
 _BATCH: Final = 1_000
 _DEPARTMENT: Final = "00081040"
 _BODY_PART: Final = "00180015"
+_HEADS: Final = frozenset({Weight.NAME, Weight.DESCRIPTION})
 _EXACT: Final = (Nearness.NAME, Nearness.DESCRIPTION, Nearness.TEXT)
 
 Source = Callable[[Bank, Uid], Iterable[Line]]
@@ -124,12 +126,14 @@ def everything(
     bank: Bank, wish: Wish, principal: Principal, way: str, limit: int, after: str = "", address: str = ""
 ) -> Answer:
     """A page of the studies that a question finds: those where names and identifiers hit first, then descriptions, then
-    the rest, then what is only like the words; the newest first among equals.
+    the rest, then what is only like the words; whole words before beginnings, and the newest first among equals.
 
-    `after` is the cursor of the page before. Raises NotAllowed without the right to find, Invalid for a question or
-    cursor that is none.
+    `after` is the cursor of the page before. Who may not get objects is told nothing of what only they say. Raises
+    NotAllowed without the right to find, Invalid for a question or cursor that is none.
     """
     principal.require(Right.FIND)
+    if Right.GET not in principal.rights:
+        wish = replace(wish, within=_HEADS)
     words = asked(wish)
     bank.reads.search(principal, f"{way}: study by {_kinds(wish)}", address)
     scope = principal.scope
@@ -160,9 +164,12 @@ def _exact_hits(bank: Bank, wish: Wish, scope: Scope) -> _Hits:
         return hits  # signs and no word
     # Without words all that is there is equally near.
     for nearness in _EXACT if wish.text.strip() else (Nearness.TEXT,):
-        _add(bank, hits, marks_for(wish, nearness), scope, nearness)
-        if len(hits) >= MOST_HITS:
-            break
+        # Whole words first: they mean more, and a frequent one is known at once, while the beginnings that it is one
+        # of have to be gathered from all words that begin so.
+        for marks in dict.fromkeys(marks_for(wish, nearness, is_whole=is_whole) for is_whole in (True, False)):
+            _add(bank, hits, marks, scope, nearness)
+            if len(hits) >= MOST_HITS:
+                return hits
     return hits
 
 

@@ -100,7 +100,10 @@ def _asked(request: Request) -> tuple[Wish, int, str]:
     limit = params.get("limit", str(_USUAL))
     if not (limit.isascii() and limit.isdigit() and len(limit) < 4 and 1 <= int(limit) <= _MOST):
         raise Invalid(f"limit is a number from 1 to {_MOST}")
-    return Wish(params.get("q", ""), chosen), int(limit), params.get("cursor", "")
+    after = params.get("cursor", "")
+    if "cursor" in params and not after:
+        raise Invalid("the cursor is empty; leave it out for the first page")
+    return Wish(params.get("q", ""), chosen), int(limit), after
 
 
 def _answer(answer: Answer) -> dict[str, Any]:

@@ -103,10 +103,14 @@ Marks = tuple[tuple[Mark, ...], ...]
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What somebody looks for: the words as they were typed, and values of which any may be, by facet."""
+    """What somebody looks for: the words as they were typed, and values of which any may be, by facet.
+
+    Words are looked for in what has one of these weights.
+    """
 
     text: str = ""
     chosen: Mapping[Facet, tuple[str, ...]] = field(default_factory=dict)
+    within: frozenset[Weight] = frozenset(Weight)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,19 +206,24 @@ def asked(wish: Wish) -> tuple[Word, ...]:
     return tuple(islice(found.values(), _MOST_WORDS))
 
 
-def marks_for(wish: Wish, nearness: Nearness, alike: Mapping[str, Iterable[str]] | None = None) -> Marks:
-    """What a study has to have to be as near as this; `alike` gives known words that each asked one may stand for."""
-    letters = _WEIGHTS[nearness]
-    groups = [tuple(_mark_of(word, letters)) for word in asked(wish)]
+def marks_for(
+    wish: Wish, nearness: Nearness, alike: Mapping[str, Iterable[str]] | None = None, *, is_whole: bool = False
+) -> Marks:
+    """What a study has to have to be as near as this: words that begin as the asked ones do, or `is_whole`, these.
+
+    `alike` gives known words that each asked one may stand for.
+    """
+    letters = "".join(letter for letter in _WEIGHTS[nearness] if letter in wish.within)
+    groups = [tuple(_mark_of(word, letters, is_whole=is_whole)) for word in asked(wish)]
     if alike is not None:
         groups = [(*group, *_like(word.text, letters, alike)) for group, word in zip(groups, asked(wish), strict=True)]
     chosen = [tuple(Mark(_choice(facet, one)) for one in some) for facet, some in wish.chosen.items() if some]
     return (*groups, *chosen)
 
 
-def _mark_of(word: Word, letters: str) -> Iterator[Mark]:
+def _mark_of(word: Word, letters: str, *, is_whole: bool) -> Iterator[Mark]:
     for text in filter(None, (word.text, word.other)):
-        yield from (Mark(letter + text, not is_short(text)) for letter in letters)
+        yield from (Mark(letter + text, not is_whole and not is_short(text)) for letter in letters)
 
 
 def _like(word: str, letters: str, alike: Mapping[str, Iterable[str]]) -> Iterator[Mark]:
@@ -229,6 +238,8 @@ def passages(lines: Iterable[Line], wish: Wish, alike: Mapping[str, Iterable[str
     missing = {word.text for word in wanted}
     shown: list[Passage] = []
     for line in lines:
+        if line.weight not in wish.within:
+            continue
         hits = [(word, which) for word in _written(line) if (which := _hit(word, wanted, alike, line))]
         if missing & {which for _, which in hits}:
             missing -= {which for _, which in hits}

@@ -90,19 +90,28 @@ def _anywhere(text: str) -> str:
 
 def seal(criteria: Criteria, cookie: str) -> str:
     """The criteria as a cookie that only the same session can open: what one person sought, the next does not see."""
+    return closed(json.dumps(asdict(criteria)).encode(), cookie)
+
+
+def closed(plain: bytes, cookie: str) -> str:
+    """What only the same session can open."""
     nonce = secrets.token_bytes(_NONCE)
-    sealed = AESGCM(_key(cookie)).encrypt(nonce, json.dumps(asdict(criteria)).encode(), None)
-    return base64.urlsafe_b64encode(nonce + sealed).decode()
+    return base64.urlsafe_b64encode(nonce + AESGCM(_key(cookie)).encrypt(nonce, plain, None)).decode()
 
 
 def unseal(text: str, cookie: str) -> Criteria:
     """The criteria again; nothing sought when the cookie is from another session or damaged."""
+    plain = opened(text, cookie)
+    return Criteria() if plain is None else read(json.loads(plain))
+
+
+def opened(text: str, cookie: str) -> bytes | None:
+    """What was closed; None when it is from another session or damaged."""
     try:
         raw = base64.urlsafe_b64decode(text.encode())
-        plain = AESGCM(_key(cookie)).decrypt(raw[:_NONCE], raw[_NONCE:], None)
-        return read(json.loads(plain))
+        return AESGCM(_key(cookie)).decrypt(raw[:_NONCE], raw[_NONCE:], None)
     except (InvalidTag, ValueError):
-        return Criteria()
+        return None
 
 
 def _key(cookie: str) -> bytes:

@@ -100,7 +100,7 @@ def page(
 def _door_of(path: str) -> str:
     """Which part of the portal a page belongs to, by the address that leads into it."""
     door = "/" + path.split("/")[1]
-    return "/" if door in {"/studies", "/search"} else door
+    return "/" if door in {"/studies", "/search", "/find"} else door
 
 
 def first_door(principal: Principal) -> str | None:

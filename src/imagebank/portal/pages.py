@@ -143,7 +143,7 @@ def _rows(
 ) -> tuple[int, list[StudyRow]]:
     query, scope = criteria.query(sought, bank.catalogue, number), principal.scope
     search.searching(bank, principal, query, WAY, address)
-    return search.count(bank, query, scope), [_row(found.attributes) for found in search.find(bank, query, scope)]
+    return search.count(bank, query, scope), [row_of(found.attributes) for found in search.find(bank, query, scope)]
 
 
 def _sought(request: Request) -> criteria.Criteria:
@@ -156,7 +156,8 @@ def _page_number(request: Request) -> int:
     return min(max(int(text), 1), 100_000) if text.isascii() and text.isdigit() and len(text) < 8 else 1
 
 
-def _row(found: DataSet) -> StudyRow:
+def row_of(found: DataSet) -> StudyRow:
+    """What lists say of a study."""
     born, on = wording.text(found, "00100030"), wording.text(found, "00080020")
     return StudyRow(
         uid=wording.text(found, "0020000D"),
@@ -231,7 +232,7 @@ def _head(bank: Bank, scope: Scope, study: Uid) -> StudyRow:
     key = bank.catalogue.by_keyword["StudyInstanceUID"]
     query = Query(Level.STUDY, (Condition(key, OneOf((study,))),), limit=1)
     for found in search.find(bank, query, scope):
-        return _row(found.attributes)
+        return row_of(found.attributes)
     raise NotFound("there is no such study here")
 
 

@@ -25,6 +25,7 @@ from imagebank.http.deliberate import deliberately
 from imagebank.portal.layout import page, read_form, read_own_form, refused, see_other, too_often
 
 SEARCH_COOKIE = "imagebank-search"
+FIND_COOKIE = "imagebank-find"
 
 
 async def show(request: Request) -> Response:
@@ -139,7 +140,7 @@ async def sign_out(request: Request) -> Response:
         return refused(request, error, await caller_if_any(request) if request.method == "GET" else None)
     response = see_other("/sign-in")
     response.headers["Clear-Site-Data"] = '"cache"'
-    for name in (COOKIE, SEARCH_COOKIE):
+    for name in (COOKIE, SEARCH_COOKIE, FIND_COOKIE):
         ours = cookie_name(request, name)
         response.delete_cookie(ours, path="/", httponly=True, secure=is_https(request), samesite="lax")
     return response

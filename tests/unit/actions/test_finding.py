@@ -15,7 +15,7 @@ from imagebank import worker
 from imagebank.actions import finding, ingest, reindex, remove, shred
 from imagebank.bank import Bank
 from imagebank.errors import Invalid, NotAllowed, NotFound
-from imagebank.model.access import RIGHTS, Principal, Role, Scope
+from imagebank.model.access import RIGHTS, Principal, Right, Role, Scope
 from imagebank.model.event import Act
 from imagebank.model.imaging import Selection
 from imagebank.model.person import PatientId
@@ -163,6 +163,7 @@ def test_names_come_before_descriptions_before_the_rest_and_newer_before_older(b
     written(bank, *studies.values())
 
     assert found(bank, "knee") == ["1.1", "1.5", "1.3", "1.2", "1.4", "1.6"]
+    assert found(bank, "kneel")[0] == "1.5"
     assert found(bank, "") == ["1.6", "1.4", "1.3", "1.2", "1.1", "1.5"]
 
 
@@ -248,6 +249,15 @@ def test_what_the_caller_may_not_see_is_in_no_hit_count_or_passage(bank: Bank) -
 def test_who_may_not_find_is_refused(bank: Bank) -> None:
     with pytest.raises(NotAllowed):
         ask(bank, "x", replace(ADMIN, rights=frozenset()))
+
+
+def test_who_may_find_and_not_get_is_told_nothing_of_what_only_objects_say(bank: Bank) -> None:
+    written(bank, as_file(with_a_private_and_a_sequence()))
+    finder = replace(ADMIN, rights=frozenset({Right.FIND}))
+
+    assert found(bank, "yamada parathyroid", finder) == ["1.2.1"]
+    assert found(bank, "quokka", finder) == found(bank, "yamada zebra", finder) == []
+    assert found(bank, "quokk yamata", finder) == []
 
 
 def test_the_ledger_says_that_somebody_searched_and_not_what_for(bank: Bank) -> None:

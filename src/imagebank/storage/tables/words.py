@@ -40,10 +40,11 @@ spelling = Table(
 )
 """Words that a typo can be of, by the triples of letters in them."""
 
-# The tokenizer called `ascii` cuts at blanks, where there are only letters, digits and signs beyond ASCII.
+# The tokenizer called `ascii` cuts at blanks, where there are only letters, digits and signs beyond ASCII. Beginnings are
+# indexed as they are typed, of one sign or of three to six, behind the letter of a mark.
 MARKS: Final = {
     "sqlite": (
-        "CREATE VIRTUAL TABLE mark USING fts5(marks, content='', columnsize=0, detail=none, prefix='3 4', tokenize='ascii')",
+        "CREATE VIRTUAL TABLE mark USING fts5(marks, content='', columnsize=0, detail=none, prefix='2 4 5 6 7', tokenize='ascii')",
     ),
     # Without a list of pending entries, through which every search would have to go.
     "postgresql": (
