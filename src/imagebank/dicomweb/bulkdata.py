@@ -12,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from imagebank.actions import retrieve
+from imagebank.actions.lasting import Lasting
 from imagebank.actions.retrieve import Bulk, Frames
 from imagebank.dicom.scan import EXPLICIT_LE
 from imagebank.dicomweb.accept import NotAcceptable, Offer
@@ -165,7 +166,9 @@ def _every_part(call: Call, chosen: Sequence[tuple[Instance, Offer]]) -> Iterato
     takes_octets = call.prefers.best([_OCTETS]) is not None
     refusal: NotAcceptable | None = None
     is_empty = True
+    lasting = Lasting(call.bank, call.principal)
     for instance, offer in chosen:
+        lasting.require(instance)
         base = retrieve.bulk_base(instance)
         for uri in bulk_uris(retrieve.attributes(call.bank, instance)):
             path = uri.removeprefix(base)

@@ -8,6 +8,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from imagebank.actions import retrieve
+from imagebank.actions.lasting import Lasting
 from imagebank.dicom import document, render
 from imagebank.dicomweb.accept import NotAcceptable, Offer
 from imagebank.dicomweb.edge import CACHING, Call, instance_url, produced
@@ -132,7 +133,9 @@ def _parts(call: Call, wanted: Sequence[tuple[Instance, render.Rendering]]) -> I
     """A part for each picture that can be painted. Raises NotAcceptable when none can: no multipart has no part."""
     refusal: NotAcceptable | None = None
     is_empty = True
+    lasting = Lasting(call.bank, call.principal)
     for instance, rendering in wanted:
+        lasting.require(instance)
         try:
             picture = produced(retrieve.picture, call.bank, instance, rendering)
         except NotAcceptable as error:

@@ -8,6 +8,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from imagebank.actions import retrieve
+from imagebank.actions.lasting import Lasting
 from imagebank.dicom import part10
 from imagebank.dicom.scan import EXPLICIT_LE
 from imagebank.dicom.transcode import TARGETS
@@ -117,7 +118,9 @@ def is_stored_form(instance: Instance, syntax: str) -> bool:
 
 
 def _parts(call: Call, chosen: Sequence[tuple[Instance, Offer]]) -> Iterator[Piece]:
+    lasting = Lasting(call.bank, call.principal)
     for instance, offer in chosen:
+        lasting.require(instance)
         syntax, content = _given(call, instance, Uid(offer.syntax), is_one_of_many=len(chosen) > 1)
         location = instance_url(call.base, instance)
         yield [("Content-Type", f"{DICOM}; transfer-syntax={syntax}"), ("Content-Location", location)], content

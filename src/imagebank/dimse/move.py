@@ -13,7 +13,7 @@ from imagebank.dimse.command import Command, Kind
 from imagebank.dimse.handlers import Answer, Caller, refused
 from imagebank.dimse.identifier import Target
 from imagebank.dimse.negotiation import MAX_CONTEXTS
-from imagebank.dimse.retrieve import IsCancelled, Retrieval, chosen, encoded, give, offers, understood
+from imagebank.dimse.retrieve import IsCancelled, Retrieval, chosen, encoded, give, lasting, offers, understood
 from imagebank.dimse.scu import Offer
 from imagebank.errors import BankError, Unavailable
 from imagebank.model.access import Device, Right
@@ -39,7 +39,7 @@ def move(
         yield refused(error, status.RETRIEVE)
         return
     with Delivery(bank, caller, device, instances, originator) as delivery:
-        yield from give(delivery.instances, delivery.send, is_cancelled)
+        yield from give(delivery.instances, lasting(bank, caller, delivery.send), is_cancelled)
 
 
 def _query(bank: Bank, wanted: Target) -> Query:

@@ -6,6 +6,7 @@ from itertools import chain
 from typing import Final
 
 from imagebank.actions import retrieve, search
+from imagebank.actions.lasting import Lasting
 from imagebank.bank import Bank
 from imagebank.dicom.scan import file_meta
 from imagebank.dimse import status
@@ -109,6 +110,17 @@ def give(instances: Sequence[Instance], send: Send, is_cancelled: IsCancelled) -
     yield _final(tally, failed)
 
 
+def lasting(bank: Bank, caller: Caller, send: Send) -> Send:
+    """The same sub-operation, which fails from the moment on when the caller may not see the object any more."""
+    still = Lasting(bank, caller.principal)
+
+    def sent(instance: Instance) -> int:
+        still.require(instance)
+        return send(instance)
+
+    return sent
+
+
 def _sent(send: Send, instance: Instance) -> int:
     try:
         return send(instance)
@@ -156,7 +168,7 @@ def get(bank: Bank, caller: Caller, asked: Retrieval, send: Send, is_cancelled: 
     except BankError as error:
         yield refused(error, status.RETRIEVE)
         return
-    yield from give(instances, send, is_cancelled)
+    yield from give(instances, lasting(bank, caller, send), is_cancelled)
 
 
 def encoded(bank: Bank, instance: Instance, contexts: Sequence[Context]) -> tuple[Context, Iterator[bytes]]:
