@@ -269,6 +269,8 @@ def web_application(bank: Bank) -> "Starlette":
     from imagebank.http.patience import Patience
     from imagebank.http.refusals import Refusals
     from imagebank.http.reports import report_paths, report_routes
+    from imagebank.http.uploads import upload_routes
+    from imagebank.http.uploads_described import upload_paths
     from imagebank.portal import finding
     from imagebank.portal.layout import on_unrouted
     from imagebank.portal.pages import portal_routes
@@ -278,8 +280,9 @@ def web_application(bank: Bank) -> "Starlette":
         routes=[
             *api_routes(),
             *decision_routes(),
+            *upload_routes(),
             *report_routes(),
-            openapi_route(api_routes(), {**openapi_paths(), **decision_paths(), **report_paths()}),
+            openapi_route(api_routes(), {**openapi_paths(), **decision_paths(), **upload_paths(), **report_paths()}),
             *dicomweb_routes(),
             *fhir_routes(),
             Mount("/viewer", routes=viewer_routes(viewer_folder())),

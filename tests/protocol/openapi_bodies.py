@@ -23,6 +23,10 @@ def _send_parts(context: SerializationContext, _: Any) -> dict[str, Any]:
     return {"data": a_body(_new_object(context)), "headers": headers}
 
 
+def _send_bytes(_: SerializationContext, value: Any) -> dict[str, Any]:
+    return {"data": value if isinstance(value, bytes) else b"x"}
+
+
 def _new_object(context: SerializationContext) -> bytes:
     """A file in the study that the path names."""
     study = str((context.case.path_parameters or {}).get("study", ""))
@@ -32,5 +36,6 @@ def _new_object(context: SerializationContext) -> bytes:
     return a_file(StudyInstanceUID=study, SeriesInstanceUID=next(_uids), SOPInstanceUID=next(_uids))
 
 
+register_serializer(_send_bytes, "application/offset+octet-stream")
 register_serializer(_send_file, "application/dicom")
 register_serializer(_send_parts, "multipart/related")

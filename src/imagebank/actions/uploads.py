@@ -7,7 +7,7 @@ import io
 import json
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
@@ -177,7 +177,7 @@ def take(
 
 def _arrivals(
     bank: Bank, pieces: Iterable[bytes], size: int, file: str, principal: Principal
-) -> Iterator[Arrival | Receipt]:
+) -> Generator[Arrival | Receipt, None, None]:
     """The objects of a file: itself, or what lies in it. A receipt stands for what is refused unseen."""
     if not size:
         yield archives.refused(file, Invalid("the file is empty"))
@@ -203,7 +203,7 @@ def _whole(bank: Bank, pieces: Iterable[bytes], size: int, file: str) -> Arrival
 
 def _opened(
     bank: Bank, pieces: Iterable[bytes], size: int, file: str, principal: Principal
-) -> Iterator[Arrival | Receipt]:
+) -> Generator[Arrival | Receipt, None, None]:
     """What lies in an archive, by the names that it has there. It is opened from a plain copy, which goes afterwards."""
     folder = upload_spool.folder_of(bank, principal)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -287,12 +287,14 @@ def _written(one: Became) -> dict[str, Any]:
 
 
 def _read(said: Mapping[str, Any]) -> Became:
+    kind, words = said["error"] or ("", "")
+    uids = {name: Uid(said[name]) for name in _UIDS if name in said}
     receipt = Receipt(
         Outcome(said["outcome"]),
         said["name"],
-        *(Uid(said[name]) if name in said else None for name in _UIDS),
-        tuple(said["warnings"]),
-        _ERRORS[said["error"][0]](said["error"][1]) if said["error"] else None,
-        said["quarantine"],
+        **uids,
+        warnings=tuple(said["warnings"]),
+        error=_ERRORS[kind](words) if kind else None,
+        quarantine=said["quarantine"],
     )
     return Became(receipt, said["unidentified"])

@@ -15,7 +15,7 @@ from imagebank.http import certificates
 from imagebank.http.errors import say
 from imagebank.settings import Settings
 
-UPLOADS: Final = re.compile(r"/(dicom-web/studies(/|$)|api/v1/deposits$)")
+UPLOADS: Final = re.compile(r"/(dicom-web/studies(/|$)|api/v1/deposits$|api/v1/uploads(/[0-9a-f]+)?$|upload$)")
 """Paths whose bodies are objects; every other body is a form or a few words."""
 
 # RFC 9110 7.2 and RFC 3986 3.2.2, less what no name of a machine has.
@@ -106,7 +106,7 @@ class Guard:
 
 def is_upload(scope: Scope) -> bool:
     """Whether the body of a request brings objects."""
-    return scope["method"] == "POST" and UPLOADS.match(scope["path"]) is not None
+    return scope["method"] in ("POST", "PATCH") and UPLOADS.match(scope["path"]) is not None
 
 
 def _is_host(value: bytes) -> bool:

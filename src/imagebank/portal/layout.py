@@ -55,6 +55,7 @@ _ODD = ("That did not work", "nothing was changed")
 # A right; the address; its name.
 _DOORS = (
     (Right.FIND, "/", "Studies"),
+    (Right.STORE, "/upload", "Upload"),
     (Right.CONSENT, "/consents", "Consents"),
     (Right.AUDIT, "/reviews", "Reviews"),
     (Right.AUDIT, "/disclosures", "Disclosures"),

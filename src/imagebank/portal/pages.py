@@ -32,6 +32,7 @@ from imagebank.portal import (
     launch,
     provider,
     signin,
+    upload,
     waveform,
     wording,
 )
@@ -367,5 +368,6 @@ def portal_routes() -> list[BaseRoute]:
         *activation.ROUTES,
         *account.ROUTES,
         *disclosures.ROUTES,
+        *upload.ROUTES,
         Mount("/static", _Static(directory=Path(__file__).parent / "static")),
     ]
