@@ -14,9 +14,10 @@ from imagebank.errors import Unavailable
 from imagebank.model.access import Asker, Clause, Purpose, Role, Scope
 from imagebank.model.attribute import catalogue
 from imagebank.model.encounter import Encounter, Stay
+from imagebank.model.identity import Identity
 from imagebank.model.imaging import Digest, Location
 from imagebank.model.message import Fate, Letter, Peer, Told
-from imagebank.model.order import Code, Order, Ordered, Patient, State
+from imagebank.model.order import Code, Order, Ordered, Patient, Performed, Reference, State
 from imagebank.model.person import PatientId
 from imagebank.model.report import Report
 from imagebank.model.uid import Uid
@@ -326,3 +327,53 @@ def test_what_a_destroyed_key_sealed_is_not_kept_and_what_it_had_sealed_goes(ind
 
     assert [one.id for one in index.orders.letters()] == [2]
     assert (found(index), index.orders.encounters(P1, ALL)) == ([], [])
+
+
+def test_performed_steps_are_begun_once_and_move_the_orders_that_they_name(index: SQLIndex) -> None:
+    put(index, ORDER, replace(ORDER, placer="", filler="F2", step_id="S2"), replace(ORDER, organization="south"))
+    references = (Reference("1.2.3", "A1", "S1"), Reference("", "", "S2"), Reference("9.9"))
+    step = Performed(Uid("1.9"), "north", P1, State.STARTED, references, "CT1", at(1))
+    with index.begin() as tx:
+        added = [tx.orders.add_performed(step), tx.orders.add_performed(step)]
+        tx.orders.advance(step)
+    ended = replace(step, state=State.DONE, changed_at=at(2), references=(Reference("", "A1", "S1"),))
+    with index.begin() as tx:
+        kept = [tx.orders.performed(Uid("1.9"), "north"), tx.orders.performed(Uid("1.9"), "south")]
+        tx.orders.change_performed(ended)
+        during = states(index)
+        tx.orders.advance(ended)
+    with index.begin() as tx:
+        changed = tx.orders.performed(Uid("1.9"), "north")
+        tx.close_account(P1, [])
+        gone = tx.orders.performed(Uid("1.9"), "north")
+
+    assert (added, kept, changed, gone) == ([True, False], [step, None], ended, None)
+    assert during == ["in progress", "scheduled", "scheduled"]
+    assert states(index) == []
+
+
+def states(index: SQLIndex) -> list[str]:
+    return [str(one.state) for one in index.orders.orders(Wanted(is_open=False), ALL)]
+
+
+def test_the_last_word_about_a_patient_is_each_organizations_own(index: SQLIndex) -> None:
+    with index.begin() as tx:
+        answers = [
+            tx.orders.note_word(organization, P1, at(minutes))
+            for organization, minutes in (("north", 5), ("north", 4), ("north", 5), ("south", 1), ("north", 6))
+        ]
+
+    assert answers == [True, False, True, True, True]
+
+
+def test_a_report_of_another_record_of_the_same_person_is_shown(index: SQLIndex) -> None:
+    a_study(index, "1.1", P1, "A1")
+    with index.begin() as tx:
+        tx.orders.put_report(replace(REPORT, patient=P2), b"key")
+        for patient in (P1, P2):
+            tx.persons.put_identity(Identity(patient, own=patient.identifier), [])
+    before = index.orders.reports(Uid("1.1"), ALL)
+    with index.begin() as tx:
+        tx.persons.move(P2, "P1")
+
+    assert (len(before), len(index.orders.reports(Uid("1.1"), ALL))) == (0, 1)

@@ -56,8 +56,9 @@ def register(
     rights: frozenset[Right] = ALL_RIGHTS,
     tls: bool = False,
     certificate: str = "",
+    organization: str = "local",
 ) -> None:
-    devices.add(site.bank, Device(aet, HOST, port, tls, rights, "local", certificate))
+    devices.add(site.bank, Device(aet, HOST, port, tls, rights, organization, certificate))
 
 
 def dcmtk(program: str, site: Site, *arguments: str | Path, aet: str = "TESTER") -> subprocess.CompletedProcess[str]:

@@ -70,6 +70,12 @@ def rename(bank: Bank, organization: str, patient: Patient, at: datetime) -> int
         return tx.orders.name_patient(organization, patient, at)
 
 
+def is_news(bank: Bank, organization: str, patient: PatientId, at: datetime) -> bool:
+    """Whether an organization has said nothing newer of a patient than what happened then; from now on that is known."""
+    with bank.index.begin() as tx:
+        return tx.orders.note_word(organization, patient, min(at, bank.now() + _AHEAD))
+
+
 def move(bank: Bank, organization: str, old: PatientId, new: PatientId) -> int:
     """Give an organization's open orders of an identifier to the one that took its place; how many there were."""
     with bank.index.begin() as tx:

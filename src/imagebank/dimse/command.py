@@ -23,7 +23,9 @@ class Kind(IntEnum):
     C_MOVE = 0x0021
     C_ECHO = 0x0030
     N_EVENT_REPORT = 0x0100
+    N_SET = 0x0120
     N_ACTION = 0x0130
+    N_CREATE = 0x0140
     C_CANCEL = 0x0FFF
 
 

@@ -51,6 +51,7 @@ def _overview() -> str:
         ("Storage Commitment Push Model", "no", "yes"),
         ("Query/Retrieve: Patient Root and Study Root, FIND, MOVE, GET", "no", "yes"),
         ("Modality Worklist Information Model, FIND", "no", "yes"),
+        ("Modality Performed Procedure Step", "no", "yes"),
     ]
     return f"""# DICOM conformance statement
 
@@ -99,6 +100,7 @@ def _networking() -> str:
             _retrieval(),
             _commitment(),
             _worklist(),
+            _performed(),
         )
     )
 
@@ -260,6 +262,17 @@ see. Of a step that names no modality it is `OT`; one that names no station is a
 is taken; those of which an order says nothing come back empty. Other keys are answered with 0xFF01.
 
 {_table(("Key", "Tag", "VR", "Matching"), rows)}"""
+
+
+def _performed() -> str:
+    return f"""### 3.9 Modality performed procedure step
+
+An N-CREATE has to be IN PROGRESS; the orders that its Scheduled Step Attributes Sequence names, by Study Instance UID or else \
+accession number and by Scheduled Procedure Step ID, are in progress from then on and leave the worklist. An N-SET with \
+COMPLETED or DISCONTINUED ends them. Other attributes are taken and not kept. Only the organization that has begun a step \
+changes it, and nobody one that has ended (0x0110). A device needs the right to store. N-GET is not offered.
+
+{_statuses(status.STEP, status.DUPLICATE_INSTANCE)}"""
 
 
 def _media() -> str:

@@ -1,7 +1,7 @@
 """What each DIMSE service does, as functions from values to answers; none of them knows a socket."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from imagebank.actions import ingest, search
@@ -45,12 +45,13 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One response: status, words for Error Comment, an identifier, and the count of sub-operations."""
+    """One response: status, words for Error Comment, an identifier, the count of sub-operations, further fields."""
 
     status: int
     comment: str = ""
     identifier: DataSet | None = None
     tally: Tally | None = None
+    further: Mapping[str, int | str] = field(default_factory=dict)
 
 
 def refused(error: BankError, table: Mapping[type[BankError], int]) -> Answer:

@@ -10,7 +10,7 @@ from imagebank.actions.ingest import Arrival
 from imagebank.bank import Bank
 from imagebank.dicom import part10
 from imagebank.dimse import command as commands
-from imagebank.dimse import commitment, contexts, handlers, scu, status, worklist
+from imagebank.dimse import commitment, contexts, handlers, performed, scu, status, worklist
 from imagebank.dimse.association import Association, Lost, Reason, Released, Violation
 from imagebank.dimse.command import Command, Kind
 from imagebank.dimse.dataset import decode, encode, identity
@@ -19,7 +19,7 @@ from imagebank.dimse.message import MAX_MESSAGE_BYTES, Message, Spool
 from imagebank.dimse.move import move
 from imagebank.dimse.negotiation import Context
 from imagebank.dimse.retrieve import IsCancelled, Retrieval, encoded, get
-from imagebank.errors import BankError, Mismatch, Unsupported
+from imagebank.errors import BankError, Conflict, Mismatch, Unsupported
 from imagebank.model.imaging import Instance
 from imagebank.model.uid import Uid
 
@@ -97,13 +97,15 @@ class Service:
             ),
             Kind.C_MOVE: (self._move, abstract in contexts.MOVE),
             Kind.C_GET: (self._get, abstract in contexts.GET),
+            Kind.N_CREATE: (self._perform, abstract == contexts.PERFORMED_STEP),
+            Kind.N_SET: (self._perform, abstract == contexts.PERFORMED_STEP),
             Kind.N_ACTION: (self._commit, abstract == contexts.STORAGE_COMMITMENT),
         }
         handler, is_offered = offered.get(message.kind, (self._unknown, True))
         return handler if is_offered else self._unknown
 
     def _answer(self, message: Message, answer: Answer) -> None:
-        further: dict[str, int | str] = {}
+        further: dict[str, int | str] = dict(answer.further)
         if answer.comment:
             further["ErrorComment"] = answer.comment
         if answer.tally is not None:
@@ -225,6 +227,24 @@ class Service:
         except BankError as exc:
             # Half an object is on the wire: there is no way back into step.
             raise Lost("an object could not be read to its end") from exc
+
+    def _perform(self, message: Message) -> None:
+        """A modality begins an exam, or says how it goes on."""
+        further: dict[str, int | str] = {}
+        try:
+            attributes = decode(message.read(), message.context.transfer_syntax)
+            if message.kind == Kind.N_CREATE:
+                further["AffectedSOPInstanceUID"] = performed.create(
+                    self._bank, self._caller, message.command, attributes
+                )
+            else:
+                performed.change(self._bank, self._caller, message.command, attributes)
+        except BankError as error:
+            is_known = message.kind == Kind.N_CREATE and isinstance(error, Conflict)
+            table = {**status.STEP, Conflict: status.DUPLICATE_INSTANCE} if is_known else status.STEP
+            self._answer(message, handlers.refused(error, table))
+            return
+        self._answer(message, Answer(status.SUCCESS, further=further))
 
     def _commit(self, message: Message) -> None:
         try:

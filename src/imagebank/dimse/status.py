@@ -18,6 +18,7 @@ from imagebank.errors import (
 )
 
 SUCCESS: Final = 0x0000
+INVALID_ATTRIBUTE: Final = 0x0106
 PROCESSING_FAILURE: Final = 0x0110
 DUPLICATE_INSTANCE: Final = 0x0111
 NO_SUCH_INSTANCE: Final = 0x0112
@@ -74,9 +75,16 @@ ACTION: Final[Mapping[type[BankError], int]] = {  # PS3.7 10.1.4.1.10
     Unavailable: 0x0213,
     TooOften: 0x0213,
 }
+STEP: Final[Mapping[type[BankError], int]] = {  # PS3.7 10.1.3.1.8 and 10.1.5.1.6, PS3.4 F.7.2
+    **ACTION,
+    Mismatch: INVALID_ATTRIBUTE,
+    Invalid: INVALID_ATTRIBUTE,
+    Conflict: PROCESSING_FAILURE,
+}
 
 MEANINGS: Final[Mapping[int, str]] = {
     SUCCESS: "Success",
+    INVALID_ATTRIBUTE: "Invalid attribute value",
     PROCESSING_FAILURE: "Processing failure",
     DUPLICATE_INSTANCE: "Duplicate SOP Instance: it contradicts what is held, or cannot be taken as it is",
     NO_SUCH_INSTANCE: "No such SOP Instance",

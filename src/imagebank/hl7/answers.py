@@ -51,7 +51,7 @@ CODES: Final[Mapping[type[BankError], int]] = {
     NotFound: UNKNOWN_KEY,
     Conflict: DUPLICATE_KEY,
     Unsupported: UNSUPPORTED_EVENT,
-    NotAllowed: INTERNAL,
+    NotAllowed: UNKNOWN_KEY,
     OutOfSpace: INTERNAL,
     Unavailable: INTERNAL,
     TooOften: INTERNAL,

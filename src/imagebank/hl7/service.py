@@ -180,7 +180,6 @@ def _patient(bank: Bank, letter: Letter, message: Message, event: str) -> None:
         for pid, old in patients.merged(message, organization):
             told = patients.told(message, pid, organization, now)
             persons.merge(bank, old, told, letter)
-            orders.move(bank, organization, old, told.patient.id)
         return
     if event in (patients.LINK, patients.UNLINK):
         first, second = (patients.told(message, pid, organization, now) for pid in patients.pair(message, organization))
@@ -191,7 +190,6 @@ def _patient(bank: Bank, letter: Letter, message: Message, event: str) -> None:
     assert own is not None
     told = patients.told(message, own, organization, now)
     persons.hear(bank, told, letter)
-    orders.rename(bank, organization, told.patient, told.at)
     encounter = patients.visit(message, event, organization, now)
     if encounter is not None:
         orders.visit(bank, encounter, letter.sender, letter.address)

@@ -122,3 +122,25 @@ _FILLED: Final = (
     *("placer", "filler", "accession", "accession_issuer", "procedure_id", "step_id", "study"),
     *("modality", "station_aet", "scheduled_at"),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Which scheduled step a performed one answers, as the modality says."""
+
+    study: str = ""
+    accession: str = ""
+    step_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Performed:
+    """A performed procedure step (PS3.3 B.17): what a modality does or has done. `state` is one of three."""
+
+    uid: Uid
+    organization: str
+    patient: PatientId
+    state: State
+    references: tuple[Reference, ...]
+    by: str
+    changed_at: datetime

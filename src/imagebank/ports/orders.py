@@ -9,7 +9,7 @@ from imagebank.model.access import Scope
 from imagebank.model.encounter import Encounter
 from imagebank.model.imaging import Digest
 from imagebank.model.message import Fate, Letter, Peer, Told
-from imagebank.model.order import Order, Patient
+from imagebank.model.order import Order, Patient, Performed
 from imagebank.model.person import PatientId
 from imagebank.model.report import Report
 from imagebank.model.uid import Uid
@@ -88,6 +88,10 @@ class OrderWriter(Protocol):
         """
         ...
 
+    def note_word(self, organization: str, patient: PatientId, at: datetime) -> bool:
+        """Note when an organization last said who a patient is; False when it has said something newer."""
+        ...
+
     def name_patient(self, organization: str, patient: Patient, at: datetime) -> int:
         """Let an organization's open orders that are older than `at` say who their patient is; how many there are."""
         ...
@@ -98,6 +102,20 @@ class OrderWriter(Protocol):
 
     def put_encounter(self, encounter: Encounter) -> bool:
         """Add a visit or change it; False when something newer is held, and nothing changed."""
+        ...
+
+    def add_performed(self, step: Performed) -> bool:
+        """Note a performed step that has begun; False for one that is known."""
+        ...
+
+    def performed(self, uid: Uid, organization: str) -> Performed | None:
+        """A performed step of an organization, which nobody else changes until the transaction ends."""
+        ...
+
+    def change_performed(self, step: Performed) -> None: ...
+
+    def advance(self, step: Performed) -> None:
+        """Let the orders of its organization that a performed step answers be as far as it is."""
         ...
 
     def put_report(self, report: Report, sealed_by: bytes) -> bool:

@@ -13,12 +13,12 @@ from imagebank.model.access import Scope
 from imagebank.model.encounter import Encounter, Stay
 from imagebank.model.imaging import Digest, Location
 from imagebank.model.message import Fate, Letter, Peer, Told
-from imagebank.model.order import Order, Ordered, Patient, State, joined
+from imagebank.model.order import Order, Ordered, Patient, Performed, State, joined
 from imagebank.model.person import PatientId
 from imagebank.model.report import Report
 from imagebank.model.uid import Uid
 from imagebank.ports.orders import Wanted
-from imagebank.storage import account_keys, tables
+from imagebank.storage import account_keys, performed, tables
 from imagebank.storage.database import Database, insert_new, lock_studies, put
 from imagebank.storage.rows import clean, micros, moment, pack_digest, unpack_digest
 from imagebank.storage.segments import Segments
@@ -27,7 +27,7 @@ from imagebank.storage.sets import one_of
 from imagebank.storage.visible import orders_in, visits_in
 
 _PEER, _LETTER, _ORDER, _REPORT = tables.peer, tables.letter, tables.imaging_order, tables.report
-_VISIT: Final = tables.encounter
+_VISIT, _WORD, _KNOWN = tables.encounter, tables.patient_word, tables.identity
 _SEGMENT: Final = tables.segment.c.name.label("segment")
 _OVER: Final = tuple(state.value for state in State if state.is_over)
 _ACCESSION: Final = "00080050"
@@ -36,8 +36,8 @@ _PLAIN: Final = (*_BY_NAME, "modality", "station_aet", "scheduled_at")
 
 
 def forget_patient(connection: Connection, patient: PatientId) -> None:
-    """Delete a patient's orders and visits."""
-    for table in (_ORDER, _VISIT):
+    """Delete a patient's orders, visits and performed steps, and when something was said of the patient."""
+    for table in (_ORDER, _VISIT, _WORD, tables.performed_step):
         connection.execute(delete(table).where(*_of_patient(table, patient)))
 
 
@@ -207,15 +207,23 @@ class SQLOrders:
         found = []
         for row in self._rows(of_study):
             accession = next(iter(orjson.loads(row.json).get(_ACCESSION, {}).get("Value", ())), "")
-            theirs = _of_patient(_REPORT, PatientId(row.issuer, row.identifier)) if row.identifier else ()
             by_accession = and_(_REPORT.c.study == "", _REPORT.c.accession == accession)
             named = or_(_REPORT.c.study == study, by_accession) if accession else _REPORT.c.study == study
             # Whoever sends for one organization says nothing about the studies of another.
             own = _REPORT.c.organization == row.organization
             newest = (_REPORT.c.event_at.desc(), _REPORT.c.id.desc())
-            if theirs:
-                found += self._rows(_with_segment(_REPORT).where(*theirs, own, named).order_by(*newest))
+            if row.identifier:
+                theirs = _of_person(PatientId(row.issuer, row.identifier))
+                found += self._rows(_with_segment(_REPORT).where(theirs, own, named).order_by(*newest))
         return [_report_of(row) for row in found]
+
+
+def _of_person(patient: PatientId) -> ColumnElement[bool]:
+    """Whether a report is of a patient, or of another record of the same person."""
+    person = select(_KNOWN.c.person).where(*_of_patient(_KNOWN, patient)).scalar_subquery()
+    linked = (_KNOWN.c.issuer == _REPORT.c.issuer, _KNOWN.c.identifier == _REPORT.c.identifier)
+    is_linked = select(1).where(*linked, _KNOWN.c.person == person, _KNOWN.c.person != "").exists()
+    return or_(and_(*_of_patient(_REPORT, patient)), is_linked)
 
 
 def _is_numbered(organization: str, placer: str, filler: str) -> ColumnElement[bool]:
@@ -287,6 +295,20 @@ class OrderChanges:
                 changed = True
         return changed
 
+    def note_word(self, organization: str, patient: PatientId, at: datetime) -> bool:
+        values = {
+            "organization": clean(organization),
+            "issuer": clean(patient.issuer),
+            "identifier": clean(patient.identifier),
+        }
+        lock_studies(self._connection, [f"words of {organization}"])
+        mine = (*_of_patient(_WORD, patient), _WORD.c.organization == values["organization"])
+        last: int | None = self._connection.scalar(select(_WORD.c.event_at).where(*mine))
+        if last is not None and last > micros(at):
+            return False
+        put(self._connection, _WORD, list(values), values | {"event_at": micros(at)})
+        return True
+
     def name_patient(self, organization: str, patient: Patient, at: datetime) -> int:
         named = {"name": patient.name, "birth_date": patient.birth_date, "sex": patient.sex}
         values = {name: clean(text) for name, text in named.items() if text}
@@ -326,6 +348,18 @@ class OrderChanges:
             values["ended_at"] = ""
         put(self._connection, _VISIT, ["organization", "number"], values)
         return True
+
+    def add_performed(self, step: Performed) -> bool:
+        return performed.add(self._connection, step)
+
+    def performed(self, uid: Uid, organization: str) -> Performed | None:
+        return performed.find(self._connection, uid, organization)
+
+    def change_performed(self, step: Performed) -> None:
+        performed.change(self._connection, step)
+
+    def advance(self, step: Performed) -> None:
+        performed.advance(self._connection, step)
 
     def put_report(self, report: Report, sealed_by: bytes) -> bool:
         assert report.digest is not None

@@ -87,3 +87,11 @@ def test_a_visit_is_noted_and_an_older_word_about_it_changes_nothing(bank: Bank)
     assert answers == [True, True, False]
     assert details(bank) == ["visit open", "visit ended"]
     assert bank.index.orders.encounters(P1, ALL) == [ended]
+
+
+def test_an_older_word_about_a_patient_is_no_news(bank: Bank) -> None:
+    hours = (0, -1, 0, 900, 24, 23)
+    answers = [orders.is_news(bank, "local", P1, NOW + timedelta(hours=hour)) for hour in hours]
+
+    assert answers == [True, False, True, True, True, False]
+    assert orders.is_news(bank, "south", P1, NOW)

@@ -43,7 +43,7 @@ from imagebank.storage.tables.columns import (
 )
 from imagebank.storage.tables.keys import account_key, secret
 from imagebank.storage.tables.ledger import HAS_PERSON, checkpoint, errand, event, lane, told
-from imagebank.storage.tables.orders import encounter, imaging_order, letter, peer, report
+from imagebank.storage.tables.orders import encounter, imaging_order, letter, patient_word, peer, performed_step, report
 from imagebank.storage.tables.persons import (
     identity,
     identity_key,
@@ -98,7 +98,9 @@ __all__ = [
     "name_columns",
     "passkey",
     "patient",
+    "patient_word",
     "peer",
+    "performed_step",
     "person_decision",
     "person_decision_record",
     "provision",

@@ -98,6 +98,33 @@ encounter = Table(
 )
 """Visits (`model.encounter`)."""
 
+patient_word = Table(
+    "patient_word",
+    metadata,
+    Column("organization", TEXT, primary_key=True),
+    Column("issuer", TEXT, primary_key=True),
+    Column("identifier", TEXT, primary_key=True),
+    moment("event_at"),
+    Index("patient_word_patient", "issuer", "identifier"),
+)
+"""When an organization last said who a patient is, so that a late message does not undo a newer one."""
+
+# `details` is the JSON of the references to scheduled steps.
+performed_step = Table(
+    "performed_step",
+    metadata,
+    Column("uid", TEXT, primary_key=True),
+    words("organization"),
+    words("issuer"),
+    words("identifier"),
+    words("state"),
+    words("by"),
+    words("details"),
+    moment("changed_at"),
+    Index("performed_step_patient", "issuer", "identifier"),
+)
+"""What modalities say that they do (`model.order.Performed`)."""
+
 report = Table(
     "report",
     metadata,
