@@ -60,7 +60,7 @@ def every_page(page: Page, bank: Any) -> list[str]:
     objects = [f"/studies/{study}/series/{series}/instances/{uid}" for study, series, uid in by_class.values()]
     studies = sorted({address.partition("/series")[0] for address in objects})
     lost = ["/nosuch", "/sign-out", "/studies/1.2.3", "/studies/x", "/viewer/missing.html", "/viewer/closed.html"]
-    return ["/", "/?page=99", "/sign-in", *studies, *objects, *lost]
+    return ["/", "/find", "/?page=99", "/sign-in", *studies, *objects, *lost]
 
 
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
