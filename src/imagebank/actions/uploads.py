@@ -21,7 +21,7 @@ from imagebank.actions.ingest import Arrival
 from imagebank.actions.unnamed import unnamed_file, write_all
 from imagebank.bank import Bank
 from imagebank.errors import BankError, Conflict, Invalid, OutOfSpace, TooOften
-from imagebank.model.access import Principal, Right
+from imagebank.model.access import Principal, Right, Scope
 from imagebank.model.imaging import Outcome, Receipt, Selection, Source
 from imagebank.model.uid import Uid
 from imagebank.model.upload import FIELDS, About, read_about
@@ -171,7 +171,7 @@ def take(
     source = Source(WAY, principal.name, principal.organization, address)
     about = read_about(said)
     with closing(_arrivals(bank, pieces, size, file, principal)) as arrivals:
-        receipts = _received(bank, arrivals, source, about)
+        receipts = _received(bank, arrivals, source, about, principal.joins)
     return [Became(one, _is_of_nobody(bank, one, principal)) for one in receipts]
 
 
@@ -234,14 +234,16 @@ def _renamed(one: Arrival | Receipt, path: Path, file: str) -> Arrival | Receipt
     return Arrival(one.content, one.size, name)
 
 
-def _received(bank: Bank, arrivals: Iterable[Arrival | Receipt], source: Source, about: About) -> list[Receipt]:
+def _received(
+    bank: Bank, arrivals: Iterable[Arrival | Receipt], source: Source, about: About, sees: Scope
+) -> list[Receipt]:
     """What became of each, in order; many are sent together."""
     receipts: list[Receipt] = []
     waiting: list[Arrival] = []
 
     def send() -> None:
         try:
-            receipts.extend(media.receive(bank, waiting, source, about) if waiting else [])
+            receipts.extend(media.receive(bank, waiting, source, about, sees) if waiting else [])
         finally:
             for one in waiting:
                 one.content.close()

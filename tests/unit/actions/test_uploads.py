@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from bank import open_test_bank
+from bank import SOURCE, keep, open_test_bank
 from imagebank.actions import archives, media, upload_spool, uploads
 from imagebank.actions.uploads import Became, Upload
 from imagebank.bank import Bank
@@ -168,6 +168,13 @@ def _a_link() -> tarfile.TarInfo:
     link = tarfile.TarInfo("link")
     link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
     return link
+
+
+def test_nothing_is_added_to_a_study_that_the_caller_does_not_see(bank: Bank) -> None:
+    keep(bank, a_file(SOPInstanceUID="1.2.5", StudyInstanceUID="1.2.6"), source=replace(SOURCE, organization="south"))
+    (became,) = deposited(bank, a_file(SOPInstanceUID="1.2.7", StudyInstanceUID="1.2.6"), "a.dcm")
+
+    assert became.receipt.outcome is Outcome.QUARANTINED
 
 
 def test_many_files_go_together(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
