@@ -424,3 +424,31 @@ def test_by_tls_a_system_is_known_by_its_certificate(tmp_path: Path) -> None:
 def test_names_of_hosts_are_looked_up(name: str) -> None:
     assert (HOST in listener.resolve(name)) is (name == "localhost")
     assert listener.plain_address("::ffff:10.0.0.1") == "10.0.0.1"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        omi(patient=pid("x" * 100_000)),
+        adt(patient=pid("1^^^" + "y" * 100_000)),
+        omi().replace(b"|F1|", b"|" + b"z" * 100_000 + b"|", 1),
+        adt("A01", "PV1|1|I|W" + "|" * 16 + "v" * 100_000),
+        oru(accession="", filler="r" * 100_000),
+    ],
+)
+def test_what_is_too_long_to_be_a_number_is_none(bank: Bank, ris: Client, message: bytes) -> None:
+    answers = [code(ris.send(message)), code(ris.send(omi(filler="F9")))]
+
+    assert answers == ["AE", "AA"]
+    assert bank.index.orders.letters()[1].told.code in (101, 102)
+
+
+def test_names_and_texts_of_any_length_are_cut_and_not_refused(bank: Bank, ris: Client) -> None:
+    long = "N" * 100_000
+    answers = [
+        code(ris.send(adt(patient=pid(name=f"{long}^{long}"), control="c" * 5_000, sender=f"{long}|{long}"))),
+        code(ris.send(omi().replace(b"stroke?", long.encode()))),
+    ]
+
+    assert answers == ["AA", "AA"]
+    assert len(an_order(bank).ordered.reason) == 512

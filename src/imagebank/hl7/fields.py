@@ -14,6 +14,8 @@ from imagebank.model.uid import Uid
 
 _TIME: Final = re.compile(r"(\d{4})(\d\d)?(\d\d)?(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:\.\d{1,6})?)?)?)?([+-]\d{4})?", re.ASCII)
 _MAX_TEXT: Final = 512
+MAX_NUMBER: Final = 200
+"""Longer than any identifier, and short enough for an index of every database."""
 _SEXES: Final = {"M": "M", "F": "F", "O": "O", "A": "O"}
 _MEDICAL_RECORD: Final = ("MR", "PI", "PT", "")
 """Identifier types (table 0203) that a system uses for its patients, in our order of preference."""
@@ -22,13 +24,15 @@ _MEDICAL_RECORD: Final = ("MR", "PI", "PT", "")
 def patient_ids(values: Iterable[Value], organization: str) -> list[PatientId]:
     """Identifiers (CX) with who gave them: by the namespace, else the universal ID, else the sender's own.
 
-    Those of medical records come first.
+    Those of medical records come first. What is longer than any identifier is none.
     """
     found: list[tuple[int, PatientId]] = []
     for value in values:
         if identifier := value.component(1):
             issuer = value.component(4) or value.component(4, 2) or organization
             kind = value.component(5).upper()
+            if len(identifier) > MAX_NUMBER or len(issuer) > MAX_NUMBER:
+                continue
             rank = _MEDICAL_RECORD.index(kind) if kind in _MEDICAL_RECORD else len(_MEDICAL_RECORD)
             found.append((rank, PatientId(issuer, identifier)))
     return list(dict.fromkeys(one for _, one in sorted(found, key=lambda pair: pair[0])))
@@ -84,6 +88,17 @@ def _name(value: Value, first: int) -> str:
 def _plain(text: str) -> str:
     """What has no meaning of its own within a name or a value (PS3.5 6.2)."""
     return " ".join(re.sub(r"[\^=\\\x00-\x1f\x7f]", " ", text).split())[:64]
+
+
+def number(value: Value, authority_at: int = 2) -> str:
+    """An order number (EI) or a visit's (CX); the authority that gave it is part of it where it is named.
+
+    Raises Refused for what is too long to be one: a part of it could be another's.
+    """
+    own, authority = line(value.component(1)), line(value.component(authority_at))
+    if len(own) + len(authority) > MAX_NUMBER:
+        raise Refused(f"a number has at most {MAX_NUMBER} characters", DATA_TYPE)
+    return f"{own}^{authority}" if own and authority else own
 
 
 def line(text: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from imagebank.hl7 import fields
 from imagebank.hl7.answers import MISSING, NOT_IN_TABLE, SEGMENT_SEQUENCE, Refused
-from imagebank.hl7.messages import Message, Segment, Value
+from imagebank.hl7.messages import Message, Segment
 from imagebank.model.order import Code, Order, Ordered, Patient, State
 
 _NEW: Final = frozenset({"NW", "SN", "XO", "XX", "XR", "RP", "RO", "RU", "NA", "PA", "CH", "OK", "OD", "DE"})
@@ -94,7 +94,7 @@ def state_of(control: str, status: str) -> State | None:
 def _steps(group: _Group, patient: Patient, visit: Segment | None, organization: str, at: datetime) -> list[Order]:
     orc = group.orc
     obr = group.obr or Segment("OBR", ["OBR"], orc.marks)
-    placer, filler = (_number(orc.value(place)) or _number(obr.value(place)) for place in (2, 3))
+    placer, filler = (fields.number(orc.value(place)) or fields.number(obr.value(place)) for place in (2, 3))
     if not (placer or filler):
         raise Refused("the order has neither a placer nor a filler number", MISSING, "ORC^1^2")
     whole = Order(
@@ -115,13 +115,6 @@ def _steps(group: _Group, patient: Patient, visit: Segment | None, organization:
         ordered=_ordered(orc, obr, group.timing, visit),
     )
     return [_step(whole, ipc, place) for place, ipc in enumerate(group.ipcs, 1)] or [whole]
-
-
-def _number(value: Value) -> str:
-    """An order number (EI); the authority that gave it is part of it where it is named."""
-    number = fields.line(value.component(1))
-    authority = fields.line(value.component(2))
-    return f"{number}^{authority}" if number and authority else number
 
 
 def _step(whole: Order, ipc: Segment, place: int) -> Order:

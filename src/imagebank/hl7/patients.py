@@ -90,7 +90,7 @@ def pair(message: Message, organization: str) -> tuple[Segment, Segment]:
 def visit(message: Message, event: str, organization: str, now: datetime) -> Encounter | None:
     """The visit that a message tells of; None for one without a number."""
     pv1 = message.first("PV1")
-    number = pv1.get(19) if pv1 else ""
+    number = fields.number(pv1.value(19), 4) if pv1 else ""
     if pv1 is None or not number or event not in STAYS:
         return None
     at = fields.happened(message) or now
@@ -99,10 +99,9 @@ def visit(message: Message, event: str, organization: str, now: datetime) -> Enc
     if stay is Stay.OPEN and ended and event != "A13":
         stay = Stay.ENDED
     place = [pv1.get(3, component) for component in (4, 1, 2, 3)]
-    authority = pv1.get(19, 4)
     return Encounter(
         organization,
-        fields.line(f"{number}^{authority}" if authority else number),
+        number,
         fields.patient(message, organization).id,
         at,
         stay,

@@ -8,7 +8,7 @@ from typing import Final
 
 from imagebank.hl7 import fields
 from imagebank.hl7.answers import DATA_TYPE, MISSING, NOT_IN_TABLE, Refused
-from imagebank.hl7.messages import Message, Segment, Value
+from imagebank.hl7.messages import Message, Segment
 from imagebank.model.report import STATUSES, Body, Part, Report
 from imagebank.model.uid import Uid
 
@@ -53,14 +53,9 @@ def reports(message: Message, organization: str, now: datetime) -> list[tuple[Re
 def numbers(message: Message) -> list[tuple[str, str]]:
     """Placer and filler numbers of each report, by which the order of one that names no study is found."""
     return [
-        tuple(_numbers(group.obr.value(place)) for place in (2, 3))  # type: ignore[misc]  # two places are a pair
+        tuple(fields.number(group.obr.value(place)) for place in (2, 3))  # type: ignore[misc]  # two places are a pair
         for group in _groups(message)
     ]
-
-
-def _numbers(value: Value) -> str:
-    number, authority = (fields.line(value.component(place)) for place in (1, 2))
-    return f"{number}^{authority}" if number and authority else number
 
 
 def _groups(message: Message) -> list[_Group]:

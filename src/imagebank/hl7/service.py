@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 _NOWHERE: Final = Location("", 0, 0, 0)
 _NOBODY: Final = PatientId("", "")
 _LOCKS: Final = tuple(threading.Lock() for _ in range(64))
-_MAX_NAME: Final = 256
+_MAX_NAME: Final = 128
 _US: Final = "IMAGEBANK"
 DONE: Final = Told(Fate.DONE)
 KINDS: Final = ("ADT", "ORM", "OMI", "ORU")
@@ -90,23 +90,25 @@ def _letter(bank: Bank, peer: Peer, address: str, control: str, kind: str) -> Ca
 def _told(bank: Bank, frame: Frame, message: Message, sender: Sender) -> Told:
     """What became of a message that could be read; whatever it is, it is kept when this returns, but for a stranger's."""
     application, facility = message.header.get(3)[:_MAX_NAME], message.header.get(4)[:_MAX_NAME]
-    peer = letters.named(bank, sender.peers, application, facility)
-    if peer is None:
-        bank.reads.refused(application or "unnamed", "", "HL7: not registered here", sender.address)
-        return Told(Fate.REFUSED, answers.INTERNAL, "the sending application is not registered here", "MSH^1^3")
-    if not frame.is_whole:
-        limit = bank.settings.max_message_bytes
-        return Told(Fate.REFUSED, answers.INTERNAL, f"a message has at most {limit} bytes; nothing of it was kept")
-    owner = _owner(message, peer.organization)
-    made = _letter(bank, peer, sender.address, message.control, message.type)
     try:
-        letter = letters.keep(bank, frame.content, made, owner)
-        if letter.told.fate is Fate.DONE:
-            return DONE
-        return _settled(bank, letter, message, owner)
+        peer = letters.named(bank, sender.peers, application, facility)
+        if peer is None:
+            bank.reads.refused(application or "unnamed", "", "HL7: not registered here", sender.address)
+            return Told(Fate.REFUSED, answers.INTERNAL, "the sending application is not registered here", "MSH^1^3")
+        if not frame.is_whole:
+            limit = bank.settings.max_message_bytes
+            return Told(Fate.REFUSED, answers.INTERNAL, f"a message has at most {limit} bytes; nothing of it was kept")
+        return _kept_and_done(bank, frame.content, message, peer, sender.address)
     except BankError as error:
-        _log.warning("%s: a message of %s was not kept: %s", sender.address, peer.name, error)
+        _log.warning("%s: a message was not kept: %s", sender.address, error)
         return Told(Fate.FAILED, answers.INTERNAL, "the bank cannot keep it now; send it again")
+
+
+def _kept_and_done(bank: Bank, raw: bytes, message: Message, peer: Peer, address: str) -> Told:
+    """Keep a message and do it, unless it was done before. Raises what keeping it raises."""
+    owner = _owner(message, peer.organization)
+    letter = letters.keep(bank, raw, _letter(bank, peer, address, message.control, message.type), owner)
+    return DONE if letter.told.fate is Fate.DONE else _settled(bank, letter, message, owner)
 
 
 def _owner(message: Message, organization: str) -> PatientId:
