@@ -267,6 +267,8 @@ def web_application(bank: Bank) -> "Starlette":
     from imagebank.http.guard import Guard
     from imagebank.http.openapi import openapi_route
     from imagebank.http.patience import Patience
+    from imagebank.http.persons import person_routes
+    from imagebank.http.persons_described import person_paths
     from imagebank.http.refusals import Refusals
     from imagebank.http.reports import report_paths, report_routes
     from imagebank.http.uploads import upload_routes
@@ -276,13 +278,15 @@ def web_application(bank: Bank) -> "Starlette":
     from imagebank.portal.pages import portal_routes
     from imagebank.portal.viewer_files import viewer_routes
 
+    described = {**openapi_paths(), **decision_paths(), **upload_paths(), **person_paths(), **report_paths()}
     application = Starlette(
         routes=[
             *api_routes(),
             *decision_routes(),
             *upload_routes(),
+            *person_routes(),
             *report_routes(),
-            openapi_route(api_routes(), {**openapi_paths(), **decision_paths(), **upload_paths(), **report_paths()}),
+            openapi_route(api_routes(), described),
             *dicomweb_routes(),
             *fhir_routes(),
             Mount("/viewer", routes=viewer_routes(viewer_folder())),

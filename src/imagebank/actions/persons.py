@@ -320,10 +320,28 @@ def undo(bank: Bank, principal: Principal, decision: str, why: str = "", address
         return _decide(bank, tx, wish, events)
 
 
-def queue(bank: Bank, principal: Principal, limit: int = 100) -> list[Likeness]:
+def queue(bank: Bank, principal: Principal, limit: int = 100, address: str = "") -> list[Likeness]:
     """What somebody has to look at, the likest first, as far as the caller sees both records. Raises NotAllowed."""
     principal.require(Right.RECONCILE)
+    bank.reads.search(principal, "patient records to be matched", address)
     return bank.index.persons.queue(principal.scope, limit)
+
+
+def decisions(bank: Bank, principal: Principal, limit: int = 100, address: str = "") -> list[Decision]:
+    """The newest decisions, as far as the caller sees the records that they name. Raises NotAllowed."""
+    principal.require(Right.RECONCILE)
+    bank.reads.search(principal, "decisions about patient records", address)
+    return bank.index.persons.decisions(principal.scope, limit)
+
+
+def of_person(bank: Bank, principal: Principal, person: str, address: str = "") -> list[Linked]:
+    """A person's records, as far as the caller sees a study of each. Raises NotAllowed, and NotFound when there is none."""
+    principal.require(Right.FIND)
+    bank.reads.search(principal, "person", address)
+    found = bank.index.persons.person(person, principal.scope)
+    if not found:
+        raise NotFound("there is no such person")
+    return found
 
 
 def restore(tx: Transaction, identities: Iterable[Identity], decisions: Sequence[Decision]) -> None:

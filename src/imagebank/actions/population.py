@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cache
 from importlib.resources import files
-from itertools import accumulate
+from itertools import accumulate, chain, count
 from tomllib import loads
 from typing import Any, Final
 
@@ -90,10 +90,9 @@ def population(records: int, seed: int, without: frozenset[str] = frozenset()) -
     """
     chance = random.Random(seed)  # noqa: S311 - the same again for the same seed, and nothing secret
     made: list[Record] = []
-    for human in _people(chance):
-        made += _records(chance, human, without)
-        if len(made) >= records:
-            break
+    people = _people(chance)
+    while len(made) < records:
+        made += _records(chance, next(people), without)
     chance.shuffle(made)
     yield from made
 
@@ -110,20 +109,21 @@ def _people(chance: random.Random) -> Iterator[Human]:
         culture = makers[chance.choices(list(makers), shares)[0]]
         human = _somebody(chance, number, culture)
         if before is not None and not before.kin and chance.random() < table["household"]:
-            human = _kin(chance, before, _somebody(chance, number, makers[before.culture]))
-            while human.kin == "twin" and human.given[0] == before.given[0]:
-                human = replace(human, given=(makers[before.culture].given[human.sex](chance),))
+            shared = makers[before.culture]
+            human = _kin(chance, before, _somebody(chance, number, shared), shared)
         yield human
         before = human
 
 
-def _kin(chance: random.Random, before: Human, human: Human) -> Human:
+def _kin(chance: random.Random, before: Human, human: Human, culture: "_Culture") -> Human:
     """Somebody who lives with somebody else."""
     table = _table()["people"]
     human = replace(human, family=before.family, address=before.address, phone=before.phone)
     kind = chance.random()
     if kind < table["twin"]:
-        return replace(human, birth_date=before.birth_date, mother=before.mother, kin="twin")
+        others = ((culture.given[human.sex](chance),) for _ in count())
+        given = next(each for each in chain([human.given], others) if each[0] != before.given[0])
+        return replace(human, given=given, birth_date=before.birth_date, mother=before.mother, kin="twin")
     if kind < table["twin"] + table["namesake"]:
         return replace(human, given=before.given, sex=before.sex, kin="namesake")
     return replace(human, kin="household")

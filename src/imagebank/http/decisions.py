@@ -17,6 +17,7 @@ from imagebank.actions import consent, emergency
 from imagebank.errors import Invalid
 from imagebank.http import fhir_consent
 from imagebank.http.auth import address_of, bank_of, caller
+from imagebank.http.bodies import Patient, body_of, decoded, line, typed
 from imagebank.http.methods import METHODS, Endpoint, by_method
 from imagebank.model.access import Principal
 from imagebank.model.person import PatientId
@@ -24,22 +25,8 @@ from imagebank.model.provision import FOR_EVER, Kind, Provision
 from imagebank.model.uid import Uid
 
 T = TypeVar("T")
-B = TypeVar("B", bound=msgspec.Struct)
 
-_MOST_BYTES: Final = 256 << 10
-_LONGEST: Final = 256
 _NO_STORE: Final = {"Cache-Control": "no-store"}
-
-
-class Patient(msgspec.Struct, forbid_unknown_fields=True):
-    """Whose: an identifier, and the organization that gave it."""
-
-    issuer: str
-    identifier: str
-
-    @property
-    def id(self) -> PatientId:
-        return PatientId(_line(self.issuer, "patient.issuer"), _line(self.identifier, "patient.identifier"))
 
 
 class Care(msgspec.Struct, forbid_unknown_fields=True):
@@ -69,7 +56,7 @@ class Review(msgspec.Struct, forbid_unknown_fields=True):
 async def write_consent(request: Request) -> Response:
     """Write down a FHIR Consent; it is in force with the next read."""
     principal = await caller(request)
-    resource = _decoded(await _body(request), orjson.loads)
+    resource = decoded(await body_of(request), orjson.loads)
     given = await _act(request, principal, consent.decide_together, fhir_consent.read(resource, bank_of(request).now()))
     name = consent.name_of(given[0])
     headers = {**_NO_STORE, "Location": f"{request.url.path.rstrip('/')}/{name}"}
@@ -101,7 +88,7 @@ def _patient_asked(request: Request) -> PatientId:
     issuer, bar, identifier = values[0].partition("|")
     if not bar:
         raise Invalid("name who gave the identifier, too: patient.identifier=ISSUER|ID")
-    return PatientId(_line(issuer, "the issuer"), _line(identifier, "the identifier"))
+    return PatientId(line(issuer, "the issuer"), line(identifier, "the identifier"))
 
 
 async def read_consent(request: Request) -> Response:
@@ -122,7 +109,7 @@ async def revoke_consent(request: Request) -> Response:
 async def write_care(request: Request) -> Response:
     """Write down who cares for a patient."""
     principal = await caller(request)
-    given = _typed(await _body(request), Care)
+    given = typed(await body_of(request), Care)
     if not (given.principal or given.organization):
         raise Invalid("name who cares for the patient: a principal, an organization, or both")
     if given.until is not None and given.until.tzinfo is None:
@@ -135,8 +122,8 @@ async def write_care(request: Request) -> Response:
         patient=given.patient.id,
         starts_at=now,
         ends_at=given.until or FOR_EVER,
-        organization=given.organization and _line(given.organization, "organization"),
-        principal=given.principal and _line(given.principal, "principal"),
+        organization=given.organization and line(given.organization, "organization"),
+        principal=given.principal and line(given.principal, "principal"),
         reason=" ".join(given.reason.split()),
     )
     one = await _act(request, principal, consent.decide, wanted)
@@ -163,7 +150,7 @@ async def _label(request: Request, act: Callable[..., None]) -> Response:
 async def open_emergency(request: Request) -> Response:
     """Open a record beyond the caller's rights, for a stated reason and a while."""
     principal = await caller(request)
-    given = _typed(await _body(request), Opening)
+    given = typed(await body_of(request), Opening)
     if (given.patient is None) == (given.study is None):
         raise Invalid("name a patient, or one of the studies")
     whose = given.patient.id if given.patient is not None else Uid.parse(given.study or "")
@@ -196,7 +183,7 @@ def _emergency(one: Provision) -> dict[str, Any]:
 async def review_emergency(request: Request) -> Response:
     """Note what came of looking at an emergency."""
     principal = await caller(request)
-    words = _typed(await _body(request), Review).words
+    words = typed(await body_of(request), Review).words
     await _act(request, principal, emergency.review, request.path_params["emergency"], words)
     return Response(status_code=204)
 
@@ -204,35 +191,6 @@ async def review_emergency(request: Request) -> Response:
 async def _act(request: Request, principal: Principal, action: Callable[..., T], *given: Any) -> T:
     """Call an action whose last parameters are who asks, and from where."""
     return await run_in_threadpool(action, bank_of(request), *given, principal, address_of(request))
-
-
-async def _body(request: Request) -> bytes:
-    body = b""
-    async for piece in request.stream():
-        body += piece
-        if len(body) > _MOST_BYTES:
-            raise Invalid(f"the body is longer than {_MOST_BYTES} bytes")
-    return body
-
-
-def _typed(body: bytes, kind: type[B]) -> B:
-    return _decoded(body, lambda text: msgspec.json.decode(text, type=kind))
-
-
-def _decoded(body: bytes, decode: Callable[[bytes], T]) -> T:
-    try:
-        return decode(body)
-    except (orjson.JSONDecodeError, msgspec.DecodeError, UnicodeDecodeError) as error:
-        # The words of a decoder name fields and kinds, and repeat no value.
-        raise Invalid(f"the body is not the JSON that is wanted: {error}") from error
-
-
-def _line(text: str, what: str) -> str:
-    if not text.strip() or not text.isprintable():
-        raise Invalid(f"{what} is missing, or no text of one line")
-    if len(text) > _LONGEST:
-        raise Invalid(f"{what} is longer than {_LONGEST} characters")
-    return text
 
 
 _ROOT: Final = "/api/v1"

@@ -20,7 +20,7 @@ _NAMES: Final[Mapping[str, Mapping[str, Any]]] = {
 }
 
 
-def _closed(required: Mapping[str, Any], optional: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def closed(required: Mapping[str, Any], optional: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """An object that has some fields, may have others, and has no more."""
     properties = {**required, **(optional or {})}
     return {"type": "object", "required": list(required), "properties": properties, "additionalProperties": False}
@@ -31,33 +31,31 @@ def _several(schema: Mapping[str, Any], least: int = 0) -> dict[str, Any]:
 
 
 def _coding(system: str, code: Mapping[str, Any]) -> dict[str, Any]:
-    return _closed({"system": {"const": system}, "code": code}, {"display": _ANY, "version": _ANY})
+    return closed({"system": {"const": system}, "code": code}, {"display": _ANY, "version": _ANY})
 
 
 def _concept(system: str, code: str) -> dict[str, Any]:
-    return _closed({"coding": _several(_coding(system, {"const": code}), 1)}, {"text": _ANY})
+    return closed({"coding": _several(_coding(system, {"const": code}), 1)}, {"text": _ANY})
 
 
 def _actor(kind: str, part: str, name: Mapping[str, Any]) -> dict[str, Any]:
-    identifier = _closed({"system": {"const": fhir_consent.OURS + part}, "value": name})
-    reference = _closed({"type": {"const": kind}, "identifier": identifier}, {"display": _ANY})
-    return _closed({"role": _concept(fhir_consent.ROLE, "IRCP"), "reference": reference})
+    identifier = closed({"system": {"const": fhir_consent.OURS + part}, "value": name})
+    reference = closed({"type": {"const": kind}, "identifier": identifier}, {"display": _ANY})
+    return closed({"role": _concept(fhir_consent.ROLE, "IRCP"), "reference": reference})
 
 
 def _period(form: str) -> dict[str, Any]:
-    return _closed({}, {"start": {"type": "string", "pattern": form}, "end": {"type": "string", "pattern": form}})
+    return closed({}, {"start": {"type": "string", "pattern": form}, "end": {"type": "string", "pattern": form}})
 
 
 _DATE: Final = r"^(19|20)\d\d(-(0[1-9]|1[0-2])(-(0[1-9]|1\d|2[0-8]))?)?$"
-_STUDY: Final = _closed(
+_STUDY: Final = closed(
     {
         "meaning": {"const": "instance"},
-        "reference": _closed(
-            {"identifier": _closed({"system": {"const": fhir_consent.UIDS}, "value": _NAMES["study"]})}
-        ),
+        "reference": closed({"identifier": closed({"system": {"const": fhir_consent.UIDS}, "value": _NAMES["study"]})}),
     }
 )
-_PROVISION: Final = _closed(
+_PROVISION: Final = closed(
     {"type": {"enum": ["permit", "deny"]}},
     {
         "period": _period(_DATE),
@@ -76,33 +74,33 @@ _PROVISION: Final = _closed(
         "data": _several(_STUDY),
     },
 )
-_TAKEN: Final = _closed(
+_TAKEN: Final = closed(
     {
         "resourceType": {"const": "Consent"},
         "status": {"const": "active"},
         "scope": _concept(fhir_consent.SCOPE, "patient-privacy"),
-        "patient": _closed({"identifier": _closed({"system": _LINE, "value": _LINE})}),
+        "patient": closed({"identifier": closed({"system": _LINE, "value": _LINE})}),
         "provision": _PROVISION,
     },
     dict.fromkeys(sorted(fhir_consent.IDLE), _ANY),
 )
-_PATIENT: Final = _closed({"issuer": _LINE, "identifier": _LINE})
+_PATIENT: Final = closed({"issuer": _LINE, "identifier": _LINE})
 _MOMENT: Final = {"type": ["string", "null"]}
 _TEXT: Final = {"type": "string"}
 _REASON: Final = {"type": "string", "minLength": 1}
 _NAME: Final = {"type": "string", "maxLength": 256}
-_CARE: Final = _closed(
+_CARE: Final = closed(
     {"patient": _PATIENT}, {"principal": _NAME, "organization": _NAME, "until": _MOMENT, "reason": _TEXT}
 )
 _OPENING: Final = {
     "oneOf": [
-        _closed({"reason": _REASON, "patient": _PATIENT}),
-        _closed({"reason": _REASON, "study": _NAMES["study"]}),
+        closed({"reason": _REASON, "patient": _PATIENT}),
+        closed({"reason": _REASON, "study": _NAMES["study"]}),
     ]
 }
 _CONSENT: Final = {"type": "object", "required": ["resourceType", "id", "status", "patient", "provision"]}
 _BUNDLE: Final = {"type": "object", "required": ["resourceType", "type", "total", "entry"]}
-_WAITING: Final = _closed(
+_WAITING: Final = closed(
     {**dict.fromkeys(("id", "by", "organization", "study", "reason", "from", "until"), _TEXT), "patient": _ANY}
 )
 
@@ -110,7 +108,7 @@ _BODIES: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
     "write_consent": (fhir_consent.TYPE, _TAKEN),
     "write_care": ("application/json", _CARE),
     "open_emergency": ("application/json", _OPENING),
-    "review_emergency": ("application/json", _closed({"words": _REASON})),
+    "review_emergency": ("application/json", closed({"words": _REASON})),
 }
 
 
@@ -118,7 +116,7 @@ def _fhir(schema: Mapping[str, Any]) -> dict[str, Any]:
     return {fhir_consent.TYPE: {"schema": schema}}
 
 
-_CARED: Final = _closed({"id": _TEXT, "from": _TEXT, "until": {"type": ["string", "null"]}})
+_CARED: Final = closed({"id": _TEXT, "from": _TEXT, "until": {"type": ["string", "null"]}})
 _NEXT: Final = {
     name: {"operationId": name, "parameters": {"consent": "$response.body#/id"}}
     for name in ("get_read_consent", "post_revoke_consent")
@@ -133,12 +131,12 @@ _ANSWERS: Final[Mapping[str, Mapping[int, Any]]] = {
     "remove_label": {204: answer(204, "The study has it no longer"), 404: REFUSED[404]},
     "list_emergencies": {
         200: answer(
-            200, "Those that wait for a review", as_json(_closed({"emergencies": {"type": "array", "items": _WAITING}}))
+            200, "Those that wait for a review", as_json(closed({"emergencies": {"type": "array", "items": _WAITING}}))
         )
     },
     "open_emergency": {
         201: answer(
-            201, "What there is of the patient is open until then", as_json(_closed({"id": _TEXT, "until": _TEXT}))
+            201, "What there is of the patient is open until then", as_json(closed({"id": _TEXT, "until": _TEXT}))
         )
     },
     "review_emergency": {204: answer(204, "The review is noted"), 404: REFUSED[404]},

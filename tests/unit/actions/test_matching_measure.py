@@ -6,6 +6,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from imagebank.actions import matching_measure
 from imagebank.actions.matching import weights
 from imagebank.actions.matching_measure import Measured, measure
 from imagebank.actions.matching_report import WORDS, as_json, as_markdown, as_svg
@@ -66,6 +67,13 @@ def test_a_careless_table_is_told_what_it_does() -> None:
 
     assert 0 < careless.wrong == sum(careless.wrong_by.values())
     assert "| of these wrong | " + f"{careless.wrong:,} (" in as_markdown(careless)
+
+
+def test_a_key_that_too_many_share_tells_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(matching_measure, "CANDIDATES", -1)
+    blind = measure(weights(None), 300, 7)
+
+    assert (blind.compared > 0, blind.found < blind.true) == (False, True)
 
 
 def test_nothing_to_find_is_all_found() -> None:

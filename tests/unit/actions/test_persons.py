@@ -277,10 +277,32 @@ def test_what_a_scope_hides_is_neither_shown_nor_decided_about(bank: Bank) -> No
     assert bank.index.persons.decisions(local.scope, 10) == []
 
 
+def test_a_person_is_shown_as_far_as_the_caller_sees_and_each_look_is_in_the_ledger(bank: Bank) -> None:
+    keep(bank, a_file(PatientID="1", IssuerOfPatientID="north"))
+    three_unlike(bank)
+    decision = persons.link(bank, ADMIN, S1, N1)
+    person = record(bank, N1).person
+    local = replace(NORTH, scope=Scope.of("local"))
+    hidden = replace(NORTH, scope=Scope.of("nowhere"))
+
+    assert [one.identity.patient for one in persons.of_person(bank, ADMIN, person)] == [N1, S1]
+    assert [one.identity.patient for one in persons.of_person(bank, local, person)] == [N1]
+    assert persons.decisions(bank, ADMIN) == [decision]
+    assert persons.decisions(bank, local) == []
+    with pytest.raises(NotFound):
+        persons.of_person(bank, hidden, person)
+    looks = {(line.principal, line.detail) for line in bank.index.events(ALL, 100) if line.act is Act.SEARCHED}
+    assert looks == {
+        ("root", "person"), ("tech", "person"),
+        ("root", "decisions about patient records"), ("tech", "decisions about patient records"),
+    }  # fmt: skip
+
+
 def test_only_who_may_reconcile_decides(bank: Bank) -> None:
     doctor = replace(ADMIN, role=Role.CLINICIAN, rights=RIGHTS[Role.CLINICIAN])
     for do in (
         lambda: persons.queue(bank, doctor),
+        lambda: persons.decisions(bank, doctor),
         lambda: persons.link(bank, doctor, N1, S1),
         lambda: persons.undo(bank, doctor, "x"),
         lambda: persons.decide(bank, doctor, N1, S1, is_same=True),
