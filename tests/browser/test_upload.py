@@ -66,7 +66,7 @@ def wait_until_sent(page: Page) -> None:
 
 
 def group(page: Page, title: str) -> Any:
-    return page.locator(".group", has=page.get_by_role("heading", name=re.compile(f"^{title} \\d")))
+    return page.locator(".group", has=page.get_by_role("heading", name=re.compile(rf"^\W*{title} \d")))
 
 
 def test_files_a_folder_and_a_drop_are_sent_and_reviewed(chromium: Browser, running_bank: Any) -> None:

@@ -173,7 +173,7 @@ def _review(request: Request, principal: Principal, became: list[Became], notice
 def grouped(became: list[Became]) -> list[Group]:
     """What became of many objects, what needs a person first; groups of nothing are left out."""
     groups = {
-        "refused": Group("refused", "Not kept", "Mend these files, and send them again."),
+        "refused": Group("refused", "Not kept", "Why stands beside each. Send again what can be mended."),
         "quarantined": Group(
             "quarantined", "Kept apart", "Kept safely, but not with the images yet. An administrator decides."
         ),

@@ -276,12 +276,13 @@ function finish() {
 const GLYPHS = { waiting: "○", sending: "↑", taking: "↑", done: "✓", failed: "⚠" };
 const GROUPS = [
   ["failed", "Not sent", "Nothing of these was kept. Try again, or choose them again."],
-  ["refused", "Not kept", "Mend these files, and send them again."],
+  ["refused", "Not kept", "Why stands beside each. Send again what can be mended."],
   ["quarantined", "Kept apart", "Kept safely, but not with the images yet. An administrator decides."],
   ["unidentified", "In, but nobody knows whose", "They are kept. Somebody has to say whose they are."],
   ["stored", "In", ""],
   ["duplicate", "Were here already", "Nothing was kept twice."],
 ];
+const MARKS = { failed: "⚠", refused: "⚠", quarantined: "⚠", unidentified: "?" };
 const kindOf = (one) => (one.unidentified && one.outcome === "stored" ? "unidentified" : one.outcome);
 
 function sentBytes() {
@@ -439,8 +440,10 @@ function review() {
 
 function group(kind, title, next, outcomes) {
   const section = made("section", "", `group ${kind}`);
-  const heading = made("h2", `${title} `);
-  heading.append(made("span", outcomes.length.toLocaleString("en"), "quiet"));
+  const heading = made("h2");
+  const glyph = made("span", `${MARKS[kind] ?? "✓"} `, "mark");
+  glyph.setAttribute("aria-hidden", "true");
+  heading.append(glyph, `${title} `, made("span", outcomes.length.toLocaleString("en"), "quiet"));
   section.append(heading);
   if (next) section.append(made("p", next, "quiet"));
   const list = made("ul", "", "rows");
