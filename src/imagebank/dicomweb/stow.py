@@ -7,6 +7,7 @@ from typing import Any, Final
 import orjson
 from starlette.responses import Response
 
+from imagebank.actions import ingest
 from imagebank.actions.ingest import Arrival
 from imagebank.dicomweb.accept import Offer
 from imagebank.dicomweb.bulk_types import BulkNotTaken
@@ -48,7 +49,11 @@ async def store(call: Call) -> Response:
     if refused is not None:
         return refused
     source = Source("stow", call.principal.name, call.principal.organization, call.address)
-    async with Deposit(call.bank, source, call.principal.joins, study) as deposit:
+
+    def receive(batch: Sequence[Arrival]) -> list[Receipt]:
+        return ingest.receive(call.bank, batch, source, study, call.principal.joins)
+
+    async with Deposit(receive) as deposit:
         try:
             fault = await deposit.take(_arrivals(call, content_type, encoding))
         except TooLarge as error:

@@ -1,6 +1,6 @@
 """`/api/v1` and health: Imagebank's own REST interface."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -8,20 +8,21 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
-from imagebank.actions import quarantine
+from imagebank.actions import media, quarantine
 from imagebank.actions.ingest import Arrival
 from imagebank.errors import Invalid, NotFound
 from imagebank.http.auth import address_of, bank_of, caller, caller_if_any, proven_caller
 from imagebank.http.deposit import Deposit
 from imagebank.http.errors import NotSignedIn, say
 from imagebank.http.multipart import MediaType, media_type
-from imagebank.http.parts import related
+from imagebank.http.parts import Part, related
 from imagebank.http.readiness import is_ready
 from imagebank.http.search import search
 from imagebank.http.spool import TooLarge
 from imagebank.http.tokens import token_routes
 from imagebank.model.access import Principal, Right
 from imagebank.model.imaging import Outcome, Quarantined, Receipt, Source
+from imagebank.model.upload import FIELDS, read_about
 
 _MAX_DIGITS = 19
 _LONGEST_NAME = 4096
@@ -47,16 +48,24 @@ async def session(request: Request) -> Response:
 
 
 async def deposit(request: Request) -> Response:
-    """Files of any kind as `multipart/form-data`, field `file` repeated; one outcome a file."""
+    """Files of any kind as `multipart/form-data`, field `file` repeated; one outcome a file.
+
+    What is known of those that are not DICOM stands in fields before them.
+    """
     principal = await caller(request)
     principal.require(Right.STORE)
+    bank, said = bank_of(request), dict[str, str]()
     source = Source("api", principal.name, principal.organization, address_of(request))
     kind = media_type(request.headers.get("content-type", ""))
     if kind.name != "multipart/form-data":
         raise Invalid(_NO_FILES)
-    async with Deposit(bank_of(request), source, principal.joins) as deposit:
+
+    def receive(batch: Sequence[Arrival]) -> list[Receipt]:
+        return media.receive(bank, batch, source, read_about(said), principal.joins)
+
+    async with Deposit(receive) as deposit:
         try:
-            fault = await deposit.take(_files(request, kind))
+            fault = await deposit.take(_files(request, kind, said))
         except TooLarge as error:
             return say(413, "ContentTooLarge", str(error))
         receipts, wrong = deposit.receipts, fault or deposit.stopped
@@ -68,19 +77,39 @@ async def deposit(request: Request) -> Response:
     return JSONResponse({"outcomes": [_receipt(one) for one in receipts]}, 200 if kept else 207)
 
 
-async def _files(request: Request, kind: MediaType) -> AsyncIterator[Arrival]:
-    """The files of a form as each becomes whole; other fields are not looked at."""
+async def _files(request: Request, kind: MediaType, said: dict[str, str]) -> AsyncIterator[Arrival]:
+    """The files of a form as each becomes whole; what other fields say is put into `said`. Raises Invalid."""
     settings = bank_of(request).settings
     folder, limit = settings.data / "spool", settings.max_instance_bytes
+    has_file = False
     async for part in related(request.stream(), kind, folder, limit, settings.max_parts):
         named = media_type(part.headers.get("content-disposition", "")).parameters
         if named.get("name") == "file" and "filename" in named:
             if len(named["filename"]) > _LONGEST_NAME:
                 part.spool.close()
                 raise Invalid(f"the name of a file may have {_LONGEST_NAME} characters")
+            has_file = True
             yield Arrival(part.spool.content, part.spool.size, named["filename"])
         else:
-            part.spool.close()
+            _hear(named.get("name", ""), part, said, is_late=has_file)
+
+
+def _hear(name: str, part: Part, said: dict[str, str], *, is_late: bool) -> None:
+    """One field of the form. It has to come before the files, which are taken in as they come."""
+    try:
+        if name not in FIELDS:
+            return
+        if is_late:
+            raise Invalid(f"the field {name} has to come before the files that it speaks of")
+        if part.spool.size > _LONGEST_NAME:
+            raise Invalid(f"the field {name} is too long")
+        try:
+            said[name] = part.spool.content.read().decode()
+        except UnicodeDecodeError:
+            raise Invalid(f"the field {name} is not in UTF-8") from None
+        read_about(said)
+    finally:
+        part.spool.close()
 
 
 def _receipt(receipt: Receipt) -> dict[str, Any]:

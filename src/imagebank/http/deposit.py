@@ -2,21 +2,17 @@
 
 import asyncio
 import io
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from types import TracebackType
 from typing import Final, Self
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
-from imagebank.actions import ingest
 from imagebank.actions.ingest import Arrival
-from imagebank.bank import Bank
 from imagebank.errors import BankError, Invalid, OutOfSpace, Unavailable
 from imagebank.http.spool import IN_MEMORY, TooLarge, no_place
-from imagebank.model.access import Scope
-from imagebank.model.imaging import Outcome, Receipt, Source
-from imagebank.model.uid import Uid
+from imagebank.model.imaging import Outcome, Receipt
 
 _BATCH_BYTES: Final = 64 << 20
 _BATCH_PARTS: Final = 100
@@ -24,20 +20,19 @@ _BATCH_PARTS: Final = 100
 _BATCH_FILES: Final = 16
 
 
-class Deposit:
-    """Collects arrivals and their receipts, in order.
+Receive = Callable[[Sequence[Arrival]], list[Receipt]]
 
-    `study` narrows to one study, and `joins` is what they may be added to (`Principal.joins`).
+
+class Deposit:
+    """Collects arrivals and their receipts, in order; `receive` takes a batch of them in.
+
     When the bank has no room or does not answer, `stopped` says why; what comes after that is refused unseen.
     """
 
-    def __init__(self, bank: Bank, source: Source, joins: Scope, study: Uid | None = None) -> None:
+    def __init__(self, receive: Receive) -> None:
         self.receipts: list[Receipt] = []
         self.stopped: BankError | None = None
-        self._bank = bank
-        self._source = source
-        self._joins = joins
-        self._study = study
+        self._receive = receive
         self._batch: list[Arrival] = []
         self._bytes = 0
         self._files = 0
@@ -118,7 +113,7 @@ class Deposit:
         try:
             if self.stopped is not None:
                 raise self.stopped
-            done = await run_in_threadpool(ingest.receive, self._bank, batch, self._source, self._study, self._joins)
+            done = await run_in_threadpool(self._receive, batch)
         except (OutOfSpace, Unavailable, OSError) as error:
             # To look at a file takes a descriptor of its own, too.
             self.stopped = no_place(error) if isinstance(error, OSError) else error

@@ -13,6 +13,7 @@ from imagebank import __version__
 from imagebank.http.auth import caller
 from imagebank.http.search import FOUND, PARAMETERS
 from imagebank.http.tokens import ASSERTION, GRANT
+from imagebank.model.upload import FIELDS
 
 _OPEN: Final = frozenset({"/healthz", "/readyz", "/api/v1/token", "/.well-known/oauth-authorization-server"})
 _TEXT: Final = {"type": "string"}
@@ -24,7 +25,13 @@ _UPLOAD: Final = {
     "required": True,
     "content": {
         "multipart/form-data": {
-            "schema": {"type": "object", "required": ["file"], "properties": {"file": _FILES}},
+            "schema": {
+                "type": "object",
+                "required": ["file"],
+                "properties": {"file": _FILES},
+                # No schema can ask for an order.
+                "description": f"Fields that stand before the files say what is known of them: {', '.join(FIELDS)}",
+            },
         }
     },
 }
