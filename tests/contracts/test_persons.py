@@ -1,5 +1,6 @@
 """Patient records, the persons that they are linked to, the queue and the decisions, on both databases."""
 
+import inspect
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from imagebank.model.person import PatientId, PersonName
 from imagebank.storage.database import open_database
 from imagebank.storage.index import SQLIndex
 from imagebank.storage.migrate import migrate
+from imagebank.storage.persons import SQLPersons
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 ALL = Scope(organizations=None)
@@ -105,6 +107,17 @@ def test_pages_go_on_behind_the_last_record(index: SQLIndex) -> None:
 
     assert first == [ADA.patient, BEA.patient]
     assert of(*index.persons.identities(ALL, 2, first[-1])) == [EVE.patient]
+
+
+def test_every_reader_has_to_be_given_a_scope() -> None:
+    readers = {
+        name: inspect.signature(member).parameters.get("scope")
+        for name, member in vars(SQLPersons).items()
+        if inspect.isfunction(member) and not name.startswith("_")
+    }
+
+    assert readers
+    assert [name for name, scope in readers.items() if scope is None or scope.default is not scope.empty] == []
 
 
 def test_a_key_that_too_many_have_tells_nothing(index: SQLIndex) -> None:

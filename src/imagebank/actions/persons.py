@@ -63,7 +63,8 @@ def hear(bank: Bank, identity: Identity) -> list[Decision]:
 
 def _heard(bank: Bank, identity: Identity, known: Linked | None) -> Identity | None:
     """What is to be kept of a record from now on; None when that is kept already."""
-    said_at = identity.heard_at if identity.heard_at > LONG_AGO else bank.now()
+    # A clock that is ahead must not keep out what others say until then.
+    said_at = min(identity.heard_at, bank.now()) if identity.heard_at > LONG_AGO else bank.now()
     if known is None:
         return replace(identity, heard_at=said_at, own=secrets.token_hex(16))
     before = known.identity

@@ -182,6 +182,13 @@ def test_what_was_said_before_changes_nothing_however_late_it_comes(bank: Bank) 
     assert record(bank, N1).identity.name.alphabetic == "Kiss^Ada"
 
 
+def test_a_clock_that_is_ahead_keeps_nothing_out(bank: Bank) -> None:
+    persons.hear(bank, ada(N1, heard_at=bank.now() + 1_000_000 * persons._TICK * 3600))
+    persons.hear(bank, ada(N1, "Kiss^Ada"))
+
+    assert record(bank, N1).identity.name.alphabetic == "Kiss^Ada"
+
+
 def test_a_merge_moves_every_record_of_a_person_and_undoing_it_gives_them_back(bank: Bank) -> None:
     three_unlike(bank)
     before = {each: record(bank, each).person for each in (N1, S1, E1)}
