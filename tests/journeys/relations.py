@@ -10,7 +10,7 @@ from pydicom.uid import generate_uid
 from starlette.routing import BaseRoute, Mount
 
 from bank import SOURCE, keep
-from imagebank.actions import consent, notes
+from imagebank.actions import consent, notes, reports
 from imagebank.app import web_application
 from imagebank.bank import Bank
 from imagebank.dicom.digest import digest_of
@@ -18,6 +18,7 @@ from imagebank.model.access import RIGHTS, Principal, Role, Scope
 from imagebank.model.note import Note
 from imagebank.model.person import PatientId
 from imagebank.model.provision import Kind, Provision
+from imagebank.model.report import Body, Part, Report
 from imagebank.model.uid import Uid
 from make import a_file, read
 
@@ -50,10 +51,11 @@ class Known:
     study: str
     series: str
     instance: str
+    report: int = 1
 
     def fill(self, path: str) -> str:
         path = BY_PARAMETERS.get(path, path).replace("{path:path}", "7FE00010").replace("{frames}", "1")
-        path = path.replace("{report}", "1").replace("{part}", "0")
+        path = path.replace("{report}", str(self.report)).replace("{part}", "0")
         return path.format(study=self.study, series=self.series, instance=self.instance)
 
     def masked(self, text: str) -> str:
@@ -80,7 +82,9 @@ def deposit(bank: Bank, relation: str) -> Known:
         source, bank.now(), digest, digest, "photo.jpg", made_into=found.SOPInstanceUID, media_type="image/jpeg"
     )
     _keep_photograph(bank, PatientId(owner, patient), note)
-    known = Known(found.StudyInstanceUID, found.SeriesInstanceUID, found.SOPInstanceUID)
+    study = Uid(found.StudyInstanceUID)
+    report = _keep_report(bank, Report(owner, PatientId(owner, patient), bank.now(), "F", relation, study=study))
+    known = Known(study, found.SeriesInstanceUID, found.SOPInstanceUID, report)
     long_ago = datetime(2020, 1, 1, tzinfo=UTC)
     draft = Provision("", Kind.CONSENT, True, PatientId(owner, patient), long_ago, organization="north")
     if relation in ("granted", "revoked"):
@@ -107,6 +111,14 @@ def _keep_photograph(bank: Bank, patient: PatientId, note: Note) -> None:
     bank.blobs.sync([location])
     with bank.index.begin() as tx:
         tx.keep_original(notes.original_of(note, location, key.name))
+
+
+def _keep_report(bank: Bank, report: Report) -> int:
+    """A report about a study; its number."""
+    assert report.study is not None
+    reports.keep(bank, report, Body("CT head", "Dr Varga", (Part("text/plain", b"Secret words"),)), "RIS")
+    (kept,) = bank.index.orders.reports(report.study, Scope(None))
+    return kept.id
 
 
 def paths_of(routes: Iterable[BaseRoute], root: str = "") -> Iterator[str]:
