@@ -117,10 +117,12 @@ def test_a_line_that_breaks_and_a_page_that_is_left_cost_nothing_that_came(
         expect(page.get_by_text("The line is lost")).to_be_visible(timeout=LONG_MS)
         page.on("dialog", lambda dialog: dialog.accept())
         page.unroute_all()
-        page.route(
-            "**/api/v1/uploads/*",
-            lambda route: (offsets.append("*" + route.request.headers.get("upload-offset", "")), route.continue_()),
-        )
+
+        def watched(route: Route) -> None:
+            offsets.append("*" + route.request.headers.get("upload-offset", ""))
+            route.continue_()
+
+        page.route("**/api/v1/uploads/*", watched)
         page.reload()
         expect(page.get_by_text("Files were on their way")).to_be_visible()
         choose(page, large)

@@ -387,7 +387,7 @@ def test_who_may_not_even_search_opens_no_study(bank: Bank) -> None:
 @pytest.mark.parametrize("path", ["/", "/?page=2"])
 def test_who_may_not_search_gets_no_list(bank: Bank, path: str) -> None:
     keep(bank, a_file(PatientName="Secret^Name"))
-    by_role = {**RIGHTS, Role.CLINICIAN: frozenset({Right.STORE})}
+    by_role = {**RIGHTS, Role.CLINICIAN: frozenset({Right.MOVE})}
     browser = signed_in(replace(bank, rights=replace(bank.rights, by_role=by_role)))
     answer = browser.get(path)
     csrf = csrf_token(str(browser.cookies.get(COOKIE)))

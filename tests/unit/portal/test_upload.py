@@ -4,6 +4,7 @@ import errno
 import io
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -14,7 +15,7 @@ from bank import open_test_bank
 from imagebank.actions import access
 from imagebank.app import web_application
 from imagebank.bank import Bank
-from imagebank.model.access import Role, Scope
+from imagebank.model.access import RIGHTS, Right, Role, Scope
 from imagebank.model.imaging import Selection
 from imagebank.model.person import PatientId
 from imagebank.portal import upload
@@ -153,6 +154,16 @@ def test_who_may_not_store_is_shown_no_way_in(bank: Bank) -> None:
     assert referrer.get("/upload").status_code == 403
     assert referrer.post("/upload").status_code == 403
     assert Browser(web_application(bank)).get("/upload").headers["location"] == "/sign-in"
+
+
+def test_who_may_only_store_is_led_here(bank: Bank) -> None:
+    by_role = {**RIGHTS, Role.TECHNOLOGIST: frozenset({Right.STORE})}
+    browser = signed_in(replace(bank, rights=replace(bank.rights, by_role=by_role)))
+
+    assert browser.get("/").headers["location"] == "/upload"
+    answer = bring(browser, ("photo.jpg", a_jpeg()), **KNOWN)
+    assert "photo.jpg" in answer.text
+    assert "/studies/" not in answer.text
 
 
 def test_the_script_of_the_page_may_ask_the_server_and_nobody_else(bank: Bank) -> None:
