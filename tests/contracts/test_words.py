@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from contracts.described import a_kept
@@ -260,3 +261,19 @@ def test_no_word_of_what_was_taken_out_is_left_in_a_file(tmp_path: Path, number:
     # FTS5 writes no beginning twice that two neighbouring words share, so the ends are looked for.
     assert [trace for trace in (b"uixotic", b"ebrafish", b"rivate5001") if trace in data] == []
     assert still == number
+
+
+def test_a_frequent_word_is_looked_for_along_the_order_and_finds_the_same(postgres: str) -> None:
+    with fresh_database(postgres) as address, opened(address) as index:
+        fill(index, 40)
+        questions = [marks_for(Wish(text), Nearness.TEXT) for text in ("ct", "kne", "knee ct", "left right")]
+        before = [index.words.hits(marks, Scope.of("north"), 5) for marks in questions]
+        with psycopg.connect(address, autocommit=True) as connection:
+            connection.execute("ANALYZE mark")
+        later = SQLIndex(open_database(address), catalogue())
+        after = [later.words.hits(marks, Scope.of("north"), 5) for marks in questions]
+        shares = later.words._shares
+        later.close()
+
+    assert shares["bct"] > 0.03
+    assert before == after

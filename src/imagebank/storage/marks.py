@@ -1,7 +1,8 @@
 """Writing and taking out marks and words, in each database's own kind of index (`tables.words`)."""
 
-from collections.abc import Iterable, Sequence
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
+from math import prod
+from typing import Any, Final
 
 from sqlalchemy import (
     Column,
@@ -42,9 +43,24 @@ def matches(marks: Marks, dialect: str) -> ColumnElement[bool]:
         groups = (" OR ".join(f'"{mark.text}"{"*" * mark.is_beginning}' for mark in group) for group in marks)
         asked = " AND ".join(f"({group})" for group in groups)
         return FTS.c.mark.op("MATCH", is_comparison=True)(asked)
+    return LEXEMES.c.marks.op("@@", is_comparison=True)(lexemes(marks))
+
+
+def lexemes(marks: Marks) -> ColumnElement[Any]:
+    """The question as PostgreSQL takes it."""
     groups = (" | ".join(f"'{mark.text}'{':*' * mark.is_beginning}" for mark in group) for group in marks)
-    asked = " & ".join(f"({group})" for group in groups)
-    return LEXEMES.c.marks.op("@@", is_comparison=True)(cast(asked, TSQUERY))
+    return cast(" & ".join(f"({group})" for group in groups), TSQUERY)
+
+
+def share(marks: Marks, shares: Mapping[str, float]) -> float:
+    """Which share of all studies has these marks, by the shares of frequent ones."""
+    return prod(min(1.0, sum(_share(mark, shares) for mark in group)) for group in marks)
+
+
+def _share(mark: Mark, shares: Mapping[str, float]) -> float:
+    if not mark.is_beginning:
+        return shares.get(mark.text, 0.0)
+    return sum(number for text, number in shares.items() if text.startswith(mark.text))
 
 
 def forget(connection: Connection, studies: Sequence[int]) -> None:
