@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
-from imagebank.actions import access, finding, hearing, ledger, notes, remove, retrieve, rotate, shred, uploads
+from imagebank.actions import access, finding, hearing, ledger, notes, remove, retrieve, rotate, shred, upload_spool
 from imagebank.bank import Bank
 from imagebank.errors import BankError, NotFound, OutOfSpace, Unavailable
 from imagebank.model.access import Scope
@@ -48,7 +48,7 @@ WORK: Mapping[str, Work] = {
 
 CHORES: tuple[tuple[Callable[[Bank], object], timedelta], ...] = (
     (access.sweep, timedelta(hours=1)),
-    (uploads.sweep, timedelta(hours=1)),
+    (upload_spool.sweep, timedelta(hours=1)),
     (ledger.checkpoint, timedelta(minutes=1)),
     (finding.catch_up, timedelta(hours=6)),
 )

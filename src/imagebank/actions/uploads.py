@@ -8,7 +8,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Generator, Iterable, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -20,7 +20,7 @@ from imagebank.actions.collect import BATCH_BYTES, BATCH_FILES
 from imagebank.actions.ingest import Arrival
 from imagebank.actions.unnamed import unnamed_file, write_all
 from imagebank.bank import Bank
-from imagebank.errors import BankError, Conflict, Invalid, OutOfSpace, TooOften
+from imagebank.errors import BankError, Conflict, Invalid, NotFound, OutOfSpace, TooOften
 from imagebank.model.access import Principal, Right, Scope
 from imagebank.model.imaging import Outcome, Receipt, Selection, Source
 from imagebank.model.uid import Uid
@@ -126,11 +126,6 @@ def end(bank: Bank, name: str, principal: Principal) -> None:
         raise upload_spool.missing()
 
 
-def sweep(bank: Bank) -> int:
-    """Let go of uploads that waited too long; how many."""
-    return upload_spool.sweep(bank)
-
-
 def deposit(bank: Bank, name: str, principal: Principal, address: str = "") -> list[Became]:
     """Take a whole upload into the bank, and say what became of it; the same again to whoever asks again.
 
@@ -141,7 +136,8 @@ def deposit(bank: Bank, name: str, principal: Principal, address: str = "") -> l
     if not found.is_done:
         if found.offset < found.length:
             raise Conflict(f"{found.length - found.offset} bytes of this upload are still to come")
-        with upload_spool.held(place):
+        # It may be gone because another request has finished it meanwhile: then the answer is there.
+        with suppress(NotFound), upload_spool.held(place):
             state = _state(bank, place)
             pieces = upload_spool.pieces(bank, place)
             became = take(bank, pieces, found.length, state["file"], state["said"], principal, address)

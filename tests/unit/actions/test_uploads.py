@@ -7,6 +7,7 @@ import shutil
 import tarfile
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -96,6 +97,21 @@ def test_how_far_an_upload_is_survives_and_only_the_next_bytes_are_taken(bank: B
     with pytest.raises(Conflict):
         uploads.deposit(bank, upload.name, TECHNOLOGIST)
     assert uploads.find(bank, upload.name, TECHNOLOGIST).offset == 5
+
+
+def test_of_many_who_send_the_same_bytes_one_is_heard(bank: Bank) -> None:
+    upload = begun(bank, bytes(100))
+
+    def heard(_: int) -> bool:
+        try:
+            uploads.append(bank, upload.name, TECHNOLOGIST, 0, bytes(10))
+        except Conflict:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as threads:
+        assert sum(threads.map(heard, range(8))) == 1
+    assert uploads.find(bank, upload.name, TECHNOLOGIST).offset == 10
 
 
 def test_what_a_crash_cut_short_does_not_count(bank: Bank) -> None:
@@ -249,14 +265,14 @@ def test_an_upload_that_waits_too_long_is_let_go_of(bank: Bank) -> None:
     (folder / ("f" * 32)).mkdir()
     soon, late = at(bank, timedelta(hours=23)), at(bank, timedelta(hours=25))
 
-    assert uploads.sweep(soon) == 0
+    assert upload_spool.sweep(soon) == 0
     assert uploads.find(soon, waiting.name, TECHNOLOGIST).offset == 0
     for upload in (waiting, done):
         with pytest.raises(NotFound):
             uploads.find(late, upload.name, TECHNOLOGIST)
-    uploads.sweep(late)
+    upload_spool.sweep(late)
     assert list(folder.iterdir()) == []
-    assert uploads.sweep(late) == 0
+    assert upload_spool.sweep(late) == 0
 
 
 def test_how_many_and_how_large_uploads_may_be_is_bounded(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -322,6 +338,19 @@ def test_one_at_a_time_takes_an_upload_in(bank: Bank, monkeypatch: pytest.Monkey
 
     assert uploads.deposit(bank, upload.name, TECHNOLOGIST)[0].receipt.is_kept
     assert "ask again" in refused[0]
+
+
+def test_an_upload_that_another_has_just_finished_is_answered_for(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
+    upload, held = sent(bank, a_jpeg()), upload_spool.held
+
+    def late(place: Path) -> Any:
+        monkeypatch.undo()
+        uploads.deposit(bank, upload.name, TECHNOLOGIST)
+        return held(place)
+
+    monkeypatch.setattr(upload_spool, "held", late)
+
+    assert uploads.deposit(bank, upload.name, TECHNOLOGIST)[0].receipt.outcome is Outcome.STORED
 
 
 def test_an_upload_that_goes_in_the_midst_is_not_there(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
