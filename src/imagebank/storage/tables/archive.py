@@ -113,9 +113,9 @@ instance_history = Table(
     octets("digest"),
     octets("content_digest"),
     moment("received_at"),
+    sealed_by(),
     words("media_type"),
     words("name"),
-    sealed_by(),
     Index("instance_history_sealed_by", "sealed_by"),
     Index("instance_history_digest", "digest"),
 )
