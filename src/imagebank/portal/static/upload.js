@@ -241,7 +241,7 @@ function start() {
   part("pause").textContent = "Pause";
   tell("");
   for (let n = working; n < AT_ONCE; n += 1) work();
-  draw();
+  draw(true);
 }
 
 function pause(words) {
