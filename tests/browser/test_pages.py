@@ -137,7 +137,7 @@ def test_the_keyboard_reaches_the_content_first(page: Page, bank: Any) -> None:
     assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.name") == "name"
+    assert page.evaluate("document.activeElement.name") == "q"
 
 
 def test_an_ecg_lies_on_millimetre_paper(page: Page, bank: Any) -> None:
