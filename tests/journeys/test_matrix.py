@@ -58,6 +58,7 @@ NOT_ABOUT_STUDIES: Final = {
     "/api/v1/matching/decisions": "for who may reconcile, as far as the caller sees the records",
     "/api/v1/matching/decisions/{decision}/undo": "for who may reconcile",
     "/api/v1/emergencies": "the same answer whether there is such a record or not; the list is for who may audit",
+    "/api/v1/emergencies/{emergency}/end": "the caller's own",
     "/api/v1/emergencies/{emergency}/review": "for who may audit",
     "/emergency": "the same answer whether there is such a record or not",
     "/emergency/open": "the caller's own",

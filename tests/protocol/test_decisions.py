@@ -170,6 +170,17 @@ def test_an_emergency_opens_a_record_and_waits_for_the_officer(site: Site, whose
     assert site.clients["officer"].get("/api/v1/emergencies").json() == {"emergencies": []}
 
 
+def test_who_has_opened_an_emergency_ends_it_and_nobody_else(site: Site) -> None:
+    opened = site.clients["south"].post("/api/v1/emergencies", json={"reason": "the wrong room", "study": STUDY})
+    end = f"/api/v1/emergencies/{opened.json()['id']}/end"
+    saw = site.sees("south")
+    statuses = [site.clients[who].post(end).status_code for who in ("officer", "north", "south", "south")]
+
+    assert saw
+    assert statuses == [404, 404, 204, 404]
+    assert not site.sees("south")
+
+
 def test_an_emergency_about_nobody_is_answered_like_one_about_somebody(site: Site) -> None:
     answers = [
         site.clients["south"].post("/api/v1/emergencies", json={"reason": "unconscious after a fall", "study": uid})

@@ -188,6 +188,13 @@ async def review_emergency(request: Request) -> Response:
     return Response(status_code=204)
 
 
+async def end_emergency(request: Request) -> Response:
+    """Close a record before its time that the caller has opened in an emergency."""
+    principal = await caller(request)
+    await _act(request, principal, emergency.end, request.path_params["emergency"])
+    return Response(status_code=204)
+
+
 async def _act(request: Request, principal: Principal, action: Callable[..., T], *given: Any) -> T:
     """Call an action whose last parameters are who asks, and from where."""
     return await run_in_threadpool(action, bank_of(request), *given, principal, address_of(request))
@@ -201,6 +208,7 @@ RESOURCES: Final[Mapping[str, Mapping[str, Endpoint]]] = {
     f"{_ROOT}/care": {"POST": write_care},
     f"{_ROOT}/studies/{{study}}/labels/{{label}}": {"PUT": put_label, "DELETE": remove_label},
     f"{_ROOT}/emergencies": {"GET": list_emergencies, "POST": open_emergency},
+    f"{_ROOT}/emergencies/{{emergency}}/end": {"POST": end_emergency},
     f"{_ROOT}/emergencies/{{emergency}}/review": {"POST": review_emergency},
 }
 """What is done at each address, by method."""

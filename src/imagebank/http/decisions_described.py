@@ -139,6 +139,7 @@ _ANSWERS: Final[Mapping[str, Mapping[int, Any]]] = {
             201, "What there is of the patient is open until then", as_json(closed({"id": _TEXT, "until": _TEXT}))
         )
     },
+    "end_emergency": {204: answer(204, "It has ended"), 404: REFUSED[404]},
     "review_emergency": {204: answer(204, "The review is noted"), 404: REFUSED[404]},
 }
 _PATIENT_ASKED: Final = {
