@@ -12,9 +12,14 @@ from imagebank.settings import SettingsError
 _FOR_PROGRAMS: Final = re.compile(r"/(api|dicom-web|wado|fhir)(/|$)")
 _ORIGIN: Final = re.compile(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:\d{1,5})?")
 _METHODS: Final = "GET, HEAD, POST, PUT, PATCH, DELETE"
-_SENT: Final = "Accept, Authorization, Content-Type, If-None-Match, Prefer, Range"
+# The last ones are those of tus 1.0, by which uploads go on.
+_SENT: Final = (
+    "Accept, Authorization, Content-Type, If-None-Match, Prefer, Range, Tus-Resumable, Upload-Length, Upload-Metadata, "
+    "Upload-Offset"
+)
 _SEEN: Final = (
-    b"Content-Disposition, Content-Location, Content-Range, ETag, Location, Retry-After, Warning, WWW-Authenticate"
+    b"Content-Disposition, Content-Location, Content-Range, ETag, Location, Retry-After, Warning, WWW-Authenticate, "
+    b"Tus-Extension, Tus-Max-Size, Tus-Resumable, Tus-Version, Upload-Expires, Upload-Length, Upload-Offset"
 )
 _AGE_S: Final = 600
 
