@@ -1,5 +1,6 @@
-"""No image left behind: what six departments have of one patient comes in by six ways, is found by one search, and is had
-back as it came.
+"""What six departments have of one patient comes in by REST, upload, command and C-STORE, and is found by one search.
+
+Everything is had back as it came: no image is left behind.
 """
 
 import base64
@@ -65,7 +66,7 @@ def cardiologist(bank: Running, http: httpx.Client, folder: Path) -> dict[str, b
 
 
 def dermatologist(bank: Running, http: httpx.Client, folder: Path) -> dict[str, bytes]:
-    """A photograph from a phone that was held on its side, from a folder that is watched over."""
+    """A photograph from a phone that was held on its side, in a folder that is brought in."""
     photo = folder / "phone" / "IMG_0001.jpg"
     photo.parent.mkdir()
     photo.write_bytes(sample("jpeg/chest-photo-exif-rotated-gps.jpg"))
@@ -76,7 +77,7 @@ def dermatologist(bank: Running, http: httpx.Client, folder: Path) -> dict[str, 
 
 
 def pathologist(bank: Running, http: httpx.Client, folder: Path) -> dict[str, bytes]:
-    """A report as PDF, among others in a ZIP that is posted."""
+    """A report as PDF, by REST."""
     report = sample("pdf/ecg-12-lead-report.pdf")
     said = PATIENT | {"department": "pathology", "description": "Histology"}
     answer = http.post("/api/v1/deposits", data=said, files={"file": ("report.pdf", report)})
