@@ -12,7 +12,7 @@ from pydicom import Dataset
 from authority import Authority, Pair
 from bank import free_port, open_test_bank
 from imagebank.actions import devices
-from imagebank.dimse.server import resolve
+from imagebank.listener import resolve
 from imagebank.model.certificate import fingerprint
 from journeys.senders import CT, STUDY_FIND, VERIFICATION, associated, c_store, uid_of
 from make import a_file, read

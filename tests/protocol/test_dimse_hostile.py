@@ -188,7 +188,7 @@ def test_a_peer_that_stops_reading_is_cut_off_and_keeps_nobody_waiting(site: Sit
 
 def wait_until_only(site: Site, count: int) -> None:
     for _ in range(100):
-        if len(site.server._lines) <= count:
+        if site.server.count <= count:
             return
         threading.Event().wait(0.1)
     raise AssertionError("an association is still there")
@@ -307,7 +307,7 @@ def test_an_operation_that_a_context_does_not_offer_is_refused(site: Site) -> No
 def test_who_only_looks_whether_we_listen_is_no_news(
     site: Site, caplog: pytest.LogCaptureFixture, is_reset: bool
 ) -> None:
-    wait_for(lambda: not site.server._lines, "nobody is connected")
+    wait_for(lambda: not site.server.count, "nobody is connected")
     caplog.set_level(logging.DEBUG, "imagebank.dimse")
     probe = socket.create_connection((HOST, site.port))
     if is_reset:

@@ -18,6 +18,7 @@ from imagebank.bank import Bank
 from imagebank.dimse.tls import server_context
 from imagebank.hl7 import listener, service
 from imagebank.hl7.listener import Server
+from imagebank.listener import plain_address, resolve
 from imagebank.model.access import Scope
 from imagebank.model.certificate import fingerprint
 from imagebank.model.encounter import Stay
@@ -422,8 +423,8 @@ def test_by_tls_a_system_is_known_by_its_certificate(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["localhost", "no.such.host.invalid"])
 def test_names_of_hosts_are_looked_up(name: str) -> None:
-    assert (HOST in listener.resolve(name)) is (name == "localhost")
-    assert listener.plain_address("::ffff:10.0.0.1") == "10.0.0.1"
+    assert (HOST in resolve(name)) is (name == "localhost")
+    assert plain_address("::ffff:10.0.0.1") == "10.0.0.1"
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,9 @@
 """The DIMSE listener: takes connections, decides who may associate, and ends in good order."""
 
-import ipaddress
 import logging
 import socket
 import ssl
 import threading
-import time
 from typing import Final
 
 from imagebank.actions import devices
@@ -35,6 +33,7 @@ from imagebank.dimse.negotiation import (
 from imagebank.dimse.service import Service
 from imagebank.dimse.tls import server_context
 from imagebank.errors import Invalid, OutOfSpace, Unavailable
+from imagebank.listener import Listener, resolve
 from imagebank.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -43,9 +42,6 @@ _log = logging.getLogger(__name__)
 ARTIM_S: Final = 30.0
 # Connections beyond the limit are told so; beyond this many more they are only closed.
 _OVERFLOW: Final = 20
-_BACKLOG: Final = 128
-_ACCEPT_POLL_S: Final = 0.2
-_JOIN_S: Final = 5.0
 
 
 class Server:
@@ -54,52 +50,25 @@ class Server:
     def __init__(self, bank: Bank, host: str, port: int, tls_context: ssl.SSLContext | None) -> None:
         self._bank = bank
         self._tls = tls_context
-        self._lock = threading.Lock()
-        self._lines: set[_Line] = set()
-        self._stopping = threading.Event()
-        self._listener = socket.create_server(
-            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=_BACKLOG
-        )
-        self._listener.settimeout(_ACCEPT_POLL_S)
-        self.port: int = self._listener.getsockname()[1]
-        self._thread = threading.Thread(target=self._listen, name=f"dimse {self.port}", daemon=True)
-        self._thread.start()
+        self._listener = Listener(host, port, "dimse", self._open)
+        self.port = self._listener.port
+        self._listener.start()
+
+    @property
+    def count(self) -> int:
+        """How many connections are open."""
+        return self._listener.count
 
     def stop(self, drain_s: float) -> None:
         """Take no more connections; let what is being served finish for `drain_s` seconds, then cut it off."""
-        self._stopping.set()
-        self._thread.join()
-        self._listener.close()
-        deadline = time.monotonic() + drain_s
-        with self._lock:
-            lines = list(self._lines)
-        for line in lines:
-            line.end(max(0.0, deadline - time.monotonic()))
-        for line in lines:
-            line.thread.join(_JOIN_S)
+        self._listener.stop(drain_s)
 
-    def _listen(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                connection, address = self._listener.accept()
-            except TimeoutError:
-                continue
-            except OSError:
-                # Out of descriptors, or the peer was gone before we looked: the next one may fare better.
-                self._stopping.wait(_ACCEPT_POLL_S)
-                continue
-            self._take(connection, str(address[0]))
-
-    def _take(self, connection: socket.socket, address: str) -> None:
+    def _open(self, connection: socket.socket, address: str, count: int) -> "_Line | None":
         limit = self._bank.settings.max_associations
-        with self._lock:
-            count = len(self._lines)
-            if count >= limit + _OVERFLOW:
-                connection.close()
-                return
-            line = _Line(self, connection, address, is_full=count >= limit, is_secure=self._tls is not None)
-            self._lines.add(line)
-        line.thread.start()
+        if count >= limit + _OVERFLOW:
+            connection.close()
+            return None
+        return _Line(self, connection, address, is_full=count >= limit, is_secure=self._tls is not None)
 
     def serve(self, line: "_Line") -> None:
         """The life of one connection, in its own thread."""
@@ -121,8 +90,7 @@ class Server:
             _log.info("%s: no association: %s", line.address, exc)
         finally:
             line.connection.close()
-            with self._lock:
-                self._lines.discard(line)
+            self._listener.leave(line)
 
     def _secured(self, connection: socket.socket) -> socket.socket:
         connection.settimeout(min(ARTIM_S, self._bank.settings.dimse_timeout_s))
@@ -141,7 +109,7 @@ class _Line:
         self, server: Server, connection: socket.socket, address: str, *, is_full: bool, is_secure: bool
     ) -> None:
         self.connection = connection
-        self.address = plain_address(address)
+        self.address = address
         self.is_full = is_full
         self.is_secure = is_secure
         self.certificate = b""
@@ -272,21 +240,6 @@ def agreed(request: Request, settings: Settings) -> Agreement:
         if uid in contexts.FIND | contexts.MOVE | contexts.GET
     }
     return agree(request, choose, extended=extended, may_be_scp=lambda uid: uid not in contexts.SERVICES)
-
-
-def resolve(host: str) -> frozenset[str]:
-    """The addresses of a host name."""
-    try:
-        return frozenset(plain_address(str(info[4][0])) for info in socket.getaddrinfo(host, None))
-    except OSError:
-        return frozenset()
-
-
-def plain_address(address: str) -> str:
-    """An address as it is written in the register: without a zone, and IPv4 as IPv4."""
-    parsed = ipaddress.ip_address(address.partition("%")[0])
-    mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
-    return str(mapped or parsed)
 
 
 def start(bank: Bank, host: str, port: int, *, tls: bool = False) -> Server:

@@ -1,6 +1,5 @@
 """The MLLP listener: takes connections of known systems, and answers each message on the one that brought it."""
 
-import ipaddress
 import logging
 import socket
 import ssl
@@ -13,12 +12,10 @@ from imagebank.bank import Bank
 from imagebank.errors import OutOfSpace, Unavailable
 from imagebank.hl7.framing import Framer, framed
 from imagebank.hl7.service import Sender, answer
+from imagebank.listener import Listener, resolve
 
 _log = logging.getLogger(__name__)
 
-_BACKLOG: Final = 128
-_POLL_S: Final = 0.2
-_JOIN_S: Final = 5.0
 _PIECE: Final = 64 << 10
 HANDSHAKE_S: Final = 30.0
 SILENCE_S: Final = 30.0
@@ -33,49 +30,19 @@ class Server:
     def __init__(self, bank: Bank, host: str, port: int, tls: ssl.SSLContext | None) -> None:
         self._bank = bank
         self._tls = tls
-        self._lock = threading.Lock()
-        self._lines: set[_Line] = set()
-        self._stopping = threading.Event()
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
-        self._listener.settimeout(_POLL_S)
-        self.port: int = self._listener.getsockname()[1]
-        self._thread = threading.Thread(target=self._listen, name=f"mllp {self.port}", daemon=True)
-        self._thread.start()
+        self._listener = Listener(host, port, "mllp", self._open)
+        self.port = self._listener.port
+        self._listener.start()
 
     def stop(self, drain_s: float) -> None:
         """Take no more connections; let messages that have come whole be answered, for `drain_s` seconds at most."""
-        self._stopping.set()
-        self._thread.join()
-        self._listener.close()
-        deadline = time.monotonic() + drain_s
-        with self._lock:
-            lines = list(self._lines)
-        for line in lines:
-            line.end(max(0.0, deadline - time.monotonic()))
-        for line in lines:
-            line.thread.join(_JOIN_S)
+        self._listener.stop(drain_s)
 
-    def _listen(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                connection, address = self._listener.accept()
-            except TimeoutError:
-                continue
-            except OSError:
-                # Out of descriptors, or the peer was gone before we looked: the next one may fare better.
-                self._stopping.wait(_POLL_S)
-                continue
-            self._take(connection, plain_address(str(address[0])))
-
-    def _take(self, connection: socket.socket, address: str) -> None:
-        with self._lock:
-            if len(self._lines) >= self._bank.settings.max_mllp_connections:
-                connection.close()
-                return
-            line = _Line(self, connection, address)
-            self._lines.add(line)
-        line.thread.start()
+    def _open(self, connection: socket.socket, address: str, count: int) -> "_Line | None":
+        if count >= self._bank.settings.max_mllp_connections:
+            connection.close()
+            return None
+        return _Line(self, connection, address)
 
     def serve(self, line: "_Line") -> None:
         """The life of one connection, in its own thread."""
@@ -97,8 +64,7 @@ class Server:
             _log.exception("%s: connection ended by a fault of ours", line.address)
         finally:
             line.connection.close()
-            with self._lock:
-                self._lines.discard(line)
+            self._listener.leave(line)
 
     def _secure(self, line: "_Line") -> bytes:
         """Speak TLS where that is asked for; the certificate that was shown."""
@@ -158,21 +124,6 @@ class _Line:
             self.connection.close()
         if is_idle:
             self.busy.release()
-
-
-def resolve(host: str) -> frozenset[str]:
-    """The addresses of a host name."""
-    try:
-        return frozenset(plain_address(str(info[4][0])) for info in socket.getaddrinfo(host, None))
-    except OSError:
-        return frozenset()
-
-
-def plain_address(address: str) -> str:
-    """An address as it is written in the register: without a zone, and IPv4 as IPv4."""
-    parsed = ipaddress.ip_address(address.partition("%")[0])
-    mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
-    return str(mapped or parsed)
 
 
 def start(bank: Bank, host: str, port: int, tls: ssl.SSLContext | None = None) -> Server:
