@@ -104,7 +104,7 @@ class IndexContract:
         entered = enter(index, kept)
         (instance,) = index.instances(Selection(instance=kept.description.uid), ALL)
 
-        assert entered == [Entered(Outcome.STORED)]
+        assert entered == [Entered(Outcome.STORED, tells_of_patient=True)]
         assert (instance.uid, instance.series, instance.study) == (kept.description.uid, "1.1.1", "1.1")
         assert instance.patient == PatientId("local", "P1")
         assert (instance.sop_class, instance.transfer_syntax, instance.number) == (CT, PLAIN, 7)

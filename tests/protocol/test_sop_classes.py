@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
+from pydicom import Dataset
 
 from bank import a_token, bearer, keep
-from make import a_file
+from make import a_file, read
 from protocol.dicomweb_site import store, values
 from protocol.dimse_peers import associate
 from protocol.whole_site import Site, a_site
@@ -36,9 +37,12 @@ def test_every_way_in_has_the_same_answer(site: Site, sop_class: str) -> None:
     (receipt,) = keep(site.bank, imported)
     association = associate(site.dimse, sop_class, "1.2.840.10008.1.1")
     agreed = [str(context.abstract_syntax) for context in association.accepted_contexts]
+    stored = association.send_c_store(read(web)) if sop_class in agreed else Dataset()
     association.release()
 
-    assert (sop_class in agreed) == is_taken
+    # The worklist is a service: it is agreed to, and nothing can be stored by it.
+    assert (sop_class in agreed) == (is_taken or sop_class == WORKLIST)
+    assert sop_class != WORKLIST or stored.Status == 0x0211
     assert stow.status_code == (200 if is_taken else 409)
     assert deposited(site, form).status_code == (200 if is_taken else 207)
     assert receipt.is_kept == is_taken

@@ -181,7 +181,7 @@ def test_a_file_that_is_sent_in_again_from_quarantine_and_cannot_be_taken_still_
 def test_a_file_whose_object_never_came_is_made_whole_by_sending_it_again(
     bank: Bank, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise Unavailable("the database is away")
 
     with monkeypatch.context() as broken:
