@@ -1,6 +1,6 @@
 """Whether time tells of what is hidden: a study that the caller may not see, against one that is not there.
 
-    python benchmarks/hiding.py [--asks 400] [--studies 300] [--consents 10000] [--relation other]
+    python benchmarks/hiding.py [--asks 400] [--studies 300] [--consents 10000] [--relation other] [--only ROUTE]
 
 One bank runs as `imagebank serve`; on each route both are asked for in turn, in pairs of changing order, through one
 connection. Printed are the medians, the ratio of medians with the interval in which it lies with 95 % (bootstrap), and
@@ -80,6 +80,7 @@ def main() -> None:
     parser.add_argument("--studies", type=int, default=300)
     parser.add_argument("--consents", type=int, default=10_000)
     parser.add_argument("--relation", default="other", choices=["other", "denied", "sensitive", "revoked", "expired"])
+    parser.add_argument("--only", default="", help="routes whose names hold this")
     given = parser.parse_args()
     folder = tempfile.TemporaryDirectory()
     with folder as name, running_bank(Path(name), organization="north") as running:
@@ -89,6 +90,8 @@ def main() -> None:
         with asking(running, seen_by_devices=given.relation in SEES[Role.DEVICE]) as asks:
             print(f"{'':26}   hidden  missing  ratio (95 %)             longer      p")
             for route, ask in asks.items():
+                if given.only not in route:
+                    continue
                 told = timed(ask, hidden, missing, given.asks)
                 print(f"{route:26} {said(told)}", flush=True)
 
