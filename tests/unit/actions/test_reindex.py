@@ -15,6 +15,7 @@ from imagebank.actions import consent, emergency, notes, reindex, remove, rights
 from imagebank.bank import Bank
 from imagebank.errors import Invalid, Unavailable
 from imagebank.model.access import RIGHTS, Principal, Role, Scope
+from imagebank.model.identity import Identity
 from imagebank.model.imaging import Location, Outcome, Selection
 from imagebank.model.note import REMOVED, Amendment
 from imagebank.model.person import PatientId
@@ -231,3 +232,14 @@ def test_of_amendments_that_were_written_out_of_order_the_later_word_counts(bank
 
     assert [each.revoked_at for each in bank.index.provisions(ALL)] == [now]
     assert len(bank.index.instances(Selection(), doctor.scope)) == 1
+
+
+def test_a_patient_record_is_rebuilt_as_it_was_heard_last_in_whatever_order_it_is_met(bank: Bank) -> None:
+    keep(bank, a_file(PatientID="ADA"))
+    now = bank.now()
+    for at, phone in ((now + timedelta(hours=1), "new"), (now, "old")):
+        told = Amendment(at, identities=(Identity(ADA, phone=phone, heard_at=at),))
+        notes.amend_job(bank, notes.amend_payload(told))
+    told = reindex._listen(bank)
+
+    assert told.identities[ADA][1].phone == "new"

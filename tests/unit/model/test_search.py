@@ -212,3 +212,11 @@ def test_hits_are_counted_by_folded_value() -> None:
     assert counts(hits)[Facet.DEPARTMENT] == (("Radiology", 2), ("Surgery", 1))
     assert counts(hits)[Facet.SEX] == (("F", 2),)
     assert counts(hits)[Facet.YEAR] == ()
+
+
+def test_no_passage_is_shown_of_what_may_not_be_searched() -> None:
+    lines = [Line(Weight.REST, "Report", "the knee"), Line(Weight.DESCRIPTION, "Study description", "Knee left")]
+
+    assert [shown.label for shown in passages(lines, Wish("knee", within=frozenset({Weight.DESCRIPTION})), {})] == [
+        "Study description"
+    ]
