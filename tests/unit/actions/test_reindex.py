@@ -240,6 +240,6 @@ def test_a_patient_record_is_rebuilt_as_it_was_heard_last_in_whatever_order_it_i
     for at, phone in ((now + timedelta(hours=1), "new"), (now, "old")):
         told = Amendment(at, identities=(Identity(ADA, phone=phone, heard_at=at),))
         notes.amend_job(bank, notes.amend_payload(told))
-    told = reindex._listen(bank)
+    heard = reindex._listen(bank)
 
-    assert told.identities[ADA][1].phone == "new"
+    assert heard.identities[ADA][1].phone == "new"
