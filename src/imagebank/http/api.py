@@ -17,6 +17,7 @@ from imagebank.http.errors import NotSignedIn, say
 from imagebank.http.multipart import MediaType, media_type
 from imagebank.http.parts import Part, related
 from imagebank.http.readiness import is_ready
+from imagebank.http.receipts import as_json
 from imagebank.http.search import search
 from imagebank.http.spool import TooLarge
 from imagebank.http.tokens import token_routes
@@ -74,7 +75,7 @@ async def deposit(request: Request) -> Response:
     if fault is not None:
         receipts.append(Receipt(Outcome.REFUSED, "", error=fault))
     kept = all(receipt.is_kept for receipt in receipts)
-    return JSONResponse({"outcomes": [_receipt(one) for one in receipts]}, 200 if kept else 207)
+    return JSONResponse({"outcomes": [as_json(one) for one in receipts]}, 200 if kept else 207)
 
 
 async def _files(request: Request, kind: MediaType, said: dict[str, str]) -> AsyncIterator[Arrival]:
@@ -112,19 +113,6 @@ def _hear(name: str, part: Part, said: dict[str, str], *, is_late: bool) -> None
         part.spool.close()
 
 
-def _receipt(receipt: Receipt) -> dict[str, Any]:
-    """A receipt as JSON."""
-    found: dict[str, Any] = {"file": receipt.name, "outcome": receipt.outcome}
-    for name in ("study", "series", "uid", "sop_class", "quarantine"):
-        if (value := getattr(receipt, name)) is not None:
-            found[name] = value
-    if receipt.warnings:
-        found["warnings"] = list(receipt.warnings)
-    if receipt.error is not None:
-        found["error"] = {"kind": type(receipt.error).__name__, "message": str(receipt.error)}
-    return found
-
-
 async def quarantine_list(request: Request) -> Response:
     """What lies in quarantine, with the reasons."""
     principal = await caller(request)
@@ -148,7 +136,7 @@ async def quarantine_submit(request: Request) -> Response:
     """Send an object in again; it leaves quarantine when it is kept."""
     principal, number = await _quarantine_call(request)
     receipt = await run_in_threadpool(quarantine.submit_again, bank_of(request), number, principal, address_of(request))
-    return JSONResponse(_receipt(receipt), 200 if receipt.is_kept else 409)
+    return JSONResponse(as_json(receipt), 200 if receipt.is_kept else 409)
 
 
 async def quarantine_delete(request: Request) -> Response:

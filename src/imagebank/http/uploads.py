@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute, Route
 from imagebank.actions import uploads
 from imagebank.actions.uploads import Became, Upload
 from imagebank.errors import BankError, Invalid
+from imagebank.http import receipts
 from imagebank.http.auth import address_of, bank_of, caller
 from imagebank.http.errors import NotSignedIn, on_not_signed_in, refusal, say
 from imagebank.http.methods import METHODS, Endpoint, by_method
@@ -175,15 +176,7 @@ def _http_date(at: datetime) -> str:
 
 def as_json(one: Became) -> dict[str, Any]:
     """What became of one object, in the form of a deposit's receipt."""
-    receipt = one.receipt
-    found: dict[str, Any] = {"file": receipt.name, "outcome": receipt.outcome}
-    for name in ("study", "series", "uid", "sop_class", "quarantine"):
-        if (value := getattr(receipt, name)) is not None:
-            found[name] = value
-    if receipt.warnings:
-        found["warnings"] = list(receipt.warnings)
-    if receipt.error is not None:
-        found["error"] = {"kind": type(receipt.error).__name__, "message": str(receipt.error)}
+    found = receipts.as_json(one.receipt)
     if one.is_unidentified:
         found["unidentified"] = True
     return found
