@@ -1,7 +1,6 @@
 """Orders, visits, reports and messages on both databases."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from contracts.indexes import opened
 from contracts.postgres import fresh_database
 from imagebank.errors import Unavailable
 from imagebank.model.access import Asker, Clause, Purpose, Role, Scope
-from imagebank.model.attribute import catalogue
 from imagebank.model.encounter import Encounter, Stay
 from imagebank.model.identity import Identity
 from imagebank.model.imaging import Digest, Location
@@ -23,9 +22,8 @@ from imagebank.model.report import Report
 from imagebank.model.uid import Uid
 from imagebank.ports.orders import Wanted
 from imagebank.storage import tables
-from imagebank.storage.database import Database, insert_new, open_database
+from imagebank.storage.database import Database, insert_new
 from imagebank.storage.index import SQLIndex
-from imagebank.storage.migrate import migrate
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ALL = Scope(None)
@@ -52,17 +50,6 @@ def index(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SQLIndex]:
     else:
         with fresh_database(request.getfixturevalue("postgres")) as address, opened(address) as made:
             yield made
-
-
-@contextmanager
-def opened(address: str) -> Iterator[SQLIndex]:
-    database = open_database(address)
-    migrate(database)
-    index = SQLIndex(database, catalogue())
-    try:
-        yield index
-    finally:
-        index.close()
 
 
 def put(index: SQLIndex, *orders: Order) -> list[bool]:

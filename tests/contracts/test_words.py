@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from contracts.described import a_kept
+from contracts.indexes import opened
 from contracts.postgres import fresh_database
 from imagebank.model.access import Clause, Scope
 from imagebank.model.attribute import catalogue
@@ -17,7 +17,6 @@ from imagebank.model.search import Facet, Line, Marks, Nearness, Weight, Wish, d
 from imagebank.model.uid import Uid
 from imagebank.storage.database import open_database
 from imagebank.storage.index import SQLIndex
-from imagebank.storage.migrate import migrate
 from imagebank.storage.words import place_of
 
 ALL = Scope(organizations=None)
@@ -42,17 +41,6 @@ QUESTIONS = [
     *("ct", "ct knee", "kne", "abdomne", "2020-04-03", "it's", "100%", "'quoted'", "\\ | & ! <-> :*", "rontgen", ""),
     *("p0001", "P-0001", "2.25.7", "left right", "nothing at all", "*", '"', "knee OR meyer NOT x"),
 ]
-
-
-@contextmanager
-def opened(address: str) -> Iterator[SQLIndex]:
-    database = open_database(address)
-    migrate(database)
-    index = SQLIndex(database, catalogue())
-    try:
-        yield index
-    finally:
-        index.close()
 
 
 @pytest.fixture
