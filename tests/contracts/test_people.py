@@ -8,14 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from contracts.indexes import opened
 from contracts.postgres import fresh_database
 from imagebank.model.access import Role, Session
 from imagebank.model.account import Account, Invitation, Passkey
-from imagebank.model.attribute import catalogue
 from imagebank.model.client import Client
-from imagebank.storage.database import open_database
 from imagebank.storage.index import SQLIndex
-from imagebank.storage.migrate import migrate
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 ADA = Account("a1", "ada", "Ada Varga", "north", Role.CLINICIAN, START, password="hash", totp=b"app")
@@ -29,24 +27,19 @@ def at(minutes: float) -> datetime:
 @pytest.fixture(params=["sqlite", "postgresql"])
 def index(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SQLIndex]:
     if request.param == "sqlite":
-        with opened(f"sqlite:///{tmp_path / 'index.db'}") as made:
+        with filled(f"sqlite:///{tmp_path / 'index.db'}") as made:
             yield made
     else:
-        with fresh_database(request.getfixturevalue("postgres")) as address, opened(address) as made:
+        with fresh_database(request.getfixturevalue("postgres")) as address, filled(address) as made:
             yield made
 
 
 @contextmanager
-def opened(address: str) -> Iterator[SQLIndex]:
-    database = open_database(address)
-    migrate(database)
-    index = SQLIndex(database, catalogue())
-    with index.begin() as tx:
-        assert [tx.people.put_account(one) for one in (BOB, ADA)] == [True, True]
-    try:
+def filled(address: str) -> Iterator[SQLIndex]:
+    with opened(address) as index:
+        with index.begin() as tx:
+            assert [tx.people.put_account(one) for one in (BOB, ADA)] == [True, True]
         yield index
-    finally:
-        index.close()
 
 
 def test_systems_have_names_of_their_own_until_they_are_removed(index: SQLIndex) -> None:

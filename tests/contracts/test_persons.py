@@ -11,15 +11,13 @@ from pathlib import Path
 import pytest
 
 from contracts.described import a_kept
+from contracts.indexes import opened
 from contracts.postgres import fresh_database
 from imagebank.model.access import Scope
-from imagebank.model.attribute import catalogue
 from imagebank.model.identity import Decision, Deed, Evidence, Ground, Identity, Likeness, Linked, Move, Origin
 from imagebank.model.identity_weights import Census
 from imagebank.model.person import PatientId, PersonName
-from imagebank.storage.database import open_database
 from imagebank.storage.index import SQLIndex
-from imagebank.storage.migrate import migrate
 from imagebank.storage.persons import SQLPersons
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -59,26 +57,21 @@ LIKE = Likeness(ADA.patient, BEA.patient, 21.35, EVIDENCE, "one issuer")
 @pytest.fixture(params=["sqlite", "postgresql"])
 def index(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SQLIndex]:
     if request.param == "sqlite":
-        with opened(f"sqlite:///{tmp_path / 'index.db'}") as made:
+        with filled(f"sqlite:///{tmp_path / 'index.db'}") as made:
             yield made
     else:
-        with fresh_database(request.getfixturevalue("postgres")) as address, opened(address) as made:
+        with fresh_database(request.getfixturevalue("postgres")) as address, filled(address) as made:
             yield made
 
 
 @contextmanager
-def opened(address: str) -> Iterator[SQLIndex]:
-    database = open_database(address)
-    migrate(database)
-    index = SQLIndex(database, catalogue())
-    with index.begin() as tx:
-        for each, keys in ((ADA, ("k1", "is family yamada")), (BEA, ("k1", "k2", "is family varga"))):
-            tx.persons.put_identity(each, keys)
-        tx.persons.put_identity(EVE, ("k2", "is family varga"))
-    try:
+def filled(address: str) -> Iterator[SQLIndex]:
+    with opened(address) as index:
+        with index.begin() as tx:
+            for each, keys in ((ADA, ("k1", "is family yamada")), (BEA, ("k1", "k2", "is family varga"))):
+                tx.persons.put_identity(each, keys)
+            tx.persons.put_identity(EVE, ("k2", "is family varga"))
         yield index
-    finally:
-        index.close()
 
 
 def of(*linked: Linked) -> list[PatientId]:
