@@ -1,10 +1,11 @@
 """The index in SQL: its readers."""
 
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, Final, TypeVar, cast
+from itertools import chain
+from typing import Any, Final, cast
 
 from sqlalchemy import Row, Select, bindparam, select
 
@@ -47,10 +48,9 @@ from imagebank.storage.select import (
     studies_in,
 )
 from imagebank.storage.series import metadata_row, series_rows
-from imagebank.storage.steady import hold
+from imagebank.storage.steady import LOOKUP_S, SEARCH_S, hold
 from imagebank.storage.transaction import SQLTransaction
 
-T = TypeVar("T")
 _EVERYTHING: Final = Scope(organizations=None)
 
 _HELD: Final = Prepared(
@@ -135,8 +135,13 @@ class SQLIndex:
         transaction.publish()
 
     def find(self, query: Query, scope: Scope) -> Iterator[Found]:
+        began = time.perf_counter()
         rows = self._rows(matches(query, scope, self._dialect), query.limit)
-        yield from found(rows, query.level)
+        first = next(rows, None)
+        if first is None:
+            self._keep_time(began, scope, SEARCH_S)
+        else:
+            yield from found(chain((first,), rows), query.level)
 
     def _rows(self, statement: Select[Any], limit: int | None = None) -> Iterator[Row[Any]]:
         """Rows of a statement. A page is fetched whole, so that a slow reader holds no connection; more is streamed."""
@@ -149,15 +154,25 @@ class SQLIndex:
             yield from page
 
     def count(self, query: Query, scope: Scope) -> int:
+        began = time.perf_counter()
         with self._database.reading() as connection:
             number: int = connection.scalars(number_of_matches(query, scope, self._dialect)).one()
+        if not number:
+            self._keep_time(began, scope, SEARCH_S)
         return number
+
+    def _keep_time(self, began: float, scope: Scope, beats: Mapping[str, float]) -> None:
+        """Nothing was found: let that take as long where the scope hides something as where nothing is."""
+        if scope != _EVERYTHING:
+            hold(began, beats[self._dialect])
 
     def instances(self, selection: Selection, scope: Scope) -> list[Instance]:
         began = time.perf_counter()
         with self._database.reading() as connection:
             rows = [instance_of(row) for row in instance_rows(connection, selection, scope)]
-        return self._steadily(rows, began, scope)
+        if not rows:
+            self._keep_time(began, scope, LOOKUP_S)
+        return rows
 
     def held(self, uid: Uid) -> tuple[Digest, Location] | None:
         with self._database.reading() as connection:
@@ -177,18 +192,14 @@ class SQLIndex:
             rows = [
                 (Uid(study), Uid(one), version) for study, one, version in series_rows(connection, selection, scope)
             ]
-        return self._steadily(rows, began, scope)
+        if not rows:
+            self._keep_time(began, scope, LOOKUP_S)
+        return rows
 
     def owner_of(self, study: Uid, scope: Scope) -> str | None:
         with self._database.reading() as connection:
             owner: str | None = connection.scalar(owner_of(study, scope, self._dialect))
         return owner
-
-    def _steadily(self, rows: list[T], began: float, scope: Scope) -> list[T]:
-        """The rows; none at the same time whether they are hidden by the scope or not there."""
-        if not rows and scope != _EVERYTHING:
-            hold(began, self._dialect)
-        return rows
 
     def original(self, uid: Uid, scope: Scope) -> Original | None:
         with self._database.reading() as connection:

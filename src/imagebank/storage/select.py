@@ -14,7 +14,7 @@ from imagebank.storage import tables
 from imagebank.storage.rows import INSTANCE_NAMES, TEXT_LIMIT, clean, cut, fit
 from imagebank.storage.sets import one_of
 from imagebank.storage.tables import LAST, NUMBERS, column_name, name_columns
-from imagebank.storage.visible import Shape, is_visible, parameters_of, shape_of
+from imagebank.storage.visible import Shape, is_visible, visible_to
 
 _STUDY, _SERIES, _INSTANCE, _VALUE = tables.study, tables.series, tables.instance, tables.attribute
 _TABLES: Final = {
@@ -111,7 +111,7 @@ def _outermost(column: ColumnElement[int]) -> ColumnElement[int]:
 
 def studies_in(scope: Scope, dialect: str) -> list[ColumnElement[bool]]:
     """What a study must be to be visible, with the scope's values in it."""
-    return is_visible(shape_of(scope), dialect, parameters_of(scope, dialect))
+    return visible_to(scope, dialect)
 
 
 def events_in(scope: Scope, dialect: str) -> list[ColumnElement[bool]]:

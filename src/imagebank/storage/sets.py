@@ -1,6 +1,6 @@
 """Membership in a set of any size by one parameter, so that a statement keeps its text and no limit on parameters bites."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import orjson
@@ -8,12 +8,9 @@ from sqlalchemy import BigInteger, BindParameter, ColumnElement, Text, any_, bin
 from sqlalchemy.dialects.postgresql import ARRAY
 
 
-def among(
-    dialect: str, of: ColumnElement[Any], name: str, values: Mapping[str, Any] | None = None
-) -> ColumnElement[bool]:
-    """Whether a column's value is one of a named parameter's, which `members` packs; with its value when it is known."""
-    given = {} if values is None else {"value": values[name]}
-    return _among(dialect, of, bindparam(name, type_=_kind(dialect, of), **given))
+def among(dialect: str, of: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+    """Whether a column's value is one of a named parameter's, which `members` packs."""
+    return _among(dialect, of, bindparam(name, type_=_kind(dialect, of)))
 
 
 def members(dialect: str, values: Iterable[str] | Iterable[int]) -> Any:

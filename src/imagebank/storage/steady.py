@@ -8,13 +8,15 @@ import time
 from collections.abc import Mapping
 from typing import Final
 
-BEAT_S: Final[Mapping[str, float]] = {"sqlite": 250e-6, "postgresql": 2e-3}
-"""By the kind of database: some five times what a statement with its round trip takes there."""
+LOOKUP_S: Final[Mapping[str, float]] = {"sqlite": 250e-6, "postgresql": 2e-3}
+"""The beat of what is asked for by UID, by the kind of database: some five times what that takes there."""
+SEARCH_S: Final[Mapping[str, float]] = {"sqlite": 2e-3, "postgresql": 5e-3}
+"""That of a search. One that goes through much of the bank takes longer, and its own time."""
 
 
-def hold(began: float, dialect: str) -> None:
+def hold(began: float, beat: float) -> None:
     """Wait for the next beat since `began`, a reading of `time.perf_counter`."""
-    time.sleep(rest(time.perf_counter() - began, BEAT_S[dialect]))
+    time.sleep(rest(time.perf_counter() - began, beat))
 
 
 def rest(took: float, beat: float) -> float:

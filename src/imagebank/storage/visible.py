@@ -6,7 +6,8 @@ statements that read single frames are compiled once for each shape.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Final
+from functools import cache
+from typing import Any, Final, cast
 
 from sqlalchemy import (
     BindParameter,
@@ -15,6 +16,7 @@ from sqlalchemy import (
     Integer,
     Select,
     Text,
+    TextClause,
     and_,
     bindparam,
     false,
@@ -23,8 +25,12 @@ from sqlalchemy import (
     not_,
     or_,
     select,
+    text,
     true,
 )
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine.default import DefaultDialect
+from sqlalchemy.engine.interfaces import BindTyping
 
 from imagebank.model.access import Asker, Clause, Role, Scope
 from imagebank.model.person import fold
@@ -42,6 +48,7 @@ _NEVER: Final[ColumnElement[int]] = literal_column("0", Integer)
 _ONE: Final[ColumnElement[int]] = literal_column("1", Integer)
 _SEPARATOR: Final[ColumnElement[str]] = literal_column(r"'\'", Text)
 _GIVEN: Final = (Kind.CONSENT, Kind.GRANT)
+_DIALECTS: Final[Mapping[str, type[DefaultDialect]]] = {"sqlite": sqlite.dialect, "postgresql": postgresql.dialect}
 
 _Parts = tuple[tuple[str, object], ...]
 
@@ -114,30 +121,44 @@ def _of_asker(asker: Asker) -> Mapping[str, Any]:
     }
 
 
-def is_visible(shape: Shape, dialect: str, values: Mapping[str, Any] | None = None) -> list[ColumnElement[bool]]:
-    """What a study must be to be visible, with the values of the parameters when they are known.
-
-    A study is visible as a whole or not at all.
-    """
-    sight = _Sight(dialect, values, has_heeded=shape.has_heeded)
+def is_visible(shape: Shape, dialect: str) -> list[ColumnElement[bool]]:
+    """What a study must be to be visible, with named parameters. A study is visible as a whole or not at all."""
+    sight = _Sight(dialect, has_heeded=shape.has_heeded)
     conditions = [sight.among(_STUDY.c.study_instance_uid, "studies")] if shape.has_studies else []
     is_open = not (shape.has_organizations or shape.denies or shape.has_asker)
     return conditions if is_open else [*conditions, sight.is_let_out(shape)]
 
 
+def visible_to(scope: Scope, dialect: str) -> list[ColumnElement[bool]]:
+    """The same with a scope's values in it. The text is kept for each shape: to write it takes longer than to ask."""
+    written = _written(shape_of(scope), dialect)
+    return [] if written is None else [cast("ColumnElement[bool]", written.bindparams(**parameters_of(scope, dialect)))]
+
+
+@cache
+def _written(shape: Shape, dialect: str) -> TextClause | None:
+    conditions = is_visible(shape, dialect)
+    if not conditions:
+        return None
+    plain = _DIALECTS[dialect](paramstyle="named")
+    plain.bind_typing = BindTyping.NONE  # the types go with the names below
+    whole = select(_ONE).select_from(_STUDY).where(*conditions).compile(dialect=plain)
+    names = (bindparam(name, type_=each.type) for name, each in whole.binds.items())
+    return text(f"({str(whole).partition('WHERE ')[2]})").bindparams(*names)
+
+
 @dataclass(frozen=True, slots=True)
 class _Sight:
-    """Writes conditions for one database, with named parameters that have their values already or not."""
+    """Writes conditions for one database, with named parameters."""
 
     dialect: str
-    values: Mapping[str, Any] | None
     has_heeded: bool
 
     def among(self, of: ColumnElement[Any], name: str) -> ColumnElement[bool]:
-        return among(self.dialect, of, name, self.values)
+        return among(self.dialect, of, name)
 
     def bind(self, name: str) -> BindParameter[Any]:
-        return bindparam(name) if self.values is None else bindparam(name, self.values[name])
+        return bindparam(name)
 
     def is_let_out(self, shape: Shape) -> ColumnElement[bool]:
         permitted = [self.among(_STUDY.c.organization, "organizations") if shape.has_organizations else true()]
