@@ -43,7 +43,7 @@ class About:
 
     A patient without identifier is nobody known: the object is kept as unidentified. `issuer` of the patient is empty
     where it is the depositing organization. `name` is a PN value (PS3.5 6.2). `batch` ties together what was taken in
-    one go where neither patient nor accession number does.
+    one go where neither patient nor accession number does. `order` and `encounter` are the numbers of an order and of a visit.
     """
 
     patient: PatientId = NOBODY
@@ -58,6 +58,8 @@ class About:
     accession: str = ""
     operator: str = ""
     batch: str = ""
+    order: str = ""
+    encounter: str = ""
 
 
 FIELDS: Final = (
@@ -74,11 +76,21 @@ FIELDS: Final = (
     "accession_number",
     "operator",
     "batch",
+    "order",
+    "encounter",
 )
 """The names under which `read_about` looks."""
 _SEXES: Final = ("F", "M", "O", "")
 # PS3.5 6.2: a PN has at most 64 characters a group, an LO 64, a SH 16.
-_LONGEST: Final = {"patient_id": 64, "patient_issuer": 64, "patient_name": 194, "accession_number": 16, "operator": 194}
+_LONGEST: Final = {
+    "patient_id": 64,
+    "patient_issuer": 64,
+    "patient_name": 194,
+    "accession_number": 16,
+    "operator": 194,
+    "order": 64,
+    "encounter": 64,
+}
 
 
 def read_about(given: Mapping[str, str]) -> About:
@@ -100,6 +112,8 @@ def read_about(given: Mapping[str, str]) -> About:
         said["accession_number"],
         said["operator"],
         said["batch"],
+        said["order"],
+        said["encounter"],
     )
 
 

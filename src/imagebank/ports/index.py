@@ -17,6 +17,7 @@ from imagebank.model.uid import Uid
 from imagebank.ports.orders import OrderReader
 from imagebank.ports.people import PeopleReader
 from imagebank.ports.persons import PersonsReader
+from imagebank.ports.proposals import ProposalReader
 from imagebank.ports.transaction import Transaction
 from imagebank.ports.words import WordsReader
 
@@ -42,6 +43,11 @@ class Index(Protocol):
     @property
     def persons(self) -> PersonsReader:
         """Patient records, and the persons that they are linked to."""
+        ...
+
+    @property
+    def proposals(self) -> ProposalReader:
+        """What may be so of files that say nothing of themselves."""
         ...
 
     def begin(self) -> AbstractContextManager[Transaction]:

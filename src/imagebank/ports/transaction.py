@@ -16,6 +16,7 @@ from imagebank.model.uid import Uid
 from imagebank.ports.orders import OrderWriter
 from imagebank.ports.people import PeopleWriter
 from imagebank.ports.persons import PersonsWriter
+from imagebank.ports.proposals import ProposalWriter
 from imagebank.ports.words import WordsWriter
 
 
@@ -59,6 +60,11 @@ class Transaction(Protocol):
     @property
     def persons(self) -> PersonsWriter:
         """Changes about patient records and the persons that they are linked to."""
+        ...
+
+    @property
+    def proposals(self) -> ProposalWriter:
+        """Changes to what may be so of files that say nothing of themselves."""
         ...
 
     def enter(self, kept: Sequence[Kept]) -> list[Entered]:

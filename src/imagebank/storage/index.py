@@ -27,6 +27,7 @@ from imagebank.storage import (
     originals,
     people,
     persons,
+    proposals,
     provisions,
     quarantine,
     tables,
@@ -109,6 +110,7 @@ class SQLIndex:
         self._words = words.SQLWords(database)
         self._orders = orders.SQLOrders(database)
         self._persons = persons.SQLPersons(database)
+        self._proposals = proposals.SQLProposals(database)
 
     @property
     def people(self) -> people.SQLPeople:
@@ -125,6 +127,10 @@ class SQLIndex:
     @property
     def persons(self) -> persons.SQLPersons:
         return self._persons
+
+    @property
+    def proposals(self) -> proposals.SQLProposals:
+        return self._proposals
 
     @contextmanager
     def begin(self) -> Iterator[SQLTransaction]:

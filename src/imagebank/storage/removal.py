@@ -30,7 +30,15 @@ Touched = list[tuple[int, int]]
 
 def take_out(connection: Connection, instances: Sequence[int]) -> None:
     """Delete instance rows by their numbers, and what becomes empty. Former versions are the caller's to delete."""
+    forget_proposals(connection, instances)
     drop_empty(connection, take_rows(connection, instances))
+
+
+def forget_proposals(connection: Connection, instances: Sequence[int]) -> None:
+    """Delete what was proposed of instances, by the numbers of their rows, which are there still."""
+    uids = select(_INSTANCE.c.sop_instance_uid).where(among(connection.dialect.name, _INSTANCE.c.id, "numbers"))
+    chosen = delete(tables.proposal).where(tables.proposal.c.sop_instance_uid.in_(uids))
+    connection.execute(chosen, {"numbers": members(connection.dialect.name, instances)})
 
 
 def take_rows(connection: Connection, instances: Sequence[int]) -> Touched:
@@ -89,6 +97,7 @@ def shred(connection: Connection, names: Sequence[bytes]) -> list[Uid]:
     columns = (_INSTANCE.c.id, _INSTANCE.c.sop_instance_uid, _SERIES.c.series_instance_uid, _STUDY.c.study_instance_uid)
     rows = connection.execute(select(*columns).select_from(above).where(sealed)).all()
     studies = {row.study_instance_uid for row in rows}
+    forget_proposals(connection, [row.id for row in rows])
     touched = take_rows(connection, [row.id for row in rows])
     _delete(connection, tables.series_metadata.c.series_row, sorted({series for series, _ in touched}))
     drop_empty(connection, touched)

@@ -27,6 +27,7 @@ from imagebank.storage import (
     originals,
     people,
     persons,
+    proposals,
     provisions,
     quarantine,
     removal,
@@ -62,6 +63,7 @@ class SQLTransaction:
         self.words: Final = words.WordsChanges(connection)
         self.orders: Final = orders.OrderChanges(connection, self._segments)
         self.persons: Final = persons.PersonsChanges(connection)
+        self.proposals: Final = proposals.ProposalChanges(connection)
 
     def publish(self) -> None:
         """After the commit: let later transactions know what this one learnt."""
@@ -268,7 +270,7 @@ class SQLTransaction:
 
     def clear(self) -> None:
         marks.clear(self._connection)
-        for table in (*tables.REBUILT, tables.completion):
+        for table in (*tables.REBUILT, tables.proposal, tables.completion):
             self._connection.execute(delete(table))
 
     def renew_versions(self, at: datetime) -> None:

@@ -26,6 +26,8 @@ def test_what_was_said_is_read() -> None:
             "accession_number": "A1",
             "operator": "Roe^Jo",
             "batch": "b1",
+            "order": "O1",
+            "encounter": "V1",
             "something": "else",
         }
     )
@@ -43,6 +45,8 @@ def test_what_was_said_is_read() -> None:
         "A1",
         "Roe^Jo",
         "b1",
+        "O1",
+        "V1",
     )
 
 

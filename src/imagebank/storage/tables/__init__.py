@@ -51,6 +51,7 @@ from imagebank.storage.tables.persons import (
     person_decision,
     person_decision_record,
 )
+from imagebank.storage.tables.proposals import proposal
 from imagebank.storage.tables.words import finding, finding_text, spelling
 from imagebank.storage.tables.work import IS_WAITING, job
 
@@ -103,6 +104,7 @@ __all__ = [
     "performed_step",
     "person_decision",
     "person_decision_record",
+    "proposal",
     "provision",
     "quarantine",
     "report",

@@ -1,0 +1,113 @@
+"""What is proposed of files, on both databases."""
+
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from contracts.described import a_kept
+from contracts.indexes import opened
+from contracts.postgres import fresh_database
+from imagebank.model.access import Scope
+from imagebank.model.imaging import Selection
+from imagebank.model.proposal import Proposal, ProposalSource
+from imagebank.model.uid import Uid
+from imagebank.storage.index import SQLIndex
+from imagebank.storage.proposals import SQLProposals
+
+ALL = Scope(organizations=None)
+ONE, TWO = Uid("1.1.9.1"), Uid("1.1.9.2")
+RIGHT = Proposal("laterality", "R", ProposalSource.NAME, "file name: 山田\0_OD.jpg", 0.9)
+NAME = Proposal("patient_name", "Diaz^Ana", ProposalSource.DOCUMENT, "Patient: Ana Diaz", 0.8)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def index(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SQLIndex]:
+    if request.param == "sqlite":
+        with opened(f"sqlite:///{tmp_path / 'index.db'}") as made:
+            yield made
+    else:
+        with fresh_database(request.getfixturevalue("postgres")) as address, opened(address) as made:
+            yield made
+
+
+def put(index: SQLIndex, uid: Uid, *proposals: Proposal) -> None:
+    with index.begin() as tx:
+        tx.proposals.put(uid, proposals)
+
+
+def enter(index: SQLIndex, *uids: Uid, sealed_by: bytes | None = None) -> None:
+    with index.begin() as tx:
+        tx.enter([a_kept(study="1.1", uid=uid, organization="north", patient="P1") for uid in uids])
+
+
+def test_what_was_proposed_is_read_by_instance(index: SQLIndex) -> None:
+    enter(index, ONE, TWO)
+    put(index, ONE, RIGHT, NAME)
+    put(index, TWO, NAME)
+
+    found = index.proposals.of([ONE, TWO, Uid("1.2")], ALL)
+    assert [one.field for one in found[ONE]] == ["laterality", "patient_name"]
+    assert found[ONE][0].evidence == "file name: 山田\\u0000_OD.jpg".replace("\\u0000", "\0")
+    assert found[TWO] == (NAME,)
+    assert index.proposals.of([TWO], ALL) == {TWO: (NAME,)}
+    assert index.proposals.of([], ALL) == {}
+
+
+def test_the_last_word_stands_in_the_place_of_the_first(index: SQLIndex) -> None:
+    enter(index, ONE)
+    put(index, ONE, RIGHT)
+    put(index, ONE, NAME)
+    assert index.proposals.of([ONE], ALL) == {ONE: (NAME,)}
+
+    put(index, ONE)
+    assert index.proposals.of([ONE], ALL) == {}
+
+
+def test_what_is_not_in_scope_has_no_proposals(index: SQLIndex) -> None:
+    enter(index, ONE)
+    put(index, ONE, RIGHT)
+
+    assert index.proposals.of([ONE], Scope.of("north"))
+    assert index.proposals.of([ONE], Scope.of("south")) == {}
+
+
+def test_a_file_may_come_before_its_object(index: SQLIndex) -> None:
+    put(index, ONE, NAME)
+    assert index.proposals.of([ONE], ALL) == {}
+
+    enter(index, ONE)
+    assert index.proposals.of([ONE], ALL) == {ONE: (NAME,)}
+
+
+def test_proposals_go_with_their_instance(index: SQLIndex) -> None:
+    enter(index, ONE, TWO)
+    put(index, ONE, RIGHT)
+    put(index, TWO, NAME)
+    with index.begin() as tx:
+        tx.remove(Selection(instance=ONE), ALL)
+    enter(index, ONE)
+
+    assert index.proposals.of([ONE, TWO], ALL) == {TWO: (NAME,)}
+
+
+def test_proposals_are_not_there_after_everything_was_cleared(index: SQLIndex) -> None:
+    enter(index, ONE)
+    put(index, ONE, RIGHT)
+    with index.begin() as tx:
+        tx.clear()
+    enter(index, ONE)
+
+    assert index.proposals.of([ONE], ALL) == {}
+
+
+def test_every_reader_has_to_be_given_a_scope() -> None:
+    readers = {
+        name: inspect.signature(member).parameters.get("scope")
+        for name, member in vars(SQLProposals).items()
+        if inspect.isfunction(member) and not name.startswith("_")
+    }
+
+    assert readers
+    assert [name for name, scope in readers.items() if scope is None or scope.default is not scope.empty] == []
