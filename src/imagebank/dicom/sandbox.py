@@ -28,7 +28,12 @@ from imagebank.errors import BankError, Invalid, Mismatch, NotFound, Unavailable
 Task = Callable[[dict[str, Any], memoryview], tuple[dict[str, Any], Sequence[bytes | memoryview]]]
 """What a child runs: header and payload in, header and pieces of payload out."""
 
-_MODULES = ("imagebank.dicom.codec", "imagebank.dicom.paint", "imagebank.dicom.open_media")
+_MODULES = (
+    "imagebank.dicom.codec",
+    "imagebank.dicom.paint",
+    "imagebank.dicom.open_media",
+    "imagebank.dicom.open_document",
+)
 _HEAD = struct.Struct("<QBIQ")  # number of the request, status, sizes of header and payload
 _SEALED, _LIMITED = b"S", b"L"  # ready, with a filter of system calls and without
 _OK = 0
