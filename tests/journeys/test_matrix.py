@@ -69,6 +69,7 @@ NOT_ABOUT_STUDIES: Final = {
     "/consents/add": "for who may write consents",
     "/consents/{consent}/revoke": "for who may write consents",
     "/static": "style sheets",
+    "/design": "the parts of pages, with made-up names",
     "/sign-in": "for whoever is nobody yet",
     "/sign-in/{code}": "for whoever is nobody yet",
     "/sign-in/password": "for whoever is nobody yet",

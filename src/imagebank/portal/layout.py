@@ -68,16 +68,25 @@ _templates = Environment(
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
+    extensions=["jinja2.ext.i18n"],
 )
+_templates.policies["ext.i18n.trimmed"] = True
+_templates.install_null_translations(newstyle=True)  # type: ignore[attr-defined] # the extension brings it
 _templates.filters["day"] = moments.day
 _templates.filters["clock"] = moments.clock
 _templates.globals["doors"] = _DOORS
 _templates.globals["counted"] = wording.counted
+_templates.globals["whole"] = wording.whole
 _templates.globals["minutes_left"] = wording.minutes_left
 _templates.filters["moment"] = wording.moment
 _templates.filters["plain"] = wording.plain
 _templates.filters["purpose"] = wording.purpose
 _templates.filters["way"] = wording.way
+
+
+def environment() -> Environment:
+    """What templates are read by."""
+    return _templates
 
 
 def page(

@@ -28,6 +28,7 @@ from imagebank.portal import (
     activation,
     criteria,
     decisions,
+    design,
     disclosures,
     launch,
     provider,
@@ -369,5 +370,6 @@ def portal_routes() -> list[BaseRoute]:
         *account.ROUTES,
         *disclosures.ROUTES,
         *upload.ROUTES,
+        *design.ROUTES,
         Mount("/static", _Static(directory=Path(__file__).parent / "static")),
     ]

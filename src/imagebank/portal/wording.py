@@ -149,6 +149,11 @@ def plain(one: Provision) -> str:
     return f"{', '.join(filter(None, to)) or 'everybody'}: {' '.join(filter(None, about)) or 'all studies'}{why}"
 
 
+def whole(count: int) -> str:
+    """`1,842`."""
+    return f"{count:,}"
+
+
 def counted(count: int, one: str, many: str) -> str:
     """`1 image`, `39 images`."""
-    return f"{count:,} {one if count == 1 else many}"
+    return f"{whole(count)} {one if count == 1 else many}"
