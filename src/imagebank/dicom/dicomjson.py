@@ -64,7 +64,7 @@ class _Rules:
     skips_pixels: bool = False
 
 
-_INLINE: Final = _Rules(None, 0)
+INLINE: Final = _Rules(None, 0)
 
 
 def _data_set(place: Place, rules: _Rules, above: str) -> DataSet:
@@ -116,7 +116,7 @@ def element_of(place: Place, tag: int, vr: str) -> Element:
     if known == "UN":
         known = vr
     if known in BINARY or known == "SQ" or tag == CHARSET:
-        return element_json(place, tag, raw, _INLINE, "")
+        return element_json(place, tag, raw, INLINE, "")
     return place.read(tag, known, place.value(raw))
 
 

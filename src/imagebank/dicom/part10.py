@@ -16,7 +16,7 @@ implementation_class_uid: Final = Uid("2.25.245653897330949401184089747254879367
 
 implementation_version: Final = "IMAGEBANK_0_1"
 
-_TAG_LENGTH: Final = struct.Struct("<HHI").pack
+TAG_LENGTH: Final = struct.Struct("<HHI").pack
 _SHORT_FORM: Final = struct.Struct("<HH2sH").pack
 _LONG_FORM: Final = struct.Struct("<HH2sHI").pack
 _LONG_VRS: Final = frozenset(LONG.values())
@@ -60,7 +60,7 @@ def head_with(data: Buffer, meta: Mapping[int, Raw], syntax: str) -> bytes:
 
 def explicit_element(tag: int, vr: str, value: bytes) -> bytes:
     """One element in explicit coding, padded to even length."""
-    return _explicit_head(tag, vr, len(value) + len(value) % 2) + _even(vr, value)
+    return explicit_head(tag, vr, len(value) + len(value) % 2) + _even(vr, value)
 
 
 def _even(vr: str, value: bytes) -> bytes:
@@ -74,7 +74,7 @@ _SPACE_PADDED: Final = frozenset(
 )
 
 
-def _explicit_head(tag: int, vr: str, length: int) -> bytes:
+def explicit_head(tag: int, vr: str, length: int) -> bytes:
     group, element = tag >> 16, tag & 0xFFFF
     if length > _MAX_LONG:
         raise Unsupported("a value is too long to be written with an explicit length")
@@ -93,9 +93,9 @@ def as_explicit(data: Buffer, header: Header) -> bytes:
     if header.is_explicit:
         if _value(data, header.meta.get(0x00020010)) == header.transfer_syntax:
             return bytes(data)
-        return _head(data, header, header.transfer_syntax) + bytes(data[header.dataset_offset :])
+        return head_for(data, header, header.transfer_syntax) + bytes(data[header.dataset_offset :])
     syntax = EXPLICIT_LE if header.transfer_syntax == IMPLICIT_LE else header.transfer_syntax
-    return _head(data, header, syntax) + b"".join(_written(data, Place.top(data, header), explicit=True))
+    return head_for(data, header, syntax) + b"".join(_written(data, Place.top(data, header), explicit=True))
 
 
 def as_implicit(data: Buffer, header: Header) -> bytes:
@@ -103,10 +103,10 @@ def as_implicit(data: Buffer, header: Header) -> bytes:
     pixels = header.elements.get(0x7FE00010)
     if pixels is not None and is_undefined(data, pixels):
         raise Unsupported("compressed pixel data has no implicit form; it has to be decompressed first")
-    return _head(data, header, IMPLICIT_LE) + b"".join(_written(data, Place.top(data, header), explicit=False))
+    return head_for(data, header, IMPLICIT_LE) + b"".join(_written(data, Place.top(data, header), explicit=False))
 
 
-def _head(data: Buffer, header: Header, syntax: str) -> bytes:
+def head_for(data: Buffer, header: Header, syntax: str) -> bytes:
     """The file's head for another syntax; a bare data set is given the identifiers that a head has to name."""
     named = {
         tag: header.elements[source]
@@ -127,7 +127,7 @@ def _written(data: Buffer, place: Place, *, explicit: bool) -> Iterator[bytes]:
             continue  # group lengths are retired, and would be wrong now (PS3.5 7.2)
         vr = place.vr(tag, raw)
         if vr == "SQ":
-            value = b"".join(_items(data, place, raw, explicit=explicit))
+            value = b"".join(written_items(data, place, raw, explicit=explicit))
         elif tag in PIXELS and is_undefined(data, raw):
             group, element = tag >> 16, tag & 0xFFFF
             yield _LONG_FORM(group, element, b"OB", 0, 0xFFFFFFFF)
@@ -136,16 +136,16 @@ def _written(data: Buffer, place: Place, *, explicit: bool) -> Iterator[bytes]:
         else:
             value = _even(vr, bytes(data[raw.offset : raw.offset + raw.length]))
         if explicit:
-            yield _explicit_head(tag, vr, len(value))
+            yield explicit_head(tag, vr, len(value))
         else:
-            yield _TAG_LENGTH(tag >> 16, tag & 0xFFFF, len(value))
+            yield TAG_LENGTH(tag >> 16, tag & 0xFFFF, len(value))
         yield value
 
 
-def _items(data: Buffer, place: Place, raw: Raw, *, explicit: bool) -> Iterator[bytes]:
+def written_items(data: Buffer, place: Place, raw: Raw, *, explicit: bool) -> Iterator[bytes]:
     if place.depth >= MAX_DEPTH:
         raise Invalid(f"sequences are nested more than {MAX_DEPTH} deep")
     for start, end, coded in items(data, raw, explicit=place.is_explicit):
         found, _ = elements(data, start, end, explicit=coded)
         body = b"".join(_written(data, place.item(found, is_explicit=coded), explicit=explicit))
-        yield _TAG_LENGTH(0xFFFE, 0xE000, len(body)) + body
+        yield TAG_LENGTH(0xFFFE, 0xE000, len(body)) + body

@@ -109,25 +109,39 @@ def inflate(data: bytes) -> bytes:
 
 
 def little_endian(data: bytes) -> bytes:
-    """An Explicit VR Big Endian data set with every number turned round; all lengths stay.
+    """An Explicit VR Big Endian data set with every number turned round; all lengths stay. Raises Invalid."""
+    return _turned(data, ">", "<")
 
-    The walk is flat: sequences and items are entered, never skipped, so nesting costs nothing. Raises Invalid.
-    """
+
+def big_endian(data: bytes) -> bytes:
+    """What `little_endian` undoes. Raises Invalid for what has no big-endian form."""
+    return _turned(data, "<", ">")
+
+
+def deflated(data: bytes) -> bytes:
+    """A data set under raw deflate, of even length (PS3.5 A.5); what `inflate` undoes."""
+    squeezer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    found = squeezer.compress(data) + squeezer.flush()
+    return found + b"\0" * (len(found) % 2)
+
+
+def _turned(data: bytes, source: str, target: str) -> bytes:
+    """The walk is flat: sequences and items are entered, never skipped, so nesting costs nothing."""
     image = bytearray(data)
     position, end = 0, len(data)
     while position + 8 <= end:
-        group, element, code, length = struct.unpack_from(">HH2sH", data, position)
+        group, element, code, length = struct.unpack_from(f"{source}HH2sH", data, position)
         at = position + 8
         if group == 0xFFFE:
-            struct.pack_into("<HHI", image, position, *struct.unpack_from(">HHI", data, position))
+            struct.pack_into(f"{target}HHI", image, position, *struct.unpack_from(f"{source}HHI", data, position))
             position = at
             continue
         vr = SHORT.get(code)
         if vr is not None:
-            struct.pack_into("<HH2sH", image, position, group, element, code, length)
+            struct.pack_into(f"{target}HH2sH", image, position, group, element, code, length)
         elif code in LONG and at + 4 <= end:
-            vr, length, at = LONG[code], struct.unpack_from(">I", data, at)[0], at + 4
-            struct.pack_into("<HH2sHI", image, position, group, element, code, 0, length)
+            vr, length, at = LONG[code], struct.unpack_from(f"{source}I", data, at)[0], at + 4
+            struct.pack_into(f"{target}HH2sHI", image, position, group, element, code, 0, length)
         elif not any(data[position:]):
             break
         else:

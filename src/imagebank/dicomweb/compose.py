@@ -17,11 +17,11 @@ from pydicom.uid import UID
 
 from imagebank.actions.unnamed import unnamed_file, write_all
 from imagebank.dicom.described import Coded
+from imagebank.dicom.json_model import data_set_of
 from imagebank.dicom.layout import LOSSY
 from imagebank.dicom.part10 import implementation_class_uid, implementation_version
 from imagebank.dicom.scan import EXPLICIT_LE
 from imagebank.dicomweb.bulk_types import inspect
-from imagebank.dicomweb.json_model import data_set_of
 from imagebank.dicomweb.tables import OCTETS, VIDEO
 from imagebank.errors import Invalid, Mismatch
 from imagebank.http.spool import IN_MEMORY, Section, no_place

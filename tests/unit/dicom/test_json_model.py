@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydicom import Dataset
 
-from imagebank.dicomweb.json_model import data_set_of
+from imagebank.dicom.json_model import data_set_of
 from imagebank.errors import Invalid
 from make import a_dataset, as_file, read
 
