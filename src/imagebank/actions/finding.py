@@ -6,14 +6,14 @@ since what a caller sees, sees a count of, and opens is a study.
 """
 
 import base64
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Final
 
 import orjson
 import zstandard
 
-from imagebank.actions import notes, retrieve
+from imagebank.actions import retrieve, said
 from imagebank.bank import Bank
 from imagebank.dicom.sayings import sayings
 from imagebank.errors import Invalid, NotFound
@@ -22,6 +22,7 @@ from imagebank.model.imaging import DataSet, Selection
 from imagebank.model.search import (
     MOST_HITS,
     Answer,
+    Facet,
     Hit,
     Line,
     Marks,
@@ -41,47 +42,32 @@ JOB: Final = "words"
 _HERE: Final = Scope(organizations=None)
 """Nobody reads here: what is written stays in the bank."""
 _BATCH: Final = 1_000
-_DEPARTMENT: Final = "00081040"
-_BODY_PART: Final = "00180015"
+_NAMED: Final = {
+    Facet.DEPARTMENT: ("00081040",),
+    Facet.BODY_PART: ("00180015",),
+    Facet.DEVICE: ("00081090",),
+    Facet.PHYSICIAN: ("00080090", "00081050", "00081060", "00321032"),  # who referred, performed, read and asked for it
+}
 _HEADS: Final = frozenset({Weight.NAME, Weight.DESCRIPTION})
 _EXACT: Final = (Nearness.NAME, Nearness.DESCRIPTION, Nearness.TEXT)
-
-Source = Callable[[Bank, Uid], Iterable[Line]]
-"""Says something of a study that is in no header."""
-
-
-def file_names(bank: Bank, study: Uid) -> Iterator[Line]:
-    """What the files were called that its objects came in."""
-    for instance in bank.index.instances(Selection(study=study), _HERE):
-        try:
-            name = notes.note_at(bank, instance.location).name
-        except (NotFound, Invalid):
-            continue  # gone since it was listed, or damaged; `imagebank verify` tells
-        if name:
-            yield Line(Weight.DESCRIPTION, "File name", name)
-
-
-SOURCES: tuple[Source, ...] = (file_names,)
-"""What is searched beside headers. Reports and the text of PDFs belong here, as lines of `Weight.REST`."""
-
 
 def write(bank: Bank, study: Uid) -> bool:
     """Write down what is said of a study; False when it went, or changed meanwhile and so will be written again."""
     series = bank.index.series_of(Selection(study=study), _HERE)
     lines: dict[Line, None] = {}
-    departments: dict[str, None] = {}
-    parts: dict[str, None] = {}
+    named: dict[Facet, dict[str, None]] = {facet: {} for facet in _NAMED}
     try:
+        # Before the headers: of what weighs the same the first is kept, and few look for what is left of a header.
+        for source in said.SOURCES:
+            lines.update(dict.fromkeys(source(bank, study)))
         for _, one, _ in series:
             for dataset in _changes(retrieve.series_metadata(bank, one, _HERE)):
                 lines.update(dict.fromkeys(sayings(dataset)))
-                departments.update(dict.fromkeys(_values(dataset, _DEPARTMENT)))
-                parts.update(dict.fromkeys(_values(dataset, _BODY_PART)))
-        for source in SOURCES:
-            lines.update(dict.fromkeys(source(bank, study)))
+                for facet, keys in _NAMED.items():
+                    named[facet].update(dict.fromkeys(value for key in keys for value in _values(dataset, key)))
     except NotFound:
         return False
-    made = document(study, lines, list(departments), list(parts))
+    made = document(study, lines, named)
     with bank.index.begin() as tx:
         return tx.words.put(made, {one: version for _, one, version in series})
 
@@ -99,7 +85,15 @@ def _names_creator(key: str) -> bool:
 
 
 def _values(dataset: DataSet, key: str) -> list[str]:
-    return [str(value).strip() for value in (dataset.get(key) or {}).get("Value") or () if value]
+    return [text for value in (dataset.get(key) or {}).get("Value") or () if (text := _text(value))]
+
+
+def _text(value: object) -> str:
+    """A value as it is shown; of a name its first writing."""
+    if isinstance(value, dict):
+        value = next(filter(None, map(value.get, ("Alphabetic", "Ideographic", "Phonetic"))), "")
+        return " ".join(str(value).replace("^", " ").split())
+    return "" if value is None else str(value).strip()
 
 
 def write_job(bank: Bank, payload: dict[str, Any]) -> None:
@@ -108,7 +102,7 @@ def write_job(bank: Bank, payload: dict[str, Any]) -> None:
 
 
 def catch_up(bank: Bank) -> int:
-    """Have every study written down of which nothing is; how many there were.
+    """Have every study written down of which nothing is, or what a former version wrote; how many there were.
 
     After a rebuild, and after an upgrade from a version that could not search; jobs go on with it after a crash.
     """

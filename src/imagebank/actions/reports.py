@@ -9,7 +9,7 @@ from imagebank.actions import notes
 from imagebank.bank import Bank
 from imagebank.dicom.digest import digest_of
 from imagebank.errors import Invalid, NotFound
-from imagebank.model.access import Principal, Right
+from imagebank.model.access import Principal, Right, Scope
 from imagebank.model.event import Act, Event
 from imagebank.model.imaging import Selection
 from imagebank.model.key import owner_of
@@ -56,9 +56,13 @@ def keep(bank: Bank, report: Report, body: Body, principal: str, address: str = 
         detail="report: stored",
         patient=report.patient,
     )
+    # Who reports need not see the studies; what is said of them stays in the bank.
+    studies = bank.index.orders.studies_of(kept, Scope(organizations=None))
     with bank.index.begin() as tx:
         is_new = tx.orders.put_report(kept, key.name)
         tx.record([event] if is_new else [])
+        for study in studies if is_new else ():
+            tx.defer("words", {"study": study}, now, key=study)
     if not is_new:
         bank.blobs.destroy([location])
     return is_new
@@ -91,10 +95,11 @@ def of_study(bank: Bank, study: Uid, principal: Principal, address: str = "") ->
     found = bank.index.orders.reports(study, principal.scope)
     if found:
         bank.reads.count(principal, instances[:1], WAY, address)
-    return [Told(one, _body(bank, one)) for one in found]
+    return [Told(one, body_of(bank, one)) for one in found]
 
 
-def _body(bank: Bank, report: Report) -> Body | None:
+def body_of(bank: Bank, report: Report) -> Body | None:
+    """What a version of a report says; None where the bytes cannot be read any more."""
     assert report.location is not None
     try:
         return msgspec.json.decode(bank.blobs.read(report.location), type=Body)

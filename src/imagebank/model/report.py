@@ -17,6 +17,7 @@ STATUSES: Final = {
     "X": "cancelled",
 }
 """What a report may be (HL7 table 0123), in words."""
+CANCELLED: Final = "X"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ or a value to choose by. A question becomes marks, too, so that an index has to 
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import islice
@@ -27,6 +27,10 @@ LONGEST_QUESTION: Final = 256
 _LONGEST_LINE: Final = 1_000
 _LONGEST_TEXT: Final = 64 << 10
 _SHOWN: Final = 3
+EDITION: Final = 2
+"""Goes up when more is said of a study than before, or in other marks: what an older one wrote is written anew."""
+REPORT: Final = "Report "
+"""How the label of what a report says begins; its day follows as DICOM has it."""
 
 
 class Weight(StrEnum):
@@ -55,8 +59,11 @@ class Facet(StrEnum):
     YEAR = "year"
     ORGANIZATION = "organization"
     SEX = "sex"
+    DEVICE = "device"
+    PHYSICIAN = "physician"
 
 
+# New facets go to the end: marks have their numbers.
 _SOUND: Final = "p"
 _CHOICE: Final[Mapping[Facet, str]] = {facet: f"f{number}" for number, facet in enumerate(Facet)}
 _WEIGHTS: Final[Mapping[Nearness, str]] = {
@@ -79,14 +86,16 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """All that is said of a study, ready to be kept: `spelled` are the words that a typo can be of."""
+    """All that is said of a study, ready to be kept: `spelled` are the words that a typo can be of.
+
+    `named` are the values of those facets that its headers tell.
+    """
 
     study: Uid
     marks: frozenset[str]
     spelled: frozenset[str]
     lines: tuple[Line, ...]
-    departments: tuple[str, ...] = ()
-    body_parts: tuple[str, ...] = ()
+    named: Mapping[Facet, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,9 +163,7 @@ class Answer:
     after: str = ""
 
 
-def document(
-    study: Uid, lines: Iterable[Line], departments: Sequence[str] = (), body_parts: Sequence[str] = ()
-) -> Document:
+def document(study: Uid, lines: Iterable[Line], named: Mapping[Facet, Iterable[str]] | None = None) -> Document:
     """What is said of a study, as it is kept."""
     weighed: dict[str, str] = {}
     sounds: set[str] = set()
@@ -175,7 +182,8 @@ def document(
             room -= len(line.text)
             kept.append(line if len(line.text) <= _LONGEST_LINE else _shortened(line))
     marks = frozenset(islice([*sounds, *weighed.values()], MOST_MARKS))
-    return Document(study, marks, frozenset(spelled), tuple(kept), tuple(departments), tuple(body_parts))
+    values = {facet: tuple(some) for facet, some in (named or {}).items()}
+    return Document(study, marks, frozenset(spelled), tuple(kept), {facet: some for facet, some in values.items() if some})
 
 
 def _written(line: Line) -> Iterator[Word]:

@@ -13,10 +13,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from imagebank.actions import finding
+from imagebank.dicom import moments
 from imagebank.errors import Invalid
 from imagebank.http.auth import address_of, bank_of, cookie_name, cookie_of, is_https
 from imagebank.model.access import Principal
-from imagebank.model.search import LONGEST_QUESTION, Answer, Facet, Nearness, Passage, Wish
+from imagebank.model.search import LONGEST_QUESTION, REPORT, Answer, Facet, Nearness, Passage, Wish
 from imagebank.portal import criteria, wording
 from imagebank.portal.layout import for_the_signed_in, page, read_own_form, see_other
 from imagebank.portal.pages import StudyRow, row_of
@@ -34,6 +35,8 @@ _NAMES: Final[Mapping[Facet, str]] = {
     Facet.YEAR: "Year",
     Facet.ORGANIZATION: "Where it lies",
     Facet.SEX: "Sex",
+    Facet.DEVICE: "Device",
+    Facet.PHYSICIAN: "Physician",
 }
 
 
@@ -130,7 +133,9 @@ async def _page(request: Request, principal: Principal, wish: Wish, after: str =
 
 
 def wording_of(label: str) -> str:
-    """`StudyDescription` → `Study description`; of a path its last name; private ones as they are."""
+    """`StudyDescription` → `Study description`; of a path its last name; private ones as they are; a report's by its day."""
+    if label.startswith(REPORT):
+        return f"In the report of {moments.day(label.removeprefix(REPORT))}"
     if label.startswith("("):
         return label
     first, *others = _WORD_START.split(label.rpartition(".")[2])

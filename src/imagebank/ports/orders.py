@@ -65,6 +65,10 @@ class OrderReader(Protocol):
         """Every version of every report of a study in scope, newest first; of its own patient and organization."""
         ...
 
+    def studies_of(self, report: Report, scope: Scope) -> list[Uid]:
+        """Studies in scope that a report may be of, by UID or accession number, whoever their patient is."""
+        ...
+
 
 class OrderWriter(Protocol):
     """Changes about orders, reports and messages, within one transaction."""

@@ -28,7 +28,7 @@ class WordsReader(Protocol):
         ...
 
     def unwritten(self, limit: int, scope: Scope, after: str = "") -> list[Uid]:
-        """Studies that cannot be found, because nothing was written of them yet, by UID; those after one."""
+        """Studies of which nothing was written yet, or an older edition (`EDITION`), by UID; those after one."""
         ...
 
 

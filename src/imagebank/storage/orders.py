@@ -27,6 +27,7 @@ from imagebank.storage.sets import one_of
 from imagebank.storage.visible import orders_in, visits_in
 
 _PEER, _LETTER, _ORDER, _REPORT = tables.peer, tables.letter, tables.imaging_order, tables.report
+_STUDY: Final = tables.study
 _VISIT, _WORD, _KNOWN = tables.encounter, tables.patient_word, tables.identity
 _SEGMENT: Final = tables.segment.c.name.label("segment")
 _OVER: Final = tuple(state.value for state in State if state.is_over)
@@ -41,10 +42,23 @@ def forget_patient(connection: Connection, patient: PatientId) -> None:
         connection.execute(delete(table).where(*_of_patient(table, patient)))
 
 
-def forget_sealed(connection: Connection, names: Sequence[bytes]) -> None:
-    """Delete messages and reports whose data keys were wrapped by keys of these names."""
+def forget_sealed(connection: Connection, names: Sequence[bytes]) -> list[int]:
+    """Delete messages and reports whose data keys were wrapped by keys of these names.
+
+    The rows of studies that such a report may be of.
+    """
+    told = select(_STUDY.c.id).join(_REPORT, _is_told_of()).where(_REPORT.c.sealed_by.in_(list(names)))
+    studies = list(connection.scalars(told.distinct()))
     for table in (_LETTER, _REPORT):
         connection.execute(delete(table).where(table.c.sealed_by.in_(list(names))))
+    return studies
+
+
+def _is_told_of() -> ColumnElement[bool]:
+    """Whether a report may be of a study; of which patient they are is not looked at."""
+    by_accession = (_REPORT.c.study == "", _REPORT.c.accession != "", _REPORT.c.accession == _STUDY.c.accession_number)
+    named = or_(_REPORT.c.study == _STUDY.c.study_instance_uid, and_(*by_accession))
+    return and_(_REPORT.c.organization == _STUDY.c.organization, named)
 
 
 def _of_patient(table: Any, patient: PatientId) -> tuple[ColumnElement[bool], ...]:
@@ -216,6 +230,14 @@ class SQLOrders:
                 theirs = _of_person(PatientId(row.issuer, row.identifier))
                 found += self._rows(_with_segment(_REPORT).where(theirs, own, named).order_by(*newest))
         return [_report_of(row) for row in found]
+
+    def studies_of(self, report: Report, scope: Scope) -> list[Uid]:
+        named = _STUDY.c.study_instance_uid == report.study
+        if report.study is None:
+            named = and_(_STUDY.c.accession_number == clean(report.accession), _STUDY.c.accession_number != "")
+        own = _STUDY.c.organization == clean(report.organization)
+        chosen = select(_STUDY.c.study_instance_uid).where(own, named, *studies_in(scope, self._dialect))
+        return [Uid(row[0]) for row in self._rows(chosen)]
 
 
 def _of_person(patient: PatientId) -> ColumnElement[bool]:

@@ -91,7 +91,8 @@ class SQLTransaction:
         self.persons.forget(owner)
 
     def shred(self, names: Sequence[bytes]) -> list[Uid]:
-        orders.forget_sealed(self._connection, names)
+        # What is found of a study by a report goes with the report; the rest is written anew.
+        marks.forget(self._connection, orders.forget_sealed(self._connection, names))
         return removal.shred(self._connection, names)
 
     def described_by(self, removed: Sequence[Instance]) -> list[Uid]:

@@ -27,7 +27,7 @@ from sqlalchemy.sql.operators import custom_op
 from imagebank.model.access import Scope
 from imagebank.model.attribute import Level
 from imagebank.model.imaging import Found
-from imagebank.model.search import Document, Facet, Hit, Line, Marks, Weight, choices
+from imagebank.model.search import EDITION, Document, Facet, Hit, Line, Marks, Weight, choices
 from imagebank.model.search_likeness import fewest, is_near, triples
 from imagebank.model.uid import Uid
 from imagebank.storage import tables
@@ -113,10 +113,11 @@ class SQLWords:
             return sorted(other for other in connection.scalars(statement) if is_near(word, other))
 
     def unwritten(self, limit: int, scope: Scope, after: str = "") -> list[Uid]:
+        is_unwritten = func.coalesce(_FINDING.c.edition, 0) < EDITION
         statement = (
             select(_STUDY.c.study_instance_uid)
             .outerjoin(_FINDING, _FINDING.c.study_row == _STUDY.c.id)
-            .where(_STUDY.c.study_instance_uid > after, _FINDING.c.place.is_(None), *studies_in(scope, self._dialect))
+            .where(_STUDY.c.study_instance_uid > after, is_unwritten, *studies_in(scope, self._dialect))
             .order_by(_STUDY.c.study_instance_uid)
             .limit(limit)
         )
@@ -132,8 +133,7 @@ def _hits(marks: Marks, scope: Scope, dialect: str, *, is_wide: bool = False) ->
         _STUDY.c.study_date,
         _STUDY.c.organization,
         _STUDY.c.patient_sex,
-        _FINDING.c.departments,
-        _FINDING.c.body_parts,
+        _FINDING.c.named,
     )
     source = _FINDING.join(_STUDY, _STUDY.c.id == _FINDING.c.study_row)
     conditions, order = studies_in(scope, dialect), _FINDING.c.place.desc()
@@ -162,13 +162,10 @@ def _hits(marks: Marks, scope: Scope, dialect: str, *, is_wide: bool = False) ->
 
 
 @lru_cache(maxsize=4096)
-def _told(
-    modalities: str, year: str, organization: str, sex: str, departments: str, parts: str
-) -> tuple[tuple[Facet, str], ...]:
+def _told(modalities: str, year: str, organization: str, sex: str, named: str) -> tuple[tuple[Facet, str], ...]:
     """The values of the facets, each with its facet. Few studies differ in them, so that most are told already."""
     values = _values(modalities, year, organization, sex)
-    packed = ((Facet.DEPARTMENT, departments), (Facet.BODY_PART, parts))
-    values |= {facet: tuple(orjson.loads(some)) for facet, some in packed if some}
+    values |= {Facet(facet): tuple(some) for facet, some in (orjson.loads(named) if named else {}).items()}
     return tuple((facet, value) for facet, some in values.items() for value in some)
 
 
@@ -199,13 +196,12 @@ class WordsChanges:
         if study is None or _versions(connection, study.id) != versions:
             return False
         values = _values(study.modalities, study.study_date[:4], study.organization, study.patient_sex)
-        named = {Facet.DEPARTMENT: document.departments, Facet.BODY_PART: document.body_parts}
-        marks = " ".join(sorted({*document.marks, *choices(values), *choices(named)}))
+        marks = " ".join(sorted({*document.marks, *choices(values), *choices(document.named)}))
         before = taken_out(connection, [study.id])
         place = place_of(study.id, study.study_date, study.study_time)
-        packed = {"departments": document.departments, "body_parts": document.body_parts}
-        packed_row = {name: clean(dumps(some)) if some else "" for name, some in packed.items()}
-        connection.execute(insert(_FINDING).values(place=place, study_row=study.id, **packed_row))
+        named = clean(dumps(document.named)) if document.named else ""
+        row = {"place": place, "study_row": study.id, "named": named, "edition": EDITION}
+        connection.execute(insert(_FINDING).values(**row))
         spelled = sorted(map(clean, document.spelled))
         lines = [(one.weight, one.label, one.text, one.is_name) for one in document.lines]
         texts = {"marks": marks, "spelled": " ".join(spelled), "lines": clean(dumps(lines))}

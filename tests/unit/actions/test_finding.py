@@ -12,7 +12,7 @@ from pydicom import Dataset
 
 from bank import SOURCE, keep, open_test_bank
 from imagebank import worker
-from imagebank.actions import finding, ingest, reindex, remove, shred
+from imagebank.actions import finding, ingest, reindex, remove, said, shred
 from imagebank.bank import Bank
 from imagebank.errors import Invalid, NotAllowed, NotFound
 from imagebank.model.access import RIGHTS, Principal, Right, Role, Scope
@@ -179,7 +179,7 @@ def test_a_record_that_is_gone_has_no_file_name(bank: Bank) -> None:
     written(bank, a_file(StudyInstanceUID="1.2.8"))
     bank.blobs.destroy([one.location for one in bank.index.instances(Selection(), ALL)])
 
-    assert list(finding.file_names(bank, Uid("1.2.8"))) == []
+    assert list(said.file_names(bank, Uid("1.2.8"))) == []
 
 
 def test_facets_count_and_narrow(bank: Bank) -> None:
@@ -288,7 +288,7 @@ def test_a_study_that_is_gone_or_changes_is_not_written(bank: Bank, monkeypatch:
 
     results = [finding.write(bank, Uid("1.9"))]
     for source in (another, gone):
-        monkeypatch.setattr(finding, "SOURCES", (source,))
+        monkeypatch.setattr(said, "SOURCES", (source,))
         results.append(finding.write(bank, Uid("1.1")))
 
     assert results == [False, False, False]

@@ -128,14 +128,14 @@ LINES = (
 
 
 def test_a_word_weighs_as_much_as_where_it_weighs_most() -> None:
-    made = document(Uid("1.2"), LINES, ["Surgery"], ["KNEE"])
+    made = document(Uid("1.2"), LINES, {Facet.DEPARTMENT: ["Surgery"], Facet.BODY_PART: ["KNEE"], Facet.DEVICE: []})
 
     assert {"ameyer", "ak12", "bknee", "cfracture", "b20200403", "b20200304"} <= made.marks
     assert "cknee" not in made.marks
     assert "p" + sound("meyer") in made.marks
     assert made.spelled == {"meyer", "knee", "left"}
     assert [line.weight for line in made.lines] == ["a", "a", "b", "c"]
-    assert (made.departments, made.body_parts) == (("Surgery",), ("KNEE",))
+    assert made.named == {Facet.DEPARTMENT: ("Surgery",), Facet.BODY_PART: ("KNEE",)}
 
 
 def test_what_is_shown_of_a_study_has_bounds() -> None:

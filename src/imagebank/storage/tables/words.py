@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import Column, ForeignKey, Table, event
 
-from imagebank.storage.tables.columns import ID, TEXT, metadata, words
+from imagebank.storage.tables.columns import ID, TEXT, count, metadata, words
 
 # `place` orders by date and time: FTS5 and a B-tree give the newest first without sorting.
 finding = Table(
@@ -16,10 +16,10 @@ finding = Table(
     metadata,
     Column("place", ID, primary_key=True, autoincrement=False),
     Column("study_row", ID, ForeignKey("study.id"), nullable=False, unique=True),
-    words("departments"),
-    words("body_parts"),
+    words("named"),
+    count("edition"),
 )
-"""One row a study that can be found. The two last are packed as JSON."""
+"""One row a study that can be found. `named` has what its headers say for facets, as JSON."""
 
 finding_text = Table(
     "finding_text",
