@@ -204,7 +204,7 @@ def fill(database: Database, address: str, number: int) -> None:
     chance = random.Random(7)  # noqa: S311
     made = tables_of(a_study(row, chance) for row in range(1, number + 1))
     spelled: set[str] = set()
-    with (into_sqlite(Path(address.removeprefix("sqlite:///"))) if database.is_sqlite else into_postgres(address)) as put:
+    with into_sqlite(Path(address.removeprefix("sqlite:///"))) if database.is_sqlite else into_postgres(address) as put:
         while batch := list(itertools.islice(made, 20_000)):
             for at, table in enumerate(list(COLUMNS)[:5]):
                 put(table, [rows[at] for rows in batch])
@@ -317,7 +317,7 @@ def processor_ms(pids: list[int]) -> float:
 
 
 def backends(index: SQLIndex) -> list[int]:
-    database = index._database
+    database = index._database  # noqa: SLF001 - nobody else has a use for it
     if database.is_sqlite:
         return []
     with database.reading() as connection:

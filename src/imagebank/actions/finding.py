@@ -51,6 +51,7 @@ _NAMED: Final = {
 _HEADS: Final = frozenset({Weight.NAME, Weight.DESCRIPTION})
 _EXACT: Final = (Nearness.NAME, Nearness.DESCRIPTION, Nearness.TEXT)
 
+
 def write(bank: Bank, study: Uid) -> bool:
     """Write down what is said of a study; False when it went, or changed meanwhile and so will be written again."""
     series = bank.index.series_of(Selection(study=study), _HERE)

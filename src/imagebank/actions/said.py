@@ -52,9 +52,9 @@ def reported(bank: Bank, study: Uid) -> Iterator[Line]:
             continue
         label = f"{REPORT}{report.event_at:%Y%m%d}"
         for said in (body.title, body.author, *(part.title for part in body.parts)):
-            yield from _lines(label, said)
+            yield from lines(label, said)
         for part in body.parts:
-            yield from _lines(label, part.text or text_of(bank.sandbox, part.content))
+            yield from lines(label, part.text or text_of(bank.sandbox, part.content))
 
 
 def documents(bank: Bank, study: Uid) -> Iterator[Line]:
@@ -68,7 +68,7 @@ def documents(bank: Bank, study: Uid) -> Iterator[Line]:
             data = b"".join(held.read(0, held.size)) if held.size <= _LARGEST else b""
         except (NotFound, Invalid):
             continue
-        yield from _lines(f"{kind} document", text_of(bank.sandbox, data))
+        yield from lines(f"{kind} document", text_of(bank.sandbox, data))
 
 
 SOURCES: Final[tuple[Source, ...]] = (file_names, reported, documents)
@@ -84,6 +84,7 @@ def _newest(versions: Iterable[Report]) -> Iterator[Report]:
             yield report
 
 
-def _lines(label: str, text: str) -> Iterator[Line]:
+def lines(label: str, text: str) -> Iterator[Line]:
+    """A text as lines that can be shown around a hit, as of the rest of what is said."""
     for line in text[:_LONGEST].splitlines():
         yield from (Line(Weight.REST, label, piece) for piece in _PIECE.findall(line))

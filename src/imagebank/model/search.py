@@ -183,7 +183,9 @@ def document(study: Uid, lines: Iterable[Line], named: Mapping[Facet, Iterable[s
             kept.append(line if len(line.text) <= _LONGEST_LINE else _shortened(line))
     marks = frozenset(islice([*sounds, *weighed.values()], MOST_MARKS))
     values = {facet: tuple(some) for facet, some in (named or {}).items()}
-    return Document(study, marks, frozenset(spelled), tuple(kept), {facet: some for facet, some in values.items() if some})
+    return Document(
+        study, marks, frozenset(spelled), tuple(kept), {facet: some for facet, some in values.items() if some}
+    )
 
 
 def _written(line: Line) -> Iterator[Word]:

@@ -116,6 +116,7 @@ def test_a_study_of_another_organization_does_not_exist(bank: Bank) -> None:
 
 def test_attributes_are_called_as_people_do() -> None:
     labels = ["StudyDescription", "PatientID", "ContentSequence.TextValue", "(0029,xx10) ACME", "File name"]
+    labels += ["Report 20261103", "PDF document"]
 
     assert [wording_of(label) for label in labels] == [
         "Study description",
@@ -123,4 +124,6 @@ def test_attributes_are_called_as_people_do() -> None:
         "Text value",
         "(0029,xx10) ACME",
         "File name",
+        "In the report of 3 Nov 2026",
+        "PDF document",
     ]
