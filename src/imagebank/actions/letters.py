@@ -15,7 +15,7 @@ from imagebank.model.event import Act, Event
 from imagebank.model.imaging import Digest
 from imagebank.model.key import owner_of
 from imagebank.model.message import Fate, Letter, Peer, Told
-from imagebank.model.note import Amendment
+from imagebank.model.note import Enclosure, MessageKey
 from imagebank.model.person import PatientId
 
 MAX_NAME = 227
@@ -112,7 +112,7 @@ def keep(bank: Bank, raw: bytes, letter: Callable[[Digest], Letter], owner: Pati
     if held is not None:
         return held
     key = bank.keys.of(owner_of(owner, wanted.organization))
-    location = bank.blobs.write(io.BytesIO(raw), len(raw), notes.pack(Amendment(bank.now())), key)
+    location = bank.blobs.write(io.BytesIO(raw), len(raw), notes.pack(Enclosure(digest, message=wanted)), key)
     bank.blobs.sync([location])
     kept = replace(wanted, location=location)
     with bank.index.begin() as tx:
@@ -121,9 +121,16 @@ def keep(bank: Bank, raw: bytes, letter: Callable[[Digest], Letter], owner: Pati
 
 
 def tell(bank: Bank, letter: Letter, told: Told) -> None:
-    """Note what became of a message."""
+    """Note what became of a message; among the objects, too, unless it was simply done."""
     with bank.index.begin() as tx:
         tx.orders.tell_letter(letter.id, told)
+        if (letter.told.fate, told.fate) != (Fate.WAITING, Fate.DONE):
+            notes.defer(bank, tx, told=((key_of(letter), told),))
+
+
+def key_of(letter: Letter) -> MessageKey:
+    """By what a message is known again."""
+    return MessageKey(letter.sender, letter.control, letter.digest)
 
 
 def content(bank: Bank, number: int) -> tuple[Letter, bytes]:

@@ -11,25 +11,29 @@ from imagebank.dicom.digest import digest_of
 from imagebank.errors import Invalid
 from imagebank.model.imaging import Kept, Location
 from imagebank.model.key import BANK
-from imagebank.model.note import Amendment, Note
+from imagebank.model.note import Amendment, Enclosure, Note
 from imagebank.model.original import Original
 from imagebank.model.uid import Uid
 from imagebank.ports import Transaction
 
-# Our own encoder writes fields in their order, so that a glance tells the two apart.
-_AMENDMENT: Final = msgspec.json.encode({"amendment": None})[: -len("null}")]
+Sealed = Note | Amendment | Enclosure
+_NAMES: Final[dict[type, str]] = {Amendment: "amendment", Enclosure: "enclosure"}
+# Our own encoder writes fields in their order, so that a glance tells them apart.
+_HEADS: Final = {msgspec.json.encode({name: None})[: -len("null}")]: kind for kind, name in _NAMES.items()}
 
 
-def pack(note: Note | Amendment) -> bytes:
+def pack(note: Sealed) -> bytes:
     """As it is sealed in a record."""
-    return msgspec.json.encode(note if isinstance(note, Note) else {"amendment": note}, enc_hook=str)
+    return msgspec.json.encode(note if isinstance(note, Note) else {_NAMES[type(note)]: note}, enc_hook=str)
 
 
-def unpack(packed: bytes) -> Note | Amendment:
-    """What was sealed in a record. Raises Invalid when it is neither."""
+def unpack(packed: bytes) -> Sealed:
+    """What was sealed in a record. Raises Invalid when it is none of these."""
     try:
-        if packed.startswith(_AMENDMENT):
-            return msgspec.json.decode(packed, type=dict[str, Amendment], dec_hook=_uid)["amendment"]
+        for head, kind in _HEADS.items():
+            if packed.startswith(head):
+                read: dict[str, Sealed] = msgspec.json.decode(packed, type=dict[str, kind], dec_hook=_uid)  # type: ignore[valid-type]
+                return read[_NAMES[kind]]
         return msgspec.json.decode(packed, type=Note)
     except msgspec.DecodeError as error:
         raise Invalid(f"its note cannot be read: {error}") from error
@@ -41,6 +45,14 @@ def _uid(kind: type, value: Any) -> Any:
 
 def note_at(bank: Bank, location: Location) -> Note:
     """How the object came that lies there. Raises NotFound when destroyed, Invalid when damaged or no object."""
+    note = content_at(bank, location)
+    if isinstance(note, Enclosure):
+        raise Invalid("there is a message or a report here, and no object")
+    return note
+
+
+def content_at(bank: Bank, location: Location) -> Note | Enclosure:
+    """How what lies there came, be it an object or not. Raises as `note_at` does, and Invalid for a mere decision."""
     note = unpack(bank.blobs.note(location))
     if isinstance(note, Amendment):
         raise Invalid("there is no object here")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import islice
 
-from imagebank.actions import finding, notes, persons, remove, shred
+from imagebank.actions import enclosed, finding, notes, persons, remove, shred
 from imagebank.actions.audit import unbounded
 from imagebank.actions.notes import original_of
 from imagebank.actions.scrub import Place, Progress, in_silence, place_of, where
@@ -15,7 +15,8 @@ from imagebank.errors import Invalid, NotFound
 from imagebank.model.access import Scope
 from imagebank.model.identity import Decision, Identity
 from imagebank.model.imaging import Location
-from imagebank.model.note import REMOVED, Amendment, Note
+from imagebank.model.message import Told as Fate
+from imagebank.model.note import REMOVED, Amendment, Enclosure, MessageKey, Note
 from imagebank.model.person import PatientId
 from imagebank.model.provision import Provision
 from imagebank.model.uid import Uid
@@ -32,11 +33,13 @@ _PUT_OFF = timedelta(hours=1)
 @dataclass(slots=True)
 class Rebuilt:
     """What came of a reindex: how many objects were entered, and which cannot be read: they lie in quarantine, where
-    it could be read how they came, and are never swept.
+    it could be read how they came, and are never swept. `messages` are the numbers of those that came back and are to
+    be done anew, in the order in which they came.
     """
 
     objects: int = 0
     unreadable: list[str] = field(default_factory=list)
+    messages: list[int] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -46,6 +49,8 @@ class _Told:
     objects: list[tuple[Note, Location]] = field(default_factory=list)
     originals: list[tuple[Note, Location]] = field(default_factory=list)
     removed: dict[str, datetime] = field(default_factory=dict)
+    enclosures: list[tuple[Enclosure, Location]] = field(default_factory=list)
+    fates: dict[MessageKey, tuple[datetime, Fate]] = field(default_factory=dict)
     aside: dict[Place, str] = field(default_factory=dict)
     joined: set[Place] = field(default_factory=set)
     unreadable: list[str] = field(default_factory=list)
@@ -67,6 +72,9 @@ class _Told:
             if record.patient not in self.identities or self.identities[record.patient][0] <= at:
                 self.identities[record.patient] = at, record
         self.decisions |= {one.id: one for one in amendment.decisions}
+        for key, fate in amendment.told:
+            if key not in self.fates or self.fates[key][0] <= at:
+                self.fates[key] = at, fate
         for uid in amendment.removed:
             self.removed[uid] = max(amendment.at, self.removed.get(uid, amendment.at))
         self.aside |= {place_of(location): reason for location, reason in amendment.aside}
@@ -102,6 +110,9 @@ def reindex(bank: Bank, progress: Progress = in_silence) -> Rebuilt:
     _enter_all(bank, again, [pair for pair in again.objects if place_of(pair[1]) not in known], rebuilt, progress)
     with bank.index.begin() as tx:
         _keep_originals(bank, tx, told.originals + again.originals)
+        rebuilt.messages = enclosed.restore(
+            bank, tx, again.enclosures, {key: one for key, (_, one) in again.fates.items()}
+        )
         tx.renumber(aside_before)
         tx.renew_versions(bank.now())
         tx.complete()
@@ -148,6 +159,8 @@ def _listen(bank: Bank) -> _Told:
         note = notes.unpack(record.note)
         if isinstance(note, Amendment):
             told.hear(note)
+        elif isinstance(note, Enclosure):
+            told.enclosures.append((note, record.location))
         elif note.made_into:
             told.originals.append((note, record.location))
         else:

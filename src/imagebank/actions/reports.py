@@ -13,7 +13,8 @@ from imagebank.model.access import Principal, Right, Scope
 from imagebank.model.event import Act, Event
 from imagebank.model.imaging import Selection
 from imagebank.model.key import owner_of
-from imagebank.model.note import Amendment
+from imagebank.model.note import Enclosure
+from imagebank.model.order import Order
 from imagebank.model.report import Body, Part, Report
 from imagebank.model.uid import Uid
 
@@ -29,37 +30,42 @@ class Told:
     body: Body | None
 
 
-def keep(bank: Bank, report: Report, body: Body, principal: str, address: str = "") -> bool:
+def keep(
+    bank: Bank, report: Report, body: Body, principal: str, address: str = "", answers: Order | None = None
+) -> bool:
     """Keep a version of a report, durably; False when this very version is kept already.
 
-    It is sealed as objects of its patient are. Raises Invalid for a report of nobody, or that names no study;
-    OutOfSpace and Unavailable, and then nothing is kept.
+    It is sealed as objects of its patient are. `answers` is the order by which it belongs to a study, where it names
+    none itself. Raises Invalid for a report of nobody, or of no study; OutOfSpace and Unavailable, and then nothing is
+    kept.
     """
     if not report.patient.identifier:
         raise Invalid("a report has a patient identifier")
-    if not (report.study or report.accession):
+    named = replace(report, accession=answers.accession, study=answers.study) if answers is not None else report
+    if not (named.study or named.accession):
         raise Invalid("a report names its study, by Study Instance UID or accession number")
     packed = msgspec.json.encode(body)
     now = bank.now()
-    digest = digest_of(b"\0".join((*_identity(report), packed)))
+    # Of what it says itself: it is the same version, too, when its order has become another study's.
+    kept = replace(named, digest=digest_of(b"\0".join((*_identity(report), packed))), received_at=now)
     key = bank.keys.of(owner_of(report.patient, report.organization))
-    location = bank.blobs.write(io.BytesIO(packed), len(packed), notes.pack(Amendment(now)), key)
+    note = Enclosure(digest_of(packed), report=kept)
+    location = bank.blobs.write(io.BytesIO(packed), len(packed), notes.pack(note), key)
     bank.blobs.sync([location])
-    kept = replace(report, digest=digest, location=location, received_at=now)
     event = Event(
         now,
         Act.DEPOSITED,
         principal,
         report.organization,
         address,
-        study=report.study,
+        study=kept.study,
         detail="report: stored",
         patient=report.patient,
     )
     # Who reports need not see the studies; what is said of them stays in the bank.
     studies = bank.index.orders.studies_of(kept, Scope(organizations=None))
     with bank.index.begin() as tx:
-        is_new = tx.orders.put_report(kept, key.name)
+        is_new = tx.orders.put_report(replace(kept, location=location), key.name)
         tx.record([event] if is_new else [])
         for study in studies if is_new else ():
             tx.defer("words", {"study": study}, now, key=study)

@@ -14,7 +14,7 @@ from imagebank.dicom.walk import More
 from imagebank.errors import Conflict, Invalid, NotFound, Unreadable
 from imagebank.model.access import Scope
 from imagebank.model.imaging import Location, Selection
-from imagebank.model.note import Amendment, Note
+from imagebank.model.note import Enclosure, Note
 from imagebank.model.uid import Uid
 from imagebank.ports import Record
 
@@ -27,6 +27,8 @@ _YOUNG = timedelta(hours=1)
 """How long a record may be without a row because its deposit is under way."""
 _ASIDE = "quarantine "
 """How the names of rows begin that no instance has; nothing is given out under the UIDs of what lies there."""
+_ENCLOSED = ("message ", "report ")
+"""The same of rows that lead to no object."""
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
@@ -185,18 +187,25 @@ def _require_complete(bank: Bank) -> None:
 
 
 def _received_at(record: Record) -> datetime:
-    """When an object came; at the end of time for a record that is destroyed, torn or an amendment: nobody's orphan."""
+    """When it came; at the end of time for a record that is destroyed, torn or an amendment: nobody's orphan."""
     note = notes.unpack(record.note) if record.note is not None else None
-    return _NEVER if note is None or isinstance(note, Amendment) else note.received_at
+    if isinstance(note, Enclosure):
+        enclosed = note.message or note.report
+        return (enclosed and enclosed.received_at) or _NEVER
+    return note.received_at if isinstance(note, Note) else _NEVER
 
 
 def _of_others(bank: Bank, scope: Scope, location: Location, names: tuple[str, ...]) -> dict[str, str]:
     """Which rows do not belong to the record that they lead to, and what the record is instead."""
-    note = notes.note_at(bank, location)
-    found = {}
+    note = notes.unpack(bank.blobs.note(location))
+    found: dict[str, str] = {}
     for name in names:
-        if not name.startswith(_ASIDE) and (fault := _cross(bank, scope, location, note, Uid(name))):
-            found[name] = fault
+        if isinstance(note, Note) and not name.startswith(_ENCLOSED):
+            fault = "" if name.startswith(_ASIDE) else _cross(bank, scope, location, note, Uid(name))
+        else:
+            is_its_own = isinstance(note, Enclosure) and name.startswith(_ENCLOSED[note.message is None])
+            fault = "" if is_its_own else "its row leads to the record of something else"
+        found |= {name: fault} if fault else {}
     return found
 
 
@@ -229,10 +238,10 @@ def _fault(bank: Bank, record: Record) -> str:
     if record.note is None:
         return record.fault
     try:
-        note = notes.note_at(bank, record.location)
+        note = notes.content_at(bank, record.location)
         if note.digest == digest_of_stream(bank.blobs.stream(record.location)):
             return ""
-        if note.digest == note.content_digest:
+        if isinstance(note, Note) and note.digest == note.content_digest:
             # It came without a file header, which is ours: the digest is of the data set.
             with memoryview(open_file.opened(bank, record.location)) as data:
                 start = read.open_header(data, size=len(data)).dataset_offset

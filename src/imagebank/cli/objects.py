@@ -147,13 +147,18 @@ def reindex(*, common: Common = HERE) -> int:
     Example: imagebank reindex --data /srv/imagebank
     """
     from imagebank.actions import reindex as reindexing
+    from imagebank.hl7 import service
     from imagebank.http import whereabouts
 
     if whereabouts.answers(common.settings().data):
         err.print("a server runs on this bank: until the rebuild is done, its callers find only part of what is kept")
     with bank_of(common) as bank, progress_bar("entering") as progress:
         rebuilt = reindexing.reindex(bank, progress)
+        # Orders and visits stand in messages alone, which only this edge can read.
+        messages = service.catch_up(bank, rebuilt.messages)
     say(common, [{"objects": rebuilt.objects}], ("objects",))
+    if rebuilt.messages:
+        err.print(f"{messages} of {len(rebuilt.messages)} messages were done anew; see `imagebank hl7 list`")
     for text in rebuilt.unreadable:
         err.print(f"cannot be read: {text}", markup=False)
     return ALL_WELL if not rebuilt.unreadable else NOT_WELL

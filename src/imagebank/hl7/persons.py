@@ -38,10 +38,14 @@ def hear(bank: Bank, told: Told, letter: Letter) -> None:
     orders.rename(bank, letter.organization, patient, told.at)
 
 
-def merge(bank: Bank, old: PatientId, told: Told, letter: Letter) -> None:
-    """Let an identifier give way to another. Raises NotAllowed where they are not of the sender's organization."""
+def merge(bank: Bank, old: PatientId, told: Told, letter: Letter, *, decides: bool) -> None:
+    """Let an identifier give way to another. Raises NotAllowed where they are not of the sender's organization.
+
+    Without `decides`, only the open orders of the one go to the other: the rest was decided before.
+    """
     hear(bank, told, letter)
-    _obey(bank, letter, Deed.MERGE, old, told.patient.id)
+    if decides:
+        _obey(bank, letter, Deed.MERGE, old, told.patient.id)
     orders.move(bank, letter.organization, old, told.patient.id)
 
 

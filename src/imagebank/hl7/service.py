@@ -3,8 +3,8 @@
 import hashlib
 import logging
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from imagebank.actions import letters, orders, reports
@@ -117,12 +117,12 @@ def _owner(message: Message, organization: str) -> PatientId:
     return next(iter(fields.ids_of(pid, organization)), _NOBODY) if pid is not None else _NOBODY
 
 
-def _settled(bank: Bank, letter: Letter, message: Message, owner: PatientId) -> Told:
+def _settled(bank: Bank, letter: Letter, message: Message, owner: PatientId, *, decides: bool = True) -> Told:
     """Do what a kept message says, one after the other for each patient, and note what became of it."""
     place = hashlib.blake2b(f"{owner.issuer}\0{owner.identifier}".encode("utf-8", "replace"), digest_size=2).digest()
     with _LOCKS[int.from_bytes(place, "big") % len(_LOCKS)]:
         try:
-            _do(bank, letter, message)
+            _do(bank, letter, message, decides=decides)
             told = DONE
         except BankError as error:
             told = answers.told(error)
@@ -145,12 +145,26 @@ def again(bank: Bank, number: int) -> Told:
     return _settled(bank, letter, message, _owner(message, letter.organization))
 
 
-def _do(bank: Bank, letter: Letter, message: Message) -> None:
-    """Raises what the bank refuses."""
+def catch_up(bank: Bank, numbers: Sequence[int]) -> int:
+    """Do messages anew whose rows were rebuilt from the objects; how many were done.
+
+    What they decided about persons is there already, and may have been decided otherwise since.
+    """
+    done = 0
+    for number in numbers:
+        letter, raw = letters.content(bank, number)
+        message = read(raw)
+        told = _settled(bank, letter, message, _owner(message, letter.organization), decides=False)
+        done += told.fate is Fate.DONE
+    return done
+
+
+def _do(bank: Bank, letter: Letter, message: Message, *, decides: bool) -> None:
+    """Raises what the bank refuses. Without `decides` nothing is decided about whose records are one person's."""
     _require_ours(message)
     match message.type.partition("^")[::2]:
         case "ADT", event if event in patients.EVENTS:
-            _patient(bank, letter, message, event)
+            _patient(bank, letter, message, event, decides=decides)
         case ("ORM", "O01") | ("OMI", "O23"):
             found = order_messages.orders(message, letter.organization, letter.received_at)
             orders.hear(bank, found, letter.sender, letter.address)
@@ -176,16 +190,17 @@ def _require_ours(message: Message) -> None:
         raise Refused("the message has no control ID", answers.MISSING, "MSH^1^10")
 
 
-def _patient(bank: Bank, letter: Letter, message: Message, event: str) -> None:
+def _patient(bank: Bank, letter: Letter, message: Message, event: str, *, decides: bool) -> None:
     organization, now = letter.organization, letter.received_at
     if event in patients.MERGES:
         for pid, old in patients.merged(message, organization):
             told = patients.told(message, pid, organization, now)
-            persons.merge(bank, old, told, letter)
+            persons.merge(bank, old, told, letter, decides=decides)
         return
     if event in (patients.LINK, patients.UNLINK):
         first, second = (patients.told(message, pid, organization, now) for pid in patients.pair(message, organization))
-        (persons.link if event == patients.LINK else persons.unlink)(bank, first, second, letter)
+        if decides:
+            (persons.link if event == patients.LINK else persons.unlink)(bank, first, second, letter)
         return
     fields.patient(message, organization)
     own = message.first("PID")
@@ -201,10 +216,9 @@ def _reports(bank: Bank, letter: Letter, message: Message) -> None:
     organization = letter.organization
     found = report_messages.reports(message, organization, letter.received_at)
     for (report, body), (placer, filler) in zip(found, report_messages.numbers(message), strict=True):
-        named = report
+        order = None
         if not (report.accession or report.study):
             order = bank.index.orders.order_of(organization, placer, filler)
             if order is None:
                 raise Refused("the report names no study, and no order is known that it answers", answers.UNKNOWN_KEY)
-            named = replace(report, accession=order.accession, study=order.study)
-        reports.keep(bank, named, body, letter.sender, letter.address)
+        reports.keep(bank, report, body, letter.sender, letter.address, order)

@@ -6,7 +6,9 @@ from typing import Final
 
 from imagebank.model.identity import Decision, Identity
 from imagebank.model.imaging import Digest, Location, Source
+from imagebank.model.message import Letter, Told
 from imagebank.model.provision import Provision
+from imagebank.model.report import Report
 
 OTHER_CONTENT: Final = "another object with this SOP Instance UID is held already"
 """Why a copy lies in quarantine on a bank that refuses other content under a known UID."""
@@ -44,6 +46,15 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
+class MessageKey:
+    """By what a message is known again: its sender, its number there, and the digest of its bytes."""
+
+    sender: str
+    control: str
+    digest: Digest
+
+
+@dataclass(frozen=True, slots=True)
 class Amendment:
     """What was decided about objects after they had been written, so that a rebuilt index comes to the same.
 
@@ -52,7 +63,8 @@ class Amendment:
     `joined` those that came into a study of another organization, since nobody can tell later what somebody saw.
     `provisions` are consents and the like as they stood at `at`, and `labels` what studies had or had no more: study,
     label, and whether it has it. `identities` are patient records as they were heard of at `at`, `decisions` which of
-    them are one person's. Else whom a patient denied would see everything after a rebuild.
+    them are one person's. Else whom a patient denied would see everything after a rebuild. `told` is what became of
+    messages that were not simply done.
     """
 
     at: datetime
@@ -63,3 +75,16 @@ class Amendment:
     labels: tuple[tuple[str, str, bool], ...] = ()
     identities: tuple[Identity, ...] = ()
     decisions: tuple[Decision, ...] = ()
+    told: tuple[tuple[MessageKey, Told], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Enclosure:
+    """What a record holds that is no object: a message as it came, or a version of a report.
+
+    `digest` is of the record's bytes. Where they lie is known by the record, and not said here.
+    """
+
+    digest: Digest
+    message: Letter | None = None
+    report: Report | None = None

@@ -40,6 +40,7 @@ from imagebank.storage.found import found
 from imagebank.storage.instances import instance_of, instance_rows
 from imagebank.storage.migrate import is_migrated
 from imagebank.storage.ownership import owner_of
+from imagebank.storage.places import places
 from imagebank.storage.rows import micros, moment, pack_digest, unpack_digest
 from imagebank.storage.select import (
     events_in,
@@ -225,37 +226,10 @@ class SQLIndex:
             return [quarantine.of_row(row) for row in connection.execute(statement)]
 
     def locations(self, scope: Scope) -> Iterator[tuple[str, Location]]:
-        held, former, aside, segment = (
-            tables.instance,
-            tables.instance_history,
-            tables.quarantine,
-            tables.segment,
-        )
-        visible = studies_in(scope, self._dialect)
-        of_instances = (
-            select(held.c.sop_instance_uid, *_place(held))
-            .join_from(held, tables.series, tables.series.c.id == held.c.series_row)
-            .join(tables.study, tables.study.c.id == tables.series.c.study_row)
-            .join(segment, segment.c.id == held.c.segment_id)
-            .where(*visible)
-        )
-        of_former = (
-            select(former.c.sop_instance_uid, *_place(former))
-            .join_from(former, segment, segment.c.id == former.c.segment_id)
-            .outerjoin(held, held.c.sop_instance_uid == former.c.sop_instance_uid)
-            .outerjoin(tables.series, tables.series.c.id == held.c.series_row)
-            .outerjoin(tables.study, tables.study.c.id == tables.series.c.study_row)
-            .where(*visible)
-        )
-        of_aside = (
-            select(aside.c.id, *_place(aside))
-            .join_from(aside, segment, segment.c.id == aside.c.segment_id)
-            .where(*quarantined_in(scope, self._dialect))
-        )
-        for statement, prefix in ((of_instances, ""), (of_former, ""), (of_aside, "quarantine ")):
+        for name, statement in places(scope, self._dialect):
             for row in self._rows(statement):
-                name, segment_name, offset, length, size = cast("tuple[Any, ...]", row)
-                yield f"{prefix}{name}", Location(segment_name, offset, length, size)
+                which, segment, offset, length, size = cast("tuple[Any, ...]", row)
+                yield f"{name}{which}", Location(segment, offset, length, size)
 
     def events(self, scope: Scope, limit: int = 100, patient: PatientId | None = None) -> list[Event]:
         rows = tables.event
@@ -349,10 +323,6 @@ class SQLIndex:
 
     def close(self) -> None:
         self._database.close()
-
-
-def _place(table: Any) -> tuple[Any, ...]:
-    return tables.segment.c.name, table.c.segment_offset, table.c.length, table.c.size
 
 
 def _token(row: tuple[Any, ...]) -> Token:

@@ -129,11 +129,16 @@ def events_in(scope: Scope, dialect: str) -> list[ColumnElement[bool]]:
 
 def quarantined_in(scope: Scope, dialect: str) -> list[ColumnElement[bool]]:
     """Deposits of the scope's organizations. They belong to no study, so a scope of studies shows none."""
+    return brought_by(scope, tables.quarantine, dialect)
+
+
+def brought_by(scope: Scope, table: Table, dialect: str) -> list[ColumnElement[bool]]:
+    """The scope's organizations' own of what belongs to no study, or is found by its study alone."""
     if scope.studies is not None:
         return [false()]
     if scope.organizations is None:
         return []
-    return [one_of(dialect, tables.quarantine.c.organization, sorted(scope.organizations))]
+    return [one_of(dialect, table.c.organization, sorted(scope.organizations))]
 
 
 def chosen(given: frozenset[str], shape: Shape, dialect: str) -> list[ColumnElement[bool]]:
