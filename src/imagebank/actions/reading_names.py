@@ -109,7 +109,7 @@ def _pattern(entry: Mapping[str, Any]) -> Pattern:
 def _words(entry: Mapping[str, Any]) -> Words:
     name = _field(entry)
     meanings: dict[str, str] = {}
-    for value in entry.keys() - {"field", "confidence"}:
+    for value in (key for key in entry if key not in _KEYS["words"]):
         _check(name, value, value)
         for word in _list(entry, value):
             if meanings.setdefault(fold(word), value) != value:
