@@ -6,26 +6,29 @@ where it does not, the object is a Secondary Capture, which asks for nothing tha
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final
 
 from PIL import ImageCms
 from pydicom.dataset import Dataset
 
+from imagebank.dicom.ecg import LEADS, Recording
 from imagebank.dicom.kind import Kind
 from imagebank.model.region import RETINA, WHOLE_BODY, Code
 from imagebank.model.uid import Uid
-from imagebank.model.upload import About, Department, Laterality
+from imagebank.model.upload import About, Department, Laterality, Technique
 
 _CLASS: Final = "1.2.840.10008.5.1.4.1.1."
 _FUNDUS_CAMERA: Final = Code("409898007", "SCT", "Fundus Camera")
 _MILLIMETRE: Final = Code("mm", "UCUM", "mm")
+_MICROVOLT: Final = Code("uV", "UCUM", "microvolt")
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
     """What a file turned out to hold. Rows and frames are 0 for a document.
 
-    `frame_ms` is how long a frame is shown, 0 for what does not move or does not say.
+    `frame_ms` is how long a frame is shown, 0 for what does not move or does not say. `attributes` are those of the
+    object, by keyword, that only the file knows.
     """
 
     kind: Kind
@@ -36,6 +39,8 @@ class Content:
     frames: int = 0
     frame_ms: float = 0
     said: Mapping[str, str] = field(default_factory=dict)
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    recording: Recording | None = None
 
     @property
     def is_film(self) -> bool:
@@ -57,10 +62,14 @@ class IOD:
 
 def iod_of(content: Content, about: About) -> IOD:
     """The object that a file becomes."""
+    if content.recording is not None:
+        return _ecg(content.recording)
     if content.kind in _DOCUMENTS:
         return _DOCUMENTS[content.kind]
     if content.is_film:
         return _FILMS.get(about.department, _FILMS[Department.OTHER])
+    if content.frames == 1 and about.technique in _RADIOGRAPHS:
+        return _RADIOGRAPHS[about.technique]
     if content.frames == 1 and content.bits == 8 and content.samples == 3:
         by_department = _PHOTOS.get(about.department)
         if by_department is not None:
@@ -187,6 +196,44 @@ def _model(ds: Dataset, content: Content, about: About) -> None:
         ds.ICCProfile = _srgb()
 
 
+def _ecg(recording: Recording) -> IOD:
+    """The 12-lead ECG where it keeps to that one's bounds, the General or the Ambulatory ECG elsewhere (PS3.3 A.34.3)."""
+    if recording.hertz < 200:
+        return _AMBULATORY_ECG
+    return _TWELVE_LEADS if len(recording.samples) <= 16_384 else _GENERAL_ECG
+
+
+def _curves(ds: Dataset, content: Content, _about: About) -> None:
+    """One multiplex group with all leads (PS3.3 C.10.8, C.10.9)."""
+    recording = content.recording
+    assert recording is not None, "an electrocardiogram has a recording"
+    ds.AcquisitionDateTime = f"{ds.ContentDate}{ds.ContentTime}"
+    ds.AcquisitionContextSequence = []
+    ds.SynchronizationFrameOfReferenceUID = Uid.derived(ds.StudyInstanceUID, "synchronization")
+    ds.SynchronizationTrigger, ds.AcquisitionTimeSynchronized = "NO TRIGGER", "N"
+    group = Dataset()
+    group.MultiplexGroupTimeOffset = "0"
+    group.WaveformOriginality = "ORIGINAL"
+    group.NumberOfWaveformChannels = len(recording.leads)
+    group.NumberOfWaveformSamples = len(recording.samples)
+    group.SamplingFrequency = f"{recording.hertz:.10g}"
+    group.ChannelDefinitionSequence = [_channel(lead, recording) for lead in recording.leads]
+    group.WaveformBitsAllocated, group.WaveformSampleInterpretation = 16, "SS"
+    group.WaveformData = recording.samples.tobytes()
+    group["WaveformData"].VR = "OW"
+    ds.WaveformSequence = [group]
+
+
+def _channel(lead: str, recording: Recording) -> Dataset:
+    channel = Dataset()
+    channel.ChannelSourceSequence = _item(Code(LEADS[lead], "MDC", f"Lead {lead}"))
+    channel.ChannelSensitivity = f"{recording.microvolts:.10g}"
+    channel.ChannelSensitivityUnitsSequence = _item(_MICROVOLT)
+    channel.ChannelSensitivityCorrectionFactor, channel.ChannelBaseline = "1", "0"
+    channel.ChannelSampleSkew, channel.WaveformBitsStored = "0", 16
+    return channel
+
+
 def _srgb() -> bytes:
     """A profile of the sRGB colour space, without the time at which it was made (ICC.1 7.2.8)."""
     made = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -211,6 +258,15 @@ _FILMS: Final = {
     Department.PATHOLOGY: _iod("77.1.2.1", "GM", _film),
     Department.OTHER: _iod("77.1.4.1", "XC", _film),
 }
+# A picture of a radiograph knows nothing of detector, dose or scale, which the objects of digital radiography demand.
+_RADIOGRAPHS: Final = {
+    Technique.XRAY: _iod("7", "RG", _capture),
+    Technique.INTRA_ORAL: _iod("7", "IO", _capture),
+    Technique.PANORAMIC: _iod("7", "PX", _capture),
+}
+_TWELVE_LEADS: Final = _iod("9.1.1", "ECG", _curves)
+_GENERAL_ECG: Final = _iod("9.1.2", "ECG", _curves)
+_AMBULATORY_ECG: Final = _iod("9.1.3", "ECG", _curves)
 _CAPTURE: Final = _iod("7", "OT", _capture)
 _GREY_BYTES: Final = _iod("7.2", "OT", _frames)
 _GREY_WORDS: Final = _iod("7.3", "OT", _frames)

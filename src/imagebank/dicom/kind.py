@@ -23,6 +23,7 @@ class Kind(StrEnum):
     BMP = "image/bmp"
     WEBP = "image/webp"
     HEIC = "image/heic"
+    AVIF = "image/avif"
     MP4 = "video/mp4"
     QUICKTIME = "video/quicktime"
     AVI = "video/x-msvideo"
@@ -35,6 +36,7 @@ class Kind(StrEnum):
     OBJ = "model/obj"
     NIFTI = "application/x-nifti"
     SCP_ECG = "application/x-scp-ecg"
+    ECG_XML = "application/x-ecg+xml"
     UNKNOWN = "application/octet-stream"
 
 
@@ -59,6 +61,8 @@ _BRANDS: Final = {
     b"heix": Kind.HEIC,
     b"mif1": Kind.HEIC,
     b"msf1": Kind.HEIC,
+    b"avif": Kind.AVIF,
+    b"avis": Kind.AVIF,
     b"qt  ": Kind.QUICKTIME,
 }
 _BOXES: Final = frozenset({b"moov", b"mdat", b"wide", b"free", b"skip"})
@@ -66,6 +70,14 @@ _BOXES: Final = frozenset({b"moov", b"mdat", b"wide", b"free", b"skip"})
 _PDF_WITHIN: Final = 1024
 _OBJ_LINE: Final = re.compile(rb"(?:v|vn|vt) -?[0-9.]+ -?[0-9.]+|f [0-9/]+ [0-9/]+|(?:mtllib|usemtl|o|g) \S+")
 _GZIP: Final = b"\x1f\x8b"
+_ELEMENT: Final = re.compile(rb"<(?:[\w.-]+:)?([A-Za-z_][\w.-]*)[\s/>]")
+_DOCUMENTS: Final = {
+    b"ClinicalDocument": Kind.CDA,
+    # HL7's annotated ECG, and those of GE and Philips.
+    b"AnnotatedECG": Kind.ECG_XML,
+    b"RestingECG": Kind.ECG_XML,
+    b"restingecgdata": Kind.ECG_XML,
+}
 
 
 def kind_of(head: bytes) -> Kind:
@@ -97,8 +109,8 @@ def _container(head: bytes) -> Kind | None:
 def _document(head: bytes) -> Kind | None:
     if b"%PDF-" in head[:_PDF_WITHIN]:
         return Kind.PDF
-    if b"ClinicalDocument" in head and head.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<"):
-        return Kind.CDA
+    if head.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<"):
+        return _xml(head)
     # NIfTI-1 and -2: the size of the header, and a magic at its end.
     bare = _unpacked(head)
     if bare[344:348] in (b"n+1\0", b"ni1\0") or bare[4:12] == b"n+2\0\r\n\x1a\n":
@@ -107,6 +119,12 @@ def _document(head: bytes) -> Kind | None:
     if head[16:22] == b"SCPECG":
         return Kind.SCP_ECG
     return _model(head)
+
+
+def _xml(head: bytes) -> Kind | None:
+    """Told by the name of the first element, whatever stands before it."""
+    found = _ELEMENT.search(head)
+    return _DOCUMENTS.get(found[1]) if found else None
 
 
 def _model(head: bytes) -> Kind | None:

@@ -140,8 +140,21 @@ def _plain(cells: Cells) -> Cells:
 
 
 def _said(image: Image.Image) -> dict[str, str]:
-    """What the picture says of device and time, as short plain words."""
-    exif = image.getexif()
+    return _words_of(image.getexif())
+
+
+def exif_said(block: bytes) -> dict[str, str]:
+    """What a block of Exif that stands apart says of device and time; nothing for one that cannot be read."""
+    exif = Image.Exif()
+    try:
+        exif.load(block)
+        return _words_of(exif)
+    except Exception:  # noqa: BLE001 - Pillow raises anything; a picture without words is a picture still
+        return {}
+
+
+def _words_of(exif: Image.Exif) -> dict[str, str]:
+    """Device and time, as short plain words."""
     inner = exif.get_ifd(ExifTags.IFD.Exif)
     found = {name: exif.get(tag) for name, tag in _WORDS.items()} | {
         name: inner.get(tag) for name, tag in _OF_EXIF.items()
