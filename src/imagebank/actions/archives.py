@@ -42,6 +42,8 @@ _UNOPENED: Final = frozenset({".7z", ".iso", ".lz4", ".lzma", ".rar", ".z", ".zs
 _COMPRESSED: Final = frozenset({".gz", ".tgz", ".bz2", ".tbz", ".tbz2", ".xz", ".txz"})
 # How tarfile says that nothing more comes. The names are not in its documentation.
 _END: Final = (tarfile.EmptyHeaderError, tarfile.EOFHeaderError)  # type: ignore[attr-defined]
+# Files of a kind that comes compressed, and is kept as it comes.
+_WHOLE: Final = (".nii.gz",)
 _DICOM_MARK: Final = slice(128, 132)
 _TAR_MARK: Final = slice(257, 262)
 
@@ -69,6 +71,8 @@ def contents_of(path: Path) -> Contents | None:
     suffix = path.suffix.lower()
     if suffix == ".zip" and zipfile.is_zipfile(path):
         return _zip(path)
+    if path.name.lower().endswith(_WHOLE):
+        return None
     if suffix == ".tar" or suffix in _COMPRESSED or suffix in _UNOPENED:
         with path.open("rb") as stream:
             start = stream.read(512)

@@ -51,6 +51,8 @@ class Said:
     """Of the order."""
     operator: str = ""
     """Who took them."""
+    technique: str = ""
+    """x-ray, "intra-oral x-ray" or "panoramic x-ray", where that does not show in a picture."""
 
 
 NOTHING = Said()
@@ -66,11 +68,13 @@ def import_(
 ) -> int:
     """Bring in files, folders, ZIP and TAR archives; whatever is in already is not read again.
 
-    DICOM comes in as it is. Photographs (JPEG, PNG, TIFF, GIF, BMP, WebP, JPEG 2000), films (MP4, QuickTime), PDF, CDA,
-    STL and OBJ become DICOM objects, and the files themselves are kept beside them.
+    DICOM comes in as it is. Photographs (JPEG, PNG, TIFF, GIF, BMP, WebP, AVIF, JPEG 2000, HEIC), films (MP4,
+    QuickTime), PDF, CDA, STL, OBJ, electrocardiograms (SCP, aECG) and volumes (NIfTI) become DICOM objects, and the
+    files themselves are kept beside them.
 
     Example: imagebank import --data /srv/imagebank /media/cdrom ~/archive.zip
     Example: imagebank import --patient-id 4711 --department dermatology --body-part skin photo.jpg
+    Example: imagebank import --patient-id 4711 --department dental --technique "panoramic x-ray" jaw.png
 
     Parameters
     ----------

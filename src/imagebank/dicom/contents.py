@@ -17,9 +17,7 @@ from imagebank.dicom.sandbox import Sandbox
 from imagebank.errors import BankError, Invalid, Unsupported
 from imagebank.model.uid import Uid
 
-PICTURES: Final = frozenset(
-    {Kind.JPEG, Kind.JPEG2000, Kind.PNG, Kind.GIF, Kind.TIFF, Kind.BMP, Kind.WEBP, Kind.AVIF}
-)
+PICTURES: Final = frozenset({Kind.JPEG, Kind.JPEG2000, Kind.PNG, Kind.GIF, Kind.TIFF, Kind.BMP, Kind.WEBP, Kind.AVIF})
 _CARRIED_FILMS: Final = frozenset({Kind.MP4, Kind.QUICKTIME})
 FILMS: Final = _CARRIED_FILMS | {Kind.AVI, Kind.WEBM, Kind.MPEG, Kind.TRANSPORT}
 DOCUMENTS: Final = frozenset({Kind.PDF, Kind.CDA, Kind.STL, Kind.OBJ})
@@ -90,9 +88,8 @@ def _picture(sandbox: Sandbox, data: bytes, kind: Kind) -> tuple[Content, Pixels
 
 
 def _content(kind: Kind, answer: Mapping[str, Any]) -> Content:
-    said, attributes = answer["said"], answer.get("attributes", {})
-    shape = (answer[name] for name in ("rows", "columns", "samples", "bits", "frames", "frame_ms"))
-    return Content(kind, *shape, said, attributes)
+    shape = {name: answer[name] for name in ("rows", "columns", "samples", "bits", "frames", "frame_ms")}
+    return Content(kind, **shape, said=answer["said"], attributes=answer.get("attributes", {}))
 
 
 def _volume(sandbox: Sandbox, data: bytes, kind: Kind) -> Read:
@@ -117,7 +114,9 @@ def _photograph(data: bytes) -> tuple[Content, Pixels]:
         )
     answer, cells = _studio(heic.__name__, _PHOTOGRAPH, data)
     content = _content(Kind.HEIC, answer)
-    content = replace(content, said=content.said | {"derivation": "decoded from HEVC in HEIC, and kept without further loss"})
+    content = replace(
+        content, said={**content.said, "derivation": "decoded from HEVC in HEIC, and kept without further loss"}
+    )
     return content, _cells(content, cells)
 
 

@@ -56,7 +56,9 @@ def _sections(data: bytes) -> dict[int, bytes]:
     """The sections that hold something, by their number, without their headers (EN 1064 5.2, 5.3)."""
     pointers = data[6 + _HEADER :][: struct.unpack_from("<I", data, 10)[0] - _HEADER]
     found = {}
-    for number, size, start in struct.iter_unpack("<HII", pointers[: min(len(pointers), 10 * _MAX_SECTIONS) // 10 * 10]):
+    for number, size, start in struct.iter_unpack(
+        "<HII", pointers[: min(len(pointers), 10 * _MAX_SECTIONS) // 10 * 10]
+    ):
         # Places are counted from one.
         if size > _HEADER:
             body = data[start - 1 : start - 1 + size]

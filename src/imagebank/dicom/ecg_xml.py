@@ -6,7 +6,7 @@ No declaration of a document is followed: one that declares anything of its own 
 import base64
 import re
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import Any, Final
 from xml.etree import ElementTree as ET
 
 import numpy as np
@@ -35,16 +35,16 @@ def read(data: bytes) -> Recording:
 
 
 def _root(data: bytes) -> ET.Element:
-    parser = ET.XMLPullParser(("start",))
+    parser: ET.XMLPullParser[Any] = ET.XMLPullParser(("start",))
     try:
         if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
             raise Unsupported("the document declares words of its own, which are not followed")
         parser.feed(data)
         parser.close()
-        _, root = next(iter(parser.read_events()))
+        event: Any = next(iter(parser.read_events()))
     except (ET.ParseError, ValueError, LookupError, StopIteration) as error:
         raise Invalid("the document ends too early or is damaged; send it anew from the device") from error
-    assert isinstance(root, ET.Element)
+    root: ET.Element = event[1]
     return root
 
 

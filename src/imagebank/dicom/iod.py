@@ -68,17 +68,17 @@ def iod_of(content: Content, about: About) -> IOD:
         return _DOCUMENTS[content.kind]
     if content.is_film:
         return _FILMS.get(about.department, _FILMS[Department.OTHER])
-    if content.frames == 1 and about.technique in _RADIOGRAPHS:
-        return _RADIOGRAPHS[about.technique]
-    if content.frames == 1 and content.bits == 8 and content.samples == 3:
-        by_department = _PHOTOS.get(about.department)
-        if by_department is not None:
-            return by_department
-        if content.is_from_camera:
-            return _PHOTO
     if content.frames == 1:
-        return _CAPTURE
+        return _still(content, about)
     return _TRUE_COLOUR if content.samples == 3 else _GREY_WORDS if content.bits > 8 else _GREY_BYTES
+
+
+def _still(content: Content, about: About) -> IOD:
+    if about.technique in _RADIOGRAPHS:
+        return _RADIOGRAPHS[about.technique]
+    if content.bits == 8 and content.samples == 3:
+        return _PHOTOS.get(about.department, _PHOTO if content.is_from_camera else _CAPTURE)
+    return _CAPTURE
 
 
 def _item(code: Code) -> Sequence[Dataset]:
@@ -212,7 +212,6 @@ def _curves(ds: Dataset, content: Content, _about: About) -> None:
     ds.SynchronizationFrameOfReferenceUID = Uid.derived(ds.StudyInstanceUID, "synchronization")
     ds.SynchronizationTrigger, ds.AcquisitionTimeSynchronized = "NO TRIGGER", "N"
     group = Dataset()
-    group.MultiplexGroupTimeOffset = "0"
     group.WaveformOriginality = "ORIGINAL"
     group.NumberOfWaveformChannels = len(recording.leads)
     group.NumberOfWaveformSamples = len(recording.samples)

@@ -12,7 +12,7 @@ from typing import Any, Final
 import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageOps, ImageSequence
+from PIL import AvifImagePlugin, ExifTags, Image, ImageOps, ImageSequence, features
 
 from imagebank.dicom.kind import Kind
 from imagebank.errors import Invalid, Unsupported
@@ -31,6 +31,7 @@ _FORMATS: Final = {
     Kind.TIFF: "TIFF",
     Kind.BMP: "BMP",
     Kind.WEBP: "WEBP",
+    Kind.AVIF: "AVIF",
 }
 _DEEP: Final = frozenset({"I;16", "I;16B", "I;16L", "I;16N", "I", "F"})
 # Exif 2.32, 4.6.5: what tells of device and time. Where the picture was taken is never read.
@@ -166,7 +167,18 @@ def _words_of(exif: Image.Exif) -> dict[str, str]:
 def warm() -> None:
     """Load every format once, so that nothing is imported after the sandbox has closed itself."""
     Image.init()
-    for name in ("PNG", "GIF", "TIFF", "BMP", "WEBP", "JPEG", "JPEG2000"):
+    # No thread can be started in here.
+    AvifImagePlugin.DEFAULT_MAX_THREADS = 1
+    for name in (
+        "PNG",
+        "GIF",
+        "TIFF",
+        "BMP",
+        "WEBP",
+        "JPEG",
+        "JPEG2000",
+        *(["AVIF"] if features.check("avif") else []),
+    ):
         with BytesIO() as stream:
             Image.new("RGB", (8, 8)).save(stream, name)
             with Image.open(BytesIO(stream.getvalue())) as image:

@@ -33,6 +33,8 @@ _MODULES = (
     "imagebank.dicom.paint",
     "imagebank.dicom.open_media",
     "imagebank.dicom.open_document",
+    "imagebank.dicom.open_ecg",
+    "imagebank.dicom.volume",
 )
 _HEAD = struct.Struct("<QBIQ")  # number of the request, status, sizes of header and payload
 _SEALED, _LIMITED = b"S", b"L"  # ready, with a filter of system calls and without

@@ -231,7 +231,7 @@ def _axes(affine: NDArray[np.float64] | None) -> tuple[tuple[int, int, int], Map
     return axes, {axis: bool(affine[axis, place] > 0) for place, axis in enumerate(axes)}
 
 
-def _stored(cells: Cells, header: _Header) -> tuple[Cells, str, Mapping[str, Any]]:
+def _stored(cells: Cells, header: _Header) -> tuple[Cells, str, dict[str, Any]]:
     """The values as a picture has them, in words what was done to them, and how bright they are shown."""
     if header.kind == _RGB:
         return cells, "made of a NIfTI volume", {}

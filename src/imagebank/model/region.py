@@ -50,6 +50,7 @@ REGIONS: Final[Mapping[str, Region]] = MappingProxyType(
             _region("69536005", "Head", "HEAD"),
             _region("80891009", "Heart", "HEART"),
             _region("29836001", "Hip", "HIP", is_paired=True),
+            _region("661005", "Jaw region", "JAW"),
             _region("72696002", "Knee", "KNEE", is_paired=True),
             _region("122496007", "Lumbar spine", "LSPINE"),
             _region("45048000", "Neck", "NECK"),

@@ -37,6 +37,15 @@ class Laterality(StrEnum):
     UNKNOWN = ""
 
 
+class Technique(StrEnum):
+    """How a picture was made, where that does not show in it: a JPEG of a radiograph looks like any other."""
+
+    XRAY = "x-ray"
+    INTRA_ORAL = "intra-oral x-ray"
+    PANORAMIC = "panoramic x-ray"
+    UNKNOWN = ""
+
+
 @dataclass(frozen=True, slots=True)
 class About:
     """What whoever uploads a file says of it. Whatever is empty is unknown; nothing is guessed here.
@@ -60,6 +69,7 @@ class About:
     batch: str = ""
     order: str = ""
     encounter: str = ""
+    technique: Technique = Technique.UNKNOWN
 
 
 FIELDS: Final = (
@@ -78,6 +88,7 @@ FIELDS: Final = (
     "batch",
     "order",
     "encounter",
+    "technique",
 )
 """The names under which `read_about` looks."""
 _SEXES: Final = ("F", "M", "O", "")
@@ -114,6 +125,7 @@ def read_about(given: Mapping[str, str]) -> About:
         said["batch"],
         said["order"],
         said["encounter"],
+        Technique(_one_of("technique", said["technique"].lower(), tuple(Technique))),
     )
 
 

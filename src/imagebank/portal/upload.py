@@ -20,7 +20,7 @@ from imagebank.http.multipart import Begin, Data, Splitter, boundary_of, media_t
 from imagebank.model.access import Principal, Right
 from imagebank.model.imaging import Outcome
 from imagebank.model.region import REGIONS
-from imagebank.model.upload import FIELDS, Department, Laterality, read_about
+from imagebank.model.upload import FIELDS, Department, Laterality, Technique, read_about
 from imagebank.portal.layout import HEADERS, csrf_token, for_the_signed_in, page
 
 _FIELD_BYTES: Final = 4 << 10
@@ -30,6 +30,7 @@ _POLICY: Final = "Content-Security-Policy"
 # The page's own script sends the files.
 _HEADERS: Final = {_POLICY: HEADERS[_POLICY] + "; connect-src 'self'"}
 _DEPARTMENTS: Final = sorted(filter(None, Department))
+_TECHNIQUES: Final = tuple(filter(None, Technique))
 _SIDES: Final = {Laterality.RIGHT: "right", Laterality.LEFT: "left", Laterality.BOTH: "both"}
 
 
@@ -159,6 +160,7 @@ def _form(request: Request, principal: Principal, typed: Mapping[str, str], noti
         departments=_DEPARTMENTS,
         regions=sorted(REGIONS.values(), key=lambda region: region.code.meaning),
         sides=_SIDES,
+        techniques=_TECHNIQUES,
         issuer=principal.organization,
     )
     answer.headers.update(_HEADERS)

@@ -13,7 +13,7 @@ from bank import SOURCE, open_test_bank
 from imagebank.actions import ingest, media, quarantine, reindex, remove, scrub, shred
 from imagebank.actions.ingest import Arrival
 from imagebank.bank import Bank
-from imagebank.errors import Invalid, NotAllowed, NotFound, Unavailable, Unsupported
+from imagebank.errors import Invalid, NotAllowed, NotFound, Unavailable
 from imagebank.model.access import RIGHTS, Principal, Role, Scope
 from imagebank.model.imaging import Outcome, Receipt, Selection
 from imagebank.model.person import PatientId
@@ -81,7 +81,7 @@ def test_what_cannot_become_an_object_lies_in_quarantine_as_it_came(bank: Bank) 
     (receipt,) = take(bank, NIFTI, name="brain.nii")
 
     assert receipt.outcome is Outcome.QUARANTINED
-    assert isinstance(receipt.error, Unsupported)
+    assert isinstance(receipt.error, Invalid)
     assert receipt.quarantine is not None
     assert b"".join(quarantine.content(bank, receipt.quarantine, ADMIN, is_original=True)) == NIFTI
 

@@ -7,7 +7,7 @@ import pytest
 from imagebank.errors import Invalid
 from imagebank.model.person import PatientId
 from imagebank.model.region import REGIONS, region_named
-from imagebank.model.upload import About, Department, Laterality, read_about
+from imagebank.model.upload import About, Department, Laterality, Technique, read_about
 
 
 def test_what_was_said_is_read() -> None:
@@ -28,6 +28,7 @@ def test_what_was_said_is_read() -> None:
             "batch": "b1",
             "order": "O1",
             "encounter": "V1",
+            "technique": "Panoramic X-Ray",
             "something": "else",
         }
     )
@@ -47,6 +48,7 @@ def test_what_was_said_is_read() -> None:
         "b1",
         "O1",
         "V1",
+        Technique.PANORAMIC,
     )
 
 

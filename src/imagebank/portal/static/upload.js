@@ -15,7 +15,7 @@ const SHOWN = 100;
 const TRIES = 12;
 const SAID = [
   "patient_id", "patient_issuer", "birth_date", "sex", "department", "taken_at", "description", "body_part",
-  "laterality", "accession_number",
+  "laterality", "technique", "accession_number",
 ];
 const WHO = ["patient_id", "patient_issuer", "patient_name", "birth_date", "sex"];
 
