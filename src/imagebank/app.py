@@ -9,7 +9,7 @@ import logging
 import signal
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
@@ -94,7 +94,7 @@ def opened(settings: Settings) -> Iterator[Bank]:
                 index=index,
                 blobs=blobs,
                 jobs=SQLJobs(engine),
-                commits=GroupCommit(blobs, index, now),
+                commits=GroupCommit(blobs, index, now, timedelta(minutes=settings.arrival_quiet_minutes)),
                 reads=reads,
                 keys=keys,
                 signer=LedgerKey(own_key(engine, root, "ledger")),

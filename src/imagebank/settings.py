@@ -53,6 +53,10 @@ class Settings:
     """Other content under a known UID: `refuse` (it goes to quarantine) or `revise` (a new version, by its owner only)."""
     attributes: tuple[str, ...] = ()
     """Further searchable attributes: keywords or tags, with dots into sequences, as `study:`, `series:` or `instance:`."""
+    arrival_quiet_minutes: float = 5
+    """Minutes without a new object after which a study counts as arrived, unless its device has said that it has ended."""
+    arrival_expected_hours: float = 24
+    """Hours after an ordered exam in which its study should have come."""
     private_sop_classes: bool = True
     """Whether storage SOP classes that the standard does not know are accepted."""
 

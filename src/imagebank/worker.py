@@ -6,7 +6,20 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
-from imagebank.actions import access, finding, hearing, ledger, notes, remove, retrieve, rotate, shred, upload_spool
+from imagebank.actions import (
+    access,
+    completeness,
+    expecting,
+    finding,
+    hearing,
+    ledger,
+    notes,
+    remove,
+    retrieve,
+    rotate,
+    shred,
+    upload_spool,
+)
 from imagebank.bank import Bank
 from imagebank.errors import BankError, NotFound, OutOfSpace, Unavailable
 from imagebank.model.access import Scope
@@ -43,6 +56,7 @@ WORK: Mapping[str, Work] = {
     "rotate": rotate.rotate_job,
     finding.JOB: finding.write_job,
     "hear": hearing.hear_job,
+    expecting.JOB: completeness.judge_job,
 }
 
 
@@ -51,6 +65,8 @@ CHORES: tuple[tuple[Callable[[Bank], object], timedelta], ...] = (
     (upload_spool.sweep, timedelta(hours=1)),
     (ledger.checkpoint, timedelta(minutes=1)),
     (finding.catch_up, timedelta(hours=6)),
+    (completeness.catch_up, timedelta(hours=6)),
+    (completeness.look_for_overdue, timedelta(hours=1)),
 )
 """What is done every so often. Several workers may do so: there is nothing left for the second."""
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from imagebank.actions.expecting import JOB
 from imagebank.actions.notes import amend_payload
 from imagebank.actions.remove import destroy_payload
 from imagebank.errors import BankError
@@ -22,6 +23,8 @@ from imagebank.ports import Blobs, Clock, Entered, Index
 _log = logging.getLogger(__name__)
 QUIET = timedelta(seconds=5)
 """How long a series has to be quiet before its metadata is made ready."""
+ARRIVED = timedelta(minutes=5)
+"""How long a study has to be quiet before it is asked whether it is whole."""
 LATER = timedelta(seconds=2)
 """How much longer a study has to be before it is written down for the search: by then the metadata are ready."""
 
@@ -37,10 +40,11 @@ class _Waiting:
 class GroupCommit:
     """Holds the lock and the queue of those who wait; safe to be called from many threads."""
 
-    def __init__(self, blobs: Blobs, index: Index, now: Clock) -> None:
+    def __init__(self, blobs: Blobs, index: Index, now: Clock, arrived: timedelta = ARRIVED) -> None:
         self._blobs = blobs
         self._index = index
         self._now = now
+        self._arrived = arrived
         self._queue: list[_Waiting] = []
         self._queue_lock = threading.Lock()
         self._commit_lock = threading.Lock()
@@ -88,8 +92,11 @@ class GroupCommit:
             due = self._now() + QUIET
             for series in {one.description.series for one in stored}:
                 tx.defer("metadata", {"series": series}, due, key=series)
-            for study in {one.description.study for one in stored}:
+            studies = {one.description.study for one in stored}
+            tx.completeness.arrive(studies, self._now())
+            for study in studies:
                 tx.defer("words", {"study": study}, due + LATER, key=study)
+                tx.defer(JOB, {"study": study}, self._now() + max(self._arrived, QUIET + LATER), key=study)
             news = [one for one, entry in zip(kept, entered, strict=True) if entry.tells_of_patient]
             for study in {one.description.study for one in news}:
                 tx.defer("hear", {"study": study}, due, key=study)

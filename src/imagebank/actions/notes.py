@@ -105,5 +105,6 @@ def amend_job(bank: Bank, payload: dict[str, Any]) -> None:
     # What a patient decided is sealed as the patient's objects are, and goes with them.
     patients = (*(one.patient for one in amendment.provisions), *(one.patient for one in amendment.identities))
     patients += tuple(one.records[0] for one in amendment.decisions)
+    patients += tuple(one.patient for one in amendment.expectations)
     owner = next((patient for patient in patients if patient.identifier), BANK)
     bank.blobs.sync([bank.blobs.write(io.BytesIO(), 0, pack(amendment), bank.keys.of(owner))])

@@ -6,13 +6,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import islice
 
-from imagebank.actions import enclosed, finding, notes, persons, remove, shred
+from imagebank.actions import completeness, enclosed, expecting, finding, notes, persons, remove, shred
 from imagebank.actions.audit import unbounded
 from imagebank.actions.notes import original_of
 from imagebank.actions.scrub import Place, Progress, in_silence, place_of, where
 from imagebank.bank import Bank
 from imagebank.errors import Invalid, NotFound
 from imagebank.model.access import Scope
+from imagebank.model.expectation import Expectation
 from imagebank.model.identity import Decision, Identity
 from imagebank.model.imaging import Location
 from imagebank.model.message import Told as Fate
@@ -58,6 +59,7 @@ class _Told:
     labels: dict[tuple[str, str], tuple[datetime, bool]] = field(default_factory=dict)
     identities: dict[PatientId, tuple[datetime, Identity]] = field(default_factory=dict)
     decisions: dict[str, Decision] = field(default_factory=dict)
+    expectations: dict[tuple[str, str, str, str], Expectation] = field(default_factory=dict)
 
     def hear(self, amendment: Amendment) -> None:
         at = amendment.at
@@ -75,6 +77,10 @@ class _Told:
         for key, fate in amendment.told:
             if key not in self.fates or self.fates[key][0] <= at:
                 self.fates[key] = at, fate
+        for word in amendment.expectations:
+            key = (str(word.study), word.organization, str(word.origin), word.key)
+            if key not in self.expectations or self.expectations[key].said_at <= word.said_at:
+                self.expectations[key] = word
         for uid in amendment.removed:
             self.removed[uid] = max(amendment.at, self.removed.get(uid, amendment.at))
         self.aside |= {place_of(location): reason for location, reason in amendment.aside}
@@ -118,6 +124,10 @@ def reindex(bank: Bank, progress: Progress = in_silence) -> Rebuilt:
         tx.complete()
     # The worker goes on with that: it takes as long again, and nothing but the search waits for it.
     finding.catch_up(bank)
+    completeness.catch_up(bank)
+    with bank.index.begin() as tx:
+        for study in {str(word.study) for word in told.expectations.values()}:
+            expecting.judge_soon(bank, tx, study)
     return rebuilt
 
 
@@ -135,6 +145,8 @@ def _decide_again(tx: Transaction, told: _Told) -> None:
             tx.put_label(Uid(study), label)
         else:
             tx.remove_label(Uid(study), label)
+    for word in told.expectations.values():
+        tx.expectations.put(word)
     persons.restore(tx, [record for _, record in told.identities.values()], list(told.decisions.values()))
 
 

@@ -9,12 +9,14 @@ from typing import Any
 import msgspec
 
 from imagebank.actions import audit, notes
+from imagebank.actions.expecting import deleted, expect
 from imagebank.bank import Bank
 from imagebank.errors import BankError, NotFound
 from imagebank.model.access import Principal, Right, Scope
 from imagebank.model.event import Act
-from imagebank.model.imaging import Kept, Location, Selection
+from imagebank.model.imaging import Instance, Kept, Location, Selection
 from imagebank.model.uid import Uid
+from imagebank.ports import Transaction
 
 _log = logging.getLogger(__name__)
 _QUIET = timedelta(seconds=5)
@@ -36,6 +38,7 @@ def remove(bank: Bank, selection: Selection, principal: Principal, address: str 
             tx.defer("destroy", destroy_payload([one.location for one in removed]), now)
             # A copy of which no row tells, as a failed deposit leaves one, must not come back by a rebuild.
             notes.defer(bank, tx, removed=tuple(str(one.uid) for one in removed))
+            _expect_no_more(bank, tx, removed)
             # What the others say of the study is found again once it is written down anew.
             tx.defer("words", {"study": study}, now + 2 * _QUIET, key=study)
             for left in tx.described_by(removed):
@@ -45,6 +48,17 @@ def remove(bank: Bank, selection: Selection, principal: Principal, address: str 
         raise NotFound("there is no such study, series or instance here")
     destroy(bank, [one.location for one in removed])
     return len(removed)
+
+
+def _expect_no_more(bank: Bank, tx: Transaction, removed: Sequence[Instance]) -> None:
+    """What was deleted is not missing; of a study that is gone nothing is expected any more."""
+    study, now = removed[0].study, bank.now()
+    owner = tx.expectations.owner_of(study)
+    if owner is None:
+        words = [replace(one, said_at=now, is_withdrawn=True) for one in tx.expectations.withdraw(study)]
+    else:
+        words = [deleted(study, owner, removed, now)]
+    expect(bank, tx, *words)
 
 
 def describe_again(bank: Bank, study: Uid) -> None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from imagebank.model.expectation import Expectation
 from imagebank.model.identity import Decision, Identity
 from imagebank.model.imaging import Digest, Location, Source
 from imagebank.model.message import Letter, Told
@@ -65,6 +66,7 @@ class Amendment:
     label, and whether it has it. `identities` are patient records as they were heard of at `at`, `decisions` which of
     them are one person's. Else whom a patient denied would see everything after a rebuild. `told` is what became of
     messages that were not simply done.
+    `expectations` are words about what belongs to studies.
     """
 
     at: datetime
@@ -75,6 +77,7 @@ class Amendment:
     labels: tuple[tuple[str, str, bool], ...] = ()
     identities: tuple[Identity, ...] = ()
     decisions: tuple[Decision, ...] = ()
+    expectations: tuple[Expectation, ...] = ()
     told: tuple[tuple[MessageKey, Told], ...] = ()
 
 

@@ -134,8 +134,20 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True)
+class PerformedSeries:
+    """A series that a modality has made, and the SOP Instance UIDs of what is in it (PS3.3 C.4.15)."""
+
+    uid: str
+    instances: tuple[str, ...] = ()
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Performed:
-    """A performed procedure step (PS3.3 B.17): what a modality does or has done. `state` is one of three."""
+    """A performed procedure step (PS3.3 B.17): what a modality does or has done. `state` is one of three.
+
+    `dose` is what it says of the radiation, by keyword (PS3.3 C.4.16), as it is written.
+    """
 
     uid: Uid
     organization: str
@@ -144,3 +156,6 @@ class Performed:
     references: tuple[Reference, ...]
     by: str
     changed_at: datetime
+    modality: str = ""
+    series: tuple[PerformedSeries, ...] = ()
+    dose: tuple[tuple[str, str], ...] = ()

@@ -14,6 +14,7 @@ from imagebank.model.person import PatientId
 from imagebank.model.provision import Kind, Provision
 from imagebank.model.query import Query
 from imagebank.model.uid import Uid
+from imagebank.ports.completeness import CompletenessReader
 from imagebank.ports.orders import OrderReader
 from imagebank.ports.people import PeopleReader
 from imagebank.ports.persons import PersonsReader
@@ -48,6 +49,11 @@ class Index(Protocol):
     @property
     def proposals(self) -> ProposalReader:
         """What may be so of files that say nothing of themselves."""
+        ...
+
+    @property
+    def completeness(self) -> CompletenessReader:
+        """Whether studies have come as they were announced."""
         ...
 
     def begin(self) -> AbstractContextManager[Transaction]:

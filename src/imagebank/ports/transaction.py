@@ -13,6 +13,7 @@ from imagebank.model.original import Original
 from imagebank.model.person import PatientId
 from imagebank.model.provision import Provision
 from imagebank.model.uid import Uid
+from imagebank.ports.completeness import CompletenessWriter, ExpectationsWriter
 from imagebank.ports.orders import OrderWriter
 from imagebank.ports.people import PeopleWriter
 from imagebank.ports.persons import PersonsWriter
@@ -65,6 +66,16 @@ class Transaction(Protocol):
     @property
     def proposals(self) -> ProposalWriter:
         """Changes to what may be so of files that say nothing of themselves."""
+        ...
+
+    @property
+    def completeness(self) -> CompletenessWriter:
+        """Changes to what was found of whether studies have come."""
+        ...
+
+    @property
+    def expectations(self) -> ExpectationsWriter:
+        """Changes to what was announced of studies."""
         ...
 
     def enter(self, kept: Sequence[Kept]) -> list[Entered]:

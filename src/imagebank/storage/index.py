@@ -21,6 +21,7 @@ from imagebank.model.provision import Kind, Provision
 from imagebank.model.query import Query
 from imagebank.model.uid import Uid
 from imagebank.storage import (
+    completeness,
     ledger,
     marks,
     orders,
@@ -112,6 +113,7 @@ class SQLIndex:
         self._orders = orders.SQLOrders(database)
         self._persons = persons.SQLPersons(database)
         self._proposals = proposals.SQLProposals(database)
+        self._completeness = completeness.SQLCompleteness(database)
 
     @property
     def people(self) -> people.SQLPeople:
@@ -132,6 +134,10 @@ class SQLIndex:
     @property
     def proposals(self) -> proposals.SQLProposals:
         return self._proposals
+
+    @property
+    def completeness(self) -> completeness.SQLCompleteness:
+        return self._completeness
 
     @contextmanager
     def begin(self) -> Iterator[SQLTransaction]:

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, and_, or_, select, true, update
 
-from imagebank.model.order import Performed, Reference, State
+from imagebank.model.order import Performed, PerformedSeries, Reference, State
 from imagebank.model.person import PatientId
 from imagebank.model.uid import Uid
 from imagebank.storage import tables
@@ -37,6 +37,9 @@ def find(connection: Connection, uid: Uid, organization: str) -> Performed | Non
         msgspec.json.decode(row.details, type=tuple[Reference, ...]),
         row.by,
         moment(row.changed_at),
+        row.modality,
+        msgspec.json.decode(row.series or "[]", type=tuple[PerformedSeries, ...]),
+        msgspec.json.decode(row.dose or "[]", type=tuple[tuple[str, str], ...]),
     )
 
 
@@ -67,4 +70,7 @@ def _row(step: Performed) -> dict[str, Any]:
         "by": clean(step.by),
         "changed_at": micros(step.changed_at),
         "details": clean(msgspec.json.encode(step.references).decode()),
+        "modality": clean(step.modality),
+        "series": clean(msgspec.json.encode(step.series).decode()),
+        "dose": clean(msgspec.json.encode(step.dose).decode()),
     }

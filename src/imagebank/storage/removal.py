@@ -104,8 +104,10 @@ def shred(connection: Connection, names: Sequence[bytes]) -> list[Uid]:
     for table in (tables.instance_history, tables.quarantine):
         connection.execute(delete(table).where(table.c.sealed_by.in_(wanted)))
     left = set(connection.scalars(select(_STUDY.c.study_instance_uid).where(_STUDY.c.study_instance_uid.in_(studies))))
-    connection.execute(delete(tables.label).where(tables.label.c.study.in_(studies - left)))
+    for table in (tables.label, tables.completeness, tables.expectation):
+        connection.execute(delete(table).where(table.c.study.in_(studies - left)))
     named = studies - left | {row.series_instance_uid for row in rows}
+    named |= {f"{study} now" for study in studies - left}
     connection.execute(delete(tables.job).where(tables.job.c.key.in_(named)))
     return described_by(connection, left, {row.sop_instance_uid for row in rows})
 

@@ -19,7 +19,9 @@ from imagebank.model.uid import Uid
 from imagebank.ports import Entered
 from imagebank.storage import (
     account_keys,
+    completeness,
     entry,
+    expectations,
     jobs,
     ledger,
     marks,
@@ -64,6 +66,8 @@ class SQLTransaction:
         self.orders: Final = orders.OrderChanges(connection, self._segments)
         self.persons: Final = persons.PersonsChanges(connection)
         self.proposals: Final = proposals.ProposalChanges(connection)
+        self.completeness: Final = completeness.CompletenessChanges(connection)
+        self.expectations: Final = expectations.ExpectationChanges(connection)
 
     def publish(self) -> None:
         """After the commit: let later transactions know what this one learnt."""
@@ -89,6 +93,7 @@ class SQLTransaction:
         provisions.forget_patient(self._connection, owner)
         orders.forget_patient(self._connection, owner)
         self.persons.forget(owner)
+        self.expectations.forget(owner)
 
     def shred(self, names: Sequence[bytes]) -> list[Uid]:
         # What is found of a study by a report goes with the report; the rest is written anew.
@@ -271,7 +276,8 @@ class SQLTransaction:
 
     def clear(self) -> None:
         marks.clear(self._connection)
-        for table in (*tables.REBUILT, tables.proposal, tables.completion):
+        beside = (tables.proposal, tables.completion, tables.completeness, tables.expectation)
+        for table in (*tables.REBUILT, *beside):
             self._connection.execute(delete(table))
 
     def renew_versions(self, at: datetime) -> None:

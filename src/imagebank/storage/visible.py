@@ -262,27 +262,58 @@ def orders_in(scope: Scope, dialect: str) -> list[ColumnElement[bool]]:
     return _before_studies(scope, dialect, columns.organization, columns.modality)
 
 
+def announced_in(scope: Scope, dialect: str) -> list[ColumnElement[bool]]:
+    """What a scope shows of studies that were announced and never came, by the same rule.
+
+    Of one that was announced with several modalities no rule by modality is sure: those permit none.
+    """
+    columns = tables.completeness.c
+    return _before_studies(scope, dialect, columns.organization, columns.modalities, packed=True)
+
+
 def visits_in(scope: Scope, dialect: str) -> list[ColumnElement[bool]]:
     """Visits that a scope shows, by the same rule; what permits by modalities permits none."""
     return _before_studies(scope, dialect, tables.encounter.c.organization, None)
 
 
 def _before_studies(
-    scope: Scope, dialect: str, organization: "Column[str]", modality: "Column[str] | None"
+    scope: Scope,
+    dialect: str,
+    organization: "Column[str]",
+    modality: "Column[str] | None",
+    *,
+    packed: bool = False,
 ) -> list[ColumnElement[bool]]:
-    """What a scope shows of things that come before any study, and have an organization and at most a modality."""
+    """What a scope shows of things that come before any study, and have an organization and at most a modality.
+
+    The column of a modality may hold a packed set.
+    """
     if scope.studies is not None:
         return [false()]
 
-    def holds(clause: Clause) -> ColumnElement[bool]:
-        pairs = ((organization, clause.organizations), (modality, clause.modalities))
-        given = [(column, values) for column, values in pairs if column is not None and values is not None]
-        return and_(true(), *(one_of(dialect, column, sorted(values)) for column, values in given))
+    def holds(clause: Clause, *, permits: bool) -> ColumnElement[bool]:
+        found: list[ColumnElement[bool]] = [true()]
+        if clause.organizations is not None:
+            found.append(one_of(dialect, organization, sorted(clause.organizations)))
+        if clause.modalities is not None and modality is not None:
+            values = sorted(clause.modalities)
+            among_them = _in_packed(dialect, modality, values, permits=permits)
+            found.append(among_them if packed else one_of(dialect, modality, values))
+        return and_(*found)
 
-    conditions = [not_(holds(one)) for one in scope.denies if not one.labels and one.in_care is None]
+    conditions = [not_(holds(one, permits=False)) for one in scope.denies if not one.labels and one.in_care is None]
     if scope.organizations is not None:
         told = [one for one in scope.permits if not (one.labels or one.departments or one.since or one.until)]
         told = [one for one in told if one.in_care is None and (modality is not None or one.modalities is None)]
         own = one_of(dialect, organization, sorted(scope.organizations))
-        conditions.append(or_(own, *map(holds, told)))
+        conditions.append(or_(own, *(holds(one, permits=True) for one in told)))
     return conditions
+
+
+def _in_packed(dialect: str, of: "Column[str]", values: Iterable[str], *, permits: bool) -> ColumnElement[bool]:
+    """Whether a packed set is one of these values alone, where that is permitted; or has any, where that is denied."""
+    wanted = [f"\\{value}\\" for value in values]
+    if permits:
+        return one_of(dialect, of, wanted)
+    find = func.instr if dialect == "sqlite" else func.strpos
+    return or_(false(), *(find(of, value) > 0 for value in wanted))

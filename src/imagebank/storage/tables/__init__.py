@@ -41,6 +41,7 @@ from imagebank.storage.tables.columns import (
     metadata,
     name_columns,
 )
+from imagebank.storage.tables.completeness import completeness, expectation
 from imagebank.storage.tables.keys import account_key, secret
 from imagebank.storage.tables.ledger import HAS_PERSON, checkpoint, errand, event, lane, told
 from imagebank.storage.tables.orders import encounter, imaging_order, letter, patient_word, peer, performed_step, report
@@ -76,11 +77,13 @@ __all__ = [
     "checkpoint",
     "client",
     "column_name",
+    "completeness",
     "completion",
     "device",
     "encounter",
     "errand",
     "event",
+    "expectation",
     "finding",
     "finding_text",
     "identity",

@@ -109,7 +109,7 @@ patient_word = Table(
 )
 """When an organization last said who a patient is, so that a late message does not undo a newer one."""
 
-# `details` is the JSON of the references to scheduled steps.
+# `details` is the JSON of the references to scheduled steps, `series` and `dose` that of what was made.
 performed_step = Table(
     "performed_step",
     metadata,
@@ -121,6 +121,9 @@ performed_step = Table(
     words("by"),
     words("details"),
     moment("changed_at"),
+    words("modality"),
+    words("series"),
+    words("dose"),
     Index("performed_step_patient", "issuer", "identifier"),
 )
 """What modalities say that they do (`model.order.Performed`)."""
