@@ -77,14 +77,17 @@ class _Told:
         for key, fate in amendment.told:
             if key not in self.fates or self.fates[key][0] <= at:
                 self.fates[key] = at, fate
-        for word in amendment.expectations:
-            key = (str(word.study), word.organization, str(word.origin), word.key)
-            if key not in self.expectations or self.expectations[key].said_at <= word.said_at:
-                self.expectations[key] = word
+        self._expect(amendment.expectations)
         for uid in amendment.removed:
             self.removed[uid] = max(amendment.at, self.removed.get(uid, amendment.at))
         self.aside |= {place_of(location): reason for location, reason in amendment.aside}
         self.joined |= {place_of(location) for location in amendment.joined}
+
+    def _expect(self, words: Sequence[Expectation]) -> None:
+        for word in words:
+            key = (str(word.study), word.organization, str(word.origin), word.key)
+            if key not in self.expectations or self.expectations[key].said_at <= word.said_at:
+                self.expectations[key] = word
 
     def why_aside(self, note: Note, location: Location, uid: Uid) -> str:
         """Why an object belongs into quarantine; empty for one that belongs into the archive."""

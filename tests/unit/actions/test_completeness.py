@@ -11,7 +11,7 @@ from pydicom.uid import DigitalXRayImageStorageForPresentation, generate_uid
 
 from bank import keep, open_test_bank
 from imagebank import worker
-from imagebank.actions import completeness, expecting, orders, performing, reindex, remove, retrieve, shred
+from imagebank.actions import completeness, expecting, notes, orders, performing, reindex, remove, retrieve, shred
 from imagebank.actions.performing import Made
 from imagebank.bank import Bank
 from imagebank.errors import Invalid, NotAllowed, NotFound
@@ -19,6 +19,7 @@ from imagebank.model.access import RIGHTS, Principal, Role, Scope
 from imagebank.model.completeness import Completeness, Progress, Standing
 from imagebank.model.expectation import Expectation, ExpectedSeries, Origin
 from imagebank.model.imaging import Selection
+from imagebank.model.note import Amendment
 from imagebank.model.order import Order, Patient, Performed, PerformedSeries, Reference, State
 from imagebank.model.person import PatientId
 from imagebank.model.uid import Uid
@@ -361,3 +362,15 @@ def test_an_account_that_is_closed_leaves_no_word(bank: Bank) -> None:
     assert exam.found() is None
     with bank.index.begin() as tx:
         assert tx.expectations.about(exam.study) == []
+
+
+def test_of_two_words_that_lie_in_any_order_the_later_one_counts_after_a_rebuild(bank: Bank) -> None:
+    study = Uid(generate_uid())
+    word = Expectation(study, "local", P1, Origin.MEDIA, "cd", bank.now(), "CD", (ExpectedSeries("1.2.1", count=9),))
+    older = replace(word, said_at=word.said_at - LATER, series=())
+    for one in (word, older):
+        notes.amend_job(bank, notes.amend_payload(Amendment(one.said_at, expectations=(one,))))
+    reindex.reindex(bank)
+
+    with bank.index.begin() as tx:
+        assert tx.expectations.about(study) == [word]
