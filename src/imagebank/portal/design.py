@@ -1,5 +1,6 @@
 """The living style page: every part that pages are made of, in every state, by the macros that the pages use."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from starlette.requests import Request
@@ -7,7 +8,12 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from imagebank.model.access import Principal
+from imagebank.model.person import PatientId
+from imagebank.model.provision import Kind, Provision
+from imagebank.portal import wording
+from imagebank.portal.finding import Choice
 from imagebank.portal.layout import for_the_signed_in, page
+from imagebank.portal.rows import StudyRow
 
 _THEMES: Final = ("light", "dark")
 _DENSITIES: Final = ("comfortable", "compact")

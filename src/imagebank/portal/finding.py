@@ -19,6 +19,7 @@ from imagebank.http.auth import address_of, bank_of, cookie_name, cookie_of, is_
 from imagebank.model.access import Principal
 from imagebank.model.search import LONGEST_QUESTION, REPORT, Answer, Facet, Nearness, Passage, Wish
 from imagebank.portal import criteria, wording
+from imagebank.portal.language import gettext, noted
 from imagebank.portal.layout import for_the_signed_in, page, read_own_form, see_other
 from imagebank.portal.pages import StudyRow, row_of
 from imagebank.portal.signin import FIND_COOKIE
@@ -27,16 +28,17 @@ PAGE_SIZE: Final = 25
 _MOST_CHOSEN: Final = 20
 _LONGEST_VALUE: Final = 64
 _SHOWN: Final = 8
+_FIELD: Final = re.compile(r"f\d+(\.\d+)?")
 _WORD_START: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _NAMES: Final[Mapping[Facet, str]] = {
-    Facet.MODALITY: "Modality",
-    Facet.DEPARTMENT: "Department",
-    Facet.BODY_PART: "Body part",
-    Facet.YEAR: "Year",
-    Facet.ORGANIZATION: "Where it lies",
-    Facet.SEX: "Sex",
-    Facet.DEVICE: "Device",
-    Facet.PHYSICIAN: "Physician",
+    Facet.MODALITY: noted("Modality"),
+    Facet.DEPARTMENT: noted("Department"),
+    Facet.BODY_PART: noted("Body part"),
+    Facet.YEAR: noted("Year"),
+    Facet.ORGANIZATION: noted("Where it lies"),
+    Facet.SEX: noted("Sex"),
+    Facet.DEVICE: noted("Device"),
+    Facet.PHYSICIAN: noted("Physician"),
 }
 
 
@@ -82,8 +84,9 @@ async def ask(request: Request, principal: Principal) -> Response:
     form = await read_own_form(request)
     text = "" if "clear" in form else form.get("q", "").strip()
     if len(text) > LONGEST_QUESTION:
-        return await _page(request, principal, Wish(text), notice="Type fewer words: the box takes 256 signs.")
-    chosen = [] if "clear" in form else [value for name, value in form.items() if name.startswith("f") and name != "f"]
+        return await _page(request, principal, Wish(text), notice=gettext("Type fewer words: the box takes 256 signs."))
+    chosen = [] if "clear" in form else [value for name, value in form.items() if re.fullmatch(_FIELD, name)]
+    chosen = [value for value in chosen if value != form.get("drop")]
     response = see_other("/find")
     sealed = criteria.closed(json.dumps([text, chosen[:_MOST_CHOSEN]]).encode(), cookie_of(request))
     name = cookie_name(request, FIND_COOKIE)
@@ -117,6 +120,11 @@ async def _page(request: Request, principal: Principal, wish: Wish, after: str =
         )
         for match in answer.matches
     ]
+    facets = [
+        (gettext(name), choices)
+        for facet, name in _NAMES.items()
+        if (choices := list(_choices(facet, wish, answer)))
+    ]
     return page(
         request,
         "find.html",
@@ -126,7 +134,8 @@ async def _page(request: Request, principal: Principal, wish: Wish, after: str =
         is_asked=bool(wish.text or wish.chosen),
         rows=rows,
         answer=answer,
-        facets=[(name, choices) for facet, name in _NAMES.items() if (choices := list(_choices(facet, wish, answer)))],
+        facets=facets,
+        chips=[(name, one) for name, choices in facets for one in choices if one.is_on],
         is_first=not after,
         notice=notice,
     )

@@ -22,7 +22,8 @@ from imagebank.http.auth import bank_of, caller, caller_if_any, cookie_of, is_fr
 from imagebank.http.errors import HTTP_STATUS, RETRY_AFTER_S, NotSignedIn, say
 from imagebank.http.quick import quickly
 from imagebank.model.access import Principal, Right
-from imagebank.portal import wording
+from imagebank.portal import language, wording
+from imagebank.portal.language import gettext, noted
 
 HEADERS: Mapping[str, str] = {
     "Cache-Control": "private, no-store",
@@ -38,28 +39,31 @@ _FORM_LIMIT_BYTES = 16 << 10
 _FIELDS_LIMIT = 30
 
 _HEADINGS: Mapping[type[BankError], str] = {
-    Invalid: "That could not be understood",
-    NotFound: "There is nothing here for you",
-    NotAllowed: "You may not do this",
-    TooOften: "Too many tries",
-    Unavailable: "A part of the bank did not answer",
+    Invalid: noted("That could not be understood"),
+    NotFound: noted("There is nothing here for you"),
+    NotAllowed: noted("You may not do this"),
+    TooOften: noted("Too many tries"),
+    Unavailable: noted("A part of the bank did not answer"),
 }
 
 _FOR_PROGRAMS = re.compile(r"/(api|dicom-web|fhir|wado|healthz|readyz)(/|$)")
 _LOST: Mapping[int, tuple[str, str]] = {
-    404: ("There is no such page", "the address may have been typed wrongly, or cut short where it was copied from"),
-    405: ("This address is not a page", "it takes what a form of ours sends; nothing was changed"),
+    404: (
+        noted("There is no such page"),
+        noted("the address may have been typed wrongly, or cut short where it was copied from"),
+    ),
+    405: (noted("This address is not a page"), noted("it takes what a form of ours sends; nothing was changed")),
 }
-_ODD = ("That did not work", "nothing was changed")
+_ODD = (noted("That did not work"), noted("nothing was changed"))
 
 # A right; the address; its name.
 _DOORS = (
-    (Right.FIND, "/", "Studies"),
-    (Right.STORE, "/upload", "Upload"),
-    (Right.CONSENT, "/consents", "Consents"),
-    (Right.AUDIT, "/reviews", "Reviews"),
-    (Right.AUDIT, "/disclosures", "Disclosures"),
-    (Right.EMERGENCY, "/emergency", "Emergency"),
+    (Right.FIND, "/", noted("Studies")),
+    (Right.STORE, "/upload", noted("Upload")),
+    (Right.CONSENT, "/consents", noted("Consents")),
+    (Right.AUDIT, "/reviews", noted("Reviews")),
+    (Right.AUDIT, "/disclosures", noted("Disclosures")),
+    (Right.EMERGENCY, "/emergency", noted("Emergency")),
 )
 
 _templates = Environment(
@@ -71,17 +75,20 @@ _templates = Environment(
     extensions=["jinja2.ext.i18n"],
 )
 _templates.policies["ext.i18n.trimmed"] = True
-_templates.install_null_translations(newstyle=True)  # type: ignore[attr-defined] # the extension brings it
-_templates.filters["day"] = moments.day
+_templates.install_gettext_callables(gettext, language.ngettext, newstyle=True)  # type: ignore[attr-defined]
+_templates.filters["day"] = language.day
+_templates.filters["day_of_year"] = language.day_of_year
 _templates.filters["clock"] = moments.clock
-_templates.globals["doors"] = _DOORS
-_templates.globals["counted"] = wording.counted
-_templates.globals["whole"] = wording.whole
+_templates.globals["counted"] = language.counted
+_templates.globals["whole"] = language.whole
 _templates.globals["minutes_left"] = wording.minutes_left
-_templates.filters["moment"] = wording.moment
+_templates.filters["moment"] = language.moment
 _templates.filters["plain"] = wording.plain
 _templates.filters["purpose"] = wording.purpose
 _templates.filters["way"] = wording.way
+_templates.filters["sentence"] = wording.sentence
+_templates.globals["language"] = language.spoken
+_templates.globals["direction"] = language.direction
 
 
 def environment() -> Environment:
@@ -93,6 +100,7 @@ def page(
     request: Request, template: str, status: int = HTTPStatus.OK, principal: Principal | None = None, **context: Any
 ) -> Response:
     """A page from a template. `principal` is who is signed in."""
+    speak_to(request)
     cookie = cookie_of(request)
     shared = {
         "principal": principal,
@@ -100,11 +108,22 @@ def page(
         "csrf": csrf_token(cookie) if cookie else "",
         "emergencies": getattr(request.state, "emergencies", ()),
         "at": bank_of(request).now(),
+        "doors": _open_to(frozenset() if principal is None else principal.rights),
         "here": _door_of(request.url.path),
         "provider": urlsplit(bank_of(request).settings.oidc_issuer).hostname,
     }
     body = _templates.get_template(template).render({**shared, **context})
     return HTMLResponse(body, status, HEADERS)
+
+
+def _open_to(rights: frozenset[Right]) -> list[tuple[str, str, int]]:
+    """The doors of the bar: address, name, and how many wait there."""
+    return [(address, gettext(name), 0) for right, address, name in _DOORS if right in rights]
+
+
+def speak_to(request: Request) -> None:
+    """Let what is written for this request be in the language that its browser asks for."""
+    language.speak(language.chosen(request.headers.get("accept-language", "")))
 
 
 def _door_of(path: str) -> str:
@@ -125,7 +144,7 @@ def see_other(address: str) -> Response:
 
 def refused(request: Request, error: BankError, principal: Principal | None = None) -> Response:
     """A refusal as a page."""
-    heading = status_for(error, _HEADINGS, "That did not work")
+    heading = gettext(status_for(error, _HEADINGS, _ODD[0]))
     status = status_for(error, HTTP_STATUS, HTTPStatus.INTERNAL_SERVER_ERROR)
     answer = page(request, "refused.html", status, principal, heading=heading, message=str(error))
     return too_often(answer) if isinstance(error, TooOften | Unavailable) else answer
@@ -148,7 +167,8 @@ async def on_unrouted(request: Request, error: Exception) -> Response:
         principal = await caller_if_any(request)
     except BankError:
         principal = None
-    heading, message = _LOST.get(error.status_code, _ODD)
+    speak_to(request)
+    heading, message = map(gettext, _LOST.get(error.status_code, _ODD))
     answer = page(request, "refused.html", error.status_code, principal, heading=heading, message=message)
     answer.headers.update(error.headers or {})
     return answer
@@ -163,6 +183,7 @@ def for_the_signed_in(show: PageOf) -> Callable[[Request], Awaitable[Response]]:
     @wraps(show)
     async def shown(request: Request) -> Response:
         principal = None
+        speak_to(request)
         try:
             principal = await caller(request)
             await _look_for_emergencies(request, principal)

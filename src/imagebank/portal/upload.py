@@ -21,6 +21,7 @@ from imagebank.model.access import Principal, Right
 from imagebank.model.imaging import Outcome
 from imagebank.model.region import REGIONS
 from imagebank.model.upload import FIELDS, Department, Laterality, Technique, read_about
+from imagebank.portal.language import noted
 from imagebank.portal.layout import HEADERS, csrf_token, for_the_signed_in, page
 
 _FIELD_BYTES: Final = 4 << 10
@@ -31,7 +32,7 @@ _POLICY: Final = "Content-Security-Policy"
 _HEADERS: Final = {_POLICY: HEADERS[_POLICY] + "; connect-src 'self'"}
 _DEPARTMENTS: Final = sorted(filter(None, Department))
 _TECHNIQUES: Final = tuple(filter(None, Technique))
-_SIDES: Final = {Laterality.RIGHT: "right", Laterality.LEFT: "left", Laterality.BOTH: "both"}
+_SIDES: Final = {Laterality.RIGHT: noted("right"), Laterality.LEFT: noted("left"), Laterality.BOTH: noted("both")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,15 +176,15 @@ def _review(request: Request, principal: Principal, became: list[Became], notice
 def grouped(became: list[Became]) -> list[Group]:
     """What became of many objects, what needs a person first; groups of nothing are left out."""
     groups = {
-        "refused": Group("refused", "Not kept", "Why stands beside each. Send again what can be mended."),
+        "refused": Group("refused", noted("Not kept"), noted("Why stands beside each. Send again what can be mended.")),
         "quarantined": Group(
-            "quarantined", "Kept apart", "Kept safely, but not with the images yet. An administrator decides."
+            "quarantined", noted("Kept apart"), noted("Kept safely, but not with the images yet. An administrator decides.")
         ),
         "unidentified": Group(
-            "unidentified", "In, but nobody knows whose", "They are kept. Somebody has to say whose they are."
+            "unidentified", noted("In, but nobody knows whose"), noted("They are kept. Somebody has to say whose they are.")
         ),
-        "stored": Group("stored", "In", ""),
-        "duplicate": Group("duplicate", "Were here already", "Nothing was kept twice."),
+        "stored": Group("stored", noted("In"), ""),
+        "duplicate": Group("duplicate", noted("Were here already"), noted("Nothing was kept twice.")),
     }
     for one in became:
         is_new = one.receipt.outcome is Outcome.STORED

@@ -6,33 +6,34 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from imagebank.dicom.moments import day, read_day
+from imagebank.dicom.moments import read_day
 from imagebank.model.access import Purpose
 from imagebank.model.imaging import DataSet
 from imagebank.model.provision import Provision
+from imagebank.portal.language import counted, day, gettext, noted
 
 _OLDEST = 130
 """Years. A birth date further back is a placeholder or a slip, and no age is made of it."""
 
 _PURPOSES: Mapping[str, str] = {
-    Purpose.TREATMENT: "treatment",
-    Purpose.EMERGENCY: "treatment in an emergency",
-    Purpose.OPERATIONS: "running the organization",
-    Purpose.PAYMENT: "payment",
-    Purpose.RESEARCH: "research",
-    Purpose.PUBLIC_HEALTH: "public health",
-    Purpose.PATIENT_REQUEST: "the patient's own request",
+    Purpose.TREATMENT: noted("treatment"),
+    Purpose.EMERGENCY: noted("treatment in an emergency"),
+    Purpose.OPERATIONS: noted("running the organization"),
+    Purpose.PAYMENT: noted("payment"),
+    Purpose.RESEARCH: noted("research"),
+    Purpose.PUBLIC_HEALTH: noted("public health"),
+    Purpose.PATIENT_REQUEST: noted("the patient's own request"),
 }
 _WAYS: Mapping[str, str] = {
-    "rendered": "as pictures",
-    "portal": "the page of an object",
-    "portal study page": "the page of the study",
-    "WADO-RS": "as files (WADO-RS)",
-    "WADO-RS metadata": "all but the pictures (WADO-RS)",
-    "WADO-URI": "as files (WADO-URI)",
-    "C-GET": "as files (C-GET)",
+    "rendered": noted("as pictures"),
+    "portal": noted("the page of an object"),
+    "portal study page": noted("the page of the study"),
+    "WADO-RS": noted("as files (WADO-RS)"),
+    "WADO-RS metadata": noted("all but the pictures (WADO-RS)"),
+    "WADO-URI": noted("as files (WADO-URI)"),
+    "C-GET": noted("as files (C-GET)"),
 }
-_SEXES = {"F": "female", "M": "male", "O": "other sex"}
+_SEXES = {"F": noted("female"), "M": noted("male"), "O": noted("other sex")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ def name(attributes: DataSet, tag: str) -> Name:
     local = str(groups.get("Ideographic", "")).replace("^", " ").strip()
     if not alphabetic and local:
         return Name(local)
-    return Name(alphabetic or "No name", local)
+    return Name(alphabetic or gettext("No name"), local)
 
 
 def _name_parts(group: str) -> str:
@@ -104,56 +105,51 @@ def age(born: str, on: str) -> str:
     months = (last.year - first.year) * 12 + last.month - first.month - (last.day < first.day)
     if months // 12 > _OLDEST:
         return ""
-    return f"{months // 12} y" if months >= 24 else f"{months} months"
+    if months >= 24:
+        return gettext("%(years)d y") % {"years": months // 12}
+    return counted(months, "%(num)s month", "%(num)s months")
 
 
 def sex(code: str) -> str:
     """A PatientSex (PS3.3 C.7.1.1) in words."""
-    return _SEXES.get(code, f"sex {code}" if code else "")
+    if not code:
+        return ""
+    return gettext(_SEXES[code]) if code in _SEXES else gettext("sex %(code)s") % {"code": code}
 
 
 def minutes_left(now: datetime, end: datetime) -> str:
     """`59 minutes`; the last one begins below it."""
-    return counted(max(1, round((end - now).total_seconds() / 60)), "minute", "minutes")
-
-
-def moment(at: datetime) -> str:
-    """`11 Oct 2026, 14:05 UTC`."""
-    return f"{day(f'{at:%Y%m%d}')}, {at:%H:%M} UTC"
+    return counted(max(1, round((end - now).total_seconds() / 60)), "%(num)s minute", "%(num)s minutes")
 
 
 def purpose(one: Purpose | str) -> str:
     """Why somebody asks, in words; what is none stays as it is."""
-    return _PURPOSES.get(one, one)
+    return gettext(_PURPOSES.get(one, one))
 
 
 def way(one: str) -> str:
     """How something was read, in words; what has no better ones stays as it is."""
-    return _WAYS.get(one, one)
+    return gettext(_WAYS.get(one, one))
 
 
 def plain(one: Provision) -> str:
     """What a decision is about and for whom, in words."""
     to = [
-        f"people of {one.organization}" if one.organization else "",
+        gettext("people of %(organization)s") % {"organization": one.organization} if one.organization else "",
         one.principal,
-        f"{one.role}s" if one.role else "",
+        gettext("every %(role)s") % {"role": one.role} if one.role else "",
     ]
     about = [
-        f"study {one.study}" if one.study else "",
-        f"{one.modality} studies" if one.modality else "",
-        f"from {day(one.since)}" if one.since else "",
-        f"until {day(one.until)}" if one.until else "",
+        gettext("study %(study)s") % {"study": one.study} if one.study else "",
+        gettext("%(modality)s studies") % {"modality": one.modality} if one.modality else "",
+        gettext("from %(day)s") % {"day": day(one.since)} if one.since else "",
+        gettext("until %(day)s") % {"day": day(one.until)} if one.until else "",
     ]
-    why = f", for {purpose(one.purpose)}" if one.purpose else ""
-    return f"{', '.join(filter(None, to)) or 'everybody'}: {' '.join(filter(None, about)) or 'all studies'}{why}"
+    why = gettext(", for %(purpose)s") % {"purpose": purpose(one.purpose)} if one.purpose else ""
+    people = ", ".join(filter(None, to)) or gettext("everybody")
+    return f"{people}: {' '.join(filter(None, about)) or gettext('all studies')}{why}"
 
 
-def whole(count: int) -> str:
-    """`1,842`."""
-    return f"{count:,}"
-
-
-def counted(count: int, one: str, many: str) -> str:
-    """`1 image`, `39 images`."""
-    return f"{whole(count)} {one if count == 1 else many}"
+def sentence(words: str) -> str:
+    """What a refusal says, with a capital letter and a full stop."""
+    return f"{words[:1].upper()}{words[1:]}{'' if words.endswith(('.', '?')) else '.'}" if words else ""

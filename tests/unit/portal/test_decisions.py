@@ -167,7 +167,7 @@ def test_a_consent_is_written_shown_and_revoked(bank: Bank) -> None:
     again = send(officer, "/consents", f"/consents/{address}/revoke", **ada)
 
     assert "Nothing was decided" in empty.text
-    assert "people of north, clinicians: CT studies, for treatment" in written.text
+    assert "people of north, every clinician: CT studies, for treatment" in written.text
     assert "Skull CT" not in denied
     assert "Skull CT" in doctor.get("/").text
     assert "ended" in revoked.text

@@ -522,7 +522,7 @@ async function dropped(transfer) {
 
 function fault(words) {
   part("fault").hidden = !words;
-  part("fault").lastElementChild.textContent = words;
+  part("fault").querySelector(".text").textContent = words;
 }
 
 function said() {

@@ -1,0 +1,124 @@
+"""The language of a page: chosen by what the browser asks for, with its words, numbers and dates.
+
+What is not in a catalogue stays English. A language is added by a catalogue: `portal/locale/<language>.po`.
+"""
+
+import io
+from collections.abc import Mapping
+from contextvars import ContextVar
+from datetime import datetime
+from functools import cache
+from gettext import GNUTranslations, NullTranslations
+from pathlib import Path
+from typing import Final
+
+from babel import Locale
+from babel.dates import format_skeleton
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.numbers import format_decimal
+
+from imagebank.dicom.moments import read_day
+
+ENGLISH: Final = "en"
+_CATALOGUES: Final = Path(__file__).parent / "locale"
+_CONVENTIONS: Final[Mapping[str, str]] = {ENGLISH: "en_GB"}
+"""Whose way of writing days and numbers a language has here, where it is not its first one."""
+_LONGEST: Final = 200
+"""Of what a browser asks for; the rest is not read."""
+
+_spoken: ContextVar[str] = ContextVar("language", default=ENGLISH)
+
+
+@cache
+def known() -> frozenset[str]:
+    """The languages that pages can be had in."""
+    return frozenset({ENGLISH, *(file.stem for file in _CATALOGUES.glob("*.po"))})
+
+
+def chosen(asked: str) -> str:
+    """The best known language of an Accept-Language field (RFC 9110 12.5.4); English where none is known."""
+    ranked: list[tuple[float, str]] = []
+    for part in asked[:_LONGEST].split(","):
+        tag, _, rest = part.partition(";")
+        try:
+            weight = float(rest.partition("=")[2]) if rest else 1.0
+        except ValueError:
+            continue
+        ranked.append((weight, tag.strip().partition("-")[0].lower()))
+    wanted = sorted((one for one in ranked if one[0] > 0), key=lambda one: -one[0])
+    return next((tag for _, tag in wanted if tag in known()), ENGLISH)
+
+
+def speak(language: str) -> None:
+    """Let what is written from now on, for this request, be in a language."""
+    _spoken.set(language)
+
+
+def spoken() -> str:
+    """The language of the page that is being made."""
+    return _spoken.get()
+
+
+def direction() -> str:
+    """`ltr`, or `rtl` where the language is written so."""
+    return _locale(spoken()).text_direction
+
+
+@cache
+def _locale(language: str) -> Locale:
+    return Locale.parse(_CONVENTIONS.get(language, language))
+
+
+@cache
+def _words(language: str) -> NullTranslations:
+    if language == ENGLISH:
+        return NullTranslations()
+    with (_CATALOGUES / f"{language}.po").open("rb") as file:
+        catalogue = read_po(file, locale=language)
+    packed = io.BytesIO()
+    write_mo(packed, catalogue)
+    packed.seek(0)
+    return GNUTranslations(packed)
+
+
+def noted(message: str) -> str:
+    """A text that is translated later, by `gettext`, where it is shown. It is found by this name for translators."""
+    return message
+
+
+def gettext(message: str) -> str:
+    """A text in the language of the page."""
+    return _words(spoken()).gettext(message) if message else ""
+
+
+def ngettext(one: str, many: str, count: int) -> str:
+    """A text for a number, in the form that the language has for it."""
+    return _words(spoken()).ngettext(one, many, count)
+
+
+def whole(count: int) -> str:
+    """`1,842`, as the language groups digits."""
+    return format_decimal(count, locale=_locale(spoken()))
+
+
+def counted(count: int, one: str, many: str) -> str:
+    """`1 image`, `39 images`: texts with `%(num)s` where the number stands."""
+    return ngettext(one, many, count) % {"num": whole(count)}
+
+
+def day(text: str) -> str:
+    """A DA value as `11 Oct 2026`, in the way of the language, never in digits alone; what is no date as it is written."""
+    found = read_day(text)
+    return format_skeleton("yMMMd", found, locale=_locale(spoken()), fuzzy=True) if found else text
+
+
+def day_of_year(text: str) -> str:
+    """The same without the year: `11 Oct`."""
+    found = read_day(text)
+    return format_skeleton("MMMd", found, locale=_locale(spoken()), fuzzy=True) if found else text
+
+
+def moment(at: datetime) -> str:
+    """`11 Oct 2026, 14:05 UTC`."""
+    return f"{day(f'{at:%Y%m%d}')}, {at:%H:%M} UTC"
