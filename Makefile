@@ -9,7 +9,7 @@ TEST_READY := $(VENV)/.test-ready
 PROVIDER_READY := tests/oidc/node_modules/.ready
 SYSTEM_PACKAGES := dcmtk dicom3tools chromium nginx orthanc orthanc-dicomweb rsyslog rsyslog-gnutls
 
-.PHONY: help demo test units protocols journeys test-long check viewer provider system lock docs wheel
+.PHONY: help demo test units protocols journeys test-long check viewer provider system lock docs words wheel
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -42,6 +42,9 @@ check: $(TEST_READY) ## style, format, types and import rules
 
 docs: $(RUN_READY) ## write the generated parts of the documentation anew
 	$(PY) docs/generate.py
+
+words: $(RUN_READY) ## gather the texts of the pages for translators
+	$(PY) docs/words.py
 
 wheel: $(TEST_READY) viewer ## build the wheel, viewer included
 	$(PY) -m hatchling build -t wheel

@@ -1,5 +1,6 @@
 """The living style page: every part that pages are made of, in every state, by the macros that the pages use."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -12,12 +13,45 @@ from imagebank.model.person import PatientId
 from imagebank.model.provision import Kind, Provision
 from imagebank.portal import wording
 from imagebank.portal.finding import Choice
+from imagebank.portal.language import gettext
 from imagebank.portal.layout import for_the_signed_in, page
 from imagebank.portal.rows import StudyRow
 
 _THEMES: Final = ("light", "dark")
 _DENSITIES: Final = ("comfortable", "compact")
 _WAYS: Final = ("ltr", "rtl")
+_LONG: Final = "Fernández-Montesinos y Ruiz de Villalobos, María del Carmen Guadalupe"
+_ARABIC: Final = "أمينة بنت عبد الرحمن الحداد"
+
+
+def _studies() -> list[StudyRow]:
+    """One as most are, one that is long in everything, and one of which nothing is known."""
+    usual = StudyRow(
+        uid="1.2.3",
+        patient=wording.Name("Haddad, Amina", _ARABIC),
+        patient_id="HX-204 118",
+        issuer="st-brigid",
+        born="19840512",
+        age="42 y",
+        sex=wording.sex("F"),
+        date="20261011",
+        time="1420",
+        modalities=("MR",),
+        is_picture=False,
+        description="Brain MR, T1 sagittal and diffusion",
+        accession="A-2026-1184",
+        series=3,
+        instances=39,
+    )
+    long = replace(usual, patient=wording.Name(_LONG), modalities=("CT", "PT", "SR"), description="Whole body, " * 12)
+    bare = StudyRow("1.2.4", wording.Name(gettext("No name")), "", "", "", "", "", "", "", (), False, "", "", 1, 1)
+    return [usual, long, bare]
+
+
+def _emergencies(now: datetime) -> list[Provision]:
+    end = now + timedelta(minutes=59)
+    patient = PatientId("st-brigid", "HX-204 118")
+    return [Provision("1", Kind.EMERGENCY, permits=True, patient=patient, starts_at=now, ends_at=end)]
 
 
 @for_the_signed_in
@@ -26,7 +60,25 @@ async def show(request: Request, principal: Principal) -> Response:
     chosen = {name: request.query_params.get(name, "") for name in ("theme", "density", "dir")}
     given = {"theme": _THEMES, "density": _DENSITIES, "dir": _WAYS}
     look = {name: chosen[name] if chosen[name] in known else known[0] for name, known in given.items()}
-    return page(request, "design.html", principal=principal, look=look, looks=given)
+    now = datetime(2026, 10, 11, 14, 20, tzinfo=UTC)
+    choices = [
+        Choice("MR", "f0.0", "modality=MR", 214, is_on=True),
+        Choice("CT", "f0.1", "modality=CT", 12_430, is_on=False),
+        Choice(_ARABIC, "f0.2", "department=x", 0, is_on=False),
+    ]
+    return page(
+        request,
+        "design.html",
+        principal=principal,
+        look=look,
+        looks=given,
+        studies=_studies(),
+        glasses=_emergencies(now),
+        now=now,
+        choices=choices,
+        long_name=_LONG,
+        arabic=_ARABIC,
+    )
 
 
 ROUTES: Final[list[BaseRoute]] = [Route("/design", show, methods=["GET"])]

@@ -21,7 +21,7 @@ from imagebank.model.search import LONGEST_QUESTION, REPORT, Answer, Facet, Near
 from imagebank.portal import criteria, wording
 from imagebank.portal.language import gettext, noted
 from imagebank.portal.layout import for_the_signed_in, page, read_own_form, see_other
-from imagebank.portal.pages import StudyRow, row_of
+from imagebank.portal.rows import StudyRow, row_of
 from imagebank.portal.signin import FIND_COOKIE
 
 PAGE_SIZE: Final = 25
@@ -121,9 +121,7 @@ async def _page(request: Request, principal: Principal, wish: Wish, after: str =
         for match in answer.matches
     ]
     facets = [
-        (gettext(name), choices)
-        for facet, name in _NAMES.items()
-        if (choices := list(_choices(facet, wish, answer)))
+        (gettext(name), choices) for facet, name in _NAMES.items() if (choices := list(_choices(facet, wish, answer)))
     ]
     return page(
         request,

@@ -39,32 +39,12 @@ from imagebank.portal import (
 )
 from imagebank.portal.downloads import OBJECT, WAY, download_routes, selected
 from imagebank.portal.layout import first_door, for_the_signed_in, page, read_own_form, see_other
+from imagebank.portal.rows import StudyRow, row_of
 from imagebank.portal.signin import SEARCH_COOKIE
 
 """How a read of an object through these pages stands in the ledger."""
 STUDY_PAGE = "portal study page"
 """How a look at the page of a study does: it says who the patient is and what was done."""
-
-
-@dataclass(frozen=True, slots=True)
-class StudyRow:
-    """What the study list and the head of a study page say."""
-
-    uid: str
-    patient: wording.Name
-    patient_id: str
-    issuer: str
-    born: str
-    age: str
-    sex: str
-    date: str
-    time: str
-    modalities: tuple[str, ...]
-    is_picture: bool
-    description: str
-    accession: str
-    series: int
-    instances: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,28 +136,6 @@ def _sought(request: Request) -> criteria.Criteria:
 def _page_number(request: Request) -> int:
     text = request.query_params.get("page", "1")
     return min(max(int(text), 1), 100_000) if text.isascii() and text.isdigit() and len(text) < 8 else 1
-
-
-def row_of(found: DataSet) -> StudyRow:
-    """What lists say of a study."""
-    born, on = wording.text(found, "00100030"), wording.text(found, "00080020")
-    return StudyRow(
-        uid=wording.text(found, "0020000D"),
-        patient=wording.name(found, "00100010"),
-        patient_id=wording.text(found, "00100020"),
-        issuer=wording.text(found, "00100021"),
-        born=born,
-        age=wording.age(born, on),
-        sex=wording.sex(wording.text(found, "00100040")),
-        date=on,
-        time=wording.text(found, "00080030"),
-        modalities=tuple(str(value) for value in wording.values(found, "00080061")),
-        is_picture=any(launch.may_have_picture(str(value)) for value in wording.values(found, "00080062")),
-        description=wording.text(found, "00081030"),
-        accession=wording.text(found, "00080050"),
-        series=wording.number(found, "00201206") or 0,
-        instances=wording.number(found, "00201208") or 0,
-    )
 
 
 @for_the_signed_in

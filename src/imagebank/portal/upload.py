@@ -178,10 +178,14 @@ def grouped(became: list[Became]) -> list[Group]:
     groups = {
         "refused": Group("refused", noted("Not kept"), noted("Why stands beside each. Send again what can be mended.")),
         "quarantined": Group(
-            "quarantined", noted("Kept apart"), noted("Kept safely, but not with the images yet. An administrator decides.")
+            "quarantined",
+            noted("Kept apart"),
+            noted("Kept safely, but not with the images yet. An administrator decides."),
         ),
         "unidentified": Group(
-            "unidentified", noted("In, but nobody knows whose"), noted("They are kept. Somebody has to say whose they are.")
+            "unidentified",
+            noted("In, but nobody knows whose"),
+            noted("They are kept. Somebody has to say whose they are."),
         ),
         "stored": Group("stored", noted("In"), ""),
         "duplicate": Group("duplicate", noted("Were here already"), noted("Nothing was kept twice.")),

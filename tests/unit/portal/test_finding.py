@@ -69,7 +69,7 @@ def test_facets_count_and_narrow(bank: Bank, browser: Browser) -> None:
     assert "2 studies" in everything
     assert "1 study" in narrowed
     assert 'href="/studies/1.2.2"' in narrowed
-    assert 'value="sex=M" checked' in narrowed
+    assert 'value="sex=M" form="find" checked' in narrowed
     assert "2 studies" in find(browser, q="x", clear="1")
 
 

@@ -1,0 +1,66 @@
+"""The language of a page: what is asked for, and how words, numbers and days are in it."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from babel.messages.pofile import read_po
+
+from imagebank.portal import language
+
+CATALOGUES = sorted((Path(language.__file__).parent / "locale").glob("*.po"))
+
+
+@pytest.fixture(autouse=True)
+def _english_again() -> Iterator[None]:
+    yield
+    language.speak(language.ENGLISH)
+
+
+@pytest.mark.parametrize(
+    ("asked", "language_of_page"),
+    [
+        ("", "en"),
+        ("de", "de"),
+        ("de-AT,de;q=0.8,en;q=0.5", "de"),
+        ("en-GB,de;q=0.9", "en"),
+        ("fr,de;q=0.1", "de"),
+        ("fr-CH", "en"),
+        ("de;q=0", "en"),
+        ("de;q=x, *;q=0.1", "en"),
+        ("../de", "en"),
+        ("x," * 300 + "de", "en"),
+    ],
+)
+def test_the_first_known_language_is_spoken(asked: str, language_of_page: str) -> None:
+    assert language.chosen(asked) == language_of_page
+
+
+def test_days_numbers_and_times_are_as_the_language_writes_them() -> None:
+    at = datetime(2026, 10, 11, 14, 5, tzinfo=UTC)
+    english = language.day("20261011"), language.day_of_year("20261011"), language.whole(12345), language.moment(at)
+    language.speak("de")
+    german = language.day("20261011"), language.day_of_year("20261011"), language.whole(12345), language.moment(at)
+
+    assert english == ("11 Oct 2026", "11 Oct", "12,345", "11 Oct 2026, 14:05 UTC")
+    assert german == ("11. Okt. 2026", "11. Okt.", "12.345", "11. Okt. 2026, 14:05 UTC")
+    assert [language.day(text) for text in ("20261399", "", "2026")] == ["20261399", "", "2026"]
+    assert language.day_of_year("x") == "x"
+    assert language.direction() == "ltr"
+
+
+def test_what_is_not_translated_stays_english() -> None:
+    language.speak("de")
+
+    assert language.gettext("No such text as this") == "No such text as this"
+    assert language.gettext("") == ""
+    assert language.counted(2, "%(num)s thing", "%(num)s things") == "2 things"
+
+
+@pytest.mark.parametrize("file", CATALOGUES, ids=lambda file: file.stem)
+def test_translations_have_the_places_of_their_texts(file: Path) -> None:
+    with file.open("rb") as opened:
+        catalogue = read_po(opened, locale=file.stem)
+
+    assert [str(fault) for _, faults in catalogue.check() for fault in faults] == []
