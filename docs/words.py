@@ -44,5 +44,5 @@ if __name__ == "__main__":
         # Two runs write the same: what says when and by whom is known to the repository.
         lines = (line for line in written.getvalue().splitlines(keepends=True) if not line.startswith(_UNSAID))
         path.write_bytes(b"".join(lines))
-        left = sum(1 for one in made if one.id and not all([one.string] if isinstance(one.string, str) else one.string))
+        left = sum(1 for one in made if one.id and not "".join(one.string or ()))
         print(f"{path.stem}: {len(made)} texts, {left} to be translated")  # noqa: T201
