@@ -19,6 +19,7 @@ from imagebank.ports.orders import OrderReader
 from imagebank.ports.people import PeopleReader
 from imagebank.ports.persons import PersonsReader
 from imagebank.ports.proposals import ProposalReader
+from imagebank.ports.tasks import TaskReader
 from imagebank.ports.transaction import Transaction
 from imagebank.ports.words import WordsReader
 
@@ -54,6 +55,11 @@ class Index(Protocol):
     @property
     def completeness(self) -> CompletenessReader:
         """Whether studies have come as they were announced."""
+        ...
+
+    @property
+    def tasks(self) -> TaskReader:
+        """What waits for somebody to decide."""
         ...
 
     def begin(self) -> AbstractContextManager[Transaction]:

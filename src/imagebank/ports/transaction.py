@@ -18,6 +18,7 @@ from imagebank.ports.orders import OrderWriter
 from imagebank.ports.people import PeopleWriter
 from imagebank.ports.persons import PersonsWriter
 from imagebank.ports.proposals import ProposalWriter
+from imagebank.ports.tasks import TaskWriter
 from imagebank.ports.words import WordsWriter
 
 
@@ -76,6 +77,11 @@ class Transaction(Protocol):
     @property
     def expectations(self) -> ExpectationsWriter:
         """Changes to what was announced of studies."""
+        ...
+
+    @property
+    def tasks(self) -> TaskWriter:
+        """Changes to the reconciliation queue."""
         ...
 
     def enter(self, kept: Sequence[Kept]) -> list[Entered]:

@@ -32,6 +32,7 @@ from imagebank.storage import (
     provisions,
     quarantine,
     tables,
+    tasks,
     telling,
     words,
 )
@@ -114,6 +115,7 @@ class SQLIndex:
         self._persons = persons.SQLPersons(database)
         self._proposals = proposals.SQLProposals(database)
         self._completeness = completeness.SQLCompleteness(database)
+        self._tasks = tasks.SQLTasks(database)
 
     @property
     def people(self) -> people.SQLPeople:
@@ -138,6 +140,10 @@ class SQLIndex:
     @property
     def completeness(self) -> completeness.SQLCompleteness:
         return self._completeness
+
+    @property
+    def tasks(self) -> tasks.SQLTasks:
+        return self._tasks
 
     @contextmanager
     def begin(self) -> Iterator[SQLTransaction]:

@@ -33,7 +33,7 @@ def _pairs(patients: Iterable[PatientId]) -> list[tuple[str, str]]:
     return [(clean(one.issuer), clean(one.identifier)) for one in patients]
 
 
-def _shown(scope: Scope, dialect: str, record: Any) -> list[ColumnElement[bool]]:
+def shown(scope: Scope, dialect: str, record: Any) -> list[ColumnElement[bool]]:
     """What a record must be to be shown: one of its studies is."""
     conditions = studies_in(scope, dialect)
     if not conditions:
@@ -55,7 +55,8 @@ def _packed(evidence: Sequence[Evidence]) -> str:
     return dumps([[each.field, each.finding, each.weight] for each in evidence])
 
 
-def _evidence(packed: str) -> tuple[Evidence, ...]:
+def evidence_of(packed: str) -> tuple[Evidence, ...]:
+    """What was packed of a likeness."""
     return tuple(Evidence(*each) for each in orjson.loads(packed or "[]"))
 
 
@@ -102,7 +103,7 @@ def _decision(row: Row[Any], records: Sequence[Row[Any]]) -> Decision:
         row.reason,
         row.undoes,
         None if row.score is None else row.score / 100,
-        _evidence(row.evidence),
+        evidence_of(row.evidence),
         moves,
     )
 
@@ -119,13 +120,13 @@ class SQLPersons:
             return [_linked(row) for row in connection.execute(chosen)]
 
     def identity(self, patient: PatientId, scope: Scope) -> Linked | None:
-        chosen = select(_IDENTITY).where(_is(_IDENTITY, patient), *_shown(scope, self._dialect, _IDENTITY))
+        chosen = select(_IDENTITY).where(_is(_IDENTITY, patient), *shown(scope, self._dialect, _IDENTITY))
         found = self._records(chosen)
         return found[0] if found else None
 
     def identities(self, scope: Scope, limit: int, after: PatientId | None = None) -> list[Linked]:
         rows = _IDENTITY
-        chosen = select(rows).where(*_shown(scope, self._dialect, rows)).order_by(rows.c.issuer, rows.c.identifier)
+        chosen = select(rows).where(*shown(scope, self._dialect, rows)).order_by(rows.c.issuer, rows.c.identifier)
         if after is not None:
             issuer, identifier = clean(after.issuer), clean(after.identifier)
             is_behind = or_(rows.c.issuer > issuer, and_(rows.c.issuer == issuer, rows.c.identifier > identifier))
@@ -134,13 +135,13 @@ class SQLPersons:
 
     def person(self, person: str, scope: Scope) -> list[Linked]:
         rows = _IDENTITY
-        chosen = select(rows).where(rows.c.person == person, *_shown(scope, self._dialect, rows))
+        chosen = select(rows).where(rows.c.person == person, *shown(scope, self._dialect, rows))
         return self._records(chosen.order_by(rows.c.issuer, rows.c.identifier))
 
     def queue(self, scope: Scope, limit: int) -> list[Likeness]:
         first, second = _IDENTITY.alias("one"), _IDENTITY.alias("other")
         chosen = _likenesses(first, second).order_by(_LIKENESS.c.score.desc(), _LIKENESS.c.first, _LIKENESS.c.second)
-        chosen = chosen.where(*_shown(scope, self._dialect, first), *_shown(scope, self._dialect, second))
+        chosen = chosen.where(*shown(scope, self._dialect, first), *shown(scope, self._dialect, second))
         with self._database.reading() as connection:
             return [_likeness(row) for row in connection.execute(chosen.limit(limit))]
 
@@ -162,18 +163,18 @@ class SQLPersons:
     def _seen(self, connection: Connection, patients: Iterable[PatientId], scope: Scope) -> set[PatientId]:
         rows = _IDENTITY
         theirs = tuple_(rows.c.issuer, rows.c.identifier).in_(_pairs(patients))
-        chosen = select(rows.c.issuer, rows.c.identifier).where(theirs, *_shown(scope, self._dialect, rows))
+        chosen = select(rows.c.issuer, rows.c.identifier).where(theirs, *shown(scope, self._dialect, rows))
         return {PatientId(*row) for row in connection.execute(chosen)}
 
     def _shows_all(self, scope: Scope) -> ColumnElement[bool]:
         """Whether none of the records is hidden that a decision names."""
-        shown = select(text("1")).where(
+        there = select(text("1")).where(
             _IDENTITY.c.issuer == _RECORD.c.issuer,
             _IDENTITY.c.identifier == _RECORD.c.identifier,
-            *_shown(scope, self._dialect, _IDENTITY),
+            *shown(scope, self._dialect, _IDENTITY),
         )
         named = and_(_RECORD.c.decision == _DECISION.c.id, _RECORD.c.is_named == 1)
-        hidden = select(text("1")).where(named, ~shown.correlate(_RECORD).exists())
+        hidden = select(text("1")).where(named, ~there.correlate(_RECORD).exists())
         return ~hidden.correlate(_DECISION).exists()
 
 
@@ -193,7 +194,7 @@ def _likeness(row: Row[Any]) -> Likeness:
         PatientId(row.one_issuer, row.one_identifier),
         PatientId(row.two_issuer, row.two_identifier),
         row.score / 100,
-        _evidence(row.evidence),
+        evidence_of(row.evidence),
         row.bar,
     )
 

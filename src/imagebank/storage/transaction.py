@@ -34,6 +34,7 @@ from imagebank.storage import (
     quarantine,
     removal,
     tables,
+    tasks,
     telling,
     words,
 )
@@ -68,6 +69,7 @@ class SQLTransaction:
         self.proposals: Final = proposals.ProposalChanges(connection)
         self.completeness: Final = completeness.CompletenessChanges(connection)
         self.expectations: Final = expectations.ExpectationChanges(connection)
+        self.tasks: Final = tasks.TaskChanges(connection)
 
     def publish(self) -> None:
         """After the commit: let later transactions know what this one learnt."""

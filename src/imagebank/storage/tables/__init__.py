@@ -15,6 +15,7 @@ from imagebank.storage.tables.access import (
     token,
 )
 from imagebank.storage.tables.archive import (
+    NAMES_NOBODY,
     REBUILT,
     attribute,
     completion,
@@ -53,6 +54,7 @@ from imagebank.storage.tables.persons import (
     person_decision_record,
 )
 from imagebank.storage.tables.proposals import proposal
+from imagebank.storage.tables.tasks import task, task_study
 from imagebank.storage.tables.words import finding, finding_text, spelling
 from imagebank.storage.tables.work import IS_WAITING, job
 
@@ -62,6 +64,7 @@ __all__ = [
     "INSTANCE_COLUMNS",
     "IS_WAITING",
     "LAST",
+    "NAMES_NOBODY",
     "NUMBERED",
     "NUMBERS",
     "PATIENT_COLUMNS",
@@ -118,6 +121,8 @@ __all__ = [
     "session",
     "spelling",
     "study",
+    "task",
+    "task_study",
     "token",
     "told",
 ]

@@ -12,6 +12,7 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     UniqueConstraint,
+    text,
 )
 
 from imagebank.storage.tables.columns import (
@@ -32,6 +33,9 @@ from imagebank.storage.tables.columns import (
     words,
 )
 
+NAMES_NOBODY: Final = text("identifier = ''")
+"""A patient without an identifier, who stands for the one study that names nobody."""
+
 # The anchor is the study UID where there is no identifier, so that unidentified patients are never merged.
 patient = Table(
     "patient",
@@ -41,6 +45,7 @@ patient = Table(
     words("identifier"),
     words("anchor"),
     UniqueConstraint("issuer", "identifier", "anchor"),
+    Index("patient_unidentified", "id", sqlite_where=NAMES_NOBODY, postgresql_where=NAMES_NOBODY),
 )
 
 # `json` is the DICOM JSON of the level's own attributes; `origins` says which instance each came from.

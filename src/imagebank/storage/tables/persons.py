@@ -49,6 +49,7 @@ likeness = Table(
     moment("at"),
     Index("likeness_second", "second"),
     Index("likeness_score", "score"),
+    Index("likeness_at", "at", "first", "second"),
 )
 """Pairs of records that somebody has to look at. Scores are in hundredths."""
 
