@@ -14,12 +14,12 @@ from imagebank.errors import Invalid, NotFound
 from imagebank.model.access import Principal, Right, Scope
 from imagebank.model.event import Act, Event
 from imagebank.model.person import PatientId
-from imagebank.model.provision import Kind, Provision
+from imagebank.model.provision import LABEL, Kind, Provision
 from imagebank.model.uid import Uid
 
 _DATE: Final = re.compile(r"(\d{8})?")
 _CODE: Final = re.compile(r"[A-Z0-9_]{0,16}")
-_LABEL: Final = re.compile(r"[a-z][a-z0-9 -]{0,63}")
+
 
 
 def decide(bank: Bank, wanted: Provision, principal: Principal, address: str = "") -> Provision:
@@ -137,7 +137,7 @@ def put_label(bank: Bank, study: Uid, label: str, principal: Principal, address:
     Raises Invalid, and NotFound for a study that is not of one's organization, whether it is here or not.
     """
     principal.require(Right.CONSENT)
-    if not _LABEL.fullmatch(label):
+    if not LABEL.fullmatch(label):
         raise Invalid("a label is a word or two in small letters")
     if not charge.has_study(bank, principal, study):
         raise NotFound("your organization has no such study here")

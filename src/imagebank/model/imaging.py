@@ -102,6 +102,18 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class Deeds:
+    """What the site's rules want done once an object is in: labels of its study, devices to send it to, whom to tell.
+
+    `notices` are pairs of a rule's name and what it says.
+    """
+
+    labels: tuple[str, ...] = ()
+    routes: tuple[str, ...] = ()
+    notices: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Kept:
     """One instance whose bytes are durable and whose rows are to be written.
 
@@ -110,6 +122,7 @@ class Kept:
     names the account key that wraps its data key; None for a record that the root key wraps.
     `sees` is what its depositor sees of other organizations' studies, which it may join; None where that was decided
     before. `is_guest` says that it has joined one: such an instance founds no study that its owner still has a part in.
+    `deeds` is what rules want done with it once it is in.
     """
 
     description: Description
@@ -124,6 +137,7 @@ class Kept:
     sealed_by: bytes | None = None
     sees: Scope | None = None
     is_guest: bool = False
+    deeds: Deeds = Deeds()
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +186,7 @@ class Receipt:
     """The bank's answer for one deposited object. Given only when what it says is durable.
 
     `error` is set when the object was refused or put into quarantine; `warnings` when it was kept but tolerated.
+    `changed` says which rule of the site gave which attribute another value, and `rule` names the one that decided.
     `study`, `series`, `uid` and `sop_class` are there as far as they could be read.
     """
 
@@ -184,6 +199,8 @@ class Receipt:
     warnings: tuple[str, ...] = ()
     error: BankError | None = None
     quarantine: int | None = None
+    rule: str = ""
+    changed: tuple[str, ...] = ()
 
     @property
     def is_kept(self) -> bool:

@@ -1,5 +1,6 @@
 """What somebody decided about somebody's images: consents, care relationships, grants, emergencies."""
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -11,6 +12,9 @@ from imagebank.model.uid import Uid
 
 FOR_EVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
 """The end of what has none."""
+
+LABEL: Final = re.compile(r"[a-z][a-z0-9 -]{0,63}")
+"""What a label of a study may be."""
 
 
 class Kind(StrEnum):
