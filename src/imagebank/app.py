@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING
 
 from imagebank.actions.audit import CountedReads
 from imagebank.actions.commit import GroupCommit
+from imagebank.actions.rules_in_force import SiteRules
 from imagebank.bank import Bank
 from imagebank.dicom.sandbox import Sandbox
 from imagebank.errors import BankError, Invalid, Unavailable
 from imagebank.model.access import Device
 from imagebank.model.attribute import Catalogue, catalogue
 from imagebank.model.rights import Rights
+from imagebank.model.rules import FILE as RULES_FILE
 from imagebank.ports import Blobs, Keys
 from imagebank.settings import Settings, SettingsError, load, read_toml, variable
 from imagebank.storage.account_keys import SQLAccountKeys
@@ -87,6 +89,7 @@ def opened(settings: Settings) -> Iterator[Bank]:
         with index.begin() as tx:
             tx.complete()
     reads = CountedReads(index, now)
+    rules = SiteRules(index, settings.rules_file or settings.data / RULES_FILE, settings.organization, now)
     sandbox = Sandbox(settings.decoders, memory_bytes=settings.decode_memory_bytes, timeout_s=settings.decode_timeout_s)
     try:
         with _flushing(reads):
@@ -102,12 +105,14 @@ def opened(settings: Settings) -> Iterator[Bank]:
                 sandbox=sandbox,
                 settings=settings,
                 rights=rights,
+                rules=rules,
                 catalogue=searchable,
                 now=now,
             )
     finally:
         reads.flush(is_last=True)
         sandbox.close()
+        rules.close()
         blobs.close()
         index.close()
 

@@ -2,16 +2,20 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from imagebank.dicom.sandbox import Sandbox
 from imagebank.model.access import Principal
 from imagebank.model.attribute import Catalogue
 from imagebank.model.imaging import Instance, Kept
 from imagebank.model.rights import Rights
+from imagebank.model.rules import Deposit, Opinion
 from imagebank.ports import AccountKeys, Blobs, Clock, Entered, Index, Jobs, Signer
 from imagebank.ports.people import Seal
 from imagebank.settings import Settings
+
+if TYPE_CHECKING:
+    from imagebank.rules.steps import Ruleset
 
 
 class Commits(Protocol):
@@ -39,6 +43,16 @@ class Reads(Protocol):
     def flush(self, *, is_last: bool = False) -> None: ...
 
 
+class Rules(Protocol):
+    """The site's rules for what arrives. See `actions.rules_in_force`."""
+
+    def current(self) -> "Ruleset | None": ...
+
+    def renew(self) -> None: ...
+
+    def ask(self, name: str, deposit: Deposit) -> Opinion: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Bank:
     """Built once in `app.py`; tests build their own."""
@@ -54,5 +68,6 @@ class Bank:
     sandbox: Sandbox
     settings: Settings
     rights: Rights
+    rules: Rules
     catalogue: Catalogue
     now: Clock

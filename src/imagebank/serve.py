@@ -169,8 +169,9 @@ def _worker(settings: Settings) -> None:
     from imagebank.actions.trail import running
     from imagebank.atna.delivery import telling
     from imagebank.dimse.commitment import deliver_commitment
+    from imagebank.dimse.routing import deliver_routes
 
-    work = {**worker.WORK, "commitment-result": deliver_commitment}
+    work = {**worker.WORK, "commitment-result": deliver_commitment, "route": deliver_routes}
     with (
         _until_signal() as stop,
         app.opened(settings) as bank,

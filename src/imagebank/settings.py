@@ -47,6 +47,8 @@ class Settings:
     """Assigning authority of patient identifiers that name none, and owner of deposits without another."""
     rights_file: Path | None = None
     """A TOML file with the site's rules of who may see what; empty for the rules that are built in."""
+    rules_file: Path | None = None
+    """A TOML file with the site's rules for what arrives; empty for `rules.toml` in the data folder."""
     matching_file: Path | None = None
     """A TOML file with the weights by which patient records are matched; empty for those that are built in."""
     duplicates: Literal["refuse", "revise"] = "refuse"

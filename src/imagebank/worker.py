@@ -32,7 +32,7 @@ LEASE_S = 120.0
 IDLE_S = 0.5
 ATTEMPTS = 8
 LONGEST_PAUSE_S = 3600.0
-ATTEMPTS_FOR_DAYS: Final = {"commitment-result": 82}
+ATTEMPTS_FOR_DAYS: Final = {"commitment-result": 82, "route": 82}
 """Kinds that are tried for three days: somebody waits for them who may be switched off until Monday."""
 _AWAY_S = (1.0, 30.0)
 _log = logging.getLogger(__name__)

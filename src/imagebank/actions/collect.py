@@ -61,7 +61,7 @@ class Tally:
 
     def add(self, receipt: Receipt) -> None:
         self.outcomes[receipt.outcome] += 1
-        self.warnings.update(receipt.warnings)
+        self.warnings.update(receipt.changed + receipt.warnings)
         if receipt.error is not None:
             self._explain(receipt.name, str(receipt.error))
 

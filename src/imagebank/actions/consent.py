@@ -21,7 +21,6 @@ _DATE: Final = re.compile(r"(\d{8})?")
 _CODE: Final = re.compile(r"[A-Z0-9_]{0,16}")
 
 
-
 def decide(bank: Bank, wanted: Provision, principal: Principal, address: str = "") -> Provision:
     """Write down a consent, a grant or a care relationship; in force with the next read.
 

@@ -3,29 +3,49 @@
 import io
 import mmap
 import os
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import IO
+from typing import IO, TYPE_CHECKING, Final
 
-from imagebank.actions import notes
+from imagebank.actions import notes, ruling
 from imagebank.actions.remove import destroy_payload
 from imagebank.bank import Bank
 from imagebank.dicom.describe import describe
 from imagebank.dicom.digest import digest_of, digest_of_stream
 from imagebank.dicom.same import is_same
 from imagebank.dicom.sop_class import refusal_of
-from imagebank.errors import BankError, Conflict, Invalid, Mismatch, NotFound, Unavailable
+from imagebank.dicom.walk import Buffer
+from imagebank.errors import BankError, Conflict, Invalid, Mismatch, NotAllowed, NotFound, OutOfSpace, Unavailable
 from imagebank.model.access import Scope
-from imagebank.model.imaging import Description, Digest, Kept, Location, Outcome, Receipt, Selection, Source
+from imagebank.model.imaging import (
+    NO_DEEDS,
+    Deeds,
+    Description,
+    Digest,
+    Kept,
+    Location,
+    Outcome,
+    Receipt,
+    Selection,
+    Source,
+)
 from imagebank.model.key import owner_of
 from imagebank.model.note import NOT_TAKEN, OTHER_CONTENT, OTHER_ORGANIZATION, Note
+from imagebank.model.rules import Decision, Verdict
 from imagebank.model.uid import Uid
 from imagebank.ports import Entered
+
+if TYPE_CHECKING:
+    from imagebank.rules.steps import Ruleset
 
 _BLOCK = 1 << 20
 # What is compared value by value is held in memory; larger objects than this have to be equal byte by byte.
 _MAX_COMPARED = 128 << 20
+# What rules have changed is held in memory up to this size, and in a file beyond.
+_IN_MEMORY: Final = 64 << 20
+_ORIGINAL_ATTRIBUTES: Final = 0x04000561
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +64,20 @@ class Arrival:
 
 
 def receive(
-    bank: Bank, arrivals: Sequence[Arrival], source: Source, only_study: Uid | None = None, sees: Scope | None = None
+    bank: Bank,
+    arrivals: Sequence[Arrival],
+    source: Source,
+    only_study: Uid | None = None,
+    sees: Scope | None = None,
+    *,
+    by_hand: bool = False,
 ) -> list[Receipt]:
     """Take objects in, and say of each what became of it; what is said is durable.
 
     `sees` is what the depositor sees, and so may add to; only studies of its own organization without it. What would
     touch another study lies in quarantine, with one answer for every case, which tells nothing of what is held.
+    The site's rules are asked about each; what is sent in `by_hand` they change, and neither hold nor refuse: somebody
+    has looked at it.
 
     Objects that cannot be understood are refused one by one, with the reason on the receipt; where the sender named
     one study, those of others are refused as a Mismatch. Raises OutOfSpace or Unavailable when the bank cannot keep
@@ -59,8 +87,11 @@ def receive(
     receipts: list[Receipt] = []
     placed: list[Kept | Receipt] = []
     under_way: set[Uid] = set()
+    rules = bank.rules.current()
     for arrival in arrivals:
         seen = _look_at(bank, arrival, source, only_study)
+        if rules is not None and isinstance(seen, _Seen):
+            seen = _ruled(bank, rules, seen, source, by_hand=by_hand)
         if isinstance(seen, Receipt):
             placed.append(seen)
             continue
@@ -69,7 +100,7 @@ def receive(
             # The first of that name has to be in before the second can be told from it.
             receipts += _commit(bank, placed)
             placed, under_way = [], set()
-        placed.append(_place(bank, arrival, seen, source, sees))
+        placed.append(_place(bank, seen, source, sees))
         under_way.add(uid)
     return receipts + _commit(bank, placed)
 
@@ -92,12 +123,22 @@ def _clear_away(bank: Bank, stored: Sequence[Kept]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What an arrival turned out to be."""
+    """What an arrival turned out to be, or what the site's rules have made of it.
 
+    `came` is then the digest of its data set as it came, and `changed` says what was changed. `held_by` is why rules
+    hold it, as it came.
+    """
+
+    arrival: Arrival
     description: Description
     digest: Digest
     content_digest: Digest
     stamp: "_Stamp"
+    came: Digest | None = None
+    changed: tuple[str, ...] = ()
+    deeds: Deeds = NO_DEEDS
+    rule: str = ""
+    held_by: str = ""
 
 
 _Stamp = tuple[int, int] | None
@@ -130,29 +171,78 @@ def _look_at(bank: Bank, arrival: Arrival, source: Source, only_study: Uid | Non
         refusal = Mismatch("it belongs to another study than the one that it was sent to")
     if refusal is not None:
         return replace(_about(description, Outcome.REFUSED, arrival.name), error=refusal)
-    return _Seen(description, digest, content_digest, stamp)
+    return _Seen(arrival, description, digest, content_digest, stamp)
+
+
+def _ruled(bank: Bank, rules: "Ruleset", seen: _Seen, source: Source, *, by_hand: bool) -> _Seen | Receipt:
+    """What the site's rules make of an arrival: refused, held as it came, or taken in with what they change."""
+    arrival, pieces = seen.arrival, list[Buffer]()
+    with _view(arrival) as data:
+        verdict = ruling.verdict_on(bank, rules, data, seen.description.patient, source, arrival.name)
+        if by_hand or verdict.decision is Decision.ACCEPT:
+            try:
+                pieces = ruling.changed(bank, verdict, data, source)
+            except Invalid as error:
+                verdict = ruling.unfit(verdict, error)
+        content = _copied(bank, pieces) if pieces else None
+        pieces.clear()
+    if verdict.decision is Decision.REFUSE and not by_hand:
+        bank.reads.refused(source.principal, source.organization, f"{source.way}: rule “{verdict.by}”", source.address)
+        refused = _about(seen.description, Outcome.REFUSED, arrival.name)
+        return replace(refused, error=NotAllowed(ruling.reason_of(verdict)), rule=verdict.by)
+    if verdict.decision is Decision.QUARANTINE and not by_hand:
+        return replace(seen, rule=verdict.by, held_by=ruling.reason_of(verdict))
+    found = replace(seen, deeds=verdict.deeds, rule=verdict.by)
+    return found if content is None else _remade(bank, found, content, verdict, source)
+
+
+def _copied(bank: Bank, pieces: Sequence[Buffer]) -> IO[bytes]:
+    """A file of these pieces. Raises OutOfSpace."""
+    if sum(map(len, pieces)) <= _IN_MEMORY:
+        return io.BytesIO(b"".join(pieces))
+    folder = bank.settings.data / "spool"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - the arrival owns it
+        for piece in pieces:
+            file.write(piece)
+        file.flush()
+    except OSError as error:
+        raise OutOfSpace(f"there is no room for what rules make of it: {error.strerror}") from error
+    return file
+
+
+def _remade(bank: Bank, seen: _Seen, content: IO[bytes], verdict: Verdict, source: Source) -> _Seen | Receipt:
+    """What is to be kept in place of what came. It has a file header in any case."""
+    size = content.seek(0, os.SEEK_END)
+    made = _look_at(bank, Arrival(content, size, seen.arrival.name), source, None)
+    if isinstance(made, Receipt):
+        return made
+    words = ruling.words_of(verdict)
+    return replace(made, came=seen.content_digest, changed=words, deeds=seen.deeds, rule=seen.rule)
 
 
 def _changed() -> Invalid:
     return Invalid("the file changed while it was read; nothing of it was kept, bring it in again once it is complete")
 
 
-def _place(bank: Bank, arrival: Arrival, seen: _Seen, source: Source, sees: Scope) -> Kept | Receipt:
+def _place(bank: Bank, seen: _Seen, source: Source, sees: Scope) -> Kept | Receipt:
     """Write the bytes of one object, unless it is held already and whole."""
-    description = seen.description
+    arrival, description = seen.arrival, seen.description
     held = bank.index.held(description.uid)
     lost, aside = None, ""
     if held is not None and not _is_open(bank, description.uid, source, sees):
         aside = OTHER_ORGANIZATION
     elif held is not None:
-        is_same = _is_same_as(bank, arrival, held, seen.content_digest)
+        is_same = _is_same_as(bank, held, seen)
         if is_same and _is_whole(bank, held[1]):
-            return _about(description, Outcome.DUPLICATE, arrival.name)
+            return _told(seen, _about(description, Outcome.DUPLICATE, arrival.name))
         lost = held[1] if is_same else None
         # Said beside the bytes, too: a rebuilt index must not take this copy in when the first one has been deleted.
         aside = "" if _may_replace(bank, description.uid, held[1], source, is_lost=is_same) else OTHER_CONTENT
+    aside = aside or seen.held_by
     received_at = bank.now()
-    note = Note(source, received_at, seen.digest, seen.content_digest, arrival.name, aside)
+    note = Note(source, received_at, seen.digest, seen.content_digest, arrival.name, aside, arrived=seen.came)
     arrival.content.seek(0)
     try:
         key = bank.keys.of(owner_of(description.patient, source.organization))
@@ -173,6 +263,9 @@ def _place(bank: Bank, arrival: Arrival, seen: _Seen, source: Source, sees: Scop
         aside=aside,
         sealed_by=key.name,
         sees=sees,
+        deeds=seen.deeds,
+        rule=seen.rule,
+        changed=seen.changed,
     )
 
 
@@ -207,19 +300,25 @@ def _may_replace(bank: Bank, uid: Uid, held: Location, source: Source, *, is_los
     return bank.settings.duplicates == "revise" and is_own
 
 
-def _is_same_as(bank: Bank, arrival: Arrival, held: tuple[Digest, Location], content_digest: Digest) -> bool:
-    """Whether the very data set is held already, be it as other software on its way wrote it anew."""
+def _is_same_as(bank: Bank, held: tuple[Digest, Location], seen: _Seen) -> bool:
+    """Whether the very data set is held already, be it as rules or other software on its way wrote it anew."""
     held_digest, location = held
-    if held_digest == content_digest:
+    came = seen.came or seen.content_digest
+    if held_digest in (came, seen.content_digest):
         return True
-    if max(location.size, arrival.size) > _MAX_COMPARED:
-        return False
     try:
+        arrived = notes.note_at(bank, location).arrived
+        if arrived == came:
+            return True
+        if max(location.size, seen.arrival.size) > _MAX_COMPARED:
+            return False
         stored = bank.blobs.read(location)
     except (NotFound, Invalid):
         return False
-    with _view(arrival) as data:
-        return is_same(stored, data)
+    # When rules changed both, they differ in the time of that at least.
+    but = frozenset() if arrived is None or seen.came is None else frozenset([_ORIGINAL_ATTRIBUTES])
+    with _view(seen.arrival) as data:
+        return is_same(stored, data, but=but)
 
 
 def _digest(arrival: Arrival, start: int) -> Digest:
@@ -247,12 +346,17 @@ def _view(arrival: Arrival) -> Iterator[memoryview]:
 
 
 def _receipt(kept: Kept, entered: Entered) -> Receipt:
+    receipt = _about(kept.description, entered.outcome, kept.name, entered.warnings)
     if entered.outcome is not Outcome.QUARANTINED:
-        return _about(kept.description, entered.outcome, kept.name, entered.warnings)
+        return replace(receipt, rule=kept.rule, changed=kept.changed)
     is_secret = entered.reason == OTHER_ORGANIZATION
     error = Conflict(NOT_TAKEN if is_secret else f"{entered.reason}; this copy is safe in quarantine")
-    receipt = _about(kept.description, entered.outcome, kept.name, entered.warnings)
-    return replace(receipt, error=error, quarantine=entered.quarantine)
+    return replace(receipt, error=error, quarantine=entered.quarantine, rule="" if is_secret else kept.rule)
+
+
+def _told(seen: _Seen, receipt: Receipt) -> Receipt:
+    """The same with what rules did: who sends an object twice hears the same twice."""
+    return replace(receipt, rule=seen.rule, changed=seen.changed)
 
 
 def _about(description: Description, outcome: Outcome, name: str, warnings: tuple[str, ...] = ()) -> Receipt:

@@ -32,12 +32,19 @@ _NOT_YET: Final = (
 
 
 def receive(
-    bank: Bank, arrivals: Sequence[Arrival], source: Source, about: About | None = None, sees: Scope | None = None
+    bank: Bank,
+    arrivals: Sequence[Arrival],
+    source: Source,
+    about: About | None = None,
+    sees: Scope | None = None,
+    *,
+    by_hand: bool = False,
 ) -> list[Receipt]:
     """Take files in, and say of each what became of it; what is said is durable.
 
     `about` is what is known of those that are not DICOM. A file that is broken, or of a kind that cannot become an
-    object, lies in quarantine with the reason. `sees` and what is raised are as with `ingest.receive`.
+    object, lies in quarantine with the reason. `sees`, `by_hand` and what is raised are as with
+    `ingest.receive`.
     """
     receipts: list[Receipt] = []
     plain: list[Arrival] = []
@@ -46,10 +53,10 @@ def receive(
         if kind in (Kind.DICOM, Kind.UNKNOWN):
             plain.append(arrival)
             continue
-        receipts += ingest.receive(bank, plain, source, sees=sees) if plain else []
+        receipts += ingest.receive(bank, plain, source, sees=sees, by_hand=by_hand) if plain else []
         plain = []
-        receipts.append(_take(bank, arrival, kind, source, about or About(), sees))
-    return receipts + (ingest.receive(bank, plain, source, sees=sees) if plain else [])
+        receipts.append(_take(bank, arrival, kind, source, about or About(), sees, by_hand=by_hand))
+    return receipts + (ingest.receive(bank, plain, source, sees=sees, by_hand=by_hand) if plain else [])
 
 
 def _kind(arrival: Arrival) -> Kind:
@@ -60,7 +67,9 @@ def _kind(arrival: Arrival) -> Kind:
     return Kind.STL if kind is Kind.UNKNOWN and is_binary_stl(head, arrival.size) else kind
 
 
-def _take(bank: Bank, arrival: Arrival, kind: Kind, source: Source, about: About, sees: Scope | None) -> Receipt:
+def _take(
+    bank: Bank, arrival: Arrival, kind: Kind, source: Source, about: About, sees: Scope | None, *, by_hand: bool
+) -> Receipt:
     """Keep one file and the object that it becomes."""
     if arrival.size > min(_MOST_BYTES, bank.settings.max_instance_bytes):
         return Receipt(
@@ -79,7 +88,7 @@ def _take(bank: Bank, arrival: Arrival, kind: Kind, source: Source, about: About
     note = Note(source, bank.now(), digest, digest, arrival.name, made_into=wrapped.uid, media_type=kind.value)
     _keep_original(bank, note, data, patient)
     made = Arrival(io.BytesIO(wrapped.file), len(wrapped.file), arrival.name)
-    (receipt,) = ingest.receive(bank, [made], source, sees=sees)
+    (receipt,) = ingest.receive(bank, [made], source, sees=sees, by_hand=by_hand)
     return receipt
 
 

@@ -48,13 +48,14 @@ def content(
 def submit_again(bank: Bank, number: int, principal: Principal, address: str = "") -> Receipt:
     """Send an object in once more, as from its first source; it leaves quarantine when it is kept.
 
+    The site's rules change it as they would any, and do not hold it again: who administers the bank has decided.
     It joins a study of another organization that this caller sees: that is to decide for who administers the bank.
     """
     found = one(bank, number, principal)
     note = notes.note_at(bank, found.location)
     with open_file.spooled(bank, found.location) as copy:
         arrival = ingest.Arrival(copy, found.location.size, found.name, note.digest != note.content_digest)
-        (receipt,) = media.receive(bank, [arrival], found.source, sees=principal.scope)
+        (receipt,) = media.receive(bank, [arrival], found.source, sees=principal.scope, by_hand=True)
     if receipt.is_kept:
         let_go(bank, number, principal, address)
     return receipt

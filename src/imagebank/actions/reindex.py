@@ -20,6 +20,7 @@ from imagebank.model.message import Told as Fate
 from imagebank.model.note import REMOVED, Amendment, Enclosure, MessageKey, Note
 from imagebank.model.person import PatientId
 from imagebank.model.provision import Provision
+from imagebank.model.rules import Version
 from imagebank.model.uid import Uid
 from imagebank.ports import Job, Transaction
 
@@ -60,6 +61,7 @@ class _Told:
     identities: dict[PatientId, tuple[datetime, Identity]] = field(default_factory=dict)
     decisions: dict[str, Decision] = field(default_factory=dict)
     expectations: dict[tuple[str, str, str, str], Expectation] = field(default_factory=dict)
+    rules: dict[int, Version] = field(default_factory=dict)
 
     def hear(self, amendment: Amendment) -> None:
         at = amendment.at
@@ -74,6 +76,7 @@ class _Told:
             if record.patient not in self.identities or self.identities[record.patient][0] <= at:
                 self.identities[record.patient] = at, record
         self.decisions |= {one.id: one for one in amendment.decisions}
+        self.rules |= {one.number: one for one in amendment.rules}
         for key, fate in amendment.told:
             if key not in self.fates or self.fates[key][0] <= at:
                 self.fates[key] = at, fate
@@ -150,6 +153,8 @@ def _decide_again(tx: Transaction, told: _Told) -> None:
             tx.remove_label(Uid(study), label)
     for word in told.expectations.values():
         tx.expectations.put(word)
+    for version in told.rules.values():
+        tx.rules.put_version(version)
     persons.restore(tx, [record for _, record in told.identities.values()], list(told.decisions.values()))
 
 

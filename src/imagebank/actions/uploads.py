@@ -280,19 +280,26 @@ def _written(one: Became) -> dict[str, Any]:
         "warnings": list(receipt.warnings),
         "error": [type(receipt.error).__name__, str(receipt.error)] if receipt.error else None,
         "quarantine": receipt.quarantine,
+        "rule": receipt.rule,
+        "changed": list(receipt.changed),
         "unidentified": one.is_unidentified,
     }
 
 
 def _read(said: Mapping[str, Any]) -> Became:
     kind, words = said["error"] or ("", "")
-    uids = {name: Uid(said[name]) for name in _UIDS if name in said}
+    study, series, uid, sop_class = (Uid(said[name]) if name in said else None for name in _UIDS)
     receipt = Receipt(
         Outcome(said["outcome"]),
         said["name"],
-        **uids,
+        study,
+        series,
+        uid,
+        sop_class,
         warnings=tuple(said["warnings"]),
         error=_ERRORS[kind](words) if kind else None,
         quarantine=said["quarantine"],
+        rule=said.get("rule", ""),
+        changed=tuple(said.get("changed", ())),
     )
     return Became(receipt, said["unidentified"])

@@ -133,6 +133,24 @@ def seen(data: Buffer, wanted: Iterable[Named], *, size: int | None = None) -> S
     return Seen(found, frozenset(creators - {""}), bool(odd))
 
 
+def private_tags(data: Buffer, keep: frozenset[str]) -> list[str]:
+    """The private attributes of a file outside of sequences, by tag, but those whose creator is to be kept.
+
+    The elements that name creators stay: they hold nothing. Raises Invalid.
+    """
+    opened = open_header(data)
+    image, header = (opened.data, opened.header) if isinstance(opened, Converted) else (data, opened)
+    place = Place.top(image, header)
+    return [f"{tag:08X}" for tag in place.elements if _is_dropped(place, tag, keep)]
+
+
+def _is_dropped(place: Place, tag: int, keep: frozenset[str]) -> bool:
+    creator = creator_tag(tag)
+    if creator is None or tag >> 16 < 8:
+        return False
+    return creator not in place.elements or _text(place, creator) not in keep
+
+
 def _element(place: Place, one: Named) -> Element | None:
     if len(one.path) > 1:
         values = [value for each in _below(place, one.path) for value in each.get("Value", ())]

@@ -25,21 +25,25 @@ _BYTES: Final = frozenset(["OB", "OW", "OB or OW", "UN"])
 _DATA_SET_TRAILING_PADDING: Final = 0xFFFCFFFC
 
 
-def is_same(one: Buffer, other: Buffer) -> bool:
-    """Whether every value is the same and pixel data is coded alike. False where either cannot be understood."""
+def is_same(one: Buffer, other: Buffer, *, but: frozenset[int] = frozenset()) -> bool:
+    """Whether every value is the same and pixel data is coded alike. False where either cannot be understood.
+
+    What the tags in `but` say, outside of sequences, does not count.
+    """
     try:
-        return _digest(one) == _digest(other)
+        return _digest(one, but) == _digest(other, but)
     except Invalid:
         return False
 
 
-def _digest(file: Buffer) -> tuple[Uid | None, bytes]:
+def _digest(file: Buffer, but: frozenset[int]) -> tuple[Uid | None, bytes]:
     """The transfer syntax where it is a compressed one, and a digest of the values."""
     opened = open_header(file)
     syntax = opened.transfer_syntax
     data, header = (opened.data, opened.header) if isinstance(opened, Converted) else (file, opened)
     hasher = blake3()
-    _add(hasher, data, header.elements, explicit=header.is_explicit)
+    found = {tag: raw for tag, raw in header.elements.items() if tag not in but}
+    _add(hasher, data, found, explicit=header.is_explicit)
     return (None if syntax in NATIVE else syntax), hasher.digest()
 
 

@@ -14,6 +14,7 @@ from imagebank.dicomweb.bulk_types import BulkNotTaken
 from imagebank.dicomweb.edge import Call
 from imagebank.dicomweb.stow_metadata import instances_from_metadata
 from imagebank.dicomweb.tables import (
+    COERCED,
     DICOM,
     FAILURE_REASONS,
     JSON,
@@ -113,7 +114,7 @@ def _answer(
     headers = {}
     if fault is not None:
         headers["Warning"] = call.warning(f"{fault}; what came before that is kept")
-    is_clean = len(kept) == len(receipts) and fault is None and not any(one.warnings for one in kept)
+    is_clean = len(kept) == len(receipts) and fault is None and not any(one.warnings or one.changed for one in kept)
     status = HTTPStatus.OK if is_clean else HTTPStatus.ACCEPTED if kept else HTTPStatus.CONFLICT
     body = response_module(call.base, receipts, study, fault)
     return Response(orjson.dumps(body), status, {"Cache-Control": "no-store", **headers}, JSON)
@@ -148,8 +149,9 @@ def _reference(receipt: Receipt) -> dict[str, Any]:
 def _referenced(base: str, receipt: Receipt) -> dict[str, Any]:
     url = f"{base}/studies/{receipt.study}/series/{receipt.series}/instances/{receipt.uid}"
     item = _reference(receipt) | {"00081190": _of("UR", url)}
-    if receipt.warnings:
-        item |= {"00081196": _us(ODD_BUT_KEPT), **_words(receipt.warnings)}
+    if receipt.changed or receipt.warnings:
+        reason = COERCED if receipt.changed else ODD_BUT_KEPT
+        item |= {"00081196": _us(reason), **_words(receipt.changed + receipt.warnings)}
     return item
 
 

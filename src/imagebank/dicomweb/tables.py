@@ -94,6 +94,8 @@ MEANINGS: Final[Mapping[int, str]] = MappingProxyType(
 )
 """What each failure reason means here."""
 
+COERCED: Final = 0xB000
+"""Warning Reason (0008,1196): kept with attributes that the site's rules gave other values (PS3.18 table I.2-1)."""
 ODD_BUT_KEPT: Final = 0xB007
 """Warning Reason (0008,1196): kept as it came, although it departs from the standard."""
 

@@ -77,6 +77,9 @@ def store(bank: Bank, caller: Caller, arrival: Arrival) -> Answer:
 def _stored(receipt: Receipt) -> Answer:
     if receipt.error is not None:
         return refused(receipt.error, status.STORE)
+    if receipt.changed:
+        # PS3.4 table B.2-1: Coercion of Data Elements.
+        return Answer(status.COERCED, status.comment(receipt.changed[0]))
     if receipt.warnings:
         return Answer(status.TOLERATED, status.comment(receipt.warnings[0]))
     return Answer(status.SUCCESS)

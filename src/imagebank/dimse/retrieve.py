@@ -128,20 +128,15 @@ def _sent(send: Send, instance: Instance) -> int:
         return status.PROCESSING_FAILURE
 
 
-def _is_warning(code: int) -> bool:
-    # PS3.7 annex C: 0001, 0107, 0116 and Bxxx.
-    return code in (0x0001, 0x0107, 0x0116) or code >> 12 == 0xB
-
-
 def _is_failure(code: int) -> bool:
-    return code != status.SUCCESS and not _is_warning(code)
+    return code != status.SUCCESS and not status.is_warning(code)
 
 
 def _counted(tally: Tally, code: int) -> Tally:
     left = tally.remaining - 1
     if _is_failure(code):
         return replace(tally, remaining=left, failed=tally.failed + 1)
-    if _is_warning(code):
+    if status.is_warning(code):
         return replace(tally, remaining=left, warning=tally.warning + 1)
     return replace(tally, remaining=left, completed=tally.completed + 1)
 

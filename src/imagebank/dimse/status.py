@@ -100,7 +100,7 @@ MEANINGS: Final[Mapping[int, str]] = {
     SUB_OPERATIONS_FAILED: "Refused: no sub-operation could be performed",
     DESTINATION_UNKNOWN: "Refused: move destination unknown",
     DOES_NOT_MATCH: "Data set or identifier does not match SOP class",
-    SOME_FAILED: "Sub-operations complete, one or more with failures or warnings",
+    SOME_FAILED: "Sub-operations complete, one or more with failures or warnings; or stored, with attributes changed by rules",
     TOLERATED: "Stored; the data set does not wholly match its SOP class and was tolerated",
     CANNOT_UNDERSTAND: "Cannot understand, unable to process",
     CANCELLED: "Ended by C-CANCEL",
@@ -114,6 +114,11 @@ _COMMENT_LENGTH = 64
 def status_of(error: BankError, table: Mapping[type[BankError], int]) -> int:
     """A service's code for a refusal; what is unmapped is a processing failure."""
     return status_for(error, table, PROCESSING_FAILURE)
+
+
+def is_warning(code: int) -> bool:
+    """Whether a status says that something was done, and not quite as asked (PS3.7 annex C)."""
+    return code in (0x0001, 0x0107, 0x0116) or code >> 12 == 0xB
 
 
 def comment(message: str) -> str:

@@ -55,6 +55,8 @@ _SCHEMAS: Final[Mapping[str, Any]] = {
         **dict.fromkeys(("study", "series", "uid", "sop_class"), _TEXT),
         quarantine=_WHOLE,
         warnings={"type": "array", "items": _TEXT},
+        rule=_TEXT,
+        changed={"type": "array", "items": _TEXT},
         error=_object("kind", "message"),
     ),
     "Quarantined": _object(

@@ -11,6 +11,10 @@ def as_json(receipt: Receipt) -> dict[str, Any]:
     for name in ("study", "series", "uid", "sop_class", "quarantine"):
         if (value := getattr(receipt, name)) is not None:
             found[name] = value
+    if receipt.rule:
+        found["rule"] = receipt.rule
+    if receipt.changed:
+        found["changed"] = list(receipt.changed)
     if receipt.warnings:
         found["warnings"] = list(receipt.warnings)
     if receipt.error is not None:

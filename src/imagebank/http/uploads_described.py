@@ -20,6 +20,8 @@ _RECEIPT: Final = {
         **dict.fromkeys(("file", "outcome", "study", "series", "uid", "sop_class"), _TEXT),
         "quarantine": _WHOLE,
         "warnings": {"type": "array", "items": _TEXT},
+        "rule": _TEXT,
+        "changed": {"type": "array", "items": _TEXT},
         "error": {"type": "object", "required": ["kind", "message"], "properties": {"kind": _TEXT, "message": _TEXT}},
         "unidentified": _YES,
     },

@@ -46,6 +46,7 @@ LOGOUT: Final = Code("110123", "Logout")
 EMERGENCY_OVERRIDE: Final = Code("110127", "Emergency Override Started")
 EMERGENCY_OVERRIDE_STOPPED: Final = Code("110138", "Emergency Override Stopped")
 NETWORK_CONFIGURATION: Final = Code("110128", "Network Configuration")
+SECURITY_CONFIGURATION: Final = Code("110129", "Security Configuration")
 RESTRICTED_FUNCTION: Final = Code("110132", "Use of Restricted Function")
 OBJECT_ATTRIBUTES: Final = Code("110135", "Object Security Attributes Changed")
 USER_ATTRIBUTES: Final = Code("110137", "User Security Attributes Changed")
@@ -168,6 +169,8 @@ def _unbounded(detail: str) -> Kind:
 def _changed(detail: str) -> Kind:
     if detail.startswith(("order", "visit")):
         return Kind(PROCEDURE_RECORD, "U")
+    if detail.startswith("rules"):
+        return Kind(SECURITY_ALERT, "U", SECURITY_CONFIGURATION)
     return Kind(SECURITY_ALERT, "U", NETWORK_CONFIGURATION if detail.startswith(("device", "HL7")) else USER_ATTRIBUTES)
 
 
@@ -193,6 +196,7 @@ _KINDS: Final[Mapping[str, Callable[[str], Kind]]] = MappingProxyType(
         Act.EMERGENCY: _always(Kind(SECURITY_ALERT, "E", EMERGENCY_OVERRIDE)),
         Act.EMERGENCY_ENDED: _always(Kind(SECURITY_ALERT, "E", EMERGENCY_OVERRIDE_STOPPED)),
         Act.REVIEWED: _always(Kind(AUDIT_LOG_USED, "R")),
+        Act.NOTIFIED: _always(Kind(INSTANCES_ACCESSED, "R")),
         Act.STARTED: _always(Kind(APPLICATION_ACTIVITY, "E", APPLICATION_START)),
         Act.STOPPED: _always(Kind(APPLICATION_ACTIVITY, "E", APPLICATION_STOP)),
     }

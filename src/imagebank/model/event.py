@@ -27,6 +27,7 @@ class Act(StrEnum):
     EMERGENCY = "opened in an emergency"
     EMERGENCY_ENDED = "ended an emergency"
     REVIEWED = "reviewed"
+    NOTIFIED = "notified"
     STARTED = "started"
     STOPPED = "stopped"
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from imagebank.errors import BankError
 from imagebank.model.access import Scope
@@ -113,6 +113,9 @@ class Deeds:
     notices: tuple[tuple[str, str], ...] = ()
 
 
+NO_DEEDS: Final = Deeds()
+
+
 @dataclass(frozen=True, slots=True)
 class Kept:
     """One instance whose bytes are durable and whose rows are to be written.
@@ -122,7 +125,8 @@ class Kept:
     names the account key that wraps its data key; None for a record that the root key wraps.
     `sees` is what its depositor sees of other organizations' studies, which it may join; None where that was decided
     before. `is_guest` says that it has joined one: such an instance founds no study that its owner still has a part in.
-    `deeds` is what rules want done with it once it is in.
+    `deeds` is what rules want done with it once it is in, `rule` the one that decided about it, and `changed` what
+    rules changed in it, in words.
     """
 
     description: Description
@@ -137,7 +141,9 @@ class Kept:
     sealed_by: bytes | None = None
     sees: Scope | None = None
     is_guest: bool = False
-    deeds: Deeds = Deeds()
+    deeds: Deeds = NO_DEEDS
+    rule: str = ""
+    changed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

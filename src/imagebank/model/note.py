@@ -10,6 +10,7 @@ from imagebank.model.imaging import Digest, Location, Source
 from imagebank.model.message import Letter, Told
 from imagebank.model.provision import Provision
 from imagebank.model.report import Report
+from imagebank.model.rules import Version
 
 OTHER_CONTENT: Final = "another object with this SOP Instance UID is held already"
 """Why a copy lies in quarantine on a bank that refuses other content under a known UID."""
@@ -33,7 +34,8 @@ class Note:
     """How an object came. `quarantine` gives the reason where it was laid aside rather than archived.
 
     `made_into` is the SOP Instance UID of the object that was made of a file without DICOM; this record is the file
-    then, of that media type.
+    then, of that media type. `arrived` is the digest of the data set as it came, where the site's rules have changed it:
+    the others are of what was made of it then.
     """
 
     source: Source
@@ -44,6 +46,7 @@ class Note:
     quarantine: str = ""
     made_into: str = ""
     media_type: str = ""
+    arrived: Digest | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +68,8 @@ class Amendment:
     `provisions` are consents and the like as they stood at `at`, and `labels` what studies had or had no more: study,
     label, and whether it has it. `identities` are patient records as they were heard of at `at`, `decisions` which of
     them are one person's. Else whom a patient denied would see everything after a rebuild. `told` is what became of
-    messages that were not simply done.
-    `expectations` are words about what belongs to studies.
+    messages that were not simply done, `expectations` are words about what belongs to studies, and `rules` versions of the
+    site's rules that were switched on.
     """
 
     at: datetime
@@ -79,6 +82,7 @@ class Amendment:
     decisions: tuple[Decision, ...] = ()
     expectations: tuple[Expectation, ...] = ()
     told: tuple[tuple[MessageKey, Told], ...] = ()
+    rules: tuple[Version, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

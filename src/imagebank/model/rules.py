@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, Protocol
 
-from imagebank.model.imaging import Deeds, Source
+from imagebank.model.imaging import NO_DEEDS, Deeds, Source
 
 FILE: Final = "rules.toml"
 """The name of the file in a bank's data folder."""
@@ -89,7 +89,7 @@ class Verdict:
     changes: tuple[Change, ...] = ()
     drops: frozenset[str] | None = None
     drops_by: str = ""
-    deeds: Deeds = Deeds()
+    deeds: Deeds = NO_DEEDS
     conflicts: tuple[str, ...] = ()
     unjudged: tuple[str, ...] = ()
 

@@ -20,6 +20,7 @@ from imagebank.ports.people import PeopleReader
 from imagebank.ports.persons import PersonsReader
 from imagebank.ports.proposals import ProposalReader
 from imagebank.ports.tasks import TaskReader
+from imagebank.ports.rules import RulesReader
 from imagebank.ports.transaction import Transaction
 from imagebank.ports.words import WordsReader
 
@@ -60,6 +61,11 @@ class Index(Protocol):
     @property
     def tasks(self) -> TaskReader:
         """What waits for somebody to decide."""
+        ...
+
+    @property
+    def rules(self) -> RulesReader:
+        """The site's rules by version."""
         ...
 
     def begin(self) -> AbstractContextManager[Transaction]:

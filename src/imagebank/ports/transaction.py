@@ -19,6 +19,7 @@ from imagebank.ports.people import PeopleWriter
 from imagebank.ports.persons import PersonsWriter
 from imagebank.ports.proposals import ProposalWriter
 from imagebank.ports.tasks import TaskWriter
+from imagebank.ports.rules import RulesWriter
 from imagebank.ports.words import WordsWriter
 
 
@@ -82,6 +83,11 @@ class Transaction(Protocol):
     @property
     def tasks(self) -> TaskWriter:
         """Changes to the reconciliation queue."""
+        ...
+
+    @property
+    def rules(self) -> RulesWriter:
+        """Changes to the site's rules, and what they want sent."""
         ...
 
     def enter(self, kept: Sequence[Kept]) -> list[Entered]:

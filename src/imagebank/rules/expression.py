@@ -38,7 +38,9 @@ FIXED: Final[Mapping[str, Any]] = {
 """What there is beside the header, with its type."""
 
 _STRING: Final = r"""[rR]?(?:\"\"\".*?\"\"\"|'''.*?'''|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')"""
-_ATTRIBUTE: Final = r"""header(?:\.(?P<{0}_word>\w+)|\[\s*(?P<{0}_quote>["'])(?P<{0}_name>[^"'\n]*)(?P={0}_quote)\s*\])"""
+_ATTRIBUTE: Final = (
+    r"""header(?:\.(?P<{0}_word>\w+)|\[\s*(?P<{0}_quote>["'])(?P<{0}_name>[^"'\n]*)(?P={0}_quote)\s*\])"""
+)
 _TOKEN: Final = re.compile(
     rf"(?P<string>{_STRING})|(?P<comment>//[^\n]*)"
     rf"|\bhas\(\s*{_ATTRIBUTE.format('has')}\s*\)|(?<![\w.]){_ATTRIBUTE.format('own')}"

@@ -40,15 +40,22 @@ class Facts:
 
 
 def facts_of(
-    rules: Ruleset, data: Buffer, source: Source, file_name: str, at: datetime, person: Callable[[], Person]
+    rules: Ruleset,
+    data: Buffer,
+    source: Source,
+    file_name: str,
+    at: datetime,
+    person: Callable[[], Person],
+    size: int | None = None,
 ) -> Facts:
-    """What these rules ask for of a file. Raises Invalid for one that cannot be read."""
-    return Facts(seen(data, rules.wanted.values()), source, file_name, at, person, lambda: _header(data))
+    """What these rules ask for of a file, or of its leading part. Raises Invalid for one that cannot be read, and More."""
+    found = seen(data, rules.wanted.values(), size=size)
+    return Facts(found, source, file_name, at, person, lambda: _header(data, size))
 
 
-def _header(data: Buffer) -> DataSet:
+def _header(data: Buffer, size: int | None) -> DataSet:
     """The data set in the JSON model, without pixel data and without long bytes."""
-    opened = open_header(data)
+    opened = open_header(data, size=size)
     image, header = (opened.data, opened.header) if isinstance(opened, Converted) else (data, opened)
     found = to_json(image, header, bulk=str, inline_limit=_MOST_SHOWN)
     return {key: element for key, element in found.items() if "BulkDataURI" not in element}

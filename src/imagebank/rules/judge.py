@@ -1,6 +1,6 @@
 """Judging one deposit by a site's rules, in their running order."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
@@ -208,7 +208,9 @@ def _drop(hearing: _Hearing, rule: Rule, step: Drop) -> None:
 
 
 def _drop_private(hearing: _Hearing, rule: Rule, step: DropPrivate) -> None:
-    if hearing.facts.seen.has_private and not (hearing.facts.seen.creators and hearing.facts.seen.creators <= step.keep):
+    if hearing.facts.seen.has_private and not (
+        hearing.facts.seen.creators and hearing.facts.seen.creators <= step.keep
+    ):
         hearing.drops = step.keep if hearing.drops is None else hearing.drops & step.keep
         hearing.drops_by = rule.name
 
@@ -275,12 +277,3 @@ _DO: Final[dict[type[Step], Callable[[_Hearing, Rule, Any], None]]] = {
     Require: _require,
     Call: _call,
 }
-
-
-def applied(verdict: Verdict) -> Iterator[str]:
-    """What a verdict changes, in words for a receipt, which never hold a value."""
-    for change in verdict.final.values():
-        what = "took out" if change.element is None else "set" if change.after else "emptied"
-        yield f"rule “{change.rule}” {what} {change.attribute}"
-    if verdict.drops is not None:
-        yield f"rule “{verdict.drops_by}” took out private attributes"

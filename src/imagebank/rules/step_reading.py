@@ -158,8 +158,9 @@ class _Raw:
         if found not in known:
             near = get_close_matches(str(found), known, 1)
             meant = f"did you mean “{near[0]}”? " if near else ""
-            others = " and ".join(f"“{one}”" for one in known if one not in near)
-            raise _Wrong(key, f"there is no outcome “{found}”. {meant}{'Others are' if near else 'There are'} {others}")
+            raise _Wrong(
+                key, f"there is no outcome “{found}”; {meant}There is {', '.join(f'“{one}”' for one in known)}"
+            )
         return str(found)
 
 
@@ -230,8 +231,8 @@ def _drop_private(_: StepReader, raw: _Raw) -> Step:
 def _route(reader: StepReader, raw: _Raw) -> Step:
     devices = raw.texts("to", "READING1")
     known = reader.around.devices
-    for device in devices if known is not None else ():
-        if device not in known:
+    for device in devices:
+        if known is not None and device not in known:
             near = get_close_matches(device, known, 1)
             meant = f"did you mean {near[0]}?" if near else "`imagebank device add` registers one"
             raise _Wrong("to", f"no device is registered as {device}; {meant}")

@@ -31,6 +31,7 @@ from imagebank.storage import (
     proposals,
     provisions,
     quarantine,
+    rules,
     tables,
     tasks,
     telling,
@@ -113,6 +114,7 @@ class SQLIndex:
         self._words = words.SQLWords(database)
         self._orders = orders.SQLOrders(database)
         self._persons = persons.SQLPersons(database)
+        self._rules = rules.SQLRules(database)
         self._proposals = proposals.SQLProposals(database)
         self._completeness = completeness.SQLCompleteness(database)
         self._tasks = tasks.SQLTasks(database)
@@ -144,6 +146,10 @@ class SQLIndex:
     @property
     def tasks(self) -> tasks.SQLTasks:
         return self._tasks
+
+    @property
+    def rules(self) -> rules.SQLRules:
+        return self._rules
 
     @contextmanager
     def begin(self) -> Iterator[SQLTransaction]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, select
 
@@ -28,49 +28,47 @@ def instance_rows(connection: Connection, selection: Selection, scope: Scope) ->
     return rows
 
 
+_STUDY, _SERIES, _INSTANCE = tables.study, tables.series, tables.instance
+_PATIENT, _SEGMENT = tables.patient, tables.segment
+
+INSTANCE: Final = (
+    select(
+        _INSTANCE.c.id,
+        _INSTANCE.c.sop_instance_uid,
+        _SERIES.c.series_instance_uid,
+        _STUDY.c.study_instance_uid,
+        _PATIENT.c.issuer,
+        _PATIENT.c.identifier,
+        _INSTANCE.c.sop_class_uid,
+        _INSTANCE.c.transfer_syntax,
+        _INSTANCE.c.instance_number,
+        _SEGMENT.c.name,
+        _INSTANCE.c.segment_offset,
+        _INSTANCE.c.length,
+        _INSTANCE.c.size,
+        _INSTANCE.c.digest,
+        _INSTANCE.c.content_digest,
+        _INSTANCE.c.dataset_offset,
+        _INSTANCE.c.pixels,
+        _INSTANCE.c.received_at,
+    )
+    .join_from(_INSTANCE, _SERIES, _SERIES.c.id == _INSTANCE.c.series_row)
+    .join(_STUDY, _STUDY.c.id == _SERIES.c.study_row)
+    .join(_PATIENT, _PATIENT.c.id == _STUDY.c.patient_row)
+    .join(_SEGMENT, _SEGMENT.c.id == _INSTANCE.c.segment_id)
+)
+"""The rows that `instance_of` reads."""
+
+
 @cache
 def _prepared(given: frozenset[str], shape: Shape) -> Prepared:
     """The statement for one shape of selection and scope, kept because frames are read by it."""
-    study, series, instance, patient, segment = (
-        tables.study,
-        tables.series,
-        tables.instance,
-        tables.patient,
-        tables.segment,
-    )
     return Prepared(
-        lambda dialect: (
-            select(
-                instance.c.id,
-                instance.c.sop_instance_uid,
-                series.c.series_instance_uid,
-                study.c.study_instance_uid,
-                patient.c.issuer,
-                patient.c.identifier,
-                instance.c.sop_class_uid,
-                instance.c.transfer_syntax,
-                instance.c.instance_number,
-                segment.c.name,
-                instance.c.segment_offset,
-                instance.c.length,
-                instance.c.size,
-                instance.c.digest,
-                instance.c.content_digest,
-                instance.c.dataset_offset,
-                instance.c.pixels,
-                instance.c.received_at,
-            )
-            .join_from(instance, series, series.c.id == instance.c.series_row)
-            .join(study, study.c.id == series.c.study_row)
-            .join(patient, patient.c.id == study.c.patient_row)
-            .join(segment, segment.c.id == instance.c.segment_id)
-            .where(*chosen(given, shape, dialect))
-            .order_by(
-                series.c.series_number,
-                series.c.series_instance_uid,
-                instance.c.instance_number,
-                instance.c.sop_instance_uid,
-            )
+        lambda dialect: INSTANCE.where(*chosen(given, shape, dialect)).order_by(
+            _SERIES.c.series_number,
+            _SERIES.c.series_instance_uid,
+            _INSTANCE.c.instance_number,
+            _INSTANCE.c.sop_instance_uid,
         )
     )
 

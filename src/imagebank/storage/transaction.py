@@ -33,6 +33,7 @@ from imagebank.storage import (
     provisions,
     quarantine,
     removal,
+    rules,
     tables,
     tasks,
     telling,
@@ -66,6 +67,7 @@ class SQLTransaction:
         self.words: Final = words.WordsChanges(connection)
         self.orders: Final = orders.OrderChanges(connection, self._segments)
         self.persons: Final = persons.PersonsChanges(connection)
+        self.rules: Final = rules.RulesChanges(connection)
         self.proposals: Final = proposals.ProposalChanges(connection)
         self.completeness: Final = completeness.CompletenessChanges(connection)
         self.expectations: Final = expectations.ExpectationChanges(connection)

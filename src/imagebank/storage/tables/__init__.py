@@ -55,6 +55,7 @@ from imagebank.storage.tables.persons import (
 )
 from imagebank.storage.tables.proposals import proposal
 from imagebank.storage.tables.tasks import task, task_study
+from imagebank.storage.tables.rules import route, rules_version
 from imagebank.storage.tables.words import finding, finding_text, spelling
 from imagebank.storage.tables.work import IS_WAITING, job
 
@@ -114,6 +115,8 @@ __all__ = [
     "provision",
     "quarantine",
     "report",
+    "route",
+    "rules_version",
     "secret",
     "segment",
     "series",
