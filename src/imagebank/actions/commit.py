@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from imagebank.actions.expecting import JOB
 from imagebank.actions import routing
+from imagebank.actions.expecting import JOB
 from imagebank.actions.notes import amend_payload
 from imagebank.actions.remove import destroy_payload
 from imagebank.errors import BankError

@@ -2,20 +2,16 @@
 
 import io
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pydicom import Dataset, dcmread
 
-from bank import SOURCE, keep, open_test_bank
-from imagebank.actions import ingest, notes
+from bank import keep, open_test_bank
 from imagebank.bank import Bank
 from imagebank.errors import Conflict, NotAllowed
 from imagebank.model.access import Scope
-from imagebank.model.imaging import Location, Outcome, Receipt, Selection, Source
-from imagebank.model.uid import Uid
+from imagebank.model.imaging import Outcome, Receipt, Selection
 from make import a_dataset, a_file, as_file
 
 ALL = Scope(organizations=None)
