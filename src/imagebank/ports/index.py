@@ -19,8 +19,8 @@ from imagebank.ports.orders import OrderReader
 from imagebank.ports.people import PeopleReader
 from imagebank.ports.persons import PersonsReader
 from imagebank.ports.proposals import ProposalReader
-from imagebank.ports.tasks import TaskReader
 from imagebank.ports.rules import RulesReader
+from imagebank.ports.tasks import TaskReader
 from imagebank.ports.transaction import Transaction
 from imagebank.ports.words import WordsReader
 

@@ -18,8 +18,8 @@ from imagebank.ports.orders import OrderWriter
 from imagebank.ports.people import PeopleWriter
 from imagebank.ports.persons import PersonsWriter
 from imagebank.ports.proposals import ProposalWriter
-from imagebank.ports.tasks import TaskWriter
 from imagebank.ports.rules import RulesWriter
+from imagebank.ports.tasks import TaskWriter
 from imagebank.ports.words import WordsWriter
 
 

@@ -54,8 +54,8 @@ from imagebank.storage.tables.persons import (
     person_decision_record,
 )
 from imagebank.storage.tables.proposals import proposal
-from imagebank.storage.tables.tasks import task, task_study
 from imagebank.storage.tables.rules import route, rules_version
+from imagebank.storage.tables.tasks import task, task_study
 from imagebank.storage.tables.words import finding, finding_text, spelling
 from imagebank.storage.tables.work import IS_WAITING, job
 
