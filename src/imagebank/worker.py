@@ -9,6 +9,7 @@ from typing import Any, Final
 from imagebank.actions import (
     access,
     completeness,
+    correct,
     expecting,
     finding,
     hearing,
@@ -57,6 +58,7 @@ WORK: Mapping[str, Work] = {
     finding.JOB: finding.write_job,
     "hear": hearing.hear_job,
     expecting.JOB: completeness.judge_job,
+    correct.JOB: correct.correct_job,
 }
 
 

@@ -237,6 +237,8 @@ def _place(bank: Bank, seen: _Seen, source: Source, sees: Scope) -> Kept | Recei
         is_same = _is_same_as(bank, held, seen)
         if is_same and _is_whole(bank, held[1]):
             return _told(seen, _about(description, Outcome.DUPLICATE, arrival.name))
+        if not is_same and _was_corrected(bank, seen):
+            return _told(seen, _about(description, Outcome.DUPLICATE, arrival.name))
         lost = held[1] if is_same else None
         # Said beside the bytes, too: a rebuilt index must not take this copy in when the first one has been deleted.
         aside = "" if _may_replace(bank, description.uid, held[1], source, is_lost=is_same) else OTHER_CONTENT
@@ -266,6 +268,14 @@ def _place(bank: Bank, seen: _Seen, source: Source, sees: Scope) -> Kept | Recei
         deeds=seen.deeds,
         rule=seen.rule,
         changed=seen.changed,
+    )
+
+
+def _was_corrected(bank: Bank, seen: _Seen) -> bool:
+    """Whether the bank holds this content as a former version, whole, and a correction took its place."""
+    return any(
+        _is_same_as(bank, former, seen) and _is_whole(bank, former[1])
+        for former in bank.index.corrections.superseded(seen.description.uid)
     )
 
 

@@ -80,6 +80,7 @@ def kept_again(bank: Bank, note: Note, location: Location) -> Kept:
         note.received_at,
         note.name,
         sealed_by=bank.blobs.wrapped_by(location),
+        correction=note.correction,
     )
 
 
@@ -106,5 +107,8 @@ def amend_job(bank: Bank, payload: dict[str, Any]) -> None:
     patients = (*(one.patient for one in amendment.provisions), *(one.patient for one in amendment.identities))
     patients += tuple(one.records[0] for one in amendment.decisions)
     patients += tuple(one.patient for one in amendment.expectations)
-    owner = next((patient for patient in patients if patient.identifier), BANK)
+    owners = [patient for patient in patients if patient.identifier]
+    # Whoever the object is of now, be it nobody that is known: its account has the former versions, too.
+    owners += [one.patient for one in amendment.corrections]
+    owner = next(iter(owners), BANK)
     bank.blobs.sync([bank.blobs.write(io.BytesIO(), 0, pack(amendment), bank.keys.of(owner))])

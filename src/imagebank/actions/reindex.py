@@ -13,6 +13,7 @@ from imagebank.actions.scrub import Place, Progress, in_silence, place_of, where
 from imagebank.bank import Bank
 from imagebank.errors import Invalid, NotFound
 from imagebank.model.access import Scope
+from imagebank.model.correction import Correction
 from imagebank.model.expectation import Expectation
 from imagebank.model.identity import Decision, Identity
 from imagebank.model.imaging import Location
@@ -62,6 +63,7 @@ class _Told:
     decisions: dict[str, Decision] = field(default_factory=dict)
     expectations: dict[tuple[str, str, str, str], Expectation] = field(default_factory=dict)
     rules: dict[int, Version] = field(default_factory=dict)
+    corrections: dict[str, Correction] = field(default_factory=dict)
 
     def hear(self, amendment: Amendment) -> None:
         at = amendment.at
@@ -81,6 +83,7 @@ class _Told:
             if key not in self.fates or self.fates[key][0] <= at:
                 self.fates[key] = at, fate
         self._expect(amendment.expectations)
+        self.corrections |= {one.id: one for one in amendment.corrections}
         for uid in amendment.removed:
             self.removed[uid] = max(amendment.at, self.removed.get(uid, amendment.at))
         self.aside |= {place_of(location): reason for location, reason in amendment.aside}
@@ -91,6 +94,10 @@ class _Told:
             key = (str(word.study), word.organization, str(word.origin), word.key)
             if key not in self.expectations or self.expectations[key].said_at <= word.said_at:
                 self.expectations[key] = word
+
+    def is_wanted(self, note: Note) -> bool:
+        """Whether a record is an object of the bank: not a new version of a correction that was never done."""
+        return not note.correction or note.correction in self.corrections
 
     def why_aside(self, note: Note, location: Location, uid: Uid) -> str:
         """Why an object belongs into quarantine; empty for one that belongs into the archive."""
@@ -117,9 +124,10 @@ def reindex(bank: Bank, progress: Progress = in_silence) -> Rebuilt:
         _decide_again(tx, told)
     _enter_all(bank, told, told.objects, rebuilt, progress)
     # What a server that was not stopped took in while the records were read has lost its rows, too.
-    known = {place_of(location) for _, location in told.objects}
+    known = {place_of(location) for note, location in told.objects if told.is_wanted(note)}
     again = _listen(bank)
     _enter_all(bank, again, [pair for pair in again.objects if place_of(pair[1]) not in known], rebuilt, progress)
+    _correct_again(bank, again)
     with bank.index.begin() as tx:
         _keep_originals(bank, tx, told.originals + again.originals)
         rebuilt.messages = enclosed.restore(
@@ -135,6 +143,14 @@ def reindex(bank: Bank, progress: Progress = in_silence) -> Rebuilt:
         for study in {str(word.study) for word in told.expectations.values()}:
             expecting.judge_soon(bank, tx, study)
     return rebuilt
+
+
+def _correct_again(bank: Bank, told: _Told) -> None:
+    """Let corrected objects alone say what their studies are: the former versions were entered before them."""
+    with bank.index.begin() as tx:
+        studies = tx.corrections.restore(list(told.corrections.values()))
+    for study in studies:
+        remove.describe_again(bank, study)
 
 
 def _keep_originals(bank: Bank, tx: Transaction, originals: Sequence[tuple[Note, Location]]) -> None:
@@ -196,7 +212,7 @@ def _enter_all(
         # What joined a study of another organization comes when that is there.
         return place_of(location) in told.joined, note.received_at, location.segment, location.offset
 
-    todo = iter(sorted(objects, key=place))
+    todo = iter(sorted((pair for pair in objects if told.is_wanted(pair[0])), key=place))
     while batch := list(islice(todo, _BATCH)):
         _enter(bank, told, batch, rebuilt)
         progress(rebuilt.objects, len(objects))

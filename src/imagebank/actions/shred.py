@@ -53,7 +53,11 @@ def shred_job(bank: Bank, payload: dict[str, list[str]]) -> None:
     names = [bytes.fromhex(name) for name in payload["names"]]
     bank.keys.destroy(names)
     with bank.index.begin() as tx:
+        # What other keys seal of the same objects: as they were before they were known to be this account's.
+        others = tx.corrections.forget_sealed(names)
         studies = tx.shred(names)
+        tx.defer("destroy", remove.destroy_payload(others), bank.now())
+    remove.destroy(bank, others)
     for study in studies:
         remove.describe_again(bank, study)
     # Those that shared a study with the account, and said nothing of it, can be found again.

@@ -4,7 +4,7 @@ PS3.3 C.12.1.1.9. Pixel data and whatever else is not named are carried over byt
 """
 
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC
 from typing import Final
@@ -42,6 +42,9 @@ _AT: Final = 0x04000562
 _SYSTEM: Final = 0x04000563
 _SOURCE: Final = 0x04000564
 _REASON: Final = 0x04000565
+Told = dict[str, Element | None]
+"""Values by tag; None for what is not there."""
+
 _UTF_8_TERM: Final = "ISO_IR 192"
 _SELECTOR: Final = 0x00720026
 _SELECTOR_NUMBER: Final = 0x00720028
@@ -78,12 +81,29 @@ def coerced(data: Buffer, changes: Changes, modification: Modification) -> list[
     return _whole(data, opened, image, header, body)
 
 
-def former_values(data: Buffer, names: Mapping[str, object]) -> dict[str, Element | None]:
-    """What an object says now of the attributes that changes name, by tag; None for what is not there. Raises Invalid."""
+def differences(data: Buffer, changes: Changes) -> tuple[Told, Told]:
+    """What an object says and what it would say, by tag, of the attributes that would differ. Raises as `coerced` does."""
+    place = _place(data)
+    wanted = _with_issuer(place, parsed(changes))
+    tags = sorted(tag for tag, element in wanted.items() if _differs(place, tag, element))
+    return {f"{tag:08X}": _held(place, tag) for tag in tags}, {f"{tag:08X}": wanted[tag] for tag in tags}
+
+
+def values_of(data: Buffer, names: Iterable[str]) -> Told:
+    """What an object says of attributes, as changes to another version of it; an identifier goes with its issuer.
+
+    Raises Invalid for an attribute that cannot be changed.
+    """
+    place = _place(data)
+    tags = set(parsed(dict.fromkeys(names)))
+    tags |= {ISSUER} if PATIENT_ID in tags else set()
+    tags |= {ISSUER_QUALIFIERS} if ISSUER in tags else set()
+    return {f"{tag:08X}": _held(place, tag) for tag in sorted(tags)}
+
+
+def _place(data: Buffer) -> Place:
     opened = open_header(data)
-    image, header = (opened.data, opened.header) if isinstance(opened, Converted) else (data, opened)
-    place = Place.top(image, header)
-    return {f"{tag:08X}": _held(place, tag) for tag in sorted(parsed(dict.fromkeys(names)))}
+    return Place.top(opened.data, opened.header) if isinstance(opened, Converted) else Place.top(data, opened)
 
 
 def _with_issuer(place: Place, wanted: Mapping[int, Element | None]) -> dict[int, Element | None]:

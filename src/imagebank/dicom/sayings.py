@@ -31,8 +31,8 @@ _DESCRIPTION: Final = frozenset(
     )
 )
 _UIDS: Final = frozenset(["0020000D", "0020000E"])
-# What is said of pixels and of coding finds nothing that anybody looks for.
-_SKIPPED: Final = frozenset(["00080005", "00080008", "00281050", "00281051", "00280004", "00080201"])
+# What is said of pixels and of coding finds nothing that anybody looks for; former values, of whom it was not.
+_SKIPPED: Final = frozenset(["00080005", "00080008", "00281050", "00281051", "00280004", "00080201", "04000561"])
 _LONGEST_UNKNOWN: Final = 4096
 _DEEPEST: Final = 16
 

@@ -18,7 +18,7 @@ class Right(StrEnum):
 
     EMERGENCY is to open a record beyond one's rights for a stated reason; CONSENT to write down what a patient has
     decided, and who cares for whom; AUDIT to read the ledger and to review emergencies; RECONCILE to say which patient
-    records are one person's.
+    records are one person's; CORRECT to change attributes of objects that are kept, and to see what they were.
     """
 
     ADMINISTER = "administer"
@@ -31,6 +31,7 @@ class Right(StrEnum):
     CONSENT = "consent"
     AUDIT = "audit"
     RECONCILE = "reconcile"
+    CORRECT = "correct"
 
 
 class Role(StrEnum):
@@ -65,7 +66,7 @@ RIGHTS: Mapping[Role, frozenset[Right]] = MappingProxyType(
         Role.ADMIN: frozenset(Right) - {Right.EMERGENCY},
         Role.CLINICIAN: frozenset({Right.FIND, Right.GET, Right.STORE, Right.EMERGENCY}),
         Role.REFERRER: frozenset({Right.FIND, Right.GET}),
-        Role.TECHNOLOGIST: frozenset({Right.FIND, Right.GET, Right.STORE, Right.RECONCILE}),
+        Role.TECHNOLOGIST: frozenset({Right.FIND, Right.GET, Right.STORE, Right.RECONCILE, Right.CORRECT}),
         Role.RESEARCHER: frozenset({Right.FIND, Right.GET}),
         Role.PRIVACY_OFFICER: frozenset({Right.AUDIT, Right.CONSENT}),
         Role.PATIENT: frozenset({Right.FIND, Right.GET}),

@@ -187,6 +187,7 @@ _KINDS: Final[Mapping[str, Callable[[str], Kind]]] = MappingProxyType(
         Act.REMOVED: _removed,
         Act.UNBOUNDED: _unbounded,
         Act.CHANGED: _changed,
+        Act.CORRECTED: _always(Kind(INSTANCES_ACCESSED, "U")),
         Act.SEARCHED: _always(Kind(QUERY, "E")),
         Act.REFUSED: _always(replace(_OTHER, outcome=MINOR_FAILURE)),
         Act.SIGNED_IN: _always(Kind(USER_AUTHENTICATION, "E", LOGIN)),

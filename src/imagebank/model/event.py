@@ -22,6 +22,7 @@ class Act(StrEnum):
     NOT_SIGNED_IN = "failed to sign in"
     SIGNED_OUT = "signed out"
     CHANGED = "changed"
+    CORRECTED = "corrected"
     UNBOUNDED = "saw everything"
     DECIDED = "decided"
     EMERGENCY = "opened in an emergency"

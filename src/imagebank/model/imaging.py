@@ -127,6 +127,7 @@ class Kept:
     before. `is_guest` says that it has joined one: such an instance founds no study that its owner still has a part in.
     `deeds` is what rules want done with it once it is in, `rule` the one that decided about it, and `changed` what
     rules changed in it, in words.
+    `correction` names the correction that made this version of what is held; it takes its place under any policy.
     """
 
     description: Description
@@ -144,6 +145,7 @@ class Kept:
     deeds: Deeds = NO_DEEDS
     rule: str = ""
     changed: tuple[str, ...] = ()
+    correction: str = ""
 
 
 @dataclass(frozen=True, slots=True)

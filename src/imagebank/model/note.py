@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from imagebank.model.correction import Correction
 from imagebank.model.expectation import Expectation
 from imagebank.model.identity import Decision, Identity
 from imagebank.model.imaging import Digest, Location, Source
@@ -33,7 +34,8 @@ REMOVED: Final = "the object was deleted after this copy of it had come; the dep
 class Note:
     """How an object came. `quarantine` gives the reason where it was laid aside rather than archived.
 
-    `made_into` is the SOP Instance UID of the object that was made of a file without DICOM; this record is the file
+    `correction` names the correction that made this version of an object; it counts only where an amendment says that
+    the correction was done. `made_into` is the SOP Instance UID of the object that was made of a file without DICOM; this record is the file
     then, of that media type. `arrived` is the digest of the data set as it came, where the site's rules have changed it:
     the others are of what was made of it then.
     """
@@ -47,6 +49,7 @@ class Note:
     made_into: str = ""
     media_type: str = ""
     arrived: Digest | None = None
+    correction: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,7 @@ class Amendment:
     `joined` those that came into a study of another organization, since nobody can tell later what somebody saw.
     `provisions` are consents and the like as they stood at `at`, and `labels` what studies had or had no more: study,
     label, and whether it has it. `identities` are patient records as they were heard of at `at`, `decisions` which of
-    them are one person's. Else whom a patient denied would see everything after a rebuild. `told` is what became of
+    them are one person's, `corrections` what was changed in objects, in new versions of them. Else whom a patient denied would see everything after a rebuild. `told` is what became of
     messages that were not simply done, `expectations` are words about what belongs to studies, and `rules` versions of the
     site's rules that were switched on.
     """
@@ -80,6 +83,7 @@ class Amendment:
     labels: tuple[tuple[str, str, bool], ...] = ()
     identities: tuple[Identity, ...] = ()
     decisions: tuple[Decision, ...] = ()
+    corrections: tuple[Correction, ...] = ()
     expectations: tuple[Expectation, ...] = ()
     told: tuple[tuple[MessageKey, Told], ...] = ()
     rules: tuple[Version, ...] = ()

@@ -15,6 +15,7 @@ from imagebank.model.provision import Kind, Provision
 from imagebank.model.query import Query
 from imagebank.model.uid import Uid
 from imagebank.ports.completeness import CompletenessReader
+from imagebank.ports.corrections import CorrectionsReader
 from imagebank.ports.orders import OrderReader
 from imagebank.ports.people import PeopleReader
 from imagebank.ports.persons import PersonsReader
@@ -51,6 +52,11 @@ class Index(Protocol):
     @property
     def proposals(self) -> ProposalReader:
         """What may be so of files that say nothing of themselves."""
+        ...
+
+    @property
+    def corrections(self) -> CorrectionsReader:
+        """What was changed in objects, and their former versions."""
         ...
 
     @property

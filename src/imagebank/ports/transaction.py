@@ -14,6 +14,7 @@ from imagebank.model.person import PatientId
 from imagebank.model.provision import Provision
 from imagebank.model.uid import Uid
 from imagebank.ports.completeness import CompletenessWriter, ExpectationsWriter
+from imagebank.ports.corrections import CorrectionsWriter
 from imagebank.ports.orders import OrderWriter
 from imagebank.ports.people import PeopleWriter
 from imagebank.ports.persons import PersonsWriter
@@ -68,6 +69,11 @@ class Transaction(Protocol):
     @property
     def proposals(self) -> ProposalWriter:
         """Changes to what may be so of files that say nothing of themselves."""
+        ...
+
+    @property
+    def corrections(self) -> CorrectionsWriter:
+        """Changes about what is changed in objects."""
         ...
 
     @property

@@ -14,6 +14,7 @@ from imagebank.model.person import PatientId
 from imagebank.model.uid import Uid
 from imagebank.ports import Entered
 from imagebank.storage import tables
+from imagebank.storage.corrections import is_superseded
 from imagebank.storage.database import is_race, lock_studies
 from imagebank.storage.growth import Branch, distinct, several
 from imagebank.storage.ownership import Holder, holder_of_instance, holder_of_series, is_open_to
@@ -175,9 +176,15 @@ class _Entry:
         if not is_lost and (is_same_record or row.content_digest == pack_digest(item.content_digest)):
             self.results[index] = Entered(Outcome.DUPLICATE, is_spare=not is_same_record)
             return False
+        if not item.correction and is_superseded(
+            self.connection, item.description.uid, pack_digest(item.content_digest)
+        ):
+            self.results[index] = Entered(Outcome.DUPLICATE, is_spare=True)
+            return False
         may_replace = is_lost or self.duplicates == "revise"
-        # Nobody but the owner of a study may put something in the place of what it holds.
-        if not may_replace or holder.organization != item.source.organization:
+        # Nobody but the owner of a study may put something in the place of what it holds; a correction was allowed.
+        is_owner = holder.organization == item.source.organization
+        if not (item.correction or (may_replace and is_owner)):
             self._lay_aside(index, item, OTHER_CONTENT)
             return False
         if not is_lost:
@@ -185,7 +192,8 @@ class _Entry:
                 add_former(self.connection, place | evidence(item))
                 self.results[index] = Entered(Outcome.STORED, (OLDER_VERSION,))
                 return False
-            add_former(self.connection, {name: value for name, value in row._asdict().items() if name != "id"})
+            former = {name: value for name, value in row._asdict().items() if name != "id"}
+            add_former(self.connection, former | {"superseded_by": item.correction})
         # What became empty may fill again: attributes that the former version gave stay, in whatever order
         # instances of other names come meanwhile.
         self.touched += take_rows(self.connection, [row.id])

@@ -22,6 +22,7 @@ from imagebank.model.query import Query
 from imagebank.model.uid import Uid
 from imagebank.storage import (
     completeness,
+    corrections,
     ledger,
     marks,
     orders,
@@ -115,6 +116,7 @@ class SQLIndex:
         self._orders = orders.SQLOrders(database)
         self._persons = persons.SQLPersons(database)
         self._rules = rules.SQLRules(database)
+        self._corrections = corrections.SQLCorrections(database)
         self._proposals = proposals.SQLProposals(database)
         self._completeness = completeness.SQLCompleteness(database)
         self._tasks = tasks.SQLTasks(database)
@@ -138,6 +140,10 @@ class SQLIndex:
     @property
     def proposals(self) -> proposals.SQLProposals:
         return self._proposals
+
+    @property
+    def corrections(self) -> corrections.SQLCorrections:
+        return self._corrections
 
     @property
     def completeness(self) -> completeness.SQLCompleteness:

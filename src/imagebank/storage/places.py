@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import Select, Table, select
+from sqlalchemy import Select, Table, false, select, true
 
 from imagebank.model.access import Scope
 from imagebank.storage import tables
@@ -33,6 +33,9 @@ def places(scope: Scope, dialect: str) -> Iterator[tuple[str, Select[Any]]]:
         .outerjoin(tables.study, tables.study.c.id == tables.series.c.study_row)
         .where(*visible),
     )
+    # New versions that a correction has written and not put in their places yet; nobody is shown these.
+    steps = tables.correction_step
+    yield "", _placed(steps, steps.c.sop_instance_uid).where(true() if scope.organizations is None else false())
     for table, name in ((tables.quarantine, "quarantine "), (tables.letter, "message "), (tables.report, "report ")):
         yield name, _placed(table, table.c.id).where(*brought_by(scope, table, dialect))
 

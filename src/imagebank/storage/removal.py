@@ -9,6 +9,7 @@ from sqlalchemy import Column, ColumnElement, Connection, CursorResult, delete, 
 from imagebank.model.attribute import Level
 from imagebank.model.uid import Uid
 from imagebank.storage import marks, tables
+from imagebank.storage.corrections import forget_of
 from imagebank.storage.sets import among, members
 
 _STUDY, _SERIES, _INSTANCE = tables.study, tables.series, tables.instance
@@ -163,6 +164,8 @@ def _drop_empty_studies(connection: Connection, studies: Sequence[int]) -> None:
     wanted = select(_STUDY.c.id, _STUDY.c.patient_row).where(_STUDY.c.series_count <= 0)
     empty = _run(connection, wanted, _STUDY.c.id, studies).all()
     gone = [row.id for row in empty]
+    if gone:
+        forget_of(connection, select(_STUDY.c.study_instance_uid).where(_STUDY.c.id.in_(gone)))
     _delete(connection, tables.attribute.c.owner, gone, tables.attribute.c.level == Level.STUDY)
     _delete(connection, _STUDY.c.id, gone)
     drop_empty_patients(connection, {row.patient_row for row in empty})

@@ -111,7 +111,9 @@ def evidence(item: Kept) -> dict[str, Any]:
 
 
 def add_former(connection: Connection, values: Mapping[str, Any]) -> None:
-    """Keep a version of an instance among the former ones; once, however often it is said."""
+    """Keep a version of an instance among the former ones, by `superseded_by` where a correction took its place; once,
+    however often it is said.
+    """
     history = tables.instance_history
     known = select(history.c.id).where(
         history.c.sop_instance_uid == values["sop_instance_uid"],

@@ -20,6 +20,7 @@ from imagebank.ports import Entered
 from imagebank.storage import (
     account_keys,
     completeness,
+    corrections,
     entry,
     expectations,
     jobs,
@@ -68,6 +69,7 @@ class SQLTransaction:
         self.orders: Final = orders.OrderChanges(connection, self._segments)
         self.persons: Final = persons.PersonsChanges(connection)
         self.rules: Final = rules.RulesChanges(connection)
+        self.corrections: Final = corrections.CorrectionsChanges(connection, self._segments)
         self.proposals: Final = proposals.ProposalChanges(connection)
         self.completeness: Final = completeness.CompletenessChanges(connection)
         self.expectations: Final = expectations.ExpectationChanges(connection)

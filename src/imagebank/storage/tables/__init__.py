@@ -43,6 +43,7 @@ from imagebank.storage.tables.columns import (
     name_columns,
 )
 from imagebank.storage.tables.completeness import completeness, expectation
+from imagebank.storage.tables.corrections import correction, correction_step
 from imagebank.storage.tables.keys import account_key, secret
 from imagebank.storage.tables.ledger import HAS_PERSON, checkpoint, errand, event, lane, told
 from imagebank.storage.tables.orders import encounter, imaging_order, letter, patient_word, peer, performed_step, report
@@ -83,6 +84,8 @@ __all__ = [
     "column_name",
     "completeness",
     "completion",
+    "correction",
+    "correction_step",
     "device",
     "encounter",
     "errand",

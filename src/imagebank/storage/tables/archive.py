@@ -108,7 +108,8 @@ instance = Table(
     Index("instance_sealed_by", "sealed_by"),
 )
 
-# What else is kept under an instance's UID: its former versions and, with a media type, the file that it was made of.
+# What else is kept under an instance's UID: its former versions, with the correction that took the place of each where
+# one did, and, with a media type, the file that it was made of.
 instance_history = Table(
     "instance_history",
     metadata,
@@ -121,6 +122,7 @@ instance_history = Table(
     sealed_by(),
     words("media_type"),
     words("name"),
+    words("superseded_by"),
     Index("instance_history_sealed_by", "sealed_by"),
     Index("instance_history_digest", "digest"),
 )
