@@ -24,7 +24,8 @@ _CODE: Final = re.compile(r"[A-Z0-9_]{0,16}")
 def decide(bank: Bank, wanted: Provision, principal: Principal, address: str = "") -> Provision:
     """Write down a consent, a grant or a care relationship; in force with the next read.
 
-    Its identifier, who wrote it and, unless it begins later, its beginning are set here. Raises NotAllowed without the
+    Its identifier, who wrote it, whether it holds for all of the person's records and, unless it begins later, its
+    beginning are set here. Raises NotAllowed without the
     right to write consents and for another organization's patients, Invalid for one that nobody could follow.
     """
     return decide_together(bank, [wanted], principal, address)[0]
@@ -42,9 +43,10 @@ def decide_together(
         _check(one)
         charge.require(bank, principal, one)
     now, name = bank.now(), secrets.token_hex(16)
+    speaks_for_all = charge.has_all(bank, principal)
     names = [name] if len(wanted) == 1 else [f"{name}.{number}" for number in range(1, len(wanted) + 1)]
     made = [
-        replace(one, id=id_, by=principal.name, starts_at=max(one.starts_at, now))
+        replace(one, id=id_, by=principal.name, starts_at=max(one.starts_at, now), of_person=speaks_for_all)
         for id_, one in zip(names, wanted, strict=True)
     ]
     with bank.index.begin() as tx:

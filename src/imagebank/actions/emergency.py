@@ -47,6 +47,7 @@ def break_glass(
         role=principal.role,
         by=principal.name,
         reason=reason,
+        of_person=True,
     )
     with bank.index.begin() as tx:
         tx.put_provision(one)

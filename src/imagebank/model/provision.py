@@ -38,6 +38,9 @@ class Provision:
     both inclusive). To whom: `organization`, `principal`, `role`; what permits a device by name says that role, too,
     since AE titles and names of people are different names. For what: `purpose`. It holds from `starts_at` until
     before `ends_at`, unless it was revoked. `by` wrote it down, `reason` says why.
+
+    It holds for records of the same issuer, too, that are linked to the patient's as one person's; for those of every
+    issuer where it is `of_person`, which only who is in charge of them all may say.
     """
 
     id: str
@@ -59,3 +62,4 @@ class Provision:
     revoked_at: datetime | None = None
     reviewed_by: str = ""
     review: str = ""
+    of_person: bool = False

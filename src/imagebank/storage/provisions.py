@@ -3,7 +3,19 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    Text,
+    and_,
+    delete,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 
 from imagebank.model.access import Purpose, Role
 from imagebank.model.person import PatientId
@@ -44,6 +56,7 @@ def put(connection: Connection, one: Provision) -> None:
         "revoked_at": micros(one.revoked_at) if one.revoked_at else 0,
         "reviewed_by": clean(one.reviewed_by),
         "review": clean(one.review),
+        "of_person": int(one.of_person),
     }
     database.put(connection, _T, ["id"], values)
 
@@ -64,16 +77,37 @@ def review(connection: Connection, identifier: str, by: str, words: str) -> bool
 def chosen(
     patient: PatientId | None = None, kind: Kind | None = None, identifier: str = "", principal: str = ""
 ) -> Select[Any]:
-    """Provisions of a patient, a kind, an identifier, or for somebody by name, oldest first."""
+    """Provisions that hold for a patient, of a kind, an identifier, or for somebody by name, oldest first."""
     statement = select(_T).order_by(_T.c.starts_at, _T.c.id)
     if patient is not None:
-        statement = statement.where(_T.c.issuer == patient.issuer, _T.c.identifier == patient.identifier)
+        own = and_(_T.c.issuer == patient.issuer, _T.c.identifier == patient.identifier)
+        mine = tables.identity.alias()
+        named = and_(mine.c.issuer == patient.issuer, mine.c.identifier == patient.identifier)
+        linked, reach = linked_to(mine)
+        theirs = select(linked.c.id).select_from(mine.join(linked, reach)).where(named, *of_linked(_T, mine, linked))
+        statement = statement.where(or_(own, theirs.correlate(_T).exists()))
     if kind is not None:
         statement = statement.where(_T.c.kind == kind.value)
     for column, value in ((_T.c.id, identifier), (_T.c.principal, principal)):
         if value:
             statement = statement.where(column == value)
     return statement
+
+
+def linked_to(mine: Any) -> tuple[Any, ColumnElement[bool]]:
+    """The other records of the person that a record is linked to, and how they are joined."""
+    linked = tables.identity.alias()
+    return linked, and_(linked.c.person == mine.c.person, linked.c.id != mine.c.id)
+
+
+def of_linked(given: Any, mine: Any, linked: Any) -> tuple[ColumnElement[bool], ...]:
+    """Whether a provision is of a linked record and holds for this one, too."""
+    return (
+        mine.c.person != literal_column("''", Text),
+        given.c.issuer == linked.c.issuer,
+        given.c.identifier == linked.c.identifier,
+        or_(given.c.of_person == literal_column("1"), linked.c.issuer == mine.c.issuer),
+    )
 
 
 def of_row(row: Row[Any]) -> Provision:
@@ -97,6 +131,7 @@ def of_row(row: Row[Any]) -> Provision:
         moment(row.revoked_at) if row.revoked_at else None,
         row.reviewed_by,
         row.review,
+        bool(row.of_person),
     )
 
 

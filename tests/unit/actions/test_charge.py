@@ -8,14 +8,15 @@ from pathlib import Path
 import pytest
 
 from bank import SOURCE, keep, open_test_bank
-from imagebank.actions import consent, disclosure, emergency, rights, trail
+from imagebank.actions import consent, disclosure, emergency, persons, rights, trail
 from imagebank.bank import Bank
 from imagebank.errors import NotAllowed, NotFound
 from imagebank.model.access import Principal, Role, Scope
 from imagebank.model.event import Act
+from imagebank.model.identity import Identity
 from imagebank.model.imaging import Selection
 from imagebank.model.ledger import Line, Sought
-from imagebank.model.person import PatientId
+from imagebank.model.person import PatientId, PersonName
 from imagebank.model.provision import Kind, Provision
 from imagebank.model.uid import Uid
 from make import a_file
@@ -55,6 +56,34 @@ def test_who_keeps_the_bank_is_in_charge_of_all(bank: Bank, organization: str, r
 
     assert consent.listed(bank, None, who) == decided
     assert {line.organization for line in lines(bank, who)} >= {"north", "south"}
+
+
+def test_what_is_decided_holds_for_linked_records_as_far_as_who_decided_is_in_charge_of_them(bank: Bank) -> None:
+    file = a_file(StudyInstanceUID="1.2.3", PatientID="BEN")
+    keep(bank, file, source=replace(SOURCE, organization="south"))
+    ben = PatientId("south", "BEN")
+    for number, patient in enumerate((ADA, BOB, ben)):
+        persons.hear(bank, Identity(patient, PersonName(f"{patient.identifier * 3}^A"), f"19{number}10101"))
+    keeper = somebody(bank, "north", Role.ADMIN)
+    persons.link(bank, keeper, ADA, BOB)
+    persons.link(bank, keeper, ben, BOB)
+
+    def seen() -> set[str]:
+        return {one.study for one in bank.index.instances(Selection(), somebody(bank, "east", Role.CLINICIAN).scope)}
+
+    assert seen() == set()
+    of_south = consent.decide(bank, about(BOB), somebody(bank, "south"))
+    assert seen() == {SOUTHS, "1.2.3"}
+    of_all = consent.decide(bank, about(BOB), somebody(bank, "north"))
+    assert seen() == {NORTHS, SOUTHS, "1.2.3"}
+    assert consent.listed(bank, ADA, keeper) == [of_all]
+    assert consent.listed(bank, ben, keeper) == [of_south, of_all]
+    persons.unlink(bank, keeper, ADA)
+    assert seen() == {SOUTHS, "1.2.3"}
+    emergency.break_glass(bank, BOB, REASON, somebody(bank, "north", Role.CLINICIAN))
+    persons.link(bank, keeper, ADA, BOB)
+    scope = somebody(bank, "north", Role.CLINICIAN).scope
+    assert {one.study for one in bank.index.instances(Selection(), scope)} == {NORTHS, SOUTHS, "1.2.3"}
 
 
 def test_an_officer_decides_about_patients_and_studies_of_the_own_organization(bank: Bank) -> None:

@@ -18,19 +18,21 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from bank import SOURCE, keep, open_test_bank
-from imagebank.actions import consent, emergency, rights
+from imagebank.actions import consent, emergency, persons, rights
 from imagebank.bank import Bank
 from imagebank.errors import NotFound
 from imagebank.model.access import RIGHTS, Principal, Role, Scope
 from imagebank.model.attribute import Level
+from imagebank.model.identity import Identity
 from imagebank.model.imaging import Selection
-from imagebank.model.person import PatientId
+from imagebank.model.person import PatientId, PersonName
 from imagebank.model.provision import FOR_EVER, Kind, Provision
 from imagebank.model.query import Query
 from imagebank.model.uid import Uid
 from make import a_file
 
 OFFICER = Principal("officer", Role.PRIVACY_OFFICER, "north", RIGHTS[Role.PRIVACY_OFFICER], Scope.nothing())
+ADMIN = Principal("keeper", Role.ADMIN, "north", RIGHTS[Role.ADMIN], Scope(organizations=None))
 NAMED_DEVICE: dict[str, Any] = {"principal": "ann", "role": Role.DEVICE}
 HOUR = timedelta(hours=1)
 BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
@@ -103,8 +105,9 @@ class Decision:
             and self.role in ("", role.value)
         )
 
-    def speaks_of(self, study: Study) -> bool:
-        if self.patient != study.patient or self.study not in ("", study.uid):
+    def speaks_of(self, study: Study, persons: set[frozenset[str]]) -> bool:
+        is_theirs = self.patient == study.patient or any({self.patient, study.patient} <= each for each in persons)
+        if not is_theirs or self.study not in ("", study.uid):
             return False
         if self.modality not in ("", study.modality):
             return False
@@ -118,6 +121,7 @@ class Model:
     now: datetime = BEGINNING
     decisions: list[Decision] = field(default_factory=list)
     sensitive: set[str] = field(default_factory=set)
+    persons: set[frozenset[str]] = field(default_factory=set)
 
     def may_see(self, who: tuple[str, Role, str], study: Study) -> bool:
         _, role, organization = who
@@ -125,7 +129,7 @@ class Model:
             return True
         if role in (Role.PATIENT, Role.PRIVACY_OFFICER):
             return False  # what is permitted is not for them
-        heard = [one for one in self.decisions if one.is_for(who, self.now) and one.speaks_of(study)]
+        heard = [one for one in self.decisions if one.is_for(who, self.now) and one.speaks_of(study, self.persons)]
         in_care = any(one.kind == "care" for one in heard)
         if any(one.kind == "emergency" for one in heard):
             return True
@@ -146,6 +150,10 @@ def small_bank() -> Iterator[Bank]:
                 StudyInstanceUID=one.uid, PatientID=one.patient, Modality=one.modality, StudyDate=one.date, rows=4
             )
             keep(bank, file, source=replace(SOURCE, organization=one.owner))
+        for number, name in enumerate(["ADA", "BOB", "EVE"]):
+            # Unlike each other, so that nobody is linked unasked.
+            unlike = Identity(issuer_of(name), PersonName(f"{name * 3}^{name}"), f"19{number}0010{number + 1}")
+            persons.hear(bank, unlike)
         yield bank
 
 
@@ -246,6 +254,16 @@ class Visibility(RuleBasedStateMachine):
         else:
             consent.put_label(self.bank, Uid(study.uid), "sensitive", OFFICER)
         self.model.sensitive ^= {study.uid}
+
+    @rule(patients=st.sampled_from([("ADA", "BOB"), ("ADA", "EVE"), ("BOB", "EVE")]))
+    def link_or_part(self, patients: tuple[str, str]) -> None:
+        """Records are one person's from now on, or apart again; a third one is in nobody's way."""
+        if frozenset(patients) in self.model.persons:
+            persons.unlink(self.bank, ADMIN, issuer_of(patients[1]))
+            self.model.persons = set()
+        elif not self.model.persons:
+            persons.link(self.bank, ADMIN, issuer_of(patients[0]), issuer_of(patients[1]))
+            self.model.persons = {frozenset(patients)}
 
     @rule(hours=st.integers(1, 3))
     def time_passes(self, hours: int) -> None:

@@ -1,6 +1,7 @@
 """Hot questions are answered by an index, on both databases."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -8,10 +9,11 @@ from sqlalchemy import event, text
 
 from contracts.described import a_kept, asked, studies
 from contracts.postgres import fresh_database, postgres_server
-from imagebank.model.access import Scope
+from imagebank.model.access import Asker, Purpose, Role, Scope
 from imagebank.model.attribute import Level, catalogue
 from imagebank.model.imaging import Selection
 from imagebank.model.query import Query
+from imagebank.model.rights import Rights, scope_for
 from imagebank.model.uid import Uid
 from imagebank.storage.database import Database, open_database
 from imagebank.storage.index import SQLIndex
@@ -84,9 +86,9 @@ def _filled(address: str) -> Iterator[Database]:
     database.close()
 
 
-def plan(database: Database, query: Query) -> list[str]:
+def plan(database: Database, query: Query, scope: Scope = LOCAL) -> list[str]:
     """The database's own words on how it would answer."""
-    statement = matches(query, LOCAL, database.engine.dialect.name)
+    statement = matches(query, scope, database.engine.dialect.name)
     with database.reading() as connection:
         compiled = statement.compile(dialect=connection.dialect, compile_kwargs={"render_postcompile": True})
         if database.is_sqlite:
@@ -125,6 +127,15 @@ def test_the_first_page_of_all_instances_sorts_one_study_at_a_time(database: Dat
 
     assert any("study_newest" in step for step in steps), "\n".join(steps)
     assert not any(step == "USE TEMP B-TREE FOR ORDER BY" for step in steps), "\n".join(steps)
+
+
+def test_decisions_are_found_by_the_patients_and_not_the_other_way_round(database: Database) -> None:
+    asker = Asker("ann", Role.CLINICIAN, "local", Purpose.TREATMENT, datetime(2026, 1, 1, tzinfo=UTC))
+    steps = plan(database, HOT["study"], scope_for(Rights(), asker))
+
+    assert any("provision_patient" in step for step in steps), "\n".join(steps)
+    assert not any("provision_principal" in step for step in steps), "\n".join(steps)
+    assert not any(_reads_all(step) for step in steps), "\n".join(steps)
 
 
 def test_one_instance_is_read_by_its_uid(database: Database) -> None:

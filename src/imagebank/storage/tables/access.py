@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from sqlalchemy import Column, Index, Integer, LargeBinary, SmallInteger, Table
+from sqlalchemy import Column, Index, Integer, LargeBinary, SmallInteger, Table, text
 from sqlalchemy.sql.schema import SchemaItem
 
 from imagebank.storage.tables.columns import TEXT, count, metadata, moment, octets, words
@@ -133,6 +133,7 @@ provision = Table(
     count("revoked_at"),
     words("reviewed_by"),
     words("review"),
+    Column("of_person", SmallInteger, nullable=False, server_default=text("0")),
     Index("provision_patient", "issuer", "identifier"),
     Index("provision_principal", "principal", "kind"),
 )
