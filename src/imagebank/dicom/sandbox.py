@@ -35,6 +35,7 @@ _MODULES = (
     "imagebank.dicom.open_document",
     "imagebank.dicom.open_ecg",
     "imagebank.dicom.volume",
+    "imagebank.dicom.open_words",
 )
 _HEAD = struct.Struct("<QBIQ")  # number of the request, status, sizes of header and payload
 _SEALED, _LIMITED = b"S", b"L"  # ready, with a filter of system calls and without
