@@ -76,6 +76,7 @@ def opened(settings: Settings) -> Iterator[Bank]:
     rights = _rights(settings)
     _check_provider(settings)
     _check_matching(settings)
+    _check_proposals(settings)
     store, root, was_empty = _objects(settings)
     engine = open_database(_database_url(settings))
     migrate(engine)
@@ -158,6 +159,17 @@ def _rights(settings: Settings) -> Rights:
         return parse(read_toml(settings.rights_file))
     except Invalid as error:
         raise SettingsError(f"{settings.rights_file}: {error}") from None
+
+
+def _check_proposals(settings: Settings) -> None:
+    if settings.proposals_file is None:
+        return
+    from imagebank.actions.reading_names import reading
+
+    try:
+        reading(settings.proposals_file)
+    except Invalid as error:
+        raise SettingsError(str(error)) from None
 
 
 def _check_matching(settings: Settings) -> None:

@@ -364,3 +364,24 @@ def test_a_report_of_another_record_of_the_same_person_is_shown(index: SQLIndex)
         tx.persons.move(P2, "P1")
 
     assert (len(before), len(index.orders.reports(Uid("1.1"), ALL))) == (0, 1)
+
+
+def test_an_order_is_found_by_either_number(index: SQLIndex) -> None:
+    other = replace(ORDER, placer="F1", filler="F2", step_id="S2", patient=replace(JANE, id=P2))
+    put(index, ORDER, replace(other, organization="south"), replace(other, filler="F3", placer="PL3"))
+
+    assert found(index, number="PL1") == found(index, number="F1", scope=Scope.of("north")) == ["F1/S1"]
+    assert found(index, number="F1") == ["F1/S1", "F2/S2"]
+    assert found(index, number="1") == []
+
+
+def test_a_visit_is_found_by_its_number_in_scope(index: SQLIndex) -> None:
+    visits = [Encounter(name, "V1", patient, START, Stay.CANCELLED) for name, patient in (("north", P1), ("south", P2))]
+    with index.begin() as tx:
+        for one in visits:
+            tx.orders.put_encounter(one)
+
+    assert index.orders.encounter("V1", Scope.of("north")) == visits[0]
+    assert index.orders.encounter("V1", Scope.of("west")) is None
+    assert index.orders.encounter("V2", ALL) is None
+    assert index.orders.encounter("V1", ALL) is None

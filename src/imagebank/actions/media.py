@@ -6,10 +6,12 @@ file whose object never came, and the same file again makes it whole.
 
 import io
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
-from imagebank.actions import ingest, notes, retrieve
+from imagebank.actions import ingest, named_orders, notes, proposing, retrieve
 from imagebank.actions.ingest import Arrival
+from imagebank.actions.named_orders import Named
 from imagebank.bank import Bank
 from imagebank.dicom import wrap
 from imagebank.dicom.digest import digest_of
@@ -22,6 +24,7 @@ from imagebank.model.key import owner_of
 from imagebank.model.note import Note
 from imagebank.model.original import Original
 from imagebank.model.person import PatientId
+from imagebank.model.uid import Uid
 from imagebank.model.upload import About
 
 # Such a file is held in memory as a whole, and once more as the object that is made of it.
@@ -46,6 +49,7 @@ def receive(
     object, lies in quarantine with the reason. `sees`, `by_hand` and what is raised are as with
     `ingest.receive`.
     """
+    known = named_orders.named(bank, about or About(), source)
     receipts: list[Receipt] = []
     plain: list[Arrival] = []
     for arrival in arrivals:
@@ -55,7 +59,7 @@ def receive(
             continue
         receipts += ingest.receive(bank, plain, source, sees=sees, by_hand=by_hand) if plain else []
         plain = []
-        receipts.append(_take(bank, arrival, kind, source, about or About(), sees, by_hand=by_hand))
+        receipts.append(_take(bank, arrival, kind, source, known, sees, by_hand=by_hand))
     return receipts + (ingest.receive(bank, plain, source, sees=sees, by_hand=by_hand) if plain else [])
 
 
@@ -68,7 +72,7 @@ def _kind(arrival: Arrival) -> Kind:
 
 
 def _take(
-    bank: Bank, arrival: Arrival, kind: Kind, source: Source, about: About, sees: Scope | None, *, by_hand: bool
+    bank: Bank, arrival: Arrival, kind: Kind, source: Source, known: Named, sees: Scope | None, *, by_hand: bool
 ) -> Receipt:
     """Keep one file and the object that it becomes."""
     if arrival.size > min(_MOST_BYTES, bank.settings.max_instance_bytes):
@@ -77,19 +81,22 @@ def _take(
         )
     data = arrival.content.read(arrival.size)
     digest = digest_of(data)
+    about = known.about
     patient = PatientId(about.patient.issuer or source.organization, about.patient.identifier)
     held = _held(bank, digest, patient, source, arrival.name)
     if held is not None:
         return held
+    proposed = proposing.propose(bank, arrival.name, data, kind, known, source)
     try:
-        wrapped = wrap.wrap(bank.sandbox, data, kind, about, bank.now())
+        wrapped = wrap.wrap(bank.sandbox, data, kind, proposed.about, bank.now())
     except (Invalid, Unsupported) as error:
         return _lay_aside(bank, arrival, data, kind, source, error)
     note = Note(source, bank.now(), digest, digest, arrival.name, made_into=wrapped.uid, media_type=kind.value)
+    note = replace(note, proposals=proposed.proposals)
     _keep_original(bank, note, data, patient)
     made = Arrival(io.BytesIO(wrapped.file), len(wrapped.file), arrival.name)
     (receipt,) = ingest.receive(bank, [made], source, sees=sees, by_hand=by_hand)
-    return receipt
+    return replace(receipt, warnings=(*receipt.warnings, *known.warnings), proposals=proposed.proposals)
 
 
 def _held(bank: Bank, digest: Digest, patient: PatientId, source: Source, name: str) -> Receipt | None:
@@ -108,6 +115,7 @@ def _keep_original(bank: Bank, note: Note, data: bytes, patient: PatientId) -> N
     bank.blobs.sync([location])
     with bank.index.begin() as tx:
         is_new = tx.keep_original(notes.original_of(note, location, key.name))
+        tx.proposals.put(Uid(note.made_into), note.proposals)
     if not is_new:
         bank.blobs.destroy([location])
 

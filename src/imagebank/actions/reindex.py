@@ -157,6 +157,7 @@ def _keep_originals(bank: Bank, tx: Transaction, originals: Sequence[tuple[Note,
     for note, location in sorted(originals, key=lambda pair: pair[0].received_at):
         with suppress(NotFound):  # deleted since its note was read
             tx.keep_original(original_of(note, location, bank.blobs.wrapped_by(location)))
+            tx.proposals.put(Uid(note.made_into), note.proposals)
 
 
 def _decide_again(tx: Transaction, told: _Told) -> None:

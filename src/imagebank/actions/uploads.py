@@ -14,8 +14,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 from imagebank import errors
-from imagebank.actions import archives, media, upload_spool
+from imagebank.actions import archives, media, proposing, upload_spool
 from imagebank.actions.collect import BATCH_BYTES, BATCH_FILES
 from imagebank.actions.ingest import Arrival
 from imagebank.actions.unnamed import unnamed_file, write_all
@@ -23,6 +25,7 @@ from imagebank.bank import Bank
 from imagebank.errors import BankError, Conflict, Invalid, NotFound, OutOfSpace, TooOften
 from imagebank.model.access import Principal, Right, Scope
 from imagebank.model.imaging import Outcome, Receipt, Selection, Source
+from imagebank.model.proposal import Proposal
 from imagebank.model.uid import Uid
 from imagebank.model.upload import FIELDS, About, read_about
 
@@ -168,7 +171,7 @@ def take(
     about = read_about(said)
     with closing(_arrivals(bank, pieces, size, file, principal)) as arrivals:
         receipts = _received(bank, arrivals, source, about, principal.joins)
-    return [Became(one, _is_of_nobody(bank, one, principal)) for one in receipts]
+    return [Became(one, _is_of_nobody(bank, one, principal)) for one in proposing.told(principal, receipts)]
 
 
 def _arrivals(
@@ -283,6 +286,7 @@ def _written(one: Became) -> dict[str, Any]:
         "rule": receipt.rule,
         "changed": list(receipt.changed),
         "unidentified": one.is_unidentified,
+        "proposals": msgspec.to_builtins(receipt.proposals),
     }
 
 
@@ -301,5 +305,7 @@ def _read(said: Mapping[str, Any]) -> Became:
         quarantine=said["quarantine"],
         rule=said.get("rule", ""),
         changed=tuple(said.get("changed", ())),
+        # An answer that was kept before there were any has none.
+        proposals=msgspec.convert(said.get("proposals", []), tuple[Proposal, ...]),
     )
     return Became(receipt, said["unidentified"])

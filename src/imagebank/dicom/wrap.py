@@ -20,6 +20,7 @@ from imagebank.dicom.digest import digest_of
 from imagebank.dicom.iod import Content, iod_of
 from imagebank.dicom.kind import Kind
 from imagebank.dicom.layout import EXPLICIT, HTJ2K_RPCL
+from imagebank.dicom.ordered import put_order
 from imagebank.dicom.sandbox import Sandbox
 from imagebank.dicom.transcode import transcode
 from imagebank.model.uid import Uid
@@ -101,6 +102,7 @@ def _common(data: bytes, content: Content, about: About, received_at: datetime) 
         ds.StudyDescription = about.description[:64]
     if about.department:
         ds.InstitutionalDepartmentName = about.department.value
+    put_order(ds, about)
     ds.SeriesNumber, ds.InstanceNumber = None, 1
     ds.Manufacturer = content.said.get("make", "")
     for keyword, word in _SAID:
@@ -110,7 +112,11 @@ def _common(data: bytes, content: Content, about: About, received_at: datetime) 
 
 
 def _study(about: About, taken_at: datetime, digest: str) -> Uid:
-    """One study for what was taken of one patient on one day by one department; of nobody known, for one batch."""
+    """The study of the order; else one for what was taken of one patient on one day by one department; of nobody known,
+    for one batch.
+    """
+    if about.asked is not None and about.asked.study is not None:
+        return about.asked.study
     of = (about.patient.issuer, about.patient.identifier) if about.patient.identifier else ("", about.batch or digest)
     return Uid.derived("study", *of, about.department.value, about.accession, f"{taken_at:%Y%m%d}")
 

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
-from imagebank.actions import media, quarantine
+from imagebank.actions import media, proposing, quarantine
 from imagebank.actions.ingest import Arrival
 from imagebank.errors import Invalid, NotFound
 from imagebank.http.auth import address_of, bank_of, caller, caller_if_any, proven_caller
@@ -62,7 +62,8 @@ async def deposit(request: Request) -> Response:
         raise Invalid(_NO_FILES)
 
     def receive(batch: Sequence[Arrival]) -> list[Receipt]:
-        return media.receive(bank, batch, source, read_about(said), principal.joins)
+        receipts = media.receive(bank, batch, source, read_about(said), principal.joins)
+        return proposing.told(principal, receipts)
 
     async with Deposit(receive) as deposit:
         try:

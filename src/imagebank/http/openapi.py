@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute, Route
 
 from imagebank import __version__
 from imagebank.http.auth import caller
+from imagebank.http.receipts import PROPOSALS
 from imagebank.http.search import FOUND, PARAMETERS
 from imagebank.http.tokens import ASSERTION, GRANT
 from imagebank.model.upload import FIELDS
@@ -57,6 +58,7 @@ _SCHEMAS: Final[Mapping[str, Any]] = {
         warnings={"type": "array", "items": _TEXT},
         rule=_TEXT,
         changed={"type": "array", "items": _TEXT},
+        proposals=PROPOSALS,
         error=_object("kind", "message"),
     ),
     "Quarantined": _object(

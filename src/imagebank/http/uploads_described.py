@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from imagebank.http import uploads
 from imagebank.http.openapi import REFUSED, answer, as_json
+from imagebank.http.receipts import PROPOSALS
 
 _TEXT: Final = {"type": "string"}
 _WHOLE: Final = {"type": "integer", "minimum": 0}
@@ -24,6 +25,7 @@ _RECEIPT: Final = {
         "changed": {"type": "array", "items": _TEXT},
         "error": {"type": "object", "required": ["kind", "message"], "properties": {"kind": _TEXT, "message": _TEXT}},
         "unidentified": _YES,
+        "proposals": PROPOSALS,
     },
     "additionalProperties": False,
 }

@@ -103,3 +103,50 @@ def of_person(name: str, text: str, source: ProposalSource, evidence: str, confi
 def _bare(text: str) -> str:
     """Without titles."""
     return " ".join(word for word in text.split() if fold(word) not in _TITLES)
+
+
+_CLINICAL: Final = {
+    "patient_id": ("patient_id", 0.9),
+    "patient_name": ("patient_name", 0.9),
+    "sex": ("sex", 0.9),
+    "encounter": ("encounter", 0.9),
+    "order": ("order", 0.9),
+    "author_name": ("operator", 0.6),
+    "title": ("description", 0.95),
+    "kind": ("description", 0.9),
+}
+"""What the header of a clinical document says (CDA R2 4.2): its name there, the field, and how sure that is."""
+
+
+def proposals_of_header(info: Mapping[str, str], called: str) -> Iterator[Proposal]:
+    """What a clinical document says of itself in its header."""
+    for name, (field, confidence) in _CLINICAL.items():
+        value = info.get(name, "")
+        yield from taken(field, value, ProposalSource.DOCUMENT, f"{called}: {name} {value}", confidence)
+    dates = {
+        "birth_date": ("birth_date", 0.9),
+        "performed": ("taken_at", 0.95),
+        "performed_from": ("taken_at", 0.95),
+        "creationdate": ("taken_at", 0.7),
+    }
+    for name, (field, confidence) in dates.items():
+        value = hl7_moment(info.get(name, ""), is_day=field == "birth_date")
+        yield from taken(field, value, ProposalSource.DOCUMENT, f"{called}: {name} {value}", confidence)
+
+
+def hl7_moment(text: str, *, is_day: bool = False) -> str:
+    """YYYYMMDDHHMMSS±ZZZZ, as HL7 writes moments and, behind `D:`, PDF (ISO 32000 7.9.4); empty where no day is said."""
+    found = _HL7.match(text.removeprefix("D:"))
+    if not found:
+        return ""
+    day = f"{found['y']}-{found['m']}-{found['d']}"
+    if is_day or not found["h"]:
+        return day
+    zone = f"{found['z']}{found['zh']}:{found['zm'] or '00'}" if found["zh"] else "+00:00" if found["z"] else ""
+    return f"{day}T{found['h']}:{found['min']}:{found['s'] or '00'}{zone}"
+
+
+_HL7: Final = re.compile(
+    r"(?P<y>\d{4})(?P<m>\d\d)(?P<d>\d\d)(?:(?P<h>\d\d)(?P<min>\d\d)(?P<s>\d\d)?(?:\.\d+)?"
+    r"(?P<z>[Z+-])?(?:(?P<zh>\d\d)'?(?P<zm>\d\d)?)?)?"
+)

@@ -10,6 +10,7 @@ from imagebank.errors import BankError
 from imagebank.model.access import Scope
 from imagebank.model.attribute import Path
 from imagebank.model.person import PatientId
+from imagebank.model.proposal import Proposal
 from imagebank.model.uid import Uid
 
 Element = dict[str, Any]
@@ -195,7 +196,8 @@ class Receipt:
 
     `error` is set when the object was refused or put into quarantine; `warnings` when it was kept but tolerated.
     `changed` says which rule of the site gave which attribute another value, and `rule` names the one that decided.
-    `study`, `series`, `uid` and `sop_class` are there as far as they could be read.
+    `study`, `series`, `uid` and `sop_class` are there as far as they could be read. `proposals` are of a
+    file that said nothing of itself; who may be told which, that is the caller's to know.
     """
 
     outcome: Outcome
@@ -209,6 +211,7 @@ class Receipt:
     quarantine: int | None = None
     rule: str = ""
     changed: tuple[str, ...] = ()
+    proposals: tuple[Proposal, ...] = ()
 
     @property
     def is_kept(self) -> bool:

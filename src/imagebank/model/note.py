@@ -9,6 +9,7 @@ from imagebank.model.expectation import Expectation
 from imagebank.model.identity import Decision, Identity
 from imagebank.model.imaging import Digest, Location, Source
 from imagebank.model.message import Letter, Told
+from imagebank.model.proposal import Proposal
 from imagebank.model.provision import Provision
 from imagebank.model.report import Report
 from imagebank.model.rules import Version
@@ -35,9 +36,9 @@ class Note:
     """How an object came. `quarantine` gives the reason where it was laid aside rather than archived.
 
     `correction` names the correction that made this version of an object; it counts only where an amendment says that
-    the correction was done. `made_into` is the SOP Instance UID of the object that was made of a file without DICOM; this record is the file
-    then, of that media type. `arrived` is the digest of the data set as it came, where the site's rules have changed it:
-    the others are of what was made of it then.
+    the correction was done. `made_into` is the SOP Instance UID of the object that was made of a file without DICOM;
+    this record is the file then, of that media type, and `proposals` what may be so of it. `arrived` is the digest of the
+    data set as it came, where the site's rules have changed it: the others are of what was made of it then.
     """
 
     source: Source
@@ -50,6 +51,7 @@ class Note:
     media_type: str = ""
     arrived: Digest | None = None
     correction: str = ""
+    proposals: tuple[Proposal, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

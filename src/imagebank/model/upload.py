@@ -7,6 +7,8 @@ from enum import StrEnum
 from typing import Final
 
 from imagebank.errors import Invalid
+from imagebank.model.encounter import Encounter
+from imagebank.model.order import Order
 from imagebank.model.person import PatientId
 from imagebank.model.region import Region, region_named
 
@@ -52,7 +54,8 @@ class About:
 
     A patient without identifier is nobody known: the object is kept as unidentified. `issuer` of the patient is empty
     where it is the depositing organization. `name` is a PN value (PS3.5 6.2). `batch` ties together what was taken in
-    one go where neither patient nor accession number does. `order` and `encounter` are the numbers of an order and of a visit.
+    one go where neither patient nor accession number does. `order` and `encounter` are the numbers of an order and of a visit;
+    `asked` and `visit` are those themselves, where they are known here.
     """
 
     patient: PatientId = NOBODY
@@ -70,6 +73,8 @@ class About:
     order: str = ""
     encounter: str = ""
     technique: Technique = Technique.UNKNOWN
+    asked: Order | None = None
+    visit: Encounter | None = None
 
 
 FIELDS: Final = (

@@ -19,7 +19,8 @@ from imagebank.model.uid import Uid
 class Wanted:
     """Which scheduled steps are looked for; what is empty does not narrow.
 
-    The days are YYYYMMDD, both included. A step that names no station is any station's.
+    The days are YYYYMMDD, both included. A step that names no station is any station's. `number` is the placer's or the
+    filler's.
     """
 
     since: str = ""
@@ -28,6 +29,7 @@ class Wanted:
     station_aet: str = ""
     accession: str = ""
     identifier: str = ""
+    number: str = ""
     is_open: bool = True
     limit: int = 10_000
 
@@ -59,6 +61,10 @@ class OrderReader(Protocol):
 
     def encounters(self, patient: PatientId, scope: Scope) -> list[Encounter]:
         """A patient's visits to the scope's organizations, newest first, cancelled ones left out."""
+        ...
+
+    def encounter(self, number: str, scope: Scope) -> Encounter | None:
+        """The visit with this number to one of the scope's organizations, a cancelled one too; None where several have it."""
         ...
 
     def reports(self, study: Uid, scope: Scope) -> list[Report]:

@@ -158,6 +158,8 @@ def _asked(wanted: Wanted, dialect: str) -> list[ColumnElement[bool]]:
         conditions.append(or_(rows.station_aet == wanted.station_aet, rows.station_aet == ""))
     for column, text in ((rows.accession, wanted.accession), (rows.identifier, wanted.identifier)):
         conditions += [column == clean(text)] if text else []
+    if wanted.number:
+        conditions.append(or_(rows.placer == clean(wanted.number), rows.filler == clean(wanted.number)))
     if wanted.is_open:
         conditions.append(rows.state.in_(["", State.SCHEDULED.value]))
     return conditions
@@ -210,6 +212,11 @@ class SQLOrders:
         chosen = select(_VISIT).where(*theirs, *visits_in(scope, self._dialect))
         newest = chosen.order_by(_VISIT.c.began_at.desc(), _VISIT.c.number)
         return [_encounter_of(row) for row in self._rows(newest)]
+
+    def encounter(self, number: str, scope: Scope) -> Encounter | None:
+        chosen = select(_VISIT).where(_VISIT.c.number == clean(number), *visits_in(scope, self._dialect)).limit(2)
+        rows = self._rows(chosen)
+        return _encounter_of(rows[0]) if len(rows) == 1 else None
 
     def reports(self, study: Uid, scope: Scope) -> list[Report]:
         rows = tables.study
