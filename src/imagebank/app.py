@@ -276,6 +276,7 @@ def web_application(bank: Bank) -> "Starlette":
     from imagebank.dicomweb.routes import dicomweb_routes
     from imagebank.fhir.read import fhir_routes
     from imagebank.http.api import api_routes
+    from imagebank.http.completeness import completeness_paths, completeness_routes
     from imagebank.http.cors import Cors
     from imagebank.http.crowd import Crowd
     from imagebank.http.decisions import decision_routes
@@ -296,6 +297,7 @@ def web_application(bank: Bank) -> "Starlette":
     from imagebank.portal.viewer_files import viewer_routes
 
     described = {**openapi_paths(), **decision_paths(), **upload_paths(), **person_paths(), **report_paths()}
+    described |= completeness_paths()
     application = Starlette(
         routes=[
             *api_routes(),
@@ -303,6 +305,7 @@ def web_application(bank: Bank) -> "Starlette":
             *upload_routes(),
             *person_routes(),
             *report_routes(),
+            *completeness_routes(),
             openapi_route(api_routes(), described),
             *dicomweb_routes(),
             *fhir_routes(),

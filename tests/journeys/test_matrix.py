@@ -90,7 +90,15 @@ NOT_ABOUT_STUDIES: Final = {
     "/sign-out": "ends a session",
     "/search": "makes an address of the study list",
 }
-SEARCHES: Final = ("/", "/find", "/api/v1/search", "/dicom-web/studies", "/dicom-web/series", "/dicom-web/instances")
+SEARCHES: Final = (
+    "/",
+    "/find",
+    "/api/v1/search",
+    "/api/v1/completeness",
+    "/dicom-web/studies",
+    "/dicom-web/series",
+    "/dicom-web/instances",
+)
 """Routes that give what is found; a study that may not be seen is in none of their answers."""
 UNKNOWN: Final = unknown()
 
