@@ -180,7 +180,7 @@ _FOUND: Final = closed(
 )
 _LIST: Final = closed({"total": _WHOLE, "studies": _several(_FOUND)})
 _BODY: Final = closed({"is_all": _YES}, {"reason": {"type": "string", "maxLength": 500}})
-_DAY: Final = {"type": "string", "pattern": r"^\d{8}$|^\d{4}-\d{2}-\d{2}$"}
+_DAY: Final = {"type": "string", "format": "date"}
 
 
 def _query(name: str, schema: Mapping[str, Any], words: str) -> dict[str, Any]:
