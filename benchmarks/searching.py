@@ -38,6 +38,7 @@ from imagebank.model.search_likeness import triples
 from imagebank.model.uid import Uid
 from imagebank.storage.database import Database, open_database
 from imagebank.storage.index import SQLIndex
+from imagebank.storage.marks import lexemes_of
 from imagebank.storage.migrate import migrate
 from imagebank.storage.rows import dumps
 from imagebank.storage.words import place_of
@@ -72,26 +73,42 @@ class Study:
     lines: list[Line]
 
 
+def zipf(kinds: int, flat: int = 0) -> list[float]:
+    """Weights, added up, of kinds of which the n-th comes 1/n as often as the first, or 1/(n + flat) where few lead."""
+    return list(itertools.accumulate(1 / (number + flat) for number in range(1, kinds + 1)))
+
+
+def a_made_up_word(number: int) -> str:
+    return "".join(SYLLABLES[(number >> shift) % 32] for shift in (0, 5, 10, 15) if shift < 6 or number >> shift)
+
+
+# The most frequent family name is that of one in a hundred, and there are fifty thousand.
+FAMILIES, FIRSTS = zipf(50_000, 8), zipf(3_000, 15)
+
+
 def a_name(chance: random.Random) -> str:
-    # Few names are frequent and many rare, about as in telephone books.
-    def part(kinds: int) -> str:
-        number = int(chance.paretovariate(0.35)) % kinds
-        first, second, third = number % 32, number // 32 % 32, number // 1024
-        return (SYLLABLES[first] + SYLLABLES[(second + first) % 32] + (SYLLABLES[third] if third else "")).capitalize()
-
-    return f"{part(30_000)} {part(5_000)}"
+    family = chance.choices(range(len(FAMILIES)), cum_weights=FAMILIES)[0]
+    first = chance.choices(range(len(FIRSTS)), cum_weights=FIRSTS)[0]
+    # Frequent names begin with any letter.
+    return " ".join(a_made_up_word(number * 7919 % 65_536).capitalize() for number in (family, first + 50_000))
 
 
-def a_study(row: int, chance: random.Random) -> Study:
-    day = (date(2005, 1, 1) + timedelta(days=chance.randrange(7600))).strftime("%Y%m%d")
+DAYS = 7600
+PHYSICIANS = [a_name(random.Random(number)) for number in range(2_000)]  # noqa: S311
+ORDERS = zipf(len(PHYSICIANS), 8)
+
+
+def a_study(row: int, studies: int, chance: random.Random) -> Study:
+    # Studies come in as they are made, but for one in ten that was brought in from elsewhere.
+    at = chance.random() if chance.random() < 0.1 else row / (studies + 1)
+    day = (date(2005, 1, 1) + timedelta(days=int(at * DAYS))).strftime("%Y%m%d")
     modality, part, side = chance.choice(MODALITIES), chance.choice(PARTS), chance.choice(SIDES)
     name, department = a_name(chance), chance.choice(DEPARTMENTS)
-    # Two thousand physicians, some of whom send many.
-    device, physician = chance.choice(DEVICES), a_name(random.Random(int(chance.paretovariate(0.7)) % 2_000))  # noqa: S311
+    device, physician = chance.choice(DEVICES), chance.choices(PHYSICIANS, cum_weights=ORDERS)[0]
     description = f"{modality} {part.lower()} {side} {chance.choice(WORDS)}"
     said = [
         (Weight.NAME, "PatientName", name, True),
-        (Weight.NAME, "PatientID", f"P{chance.randrange(400_000):07}", False),
+        (Weight.NAME, "PatientID", f"P{chance.randrange(max(1, 2 * studies // 5)):07}", False),
         (Weight.NAME, "AccessionNumber", f"A{row:09}", False),
         (Weight.NAME, "StudyInstanceUID", f"2.25.{row}", False),
         (Weight.DESCRIPTION, "StudyDate", day, False),
@@ -131,8 +148,7 @@ def a_study(row: int, chance: random.Random) -> Study:
 _CHANCE = random.Random(4)  # noqa: S311 - made-up studies are no secrets
 RARE = ["".join(_CHANCE.choice(SYLLABLES) for _ in range(_CHANCE.randrange(2, 6))) for _ in range(40_000)]
 REPORT = ["no", "the", "of", "is", "finding", "normal", "lesion", "fracture", *dict.fromkeys(RARE)]
-# Zipf: the n-th word comes 1/n as often as the first.
-SHARES = list(itertools.accumulate(1 / number for number in range(1, len(REPORT) + 1)))
+SHARES = zipf(len(REPORT))
 
 
 def report_words(chance: random.Random, number: int) -> list[str]:
@@ -202,7 +218,7 @@ COLUMNS = {
 def fill(database: Database, address: str, number: int) -> None:
     """Fill the tables past the bank, in bulk: what stays is what as many deposits would have left."""
     chance = random.Random(7)  # noqa: S311
-    made = tables_of(a_study(row, chance) for row in range(1, number + 1))
+    made = tables_of(a_study(row, number, chance) for row in range(1, number + 1))
     spelled: set[str] = set()
     with into_sqlite(Path(address.removeprefix("sqlite:///"))) if database.is_sqlite else into_postgres(address) as put:
         while batch := list(itertools.islice(made, 20_000)):
@@ -229,7 +245,7 @@ def into_sqlite(path: Path) -> Iterator[Put]:
     for pragma in ("synchronous = OFF", "foreign_keys = OFF", "cache_size = -400000"):
         connection.execute(f"PRAGMA {pragma}")
     # More words are gathered in memory before they are written: a tenth of the merging.
-    connection.execute("INSERT INTO mark (mark, rank) VALUES ('hashsize', ?)", (64 << 20,))
+    connection.execute("INSERT INTO mark (mark, rank) VALUES ('hashsize', ?)", (256 << 20,))
     yield put
     connection.execute("INSERT INTO mark (mark, rank) VALUES ('hashsize', ?)", (1 << 20,))
     connection.execute("ANALYZE")
@@ -243,8 +259,7 @@ def into_postgres(address: str) -> Iterator[Put]:
         def put(table: str, rows: list[tuple[Any, ...]]) -> None:
             with connection.cursor() as cursor, cursor.copy(f"COPY {table} ({COLUMNS[table]}) FROM STDIN") as copy:
                 for row in rows:
-                    quoted = " ".join(f"'{mark}'" for mark in row[1].split()) if table == "mark" else ""
-                    copy.write_row((row[0], quoted) if quoted else row)
+                    copy.write_row((row[0], lexemes_of(*row)) if table == "mark" else row)
 
         # Foreign keys are not looked at, and the index of words is made at the end.
         connection.execute("SET session_replication_role = replica")
@@ -287,7 +302,7 @@ def opened(address: str, number: int) -> Iterator[SQLIndex]:
 
 def questions(chance: random.Random, studies: int) -> dict[str, Wish]:
     """One of each kind, of other words each time."""
-    one = a_study(chance.randrange(1, studies), chance)
+    one = a_study(chance.randrange(1, studies), studies, chance)
     last, first = one.name.split("^")
     at = chance.randrange(1, max(2, len(last) - 1))
     return {

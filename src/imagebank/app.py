@@ -20,9 +20,9 @@ from imagebank.actions.commit import GroupCommit
 from imagebank.actions.rules_in_force import SiteRules
 from imagebank.bank import Bank
 from imagebank.dicom.sandbox import Sandbox
-from imagebank.errors import BankError, Invalid, Unavailable
+from imagebank.errors import BankError, Conflict, Invalid, Unavailable
 from imagebank.model.access import Device
-from imagebank.model.attribute import Catalogue, catalogue
+from imagebank.model.attribute import catalogue
 from imagebank.model.rights import Rights
 from imagebank.model.rules import FILE as RULES_FILE
 from imagebank.ports import Blobs, Keys
@@ -67,7 +67,7 @@ def opened(settings: Settings) -> Iterator[Bank]:
     Raises Unavailable when the folder, the database or the object store does not answer, and SettingsError for a
     database that is not PostgreSQL or an attribute that is none.
     """
-    searchable = _searchable(settings)
+    _check_attributes(settings)
     _keep_freed_memory()
     try:
         settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -84,7 +84,7 @@ def opened(settings: Settings) -> Iterator[Bank]:
     keys = SQLAccountKeys(root, engine, people)
     blobs = store(keys)
     keys.keep_in(blobs)
-    index = SQLIndex(engine, searchable, settings.duplicates, pseudonyms(people))
+    index = SQLIndex(engine, catalogue(), settings.duplicates, pseudonyms(people))
     if was_empty:
         # A database that is made beside objects is not complete before a reindex.
         with index.begin() as tx:
@@ -94,7 +94,7 @@ def opened(settings: Settings) -> Iterator[Bank]:
     sandbox = Sandbox(settings.decoders, memory_bytes=settings.decode_memory_bytes, timeout_s=settings.decode_timeout_s)
     try:
         with _flushing(reads):
-            yield Bank(
+            bank = Bank(
                 index=index,
                 blobs=blobs,
                 jobs=SQLJobs(engine),
@@ -107,9 +107,11 @@ def opened(settings: Settings) -> Iterator[Bank]:
                 settings=settings,
                 rights=rights,
                 rules=rules,
-                catalogue=searchable,
                 now=now,
             )
+            if settings.attributes:
+                _settle_attributes(bank)
+            yield bank
     finally:
         reads.flush(is_last=True)
         sandbox.close()
@@ -139,14 +141,24 @@ def _flushing(reads: CountedReads) -> Iterator[None]:
         thread.join()
 
 
-def _searchable(settings: Settings) -> Catalogue:
+def _check_attributes(settings: Settings) -> None:
     if not settings.attributes:
-        return catalogue()
+        return
     from imagebank.dicom.dictionary import declared
 
     try:
-        return catalogue(declared(text) for text in settings.attributes)
+        for text in settings.attributes:
+            declared(text)
     except Invalid as error:
+        raise SettingsError(f"the setting attributes: {error}") from None
+
+
+def _settle_attributes(bank: Bank) -> None:
+    from imagebank.actions import attributes
+
+    try:
+        attributes.settle(bank)
+    except Conflict as error:
         raise SettingsError(f"the setting attributes: {error}") from None
 
 
@@ -276,6 +288,8 @@ def web_application(bank: Bank) -> "Starlette":
     from imagebank.dicomweb.routes import dicomweb_routes
     from imagebank.fhir.read import fhir_routes
     from imagebank.http.api import api_routes
+    from imagebank.http.attributes import attribute_routes
+    from imagebank.http.attributes_described import attribute_paths
     from imagebank.http.completeness import completeness_paths, completeness_routes
     from imagebank.http.cors import Cors
     from imagebank.http.crowd import Crowd
@@ -298,6 +312,7 @@ def web_application(bank: Bank) -> "Starlette":
 
     described = {**openapi_paths(), **decision_paths(), **upload_paths(), **person_paths(), **report_paths()}
     described |= completeness_paths()
+    described |= attribute_paths()
     application = Starlette(
         routes=[
             *api_routes(),
@@ -306,6 +321,7 @@ def web_application(bank: Bank) -> "Starlette":
             *person_routes(),
             *report_routes(),
             *completeness_routes(),
+            *attribute_routes(),
             openapi_route(api_routes(), described),
             *dicomweb_routes(),
             *fhir_routes(),

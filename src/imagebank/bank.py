@@ -69,5 +69,9 @@ class Bank:
     settings: Settings
     rights: Rights
     rules: Rules
-    catalogue: Catalogue
     now: Clock
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The attributes that can be matched now. A question that looks twice asks once and keeps it."""
+        return self.index.searchable.catalogue()

@@ -56,7 +56,7 @@ class Settings:
     duplicates: Literal["refuse", "revise"] = "refuse"
     """Other content under a known UID: `refuse` (it goes to quarantine) or `revise` (a new version, by its owner only)."""
     attributes: tuple[str, ...] = ()
-    """Further searchable attributes: keywords or tags, with dots into sequences, as `study:`, `series:` or `instance:`."""
+    """Further searchable attributes: keywords or tags, with dots into sequences, as `study:`, `series:` or `instance:`. They are taken over at a start; `imagebank attribute` adds and removes others while the bank runs."""
     arrival_quiet_minutes: float = 5
     """Minutes without a new object after which a study counts as arrived, unless its device has said that it has ended."""
     arrival_expected_hours: float = 24

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from imagebank.actions import (
     access,
+    attributes,
     completeness,
     correct,
     expecting,
@@ -59,6 +60,8 @@ WORK: Mapping[str, Work] = {
     "hear": hearing.hear_job,
     expecting.JOB: completeness.judge_job,
     correct.JOB: correct.correct_job,
+    attributes.JOB: attributes.work,
+    attributes.AGAIN: attributes.describe_again,
 }
 
 
@@ -69,6 +72,7 @@ CHORES: tuple[tuple[Callable[[Bank], object], timedelta], ...] = (
     (finding.catch_up, timedelta(hours=6)),
     (completeness.catch_up, timedelta(hours=6)),
     (completeness.look_for_overdue, timedelta(hours=1)),
+    (attributes.go_on, timedelta(hours=1)),
 )
 """What is done every so often. Several workers may do so: there is nothing left for the second."""
 

@@ -11,10 +11,10 @@ from contracts.described import a_kept
 from contracts.indexes import opened
 from contracts.postgres import fresh_database
 from imagebank.model.access import Clause, Scope
-from imagebank.model.attribute import catalogue
 from imagebank.model.imaging import Selection
-from imagebank.model.search import Facet, Line, Marks, Nearness, Weight, Wish, document, marks_for
+from imagebank.model.search import Facet, Line, Mark, Marks, Nearness, Weight, Wish, document, marks_for
 from imagebank.model.uid import Uid
+from imagebank.storage import eras
 from imagebank.storage.database import open_database
 from imagebank.storage.index import SQLIndex
 from imagebank.storage.words import place_of
@@ -67,7 +67,15 @@ def uid(number: int) -> str:
     return f"2.25.{number}"
 
 
-def enter(index: SQLIndex, number: int, said: str = "", *, organization: str = "north", modality: str = "CT") -> None:
+def enter(
+    index: SQLIndex,
+    number: int,
+    said: str = "",
+    *,
+    organization: str = "north",
+    modality: str = "CT",
+    day: str | None = None,
+) -> None:
     """One study that is of somebody and says something."""
     name = NAMES[number % len(NAMES)]
     kept = a_kept(
@@ -77,7 +85,7 @@ def enter(index: SQLIndex, number: int, said: str = "", *, organization: str = "
         content=f"content {number}",
         record=number,
         PatientName=name,
-        StudyDate=f"20{10 + number % 15}0102",
+        StudyDate=f"20{10 + number % 15}0102" if day is None else day,
         Modality=modality,
     )
     with index.begin() as tx:
@@ -252,17 +260,38 @@ def test_no_word_of_what_was_taken_out_is_left_in_a_file(tmp_path: Path, number:
     assert still == number
 
 
-def test_a_frequent_word_is_looked_for_along_the_order_and_finds_the_same(postgres: str) -> None:
-    with fresh_database(postgres) as address, opened(address) as index:
+@pytest.mark.parametrize("few", [0, 3])
+def test_a_frequent_word_is_looked_for_era_by_era_and_finds_the_same(
+    both: tuple[SQLIndex, SQLIndex], monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    monkeypatch.setattr(eras, "_FEW", few)
+    answers = []
+    for index in both:
         fill(index, 40)
-        questions = [marks_for(Wish(text), Nearness.TEXT) for text in ("ct", "kne", "knee ct", "left right")]
-        before = [index.words.hits(marks, Scope.of("north"), 5) for marks in questions]
+        enter(index, 41, "CT knee of no day", day="")
+        questions = [marks_for(Wish(text), Nearness.TEXT) for text in ("ct", "kne", "knee ct", "left right", "nowhere")]
+        answers.append([index.words.hits(marks, Scope.of("north"), most) for marks in questions for most in (5, 100)])
+
+    assert answers[0] == answers[1]
+    assert [len(hits) for hits in answers[0]][:2] == [5, 14]
+
+
+def test_what_postgresql_has_sampled_tells_which_words_are_frequent(postgres: str) -> None:
+    with fresh_database(postgres) as address, opened(address) as index:
+        nothing = index.words.hits(marks_for(Wish("ct"), Nearness.TEXT), ALL, 5)
+        fill(index, 40)
         with psycopg.connect(address, autocommit=True) as connection:
             connection.execute("ANALYZE mark")
-        later = SQLIndex(open_database(address), catalogue())
-        after = [later.words.hits(marks, Scope.of("north"), 5) for marks in questions]
-        shares = later.words._shares
-        later.close()
+        database = open_database(address)
+        with database.reading() as connection:
+            known = eras.Eras().frequent(connection)
+            by_era = eras._by_era(connection, ((Mark("bct"),),), 5, 40.0)
+            found = [place for places in by_era for place in places]
+        database.close()
 
-    assert shares["bct"] > 0.03
-    assert before == after
+    assert nothing == []
+    assert known.studies == 40
+    assert known.shares["bct"] > 0.03
+    assert known.expected(((Mark("bct"),), (Mark("bkne", is_beginning=True),))) > 1
+    assert found == sorted(found, reverse=True)
+    assert found

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import islice
 
-from imagebank.actions import completeness, enclosed, expecting, finding, notes, persons, remove, shred
+from imagebank.actions import attributes, completeness, enclosed, expecting, finding, notes, persons, remove, shred
 from imagebank.actions.audit import unbounded
 from imagebank.actions.notes import original_of
 from imagebank.actions.scrub import Place, Progress, in_silence, place_of, where
@@ -18,7 +18,7 @@ from imagebank.model.expectation import Expectation
 from imagebank.model.identity import Decision, Identity
 from imagebank.model.imaging import Location
 from imagebank.model.message import Told as Fate
-from imagebank.model.note import REMOVED, Amendment, Enclosure, MessageKey, Note
+from imagebank.model.note import REMOVED, Amendment, Enclosure, MessageKey, Note, Wanted
 from imagebank.model.person import PatientId
 from imagebank.model.provision import Provision
 from imagebank.model.rules import Version
@@ -64,6 +64,7 @@ class _Told:
     expectations: dict[tuple[str, str, str, str], Expectation] = field(default_factory=dict)
     rules: dict[int, Version] = field(default_factory=dict)
     corrections: dict[str, Correction] = field(default_factory=dict)
+    attributes: dict[str, tuple[datetime, Wanted, bool]] = field(default_factory=dict)
 
     def hear(self, amendment: Amendment) -> None:
         at = amendment.at
@@ -84,10 +85,17 @@ class _Told:
                 self.fates[key] = at, fate
         self._expect(amendment.expectations)
         self.corrections |= {one.id: one for one in amendment.corrections}
+        self._declare(amendment)
         for uid in amendment.removed:
             self.removed[uid] = max(amendment.at, self.removed.get(uid, amendment.at))
         self.aside |= {place_of(location): reason for location, reason in amendment.aside}
         self.joined |= {place_of(location) for location in amendment.joined}
+
+    def _declare(self, amendment: Amendment) -> None:
+        for wanted, is_on in amendment.attributes:
+            held = self.attributes.get(wanted.written)
+            if held is None or held[0] <= amendment.at:
+                self.attributes[wanted.written] = amendment.at, wanted, is_on
 
     def _expect(self, words: Sequence[Expectation]) -> None:
         for word in words:
@@ -122,6 +130,7 @@ def reindex(bank: Bank, progress: Progress = in_silence) -> Rebuilt:
         tx.clear()
         # Before anything can be seen.
         _decide_again(tx, told)
+        attributes.restore(tx, bank, [(wanted, is_on) for _, wanted, is_on in told.attributes.values()])
     _enter_all(bank, told, told.objects, rebuilt, progress)
     # What a server that was not stopped took in while the records were read has lost its rows, too.
     known = {place_of(location) for note, location in told.objects if told.is_wanted(note)}

@@ -9,6 +9,7 @@ from imagebank import __version__, logs
 from imagebank.cli import (
     access,
     arrivals,
+    attributes,
     audit,
     clients,
     decisions,
@@ -39,7 +40,7 @@ for command in (running.serve, running.demo, objects.verify, objects.reindex, do
 cli.command(objects.import_, name="import")
 for group in (tokens.app, clients.app, people.app, devices.app, quarantine.app, audit.app, keys.app, hl7.app):
     cli.command(group)
-for group in (access.app, decisions.consents, decisions.labels, identities.app, arrivals.app):
+for group in (access.app, decisions.consents, decisions.labels, identities.app, arrivals.app, attributes.app):
     cli.command(group)
 
 

@@ -68,7 +68,16 @@ def describe(data: Buffer, *, size: int | None = None, catalogue: Catalogue, org
         dataset_offset=opened.dataset_offset,
         pixels=pixels,
         warnings=(*warnings, *place.warnings),
+        catalogue_version=catalogue.version,
     )
+
+
+def said(
+    data: Buffer, header: Header, catalogue: Catalogue
+) -> tuple[tuple[DataSet, DataSet, DataSet, DataSet], Mapping[Path, tuple[str, ...]]]:
+    """The attributes of each level and the comparison forms of declared ones, from a header that was read."""
+    place = Place.top(data, header)
+    return _levels(place, catalogue), _declared(place, catalogue, {})
 
 
 def uids_of(data: Buffer, *, size: int | None = None) -> tuple[Uid, Uid, Uid]:
@@ -123,7 +132,9 @@ def _levels(place: Place, catalogue: Catalogue) -> tuple[DataSet, DataSet, DataS
             continue
         tag = _actual(place, attribute.path[0], attribute.creator)
         if len(attribute.path) > 1:
-            inner.setdefault((attribute.level, attribute.path[0]), []).append(attribute)
+            # A private one within a sequence is matched and not given out: its block may be another's there.
+            if not attribute.creator:
+                inner.setdefault((attribute.level, attribute.path[0]), []).append(attribute)
         elif tag is not None and tag in place.elements:
             levels[attribute.level][attribute.key] = element_of(place, tag, attribute.vr)
     for (level, tag), attributes in inner.items():

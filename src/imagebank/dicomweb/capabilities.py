@@ -11,6 +11,7 @@ from imagebank.dicomweb.edge import Call
 from imagebank.dicomweb.resources import RESOURCES, WADO_URI, Method, Resource
 from imagebank.dicomweb.tables import JSON, ROOT
 from imagebank.http.openapi import answer
+from imagebank.model.declared import Declared, State
 from imagebank.model.uid import BORNE_LENGTH
 
 WADL: Final = "application/vnd.sun.wadl+xml"
@@ -25,9 +26,18 @@ async def describe(call: Call) -> Response:
     offers.append(Offer("application/dicom+json", is_usual=False))
     kind = call.prefers.require(offers).name
     headers = {"Allow": "OPTIONS", "Vary": "Accept"}
+    declared = await call.quickly(call.bank.index.searchable.declared)
     if kind.endswith("json"):
-        return JSONResponse(as_json(call.base), headers=headers)
+        own = [one for one in declared if one.state is not State.GOING]
+        return JSONResponse(as_json(call.base) | {"attributes": [*map(_as_json, own)]}, headers=headers)
     return Response(as_wadl(call.base), 200, headers, kind)
+
+
+def _as_json(one: Declared) -> dict[str, Any]:
+    """An attribute that the site has made searchable; whether it is known of what was deposited before, too."""
+    held = one.attribute
+    level, is_whole = held.level.name.lower(), one.state is State.WHOLE
+    return {"path": one.written, "name": held.keyword, "vr": held.vr, "level": level, "is_whole": is_whole}
 
 
 def as_json(base: str) -> dict[str, Any]:

@@ -80,19 +80,22 @@ async def _search(call: Call, level: Level, highest: Level) -> Response:
     """Answer with the attributes of the levels from `highest` to `level`."""
     call.principal.require(Right.FIND)
     media = call.prefers.require([Offer(JSON)])
-    question = read_question(call.parameters, call.bank.catalogue, level)
-    _narrow(question, call.selection, call.bank.catalogue)
-    return await run_in_threadpool(_answer, call, question, level, highest, media.name)
+    # Looked at once: another one may be in force in the next moment.
+    catalogue = call.bank.catalogue
+    question = read_question(call.parameters, catalogue, level)
+    _narrow(question, call.selection, catalogue)
+    return await run_in_threadpool(_answer, call, question, catalogue, (highest, level), media.name)
 
 
-def _answer(call: Call, question: Question, level: Level, highest: Level, media: str) -> Response:
+def _answer(call: Call, question: Question, catalogue: Catalogue, levels: tuple[Level, Level], media: str) -> Response:
+    highest, level = levels
     query, scope = question.query(level), call.principal.scope
     search.searching(call.bank, call.principal, query, "QIDO-RS", call.address)
     if search.is_ambiguous(call.bank, query, scope):
         question.warnings.append("several issuers have this PatientID; add IssuerOfPatientID")
         return Response(None, 204, {"X-Total-Count": "0", **_warned(call, question.warnings)})
-    columns = _columns(question, call.bank.catalogue, level, highest)
-    blocks = _blocks(question, call.bank.catalogue)
+    columns = _columns(question, catalogue, level, highest)
+    blocks = _blocks(question, catalogue)
     matches = (
         _row(one.attributes, columns, question, call.base, level) for one in search.find(call.bank, query, scope)
     )
@@ -134,6 +137,8 @@ def read_question(parameters: Sequence[tuple[str, str]], catalogue: Catalogue, l
         if attribute.path in question.conditions:
             raise Invalid(f"{attribute.keyword} may be given once")
         question.conditions[attribute.path] = condition(attribute, value, fuzzy=is_fuzzy)
+        if attribute.is_partial:
+            question.warnings.append(f"{_printable(name)} is not known yet of all that was deposited before")
     _include(question, parameters, catalogue)
     return question
 
@@ -206,7 +211,7 @@ def _attribute(question: Question, name: str, path: Path | None, catalogue: Cata
     if name in catalogue.by_keyword:
         return catalogue.by_keyword[name]
     found = catalogue.find(path, question.creators) if path else None
-    if found is not None and found.creator and path:
+    if found is not None and found.creator and path and len(path) == 1:
         question.places[found.key] = path[0]
     return found
 
@@ -294,7 +299,9 @@ def _row(
 
 def _blocks(question: Question, catalogue: Catalogue) -> list[tuple[str, int, str]]:
     """Private attributes: the key by which each is held, its tag in the answer, as asked where it was, and its creator."""
-    private = sorted((a for a in catalogue.attributes if a.creator), key=lambda a: a.key not in question.places)
+    private = sorted(
+        (a for a in catalogue.attributes if a.creator and len(a.path) == 1), key=lambda a: a.key not in question.places
+    )
     reserved: dict[int, str] = {}
     placed = []
     for attribute in private:

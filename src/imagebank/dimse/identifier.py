@@ -83,18 +83,20 @@ def question(catalogue: Catalogue, root: str, identifier: DataSet, options: byte
     fuzzy = is_on(options, FUZZY)
     conditions: list[Condition] = []
     is_supported = True
-    creators = {int(key, 16): text_of(element) for key, element in identifier.items() if _is_creator(key)}
+    creators = dict(_creators(identifier))
     held: dict[str, str] = {}
     for path, element in _keys(identifier):
         attribute = catalogue.find(path, creators)
         if attribute is None or attribute.level > level:
             is_supported = False
             continue
-        if attribute.creator:
+        if attribute.creator and len(path) == 1:
             held[f"{path[0]:08X}"] = attribute.key
         found = condition(attribute, _text(element), fuzzy=fuzzy)
         if found is not None:
             conditions.append(found)
+            # Not all that came before has been read for it yet.
+            is_supported = is_supported and not attribute.is_partial
     query = Query(level, tuple(conditions), combined=is_on(options, COMBINED))
     return Question(query, identifier, root in PATIENT_ROOT, is_supported, held)
 
@@ -102,6 +104,15 @@ def question(catalogue: Catalogue, root: str, identifier: DataSet, options: byte
 def _is_creator(key: str) -> bool:
     """PS3.5 7.8.1: (gggg,0010-00FF) of an odd group names the creator of private elements."""
     return is_private(int(key, 16)) and key[4:6] == "00" and key[6:] >= "10"
+
+
+def _creators(identifier: DataSet) -> Iterator[tuple[int, str]]:
+    """The creators that an identifier names for blocks of private tags, also within sequences."""
+    for key, element in identifier.items():
+        if _is_creator(key):
+            yield int(key, 16), _text(element)
+        for item in element.get("Value") or () if element["vr"] == "SQ" else ():
+            yield from _creators(item)
 
 
 def _text(element: Element) -> str:
@@ -113,7 +124,7 @@ def _text(element: Element) -> str:
 def _keys(identifier: DataSet, above: Path = ()) -> Iterator[tuple[Path, Element]]:
     """Every key with its path; a sequence key asks by the attributes of its one item (PS3.4 C.2.2.2.6)."""
     for key, element in identifier.items():
-        if not above and (key in _NO_KEYS or _is_creator(key)):
+        if (not above and key in _NO_KEYS) or _is_creator(key):
             continue
         path = (*above, int(key, 16))
         items = element.get("Value") or [] if element["vr"] == "SQ" else []

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from itertools import chain
 from types import MappingProxyType
 
 Path = tuple[int, ...]
@@ -24,7 +25,8 @@ class Attribute:
 
     `required` marks the matching and return keys that PS3.18 10.6.3.3 and PS3.4 C.6 ask of every server; those `when_known`
     are returned by default, too, and left out where there is no value. `computed` values come from counting, not from a header. `folded` text is compared without case and accents.
-    `creator` names the private creator of a private tag.
+    `creator` names the private creator of the private tags in the path. `is_partial` says that not all objects that
+    were deposited before it was declared have been read for it.
     """
 
     keyword: str
@@ -36,6 +38,7 @@ class Attribute:
     computed: bool = False
     folded: bool = False
     creator: str = ""
+    is_partial: bool = False
 
     @property
     def tag(self) -> int:
@@ -137,11 +140,15 @@ MAIN: tuple[Attribute, ...] = PATIENT + STUDY + SERIES + INSTANCE
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """The main attributes and those that the site declares, found by path or by keyword."""
+    """The main attributes and those that the site declares, found by path or by keyword.
+
+    `version` goes up with each change of what is declared.
+    """
 
     attributes: tuple[Attribute, ...]
     by_path: Mapping[Path, Attribute]
     by_keyword: Mapping[str, Attribute]
+    version: int = 0
 
     @property
     def declared(self) -> tuple[Attribute, ...]:
@@ -154,12 +161,18 @@ class Catalogue:
 
         `creators` are the values of the elements (gggg,0010) to (gggg,00FF), by tag (PS3.5 7.8.1).
         """
-        tag = path[-1]
-        if len(path) > 1 or not is_private(tag):
+        private = next(filter(is_private, path), None)
+        if private is None:
             return self.by_path.get(path)
-        creator = creators.get(block_of(tag), "")
-        same = (a for a in self.attributes if a.creator == creator and (a.tag ^ tag) & 0xFFFF00FF == 0)
-        return next(same, None) if creator else None
+        creator = creators.get(block_of(private), "")
+        same = (a for a in self.attributes if a.creator == creator and a.creator and _is_same(a.path, path))
+        return next(same, None)
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    """Whether two paths are the same but for the blocks of private tags."""
+    masks = (0xFFFF00FF if is_private(tag) else 0xFFFFFFFF for tag in other)
+    return len(one) == len(other) and all((a ^ b) & mask == 0 for a, b, mask in zip(one, other, masks, strict=True))
 
 
 def is_private(tag: int) -> bool:
@@ -171,23 +184,33 @@ def block_of(tag: int) -> int:
     return tag & 0xFFFF0000 | tag >> 8 & 0xFF
 
 
-def catalogue(declared: Iterable[Attribute] = ()) -> Catalogue:
-    """The bank's catalogue: the main attributes, then the site's own in their order."""
+def catalogue(declared: Iterable[Attribute] = (), placed: Iterable[Attribute] = (), version: int = 0) -> Catalogue:
+    """The main attributes, those that have their place already, and those that are declared, in their order."""
     known = {attribute.path: attribute for attribute in MAIN}
-    creators: dict[tuple[int, str], int] = {}
+    for attribute in placed:
+        known.setdefault(attribute.path, attribute)
     for attribute in declared:
-        own = _in_block(attribute, creators) if attribute.creator else attribute
+        own = place(attribute, known.values())
         known.setdefault(own.path, own)
     return Catalogue(
         tuple(known.values()),
         MappingProxyType(known),
         MappingProxyType({attribute.keyword: attribute for attribute in known.values()}),
+        version,
     )
 
 
-def _in_block(attribute: Attribute, creators: dict[tuple[int, str], int]) -> Attribute:
-    """A private attribute in a block that no other creator of its group has; objects may have it in another."""
-    group = attribute.tag >> 16
-    number = sum(known == group for known, _ in creators)
-    block = creators.setdefault((group, attribute.creator), 0x10 + number)
-    return replace(attribute, path=(attribute.tag & 0xFFFF00FF | block << 8,))
+def place(attribute: Attribute, known: Iterable[Attribute]) -> Attribute:
+    """A private attribute in blocks that no other creator of their groups has; objects may have it in others."""
+    blocks = {(tag >> 16, tag >> 8 & 0xFF): a.creator for a in known for tag in a.path if is_private(tag)}
+    path = tuple(_in_block(tag, attribute.creator, blocks) if is_private(tag) else tag for tag in attribute.path)
+    return replace(attribute, path=path)
+
+
+def _in_block(tag: int, creator: str, blocks: dict[tuple[int, int], str]) -> int:
+    group = tag >> 16
+    own = (block for (other, block), name in sorted(blocks.items()) if other == group and name == creator)
+    free = (block for block in range(0x10, 0x100) if (group, block) not in blocks)
+    block = next(chain(own, free))
+    blocks[group, block] = creator
+    return tag & 0xFFFF00FF | block << 8

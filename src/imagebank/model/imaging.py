@@ -72,7 +72,7 @@ class Description:
 
     `levels` holds the attributes of each level in the DICOM JSON model, indexed by `Level`. `declared` holds the
     comparison forms of attributes inside sequences and of those the site declares. `warnings` says, in words for a
-    receipt, what was tolerated.
+    receipt, what was tolerated. `catalogue_version` is of the catalogue by which the header was read.
     """
 
     study: Uid
@@ -86,6 +86,7 @@ class Description:
     dataset_offset: int
     pixels: Pixels | None
     warnings: tuple[str, ...] = ()
+    catalogue_version: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,15 @@ class MessageKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """An attribute that a site wants to search by, as it is written (`dicom.dictionary.declared`)."""
+
+    written: str
+    name: str = ""
+    vr: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Amendment:
     """What was decided about objects after they had been written, so that a rebuilt index comes to the same.
 
@@ -74,7 +83,7 @@ class Amendment:
     label, and whether it has it. `identities` are patient records as they were heard of at `at`, `decisions` which of
     them are one person's, `corrections` what was changed in objects, in new versions of them. Else whom a patient denied would see everything after a rebuild. `told` is what became of
     messages that were not simply done, `expectations` are words about what belongs to studies, and `rules` versions of the
-    site's rules that were switched on.
+    site's rules that were switched on. `attributes` were made searchable, or are so no more.
     """
 
     at: datetime
@@ -89,6 +98,7 @@ class Amendment:
     expectations: tuple[Expectation, ...] = ()
     told: tuple[tuple[MessageKey, Told], ...] = ()
     rules: tuple[Version, ...] = ()
+    attributes: tuple[tuple[Wanted, bool], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

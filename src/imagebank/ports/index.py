@@ -21,6 +21,7 @@ from imagebank.ports.people import PeopleReader
 from imagebank.ports.persons import PersonsReader
 from imagebank.ports.proposals import ProposalReader
 from imagebank.ports.rules import RulesReader
+from imagebank.ports.searchable import SearchableReader
 from imagebank.ports.tasks import TaskReader
 from imagebank.ports.transaction import Transaction
 from imagebank.ports.words import WordsReader
@@ -32,6 +33,11 @@ class Index(Protocol):
     @property
     def people(self) -> PeopleReader:
         """Who signs in, and by what."""
+        ...
+
+    @property
+    def searchable(self) -> SearchableReader:
+        """Which attributes can be matched."""
         ...
 
     @property

@@ -20,6 +20,7 @@ from imagebank.ports.people import PeopleWriter
 from imagebank.ports.persons import PersonsWriter
 from imagebank.ports.proposals import ProposalWriter
 from imagebank.ports.rules import RulesWriter
+from imagebank.ports.searchable import SearchableWriter
 from imagebank.ports.tasks import TaskWriter
 from imagebank.ports.words import WordsWriter
 
@@ -49,6 +50,11 @@ class Transaction(Protocol):
     @property
     def people(self) -> PeopleWriter:
         """Changes about those who sign in."""
+        ...
+
+    @property
+    def searchable(self) -> SearchableWriter:
+        """Changes of what can be matched."""
         ...
 
     @property

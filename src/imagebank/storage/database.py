@@ -23,6 +23,8 @@ from imagebank.errors import BankError, OutOfSpace, Unavailable
 _BUSY_MS: Final = 30_000
 STREAMED: Final = 1_000
 """Rows that are fetched at a time."""
+_OPTIONS: Final = "-c jit=off -c work_mem=16MB"
+"""Compiling takes longer than any question of ours; the index of words gathers its finds in memory of this size."""
 _WRITES: Final = "imagebank_writes"
 
 
@@ -162,9 +164,11 @@ def open_database(url: str) -> Database:
         if not address.database:
             raise ValueError("SQLite needs a file: sqlite:///path")
         return _open_sqlite(url, Path(address.database))
+    given = address.query.get("options", "")
     engine = create_engine(
-        address.set(drivername="postgresql+psycopg"),
+        address.set(drivername="postgresql+psycopg").difference_update_query(["options"]),
         hide_parameters=True,
+        connect_args={"options": " ".join([*([given] if isinstance(given, str) else given), _OPTIONS]).strip()},
         pool_size=8,
         max_overflow=24,
         pool_timeout=30,

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
-from sqlalchemy import Connection, Table, delete, insert, select, update
+from sqlalchemy import Connection, Table, insert, select, update
 
 from imagebank.errors import Unavailable
 from imagebank.model.attribute import Catalogue, Level
@@ -16,7 +16,7 @@ from imagebank.ports import Entered
 from imagebank.storage import tables
 from imagebank.storage.corrections import is_superseded
 from imagebank.storage.database import is_race, lock_studies
-from imagebank.storage.growth import Branch, distinct, several
+from imagebank.storage.growth import Branch, distinct, several, write_values
 from imagebank.storage.ownership import Holder, holder_of_instance, holder_of_series, is_open_to
 from imagebank.storage.quarantine import equal_copy, lay_aside
 from imagebank.storage.removal import (
@@ -255,7 +255,7 @@ class _Entry:
         number = self._write(tables.study, row.id if row else None, values)
         if row is not None and row.patient_row != patient_row:
             drop_empty_patients(self.connection, [row.patient_row])
-        self._write_values(Level.STUDY, number, branch.values(PATIENT_COLUMNS + STUDY_COLUMNS))
+        write_values(self.connection, Level.STUDY, number, branch.values(PATIENT_COLUMNS + STUDY_COLUMNS))
         return _study_place(number, row)
 
     def _patient_row(self, patient: PatientId, study: Uid) -> int:
@@ -282,7 +282,7 @@ class _Entry:
         # A version is never used twice for a series UID, also when the series was removed and comes again.
         version = row.version if row else micros(first.received_at)
         number = self._write(tables.series, row.id if row else None, values | {"study_row": study.id})
-        self._write_values(Level.SERIES, number, branch.values(SERIES_COLUMNS))
+        write_values(self.connection, Level.SERIES, number, branch.values(SERIES_COLUMNS))
         if row is not None and row.modality not in ("", values["modality"]):
             study.modalities = modalities(self.connection, study.id)
         count = row.instance_count if row else 0
@@ -295,18 +295,6 @@ class _Entry:
         self.connection.execute(update(table).where(table.c.id == number).values(**values))
         return number
 
-    def _write_values(self, level: Level, owner: int, values: Mapping[str, frozenset[str]]) -> None:
-        """Give a row these values in the attribute table, in place of those it had under the same keys."""
-        rows = tables.attribute
-        if not values:
-            return
-        self.connection.execute(
-            delete(rows).where(rows.c.level == level, rows.c.owner == owner, rows.c.key.in_(list(values)))
-        )
-        new = [{"level": level, "key": k, "value": v, "owner": owner} for k, vs in values.items() for v in sorted(vs)]
-        if new:
-            self.connection.execute(insert(rows), new)
-
     def _insert(self, series: _Place, family: Mapping[int, Kept]) -> None:
         rows = [self._row(series.id, item) for item in family.values()]
         INSERT.run_many(self.connection, rows)
@@ -316,7 +304,7 @@ class _Entry:
             values |= dict(several(INSTANCE_COLUMNS, about.levels[Level.INSTANCE]))
             if values:
                 owner = select(tables.instance.c.id).where(tables.instance.c.sop_instance_uid == about.uid)
-                self._write_values(Level.INSTANCE, self.connection.scalars(owner).one(), values)
+                write_values(self.connection, Level.INSTANCE, self.connection.scalars(owner).one(), values)
 
     def _row(self, series: int, item: Kept) -> dict[str, Any]:
         about = item.description

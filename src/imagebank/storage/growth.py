@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
+from sqlalchemy import Connection, delete, insert
 
+from imagebank.model.attribute import Level
 from imagebank.model.comparison import comparison
 from imagebank.model.imaging import DataSet
 from imagebank.storage.rows import clean, columns_of, cut, dumps, is_filled
-from imagebank.storage.tables import Stored
+from imagebank.storage.tables import Stored, attribute
 
 Rank = tuple[int, str]
 """When an instance was received, in microseconds, and its UID: the smaller comes first."""
@@ -47,6 +49,22 @@ class Branch:
             if key not in dataset and forms and self._is_open(key, rank):
                 self._set(key, rank)
                 self.forms[key] = forms
+
+    def renew(self, dataset: DataSet, declared: Mapping[str, tuple[str, ...]], rank: Rank) -> None:
+        """Let one instance say again what it says of attributes that were not asked for when it came."""
+        for key in {**dataset, **declared}:
+            origin, element = self.origins.get(key), dataset.get(key, {})
+            if (origin is None or rank <= origin) and (is_filled(element) or declared.get(key)):
+                if is_filled(element):
+                    self.dataset[key] = element
+                self._set(key, rank)
+                self.forms[key] = declared.get(key, ())
+
+    def drop(self, keys: Iterable[str]) -> None:
+        """Leave out attributes that are held no more."""
+        for key in keys:
+            self.dataset.pop(key, None)
+            self.origins.pop(key, None)
 
     def _is_open(self, key: str, rank: Rank) -> bool:
         origin = self.origins.get(key)
@@ -94,6 +112,17 @@ class Branch:
         values |= dict(several(attributes, {key: self.dataset[key] for key in self.changed & self.dataset.keys()}))
         values.pop(FOUNDER, None)
         return values
+
+
+def write_values(connection: Connection, level: Level, owner: int, values: Mapping[str, frozenset[str]]) -> None:
+    """Give a row these values in the attribute table, in place of those it had under the same keys."""
+    rows = attribute
+    if not values:
+        return
+    connection.execute(delete(rows).where(rows.c.level == level, rows.c.owner == owner, rows.c.key.in_(list(values))))
+    new = [{"level": level, "key": k, "value": v, "owner": owner} for k, vs in values.items() for v in sorted(vs)]
+    if new:
+        connection.execute(insert(rows), new)
 
 
 def distinct(forms: Iterable[str]) -> frozenset[str]:

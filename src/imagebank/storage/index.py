@@ -33,6 +33,7 @@ from imagebank.storage import (
     provisions,
     quarantine,
     rules,
+    searchable,
     tables,
     tasks,
     telling,
@@ -107,7 +108,8 @@ class SQLIndex:
     ) -> None:
         self._database = database
         self._dialect = database.engine.dialect.name
-        self._catalogue = catalogue
+        self._searchable = searchable.SQLSearchable(database, catalogue)
+        self._base = catalogue
         self._duplicates = duplicates
         self._segments: dict[str, int] = {}
         self._lane = ledger.Lane(pseudonym)
@@ -124,6 +126,10 @@ class SQLIndex:
     @property
     def people(self) -> people.SQLPeople:
         return self._people
+
+    @property
+    def searchable(self) -> searchable.SQLSearchable:
+        return self._searchable
 
     @property
     def words(self) -> words.SQLWords:
@@ -159,11 +165,14 @@ class SQLIndex:
 
     @contextmanager
     def begin(self) -> Iterator[SQLTransaction]:
+        known = self._searchable.catalogue()
         with self._lane.turn() as turn, self._database.writing() as connection:
-            transaction = SQLTransaction(connection, self._catalogue, self._duplicates, self._segments, turn)
+            transaction = SQLTransaction(connection, known, self._duplicates, self._segments, turn, self._base)
             yield transaction
             transaction.write_ledger()
         transaction.publish()
+        if transaction.searchable.has_changed:
+            self._searchable.look_again()
 
     def find(self, query: Query, scope: Scope) -> Iterator[Found]:
         began = time.perf_counter()

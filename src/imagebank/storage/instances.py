@@ -13,7 +13,7 @@ from imagebank.model.uid import Uid
 from imagebank.storage import tables
 from imagebank.storage.database import Prepared
 from imagebank.storage.rows import moment, unpack_digest, unpack_pixels
-from imagebank.storage.select import chosen
+from imagebank.storage.select import chosen, studies_in
 from imagebank.storage.tables import LAST
 from imagebank.storage.visible import Shape, parameters_of, shape_of
 
@@ -71,6 +71,17 @@ def _prepared(given: frozenset[str], shape: Shape) -> Prepared:
             _INSTANCE.c.sop_instance_uid,
         )
     )
+
+
+def instances_after(
+    connection: Connection, after: int, upto: int, limit: int, scope: Scope
+) -> list[tuple[int, Instance]]:
+    """Instances in scope by the numbers of their rows: those above one, up to another unless that is 0."""
+    number = tables.instance.c.id
+    span = [number > after, *([number <= upto] if upto else [])]
+    statement = INSTANCE.where(*span, *studies_in(scope, connection.dialect.name)).order_by(number).limit(limit)
+    rows = connection.execute(statement).all()
+    return [(row[0], instance_of(tuple(row))) for row in rows]
 
 
 def instance_of(row: tuple[Any, ...]) -> Instance:

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from math import prod
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import (
+    BindParameter,
     Column,
     ColumnElement,
     Connection,
@@ -33,6 +34,8 @@ _FINDING, _TEXT, _SPELLING = tables.finding, tables.finding_text, tables.spellin
 FTS: Final = Table("mark", MetaData(), Column("rowid", tables.ID, primary_key=True), Column("mark", Text))
 LEXEMES: Final = Table("mark", MetaData(), Column("place", tables.ID, primary_key=True), Column("marks", TSVECTOR))
 
+_ERA_BITS: Final = 50
+"""A place has minutes above 34 bits, and an era 65,536 of them."""
 _PAGES: Final = 500
 """How much of the index is merged in one transaction: others write in between."""
 
@@ -43,13 +46,28 @@ def matches(marks: Marks, dialect: str) -> ColumnElement[bool]:
         groups = (" OR ".join(f'"{mark.text}"{"*" * mark.is_beginning}' for mark in group) for group in marks)
         asked = " AND ".join(f"({group})" for group in groups)
         return FTS.c.mark.op("MATCH", is_comparison=True)(asked)
-    return LEXEMES.c.marks.op("@@", is_comparison=True)(lexemes(marks))
+    return LEXEMES.c.marks.op("@@", is_comparison=True)(cast(lexeme_query(marks), TSQUERY))
 
 
-def lexemes(marks: Marks) -> ColumnElement[Any]:
+def era_of(place: int) -> int:
+    """Which stretch of 45 days a place is in; 0 without a date."""
+    return place >> _ERA_BITS
+
+
+def era_mark(era: int) -> Mark:
+    """A mark that PostgreSQL keeps of a study beside its own, so that a question can be put to some eras alone."""
+    return Mark(f"e{era:x}")
+
+
+def lexemes_of(place: int, marks: str) -> str:
+    """What PostgreSQL keeps of a study, as it takes it."""
+    return " ".join(f"'{mark}'" for mark in (*marks.split(), era_mark(era_of(place)).text))
+
+
+def lexeme_query(marks: Marks) -> str:
     """The question as PostgreSQL takes it."""
     groups = (" | ".join(f"'{mark.text}'{':*' * mark.is_beginning}" for mark in group) for group in marks)
-    return cast(" & ".join(f"({group})" for group in groups), TSQUERY)
+    return " & ".join(f"({group})" for group in groups)
 
 
 def share(marks: Marks, shares: Mapping[str, float]) -> float:
@@ -120,8 +138,8 @@ def put_mark(connection: Connection, place: int, marks: str) -> None:
     if connection.dialect.name == "sqlite":
         connection.execute(_FTS_PUT, {"place": place, "marks": marks})
     else:
-        quoted = " ".join(f"'{mark}'" for mark in marks.split())
-        connection.execute(insert(LEXEMES).values(place=place, marks=cast(bindparam("words", quoted), TSVECTOR)))
+        quoted: BindParameter[str] = bindparam("words", lexemes_of(place, marks))
+        connection.execute(insert(LEXEMES).values(place=place, marks=cast(quoted, TSVECTOR)))
 
 
 def _unmark(connection: Connection, place: int, marks: str) -> None:

@@ -35,6 +35,7 @@ from imagebank.storage import (
     quarantine,
     removal,
     rules,
+    searchable,
     tables,
     tasks,
     telling,
@@ -57,6 +58,7 @@ class SQLTransaction:
         duplicates: entry.Duplicates,
         segments: dict[str, int],
         turn: ledger.Turn,
+        base: Catalogue,
     ) -> None:
         self._connection = connection
         self._turn = turn
@@ -64,6 +66,7 @@ class SQLTransaction:
         self._catalogue = catalogue
         self._duplicates = duplicates
         self._segments = Segments(connection, segments)
+        self.searchable: Final = searchable.SearchableChanges(connection, base)
         self.people: Final = people.PeopleChanges(connection)
         self.words: Final = words.WordsChanges(connection)
         self.orders: Final = orders.OrderChanges(connection, self._segments)
@@ -81,6 +84,10 @@ class SQLTransaction:
 
     def enter(self, kept: Sequence[Kept]) -> list[Entered]:
         account_keys.require_living(self._connection, {one.sealed_by for one in kept if one.sealed_by})
+        # What is searchable may have been changed since the header of one was read.
+        version = self.searchable.version()
+        if stale := [one.description.uid for one in kept if one.description.catalogue_version < version]:
+            jobs.defer(self._connection, "describe-values", {"instances": stale}, kept[0].received_at, "")
         return entry.enter(self._connection, self._catalogue, self._duplicates, self._segments, kept)
 
     def remove(self, selection: Selection, scope: Scope) -> list[Instance]:

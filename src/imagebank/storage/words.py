@@ -3,7 +3,6 @@
 Both are given the same marks and the same question, so both find the same; neither cuts or folds anything by itself.
 """
 
-import time
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from functools import lru_cache
@@ -17,9 +16,7 @@ from sqlalchemy import (
     Select,
     func,
     insert,
-    literal_column,
     select,
-    text,
 )
 from sqlalchemy.sql.elements import UnaryExpression
 from sqlalchemy.sql.operators import custom_op
@@ -32,8 +29,9 @@ from imagebank.model.search_likeness import fewest, is_near, triples
 from imagebank.model.uid import Uid
 from imagebank.storage import tables
 from imagebank.storage.database import Database, lock_studies
+from imagebank.storage.eras import Eras
 from imagebank.storage.found import found
-from imagebank.storage.marks import FTS, LEXEMES, lexemes, matches, put_mark, share, spell, taken_out, unspell
+from imagebank.storage.marks import FTS, matches, put_mark, spell, taken_out, unspell
 from imagebank.storage.removal import unpack_set
 from imagebank.storage.rows import clean, dumps
 from imagebank.storage.select import STUDY_RETURNED, studies_in
@@ -45,13 +43,6 @@ _ROW_BITS: Final = 34
 _MINUTES_BITS: Final = 29
 _FIRST_DAY: Final = date(1800, 1, 1)
 _DAY: Final = 24 * 60
-_WIDE: Final = 0.03
-"""The share of a million studies from which on going through the newest is less work than gathering all."""
-_SHARES_FOR_S: Final = 600.0
-_SAMPLED: Final = text(
-    "SELECT most_common_elems::text::text[], most_common_elem_freqs FROM pg_stats"
-    " WHERE schemaname = ANY (current_schemas(false)) AND tablename = 'mark' AND attname = 'marks'"
-)
 
 
 def place_of(row: int, day: str, time: str) -> int:
@@ -71,23 +62,22 @@ class SQLWords:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._dialect = database.engine.dialect.name
-        self._shares: dict[str, float] = {}
-        self._shares_at = -_SHARES_FOR_S
+        self._eras = None if database.is_sqlite else Eras()
 
     def hits(self, marks: Marks, scope: Scope, most: int) -> list[Hit]:
+        statement = _hits(marks, scope, self._dialect)
+        rows: list[Row[Any]] = []
         with self._database.reading() as connection:
-            is_wide = self._dialect == "postgresql" and share(marks, self._frequent(connection)) >= _WIDE
-            rows = connection.execute(_hits(marks, scope, self._dialect, is_wide=is_wide).limit(most)).all()
-        return [Hit(place, _told(modalities, day[:4], *others)) for place, modalities, day, *others in rows]
-
-    def _frequent(self, connection: Connection) -> dict[str, float]:
-        """How many studies have each frequent mark, as PostgreSQL counts in its samples; kept for some minutes."""
-        now = time.monotonic()
-        if now - self._shares_at >= _SHARES_FOR_S:
-            row = connection.execute(_SAMPLED).first()
-            self._shares = dict(zip(row[0], row[1], strict=False)) if row and row[0] else {}
-            self._shares_at = now
-        return self._shares
+            if self._eras is None or not marks:
+                rows = list(connection.execute(statement.limit(most)))
+            else:
+                for places in self._eras.places(connection, marks, most):
+                    some = statement.where(one_of(self._dialect, _FINDING.c.place, places))
+                    rows += connection.execute(some.limit(most - len(rows)))
+                    if len(rows) == most:
+                        break
+        told = (cast("tuple[Any, ...]", row) for row in rows)
+        return [Hit(place, _told(modalities, day[:4], *others)) for place, modalities, day, *others in told]
 
     def shown(self, places: Collection[int], scope: Scope) -> dict[int, tuple[Found, tuple[Line, ...]]]:
         statement = (
@@ -125,8 +115,8 @@ class SQLWords:
             return [Uid(uid) for uid in connection.scalars(statement)]
 
 
-def _hits(marks: Marks, scope: Scope, dialect: str, *, is_wide: bool = False) -> Select[Any]:
-    """Studies that have these marks. `is_wide` says that many do, so that PostgreSQL is to go through the newest."""
+def _hits(marks: Marks, scope: Scope, dialect: str) -> Select[Any]:
+    """Studies in their order; on SQLite those that have these marks."""
     columns = (
         _FINDING.c.place,
         _STUDY.c.modalities,
@@ -142,22 +132,6 @@ def _hits(marks: Marks, scope: Scope, dialect: str, *, is_wide: bool = False) ->
         rowid: ColumnElement[int] = UnaryExpression(FTS.c.rowid, operator=custom_op("+"))
         source = FTS.join(_FINDING, _FINDING.c.place == rowid).join(_STUDY, _STUDY.c.id == _FINDING.c.study_row)
         conditions, order = [matches(marks, dialect), *conditions], FTS.c.rowid.desc()
-    elif marks and is_wide:
-        # As a function no index serves it: the rows are met in their order, until there are enough.
-        holds = func.ts_match_vq(LEXEMES.c.marks, lexemes(marks))
-        source = LEXEMES.join(_FINDING, _FINDING.c.place == LEXEMES.c.place).join(
-            _STUDY, _STUDY.c.id == _FINDING.c.study_row
-        )
-        conditions, order = [holds, *conditions], LEXEMES.c.place.desc()
-    elif marks:
-        # The offset keeps PostgreSQL from looking for rare words along the order: it takes every word that it has not
-        # sampled for one in two hundred.
-        rare = select(LEXEMES.c.place).where(matches(marks, dialect)).order_by(LEXEMES.c.place.desc())
-        found_first = rare.offset(literal_column("0")).subquery("rare")
-        source = found_first.join(_FINDING, _FINDING.c.place == found_first.c.place).join(
-            _STUDY, _STUDY.c.id == _FINDING.c.study_row
-        )
-        order = found_first.c.place.desc()
     return select(*columns).select_from(source).where(*conditions).order_by(order)
 
 

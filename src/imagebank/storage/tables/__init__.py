@@ -56,6 +56,7 @@ from imagebank.storage.tables.persons import (
 )
 from imagebank.storage.tables.proposals import proposal
 from imagebank.storage.tables.rules import route, rules_version
+from imagebank.storage.tables.searchable import catalogue_version, searchable
 from imagebank.storage.tables.tasks import task, task_study
 from imagebank.storage.tables.words import finding, finding_text, spelling
 from imagebank.storage.tables.work import IS_WAITING, job
@@ -78,6 +79,7 @@ __all__ = [
     "account_key",
     "attempt",
     "attribute",
+    "catalogue_version",
     "challenge",
     "checkpoint",
     "client",
@@ -120,6 +122,7 @@ __all__ = [
     "report",
     "route",
     "rules_version",
+    "searchable",
     "secret",
     "segment",
     "series",
