@@ -13,7 +13,8 @@ import pytest
 from contracts.described import a_kept
 from contracts.indexes import opened
 from contracts.postgres import fresh_database
-from imagebank.model.access import Scope
+from imagebank.model.access import Clause, Scope
+from imagebank.model.attribute import Level
 from imagebank.model.identity import Decision, Deed, Evidence, Ground, Identity, Likeness, Linked, Move, Origin
 from imagebank.model.identity_weights import Census
 from imagebank.model.person import PatientId, PersonName
@@ -218,3 +219,21 @@ def test_one_transaction_at_a_time_links(index: SQLIndex) -> None:
     linked = index.persons.identity(ADA.patient, ALL)
     assert linked is not None
     assert linked.person == "24"
+
+
+def test_who_identifies_studies_is_shown_records_of_the_organization_that_nothing_hides(index: SQLIndex) -> None:
+    hers = Scope(frozenset({"south"}), denies=(Clause(departments=frozenset({"secret"})),))
+    with index.begin() as tx:
+        tx.enter([a_kept(study="1.1", patient="1", issuer="south", organization="south")])
+        secret = a_kept(study="1.2", patient="2", issuer="south", organization="south")
+        secret.description.levels[Level.SERIES]["00081040"] = {"vr": "LO", "Value": ["secret"]}
+        tx.enter([secret])
+        tx.persons.put_identity(replace(EVE, patient=PatientId("south", "3"), own="p3"), ("k2", "is family varga"))
+
+    assert of(*index.persons.like(["k1", "k2"], "south", 9, hers)) == [BEA.patient, PatientId("south", "3")]
+    assert of(*index.persons.like(["k2"], "south", 2, hers)) == []
+    assert of(*index.persons.called("VÁR", "south", 9, hers)) == [BEA.patient, PatientId("south", "3")]
+    assert of(*index.persons.called(" 1 ", "south", 9, hers)) == [BEA.patient]
+    assert of(*index.persons.called("var xy", "south", 9, hers)) == []
+    assert of(*index.persons.called("--", "south", 9, hers)) == []
+    assert index.persons.census(["family varga"], hers) == Census(4, {"family varga": 3})

@@ -96,14 +96,20 @@ def matches(
     table: Weights, identity: Identity, candidates: Iterable[Linked], count: Callable[[Iterable[str]], Census]
 ) -> list[Match]:
     """Those candidates that may be the same person's, the likest first. `count` tells how common names are."""
+    return [match for match in compared(table, identity, candidates, count) if match.verdict is not Verdict.NOTHING]
+
+
+def compared(
+    table: Weights, identity: Identity, candidates: Iterable[Linked], count: Callable[[Iterable[str]], Census]
+) -> list[Match]:
+    """Every candidate with how like it is, the likest first."""
     mine = profile(identity)
     others = [(each, profile(each.identity)) for each in candidates]
     census = count({*names_of(mine), *(name for _, theirs in others for name in names_of(theirs))})
     found = [
         _match(table, identity, each, weigh(table, mine, theirs, census), census.records) for each, theirs in others
     ]
-    likely = (match for match in found if match.verdict is not Verdict.NOTHING)
-    return sorted(likely, key=lambda match: (not match.is_by_rule, -match.likeness.score, str(match.likeness.second)))
+    return sorted(found, key=lambda match: (not match.is_by_rule, -match.likeness.score, str(match.likeness.second)))
 
 
 def _match(table: Weights, identity: Identity, other: Linked, weighed: Weighed, records: int) -> Match:

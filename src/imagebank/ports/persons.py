@@ -27,6 +27,21 @@ class PersonsReader(Protocol):
         """Pairs that somebody has to look at, the likest first; only pairs of which the scope shows both."""
         ...
 
+    def like(self, keys: Iterable[str], organization: str, limit: int, scope: Scope) -> list[Linked]:
+        """Records that an organization gave which have one of these keys; a key that more than `limit` have tells nothing.
+
+        Those are shown, too, of whom there is no study yet; not those all of whose studies the scope hides.
+        """
+        ...
+
+    def called(self, text: str, organization: str, limit: int, scope: Scope) -> list[Linked]:
+        """Records that an organization gave, as `like` shows them: with this identifier, or names that begin so."""
+        ...
+
+    def census(self, names: Iterable[str], scope: Scope) -> Census:
+        """How common names are here. Whoever is counted, a scope does not narrow it: scores are the same for everybody."""
+        ...
+
     def decisions(
         self, scope: Scope, limit: int, patient: PatientId | None = None, identifier: str = ""
     ) -> list[Decision]:

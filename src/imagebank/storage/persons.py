@@ -12,7 +12,7 @@ from imagebank.model.access import Scope
 from imagebank.model.identity import Decision, Deed, Evidence, Ground, Identity, Likeness, Linked, Move, Origin
 from imagebank.model.identity_weights import Census
 from imagebank.model.person import PatientId, PersonName
-from imagebank.storage import tables
+from imagebank.storage import identity_keys, tables
 from imagebank.storage.database import Database, insert_new, put
 from imagebank.storage.rows import clean, dumps, micros, moment
 from imagebank.storage.select import studies_in
@@ -45,6 +45,19 @@ def shown(scope: Scope, dialect: str, record: Any) -> list[ColumnElement[bool]]:
         .where(patient.c.issuer == record.c.issuer, patient.c.identifier == record.c.identifier, *conditions)
     )
     return [record.c.issuer != _NOBODY, seen.correlate(record).exists()]
+
+
+def _given_by(organization: str, scope: Scope, dialect: str) -> list[ColumnElement[bool]]:
+    """What a record must be for whoever identifies studies of an organization: its own, and hidden by nothing."""
+    patient, study = tables.patient, tables.study
+    has_study = (
+        select(text("1"))
+        .select_from(patient.join(study, study.c.patient_row == patient.c.id))
+        .where(patient.c.issuer == _IDENTITY.c.issuer, patient.c.identifier == _IDENTITY.c.identifier)
+        .correlate(_IDENTITY)
+    )
+    is_seen = and_(*shown(scope, dialect, _IDENTITY))
+    return [_IDENTITY.c.issuer == clean(organization), or_(~has_study.exists(), is_seen)]
 
 
 def _hundredths(score: float) -> int:
@@ -145,6 +158,24 @@ class SQLPersons:
         with self._database.reading() as connection:
             return [_likeness(row) for row in connection.execute(chosen.limit(limit))]
 
+    def like(self, keys: Iterable[str], organization: str, limit: int, scope: Scope) -> list[Linked]:
+        with self._database.reading() as connection:
+            mine = _given_by(organization, scope, self._dialect)
+            chosen = select(_IDENTITY).where(_IDENTITY.c.id.in_(identity_keys.bearing(connection, keys, limit)), *mine)
+            return [_linked(row) for row in connection.execute(chosen.order_by(_IDENTITY.c.id))]
+
+    def called(self, text: str, organization: str, limit: int, scope: Scope) -> list[Linked]:
+        by_name = [identity_keys.begins(word) for word in identity_keys.words_of(text)]
+        is_it = _IDENTITY.c.identifier == clean(text.strip())
+        if by_name:
+            is_it = or_(is_it, and_(*by_name))
+        chosen = select(_IDENTITY).where(is_it, *_given_by(organization, scope, self._dialect))
+        return self._records(chosen.order_by(_IDENTITY.c.name, _IDENTITY.c.identifier).limit(limit))
+
+    def census(self, names: Iterable[str], scope: Scope) -> Census:  # noqa: ARG002 - see the port
+        with self._database.reading() as connection:
+            return identity_keys.census(connection, names)
+
     def decisions(
         self, scope: Scope, limit: int, patient: PatientId | None = None, identifier: str = ""
     ) -> list[Decision]:
@@ -240,20 +271,12 @@ class PersonsChanges:
         return self._connection.scalar(select(_IDENTITY.c.id).where(_is(_IDENTITY, patient)))
 
     def candidates(self, keys: Iterable[str], limit: int) -> list[Linked]:
-        given = sorted({clean(each) for each in keys})
-        counted = select(_KEY.c.key).where(one_of(self._dialect, _KEY.c.key, given)).group_by(_KEY.c.key)
-        telling = self._connection.scalars(counted.having(func.count() <= limit)).all()
-        bearing = select(_KEY.c.identity).where(one_of(self._dialect, _KEY.c.key, telling))
+        bearing = identity_keys.bearing(self._connection, keys, limit)
         chosen = select(_IDENTITY).where(_IDENTITY.c.id.in_(bearing)).order_by(_IDENTITY.c.id)
         return [_linked(row) for row in self._connection.execute(chosen)]
 
     def census(self, names: Iterable[str]) -> Census:
-        keys = [f"is {clean(each)}" for each in sorted(names)]
-        number = func.count().label("number")
-        counted = select(_KEY.c.key, number).where(one_of(self._dialect, _KEY.c.key, keys)).group_by(_KEY.c.key)
-        found = {row.key.removeprefix("is "): row.number for row in self._connection.execute(counted)}
-        # No row is ever deleted, so that the last number is how many there are; to count them takes a second a million.
-        return Census(self._connection.scalar(select(func.max(_IDENTITY.c.id))) or 0, found)
+        return identity_keys.census(self._connection, names)
 
     def of_person(self, person: str) -> list[Linked]:
         chosen = select(_IDENTITY).where(_IDENTITY.c.person == person).order_by(_IDENTITY.c.id)
