@@ -25,6 +25,7 @@ MOST: Final = 5
 """So many are compared on a page."""
 _SHARED: Final = 200
 """A key that more records share tells nothing."""
+_WHO: Final = ("patient_id", "patient_name", "birth_date", "sex")
 _STUDY_DATE: Final = "00080020"
 _MODALITY: Final = "00080060"
 _ACCESSION: Final = "00080050"
@@ -32,18 +33,22 @@ _ACCESSION: Final = "00080050"
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known of a study that names nobody: who, by its header and by proposals, of when, and by which orders."""
+    """What is known of a study that names nobody: who, by its header and by proposals, of when, and by which orders.
+
+    `is_likely` says that nothing of who it is comes from a proposal that is less than that.
+    """
 
     identity: Identity
     day: str = ""
     modality: str = ""
     accession: str = ""
-    proposals: tuple[Proposal, ...] = ()
+    is_likely: bool = True
 
 
 def known_of(organization: str, header: DataSet, proposals: tuple[Proposal, ...]) -> Known:
     """What a header and proposals tell; of proposals the most confident of each field."""
-    first = {field: one.value for field, one in first_choices(proposals).items()}
+    chosen = first_choices(proposals)
+    first = {field: one.value for field, one in chosen.items()}
     heard = identity_of(PatientId(organization, ""), header)
     name = heard.name if any(heard.name.groups()) else PersonName.parse(first.get("patient_name", ""))
     is_ours = first.get("patient_issuer", organization) == organization
@@ -56,7 +61,8 @@ def known_of(organization: str, header: DataSet, proposals: tuple[Proposal, ...]
     )
     accession = _text(header, _ACCESSION) or first.get("accession_number", "")
     taken = first.get("taken_at", "")[:10].replace("-", "")
-    return Known(identity, taken or _text(header, _STUDY_DATE), _text(header, _MODALITY), accession, proposals)
+    is_likely = all(chosen[field].is_likely for field in _WHO if field in chosen)
+    return Known(identity, taken or _text(header, _STUDY_DATE), _text(header, _MODALITY), accession, is_likely)
 
 
 def _text(header: DataSet, key: str) -> str:
@@ -112,13 +118,12 @@ def _ranked(
     compared = matching.compared(
         table, known.identity, records.values(), lambda names: bank.index.persons.census(names, scope)
     )
-    named = _named(known)
     ranked = [
         Candidate(
             match.linked.identity,
             match.likeness.score if match.likeness.evidence else None,
             match.likeness.evidence,
-            not match.likeness.bar and (match.verdict is Verdict.LINK or match.linked.identity.patient == named),
+            known.is_likely and not match.likeness.bar and match.verdict is not Verdict.NOTHING,
             _that_day(bank, match.linked.identity.patient, known.day, scope),
             ordered[patient].accession if (patient := match.linked.identity.patient) in ordered else "",
         )
@@ -133,14 +138,6 @@ def _ranked(
 def _named_by(order: Order) -> Identity:
     who = order.patient
     return Identity(who.id, PersonName.parse(who.name), who.birth_date, who.sex)
-
-
-def _named(known: Known) -> PatientId | None:
-    """Whom a likely proposal names by an identifier."""
-    first = first_choices(known.proposals).get("patient_id")
-    return (
-        known.identity.patient if first is not None and first.is_likely and known.identity.patient.identifier else None
-    )
 
 
 def _that_day(bank: Bank, patient: PatientId, day: str, scope: Scope) -> tuple[str, ...] | None:

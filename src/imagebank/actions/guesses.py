@@ -30,17 +30,20 @@ def guesses(header: DataSet, proposals: Sequence[Sequence[Proposal]], came_at: d
         if field in _OF_ONE and len({tuple(one.value for one in some) for some in each}) > 1:
             continue
         held = _held(header, field)
-        is_said = not (field == "taken_at" and came_at is not None and _is_about(held, came_at))
+        is_said = came_at is None or not _is_put_there(field, held, came_at)
         offered = tuple(sorted(ranked(one for some in each for one in some), key=lambda one: -one.confidence))
         found.append(Guess(field, held, offered, is_said))
     return tuple(found)
 
 
-def _is_about(held: str, came_at: datetime) -> bool:
+def _is_put_there(field: str, held: str, came_at: datetime) -> bool:
+    """Whether an object that was made of a file has a value for want of a better one (`dicom.wrap`)."""
+    if field == "laterality":
+        return held == Laterality.BOTH
     try:
-        return abs(datetime.fromisoformat(held) - came_at.replace(tzinfo=None)) < _AS_IT_CAME
+        return field == "taken_at" and abs(datetime.fromisoformat(held) - came_at.replace(tzinfo=None)) < _AS_IT_CAME
     except ValueError:
-        return True
+        return False
 
 
 def _held(header: DataSet, field: str) -> str:
@@ -65,13 +68,13 @@ def _text(header: DataSet, key: str) -> str:
 
 def changes(
     header: DataSet, who: Identity, accession: str, accepted: Mapping[str, str], count: int
-) -> dict[str, Element]:
+) -> dict[str, Element | None]:
     """What changes in a study of `count` objects that is this patient's, by keyword.
 
     What is empty in the record or was not accepted stays as it is, and so does what the study says already. Raises
     Invalid for a value that is none.
     """
-    wanted = _of(who)
+    wanted: dict[str, Element | None] = {**_of(who)}
     if accession:
         wanted["AccessionNumber"] = _element("SH", accession)
     given = {
@@ -114,9 +117,9 @@ def _taken(about: About, count: int) -> dict[str, Element]:
     return {f"{level}Date": day for level in levels} | {f"{level}Time": time for level in levels}
 
 
-def _region(about: About, header: DataSet) -> dict[str, Element]:
-    """Part of the body by term and code, and its side as the object has it (PS3.3 C.8.12.4, C.7.3.1)."""
-    wanted: dict[str, Element] = {}
+def _region(about: About, header: DataSet) -> dict[str, Element | None]:
+    """Part of the body by term and code, and its side where the object has it (PS3.3 10.5, C.7.3.1)."""
+    wanted: dict[str, Element | None] = {}
     if about.region is not None:
         code = about.region.code
         item = {
@@ -127,8 +130,10 @@ def _region(about: About, header: DataSet) -> dict[str, Element]:
         wanted["BodyPartExamined"] = _element("CS", about.region.term)
         wanted["AnatomicRegionSequence"] = {"vr": "SQ", "Value": [item]}
     if about.laterality is not Laterality.UNKNOWN:
-        is_of_series = "00200060" in header and "00200062" not in header
+        is_of_series = _text(header, "00200060") != "" and "00200062" not in header
         wanted["Laterality" if is_of_series else "ImageLaterality"] = _element("CS", about.laterality.value)
+        if "00200060" in header and not is_of_series:
+            wanted["Laterality"] = None  # it stood there empty, since no image said its side
     return wanted
 
 

@@ -1,6 +1,6 @@
 """The reconciliation queue: looking at it, taking a task, and deciding. Nothing of it is ever decided by the bank itself."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -204,7 +204,9 @@ def _note(
         about = [replace(one, patient=patient) for one in about for patient in patients]
     with bank.index.begin() as tx:
         tx.tasks.mark(mark)
-        notes.defer(bank, tx, marks=(mark,))
+        # A pair of records is called by numbers of this database, which a new one may give to others.
+        if task.kind is not Kind.SAME_PERSON:
+            notes.defer(bank, tx, marks=(mark,))
         tx.record(about)
 
 
@@ -284,22 +286,3 @@ def undo(bank: Bank, task: str, principal: Principal, reason: str = "", address:
         correct.undo(bank, found.studies[0], by, corrector, why, address)
     _note(bank, principal, found, Mark(found.id), "taken back", address)
     return _task(bank, task, principal)
-
-
-def file(bank: Bank, tx: Transaction, task: Task) -> bool:
-    """Put a task into the queue, and among the objects, as a part of a transaction; False when it was filed before."""
-    if not task.studies or task.kind not in FILED:
-        raise Invalid("what is filed is about studies, and of a kind that is filed")
-    is_new = tx.tasks.file(task)
-    if is_new:
-        notes.defer(bank, tx, tasks=(task,))
-    return is_new
-
-
-def restore(tx: Transaction, tasks: Iterable[Task], marks: Iterable[Mark]) -> None:
-    """Put back what was filed and what was done about tasks, as it was kept among the objects."""
-    for task in tasks:
-        tx.tasks.file(task)
-    for mark in marks:
-        tx.tasks.mark(mark)
-

@@ -6,7 +6,18 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import islice
 
-from imagebank.actions import attributes, completeness, enclosed, expecting, finding, notes, persons, remove, shred
+from imagebank.actions import (
+    attributes,
+    completeness,
+    enclosed,
+    expecting,
+    filing,
+    finding,
+    notes,
+    persons,
+    remove,
+    shred,
+)
 from imagebank.actions.audit import unbounded
 from imagebank.actions.notes import original_of
 from imagebank.actions.scrub import Place, Progress, in_silence, place_of, where
@@ -22,6 +33,7 @@ from imagebank.model.note import REMOVED, Amendment, Enclosure, MessageKey, Note
 from imagebank.model.person import PatientId
 from imagebank.model.provision import Provision
 from imagebank.model.rules import Version
+from imagebank.model.task import Mark, Task
 from imagebank.model.uid import Uid
 from imagebank.ports import Job, Transaction
 
@@ -65,6 +77,8 @@ class _Told:
     rules: dict[int, Version] = field(default_factory=dict)
     corrections: dict[str, Correction] = field(default_factory=dict)
     attributes: dict[str, tuple[datetime, Wanted, bool]] = field(default_factory=dict)
+    tasks: dict[str, Task] = field(default_factory=dict)
+    marks: dict[str, tuple[datetime, Mark]] = field(default_factory=dict)
 
     def hear(self, amendment: Amendment) -> None:
         at = amendment.at
@@ -86,6 +100,8 @@ class _Told:
         self._expect(amendment.expectations)
         self.corrections |= {one.id: one for one in amendment.corrections}
         self._declare(amendment)
+        self.tasks |= {one.id: one for one in amendment.tasks}
+        self._mark(at, amendment.marks)
         for uid in amendment.removed:
             self.removed[uid] = max(amendment.at, self.removed.get(uid, amendment.at))
         self.aside |= {place_of(location): reason for location, reason in amendment.aside}
@@ -96,6 +112,11 @@ class _Told:
             held = self.attributes.get(wanted.written)
             if held is None or held[0] <= amendment.at:
                 self.attributes[wanted.written] = amendment.at, wanted, is_on
+
+    def _mark(self, at: datetime, marks: Sequence[Mark]) -> None:
+        for mark in marks:
+            if mark.task not in self.marks or self.marks[mark.task][0] <= at:
+                self.marks[mark.task] = at, mark
 
     def _expect(self, words: Sequence[Expectation]) -> None:
         for word in words:
@@ -181,6 +202,7 @@ def _decide_again(tx: Transaction, told: _Told) -> None:
         tx.expectations.put(word)
     for version in told.rules.values():
         tx.rules.put_version(version)
+    filing.restore(tx, told.tasks.values(), [mark for _, mark in told.marks.values()])
     persons.restore(tx, [record for _, record in told.identities.values()], list(told.decisions.values()))
 
 

@@ -13,6 +13,7 @@ from imagebank.model.proposal import Proposal
 from imagebank.model.provision import Provision
 from imagebank.model.report import Report
 from imagebank.model.rules import Version
+from imagebank.model.task import Mark, Task
 
 OTHER_CONTENT: Final = "another object with this SOP Instance UID is held already"
 """Why a copy lies in quarantine on a bank that refuses other content under a known UID."""
@@ -84,6 +85,8 @@ class Amendment:
     them are one person's, `corrections` what was changed in objects, in new versions of them. Else whom a patient denied would see everything after a rebuild. `told` is what became of
     messages that were not simply done, `expectations` are words about what belongs to studies, and `rules` versions of the
     site's rules that were switched on. `attributes` were made searchable, or are so no more.
+    `tasks` were filed into the reconciliation queue, and `marks` say what was done
+    about what stands in it.
     """
 
     at: datetime
@@ -99,6 +102,8 @@ class Amendment:
     told: tuple[tuple[MessageKey, Told], ...] = ()
     rules: tuple[Version, ...] = ()
     attributes: tuple[tuple[Wanted, bool], ...] = ()
+    tasks: tuple[Task, ...] = ()
+    marks: tuple[Mark, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
