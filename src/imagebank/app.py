@@ -303,6 +303,7 @@ def web_application(bank: Bank) -> "Starlette":
     from imagebank.http.persons_described import person_paths
     from imagebank.http.refusals import Refusals
     from imagebank.http.reports import report_paths, report_routes
+    from imagebank.http.timeline import timeline_paths, timeline_routes
     from imagebank.http.uploads import upload_routes
     from imagebank.http.uploads_described import upload_paths
     from imagebank.portal import finding
@@ -313,6 +314,7 @@ def web_application(bank: Bank) -> "Starlette":
     described = {**openapi_paths(), **decision_paths(), **upload_paths(), **person_paths(), **report_paths()}
     described |= completeness_paths()
     described |= attribute_paths()
+    described |= timeline_paths()
     application = Starlette(
         routes=[
             *api_routes(),
@@ -322,6 +324,7 @@ def web_application(bank: Bank) -> "Starlette":
             *report_routes(),
             *completeness_routes(),
             *attribute_routes(),
+            *timeline_routes(),
             openapi_route(api_routes(), described),
             *dicomweb_routes(),
             *fhir_routes(),

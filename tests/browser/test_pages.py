@@ -131,7 +131,7 @@ def test_on_a_phone_the_quick_look_leads(page: Page, bank: Any) -> None:
     page.get_by_role("link", name="1A TRAUMA").first.click()
     ways = page.locator(".ways a")
 
-    assert ways.all_inner_texts() == ["Quick look", "Open in viewer"]
+    assert ways.all_inner_texts() == ["Quick look", "All of this person", "Open in viewer"]
     grounds = [way.evaluate("element => getComputedStyle(element).backgroundColor") for way in ways.all()]
     assert grounds[0] != grounds[1]
     ways.first.click()

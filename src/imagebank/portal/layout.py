@@ -83,6 +83,7 @@ _templates.globals["counted"] = language.counted
 _templates.globals["whole"] = language.whole
 _templates.globals["minutes_left"] = wording.minutes_left
 _templates.filters["moment"] = language.moment
+_templates.filters["name_parts"] = wording.name_of
 _templates.filters["plain"] = wording.plain
 _templates.filters["purpose"] = wording.purpose
 _templates.filters["way"] = wording.way
@@ -129,7 +130,7 @@ def speak_to(request: Request) -> None:
 def _door_of(path: str) -> str:
     """Which part of the portal a page belongs to, by the address that leads into it."""
     door = "/" + path.split("/")[1]
-    return "/" if door in {"/studies", "/search", "/find"} else door
+    return "/" if door in {"/studies", "/search", "/find", "/patients"} else door
 
 
 def first_door(principal: Principal) -> str | None:

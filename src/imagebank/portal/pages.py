@@ -33,6 +33,7 @@ from imagebank.portal import (
     launch,
     provider,
     signin,
+    timeline,
     upload,
     waveform,
     wording,
@@ -328,6 +329,7 @@ def portal_routes() -> list[BaseRoute]:
         *account.ROUTES,
         *disclosures.ROUTES,
         *upload.ROUTES,
+        *timeline.ROUTES,
         *design.ROUTES,
         Mount("/static", _Static(directory=Path(__file__).parent / "static")),
     ]

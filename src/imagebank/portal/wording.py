@@ -9,6 +9,7 @@ from typing import Any
 from imagebank.dicom.moments import read_day
 from imagebank.model.access import Purpose
 from imagebank.model.imaging import DataSet
+from imagebank.model.person import PersonName
 from imagebank.model.provision import Provision
 from imagebank.portal.language import counted, day, gettext, noted
 
@@ -88,6 +89,12 @@ def name(attributes: DataSet, tag: str) -> Name:
     if not alphabetic and local:
         return Name(local)
     return Name(alphabetic or gettext("No name"), local)
+
+
+def name_of(person: PersonName) -> Name:
+    """The same of a name that was read already."""
+    groups = {"Alphabetic": person.alphabetic, "Ideographic": person.ideographic}
+    return name({"00100010": {"vr": "PN", "Value": [groups]}}, "00100010")
 
 
 def _name_parts(group: str) -> str:

@@ -16,6 +16,7 @@ from imagebank.model.query import Query
 from imagebank.model.uid import Uid
 from imagebank.ports.completeness import CompletenessReader
 from imagebank.ports.corrections import CorrectionsReader
+from imagebank.ports.histories import HistoryReader
 from imagebank.ports.orders import OrderReader
 from imagebank.ports.people import PeopleReader
 from imagebank.ports.persons import PersonsReader
@@ -53,6 +54,11 @@ class Index(Protocol):
     @property
     def persons(self) -> PersonsReader:
         """Patient records, and the persons that they are linked to."""
+        ...
+
+    @property
+    def histories(self) -> HistoryReader:
+        """All of one person together."""
         ...
 
     @property

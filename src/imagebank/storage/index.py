@@ -23,6 +23,7 @@ from imagebank.model.uid import Uid
 from imagebank.storage import (
     completeness,
     corrections,
+    histories,
     ledger,
     marks,
     orders,
@@ -121,6 +122,7 @@ class SQLIndex:
         self._corrections = corrections.SQLCorrections(database)
         self._proposals = proposals.SQLProposals(database)
         self._completeness = completeness.SQLCompleteness(database)
+        self._histories = histories.SQLHistories(database)
         self._tasks = tasks.SQLTasks(database)
 
     @property
@@ -138,6 +140,10 @@ class SQLIndex:
     @property
     def orders(self) -> orders.SQLOrders:
         return self._orders
+
+    @property
+    def histories(self) -> histories.SQLHistories:
+        return self._histories
 
     @property
     def persons(self) -> persons.SQLPersons:

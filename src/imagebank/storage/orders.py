@@ -118,7 +118,8 @@ def _order_row(order: Order) -> dict[str, Any]:
     }
 
 
-def _report_of(row: Row[Any]) -> Report:
+def report_of(row: Row[Any]) -> Report:
+    """A version of a report, of a row that `with_segment` chose."""
     return Report(
         row.organization,
         PatientId(row.issuer, row.identifier),
@@ -140,7 +141,8 @@ def _encounter_of(row: Row[Any]) -> Encounter:
     return Encounter(row.organization, row.number, patient, at, stay, row.kind, row.place, row.began_at, row.ended_at)
 
 
-def _with_segment(table: Any) -> Select[Any]:
+def with_segment(table: Any) -> Select[Any]:
+    """The rows of a table with the names of the segments that they point into."""
     return select(table, _SEGMENT).join_from(table, tables.segment, tables.segment.c.id == table.c.segment_id)
 
 
@@ -180,19 +182,19 @@ class SQLOrders:
         return [_peer_of(row) for row in self._rows(select(_PEER).order_by(_PEER.c.application, _PEER.c.facility))]
 
     def letters(self, fates: Sequence[Fate] = (), limit: int = 100) -> list[Letter]:
-        chosen = _with_segment(_LETTER).order_by(_LETTER.c.id.desc()).limit(limit)
+        chosen = with_segment(_LETTER).order_by(_LETTER.c.id.desc()).limit(limit)
         if fates:
             chosen = chosen.where(_LETTER.c.fate.in_([fate.value for fate in fates]))
         return [_letter_of(row) for row in self._rows(chosen)]
 
     def letter(self, number: int) -> Letter | None:
-        rows = self._rows(_with_segment(_LETTER).where(_LETTER.c.id == number))
+        rows = self._rows(with_segment(_LETTER).where(_LETTER.c.id == number))
         return _letter_of(rows[0]) if rows else None
 
     def letter_like(self, sender: str, control: str, digest: Digest) -> Letter | None:
         same = (_LETTER.c.sender == clean(sender), _LETTER.c.control == clean(control))
         rows = self._rows(
-            _with_segment(_LETTER).where(*same, _LETTER.c.digest == pack_digest(digest)).order_by(_LETTER.c.id).limit(1)
+            with_segment(_LETTER).where(*same, _LETTER.c.digest == pack_digest(digest)).order_by(_LETTER.c.id).limit(1)
         )
         return _letter_of(rows[0]) if rows else None
 
@@ -235,8 +237,8 @@ class SQLOrders:
             newest = (_REPORT.c.event_at.desc(), _REPORT.c.id.desc())
             if row.identifier:
                 theirs = _of_person(PatientId(row.issuer, row.identifier))
-                found += self._rows(_with_segment(_REPORT).where(theirs, own, named).order_by(*newest))
-        return [_report_of(row) for row in found]
+                found += self._rows(with_segment(_REPORT).where(theirs, own, named).order_by(*newest))
+        return [report_of(row) for row in found]
 
     def studies_of(self, report: Report, scope: Scope) -> list[Uid]:
         named = _STUDY.c.study_instance_uid == report.study

@@ -1,0 +1,233 @@
+"""One person's timeline as a page: an overview in lanes that also filters, and below it every study by year."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from http import HTTPStatus
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from imagebank.actions import timeline
+from imagebank.dicom.moments import read_day
+from imagebank.http.auth import address_of, bank_of
+from imagebank.model.access import Principal
+from imagebank.model.completeness import Progress, Standing
+from imagebank.model.timeline import By, Entry, Kind, Lane, Timeline, lanes, names_of, years
+from imagebank.model.uid import Uid
+from imagebank.portal.language import counted, gettext, noted, whole
+from imagebank.portal.layout import for_the_signed_in, page
+from imagebank.portal.rows import StudyRow, row_of
+
+PAGE_SIZE: Final = 50
+_WAY: Final = "portal"
+_MOST_LANES: Final = 16
+_LABELLED: Final = 12
+"""More years than these are labelled in steps."""
+_LANES: Final[Mapping[str, str]] = {
+    Lane.HEAD: noted("Head"),
+    Lane.EYE: noted("Eye"),
+    Lane.MOUTH: noted("Mouth, jaw"),
+    Lane.SPINE: noted("Neck, spine"),
+    Lane.CHEST: noted("Chest, heart"),
+    Lane.ABDOMEN: noted("Abdomen, pelvis"),
+    Lane.ARM: noted("Shoulder, arm"),
+    Lane.LEG: noted("Hip, leg"),
+    Lane.SKIN: noted("Skin"),
+    Lane.WHOLE: noted("Whole body"),
+    Lane.OTHER: noted("Not said"),
+    "": noted("Not said"),
+}
+_KINDS: Final[Mapping[Kind, str]] = {
+    Kind.IMAGES: noted("Images"),
+    Kind.PHOTOS: noted("Photos, films"),
+    Kind.DOCUMENTS: noted("Reports, documents"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One place of a lane where something is: how far along in hundredths of the whole, what, and whether it is shown."""
+
+    at: str
+    kind: Kind
+    is_chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LaneRow:
+    """One lane of the overview, and the address that shows it alone, or all again."""
+
+    name: str
+    address: str
+    count: int
+    is_on: bool
+    marks: tuple[Mark, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One study as the timeline says it. `state` is a kind of `parts/state.html`, empty where nothing is to be said."""
+
+    study: StudyRow
+    where: str
+    reports: int
+    state: str
+    state_words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What somebody narrows by. `lane` is an opaque key: what a page is about stands in no address."""
+
+    by: By = By.REGION
+    lane: str = ""
+    kind: Kind | None = None
+    page: int = 1
+
+    def address(self, **other: Any) -> str:
+        """The query of the same page with something else chosen; a new choice begins with its first page."""
+        given = {"by": self.by, "lane": self.lane, "kind": self.kind or "", "page": 1} | other
+        return "?" + urlencode({name: value for name, value in given.items() if value not in ("", 1, By.REGION)})
+
+    def holds(self, entry: Entry) -> bool:
+        return self.holds_kind(entry, self.kind) and (
+            not self.lane or self.lane in {key_of(self.by, name) for name in names_of(entry, self.by)}
+        )
+
+    @staticmethod
+    def holds_kind(entry: Entry, kind: Kind | None) -> bool:
+        """A study with a report is among the reports, too."""
+        return kind is None or entry.kind is kind or (kind is Kind.DOCUMENTS and bool(entry.reports))
+
+
+def key_of(by: By, name: str) -> str:
+    """By what an address names a lane."""
+    return hashlib.sha256(f"{by} {name}".encode()).hexdigest()[:12]
+
+
+def read_choice(params: Mapping[str, str]) -> Choice:
+    """What an address chooses; what is none of ours chooses nothing."""
+    by = By(params["by"]) if params.get("by") in set(By) else By.REGION
+    kind = Kind(params["kind"]) if params.get("kind") in set(Kind) else None
+    number = params.get("page", "1")
+    is_number = number.isascii() and number.isdigit() and len(number) < 6
+    return Choice(by, params.get("lane", "")[:12], kind, max(int(number), 1) if is_number else 1)
+
+
+@for_the_signed_in
+async def of_person(request: Request, principal: Principal) -> Response:
+    """By the person's key."""
+    given = (principal, request.path_params["person"], _WAY, address_of(request))
+    return _page(request, principal, await run_in_threadpool(timeline.of_person, bank_of(request), *given))
+
+
+@for_the_signed_in
+async def of_study(request: Request, principal: Principal) -> Response:
+    """By one of the person's studies."""
+    given = (principal, Uid.parse(request.path_params["study"]), _WAY, address_of(request))
+    return _page(request, principal, await run_in_threadpool(timeline.of_study, bank_of(request), *given))
+
+
+def _page(request: Request, principal: Principal, found: Timeline) -> Response:
+    choice = read_choice(request.query_params)
+    chosen = [entry for entry in found.entries if choice.holds(entry)]
+    first = PAGE_SIZE * (choice.page - 1)
+    shown = chosen[first : first + PAGE_SIZE]
+    span = _span(found.entries, bank_of(request).now().year)
+    return page(
+        request,
+        "timeline.html",
+        HTTPStatus.OK,
+        principal,
+        head=row_of(found.entries[0].study),
+        records=found.records,
+        orders=found.orders,
+        by=choice.by,
+        ways=[
+            (choice.address(by=By.REGION, lane=""), gettext("By body part"), None, choice.by is By.REGION),
+            (choice.address(by=By.DEPARTMENT, lane=""), gettext("By department"), None, choice.by is By.DEPARTMENT),
+        ],
+        kinds=list(_kinds(found.entries, choice)),
+        lanes=list(_lane_rows(found.entries, choice, span)),
+        years=[(year, _label(year, span)) for year in range(span[0], span[1] + 1)],
+        groups=[(year, [_row(entry) for entry in some]) for year, some in years(shown)],
+        total=len(chosen),
+        first=first + 1,
+        is_narrowed=bool(choice.lane or choice.kind),
+        everything=choice.address(lane="", kind=""),
+        newer=choice.address(page=choice.page - 1) if choice.page > 1 else "",
+        older=choice.address(page=choice.page + 1) if first + PAGE_SIZE < len(chosen) else "",
+        arriving=[_row(entry) for entry in found.entries if _is(entry, Progress.ARRIVING)][:3],
+    )
+
+
+def _kinds(entries: Sequence[Entry], choice: Choice) -> Iterator[tuple[str, str, int, bool]]:
+    yield choice.address(kind=""), gettext("Everything"), len(entries), choice.kind is None
+    for kind, name in _KINDS.items():
+        number = sum(choice.holds_kind(entry, kind) for entry in entries)
+        if number or choice.kind is kind:
+            yield choice.address(kind=kind), gettext(name), number, choice.kind is kind
+
+
+def _span(entries: Sequence[Entry], this_year: int) -> tuple[int, int]:
+    """The first and last year of the overview: to today, and as far back as studies have a day."""
+    known = [found.year for entry in entries if (found := read_day(entry.date))]
+    return min([this_year, *known]), max([this_year, *known])
+
+
+def _label(year: int, span: tuple[int, int]) -> str:
+    step = (span[1] - span[0]) // _LABELLED + 1
+    return str(year) if (span[1] - year) % step == 0 else ""
+
+
+def _lane_rows(entries: Sequence[Entry], choice: Choice, span: tuple[int, int]) -> Iterator[LaneRow]:
+    for name, some in lanes(entries, choice.by)[:_MOST_LANES]:
+        key = key_of(choice.by, name)
+        is_on = choice.lane == key
+        marks = {_mark(entry, span, is_chosen=choice.holds(entry)): None for entry in some if read_day(entry.date)}
+        label = gettext(_LANES[name]) if name in _LANES else name
+        yield LaneRow(label, choice.address(lane="" if is_on else key), len(some), is_on, tuple(reversed(marks)))
+
+
+def _mark(entry: Entry, span: tuple[int, int], *, is_chosen: bool) -> Mark:
+    on = read_day(entry.date)
+    assert on is not None
+    whole_span = date(span[1] + 1, 1, 1) - date(span[0], 1, 1)
+    share = (on - date(span[0], 1, 1)) / whole_span
+    return Mark(f"{100 * share:.1f}%", entry.kind, is_chosen)
+
+
+def _is(entry: Entry, progress: Progress) -> bool:
+    return entry.standing is not None and entry.standing.progress is progress
+
+
+def _row(entry: Entry) -> Row:
+    study = row_of(entry.study)
+    where = ", ".join((*entry.departments, *entry.institutions)) or study.issuer
+    return Row(study, where, len(entry.reports), *_state(entry.standing, study.instances))
+
+
+def _state(standing: Standing | None, here: int) -> tuple[str, str]:
+    """The kind of state and its words."""
+    if standing is None or standing.progress is Progress.UNKNOWN:
+        return "", ""
+    if standing.progress is Progress.MISSING:
+        if not standing.missing:
+            return "missing", gettext("Something is missing")
+        return "missing", counted(standing.missing, "%(num)s object is missing", "%(num)s objects are missing")
+    if standing.progress is Progress.ARRIVING and standing.expected:
+        numbers = {"here": whole(here), "expected": whole(standing.expected)}
+        return "arriving", gettext("%(here)s of %(expected)s") % numbers
+    return standing.progress.value, ""
+
+
+ROUTES: Final[list[BaseRoute]] = [
+    Route("/patients/{person}/timeline", of_person, methods=["GET"]),
+    Route("/studies/{study}/timeline", of_study, methods=["GET"]),
+]

@@ -1,0 +1,26 @@
+"""What the bank needs to tell of one person as a whole."""
+
+from collections.abc import Collection
+from typing import Protocol
+
+from imagebank.model.access import Scope
+from imagebank.model.imaging import Found
+from imagebank.model.person import PatientId
+from imagebank.model.report import Report
+from imagebank.model.uid import Uid
+
+
+class HistoryReader(Protocol):
+    """Reads all of some patient records together, as far as the scope shows each study."""
+
+    def patient_of(self, study: Uid, scope: Scope) -> PatientId | None:
+        """Whose a study is, with an empty identifier where nobody knows; None when the scope shows no such study."""
+        ...
+
+    def series(self, patients: Collection[PatientId], scope: Scope) -> list[Found]:
+        """Every series of these records with what is said of its study: the newest study first, then by number."""
+        ...
+
+    def reports(self, patients: Collection[PatientId], scope: Scope) -> list[tuple[Uid, Report]]:
+        """Every version of every report of these records, newest first, with each study that it is about."""
+        ...

@@ -1,0 +1,74 @@
+"""All that the database has of some patient records."""
+
+from collections.abc import Collection
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Select, and_, or_, select, tuple_
+
+from imagebank.model.access import Scope
+from imagebank.model.attribute import Level
+from imagebank.model.imaging import Found
+from imagebank.model.person import PatientId
+from imagebank.model.query import Query
+from imagebank.model.report import Report
+from imagebank.model.uid import Uid
+from imagebank.storage import tables
+from imagebank.storage.database import Database
+from imagebank.storage.found import found
+from imagebank.storage.orders import report_of, with_segment
+from imagebank.storage.rows import clean
+from imagebank.storage.select import matches, studies_in
+
+_PATIENT, _STUDY, _REPORT = tables.patient, tables.study, tables.report
+_SERIES: Final = Query(Level.SERIES)
+
+
+class SQLHistories:
+    """A `HistoryReader` on SQLite or PostgreSQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._dialect = database.engine.dialect.name
+
+    def patient_of(self, study: Uid, scope: Scope) -> PatientId | None:
+        statement = (
+            select(_PATIENT.c.issuer, _PATIENT.c.identifier)
+            .join_from(_STUDY, _PATIENT, _PATIENT.c.id == _STUDY.c.patient_row)
+            .where(_STUDY.c.study_instance_uid == study, *studies_in(scope, self._dialect))
+        )
+        with self._database.reading() as connection:
+            row = connection.execute(statement).one_or_none()
+        return None if row is None else PatientId(*row)
+
+    def series(self, patients: Collection[PatientId], scope: Scope) -> list[Found]:
+        theirs = select(_PATIENT.c.id).where(_are(_PATIENT, patients))
+        statement = matches(_SERIES, scope, self._dialect).where(_STUDY.c.patient_row.in_(theirs))
+        with self._database.reading() as connection:
+            return list(found(connection.execute(statement), Level.SERIES))
+
+    def reports(self, patients: Collection[PatientId], scope: Scope) -> list[tuple[Uid, Report]]:
+        statement = self._about(patients, scope).order_by(_REPORT.c.event_at.desc(), _REPORT.c.id.desc())
+        with self._database.reading() as connection:
+            rows = connection.execute(statement).all()
+        return [(Uid(row.study_instance_uid), report_of(row)) for row in rows]
+
+    def _about(self, patients: Collection[PatientId], scope: Scope) -> Select[Any]:
+        by_accession = and_(
+            _REPORT.c.study == "", _REPORT.c.accession != "", _STUDY.c.accession_number == _REPORT.c.accession
+        )
+        named = or_(_STUDY.c.study_instance_uid == _REPORT.c.study, by_accession)
+        # Whoever sends for one organization says nothing about the studies of another.
+        own = _STUDY.c.organization == _REPORT.c.organization
+        return (
+            with_segment(_REPORT)
+            .add_columns(_STUDY.c.study_instance_uid)
+            .join(_STUDY, and_(own, named))
+            .join(_PATIENT, _PATIENT.c.id == _STUDY.c.patient_row)
+            .where(_are(_REPORT, patients), _are(_PATIENT, patients), *studies_in(scope, self._dialect))
+        )
+
+
+def _are(table: Any, patients: Collection[PatientId]) -> ColumnElement[bool]:
+    """Whether a row is of one of these records; of nobody, where there is no identifier."""
+    known = [(clean(one.issuer), clean(one.identifier)) for one in patients if one.identifier]
+    return tuple_(table.c.issuer, table.c.identifier).in_(known)
