@@ -9,13 +9,17 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from imagebank.model.access import Principal
+from imagebank.model.order import Code, Order, Ordered, Patient, State
 from imagebank.model.person import PatientId
-from imagebank.model.provision import Kind, Provision
+from imagebank.model.provision import Kind as Decided
+from imagebank.model.provision import Provision
+from imagebank.model.timeline import Kind
 from imagebank.portal import wording
 from imagebank.portal.finding import Choice
 from imagebank.portal.language import gettext
 from imagebank.portal.layout import for_the_signed_in, page
 from imagebank.portal.rows import StudyRow
+from imagebank.portal.timeline import LaneRow, Mark, Row
 
 _THEMES: Final = ("light", "dark")
 _DENSITIES: Final = ("comfortable", "compact")
@@ -48,10 +52,36 @@ def _studies() -> list[StudyRow]:
     return [usual, long, bare]
 
 
+def _lanes() -> list[LaneRow]:
+    kinds = list(Kind) * 5
+    marks = tuple(Mark(f"{7 * number}.0%", kind, number > 6) for number, kind in enumerate(kinds[:14]))
+    return [
+        LaneRow("Head", "?", 14, is_on=False, marks=marks),
+        LaneRow(_ARABIC, "?", 12_430, is_on=True, marks=marks[5:]),
+        LaneRow("Not said", "?", 0, is_on=False, marks=()),
+    ]
+
+
+def _rows() -> list[Row]:
+    usual, long, bare = _studies()
+    return [
+        Row(usual, "Radiology, St. Brigid", 1, "complete", ""),
+        Row(long, f"Department of {_LONG}", 0, "arriving", "214 of 320"),
+        Row(usual, "Emergency, St. Brigid", 2, "missing", "2 objects are missing"),
+        Row(bare, "", 0, "", ""),
+    ]
+
+
+def _order(now: datetime) -> Order:
+    patient = Patient(PatientId("st-brigid", "HX-204 118"))
+    procedure = Ordered(Code("", "MR of the left knee with contrast"))
+    return Order("st-brigid", patient, now, State.SCHEDULED, "P-7", scheduled_at="20261201", ordered=procedure)
+
+
 def _emergencies(now: datetime) -> list[Provision]:
     end = now + timedelta(minutes=59)
     patient = PatientId("st-brigid", "HX-204 118")
-    return [Provision("1", Kind.EMERGENCY, permits=True, patient=patient, starts_at=now, ends_at=end)]
+    return [Provision("1", Decided.EMERGENCY, permits=True, patient=patient, starts_at=now, ends_at=end)]
 
 
 @for_the_signed_in
@@ -76,6 +106,9 @@ async def show(request: Request, principal: Principal) -> Response:
         glasses=_emergencies(now),
         now=now,
         choices=choices,
+        lanes=_lanes(),
+        rows=_rows(),
+        order=_order(now),
         long_name=_LONG,
         arabic=_ARABIC,
     )

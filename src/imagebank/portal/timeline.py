@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from http import HTTPStatus
 from typing import Any, Final
@@ -168,9 +168,10 @@ def _page(request: Request, principal: Principal, found: Timeline) -> Response:
 
 
 def _kinds(entries: Sequence[Entry], choice: Choice) -> Iterator[tuple[str, str, int, bool]]:
-    yield choice.address(kind=""), gettext("Everything"), len(entries), choice.kind is None
+    there = [entry for entry in entries if replace(choice, kind=None).holds(entry)]
+    yield choice.address(kind=""), gettext("Everything"), len(there), choice.kind is None
     for kind, name in _KINDS.items():
-        number = sum(choice.holds_kind(entry, kind) for entry in entries)
+        number = sum(choice.holds_kind(entry, kind) for entry in there)
         if number or choice.kind is kind:
             yield choice.address(kind=kind), gettext(name), number, choice.kind is kind
 

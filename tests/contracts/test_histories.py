@@ -1,0 +1,89 @@
+"""All of some patient records together, on both databases."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contracts.described import a_kept
+from contracts.indexes import opened
+from contracts.postgres import fresh_database
+from imagebank.model.access import Scope
+from imagebank.model.imaging import Digest, Found, Location
+from imagebank.model.person import PatientId
+from imagebank.model.report import Report
+from imagebank.model.uid import Uid
+from imagebank.storage.index import SQLIndex
+
+ALL, NORTH = Scope(None), Scope.of("north")
+N1, S1, NOBODY = PatientId("north", "P1"), PatientId("south", "P1"), PatientId("north", "")
+AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
+REPORT = Report(
+    "north", N1, AT, "F", "R1", "A1", None, Digest("blake3", b"1"), AT, Location("seg", 4096, 4096, 10)
+)  # fmt: skip
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def index(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SQLIndex]:
+    if request.param == "sqlite":
+        with opened(f"sqlite:///{tmp_path / 'index.db'}") as made:
+            yield made
+    else:
+        with fresh_database(request.getfixturevalue("postgres")) as address, opened(address) as made:
+            yield made
+
+
+@pytest.fixture
+def filled(index: SQLIndex) -> SQLIndex:
+    """Two studies of a record of north, one of south, one of another patient, and one of nobody."""
+
+    def kept(study: str, organization: str, patient: str, **given: Any) -> None:
+        with index.begin() as tx:
+            tx.enter([a_kept(study=study, organization=organization, patient=patient, issuer=organization, **given)])
+
+    kept("1.1", "north", "P1", StudyDate="20240101", BodyPartExamined="KNEE")
+    kept("1.1", "north", "P1", StudyDate="20240101", series="1.1.2", BodyPartExamined="HAND")
+    kept("1.2", "north", "P1", StudyDate="20260101", AccessionNumber="A2")
+    kept("1.3", "south", "P1", StudyDate="20250101")
+    kept("1.4", "north", "P2", StudyDate="20250101")
+    kept("1.5", "north", "", StudyDate="20250101")
+    return index
+
+
+def studies(found: list[Found]) -> list[str]:
+    return [one.attributes["0020000D"]["Value"][0] for one in found]
+
+
+def test_whose_a_study_is_is_told_to_who_sees_it(filled: SQLIndex) -> None:
+    asked = (("1.1", NORTH), ("1.3", NORTH), ("1.3", ALL), ("1.5", ALL), ("1.9", ALL))
+
+    assert [filled.histories.patient_of(Uid(uid), scope) for uid, scope in asked] == [N1, None, S1, NOBODY, None]
+
+
+def test_series_of_several_records_come_with_their_studies_newest_first(filled: SQLIndex) -> None:
+    both = filled.histories.series([N1, S1], ALL)
+
+    assert studies(both) == ["1.2", "1.3", "1.1", "1.1"]
+    assert sorted(one.attributes["00180015"]["Value"][0] for one in both[2:]) == ["HAND", "KNEE"]
+    assert studies(filled.histories.series([N1, S1], NORTH)) == ["1.2", "1.1", "1.1"]
+    assert filled.histories.series([NOBODY], ALL) == filled.histories.series([], ALL) == []
+
+
+def test_reports_come_with_the_studies_that_they_are_about(filled: SQLIndex) -> None:
+    later = replace(REPORT, status="C", event_at=AT.replace(hour=13), digest=Digest("blake3", b"2"))
+    by_uid = replace(REPORT, number="R2", study=Uid("1.2"), accession="", digest=Digest("blake3", b"3"))
+    of_other = replace(REPORT, patient=PatientId("north", "P2"), digest=Digest("blake3", b"4"))
+    elsewhere = replace(REPORT, organization="south", patient=S1, study=Uid("1.1"), digest=Digest("blake3", b"5"))
+    unnamed = replace(REPORT, accession="", digest=Digest("blake3", b"6"))
+    with filled.begin() as tx:
+        for one in (REPORT, later, by_uid, of_other, elsewhere, unnamed):
+            tx.orders.put_report(one, b"key")
+    found = [(str(uid), one.number, one.status) for uid, one in filled.histories.reports([N1, S1], ALL)]
+
+    assert found[0] == ("1.1", "R1", "C")
+    assert sorted(found[1:]) == [("1.1", "R1", "F"), ("1.2", "R2", "F")]
+    assert replace(dict(filled.histories.reports([N1], NORTH))[Uid("1.2")], id=0) == by_uid
+    assert filled.histories.reports([N1], Scope.of("south")) == []

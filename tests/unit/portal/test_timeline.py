@@ -1,0 +1,195 @@
+"""The page of one person's timeline: what it shows, how it narrows, and what stands in no address."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bank import keep, open_test_bank
+from imagebank import worker
+from imagebank.actions import access, orders, reports
+from imagebank.app import web_application
+from imagebank.bank import Bank
+from imagebank.model.access import Role, Scope
+from imagebank.model.completeness import Progress, Standing
+from imagebank.model.order import Code, Order, Ordered, Patient, State
+from imagebank.model.person import PatientId
+from imagebank.model.report import Body, Part, Report
+from imagebank.model.timeline import By, Kind
+from imagebank.model.uid import Uid
+from imagebank.portal import timeline
+from imagebank.portal.timeline import Choice, key_of, read_choice
+from make import a_file
+from unit.portal.browsing import Browser
+
+FUNDUS = "1.2.840.10008.5.1.4.1.1.77.1.5.1"
+ADA = PatientId("local", "ADA")
+
+
+@pytest.fixture
+def bank(tmp_path: Path) -> Iterator[Bank]:
+    with open_test_bank(tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def browser(bank: Bank) -> Browser:
+    signed_in = Browser(web_application(bank))
+    token = access.issue_token(bank, Role.CLINICIAN, "")
+    assert signed_in.post("/sign-in", {"token": token}).status_code == 303
+    return signed_in
+
+
+def deposit(bank: Bank, study: str, date: str, **given: Any) -> None:
+    about = {"PatientID": "ADA", "PatientName": "Lovelace^Ada", "AccessionNumber": f"A{study}"} | given
+    keep(bank, a_file(StudyInstanceUID=study, StudyDate=date, **about))
+
+
+def heard(bank: Bank) -> str:
+    """The person's key, after the jobs that hear of patients."""
+    while worker.step(replace(bank, now=lambda: bank.now() + timedelta(hours=1))):
+        pass
+    linked = bank.index.persons.identity(ADA, Scope(None))
+    assert linked is not None
+    return linked.person
+
+
+def text_of(answer: Any) -> str:
+    assert answer.status_code == 200
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", answer.text))
+
+
+def shown(browser: Browser, address: str) -> list[str]:
+    """The studies in the list, in its order."""
+    answer = browser.get(address)
+    assert answer.status_code == 200
+    return re.findall(r'data-row href="/studies/([0-9.]+)"', answer.text)
+
+
+def test_it_shows_every_study_of_the_person_by_year(bank: Bank, browser: Browser) -> None:
+    deposit(bank, "1.1", "20240301", StudyDescription="Knee", BodyPartExamined="KNEE")
+    deposit(
+        bank, "1.2", "20260201", StudyDescription="", InstitutionalDepartmentName="Eye <clinic>", SOPClassUID=FUNDUS
+    )
+    deposit(bank, "1.3", "", StudyDescription="Undated")
+    deposit(bank, "1.9", "20260201", PatientID="BOB", PatientName="Other^Bob")
+    person = heard(bank)
+    answer = browser.get(f"/patients/{person}/timeline")
+    words = text_of(answer)
+
+    assert shown(browser, f"/patients/{person}/timeline") == ["1.2", "1.1", "1.3"]
+    assert shown(browser, "/studies/1.1/timeline") == ["1.2", "1.1", "1.3"]
+    assert re.findall(r"<h2>(\d{4}|No date)</h2>", answer.text) == ["2026", "2024", "No date"]
+    assert "Lovelace, Ada" in words
+    assert "One record local ADA" in words
+    assert "Eye &lt;clinic&gt;" in answer.text
+    assert "1 Mar" in words
+    assert "Lovelace" not in answer.text.partition("<title>")[2].partition("</title>")[0]
+    assert "Other, Bob" not in words
+
+
+def test_it_is_reached_from_the_lists_and_the_study(bank: Bank, browser: Browser) -> None:
+    deposit(bank, "1.1", "20240301")
+    heard(bank)
+
+    for address in ("/", "/find", "/studies/1.1"):
+        assert 'href="/studies/1.1/timeline"' in browser.get(address).text
+
+
+def test_lanes_and_kinds_narrow_by_keys_that_say_nothing(bank: Bank, browser: Browser) -> None:
+    deposit(bank, "1.1", "20240301", BodyPartExamined="KNEE", InstitutionalDepartmentName="Orthopaedics")
+    deposit(bank, "1.2", "20250301", BodyPartExamined="EYE", SOPClassUID=FUNDUS)
+    knee, unsaid = key_of(By.REGION, "hip, leg"), key_of(By.DEPARTMENT, "")
+    answer = browser.get("/studies/1.1/timeline")
+
+    assert f'href="?lane={knee}"' in answer.text
+    assert "knee" not in knee
+    assert shown(browser, f"/studies/1.1/timeline?lane={knee}") == ["1.1"]
+    assert '<tr class="on"><th scope="row"><a href="?"' in browser.get(f"/studies/1.1/timeline?lane={knee}").text
+    assert shown(browser, "/studies/1.1/timeline?kind=photos") == ["1.2"]
+    assert shown(browser, f"/studies/1.1/timeline?by=department&lane={unsaid}") == ["1.2"]
+    assert "Orthopaedics" in text_of(browser.get("/studies/1.1/timeline?by=department"))
+    nothing = browser.get(f"/studies/1.1/timeline?kind=photos&lane={knee}")
+    assert "Nothing of this person is of that kind." in nothing.text
+
+
+def test_reports_and_orders_are_in_it(bank: Bank, browser: Browser) -> None:
+    deposit(bank, "1.1", "20240301")
+    report = Report("local", ADA, bank.now(), "F", "R1", study=Uid("1.1"))
+    reports.keep(bank, report, Body("Head", "", (Part("text/plain", b"No bleeding"),)), "RIS")
+    asked = Order("local", Patient(ADA), bank.now(), State.SCHEDULED, "P7", scheduled_at="20270105", modality="MR")
+    orders.hear(bank, [replace(asked, ordered=Ordered(Code("", "MR knee")))], "RIS")
+    words = text_of(browser.get("/studies/1.1/timeline"))
+
+    assert "1 report" in words
+    assert "To come" in words
+    assert "5 Jan 2027" in words
+    assert "MR knee" in words
+    assert shown(browser, "/studies/1.1/timeline?kind=documents") == ["1.1"]
+    assert "MR knee" not in text_of(browser.get("/studies/1.1/timeline?kind=documents"))
+
+
+def test_many_studies_come_in_pages(bank: Bank, browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timeline, "PAGE_SIZE", 2)
+    for number in range(1, 6):
+        deposit(bank, f"1.{number}", f"20{10 + number}0301")
+
+    pages = [shown(browser, f"/studies/1.1/timeline?page={number}") for number in (1, 2, 3)]
+    second = browser.get("/studies/1.1/timeline?page=2").text
+    assert pages == [["1.5", "1.4"], ["1.3", "1.2"], ["1.1"]]
+    assert 'href="?" rel="prev"' in second
+    assert 'href="?page=3" rel="next"' in second
+    assert "from 3 of 5" in text_of(browser.get("/studies/1.1/timeline?page=2"))
+
+
+def test_who_may_not_see_it_is_told_what_is_said_of_nothing(bank: Bank) -> None:
+    deposit(bank, "1.1", "20240301")
+    person = heard(bank)
+    stranger = Browser(web_application(bank))
+    stranger.post("/sign-in", {"token": access.issue_token(bank, Role.CLINICIAN, "south")})
+    answers = [stranger.get(f"/patients/{key}/timeline") for key in (person, "0" * 32)]
+
+    assert [one.status_code for one in answers] == [404, 404]
+    assert answers[0].text == answers[1].text
+    assert stranger.get("/studies/1.1/timeline").text == stranger.get("/studies/1.2/timeline").text
+
+
+@pytest.mark.parametrize(
+    ("params", "choice"),
+    [
+        ({}, Choice()),
+        ({"by": "department", "kind": "photos", "page": "3"}, Choice(By.DEPARTMENT, "", Kind.PHOTOS, 3)),
+        ({"by": "name", "kind": "x", "page": "-1"}, Choice()),
+        ({"page": "9999999", "lane": "x" * 99}, Choice(lane="x" * 12)),
+        ({"page": "0"}, Choice()),
+    ],
+)
+def test_what_an_address_chooses_is_read_with_care(params: dict[str, str], choice: Choice) -> None:
+    assert read_choice(params) == choice
+
+
+@pytest.mark.parametrize(
+    ("standing", "state"),
+    [
+        (None, ("", "")),
+        (Standing(Progress.UNKNOWN), ("", "")),
+        (Standing(Progress.COMPLETE, 9), ("complete", "")),
+        (Standing(Progress.ARRIVING), ("arriving", "")),
+        (Standing(Progress.ARRIVING, 320), ("arriving", "214 of 320")),
+        (Standing(Progress.MISSING, 8, 2), ("missing", "2 objects are missing")),
+        (Standing(Progress.MISSING), ("missing", "Something is missing")),
+    ],
+)
+def test_completeness_is_said_in_words(standing: Standing | None, state: tuple[str, str]) -> None:
+    assert timeline._state(standing, 214) == state
+
+
+def test_a_long_life_has_a_label_every_few_years() -> None:
+    labels = [timeline._label(year, (1990, 2026)) for year in range(1990, 2027)]
+
+    assert labels[-1] == "2026"
+    assert 2 <= sum(map(bool, labels)) <= 13
