@@ -6,7 +6,7 @@ file whose object never came, and the same file again makes it whole.
 
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from imagebank.actions import ingest, named_orders, notes, proposing, retrieve
@@ -24,6 +24,7 @@ from imagebank.model.key import owner_of
 from imagebank.model.note import Note
 from imagebank.model.original import Original
 from imagebank.model.person import PatientId
+from imagebank.model.proposal import Proposal
 from imagebank.model.uid import Uid
 from imagebank.model.upload import About
 
@@ -61,6 +62,32 @@ def receive(
         plain = []
         receipts.append(_take(bank, arrival, kind, source, known, sees, by_hand=by_hand))
     return receipts + (ingest.receive(bank, plain, source, sees=sees, by_hand=by_hand) if plain else [])
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a file would become known by: its kind, what may be so of it, and what would be filled in."""
+
+    kind: Kind
+    about: About
+    proposals: tuple[Proposal, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    def becomes(self, one: Proposal) -> str:
+        """What would become of a proposal, in a word or two."""
+        if proposing.values_of(self.about).get(one.field) == one.value:
+            return "filled in"
+        return "proposed" if one.is_likely else "shown"
+
+
+def look_at(bank: Bank, arrival: Arrival, source: Source, about: About | None = None) -> Look:
+    """What would be proposed for a file; nothing is kept. DICOM says itself what it is. Raises Unavailable."""
+    kind = _kind(arrival)
+    if kind in (Kind.DICOM, Kind.UNKNOWN) or arrival.size > _MOST_BYTES:
+        return Look(kind, about or About())
+    known = named_orders.named(bank, about or About(), source)
+    found = proposing.propose(bank, arrival.name, arrival.content.read(arrival.size), kind, known, source)
+    return Look(kind, found.about, found.proposals, known.warnings)
 
 
 def _kind(arrival: Arrival) -> Kind:

@@ -20,6 +20,7 @@ from imagebank.cli import (
     keys,
     objects,
     people,
+    propose,
     quarantine,
     running,
     tokens,
@@ -38,6 +39,7 @@ cli = App(
 for command in (running.serve, running.demo, objects.verify, objects.reindex, doctor.doctor, tokens.sign_in_link):
     cli.command(command)
 cli.command(objects.import_, name="import")
+cli.command(propose.propose)
 for group in (tokens.app, clients.app, people.app, devices.app, quarantine.app, audit.app, keys.app, hl7.app):
     cli.command(group)
 for group in (access.app, decisions.consents, decisions.labels, identities.app, arrivals.app, attributes.app):

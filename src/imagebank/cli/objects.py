@@ -51,6 +51,10 @@ class Said:
     """Of the order."""
     operator: str = ""
     """Who took them."""
+    order: str = ""
+    """The number of an order that is known here: patient, accession number and procedure follow from it."""
+    encounter: str = ""
+    """The number of a visit that is known here: the patient follows from it."""
     technique: str = ""
     """x-ray, "intra-oral x-ray" or "panoramic x-ray", where that does not show in a picture."""
 
@@ -74,6 +78,7 @@ def import_(
 
     Example: imagebank import --data /srv/imagebank /media/cdrom ~/archive.zip
     Example: imagebank import --patient-id 4711 --department dermatology --body-part skin photo.jpg
+    Example: imagebank import --order 20260301-17 --department ophthalmology fundus.jpg
     Example: imagebank import --patient-id 4711 --department dental --technique "panoramic x-ray" jaw.png
 
     Parameters

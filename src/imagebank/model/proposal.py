@@ -43,6 +43,7 @@ OF_A_PERSON: Final = frozenset(
 MOST: Final = 64
 """How many proposals are kept of one file."""
 _LONGEST: Final = 512
+_BARS: Final = (0.15, 0.35, LIKELY, 0.75, SURE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,11 @@ class Proposal:
     @property
     def is_likely(self) -> bool:
         return self.confidence >= LIKELY
+
+    @property
+    def bars(self) -> int:
+        """How sure it is, from 0 to 5, for a person: five is sure, four and five need no second look."""
+        return sum(self.confidence >= step for step in _BARS)
 
 
 def proposal(field: str, value: str, source: ProposalSource, evidence: str, confidence: float) -> Proposal:

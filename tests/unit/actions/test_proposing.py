@@ -24,6 +24,7 @@ from imagebank.model.person import PatientId
 from imagebank.model.proposal import OF_A_PERSON, ProposalSource
 from imagebank.model.region import REGIONS
 from imagebank.model.upload import About, Department, Laterality
+from make import a_file
 from samples import sample_data
 from unit.pixels.test_document_text import CDA, a_pdf
 
@@ -295,3 +296,27 @@ def test_what_is_known_is_told_by_field() -> None:
         "body_part": "KNEE",
         "order": "O1",
     }
+
+
+def look_at(bank: Bank, data: bytes, name: str, about: About | None = None) -> media.Look:
+    return media.look_at(bank, Arrival(io.BytesIO(data), len(data), name), SOURCE, about)
+
+
+def test_a_dry_run_tells_what_would_become_of_each_proposal_and_keeps_nothing(bank: Bank) -> None:
+    before = len(list(bank.index.locations(ADMIN.scope)))
+    look = look_at(bank, a_jpeg(9), "right and left 4711_2026-02-28.jpg", About(order="none"))
+
+    assert {(one.field, one.value): look.becomes(one) for one in look.proposals} == {
+        ("taken_at", "2026-03-01T10:15:00"): "filled in",
+        ("laterality", "R"): "shown",
+        ("laterality", "L"): "shown",
+    }
+    assert look.warnings == ("there is no order none here yet",)
+    (likely,) = (one for one in look_at(bank, a_jpeg(9), "knee.jpg").proposals if one.field == "body_part")
+    assert look.becomes(likely) == "proposed"
+    assert len(list(bank.index.locations(ADMIN.scope))) == before
+
+
+def test_dicom_says_itself_what_it_is(bank: Bank) -> None:
+    assert look_at(bank, a_file(), "4711_OD.dcm") == media.Look(Kind.DICOM, About())
+    assert look_at(bank, b"anything", "4711_OD.bin").proposals == ()

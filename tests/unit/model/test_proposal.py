@@ -59,3 +59,8 @@ def test_two_that_differ_and_are_equally_confident_are_no_choice() -> None:
 
     assert first_choices([left, right, id_]) == {"patient_id": id_}
     assert first_choices([a_proposal(value="L", confidence=0.5), right]) == {"laterality": right}
+
+
+@pytest.mark.parametrize(("confidence", "bars"), [(0, 0), (0.2, 1), (0.4, 2), (LIKELY, 3), (0.8, 4), (SURE, 5), (1, 5)])
+def test_five_bars_show_how_sure_it_is(confidence: float, bars: int) -> None:
+    assert a_proposal(confidence=confidence).bars == bars
