@@ -93,6 +93,28 @@ def test_files_a_folder_and_a_drop_are_sent_and_reviewed(chromium: Browser, runn
         assert "/studies/" in page.url
 
 
+def test_what_may_be_so_of_a_file_stands_in_the_review_with_bars_and_reasons(
+    chromium: Browser, running_bank: Any, tmp_path: Path
+) -> None:
+    photo = tmp_path / "4711_2026-03-01_OD.jpg"
+    photo.write_bytes((sample_data() / "non-dicom/jpeg/fundus-retina.jpg").read_bytes() + b"once more")
+    with technologist(chromium, running_bank) as page:
+        choose(page, photo)
+        page.get_by_label("By an order or a visit").check()
+        page.get_by_role("button", name="Send ").click()
+        expect(page.get_by_role("alert")).to_contain_text("Give the number of the order or of the visit")
+        page.get_by_label("Order number").fill("O-unknown")
+        assert faults(page) == []
+        page.get_by_role("button", name="Send ").click()
+        wait_until_sent(page)
+        found = group(page, "In, but nobody knows whose")
+
+        assert faults(page) == []
+        expect(found).to_contain_text("There is no order O-unknown here yet.")
+        expect(found.get_by_text("file name: 4711_2026-03-01_OD (identifier, date, side)").first).to_be_visible()
+        expect(found.locator("li li", has_text="Side").get_by_role("img", name="Confidence 4 of 5")).to_be_visible()
+
+
 def test_a_line_that_breaks_and_a_page_that_is_left_cost_nothing_that_came(
     chromium: Browser, running_bank: Any, tmp_path: Path
 ) -> None:
@@ -199,11 +221,11 @@ def test_all_of_it_is_done_by_keyboard(chromium: Browser, running_bank: Any) -> 
 def test_without_script_it_is_a_plain_form(chromium: Browser, running_bank: Any) -> None:
     with technologist(chromium, running_bank, script=False) as page:
         expect(page.get_by_text("Drop files")).to_be_hidden()
-        choose(page, sample_data() / "non-dicom/bmp/endoscopy.bmp", sample_data() / "non-dicom/nifti/example4d.nii.gz")
+        choose(page, sample_data() / "non-dicom/bmp/endoscopy.bmp", sample_data() / "malformed-non-dicom/truncated.jpg")
         send_plain = page.get_by_role("button", name="Send", exact=True)
         send_plain.click()
         expect(page.get_by_role("alert")).to_contain_text("Give the patient ID")
-        choose(page, sample_data() / "non-dicom/bmp/endoscopy.bmp", sample_data() / "non-dicom/nifti/example4d.nii.gz")
+        choose(page, sample_data() / "non-dicom/bmp/endoscopy.bmp", sample_data() / "malformed-non-dicom/truncated.jpg")
         page.get_by_label("Nobody known yet").check()
         send_plain.click()
         expect(page.get_by_role("heading", name="What became of 2 objects")).to_be_visible()

@@ -112,7 +112,7 @@ def _take(
     patient = PatientId(about.patient.issuer or source.organization, about.patient.identifier)
     held = _held(bank, digest, patient, source, arrival.name)
     if held is not None:
-        return held
+        return replace(held, warnings=known.warnings)
     proposed = proposing.propose(bank, arrival.name, data, kind, known, source)
     try:
         wrapped = wrap.wrap(bank.sandbox, data, kind, proposed.about, bank.now())

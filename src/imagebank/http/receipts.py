@@ -11,13 +11,14 @@ PROPOSALS: Final[dict[str, Any]] = {
     "type": "array",
     "items": {
         "type": "object",
-        "required": ["field", "value", "source", "evidence", "confidence", "sure"],
+        "required": ["field", "value", "source", "evidence", "confidence", "bars", "sure"],
         "properties": {
             "field": {"enum": list(FIELDS)},
             "value": {"type": "string"},
             "source": {"enum": [source.value for source in ProposalSource]},
             "evidence": {"type": "string"},
             "confidence": {"type": "number", "minimum": 0, "maximum": 1},
+            "bars": {"type": "integer", "minimum": 0, "maximum": 5, "description": "The confidence for a person"},
             "sure": {"type": "boolean", "description": "Filled in, unless something else was said"},
         },
         "additionalProperties": False,
@@ -41,7 +42,7 @@ def as_json(receipt: Receipt) -> dict[str, Any]:
     if receipt.proposals:
         found["proposals"] = [
             {"field": one.field, "value": one.value, "source": one.source, "evidence": one.evidence}
-            | {"confidence": round(one.confidence, 2), "sure": one.is_sure}
+            | {"confidence": round(one.confidence, 2), "bars": one.bars, "sure": one.is_sure}
             for one in receipt.proposals
         ]
     if receipt.error is not None:

@@ -21,12 +21,14 @@ from imagebank.model.access import Principal, Right
 from imagebank.model.imaging import Outcome
 from imagebank.model.region import REGIONS
 from imagebank.model.upload import FIELDS, Department, Laterality, Technique, read_about
-from imagebank.portal.language import noted
+from imagebank.portal import proposed
+from imagebank.portal.language import gettext, noted
 from imagebank.portal.layout import HEADERS, csrf_token, for_the_signed_in, page
 
 _FIELD_BYTES: Final = 4 << 10
 _MOST_FIELDS: Final = 40
 _BLOCK: Final = 1 << 20
+_SHORT: Final = 5
 _POLICY: Final = "Content-Security-Policy"
 # The page's own script sends the files.
 _HEADERS: Final = {_POLICY: HEADERS[_POLICY] + "; connect-src 'self'"}
@@ -43,6 +45,16 @@ class Group:
     title: str
     next: str
     became: list[Became] = field(default_factory=list)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What was tolerated of any of them, each once."""
+        return list(dict.fromkeys(words for one in self.became for words in one.receipt.warnings))
+
+    @property
+    def is_short(self) -> bool:
+        """Whether everything that is said of its objects can stand open."""
+        return len(self.became) <= _SHORT
 
 
 @for_the_signed_in
@@ -79,9 +91,14 @@ def said_in(form: Mapping[str, str]) -> dict[str, str]:
     said = {name: form.get(name, "").strip() for name in FIELDS}
     names = [form.get(name, "").strip() for name in ("family_name", "given_name")]
     said["patient_name"] = "^".join(names).rstrip("^")
-    if form.get("whose") == "nobody":
+    whose = form.get("whose")
+    if whose in ("nobody", "order"):
         said |= dict.fromkeys(("patient_id", "patient_issuer", "patient_name", "birth_date", "sex"), "")
-    elif not said["patient_id"]:
+    if whose != "order":
+        said |= {"order": "", "encounter": ""}
+    elif not (said["order"] or said["encounter"]):
+        raise Invalid("give the number of the order or of the visit, or choose that nobody is known yet")
+    if whose not in ("nobody", "order") and not said["patient_id"]:
         raise Invalid("give the patient ID, or choose that nobody is known yet")
     read_about(said)
     return {name: value for name, value in said.items() if value}
@@ -163,14 +180,28 @@ def _form(request: Request, principal: Principal, typed: Mapping[str, str], noti
         sides=_SIDES,
         techniques=_TECHNIQUES,
         issuer=principal.organization,
+        # What the page's own script calls fields and values in the review.
+        words={"labels": {name: gettext(text) for name, text in proposed.LABELS.items()}, "values": _values()},
     )
     answer.headers.update(_HEADERS)
     return answer
 
 
+def _values() -> dict[str, dict[str, str]]:
+    return {name: {value: gettext(text) for value, text in words.items()} for name, words in proposed.WORDS.items()}
+
+
 def _review(request: Request, principal: Principal, became: list[Became], notice: str = "") -> Response:
     groups = grouped(became)
-    return page(request, "upload-review.html", principal=principal, groups=groups, total=len(became), notice=notice)
+    return page(
+        request,
+        "upload-review.html",
+        principal=principal,
+        groups=groups,
+        total=len(became),
+        notice=notice,
+        shown=proposed.shown,
+    )
 
 
 def grouped(became: list[Became]) -> list[Group]:

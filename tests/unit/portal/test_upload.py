@@ -12,11 +12,13 @@ import httpx
 import pytest
 
 from bank import open_test_bank
-from imagebank.actions import access
+from imagebank.actions import access, orders
 from imagebank.app import web_application
 from imagebank.bank import Bank
 from imagebank.model.access import RIGHTS, Right, Role, Scope
+from imagebank.model.encounter import Encounter
 from imagebank.model.imaging import Selection
+from imagebank.model.order import Order, Patient, State
 from imagebank.model.person import PatientId
 from imagebank.portal import upload
 from make import a_file
@@ -171,3 +173,56 @@ def test_the_script_of_the_page_may_ask_the_server_and_nobody_else(bank: Bank) -
 
     assert "script-src 'self';" in policy
     assert policy.endswith("connect-src 'self'")
+
+
+def an_order(bank: Bank, number: str) -> Order:
+    ana = Patient(PatientId("local", f"P-{number}"), "Diaz^Ana", "19800203", "F")
+    order = Order("local", ana, bank.now(), State.SCHEDULED, filler=number, accession=f"A{number}", modality="OP")
+    orders.hear(bank, [order], "RIS")
+    return order
+
+
+def test_an_order_or_a_visit_says_whose_the_files_are(bank: Bank) -> None:
+    order, browser = an_order(bank, "17"), signed_in(bank)
+    orders.visit(bank, Encounter("local", "V1", PatientId("local", "P-1"), bank.now()), "ADT")
+    given = {"whose": "order", "patient_id": "must not count"}
+    first = bring(browser, ("a.jpg", a_jpeg()), **given, order="17")
+    bring(browser, ("b.jpg", a_jpeg("blue")), **given, encounter="V1")
+
+    patients = {one.patient for one in bank.index.instances(Selection(), Scope.of("local"))}
+    assert patients == {order.patient.id, PatientId("local", "P-1")}
+    assert "order 17" in first.text
+    assert "Diaz Ana" in first.text
+    assert "filled in" in first.text
+
+
+def test_neither_number_is_a_mistake_and_an_unknown_one_is_said(bank: Bank) -> None:
+    browser = signed_in(bank)
+    missing = bring(browser, ("a.jpg", a_jpeg()), whose="order", patient_id="4711")
+    unknown = bring(browser, ("a.jpg", a_jpeg()), whose="order", order="18")
+
+    assert missing.status_code == 422
+    assert "Give the number of the order or of the visit" in missing.text
+    assert "There is no order 18 here yet." in unknown.text
+    assert "nobody knows whose" in unknown.text
+
+
+def test_proposals_stand_in_the_review_with_bars_and_reasons(bank: Bank) -> None:
+    answer = bring(signed_in(bank), ("4711_2026-03-01_OD<b>.jpg", a_jpeg()), whose="nobody").text
+
+    assert "3 proposals and why" in answer
+    assert "<details" in answer
+    assert "open><summary>" in answer
+    assert 'aria-label="Confidence 3 of 5"' in answer
+    assert "file name: 4711_2026-03-01_OD&lt;b&gt; (identifier, date, side)" in answer
+
+
+def test_of_many_files_proposals_stay_closed(bank: Bank) -> None:
+    files = [
+        (f"{4711 + n}_OD.jpg", a_jpeg(shade))
+        for n, shade in enumerate(("red", "blue", "green", "white", "black", "grey"))
+    ]
+    answer = bring(signed_in(bank), *files, whose="nobody").text
+
+    assert answer.count("<details") == 6
+    assert "open><summary>" not in answer

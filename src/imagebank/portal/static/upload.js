@@ -12,10 +12,14 @@ const AT_ONCE = 3;
 const PIECE = 8 << 20;
 const SMALL = 1 << 20; // so small a file comes with its beginning
 const SHOWN = 100;
+const SHORT = 5; // so few have their proposals open
+const PROPOSED = 12;
+const SVG = "http://www.w3.org/2000/svg";
+const WORDS = JSON.parse(form.dataset.words);
 const TRIES = 12;
 const SAID = [
   "patient_id", "patient_issuer", "birth_date", "sex", "department", "taken_at", "description", "body_part",
-  "laterality", "technique", "accession_number",
+  "laterality", "technique", "accession_number", "order", "encounter",
 ];
 const WHO = ["patient_id", "patient_issuer", "patient_name", "birth_date", "sex"];
 
@@ -448,7 +452,8 @@ function group(kind, title, next, outcomes) {
   if (next) section.append(made("p", next, "quiet"));
   const list = made("ul", "", "rows");
   section.append(list);
-  const entries = outcomes[0].error ? outcomes.map((one) => [one.file, told(one), ""]) : byStudy(outcomes);
+  for (const words of new Set(outcomes.flatMap((one) => one.warnings ?? []))) list.before(made("p", sentence(words), "quiet"));
+  const entries = outcomes[0].error ? outcomes.map((one) => [one.file, told(one), "", []]) : kind === "unidentified" ? outcomes.map((one) => [one.file, "", one.study, proposedOf([one])]) : byStudy(outcomes);
   more(section, list, entries, 0);
   return section;
 }
@@ -457,13 +462,56 @@ function byStudy(outcomes) {
   const studies = new Map();
   for (const one of outcomes) {
     if (!studies.has(one.study)) studies.set(one.study, []);
-    studies.get(one.study).push(one.file);
+    studies.get(one.study).push(one);
   }
-  return [...studies].map(([study, files]) => [files.length === 1 ? files[0] : `${files[0]} and ${counted(files.length - 1, "more", "more")}`, "", study]);
+  return [...studies].map(([study, all]) => {
+    const name = all.length === 1 ? all[0].file : `${all[0].file} and ${counted(all.length - 1, "more", "more")}`;
+    return [name, "", study, proposedOf(all)];
+  });
+}
+
+// What may be so of files, each value once, as the page without script shows it.
+function proposedOf(outcomes) {
+  const found = new Map();
+  for (const one of outcomes.flatMap((each) => each.proposals ?? [])) {
+    const key = `${one.field} ${one.value}`;
+    if (!found.has(key) || found.get(key).confidence < one.confidence) found.set(key, one);
+  }
+  return [...found.values()].slice(0, PROPOSED);
+}
+
+function bars(one) {
+  const shown = made("span", "", one.bars < 4 ? "confidence low" : "confidence");
+  const drawn = document.createElementNS(SVG, "svg");
+  for (const [name, value] of Object.entries({ viewBox: "0 0 58 14", role: "img", "aria-label": `Confidence ${one.bars} of 5` })) drawn.setAttribute(name, value);
+  for (let place = 0; place < 5; place += 1) {
+    const bar = document.createElementNS(SVG, "rect");
+    const at = { x: place * 12 + 0.5, y: 0.5, width: 9, height: 13, rx: 1, class: place < one.bars ? "on" : "" };
+    for (const [name, value] of Object.entries(at)) bar.setAttribute(name, value);
+    drawn.append(bar);
+  }
+  shown.append(drawn, made("span", one.evidence, "why"));
+  return shown;
+}
+
+function proposals(shown, isOpen) {
+  const details = made("details", "", "proposals");
+  details.open = isOpen;
+  const list = made("ul");
+  for (const one of shown) {
+    const entry = made("li", "", one.bars < 4 ? "low" : "");
+    const plain = one.field === "taken_at" ? one.value.replace("T", " ") : one.value.replaceAll("^", " ");
+    const value = made("bdi", WORDS.values[one.field]?.[one.value] ?? plain, "value");
+    if (one.sure) value.append(" ", made("span", "filled in", "quiet"));
+    entry.append(made("span", WORDS.labels[one.field] ?? one.field, "field"), value, bars(one));
+    list.append(entry);
+  }
+  details.append(made("summary", `${counted(shown.length, "proposal", "proposals")} and why`), list);
+  return details;
 }
 
 function more(section, list, entries, from) {
-  for (const [name, words, study] of entries.slice(from, from + SHOWN)) {
+  for (const [name, words, study, shown] of entries.slice(from, from + SHOWN)) {
     const one = made("li");
     one.append(made("bdi", name, "name"));
     if (words) one.append(made("span", words));
@@ -473,6 +521,7 @@ function more(section, list, entries, from) {
       link.append(made("span", ` of ${name}`, "hidden"));
       one.append(link);
     }
+    if (shown.length) one.append(proposals(shown, entries.length <= SHORT));
     list.append(one);
   }
   const rest = entries.length - from - SHOWN;
@@ -529,8 +578,11 @@ function said() {
   const typed = Object.fromEntries(SAID.map((name) => [name, form.elements[name].value.trim()]));
   typed.patient_name = [form.elements.family_name.value.trim(), form.elements.given_name.value.trim()].join("^").replace(/\^$/, "");
   typed.batch = remembered("batch");
-  if (form.elements.whose.value === "nobody") for (const name of WHO) typed[name] = "";
-  else if (!typed.patient_id) throw new Error("Give the patient ID, or choose that nobody is known yet.");
+  const whose = form.elements.whose.value;
+  if (whose !== "patient") for (const name of WHO) typed[name] = "";
+  if (whose !== "order") typed.order = typed.encounter = "";
+  if (whose === "patient" && !typed.patient_id) throw new Error("Give the patient ID, or choose that nobody is known yet.");
+  if (whose === "order" && !typed.order && !typed.encounter) throw new Error("Give the number of the order or of the visit, or choose that nobody is known yet.");
   return typed;
 }
 
@@ -541,7 +593,7 @@ form.addEventListener("submit", (event) => {
     about = said();
   } catch (error) {
     fault(error.message);
-    form.elements.patient_id.focus();
+    form.elements[form.elements.whose.value === "order" ? "order" : "patient_id"].focus();
     return;
   }
   if (!items.length) {
