@@ -291,6 +291,8 @@ def web_application(bank: Bank) -> "Starlette":
     from imagebank.http.attributes import attribute_routes
     from imagebank.http.attributes_described import attribute_paths
     from imagebank.http.completeness import completeness_paths, completeness_routes
+    from imagebank.http.corrections import correction_routes
+    from imagebank.http.corrections_described import correction_paths
     from imagebank.http.cors import Cors
     from imagebank.http.crowd import Crowd
     from imagebank.http.decisions import decision_routes
@@ -315,6 +317,7 @@ def web_application(bank: Bank) -> "Starlette":
     described |= completeness_paths()
     described |= attribute_paths()
     described |= timeline_paths()
+    described |= correction_paths()
     application = Starlette(
         routes=[
             *api_routes(),
@@ -325,6 +328,7 @@ def web_application(bank: Bank) -> "Starlette":
             *completeness_routes(),
             *attribute_routes(),
             *timeline_routes(),
+            *correction_routes(),
             openapi_route(api_routes(), described),
             *dicomweb_routes(),
             *fhir_routes(),

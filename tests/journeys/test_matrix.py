@@ -61,6 +61,11 @@ NOT_ABOUT_STUDIES: Final = {
     "/api/v1/matching/questions": "for who may reconcile, as far as the caller sees both records",
     "/api/v1/matching/decisions": "for who may reconcile, as far as the caller sees the records",
     "/api/v1/matching/decisions/{decision}/undo": "for who may reconcile",
+    "/api/v1/studies/{study}/corrections": "for who may correct; see the test of corrections",
+    "/api/v1/studies/{study}/corrections/{correction}/undo": "for who may correct",
+    "/api/v1/instances/{instance}/versions": "for who may correct; see the test of corrections",
+    "/api/v1/instances/{instance}/versions/{number}": "for who may correct",
+    "/studies/{study}/corrections": "for who may correct; see the test of corrections",
     "/api/v1/emergencies": "the same answer whether there is such a record or not; the list is for who may audit",
     "/api/v1/emergencies/{emergency}/end": "the caller's own",
     "/api/v1/emergencies/{emergency}/review": "for who may audit",
@@ -231,6 +236,27 @@ def test_quarantine_and_deletion_are_for_admins(hospital: Hospital, role: Role) 
         ]
 
     assert statuses == [403] * 6
+
+
+@pytest.mark.parametrize("role", Role)
+def test_corrections_are_for_who_may_correct_and_tell_nothing_of_what_is_not_seen(
+    hospital: Hospital, role: Role
+) -> None:
+    paths = [
+        *("/api/v1/studies/{study}/corrections", "/studies/{study}/corrections"),
+        *("/api/v1/instances/{instance}/versions", "/api/v1/instances/{instance}/versions/1"),
+    ]
+    with client(hospital, role) as http:
+        for path in paths:
+            nothing = asked(http, path, UNKNOWN)
+            for relation, known in hospital.studies.items():
+                said = asked(http, path, known)
+                if Right.CORRECT not in RIGHTS[role]:
+                    assert said.status == nothing.status == 403, path
+                elif relation in SEES[role]:
+                    assert said.status == 200, path
+                else:
+                    assert said == nothing, path
 
 
 # DIMSE: a device of north, by C-FIND, C-GET and C-MOVE

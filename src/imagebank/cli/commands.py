@@ -12,6 +12,7 @@ from imagebank.cli import (
     attributes,
     audit,
     clients,
+    corrections,
     decisions,
     devices,
     doctor,
@@ -40,6 +41,8 @@ for command in (running.serve, running.demo, objects.verify, objects.reindex, do
     cli.command(command)
 cli.command(objects.import_, name="import")
 cli.command(propose.propose)
+cli.command(corrections.correct)
+cli.command(corrections.versions)
 for group in (tokens.app, clients.app, people.app, devices.app, quarantine.app, audit.app, keys.app, hl7.app):
     cli.command(group)
 for group in (access.app, decisions.consents, decisions.labels, identities.app, arrivals.app, attributes.app):

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from pydicom import config
-from pydicom.datadict import tag_for_keyword
+from pydicom.datadict import keyword_for_tag, tag_for_keyword
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 from pydicom.valuerep import validate_value
@@ -227,3 +227,19 @@ def element_of_text(name: str, text: str) -> Element:
 
 def _groups(name: str) -> dict[str, str]:
     return {group: part for group, part in zip(_GROUPS, name.split("="), strict=False) if part}
+
+
+def text_of_element(element: Element | None) -> str:
+    """A value as people read it, and as `element_of_text` takes it where it is text; empty for what is not there."""
+    if element is None or not ("Value" in element or "InlineBinary" in element):
+        return ""
+    if "InlineBinary" in element:
+        return "(binary)"
+    if element["vr"] == "SQ":
+        return f"({len(element['Value'])} items)"
+    return "\\".join(_written(value) for value in element["Value"])
+
+
+def keyword_of(key: str) -> str:
+    """The keyword of an attribute that eight hex digits name; these where it has none."""
+    return keyword_for_tag(int(key, 16)) or key
