@@ -66,6 +66,7 @@ NOT_ABOUT_STUDIES: Final = {
     "/api/v1/instances/{instance}/versions": "for who may correct; see the test of corrections",
     "/api/v1/instances/{instance}/versions/{number}": "for who may correct",
     "/studies/{study}/corrections": "for who may correct; see the test of corrections",
+    "/studies/{study}/corrections/{correction}/undo": "for who may correct",
     "/api/v1/emergencies": "the same answer whether there is such a record or not; the list is for who may audit",
     "/api/v1/emergencies/{emergency}/end": "the caller's own",
     "/api/v1/emergencies/{emergency}/review": "for who may audit",

@@ -6,7 +6,7 @@ Readers never meet a study of which a part is corrected. Killed in between, a jo
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final
@@ -99,6 +99,18 @@ def preview(
         len(different),
         len(instances),
     )
+
+
+def current(bank: Bank, study: Uid, names: Sequence[str], principal: Principal, address: str = "") -> Values:
+    """What the first object of each series of a study says of attributes, by tag; that it is looked at stands in the ledger.
+
+    Raises NotAllowed without the right to correct, NotFound for a study that is not there.
+    """
+    principal.require(Right.CORRECT)
+    instances = retrieve.select(bank, Selection(study=study), principal.scope)
+    firsts = list({one.series: one for one in reversed(instances)}.values())[::-1]
+    retrieve.reading(bank, principal, firsts, "corrections", address, Right.CORRECT)
+    return merged([new_version.values_now(bank, one, names) for one in firsts])
 
 
 def listed(bank: Bank, study: Uid, principal: Principal, address: str = "") -> list[Correction]:

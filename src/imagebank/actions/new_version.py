@@ -2,7 +2,7 @@
 
 import io
 import mmap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -12,7 +12,7 @@ from imagebank.actions import notes, open_file
 from imagebank.actions.unnamed import unnamed_file, write_all
 from imagebank.bank import Bank
 from imagebank.dicom import coerce
-from imagebank.dicom.changes import is_valid
+from imagebank.dicom.changes import is_line
 from imagebank.dicom.describe import describe
 from imagebank.dicom.digest import digest_of
 from imagebank.dicom.walk import Buffer
@@ -132,8 +132,8 @@ def _complete(bank: Bank, one: Correction, there: list[Instance], work: Work) ->
 
 def modification(bank: Bank, at: datetime, instance: Instance) -> Modification:
     """What a new version says of its making: the former values came from who deposited the instance."""
-    source = notes.note_at(bank, instance.location).source.principal[:_LONGEST_NAME]
-    return Modification(at, _SYSTEM, source=source if is_valid("LO", source) and "\\" not in source else "")
+    source = notes.note_at(bank, instance.location).source.principal[:_LONGEST_NAME].strip()
+    return Modification(at, _SYSTEM, source=source if is_line(source) else "")
 
 
 def wanted(bank: Bank, one: Correction, instance: Instance) -> Changes | None:
@@ -148,6 +148,11 @@ def wanted(bank: Bank, one: Correction, instance: Instance) -> Changes | None:
         return None
     (undone,) = (each for each in bank.index.corrections.of_study(one.study, _HERE) if each.id == one.undoes)
     return coerce.values_of(open_file.opened(bank, found[-1].location), undone.before)
+
+
+def values_now(bank: Bank, instance: Instance, names: Iterable[str]) -> dict[str, Element | None]:
+    """What an instance says of attributes, by tag."""
+    return coerce.values_of(open_file.opened(bank, instance.location), names)
 
 
 def differences(bank: Bank, one: Correction, instance: Instance, *, is_written: bool = False) -> Told:
@@ -190,8 +195,6 @@ def _written(
     former = notes.note_at(bank, instance.location)
     source = former.source
     description = describe(view, size=len(view), catalogue=bank.catalogue, organization=source.organization)
-    if description.uid != instance.uid:
-        raise Invalid("the object is not the one that its row names")
     digest, inner = digest_of(view), digest_of(view[description.dataset_offset :])
     note = Note(source, at, digest, inner, former.name, correction=one.id)
     key = bank.keys.of(owner_of(description.patient, source.organization))

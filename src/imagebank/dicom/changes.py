@@ -160,6 +160,11 @@ def is_valid(vr: str, text: str) -> bool:
     return vr != "PN" or all(len(group) <= 64 for group in text.split("="))
 
 
+def is_line(text: str) -> bool:
+    """Whether a text is one value of 64 characters at the most, as LO has it."""
+    return is_valid("LO", text) and "\\" not in text and not _CONTROL.search(text)
+
+
 def _is_day(text: str) -> bool:
     return len(text) == 8 and text.isdigit() and 1 <= int(text[4:6]) <= 12 and 1 <= int(text[6:]) <= 31
 

@@ -18,6 +18,7 @@ from imagebank.dicom.changes import (
     UTF_8,
     encoded,
     fits,
+    is_line,
     is_valid,
     parsed,
     texts_of,
@@ -251,7 +252,7 @@ class _Item:
             f"{_SOURCE:08X}": {"vr": "LO", "Value": [one.source]} if one.source else {"vr": "LO"},
             f"{_REASON:08X}": {"vr": "CS", "Value": [one.reason.value]},
         }
-        if not one.system or not all(is_valid("LO", text) and "\\" not in text for text in (one.system, one.source)):
+        if not one.system or not all(map(is_line, (one.system, one.source))):
             raise Invalid("who modifies an object, and whose values it had, are named in 64 characters")
         return self._encoded({int(tag, 16): element for tag, element in said.items()})
 

@@ -26,6 +26,7 @@ from imagebank.model.uid import Uid
 from imagebank.portal import (
     account,
     activation,
+    corrections,
     criteria,
     decisions,
     design,
@@ -322,6 +323,7 @@ def portal_routes() -> list[BaseRoute]:
         Route("/studies/{study}", show_study, methods=["GET"]),
         Route(OBJECT, show_object, methods=["GET"]),
         *download_routes(),
+        *corrections.ROUTES,
         *decisions.ROUTES,
         *provider.ROUTES,
         *signin.ROUTES,

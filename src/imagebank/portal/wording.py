@@ -29,6 +29,8 @@ _WAYS: Mapping[str, str] = {
     "rendered": noted("as pictures"),
     "portal": noted("the page of an object"),
     "portal study page": noted("the page of the study"),
+    "correction": noted("what a correction would change"),
+    "corrections": noted("the page of corrections"),
     "WADO-RS": noted("as files (WADO-RS)"),
     "WADO-RS metadata": noted("all but the pictures (WADO-RS)"),
     "WADO-URI": noted("as files (WADO-URI)"),
