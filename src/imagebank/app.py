@@ -305,10 +305,13 @@ def web_application(bank: Bank) -> "Starlette":
     from imagebank.http.persons_described import person_paths
     from imagebank.http.refusals import Refusals
     from imagebank.http.reports import report_paths, report_routes
+    from imagebank.http.rules import rule_routes
+    from imagebank.http.rules_described import rule_paths
     from imagebank.http.timeline import timeline_paths, timeline_routes
     from imagebank.http.uploads import upload_routes
     from imagebank.http.uploads_described import upload_paths
     from imagebank.portal import finding
+    from imagebank.portal import rules as rule_pages
     from imagebank.portal.layout import on_unrouted
     from imagebank.portal.pages import portal_routes
     from imagebank.portal.viewer_files import viewer_routes
@@ -318,6 +321,7 @@ def web_application(bank: Bank) -> "Starlette":
     described |= attribute_paths()
     described |= timeline_paths()
     described |= correction_paths()
+    described |= rule_paths()
     application = Starlette(
         routes=[
             *api_routes(),
@@ -329,12 +333,14 @@ def web_application(bank: Bank) -> "Starlette":
             *attribute_routes(),
             *timeline_routes(),
             *correction_routes(),
+            *rule_routes(),
             openapi_route(api_routes(), described),
             *dicomweb_routes(),
             *fhir_routes(),
             Mount("/viewer", routes=viewer_routes(viewer_folder())),
             *portal_routes(),
             *finding.ROUTES,
+            *rule_pages.ROUTES,
         ],
         middleware=[
             Middleware(Guard, settings=bank.settings),

@@ -18,6 +18,8 @@ from imagebank.rules.reading import Reading, read, table_files
 from imagebank.rules.words import Told, in_words
 
 _LISTED: Final = 200
+_LAST: Final = 2**31
+"""No database counts further."""
 NOTHING: Final = Text("")
 
 _log = logging.getLogger(__name__)
@@ -71,12 +73,12 @@ def versions(bank: Bank, principal: Principal) -> list[Version]:
     return bank.index.rules.versions(_LISTED)
 
 
-def version(bank: Bank, principal: Principal, number: int) -> Version:
-    """One of them. Raises NotFound."""
+def version(bank: Bank, principal: Principal, number: int | None = None) -> Version:
+    """One of them, or the one in force. Raises NotFound."""
     principal.require(Right.ADMINISTER)
-    found = bank.index.rules.version(number) if 0 < number < 2**31 else None
+    found = bank.index.rules.version(number) if number is None or 0 < number < _LAST else None
     if found is None:
-        raise NotFound(f"there is no version {number} of the rules")
+        raise NotFound("there are no rules" if number is None else f"there is no version {number} of the rules")
     return found
 
 

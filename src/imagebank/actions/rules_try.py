@@ -1,5 +1,6 @@
 """Trying rules on what was deposited before: what they would change, hold and refuse. Nothing is changed."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,7 +18,6 @@ from imagebank.model.event import Act
 from imagebank.model.imaging import Location, Source
 from imagebank.model.person import PatientId
 from imagebank.model.rules import Change, Decision, Verdict
-from imagebank.rules.expression import Unjudged
 from imagebank.rules.facts import facts_of
 from imagebank.rules.judge import judge
 from imagebank.rules.steps import Ruleset
@@ -25,6 +25,8 @@ from imagebank.rules.steps import Ruleset
 _HEAD: Final = 64 << 10
 _MOST_BYTES: Final = 256 << 20
 _PAGE: Final = 200
+_BACK: Final = re.compile(r"(\d{1,5}) ?([hd])", re.ASCII)
+_MOST_BACK: Final = {"h": 87_600, "d": 3650}
 WEEK: Final = timedelta(days=7)
 MOST_SAMPLES: Final = 100
 MOST_DEPOSITS: Final = 5000
@@ -103,6 +105,14 @@ class _Past:
     name: str
     uid: str
     reason: str = ""
+
+
+def back_of(text: str) -> timedelta:
+    """A span as people write it: hours or days, as `12h` or `7d`. Raises Invalid."""
+    found = _BACK.fullmatch(text.strip())
+    if found is None or not 0 < int(found[1]) <= _MOST_BACK[found[2]]:
+        raise Invalid("how far back is said in hours or days, as 12h or 7d, of ten years at the most")
+    return timedelta(hours=int(found[1])) if found[2] == "h" else timedelta(days=int(found[1]))
 
 
 def try_out(bank: Bank, rules: Ruleset, principal: Principal, address: str = "", span: Span | None = None) -> Report:
@@ -184,10 +194,7 @@ def _on(bank: Bank, rules: Ruleset, past: _Past, data: bytes) -> Verdict:
         patient = describe(data, size=size, catalogue=bank.catalogue, organization=past.source.organization).patient
     person = ruling.person_of(bank, patient, past.source)
     facts = facts_of(rules, data, past.source, past.name, past.at, person, size)
-    try:
-        return judge(rules, facts, bank.rules.ask)
-    except Unjudged as error:
-        return Verdict(Decision.QUARANTINE, "", str(error), unjudged=(str(error),))
+    return judge(rules, facts, bank.rules.ask)
 
 
 _WOULD: Final = {Decision.ACCEPT: "filed", Decision.QUARANTINE: "held", Decision.REFUSE: "refused"}

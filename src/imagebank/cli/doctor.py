@@ -192,6 +192,7 @@ def of_the_bank(bank: "Bank") -> Iterator[Finding]:
     yield from _of_callers(bank)
     yield from _of_certificates(bank)
     yield from _of_the_ledger(bank)
+    yield from _of_the_rules(bank)
 
 
 def _of_callers(bank: "Bank") -> Iterator[Finding]:
@@ -243,6 +244,23 @@ def _of_the_ledger(bank: "Bank") -> Iterator[Finding]:
     if any(since < event.at.timestamp() * 1e6 and event.at < now - _UNSIGNED for event in events):
         words = "no checkpoint has been signed for more than an hour: the newest lines of the ledger could be cut off"
         yield Finding("ledger", True, words, "see that `imagebank serve`, or `--role worker`, runs")
+
+
+def _of_the_rules(bank: "Bank") -> Iterator[Finding]:
+    """Whether the file of rules is right, and what is in force."""
+    from imagebank.actions import rules, rules_read
+
+    file = rules.file_of(bank)
+    if not file.exists():
+        return
+    if faults := rules.faults_of_file(bank):
+        words = f"{file} is wrong, and what was in force before stays: {rules_read.told(faults)}"
+        yield Finding("rules", True, words, f"imagebank rules check {file}")
+        return
+    version = bank.index.rules.version()
+    if version is not None and version.digest != rules_read.digest_of(rules_read.read_file(file)):
+        words = f"{file} is not what is in force: version {version.number}, by {version.by} by {version.way}"
+        yield Finding("rules", False, words, f"imagebank rules apply {file}, or start the server to take in a new file")
 
 
 def _is_open(path: Path) -> bool:

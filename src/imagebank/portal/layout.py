@@ -64,6 +64,7 @@ _DOORS = (
     (Right.AUDIT, "/reviews", noted("Reviews")),
     (Right.AUDIT, "/disclosures", noted("Disclosures")),
     (Right.EMERGENCY, "/emergency", noted("Emergency")),
+    (Right.ADMINISTER, "/rules", noted("Rules")),
 )
 
 _templates = Environment(
@@ -204,12 +205,12 @@ async def _look_for_emergencies(request: Request, principal: Principal) -> None:
         request.state.emergencies = await quickly(bank, emergency.open_to, bank, principal)
 
 
-async def read_form(request: Request) -> dict[str, str]:
+async def read_form(request: Request, most_bytes: int = _FORM_LIMIT_BYTES) -> dict[str, str]:
     """The fields of a posted form, the last of each name. Raises Invalid when it is no form or too large."""
     body = b""
     async for piece in request.stream():
         body += piece
-        if len(body) > _FORM_LIMIT_BYTES:
+        if len(body) > most_bytes:
             raise Invalid("this form is too large; shorten what you typed")
     try:
         return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=_FIELDS_LIMIT))
@@ -217,12 +218,12 @@ async def read_form(request: Request) -> dict[str, str]:
         raise Invalid("the browser sent no form that can be read") from None
 
 
-async def read_own_form(request: Request) -> dict[str, str]:
+async def read_own_form(request: Request, most_bytes: int = _FORM_LIMIT_BYTES) -> dict[str, str]:
     """The same for a form that changes something: it must come from a page that this session was shown.
 
     Raises NotAllowed otherwise.
     """
-    form = await read_form(request)
+    form = await read_form(request, most_bytes)
     wanted = csrf_token(cookie_of(request))
     if not is_from_our_pages(request) or not hmac.compare_digest(form.get("csrf", "").encode(), wanted.encode()):
         raise NotAllowed("this form did not come from our own pages; open the page again and repeat it")
