@@ -128,7 +128,7 @@ async def _page(request: Request, principal: Principal, shown: _Shown) -> Respon
     file_faults = await run_in_threadpool(rules.faults_of_file, bank)
     in_force = shown.version.text.rules if shown.version else ""
     lines = []
-    if shown.text != in_force or shown.faults:
+    if shown.faults or (shown.version and shown.text != in_force):
         wrong = {fault.line for fault in shown.faults}
         for line in rules.compared(Text(in_force), Text(shown.text)):
             is_wrong = line.number in wrong and line.kind != "removed"

@@ -24,6 +24,7 @@ MAX_RULES: Final = 500
 MAX_FAULTS: Final = 50
 """Bounds of a text in characters, of a table beside it, of rules in it, and of the faults that are told at once."""
 
+_LONGEST_NAME: Final = 100
 _TOP: Final = frozenset(("timezone", "tables", "rule"))
 _RULE: Final = frozenset(("name", "organizations", "sources", "ways", "when", "do"))
 _AT: Final = re.compile(r" \(at line (\d+), column \d+\)")
@@ -140,8 +141,9 @@ class _Reader:
     def _rule(self, number: int, raw: Mapping[str, Any], compiler: "_Compiler", steps: StepReader) -> Rule:
         self._known(raw, _RULE, number, None)
         name = raw.get("name")
-        if not isinstance(name, str) or not name.strip() or len(name) > 100 or not name.isprintable():
-            self._say(number, None, "name", 'a rule has a name, such as name = "Refuse phantoms"')
+        if not isinstance(name, str) or not name.strip() or len(name) > _LONGEST_NAME or not name.isprintable():
+            words = f'a rule has a name of at most {_LONGEST_NAME} characters, such as name = "Refuse phantoms"'
+            self._say(number, None, "name", words)
             name = ""
         when = compiler.expression(number, None, "when", raw["when"], _BOOL) if "when" in raw else None
         do = raw.get("do")
