@@ -85,13 +85,21 @@ class Expression:
 
     def value(self, values: Any) -> Any:
         """What it comes to, of values as `Language.values` packs them. Raises Unanswered and Unjudged."""
-        found = self.program.eval(values)
+        try:
+            found = self.program.eval(values)
+        except RuntimeError as error:  # it would have run for too long
+            raise Unjudged(_plain(str(error))) from None
         if found.type() == cel.Type.ERROR:
             words = str(found.value())
             if any(each in words for each in _MISSING):
                 raise Unanswered
-            raise Unjudged(words.partition(": ")[2] or words)
+            raise Unjudged(_plain(words))
         return found.plain_value()
+
+
+def _plain(words: str) -> str:
+    """The library's words without its codes."""
+    return re.sub(r"^[A-Z_]+: | \[[A-Z_]+\]$", "", words)
 
 
 @dataclass(frozen=True, slots=True)

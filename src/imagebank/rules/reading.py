@@ -113,7 +113,7 @@ class _Reader:
     def _zone(self, name: object) -> tzinfo:
         try:
             return UTC if name == "UTC" else ZoneInfo(str(name))
-        except (OSError, ValueError):
+        except (OSError, ValueError, KeyError):
             self.reading.say(self.lines.of(None, None, "timezone"), f"no time zone is called {name}")
             return UTC
 
