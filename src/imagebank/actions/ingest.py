@@ -100,7 +100,11 @@ def receive(
             # The first of that name has to be in before the second can be told from it.
             receipts += _commit(bank, placed)
             placed, under_way = [], set()
-        placed.append(_place(bank, seen, source, sees))
+        try:
+            placed.append(_place(bank, seen, source, sees))
+        finally:
+            if seen.came is not None:
+                seen.arrival.content.close()  # what rules have made is nobody else's
         under_way.add(uid)
     return receipts + _commit(bank, placed)
 
@@ -217,6 +221,7 @@ def _remade(bank: Bank, seen: _Seen, content: IO[bytes], verdict: Verdict, sourc
     size = content.seek(0, os.SEEK_END)
     made = _look_at(bank, Arrival(content, size, seen.arrival.name), source, None)
     if isinstance(made, Receipt):
+        content.close()
         return made
     words = ruling.words_of(verdict)
     return replace(made, came=seen.content_digest, changed=words, deeds=seen.deeds, rule=seen.rule)

@@ -18,7 +18,7 @@ from imagebank.rules.reading import MAX_TABLE, MAX_TEXT, Surroundings, table_fil
 
 def told(faults: Sequence[Fault]) -> str:
     """Faults in one line, the first of them in full."""
-    more = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
+    more = f" ({len(faults) - 1} more)" if len(faults) > 1 else ""
     return f"{faults[0]}{more}"
 
 

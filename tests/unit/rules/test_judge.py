@@ -121,7 +121,9 @@ def test_rules_are_for_sources_organizations_and_ways() -> None:
 def test_changes_add_up_and_later_rules_see_them() -> None:
     found = verdict(
         rule('action = "set"; tag = "Modality"; value = "MR"', name="A")
-        + rule('action = "set"; tag = "StudyID"; expression = "header.Modality + \'-1\'"', when='header.Modality == "MR"')
+        + rule(
+            'action = "set"; tag = "StudyID"; expression = "header.Modality + \'-1\'"', when='header.Modality == "MR"'
+        )
     )
 
     assert found.applied == ("A", "R")
@@ -259,13 +261,18 @@ def test_copies_drops_and_requirements() -> None:
     assert only.changes == nothing.changes == ()
     assert [(one.attribute, one.element) for one in dropped.changes] == [("AccessionNumber", None)]
     assert list(dropped.final) == ["00080050"]
-    assert (missing.decision, missing.reason) == (Decision.QUARANTINE, "it has no PatientComments and no PatientAddress")
+    assert (missing.decision, missing.reason) == (
+        Decision.QUARANTINE,
+        "it has no PatientComments and no PatientAddress",
+    )
     assert (reasoned.decision, reasoned.reason) == (Decision.REFUSE, "say more")
     assert verdict(rule('action = "require"; tags = ["AccessionNumber"]')).decision is Decision.ACCEPT
 
 
 def test_what_is_required_may_have_been_set_before_and_what_was_dropped_is_gone() -> None:
-    set_first = rule('action = "set"; tag = "PatientComments"; value = "x"', 'action = "require"; tags = "PatientComments"')
+    set_first = rule(
+        'action = "set"; tag = "PatientComments"; value = "x"', 'action = "require"; tags = "PatientComments"'
+    )
     dropped = rule('action = "drop"; tag = "StudyID"', 'action = "require"; tags = "StudyID"')
 
     assert verdict(set_first).decision is Decision.ACCEPT
@@ -329,7 +336,11 @@ def test_a_plug_in_sees_what_was_changed_and_its_opinion_counts() -> None:
     [
         (Opinion(Decision.REFUSE, "bl\x07ind"), Decision.REFUSE, "blind"),
         (Opinion(Decision.QUARANTINE), Decision.QUARANTINE, "plug-in eyes says so"),
-        (Opinion(sets={"Nope": "x"}), Decision.QUARANTINE, "it could not be judged: plug-in eyes: the standard knows no"),
+        (
+            Opinion(sets={"Nope": "x"}),
+            Decision.QUARANTINE,
+            "it could not be judged: plug-in eyes: the standard knows no",
+        ),
         (Opinion(sets={"Rows": 5}), Decision.QUARANTINE, "it could not be judged: plug-in eyes: Rows"),
         (Opinion(sets={"Modality": "x y z!"}), Decision.QUARANTINE, "it could not be judged: the value for Modality"),
         (Opinion(labels=("Bad!",)), Decision.QUARANTINE, "it could not be judged: plug-in eyes: a label is"),

@@ -13,7 +13,7 @@ from imagebank.model.rules import Decision, Deposit, Opinion
 from imagebank.rules import host, plugins
 from imagebank.rules.expression import Unjudged
 
-CODE = '''
+CODE = """
 from imagebank.model.rules import Decision, Opinion
 
 def side(deposit):
@@ -38,7 +38,7 @@ def none(deposit):
 
 def odd(deposit):
     return Opinion(sets={"StudyID": ["x"]})
-'''
+"""
 
 
 @pytest.fixture(scope="module")

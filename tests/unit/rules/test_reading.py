@@ -64,12 +64,18 @@ def test_no_rules_are_right_too() -> None:
         ("[[rule]]\n" * 501, "there are more than 500 rules"),
         ("tables = 5\n", "line 1: write each table under a line [tables.NAME]"),
         (rule(ACCEPT, more="wen = 'true'"), "line 3: there is no wen here; did you mean when?"),
-        (rule(ACCEPT, name=""), "line 2: a rule has a name of at most 100 characters, such as name = \"Refuse phantoms\""),
+        (
+            rule(ACCEPT, name=""),
+            'line 2: a rule has a name of at most 100 characters, such as name = "Refuse phantoms"',
+        ),
         ('[[rule]]\nname = "A"\n', "line 1: a rule does something: write each act under a line [[rule.do]]"),
         (rule(ACCEPT, more="ways = ['fax']"), "line 3: there is no way fax; there is dimse, stow, api, upload, import"),
         (rule(ACCEPT, more="sources = 'CT1'"), 'line 3: sources is a list of texts, such as ["EYE-CAM-*"]'),
         (rule(ACCEPT, ACCEPT), "line 5: this is never reached: the act before it decides"),
-        (rule(ACCEPT) + rule(ACCEPT, name="B"), "line 5: this rule is never reached: R before it decides about everything"),
+        (
+            rule(ACCEPT) + rule(ACCEPT, name="B"),
+            "line 5: this rule is never reached: R before it decides about everything",
+        ),
         (
             rule(ACCEPT, when=" true ") + rule(ACCEPT, name="B"),
             "line 6: this rule is never reached: R before it decides about everything",
@@ -78,7 +84,10 @@ def test_no_rules_are_right_too() -> None:
             rule(ACCEPT, when="file.name == 'a'") + rule(ACCEPT),
             "line 7: another rule is called R, too",
         ),
-        ("[[rule]]\nname = 'A'\nwhen = 5\n[[rule.do]]\naction = 'accept'\n", "line 3: when is a text with an expression"),
+        (
+            "[[rule]]\nname = 'A'\nwhen = 5\n[[rule.do]]\naction = 'accept'\n",
+            "line 3: when is a text with an expression",
+        ),
         (rule(ACCEPT, when="header.Modality"), "line 3: it has to come to true or false, and comes to a text"),
         (rule(ACCEPT, when="[1]"), "line 3: it has to come to true or false, and comes to a list"),
         (rule(ACCEPT, when="{'a': 1}"), "line 3: it has to come to true or false, and comes to map"),
@@ -90,12 +99,18 @@ def test_no_rules_are_right_too() -> None:
             rule(ACCEPT, when="true &&\n header.Rows == 'x'"),
             "line 4: found no matching overload for '_==_' applied to '(int, string)'",
         ),
-        (rule(ACCEPT, when="source.aat == 'x'"), "line 3: there is no source.aat; there is file.name, person.birth_date"),
+        (
+            rule(ACCEPT, when="source.aat == 'x'"),
+            "line 3: there is no source.aat; there is file.name, person.birth_date",
+        ),
         (rule(ACCEPT, when="header.SliceThickness > 3"), "write whole numbers as 3.0 beside decimal ones"),
         (rule(ACCEPT, when="header == 1"), 'write header.Keyword or header["tag"], and has(header.Keyword)'),
         (rule(ACCEPT, when='header["0019xx10@ACME"].nope()'), "line 3: undeclared reference to 'nope'"),
         (rule(ACCEPT, when="header.PixelData == 1"), "line 3: PixelData holds bytes, which rules cannot read"),
-        (rule(ACCEPT, when="header.Modality.matches('(a')"), "line 3: the regular expression '(a' is not one that runs"),
+        (
+            rule(ACCEPT, when="header.Modality.matches('(a')"),
+            "line 3: the regular expression '(a' is not one that runs",
+        ),
         (rule(ACCEPT, when="(" * 60 + "true" + ")" * 60), "line 3: it is nested too deeply"),
         (rule(ACCEPT, when="true" + " || true" * 600), "line 3: an expression has at most 4000 characters"),
         (rule('action = "acept"'), "line 4: there is no action acept; did you mean accept?"),
@@ -106,15 +121,30 @@ def test_no_rules_are_right_too() -> None:
         (rule('action = "refuse"'), 'line 3: refuse needs reason = "it is a phantom", of at most 200 characters'),
         (rule('action = "refuse"; reason = "a\\u0007b"'), "line 5: reason has signs that cannot be shown"),
         (rule('action = "set"; value = "x"'), 'line 3: name an attribute: tag = "AccessionNumber"'),
-        (rule('action = "set"; tag = "PatientId"; value = "x"'), "line 5: the standard knows no attribute PatientId; did you"),
-        (rule('action = "set"; tag = "StudyInstanceUID"; value = "1"'), "line 5: StudyInstanceUID (0020,000D) cannot be changed"),
+        (
+            rule('action = "set"; tag = "PatientId"; value = "x"'),
+            "line 5: the standard knows no attribute PatientId; did you",
+        ),
+        (
+            rule('action = "set"; tag = "StudyInstanceUID"; value = "1"'),
+            "line 5: StudyInstanceUID (0020,000D) cannot be changed",
+        ),
         (rule('action = "set"; tag = "Rows"; value = 5'), "line 5: Rows (0028,0010) cannot be changed"),
         (rule('action = "set"; tag = "0019xx10@ACME"; value = "x"'), "line 5: 0019xx10@ACME is read only"),
-        (rule('action = "set"; tag = "RequestAttributesSequence"; value = "x"'), "RequestAttributesSequence is read only"),
+        (
+            rule('action = "set"; tag = "RequestAttributesSequence"; value = "x"'),
+            "RequestAttributesSequence is read only",
+        ),
         (rule('action = "set"; tag = "StudyDate"; value = "31.1.2026"'), "it takes a date, as 20260131"),
         (rule('action = "set"; tag = "Modality"; value = "ct"'), "it takes at most 16 capital letters"),
-        (rule('action = "set"; tag = "SeriesNumber"; value = "one"'), "line 6: SeriesNumber takes numbers, as its VR is IS"),
-        (rule('action = "set"; tag = "SeriesNumber"; value = 9999999999'), "SeriesNumber takes numbers from -2147483648"),
+        (
+            rule('action = "set"; tag = "SeriesNumber"; value = "one"'),
+            "line 6: SeriesNumber takes numbers, as its VR is IS",
+        ),
+        (
+            rule('action = "set"; tag = "SeriesNumber"; value = 9999999999'),
+            "SeriesNumber takes numbers from -2147483648",
+        ),
         (rule('action = "set"; tag = "StudyID"; value = ["a", "b"]'), "line 6: StudyID has one value only"),
         (rule('action = "set"; tag = "StudyID"; value = true'), "line 6: the value of StudyID is a text or a number"),
         (rule('action = "set"; tag = "StudyID"'), "line 3: set needs a value or an expression, and not both"),
@@ -126,9 +156,15 @@ def test_no_rules_are_right_too() -> None:
             rule('action = "set"; tag = "SeriesNumber"; expression = "header.StudyID"'),
             "line 6: it has to come to a number, and comes to a text",
         ),
-        (rule('action = "set"; tag = "StudyID"; value = "x"; only_if_empty = 1'), "line 7: only_if_empty is true or false"),
+        (
+            rule('action = "set"; tag = "StudyID"; value = "x"; only_if_empty = 1'),
+            "line 7: only_if_empty is true or false",
+        ),
         (rule('action = "set"; tag = "StudyID"; expression = 5'), "line 6: expression is a text with an expression"),
-        (rule('action = "map"; tag = "StudyID"; table = "t"'), "line 6: there is no table t; write one under [tables.t]"),
+        (
+            rule('action = "map"; tag = "StudyID"; table = "t"'),
+            "line 6: there is no table t; write one under [tables.t]",
+        ),
         (
             '[tables.t.values]\na = "b"\n'
             + rule('action = "map"; tag = "StudyID"; table = "t"; from = "Modality"; expression = "\'a\'"'),
@@ -139,22 +175,38 @@ def test_no_rules_are_right_too() -> None:
             "line 8: the value for Modality (0008,0060) is none that CS can have",
         ),
         (
-            '[tables.t.values]\na = "b"\n' + rule('action = "map"; tag = "StudyID"; table = "t"; otherwise = "quarantin"'),
+            '[tables.t.values]\na = "b"\n'
+            + rule('action = "map"; tag = "StudyID"; table = "t"; otherwise = "quarantin"'),
             "line 9: there is no outcome “quarantin”; did you mean “quarantine”?",
         ),
         (
             '[tables.t.values]\na = "b"\n' + rule('action = "map"; tag = "StudyID"; table = "t"; otherwise = "zzz"'),
             "line 9: there is no outcome “zzz”; There is “keep”, “empty”, “quarantine”, “refuse”",
         ),
-        (rule('action = "copy"; tag = "StudyID"; from = "Rows"'), "line 6: Rows (US) has values that StudyID (SH) has not"),
-        (rule('action = "copy"; tag = "StudyID"; from = "ImageType"'), "ImageType (CS) has values that StudyID (SH) has not"),
-        (rule('action = "route"; to = "READING9"'), "line 5: no device is registered as READING9; did you mean READING"),
-        (rule('action = "route"; to = "X"'), "line 5: no device is registered as X; `imagebank device add` registers one"),
+        (
+            rule('action = "copy"; tag = "StudyID"; from = "Rows"'),
+            "line 6: Rows (US) has values that StudyID (SH) has not",
+        ),
+        (
+            rule('action = "copy"; tag = "StudyID"; from = "ImageType"'),
+            "ImageType (CS) has values that StudyID (SH) has not",
+        ),
+        (
+            rule('action = "route"; to = "READING9"'),
+            "line 5: no device is registered as READING9; did you mean READING",
+        ),
+        (
+            rule('action = "route"; to = "X"'),
+            "line 5: no device is registered as X; `imagebank device add` registers one",
+        ),
         (rule('action = "route"; to = []'), 'line 5: route needs to = ["READING1"]'),
         (rule('action = "tag"; label = "Teaching!"'), "line 5: a label is a word or two in small letters"),
         (rule('action = "plug-in"; name = "nose"'), "line 5: no plug-in is installed as nose; there is eyes"),
         (rule('action = "plug-in"; name = "eyes"; options = 5'), "line 6: options is a table"),
-        (rule('action = "require"; tags = ["AccessionNo"]'), "line 5: the standard knows no attribute AccessionNo; did you"),
+        (
+            rule('action = "require"; tags = ["AccessionNo"]'),
+            "line 5: the standard knows no attribute AccessionNo; did you",
+        ),
     ],
     ids=lambda text: text[:40],
 )
