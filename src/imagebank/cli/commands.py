@@ -46,7 +46,15 @@ cli.command(corrections.correct)
 cli.command(corrections.versions)
 for group in (tokens.app, clients.app, people.app, devices.app, quarantine.app, audit.app, keys.app, hl7.app):
     cli.command(group)
-for group in (rules.app, access.app, decisions.consents, decisions.labels, identities.app, arrivals.app, attributes.app):
+for group in (
+    rules.app,
+    access.app,
+    decisions.consents,
+    decisions.labels,
+    identities.app,
+    arrivals.app,
+    attributes.app,
+):
     cli.command(group)
 
 
