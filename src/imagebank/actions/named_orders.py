@@ -8,10 +8,11 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from imagebank.actions import reading_names
 from imagebank.bank import Bank
 from imagebank.model.access import Scope
 from imagebank.model.encounter import Encounter, Stay
-from imagebank.model.file_names import taken
+from imagebank.model.file_names import Reading, proposals_of_words, taken
 from imagebank.model.imaging import Source
 from imagebank.model.order import Code, Order, State
 from imagebank.model.person import PatientId
@@ -67,7 +68,10 @@ def named(bank: Bank, about: About, source: Source) -> Named:
     patients = {one.patient.id for one in orders} | ({visit.patient} if visit else set())
     if len(patients | ({said} if said.identifier else set())) > 1:
         return Named(about, (), (*warnings, f"what was said and what was named {_OTHERS}"))
-    proposals = [*_of_orders(orders, about), *(_of_visit(bank, visit) if visit else ())]
+    proposals = [
+        *_of_orders(orders, about, reading_names.reading(bank.settings.proposals_file)),
+        *(_of_visit(bank, visit) if visit else ()),
+    ]
     sure = filled(about, {one.field: one.value for one in reversed(proposals) if one.is_sure})
     known = replace(sure, asked=_common(orders), visit=visit)
     patient = next(iter(patients), said)
@@ -121,7 +125,7 @@ def _common(orders: Sequence[Order]) -> Order | None:
 _PARTS: Final = {"accession": "", "procedure_id": "", "step_id": "", "study": None, "modality": ""}
 
 
-def _of_orders(orders: Sequence[Order], about: About) -> Iterator[Proposal]:
+def _of_orders(orders: Sequence[Order], about: About, reading: Reading) -> Iterator[Proposal]:
     order = _common(orders)
     if order is None:
         return
@@ -134,6 +138,11 @@ def _of_orders(orders: Sequence[Order], about: About) -> Iterator[Proposal]:
     yield from _taken(source, evidence, encounter=order.ordered.admission, description=procedure.meaning[:64])
     department = _DEPARTMENTS.get(order.modality, "")
     yield from taken("department", department, source, f"{evidence}, modality {order.modality}", 0.9)
+    for one in reading.procedures:
+        if one.code == procedure.value:
+            for field, value in one.values.items():
+                yield from taken(field, value, source, f"{evidence}, procedure {one.code}", one.confidence)
+    yield from proposals_of_words(reading, procedure.meaning, source, f"{evidence}: {procedure.meaning}", 0.9)
 
 
 def _of_visit(bank: Bank, visit: Encounter) -> Iterator[Proposal]:

@@ -14,7 +14,7 @@ from imagebank.actions.named_orders import Named
 from imagebank.bank import Bank
 from imagebank.dicom import burned_in
 from imagebank.dicom.document_text import read_document
-from imagebank.dicom.file_words import words_of
+from imagebank.dicom.file_words import FileWords, words_of
 from imagebank.dicom.kind import Kind
 from imagebank.errors import Invalid, Unsupported
 from imagebank.model.access import Principal, Right
@@ -28,6 +28,7 @@ from imagebank.model.upload import FIELDS, About
 _PAGES: Final = 5
 """How many pages of a document are read: what it is stands at its beginning."""
 _DOCUMENTS: Final = frozenset({Kind.PDF, Kind.CDA})
+_DEVICE: Final = ("make", "model", "serial")
 _TEXT: Final = "text of the document"
 _HEAD: Final = "what the document says of itself"
 
@@ -45,11 +46,20 @@ def propose(bank: Bank, name: str, data: bytes, kind: Kind, known: Named, source
 
     A proposal that says what was said already is none; one that contradicts it is there to be looked at.
     """
-    found = [*known.proposals, *_habits(bank, source), *_of_file(bank, name, data, kind)]
+    words = words_of(bank.sandbox, data, kind)
+    found = [*known.proposals, *_habits(bank, source), *_of_file(bank, name, data, kind, words)]
     said = values_of(known.about)
     proposals = ranked(one for one in found if one in known.proposals or one.value != said.get(one.field))
     sure = {field: one.value for field, one in first_choices(proposals).items() if one.is_sure}
-    return Proposed(named_orders.filled(known.about, sure), proposals)
+    about = named_orders.filled(known.about, sure)
+    return Proposed(replace(about, device=_device(words)), proposals)
+
+
+def _device(words: FileWords) -> tuple[tuple[str, str], ...]:
+    """What the file says of its device; a camera's own words before a program's."""
+    said = {**words.xmp, **words.film, **words.exif}
+    # PS3.5 6.2: an LO has 64 characters, and no backslash.
+    return tuple((name, said[name].replace("\\", " ")[:64]) for name in _DEVICE if name in said)
 
 
 def values_of(about: About) -> dict[str, str]:
@@ -92,10 +102,9 @@ def _reading(bank: Bank) -> Reading:
     return reading_names.reading(bank.settings.proposals_file)
 
 
-def _of_file(bank: Bank, name: str, data: bytes, kind: Kind) -> Iterator[Proposal]:
+def _of_file(bank: Bank, name: str, data: bytes, kind: Kind, words: FileWords) -> Iterator[Proposal]:
     reading, now = _reading(bank), bank.now()
     yield from proposals_of_name(reading, name)
-    words = words_of(bank.sandbox, data, kind)
     yield from of_camera(reading, words.exif, ProposalSource.EXIF, "Exif", now)
     yield from of_camera(reading, words.film, ProposalSource.EXIF, "head of the film", now)
     yield from of_camera(reading, words.xmp, ProposalSource.XMP, "XMP", now)

@@ -9,7 +9,7 @@ from tomllib import loads
 from typing import Any, Final
 
 from imagebank.errors import Invalid
-from imagebank.model.file_names import Habit, Label, Pattern, Place, Reading, Words, expression, fold, means
+from imagebank.model.file_names import Habit, Label, Pattern, Place, Procedure, Reading, Words, expression, fold, means
 from imagebank.model.upload import FIELDS, read_about
 from imagebank.settings import read_toml
 
@@ -18,7 +18,9 @@ _KEYS: Final[Mapping[str, frozenset[str]]] = {
     "words": frozenset({"field", "confidence"}),
     "letters": frozenset({"field"}),
     "label": frozenset({"field", "words", "confidence"}),
-    "habit": frozenset({"organization", "who", "confidence"}),  # and any field
+    # These two have any field beside.
+    "habit": frozenset({"organization", "who", "confidence"}),
+    "procedure": frozenset({"code", "confidence"}),
 }
 _MOST: Final = 200
 """How many entries of a kind a file may have: each is held against every name."""
@@ -56,6 +58,7 @@ def parse(table: Mapping[str, Any], text: str) -> Reading:
         words,
         tuple(_each(table, text, "label", _label)),
         tuple(_each(table, text, "habit", _habit)),
+        tuple(_each(table, text, "procedure", _procedure)),
         means((*words, *letters)),
     )
 
@@ -76,7 +79,11 @@ def _each(table: Mapping[str, Any], text: str, heading: str, read: Any) -> Itera
 
 def _may_say(heading: str, key: str) -> bool:
     """Whether a key belongs under a heading. Of words and letters, any other key is a value, which is looked at later."""
-    return key in _KEYS[heading] or heading in ("words", "letters") or (heading == "habit" and key in FIELDS)
+    return (
+        key in _KEYS[heading]
+        or heading in ("words", "letters")
+        or (heading in ("habit", "procedure") and key in FIELDS)
+    )
 
 
 def _line(text: str, heading: str, number: int, key: str = "") -> int:
@@ -121,12 +128,20 @@ def _label(entry: Mapping[str, Any]) -> Label:
     return Label(_field(entry), tuple(map(fold, _list(entry, "words"))), _confidence(entry, 0.8))
 
 
-def _habit(entry: Mapping[str, Any]) -> Habit:
+def _values(entry: Mapping[str, Any]) -> dict[str, str]:
     values = {key: _text(entry, key) for key in entry if key in FIELDS}
     for key, value in values.items():
         _check(key, value, key)
+    return values
+
+
+def _procedure(entry: Mapping[str, Any]) -> Procedure:
+    return Procedure(_text(entry, "code"), _values(entry), _confidence(entry, 1.0))
+
+
+def _habit(entry: Mapping[str, Any]) -> Habit:
     about = {key: _text(entry, key) for key in ("organization", "who") if key in entry}
-    return Habit(values, **about, confidence=_confidence(entry, 1.0))
+    return Habit(_values(entry), **about, confidence=_confidence(entry, 1.0))
 
 
 def _check(name: str, value: str, key: str) -> None:

@@ -104,10 +104,14 @@ def _common(data: bytes, content: Content, about: About, received_at: datetime) 
         ds.InstitutionalDepartmentName = about.department.value
     put_order(ds, about)
     ds.SeriesNumber, ds.InstanceNumber = None, 1
-    ds.Manufacturer = content.said.get("make", "")
+    # PS3.3 C.12.1: the times above are those of a clock that is so far ahead of UTC.
+    if about.taken_at is not None and about.taken_at.tzinfo is not None:
+        ds.TimezoneOffsetFromUTC = f"{about.taken_at:%z}"[:5]
+    said = {**dict(about.device), **content.said}
+    ds.Manufacturer = said.get("make", "")
     for keyword, word in _SAID:
-        if word in content.said:
-            setattr(ds, keyword, content.said[word])
+        if word in said:
+            setattr(ds, keyword, said[word])
     return ds
 
 

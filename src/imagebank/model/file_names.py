@@ -75,6 +75,15 @@ class Habit:
 
 
 @dataclass(frozen=True, slots=True)
+class Procedure:
+    """What is so of everything that is taken for a procedure, by its code in orders."""
+
+    code: str
+    values: Mapping[str, str]
+    confidence: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """How a site reads names and texts."""
 
@@ -82,6 +91,7 @@ class Reading:
     words: tuple[Words, ...] = ()
     labels: tuple[Label, ...] = ()
     habits: tuple[Habit, ...] = ()
+    procedures: tuple[Procedure, ...] = ()
     means: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """What a word means by field, of all `words`."""
 

@@ -55,7 +55,7 @@ class About:
     A patient without identifier is nobody known: the object is kept as unidentified. `issuer` of the patient is empty
     where it is the depositing organization. `name` is a PN value (PS3.5 6.2). `batch` ties together what was taken in
     one go where neither patient nor accession number does. `order` and `encounter` are the numbers of an order and of a visit;
-    `asked` and `visit` are those themselves, where they are known here.
+    `asked` and `visit` are those themselves, where they are known here. `device` is its make, model and serial, by name.
     """
 
     patient: PatientId = NOBODY
@@ -75,6 +75,7 @@ class About:
     technique: Technique = Technique.UNKNOWN
     asked: Order | None = None
     visit: Encounter | None = None
+    device: tuple[tuple[str, str], ...] = ()
 
 
 FIELDS: Final = (

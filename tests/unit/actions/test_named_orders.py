@@ -69,7 +69,7 @@ def test_an_order_says_whose_the_files_are_and_what_was_asked_for(bank: Bank, an
         assert f"order {order.number}" in found.proposals[0].evidence
         # What follows from the modality is likely, and no more.
         assert about.department is Department.OTHER
-        assert [one.value for one in found.proposals if one.field == "department"] == ["ophthalmology"]
+        assert {one.value for one in found.proposals if one.field == "department"} == {"ophthalmology"}
 
 
 def test_what_was_said_wins(bank: Bank, ana: Patient) -> None:

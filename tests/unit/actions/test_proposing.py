@@ -27,6 +27,7 @@ from imagebank.model.upload import About, Department, Laterality
 from make import a_file
 from samples import sample_data
 from unit.pixels.test_document_text import CDA, a_pdf
+from unit.pixels.test_file_words import PACKET
 
 ADMIN = Principal("ada", Role.ADMIN, "local", RIGHTS[Role.ADMIN], Scope(organizations=None))
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -198,6 +199,57 @@ def test_habits_of_who_uploads_are_taken(tmp_path: Path) -> None:
 
     assert proposed(receipt)["department"] == ("dermatology", "department")
     assert "department" not in proposed(other)
+
+
+def test_a_sites_procedures_say_what_is_taken_for_them(tmp_path: Path) -> None:
+    file = tmp_path / "own.toml"
+    procedures = "[[procedure]]\ncode = 'FUN'\ndepartment = 'ophthalmology'\nbody_part = 'RETINA'\n"
+    file.write_text(f"{procedures}[[procedure]]\ncode = 'KN'\nbody_part = 'KNEE'\n", "utf-8")
+    ana = Patient(PatientId("local", "4715"), "Diaz^Ana")
+    asked = Order(
+        "local", ana, NOW, State.SCHEDULED, filler="F9", ordered=Ordered(Code("FUN", "Fundus of the eye", "L"))
+    )
+    with open_test_bank(tmp_path, proposals_file=file) as bank:
+        orders.hear(bank, [asked], "RIS")
+        _, ds = kept(bank, take(bank, a_jpeg(1), "x.jpg", About(order="F9")))
+
+    assert (ds.Modality, ds.AnatomicRegionSequence[0].CodeMeaning) == ("OP", "Retina")
+
+
+def test_the_words_of_a_procedure_are_likely(bank: Bank) -> None:
+    ana = Patient(PatientId("local", "4716"), "Diaz^Ana")
+    asked = Order(
+        "local", ana, NOW, State.SCHEDULED, filler="F10", ordered=Ordered(Code("KN", "Photo of left knee", "L"))
+    )
+    orders.hear(bank, [asked], "RIS")
+    receipt = take(bank, a_jpeg(10), "x.jpg", About(order="F10"))
+
+    assert {
+        (one.field, one.value): one.is_sure for one in receipt.proposals if one.field in ("body_part", "laterality")
+    } == {
+        ("body_part", "KNEE"): False,
+        ("laterality", "L"): False,
+    }
+
+
+def test_the_device_of_a_file_is_said_also_where_it_stands_in_xmp(bank: Bank) -> None:
+    packet = PACKET.format(format="image/jpeg").replace("Scope 9", "Scope\\9")
+    with io.BytesIO() as stream:
+        Image.new("RGB", (48, 32), "teal").save(stream, "JPEG", xmp=packet.encode())
+        _, ds = kept(bank, take(bank, stream.getvalue(), "x.jpg"))
+
+    assert (ds.Manufacturer, ds.ManufacturerModelName) == ("Acme", "Scope 9")
+
+
+def test_the_offset_of_a_clock_is_said_with_its_times(bank: Bank) -> None:
+    exif = Image.Exif()
+    inner = exif.get_ifd(ExifTags.IFD.Exif)
+    inner[ExifTags.Base.DateTimeOriginal], inner[ExifTags.Base.OffsetTimeOriginal] = "2026:03:01 00:15:00", "+01:00"
+    with io.BytesIO() as stream:
+        Image.new("RGB", (48, 32), "navy").save(stream, "JPEG", exif=exif)
+        _, ds = kept(bank, take(bank, stream.getvalue(), "x.jpg"))
+
+    assert (ds.StudyDate, ds.StudyTime, ds.TimezoneOffsetFromUTC) == ("20260301", "001500", "+0100")
 
 
 def test_proposals_come_back_with_a_rebuilt_index(bank: Bank) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from imagebank.actions.reading_names import parse, reading
 from imagebank.errors import Invalid
-from imagebank.model.file_names import Habit, proposals_of_name
+from imagebank.model.file_names import Habit, Procedure, proposals_of_name
 from imagebank.settings import SettingsError
 
 OWN = r"""
@@ -79,6 +79,18 @@ def test_a_site_reads_names_in_its_own_way(tmp_path: Path) -> None:
 def test_what_is_wrong_in_it_is_said_with_line_and_reason(text: str, reason: str) -> None:
     with pytest.raises(Invalid, match=f"^{reason}"):
         parse(loads(text), text)
+
+
+def test_a_procedure_says_what_is_taken_for_it() -> None:
+    text = "[[procedure]]\ncode = 'FUN'\nbody_part = 'RETINA'"
+    assert parse(loads(text), text).procedures == (Procedure("FUN", {"body_part": "RETINA"}),)
+
+    for wrong, reason in (
+        ("body_part = 'RETINA'", "line 1: 'code' is a text"),
+        ("code = 'F'\nsex = 'hat'", "line 3: 'sex'"),
+    ):
+        with pytest.raises(Invalid, match=reason):
+            parse(loads(f"[[procedure]]\n{wrong}"), f"[[procedure]]\n{wrong}")
 
 
 def test_what_is_wrong_in_a_file_is_said_with_its_name(tmp_path: Path) -> None:

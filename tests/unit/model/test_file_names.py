@@ -3,11 +3,15 @@
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from imagebank.actions.reading_names import reading
 from imagebank.errors import Invalid
+from imagebank.model.document_words import proposals_of_text
 from imagebank.model.file_names import Pattern, Place, Reading, Words, expression, proposals_of_name
 from imagebank.model.proposal import SURE, ProposalSource, ranked
+from imagebank.model.upload import read_about
 
 BUILT_IN = reading(None)
 
@@ -113,6 +117,15 @@ def test_words_are_read_without_case_and_points() -> None:
 def test_an_expression_that_is_none_or_could_try_too_long_is_refused(text: str, reason: str) -> None:
     with pytest.raises(Invalid, match=reason):
         expression(text)
+
+
+@given(st.text(max_size=300), st.text(max_size=300))
+def test_no_name_and_no_text_is_too_odd(name: str, text: str) -> None:
+    found = [*proposals_of_name(BUILT_IN, name), *proposals_of_text(BUILT_IN, text, ProposalSource.DOCUMENT, "text")]
+
+    for one in found:
+        assert 0 <= one.confidence < SURE
+        read_about({one.field: one.value})
 
 
 def test_an_expression_that_is_taken_answers_at_once() -> None:
