@@ -34,6 +34,7 @@ _MODULES = (
     "imagebank.dicom.open_media",
     "imagebank.dicom.open_document",
     "imagebank.dicom.open_ecg",
+    "imagebank.dicom.neutral_pdf",
     "imagebank.dicom.volume",
     "imagebank.dicom.open_words",
 )

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from imagebank.actions import retrieve
+from imagebank.actions import retrieve, showing
 from imagebank.actions.retrieve import Bulk
 from imagebank.bank import Bank
 from imagebank.dicom.frames import spans
@@ -16,10 +16,11 @@ from imagebank.model.uid import Uid
 
 DOCUMENT: Final = "00420011"
 
+PDF: Final = "application/pdf"
 _STORAGE: Final = "1.2.840.10008.5.1.4.1.1."
 DOCUMENT_TYPES: Final[Mapping[Uid, str]] = MappingProxyType(
     {
-        Uid(f"{_STORAGE}104.1"): "application/pdf",
+        Uid(f"{_STORAGE}104.1"): PDF,
         Uid(f"{_STORAGE}104.2"): "text/xml",
         Uid(f"{_STORAGE}104.3"): "model/stl",
         Uid(f"{_STORAGE}104.4"): "model/obj",
@@ -54,7 +55,7 @@ def media_type_of(instance: Instance) -> str:
 
 
 # What browsers show by programs of their own, which a sandbox would keep from working.
-_PLAYED: Final = ("application/pdf", "video/")
+_PLAYED: Final = (PDF, "video/")
 
 
 def kept_apart(kind: str) -> dict[str, str]:
@@ -71,9 +72,10 @@ def kept_apart(kind: str) -> dict[str, str]:
 
 
 def media(bank: Bank, instance: Instance) -> Bulk:
-    """The document or the video stream itself. Raises NotFound."""
+    """The document, in which no script acts, or the video stream itself. Raises NotFound, and as `showing.harmless` does."""
     if instance.sop_class in DOCUMENT_TYPES:
-        return retrieve.bulk(bank, instance, DOCUMENT)
+        document = retrieve.bulk(bank, instance, DOCUMENT)
+        return showing.harmless(bank, document) if DOCUMENT_TYPES[instance.sop_class] == PDF else document
     if instance.pixels is None:
         raise NotFound("the object has no video")
     return first_frame(bank, instance, instance.pixels)

@@ -164,9 +164,9 @@ async def painted(
 
 
 async def _media(call: Call, instance: Instance, kind: str) -> Response:
-    content = await run_in_threadpool(media, call.bank, instance)
+    content = await run_in_threadpool(produced, media, call.bank, instance)
     await call.reading([instance], "rendered")
-    etag = entity_tag([(instance.digest.value, "media")])
+    etag = entity_tag([(instance.digest.value, "shown")])
     return ranged(call.request, content.size, etag, kind, content.read, {**_NEGOTIATED, **kept_apart(kind)})
 
 
