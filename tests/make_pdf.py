@@ -8,7 +8,7 @@ import pypdfium2
 from pypdfium2.raw import FPDF_NO_INCREMENTAL
 
 
-def a_pdf(*more: bytes, root: bytes = b"", box: bytes = b"0 0 200 200", version: bytes = b"1.7") -> bytes:
+def a_pdf(*more: bytes, root: bytes = b"", box: bytes = b"0 0 200 200", trailer: bytes = b"") -> bytes:
     """One empty page. `root` is added to the catalogue, `more` are objects from number 4 on."""
     objects = [
         b"<</Type/Catalog/Pages 2 0 R" + root + b">>",
@@ -16,14 +16,24 @@ def a_pdf(*more: bytes, root: bytes = b"", box: bytes = b"0 0 200 200", version:
         b"<</Type/Page/Parent 2 0 R/MediaBox[" + box + b"]>>",
         *more,
     ]
-    made, places = b"%PDF-" + version + b"\n", []
+    made, places = b"%PDF-1.7\n", []
     for number, one in enumerate(objects, 1):
         places.append(len(made))
         made += b"%d 0 obj\n%s\nendobj\n" % (number, one)
     start = len(made)
     made += b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1)
     made += b"".join(b"%010d 00000 n \n" % place for place in places)
-    return made + b"trailer\n<</Size %d/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF\n" % (len(objects) + 1, start)
+    return made + b"trailer\n<</Size %d/Root 1 0 R%s>>\nstartxref\n%d\n%%%%EOF\n" % (
+        len(objects) + 1,
+        trailer,
+        start,
+    )
+
+
+def with_a_password() -> bytes:
+    """A document that nobody can open: no password leads to what it was locked by (ISO 32000 7.6.3)."""
+    lock = b"<</Filter/Standard/V 1/R 2/P -4/O<%s>/U<%s>>>" % (b"5a" * 32, b"a5" * 32)
+    return a_pdf(lock, trailer=b"/Encrypt 4 0 R/ID[<00><00>]")
 
 
 SCRIPT = b"<</S/JavaScript/JS(app.alert\\(1\\))>>"

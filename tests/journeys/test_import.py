@@ -108,12 +108,12 @@ def test_an_archive_that_expands_beyond_reason_is_not_expanded(tmp_path: Path) -
     assert "expand" in answer["refusals"][0]["reason"]
 
 
-def test_an_archive_that_is_cut_off_is_refused_by_name(tmp_path: Path) -> None:
+def test_an_archive_that_is_cut_off_lies_in_quarantine(tmp_path: Path) -> None:
     path = zipped(tmp_path / "cut.zip", {"a.dcm": a_file()})
     path.write_bytes(path.read_bytes()[:-30])
     status, answer = bring_in(tmp_path / "bank", path)
 
-    assert (status, answer["refused"]) == (1, 1)
+    assert (status, answer["quarantined"]) == (1, 1)
     assert str(path) in answer["refusals"][0]["file"]
 
 

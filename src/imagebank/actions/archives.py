@@ -9,11 +9,14 @@ import gzip
 import io
 import lzma
 import os
+import re
+import stat
 import struct
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, BinaryIO, Final
 
@@ -44,6 +47,11 @@ _COMPRESSED: Final = frozenset({".gz", ".tgz", ".bz2", ".tbz", ".tbz2", ".xz", "
 _END: Final = (tarfile.EmptyHeaderError, tarfile.EOFHeaderError)  # type: ignore[attr-defined]
 # Files of a kind that comes compressed, and is kept as it comes.
 _WHOLE: Final = (".nii.gz",)
+# PKWARE 4.4.4: flags of an entry.
+_LOCKED: Final = 1
+_UTF8: Final = 1 << 11
+# Kana, signs that stand with them, and ideographs.
+_JAPANESE: Final = re.compile("[\u3005-\u3007\u3041-\u30fe\u4e00-\u9fff\uff01-\uff5e]")
 _DICOM_MARK: Final = slice(128, 132)
 _TAR_MARK: Final = slice(257, 262)
 
@@ -108,8 +116,12 @@ def _zip(path: Path) -> Contents:
         with zipfile.ZipFile(path) as archive:
             # Not `is_dir`, which fails on an entry without a name.
             entries = [entry for entry in archive.infolist() if not entry.filename.endswith("/")]
+            if any(entry.flag_bits & _LOCKED for entry in entries):
+                # Whoever has the password may open it yet.
+                yield Arrival(path.open("rb"), path.stat().st_size, name_of(path))
+                return
             for entry in entries[:_MAX_ENTRIES]:
-                name = f"{name_of(path)}!/{entry.filename}"
+                name = f"{name_of(path)}!/{_readable(entry)}"
                 try:
                     yield _zip_entry(archive, entry, name)
                 except (Invalid, *_BROKEN) as error:
@@ -120,7 +132,33 @@ def _zip(path: Path) -> Contents:
         yield refused(name_of(path), broken("the archive", error))
 
 
+def _readable(entry: zipfile.ZipInfo) -> str:
+    """The name of an entry. One that does not say how its letters are coded is read as UTF-8 or Shift JIS where it is
+    nothing else, else as the specification says (PKWARE appendix D).
+    """
+    if entry.flag_bits & _UTF8:
+        return entry.filename
+    try:
+        raw = entry.filename.encode("cp437")
+    except UnicodeEncodeError:
+        return entry.filename  # the archive names it in UTF-8 elsewhere
+    for coding, is_meant in (("utf-8", str.isprintable), ("cp932", _is_japanese)):
+        with suppress(UnicodeDecodeError):
+            name = raw.decode(coding)
+            if is_meant(name):
+                return name
+    return entry.filename
+
+
+def _is_japanese(name: str) -> bool:
+    """Whether every letter beyond ASCII is one that Japanese is written with, and more than one is."""
+    letters = [letter for letter in name if not letter.isascii()]
+    return len(letters) > 1 and all(_JAPANESE.fullmatch(letter) for letter in letters)
+
+
 def _zip_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str) -> Arrival:
+    if stat.S_ISLNK(entry.external_attr >> 16):
+        raise _no_file()
     if entry.file_size > _RATIO_FROM_BYTES and entry.file_size > _MAX_RATIO * max(entry.compress_size, 1):
         raise _bomb()
     if entry.file_size > _MAX_ENTRY_BYTES:
@@ -166,7 +204,7 @@ def _tar(path: Path, stream: "_Bounded") -> Contents:
 
 def _tar_entry(archive: tarfile.TarFile, entry: tarfile.TarInfo, name: str) -> Arrival | Receipt:
     if not entry.isreg() or entry.issparse():
-        return refused(name, Invalid("the entry is no plain file, such as a link"))
+        return refused(name, _no_file())
     content = archive.extractfile(entry)
     assert content is not None, "a regular file has content"
     with content:
@@ -257,6 +295,10 @@ def broken(what: str, error: Exception) -> BankError:
     if isinstance(error, OSError) and error.errno not in _DAMAGE:
         return Unavailable(f"{what} cannot be read: {error.strerror}")
     return Invalid(f"{what} cannot be read: {str(error) or 'it ends too early'}")  # an EOFError says nothing
+
+
+def _no_file() -> Invalid:
+    return Invalid("the entry is no plain file, such as a link")
 
 
 def _bomb() -> Invalid:

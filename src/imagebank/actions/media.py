@@ -15,7 +15,7 @@ from imagebank.actions.named_orders import Named
 from imagebank.bank import Bank
 from imagebank.dicom import wrap
 from imagebank.dicom.digest import digest_of
-from imagebank.dicom.kind import HEAD, Kind, is_binary_stl, kind_of
+from imagebank.dicom.kind import HEAD, Kind, claims, is_binary_stl, kind_of
 from imagebank.errors import BankError, Invalid, NotFound, Unsupported
 from imagebank.model.access import Principal, Scope
 from imagebank.model.event import Act, Event
@@ -52,16 +52,42 @@ def receive(
     """
     known = named_orders.named(bank, about or About(), source)
     receipts: list[Receipt] = []
-    plain: list[Arrival] = []
+    plain: list[tuple[Arrival, Kind]] = []
     for arrival in arrivals:
         kind = _kind(arrival)
         if kind in (Kind.DICOM, Kind.UNKNOWN):
-            plain.append(arrival)
+            plain.append((arrival, kind))
             continue
-        receipts += ingest.receive(bank, plain, source, sees=sees, by_hand=by_hand) if plain else []
+        receipts += _as_they_are(bank, plain, source, sees, by_hand=by_hand)
         plain = []
         receipts.append(_take(bank, arrival, kind, source, known, sees, by_hand=by_hand))
-    return receipts + (ingest.receive(bank, plain, source, sees=sees, by_hand=by_hand) if plain else [])
+    return receipts + _as_they_are(bank, plain, source, sees, by_hand=by_hand)
+
+
+def _as_they_are(
+    bank: Bank, plain: Sequence[tuple[Arrival, Kind]], source: Source, sees: Scope | None, *, by_hand: bool
+) -> list[Receipt]:
+    """Take DICOM in. What is broken, or no file of the kind that its name says, is laid aside."""
+    arrivals = [arrival for arrival, _ in plain]
+    receipts = ingest.receive(bank, arrivals, source, sees=sees, by_hand=by_hand) if plain else []
+    return [
+        _unless_broken(bank, arrival, kind, source, receipt)
+        for (arrival, kind), receipt in zip(plain, receipts, strict=True)
+    ]
+
+
+def _unless_broken(bank: Bank, arrival: Arrival, kind: Kind, source: Source, receipt: Receipt) -> Receipt:
+    error, ending = receipt.error, claims(arrival.name)
+    # Only what nobody could read; what was read and is not taken is the sender's to change.
+    is_unread = receipt.outcome is Outcome.REFUSED and receipt.uid is None and isinstance(error, Invalid)
+    if not is_unread or not 0 < arrival.size <= _MOST_BYTES or (kind is Kind.UNKNOWN and not ending):
+        return receipt
+    if kind is Kind.UNKNOWN:
+        error = Invalid(f"its name ends in {ending}, and it is no such file, nor any other that is known here")
+    arrival.content.seek(0)
+    data = arrival.content.read(arrival.size)
+    # A file that was cut off while it was read comes again.
+    return _lay_aside(bank, arrival, data, kind, source, error) if len(data) == arrival.size and error else receipt
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,8 +53,10 @@ def submit_again(bank: Bank, number: int, principal: Principal, address: str = "
     """
     found = one(bank, number, principal)
     note = notes.note_at(bank, found.location)
+    # What was laid aside as a file that nobody could read came as one.
+    has_own_header = bool(note.media_type) or note.digest != note.content_digest
     with open_file.spooled(bank, found.location) as copy:
-        arrival = ingest.Arrival(copy, found.location.size, found.name, note.digest != note.content_digest)
+        arrival = ingest.Arrival(copy, found.location.size, found.name, has_own_header)
         (receipt,) = media.receive(bank, [arrival], found.source, sees=principal.scope, by_hand=True)
     if receipt.is_kept:
         let_go(bank, number, principal, address)

@@ -1,5 +1,6 @@
 """What a compressed frame says of itself, read from its first markers without decoding anything."""
 
+import re
 import struct
 from dataclasses import dataclass
 
@@ -8,6 +9,9 @@ from imagebank.errors import Invalid
 _JPEG_MARKERS = 4096
 # APP1 and APP3 to APP13 and APP15, and the comment; APP0, APP2 and APP14 tell how to decode.
 _WORDS = frozenset({0xE1, *range(0xE3, 0xEE), 0xEF, 0xFE})
+_MORE_PICTURES = b"MPF\0"  # CIPA DC-007: where the other pictures of the file lie
+# ISO 10918-1 B.1.1.5: within coded data, a byte of ones is followed by zero, or begins a restart.
+_MARKER = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]", re.DOTALL)
 _SIZ = b"\xff\x4f\xff\x51"
 
 
@@ -76,7 +80,8 @@ def _frame(marker: int, body: bytes, *, is_jfif: bool, adobe: int | None) -> Hea
 def without_words(data: bytes) -> bytes:
     """A JPEG without what cameras and programs write beside the picture: Exif (with the place), XMP, IPTC, comments.
 
-    What decoding needs stays (JFIF, ICC profile, Adobe), and every byte of the coded picture. Raises Invalid.
+    What decoding needs stays (JFIF, ICC profile, Adobe), and every byte of the coded picture; what lies behind it goes:
+    phones put more pictures there, each with the place, and others a page or an archive. Raises Invalid.
     """
     kept, at = [data[:2]], 2
     while at + 4 <= len(data) and data[at] == 0xFF:
@@ -85,12 +90,26 @@ def without_words(data: bytes) -> bytes:
             at += 1
             continue
         if marker == 0xDA:
-            return b"".join([*kept, data[at:]])
+            return b"".join([*kept, data[at : _end_of_picture(data, at)]])
         end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-        if marker not in _WORDS:
+        if marker not in _WORDS and data[at + 4 : at + 8] != _MORE_PICTURES:
             kept.append(data[at:end])
         at = end
     raise Invalid("the JPEG codestream has no scan")
+
+
+def _end_of_picture(data: bytes, at: int) -> int:
+    """Where the picture ends whose first scan begins at `at`; the end of the data where nothing says so."""
+    while at + 4 <= len(data):
+        # A scan, or a segment between two of them (ISO 10918-1 B.1.1.4).
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        found = _MARKER.search(data, at)
+        if found is None:
+            break
+        at = found.end() - 2
+        if data[at + 1] == 0xD9:
+            return at + 2
+    return len(data)
 
 
 def jpeg2000(data: bytes | memoryview) -> Header:

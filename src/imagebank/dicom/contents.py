@@ -8,7 +8,9 @@ from typing import Any, Final
 import numpy as np
 
 from imagebank.dicom import codestream, described, film, heic, stand_in
+from imagebank.dicom.document_text import read_document
 from imagebank.dicom.ecg import Recording
+from imagebank.dicom.film_length import is_whole
 from imagebank.dicom.iod import Content
 from imagebank.dicom.kind import Kind
 from imagebank.dicom.layout import EXPLICIT
@@ -23,6 +25,7 @@ FILMS: Final = _CARRIED_FILMS | {Kind.AVI, Kind.WEBM, Kind.MPEG, Kind.TRANSPORT}
 DOCUMENTS: Final = frozenset({Kind.PDF, Kind.CDA, Kind.STL, Kind.OBJ})
 CURVES: Final = frozenset({Kind.SCP_ECG, Kind.ECG_XML})
 _OPEN: Final = "imagebank.dicom.open_media:picture"
+_MODEL: Final = "imagebank.dicom.open_model:check"
 _VOLUME: Final = "imagebank.dicom.volume:volume"
 _RECORDING: Final = "imagebank.dicom.open_ecg:recording"
 _REMAKE: Final = "imagebank.dicom.film:remake"
@@ -31,6 +34,10 @@ _STUDIO_S: Final = 900.0
 _MOST_OF_HEAD: Final = 64 << 10
 _CDA_ID: Final = re.compile(rb"<(?:\w+:)?id\s[^>]*>")
 _ATTRIBUTE: Final = re.compile(rb"(root|extension)\s*=\s*[\"']([^\"'<&]*)")
+_LOCKED: Final = "it can be opened with a password alone; pack it without one, or unpack it, and send it anew"
+_PACKED: Final = (
+    "an archive in an archive is not opened, nor a document of an office program: unpack it, or make a PDF of it"
+)
 # The methods by which the pixels of a file have lost something before (PS3.3 C.7.6.1.1.5).
 _LOST_BY: Final = {Kind.JPEG: "ISO_10918_1", Kind.HEIC: "ISO_23008_2"}
 
@@ -63,7 +70,11 @@ def read(sandbox: Sandbox, data: bytes, kind: Kind) -> Read:
     if kind is Kind.HEIC:
         return Read(*_photograph(data))
     if kind in DOCUMENTS:
-        return Read(Content(kind, said={"id": _identifier(data)} if kind is Kind.CDA else {}), document=data)
+        return Read(_document(sandbox, data, kind), document=data)
+    if kind is Kind.ZIP:
+        # PKWARE 4.4.4: the first entry tells.
+        is_locked = data[6] & 1 if len(data) > 6 else 0
+        raise Unsupported(_LOCKED if is_locked else _PACKED)
     reader = _volume if kind is Kind.NIFTI else _curves if kind in CURVES else None
     if reader is None:
         raise Unsupported(f"a file of the kind {kind.value} cannot be made into an object of the archive")
@@ -73,6 +84,15 @@ def read(sandbox: Sandbox, data: bytes, kind: Kind) -> Read:
         # What a document says can be kept and found, whatever nobody here can show of it.
         return Read(Content(Kind.PDF, said={"derivation": f"stands for a file of the kind {kind.value}"}),
                     document=stand_in.page(kind, data, str(error)))  # fmt: skip
+
+
+def _document(sandbox: Sandbox, data: bytes, kind: Kind) -> Content:
+    """What is encapsulated as it is has to be whole, so it is opened once. Raises Invalid, Unsupported."""
+    if kind in (Kind.PDF, Kind.CDA):
+        read_document(sandbox, data, pages=0, letters=0)
+    else:
+        sandbox.call(_MODEL, {"kind": kind.value}, data)
+    return Content(kind, said={"id": _identifier(data)} if kind is Kind.CDA else {})
 
 
 def _picture(sandbox: Sandbox, data: bytes, kind: Kind) -> tuple[Content, Pixels]:
@@ -167,6 +187,8 @@ def _cells(content: Content, cells: memoryview) -> Pixels:
 def _film(data: bytes, kind: Kind) -> tuple[Content, Pixels]:
     """A film whose stream DICOM has a transfer syntax for, as it is; any other is made anew where that is installed."""
     said: dict[str, str] = {}
+    if not is_whole(kind, data):
+        raise Invalid("the film ends too early; send it anew from the device")
     try:
         movie, syntax = _movie(data, kind)
     except (Invalid, Unsupported) as error:
@@ -192,6 +214,8 @@ def _movie(data: bytes, kind: Kind) -> tuple[Movie, Uid]:
 def _remade(data: bytes, error: BankError) -> tuple[bytes, dict[str, str]]:
     """The film as MP4, and in words what it was. Raises Unsupported where nothing here can make it."""
     if not film.IS_THERE:
+        if isinstance(error, Invalid):
+            raise error
         raise Unsupported(f"{error}; with `pip install imagebank[video]` this bank can make it one")
     answer, made = _studio(film.__name__, _REMAKE, data)
     how = "taken over from" if answer["is_carried"] else "coded anew, with loss, from"

@@ -5,6 +5,7 @@ import re
 import zlib
 from enum import StrEnum
 from io import BytesIO
+from pathlib import PurePath
 from typing import Final
 
 HEAD: Final = 4096
@@ -37,6 +38,7 @@ class Kind(StrEnum):
     NIFTI = "application/x-nifti"
     SCP_ECG = "application/x-scp-ecg"
     ECG_XML = "application/x-ecg+xml"
+    ZIP = "application/zip"
     UNKNOWN = "application/octet-stream"
 
 
@@ -54,6 +56,7 @@ _AT_START: Final = (
     (b"MM\0+", Kind.TIFF),
     (b"\x1aE\xdf\xa3", Kind.WEBM),
     (b"\0\0\x01\xba", Kind.MPEG),
+    (b"PK\x03\x04", Kind.ZIP),
     (b"\0\0\x01\xb3", Kind.MPEG),
 )
 _BRANDS: Final = {
@@ -69,6 +72,36 @@ _BOXES: Final = frozenset({b"moov", b"mdat", b"wide", b"free", b"skip"})
 # ISO 32000 tells readers to find the header within the first kilobyte.
 _PDF_WITHIN: Final = 1024
 _OBJ_LINE: Final = re.compile(rb"(?:v|vn|vt) -?[0-9.]+ -?[0-9.]+|f [0-9/]+ [0-9/]+|(?:mtllib|usemtl|o|g) \S+")
+_ENDINGS: Final = frozenset(
+    [
+        ".jpg",
+        ".jpeg",
+        ".jp2",
+        ".png",
+        ".gif",
+        ".tif",
+        ".tiff",
+        ".bmp",
+        ".webp",
+        ".avif",
+        ".heic",
+        ".heif",
+        ".mp4",
+        ".m4v",
+        ".mov",
+        ".avi",
+        ".webm",
+        ".mkv",
+        ".mpg",
+        ".mpeg",
+        ".pdf",
+        ".stl",
+        ".obj",
+        ".nii",
+        ".scp",
+        ".zip",
+    ]
+)
 _GZIP: Final = b"\x1f\x8b"
 _ELEMENT: Final = re.compile(rb"<(?:[\w.-]+:)?([A-Za-z_][\w.-]*)[\s/>]")
 _DOCUMENTS: Final = {
@@ -134,6 +167,15 @@ def _model(head: bytes) -> Kind | None:
     if len(lines) > 2 and all(_OBJ_LINE.match(line) for line in lines[:-1]):
         return Kind.OBJ
     return None
+
+
+def claims(name: str) -> str:
+    """The ending of a file's name where it stands for a kind that is taken here; empty for any other name.
+
+    That of DICOM is given to files of all sorts by programs, and is worth nothing.
+    """
+    ending = PurePath(name.lower()).suffix
+    return ending if ending in _ENDINGS else ""
 
 
 def is_binary_stl(head: bytes, size: int) -> bool:

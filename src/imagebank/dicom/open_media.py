@@ -58,10 +58,11 @@ def picture(header: dict[str, Any], payload: memoryview) -> tuple[dict[str, Any]
     kind = Kind(header["kind"])
     data = bytes(payload)
     with _opened(data, kind) as image:
+        frames = list(_frames(image, data, kind))
+        # What stands behind the cells is read by now.
         said = _said(image)
         is_turned = image.getexif().get(ExifTags.Base.Orientation, 1) not in (0, 1)
         duration = int(image.info.get("duration") or 0) if getattr(image, "is_animated", False) else 0
-        frames = list(_frames(image, data, kind))
     if len({frame.shape for frame in frames}) != 1:
         raise Unsupported("its pages differ in size; send each page as a file of its own")
     first = frames[0]

@@ -34,6 +34,7 @@ _MODULES = (
     "imagebank.dicom.open_media",
     "imagebank.dicom.open_document",
     "imagebank.dicom.open_ecg",
+    "imagebank.dicom.open_model",
     "imagebank.dicom.neutral_pdf",
     "imagebank.dicom.volume",
     "imagebank.dicom.open_words",
@@ -48,7 +49,7 @@ _MAX_MESSAGE_CHARS = 300
 _MAX_WAITING = 512
 _START_S = 60.0
 _RETIRE_S = 900.0
-_UNDECODABLE = "the pixel data cannot be decoded; the stored object is unharmed and can still be downloaded"
+_UNDECODABLE = "its content cannot be decoded; what was sent is unharmed, and can be had as it came"
 
 _log = logging.getLogger(__name__)
 

@@ -65,7 +65,9 @@ def test_the_same_photograph_again_is_a_duplicate(bank: Bank) -> None:
 
 
 def test_a_batch_of_everything_is_answered_file_by_file_in_order(bank: Bank) -> None:
-    receipts = take(bank, a_file(), a_jpeg(), a_file(), b"\xff\xd8\xff\xe0 broken", b"nothing that anybody knows")
+    receipts = take(
+        bank, a_file(), a_jpeg(), a_file(), b"\xff\xd8\xff\xe0 broken", b"what nobody knows", name="of today"
+    )
 
     assert [one.outcome for one in receipts] == [
         Outcome.STORED,
