@@ -106,9 +106,9 @@ def browser() -> Iterator[Browser]:
 
 
 @contextmanager
-def person(browser: Browser) -> Iterator[BrowserContext]:
-    """Cookies and cache of one person."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
+def person(browser: Browser, **given: Any) -> Iterator[BrowserContext]:
+    """Cookies and cache of one person; others of the browser's settings by name."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, **given)
     try:
         yield context
     finally:

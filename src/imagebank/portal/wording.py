@@ -162,3 +162,14 @@ def plain(one: Provision) -> str:
 def sentence(words: str) -> str:
     """What a refusal says, with a capital letter and a full stop."""
     return f"{words[:1].upper()}{words[1:]}{'' if words.endswith(('.', '?')) else '.'}" if words else ""
+
+
+_STATUSES = (
+    noted("preliminary"),
+    noted("not verified"),
+    noted("final"),
+    noted("corrected"),
+    noted("partial"),
+    noted("cancelled"),
+)
+"""What a report may be (`model.report.STATUSES`), for translators."""
