@@ -192,7 +192,11 @@ def _lane_rows(entries: Sequence[Entry], choice: Choice, span: tuple[int, int]) 
     for name, some in lanes(entries, choice.by)[:_MOST_LANES]:
         key = key_of(choice.by, name)
         is_on = choice.lane == key
-        marks = {_mark(entry, span, is_chosen=is_narrowed and choice.holds(entry)): None for entry in some if read_day(entry.date)}
+        marks = {
+            _mark(entry, span, is_chosen=is_narrowed and choice.holds(entry)): None
+            for entry in some
+            if read_day(entry.date)
+        }
         label = gettext(_LANES[name]) if name in _LANES else name
         yield LaneRow(label, choice.address(lane="" if is_on else key), len(some), is_on, tuple(reversed(marks)))
 
