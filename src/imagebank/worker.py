@@ -16,6 +16,7 @@ from imagebank.actions import (
     hearing,
     ledger,
     notes,
+    pixels,
     remove,
     retrieve,
     rotate,
@@ -47,6 +48,9 @@ def make_metadata(bank: Bank, payload: dict[str, Any]) -> None:
         retrieve.series_metadata(bank, Uid(payload["series"]), Scope(organizations=None))
     except NotFound:
         _log.info("a series went before its metadata was made")
+        return
+    with bank.index.begin() as tx:
+        pixels.look_soon(bank, tx, Uid(payload["series"]))
 
 
 WORK: Mapping[str, Work] = {
@@ -59,6 +63,7 @@ WORK: Mapping[str, Work] = {
     finding.JOB: finding.write_job,
     "hear": hearing.hear_job,
     expecting.JOB: completeness.judge_job,
+    pixels.JOB: pixels.pixels_job,
     correct.JOB: correct.correct_job,
     attributes.JOB: attributes.work,
     attributes.AGAIN: attributes.describe_again,
@@ -71,6 +76,7 @@ CHORES: tuple[tuple[Callable[[Bank], object], timedelta], ...] = (
     (ledger.checkpoint, timedelta(minutes=1)),
     (finding.catch_up, timedelta(hours=6)),
     (completeness.catch_up, timedelta(hours=6)),
+    (pixels.catch_up, timedelta(hours=6)),
     (completeness.look_for_overdue, timedelta(hours=1)),
     (attributes.go_on, timedelta(hours=1)),
 )

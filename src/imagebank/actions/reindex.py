@@ -15,6 +15,7 @@ from imagebank.actions import (
     finding,
     notes,
     persons,
+    pixels,
     remove,
     shred,
 )
@@ -31,6 +32,7 @@ from imagebank.model.imaging import Location
 from imagebank.model.message import Told as Fate
 from imagebank.model.note import REMOVED, Amendment, Enclosure, MessageKey, Note, Wanted
 from imagebank.model.person import PatientId
+from imagebank.model.picture import Verdict
 from imagebank.model.provision import Provision
 from imagebank.model.rules import Version
 from imagebank.model.task import Mark, Task
@@ -74,6 +76,7 @@ class _Told:
     identities: dict[PatientId, tuple[datetime, Identity]] = field(default_factory=dict)
     decisions: dict[str, Decision] = field(default_factory=dict)
     expectations: dict[tuple[str, str, str, str], Expectation] = field(default_factory=dict)
+    pictures: dict[tuple[str, str], Verdict] = field(default_factory=dict)
     rules: dict[int, Version] = field(default_factory=dict)
     corrections: dict[str, Correction] = field(default_factory=dict)
     attributes: dict[str, tuple[datetime, Wanted, bool]] = field(default_factory=dict)
@@ -98,6 +101,7 @@ class _Told:
             if key not in self.fates or self.fates[key][0] <= at:
                 self.fates[key] = at, fate
         self._expect(amendment.expectations)
+        self._settle(amendment.pictures)
         self.corrections |= {one.id: one for one in amendment.corrections}
         self._declare(amendment)
         self.tasks |= {one.id: one for one in amendment.tasks}
@@ -127,6 +131,10 @@ class _Told:
     def is_wanted(self, note: Note) -> bool:
         """Whether a record is an object of the bank: not a new version of a correction that was never done."""
         return not note.correction or note.correction in self.corrections
+
+    def _settle(self, verdicts: Sequence[Verdict]) -> None:
+        for verdict in sorted((*self.pictures.values(), *verdicts), key=lambda one: one.at):
+            self.pictures[verdict.first_study, verdict.second_study] = verdict
 
     def why_aside(self, note: Note, location: Location, uid: Uid) -> str:
         """Why an object belongs into quarantine; empty for one that belongs into the archive."""
@@ -169,6 +177,7 @@ def reindex(bank: Bank, progress: Progress = in_silence) -> Rebuilt:
     # The worker goes on with that: it takes as long again, and nothing but the search waits for it.
     finding.catch_up(bank)
     completeness.catch_up(bank)
+    pixels.catch_up(bank)
     with bank.index.begin() as tx:
         for study in {str(word.study) for word in told.expectations.values()}:
             expecting.judge_soon(bank, tx, study)
@@ -200,6 +209,8 @@ def _decide_again(tx: Transaction, told: _Told) -> None:
             tx.remove_label(Uid(study), label)
     for word in told.expectations.values():
         tx.expectations.put(word)
+    for verdict in told.pictures.values():
+        tx.pictures.settle(verdict)
     for version in told.rules.values():
         tx.rules.put_version(version)
     filing.restore(tx, told.tasks.values(), [mark for _, mark in told.marks.values()])

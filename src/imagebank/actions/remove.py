@@ -77,6 +77,8 @@ def describe_again(bank: Bank, study: Uid) -> None:
         # The study stays its owner's as long as anything of the owner's is in it.
         kept = [replace(one, is_guest=one.source.organization != owner) for one in kept]
         tx.enter(sorted(kept, key=lambda one: (one.is_guest, one.received_at)))
+        # Its instances are new rows, of whose pictures nothing is known (`actions.pixels`).
+        tx.defer("pixels", {}, bank.now(), key="all")
         tx.defer("words", {"study": study}, bank.now(), key=study)
 
 

@@ -30,6 +30,7 @@ Task = Callable[[dict[str, Any], memoryview], tuple[dict[str, Any], Sequence[byt
 
 _MODULES = (
     "imagebank.dicom.codec",
+    "imagebank.dicom.fingerprint",
     "imagebank.dicom.paint",
     "imagebank.dicom.open_media",
     "imagebank.dicom.open_document",

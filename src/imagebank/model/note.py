@@ -9,6 +9,7 @@ from imagebank.model.expectation import Expectation
 from imagebank.model.identity import Decision, Identity
 from imagebank.model.imaging import Digest, Location, Source
 from imagebank.model.message import Letter, Told
+from imagebank.model.picture import Verdict
 from imagebank.model.proposal import Proposal
 from imagebank.model.provision import Provision
 from imagebank.model.report import Report
@@ -99,6 +100,7 @@ class Amendment:
     decisions: tuple[Decision, ...] = ()
     corrections: tuple[Correction, ...] = ()
     expectations: tuple[Expectation, ...] = ()
+    pictures: tuple[Verdict, ...] = ()
     told: tuple[tuple[MessageKey, Told], ...] = ()
     rules: tuple[Version, ...] = ()
     attributes: tuple[tuple[Wanted, bool], ...] = ()

@@ -20,6 +20,7 @@ from imagebank.ports.histories import HistoryReader
 from imagebank.ports.orders import OrderReader
 from imagebank.ports.people import PeopleReader
 from imagebank.ports.persons import PersonsReader
+from imagebank.ports.pictures import PictureReader
 from imagebank.ports.proposals import ProposalReader
 from imagebank.ports.rules import RulesReader
 from imagebank.ports.searchable import SearchableReader
@@ -84,6 +85,11 @@ class Index(Protocol):
     @property
     def rules(self) -> RulesReader:
         """The site's rules by version."""
+        ...
+
+    @property
+    def pictures(self) -> PictureReader:
+        """What pictures are known again by, and which are held twice."""
         ...
 
     def begin(self) -> AbstractContextManager[Transaction]:

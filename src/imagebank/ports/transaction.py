@@ -18,6 +18,7 @@ from imagebank.ports.corrections import CorrectionsWriter
 from imagebank.ports.orders import OrderWriter
 from imagebank.ports.people import PeopleWriter
 from imagebank.ports.persons import PersonsWriter
+from imagebank.ports.pictures import PictureWriter
 from imagebank.ports.proposals import ProposalWriter
 from imagebank.ports.rules import RulesWriter
 from imagebank.ports.searchable import SearchableWriter
@@ -100,6 +101,11 @@ class Transaction(Protocol):
     @property
     def rules(self) -> RulesWriter:
         """Changes to the site's rules, and what they want sent."""
+        ...
+
+    @property
+    def pictures(self) -> PictureWriter:
+        """Changes to what pictures are known again by, and to what was found of them."""
         ...
 
     def enter(self, kept: Sequence[Kept]) -> list[Entered]:

@@ -30,6 +30,7 @@ from imagebank.storage import (
     originals,
     people,
     persons,
+    pictures,
     proposals,
     provisions,
     quarantine,
@@ -123,6 +124,7 @@ class SQLIndex:
         self._proposals = proposals.SQLProposals(database)
         self._completeness = completeness.SQLCompleteness(database)
         self._histories = histories.SQLHistories(database)
+        self._pictures = pictures.SQLPictures(database)
         self._tasks = tasks.SQLTasks(database)
 
     @property
@@ -168,6 +170,10 @@ class SQLIndex:
     @property
     def rules(self) -> rules.SQLRules:
         return self._rules
+
+    @property
+    def pictures(self) -> pictures.SQLPictures:
+        return self._pictures
 
     @contextmanager
     def begin(self) -> Iterator[SQLTransaction]:

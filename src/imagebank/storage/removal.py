@@ -8,7 +8,7 @@ from sqlalchemy import Column, ColumnElement, Connection, CursorResult, delete, 
 
 from imagebank.model.attribute import Level
 from imagebank.model.uid import Uid
-from imagebank.storage import marks, tables
+from imagebank.storage import marks, pictures, tables
 from imagebank.storage.corrections import forget_of
 from imagebank.storage.sets import among, members
 
@@ -54,6 +54,8 @@ def take_rows(connection: Connection, instances: Sequence[int]) -> Touched:
     )
     touched = _run(connection, counted, _INSTANCE.c.id, instances).all()
     _delete(connection, tables.attribute.c.owner, instances, tables.attribute.c.level == Level.INSTANCE)
+    if instances:
+        pictures.forget(connection, instances)
     _delete(connection, _INSTANCE.c.id, instances)
     for row in touched:
         connection.execute(
@@ -105,6 +107,7 @@ def shred(connection: Connection, names: Sequence[bytes]) -> list[Uid]:
     for table in (tables.instance_history, tables.quarantine):
         connection.execute(delete(table).where(table.c.sealed_by.in_(wanted)))
     left = set(connection.scalars(select(_STUDY.c.study_instance_uid).where(_STUDY.c.study_instance_uid.in_(studies))))
+    pictures.forget_studies(connection, sorted(studies - left))
     for table in (tables.label, tables.completeness, tables.expectation):
         connection.execute(delete(table).where(table.c.study.in_(studies - left)))
     named = studies - left | {row.series_instance_uid for row in rows}

@@ -30,6 +30,7 @@ from imagebank.storage import (
     originals,
     people,
     persons,
+    pictures,
     proposals,
     provisions,
     quarantine,
@@ -76,6 +77,7 @@ class SQLTransaction:
         self.proposals: Final = proposals.ProposalChanges(connection)
         self.completeness: Final = completeness.CompletenessChanges(connection)
         self.expectations: Final = expectations.ExpectationChanges(connection)
+        self.pictures: Final = pictures.PictureChanges(connection)
         self.tasks: Final = tasks.TaskChanges(connection)
 
     def publish(self) -> None:
@@ -290,7 +292,8 @@ class SQLTransaction:
     def clear(self) -> None:
         marks.clear(self._connection)
         beside = (tables.proposal, tables.completion, tables.completeness, tables.expectation)
-        for table in (*tables.REBUILT, *beside):
+        made = (tables.fingerprint, tables.picture_pair, tables.picture_verdict)
+        for table in (*made, *tables.REBUILT, *beside):
             self._connection.execute(delete(table))
 
     def renew_versions(self, at: datetime) -> None:

@@ -54,6 +54,7 @@ from imagebank.storage.tables.persons import (
     person_decision,
     person_decision_record,
 )
+from imagebank.storage.tables.pictures import fingerprint, picture_pair, picture_verdict
 from imagebank.storage.tables.proposals import proposal
 from imagebank.storage.tables.rules import route, rules_version
 from imagebank.storage.tables.searchable import catalogue_version, searchable
@@ -95,6 +96,7 @@ __all__ = [
     "expectation",
     "finding",
     "finding_text",
+    "fingerprint",
     "identity",
     "identity_key",
     "imaging_order",
@@ -116,6 +118,8 @@ __all__ = [
     "performed_step",
     "person_decision",
     "person_decision_record",
+    "picture_pair",
+    "picture_verdict",
     "proposal",
     "provision",
     "quarantine",

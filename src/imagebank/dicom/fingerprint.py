@@ -1,0 +1,45 @@
+"""What the pixels of an image are known again by, whatever codes them. Runs in a sandbox child."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from imagebank.dicom import likeness
+from imagebank.dicom.codec import Cells, Frame, decode, stored_values, to_rgb
+from imagebank.dicom.digest import digest_of
+from imagebank.dicom.layout import Layout
+
+TASK = "imagebank.dicom.fingerprint:fingerprint"
+
+
+def fingerprint(header: dict[str, Any], payload: memoryview) -> tuple[dict[str, Any], Sequence[bytes]]:
+    """Sandbox task: a digest of each frame of the given `sizes`; of the one at `look`, how it looks, and it small."""
+    layout = msgspec.convert(header["layout"], Layout)
+    digests, answer, pieces, at = [], dict[str, Any](), list[bytes](), 0
+    for place, size in enumerate(header["sizes"]):
+        cells = canonical(decode(payload[at : at + size], layout), layout)
+        at += size
+        digests.append(digest_of(np.ascontiguousarray(cells).tobytes()).value.hex())
+        if place == header["look"]:
+            picture = likeness.small(cells, is_inverse=layout.photometric == "MONOCHROME1")
+            answer = {"look": likeness.look(picture), "is_telling": likeness.is_telling(picture)}
+            pieces = [likeness.packed(picture)]
+    return answer | {"digests": digests}, pieces
+
+
+def canonical(frame: Frame, layout: Layout) -> Cells:
+    """Stored values as every transfer syntax gives them: whole numbers of 32 bits, colours as red, green and blue."""
+    cells = stored_values(frame.cells, layout)
+    if layout.samples == 3 and cells.dtype == np.uint8:
+        cells = to_rgb(cells, frame.photometric)
+    return cells.astype("<i4") if layout.value == "int" else cells
+
+
+def warm() -> None:
+    """Touch what is imported when it is first used."""
+    picture = likeness.small(np.arange(256).reshape(16, 16, 1), is_inverse=False)
+    likeness.look(picture)
+    likeness.is_telling(picture)
+    digest_of(likeness.packed(picture))
