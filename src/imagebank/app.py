@@ -303,6 +303,7 @@ def web_application(bank: Bank) -> "Starlette":
     from imagebank.http.patience import Patience
     from imagebank.http.persons import person_routes
     from imagebank.http.persons_described import person_paths
+    from imagebank.http.pictures import picture_paths, picture_routes
     from imagebank.http.refusals import Refusals
     from imagebank.http.reports import report_paths, report_routes
     from imagebank.http.rules import rule_routes
@@ -322,6 +323,7 @@ def web_application(bank: Bank) -> "Starlette":
     described |= timeline_paths()
     described |= correction_paths()
     described |= rule_paths()
+    described |= picture_paths()
     application = Starlette(
         routes=[
             *api_routes(),
@@ -334,6 +336,7 @@ def web_application(bank: Bank) -> "Starlette":
             *timeline_routes(),
             *correction_routes(),
             *rule_routes(),
+            *picture_routes(),
             openapi_route(api_routes(), described),
             *dicomweb_routes(),
             *fhir_routes(),

@@ -72,6 +72,7 @@ NOT_ABOUT_STUDIES: Final = {
     "/api/v1/rules/versions": "for admins only",
     "/api/v1/rules/versions/{number}": "for admins only",
     "/rules": "for admins only",
+    "/api/v1/pixels/findings": "for who may reconcile, as far as the caller sees both studies",
     "/api/v1/emergencies": "the same answer whether there is such a record or not; the list is for who may audit",
     "/api/v1/emergencies/{emergency}/end": "the caller's own",
     "/api/v1/emergencies/{emergency}/review": "for who may audit",

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
-from imagebank.actions import audit, notes, retrieve
+from imagebank.actions import audit, filing, notes, retrieve
 from imagebank.bank import Bank
 from imagebank.dicom import layout, likeness
 from imagebank.dicom.digest import digest_of, digest_of_stream
@@ -43,7 +43,7 @@ _PATTERN: Final = 20
 _LOOKED_UP: Final = 64
 _COMPARED: Final = 8
 """How many pictures that look alike are compared pixel by pixel."""
-_LONGEST_REASON: Final = 500
+_LONGEST_REASON: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +215,7 @@ def _report(bank: Bank, pairs: Sequence[Pair]) -> int:
         note = f"the same picture stands in two studies, {told.whose}: {told.ground}"
         task = Task(_task(first, second), Kind.SAME_PIXELS, found.first.organization, (first, second), now)
         with bank.index.begin() as tx:
-            tx.tasks.file(replace(task, priority=priority, note=note))
+            filing.file(bank, tx, replace(task, priority=priority, note=note))
     return len(new)
 
 
@@ -251,7 +251,9 @@ def findings(
 def settle(
     bank: Bank, principal: Principal, one: Uid, other: Uid, answer: Answer, reason: str = "", address: str = ""
 ) -> Finding:
-    """Say of two studies that the same picture is rightly in both, or that they are not the same. Nothing is merged.
+    """Say of two studies that the same picture is rightly in both, or that they are not the same, or take that back.
+
+    Nothing is merged. The task in the reconciliation queue goes with it, and comes back with it.
 
     Raises NotAllowed, NotFound where the caller does not see such a finding, Conflict where the same was said already.
     """
@@ -263,14 +265,17 @@ def settle(
     found = bank.index.pictures.finding(first, second, principal.scope)
     if found is None:
         raise NotFound("there is no such finding here")
-    if found.verdict is not None and found.verdict.answer is answer:
-        raise Conflict("that was said already")
+    said = Answer.OPEN if found.verdict is None else found.verdict.answer
+    if said is answer:
+        raise Conflict("that was said already, or nothing was")
     now = bank.now()
     verdict = Verdict(first, second, answer, principal.name, now, words)
+    how = "" if answer is Answer.OPEN else answer.value
+    mark = Mark(_task(first, second), how=how, by=principal.name, at=now, reason=words)
     about = audit.event(bank, Act.DECIDED, principal, address, f"pictures: {answer}")
     with bank.index.begin() as tx:
         tx.pictures.settle(verdict)
-        tx.tasks.mark(Mark(_task(first, second), how=answer.value, by=principal.name, at=now, reason=words))
-        notes.defer(bank, tx, pictures=(verdict,))
+        tx.tasks.mark(mark)
+        notes.defer(bank, tx, pictures=(verdict,), marks=(mark,))
         tx.record([replace(about, study=side.study, patient=side.patient) for side in (found.first, found.second)])
-    return replace(_with_whose(bank, found, principal.scope), verdict=verdict)
+    return replace(_with_whose(bank, found, principal.scope), verdict=verdict if how else None)

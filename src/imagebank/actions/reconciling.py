@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from imagebank.actions import candidates, correct, notes, persons, retrieve
+from imagebank.actions import candidates, correct, notes, persons, pixels, retrieve
 from imagebank.actions.audit import event
 from imagebank.actions.candidates import Known
 from imagebank.actions.guesses import changes, guesses
@@ -18,6 +18,7 @@ from imagebank.model.event import Act
 from imagebank.model.identity import Identity, Linked
 from imagebank.model.imaging import DataSet, Instance, Selection
 from imagebank.model.person import PatientId
+from imagebank.model.picture import Answer
 from imagebank.model.task import ASIDE, FILED, Counts, Kind, Mark, Page, State, Task, Wanted
 from imagebank.ports import Transaction
 
@@ -266,6 +267,11 @@ def settle(bank: Bank, task: str, principal: Principal, how: str, reason: str = 
         raise Invalid("say whose the study is, or lay it aside")
     if found.state(bank.now()) is State.SETTLED:
         raise Conflict("this is settled already")
+    if found.kind is Kind.SAME_PIXELS:
+        if how not in (Answer.RIGHT, Answer.DIFFERENT):
+            raise Invalid(f"pictures are the same rightly, or they are not: {Answer.RIGHT} or {Answer.DIFFERENT}")
+        pixels.settle(bank, principal, found.studies[0], found.studies[1], Answer(how), why, address)
+        return _task(bank, task, principal)
     if not how.isascii() or not how.replace(" ", "").replace("-", "").isalpha() or len(how) > 32 or how == ASIDE:
         raise Invalid("say in a word how it was settled")
     _note(bank, principal, found, Mark(found.id, how=how, reason=why), f"settled: {how}", address)
@@ -284,5 +290,7 @@ def undo(bank: Bank, task: str, principal: Principal, reason: str = "", address:
         corrector = replace(principal, rights=principal.rights | {Right.CORRECT})
         by, why = found.mark.reason.removeprefix(_BY), _reason(reason) or "taken back in the reconciliation queue"
         correct.undo(bank, found.studies[0], by, corrector, why, address)
+    if found.kind is Kind.SAME_PIXELS and found.state(bank.now()) is State.SETTLED:
+        pixels.settle(bank, principal, found.studies[0], found.studies[1], Answer.OPEN, _reason(reason), address)
     _note(bank, principal, found, Mark(found.id), "taken back", address)
     return _task(bank, task, principal)

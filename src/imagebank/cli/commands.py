@@ -21,6 +21,7 @@ from imagebank.cli import (
     keys,
     objects,
     people,
+    pictures,
     propose,
     quarantine,
     rules,
@@ -56,6 +57,7 @@ for group in (
     attributes.app,
 ):
     cli.command(group)
+cli.command(pictures.app)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

@@ -73,10 +73,14 @@ class Pair:
 
 
 class Answer(StrEnum):
-    """What somebody says of a finding: that the same picture is rightly there twice, or that they are not the same."""
+    """What somebody says of a finding: that the same picture is rightly there twice, or that they are not the same.
+
+    OPEN takes either back.
+    """
 
     RIGHT = "same picture is right"
     DIFFERENT = "not the same"
+    OPEN = "asked again"
 
 
 @dataclass(frozen=True, slots=True)

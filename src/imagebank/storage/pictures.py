@@ -38,7 +38,9 @@ _ABOVE: Final = _INSTANCE.join(_SERIES, _SERIES.c.id == _INSTANCE.c.series_row).
     _STUDY, _STUDY.c.id == _SERIES.c.study_row
 )
 _IS_DECIDED: Final = and_(
-    _VERDICT.c.first_study == _PAIR.c.first_study, _VERDICT.c.second_study == _PAIR.c.second_study
+    _VERDICT.c.first_study == _PAIR.c.first_study,
+    _VERDICT.c.second_study == _PAIR.c.second_study,
+    _VERDICT.c.answer != Answer.OPEN.value,
 )
 
 
@@ -159,7 +161,9 @@ class SQLPictures:
         if None in sides:
             return None
         said = select(_VERDICT).where(
-            _VERDICT.c.first_study == row.first_study, _VERDICT.c.second_study == row.second_study
+            _VERDICT.c.first_study == row.first_study,
+            _VERDICT.c.second_study == row.second_study,
+            _VERDICT.c.answer != Answer.OPEN.value,
         )
         verdict = connection.execute(said).one_or_none()
         first, second = (one for one in sides if one is not None)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ from pydicom.uid import JPEGLSLossless, RLELossless, UltrasoundMultiFrameImageSt
 
 from bank import SOURCE, keep, open_test_bank
 from imagebank import worker
-from imagebank.actions import notes, persons, pixels, reindex, remove
+from imagebank.actions import notes, persons, pixels, reconciling, reindex, remove
 from imagebank.bank import Bank
+from imagebank.dicom.sandbox import Sandbox
 from imagebank.dicom.transcode import transcode
 from imagebank.errors import Conflict, Invalid, NotAllowed, NotFound
 from imagebank.model.access import RIGHTS, Principal, Role, Scope
@@ -32,10 +34,16 @@ KEEPER = Principal("keeper", Role.ADMIN, "local", RIGHTS[Role.ADMIN], ALL)
 H264 = "1.2.840.10008.1.2.4.102"
 
 
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(1) as decoders:
+        yield decoders
+
+
 @pytest.fixture
-def bank(tmp_path: Path) -> Iterator[Bank]:
+def bank(tmp_path: Path, sandbox: Sandbox) -> Iterator[Bank]:
     with open_test_bank(tmp_path) as opened:
-        yield opened
+        yield replace(opened, sandbox=sandbox)
 
 
 def scene(seed: int = 1, side: int = 64, frames: int = 1) -> Any:
@@ -223,7 +231,7 @@ def test_somebody_settles_a_finding_once_and_it_stays_so_after_a_rebuild(bank: B
     with pytest.raises(NotFound):
         pixels.settle(bank, KEEPER, pair[0], Uid("1.2.3"), Answer.RIGHT)
     with pytest.raises(Invalid):
-        pixels.settle(bank, KEEPER, *pair, Answer.RIGHT, "x" * 501)
+        pixels.settle(bank, KEEPER, *pair, Answer.RIGHT, "x" * 1001)
     settled = pixels.settle(bank, KEEPER, *pair, Answer.RIGHT, "a teaching\ncopy")
     with pytest.raises(Conflict):
         pixels.settle(bank, KEEPER, *pair, Answer.RIGHT)
@@ -259,6 +267,26 @@ def test_of_two_verdicts_that_lie_in_any_order_the_later_one_counts_after_a_rebu
     look(bank)
 
     assert [one.verdict for one in findings(bank, is_open=False)] == [late]
+
+
+def test_the_queue_settles_a_finding_and_asks_it_again(bank: Bank) -> None:
+    keep(bank, a_picture(PatientID="A"), a_picture(PatientID="B"))
+    look(bank)
+    (task,) = reconciling.page(bank, Wanted(), KEEPER).tasks
+    with pytest.raises(Invalid):
+        reconciling.settle(bank, task.id, KEEPER, "yes")
+    settled = reconciling.settle(bank, task.id, KEEPER, "not the same", "twins")
+    answered = [one.verdict.answer for one in findings(bank, is_open=False) if one.verdict]
+    reconciling.undo(bank, task.id, KEEPER)
+    with pytest.raises(Conflict):
+        pixels.settle(bank, KEEPER, *task.studies, Answer.OPEN)
+    again = findings(bank)
+    reconciling.settle(bank, task.id, KEEPER, "not the same")
+
+    assert (settled.mark.how, settled.mark.reason) == ("not the same", "twins")
+    assert answered == [Answer.DIFFERENT]
+    assert [one.verdict for one in again] == [None]
+    assert findings(bank) == []
 
 
 def test_a_finding_goes_with_its_picture(bank: Bank) -> None:
@@ -297,9 +325,10 @@ def test_the_worker_looks_at_pictures_once_a_series_is_quiet_and_some_at_a_time(
     before = bank.index.pictures.count(ALL)
     with bank.index.begin() as tx:
         pixels.look_soon(bank, tx, Uid("1.2.9"))
-    later = replace(bank, now=lambda: bank.now() + timedelta(minutes=1))
-    while worker.step(later):
-        pass
+    minutes = count()
+    later = replace(bank, now=lambda: bank.now() + timedelta(minutes=next(minutes)))
+    while bank.index.pictures.count(ALL)[0] < 5:
+        worker.step(later)
 
     assert before == (0, 5)
     assert bank.index.pictures.count(ALL) == (5, 5)
