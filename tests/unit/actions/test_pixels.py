@@ -279,7 +279,7 @@ def test_the_queue_settles_a_finding_and_asks_it_again(bank: Bank) -> None:
     answered = [one.verdict.answer for one in findings(bank, is_open=False) if one.verdict]
     reconciling.undo(bank, task.id, KEEPER)
     with pytest.raises(Conflict):
-        pixels.settle(bank, KEEPER, *task.studies, Answer.OPEN)
+        pixels.settle(bank, KEEPER, task.studies[0], task.studies[1], Answer.OPEN)
     again = findings(bank)
     reconciling.settle(bank, task.id, KEEPER, "not the same")
 
