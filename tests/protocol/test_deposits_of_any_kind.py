@@ -9,6 +9,9 @@ import pytest
 from PIL import Image
 
 from bank import a_token, bearer
+from imagebank.actions import orders
+from imagebank.model.order import Order, Patient, State
+from imagebank.model.person import PatientId
 from make import a_file
 from protocol.dicomweb_site import Site, a_site
 
@@ -77,3 +80,32 @@ def test_fields_are_text(site: Site) -> None:
 
 def test_other_fields_are_of_no_interest(site: Site) -> None:
     assert post(site, {"colour": "teal"}, ("arm.jpg", a_photo("red"))).status_code == 200
+
+
+def test_an_order_says_whose_a_photograph_is_and_what_may_be_so_is_told(site: Site) -> None:
+    ana = Patient(PatientId("local", "4712"), "Diaz^Ana", "19800203", "F")
+    order = Order("local", ana, site.bank.now(), State.SCHEDULED, filler="O-1", accession="A-1", modality="OP")
+    orders.hear(site.bank, [order], "RIS")
+    answer = post(site, {"order": "O-1"}, ("Augen/9999_OD.jpg", a_photo("green")))
+    (study,) = site.http.get("/studies", params={"AccessionNumber": "A-1"}).json()
+    (receipt,) = answer.json()["outcomes"]
+    proposed = {(one["field"], one["value"]): one for one in receipt["proposals"]}
+
+    assert study["00100020"]["Value"] == ["4712"]
+    assert proposed["patient_id", "4712"] == {
+        "field": "patient_id",
+        "value": "4712",
+        "source": "order",
+        "evidence": "order O-1",
+        "confidence": 1,
+        "bars": 5,
+        "sure": True,
+    }
+    assert not proposed["patient_id", "9999"]["sure"]
+    assert proposed["laterality", "R"]["source"] == "name"
+
+
+def test_an_order_that_nobody_knows_leaves_a_photograph_unidentified_and_is_said(site: Site) -> None:
+    answer = post(site, {"order": "O-2"}, ("x.jpg", a_photo("black")))
+
+    assert "there is no order O-2 here yet" in answer.json()["outcomes"][0]["warnings"]

@@ -50,7 +50,7 @@ def receive(
     object, lies in quarantine with the reason. `sees`, `by_hand` and what is raised are as with
     `ingest.receive`.
     """
-    known = named_orders.named(bank, about or About(), source)
+    known = named_orders.named(bank, about or About(), source, sees)
     receipts: list[Receipt] = []
     plain: list[tuple[Arrival, Kind]] = []
     for arrival in arrivals:

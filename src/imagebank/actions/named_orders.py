@@ -11,7 +11,7 @@ from typing import Any, Final
 from imagebank.actions import reading_names
 from imagebank.bank import Bank
 from imagebank.model.access import Scope
-from imagebank.model.encounter import Encounter, Stay
+from imagebank.model.encounter import Encounter
 from imagebank.model.file_names import Reading, proposals_of_words, taken
 from imagebank.model.imaging import Source
 from imagebank.model.order import Code, Order, State
@@ -57,12 +57,34 @@ class Named:
     warnings: tuple[str, ...] = ()
 
 
-def named(bank: Bank, about: About, source: Source) -> Named:
-    """Look up what was named. What was said wins; an order or visit of another patient than that is left alone."""
-    scope = Scope.of(source.organization)
+@dataclass(frozen=True, slots=True)
+class _Desk:
+    """The orders and visits of the sender's organization, as far as the sender sees them."""
+
+    bank: Bank
+    own: Scope
+    sees: Scope
+
+    def orders(self, wanted: Wanted) -> list[Order]:
+        seen = {one.id for one in self.bank.index.orders.orders(wanted, self.sees)}
+        return [one for one in self.bank.index.orders.orders(wanted, self.own) if one.id in seen]
+
+    def visit(self, number: str) -> Encounter | None:
+        """The visit with this number; none that was cancelled."""
+        found = self.bank.index.orders.encounter(number, self.own) if number else None
+        return found if found and found in self.bank.index.orders.encounters(found.patient, self.sees) else None
+
+
+def named(bank: Bank, about: About, source: Source, sees: Scope | None = None) -> Named:
+    """Look up what was named. What was said wins; an order or visit of another patient than that is left alone.
+
+    `sees` is what the sender sees, all of its organization's without it: what it does not see is not here.
+    """
+    own = Scope.of(source.organization)
+    desk = _Desk(bank, own, sees or own)
     said = PatientId(about.patient.issuer or source.organization, about.patient.identifier)
-    orders, warnings = _orders(bank, about, scope)
-    visit = bank.index.orders.encounter(about.encounter, scope) if about.encounter else None
+    orders, warnings = _orders(desk, about)
+    visit = desk.visit(about.encounter)
     if about.encounter and visit is None:
         warnings.append(f"there is no visit {about.encounter} here yet")
     patients = {one.patient.id for one in orders} | ({visit.patient} if visit else set())
@@ -76,7 +98,7 @@ def named(bank: Bank, about: About, source: Source) -> Named:
     known = replace(sure, asked=_common(orders), visit=visit)
     patient = next(iter(patients), said)
     if not orders and patient.identifier:
-        proposals += _likely(bank, known, patient, scope)
+        proposals += _likely(desk, known, patient)
     return Named(known, tuple(proposals), tuple(warnings))
 
 
@@ -90,12 +112,12 @@ def filled(about: About, values: Mapping[str, str]) -> About:
     return About(**parts)
 
 
-def _orders(bank: Bank, about: About, scope: Scope) -> tuple[list[Order], list[str]]:
+def _orders(desk: _Desk, about: About) -> tuple[list[Order], list[str]]:
     """The steps of the order that was named, and what is odd about it."""
     if not (about.order or about.accession):
         return [], []
     wanted = Wanted(number=about.order, accession="" if about.order else about.accession, is_open=False)
-    orders = bank.index.orders.orders(wanted, scope)
+    orders = desk.orders(wanted)
     if about.order and about.accession:
         orders = [one for one in orders if one.accession in ("", about.accession)]
     if not orders:
@@ -147,8 +169,6 @@ def _of_orders(orders: Sequence[Order], about: About, reading: Reading) -> Itera
 
 def _of_visit(bank: Bank, visit: Encounter) -> Iterator[Proposal]:
     source, evidence = ProposalSource.ENCOUNTER, f"visit {visit.number}"
-    if visit.stay is Stay.CANCELLED:
-        evidence += ", which was cancelled"
     yield from _of_patient(visit.patient, source, evidence)
     yield from _taken(source, evidence, encounter=visit.number)
     known = bank.index.persons.identity(visit.patient, _HERE)
@@ -172,12 +192,12 @@ def _day(text: str) -> str:
     return f"{text[:4]}-{text[4:6]}-{text[6:8]}" if len(text) >= len("20260301") else ""
 
 
-def _likely(bank: Bank, about: About, patient: PatientId, scope: Scope) -> Iterator[Proposal]:
+def _likely(desk: _Desk, about: About, patient: PatientId) -> Iterator[Proposal]:
     """Open orders of the patient that this department could be at just now; nobody named one, so none is sure."""
-    at = about.taken_at or bank.now()
+    at = about.taken_at or desk.bank.now()
     near = [
         one
-        for one in bank.index.orders.orders(Wanted(identifier=patient.identifier), scope)
+        for one in desk.orders(Wanted(identifier=patient.identifier))
         if one.patient.id == patient and _fits(one, about.department) and _is_near(one, at)
     ]
     of_visit = [one for one in near if about.encounter and one.ordered.admission == about.encounter]

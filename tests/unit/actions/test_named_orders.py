@@ -12,6 +12,7 @@ from bank import SOURCE, open_test_bank
 from imagebank.actions import orders
 from imagebank.actions.named_orders import Named, named
 from imagebank.bank import Bank
+from imagebank.model.access import Scope
 from imagebank.model.encounter import Encounter, Stay
 from imagebank.model.identity import Identity
 from imagebank.model.order import Code, Order, Ordered, Patient, State
@@ -157,11 +158,28 @@ def test_a_visit_says_whose_the_files_are(bank: Bank, ana: Patient) -> None:
     assert {one.source for one in found.proposals} == {ProposalSource.ENCOUNTER}
 
 
-def test_a_cancelled_visit_is_said_to_be_so(bank: Bank, ana: Patient) -> None:
+def test_a_cancelled_visit_is_not_here(bank: Bank, ana: Patient) -> None:
     number = f"V{next(_numbers)}"
     orders.visit(bank, Encounter("local", number, ana.id, NOW, Stay.CANCELLED), "ADT")
 
-    assert "cancelled" in look_up(bank, encounter=number).proposals[0].evidence
+    found = look_up(bank, encounter=number)
+    assert found.about.patient.identifier == ""
+    assert found.warnings == (f"there is no visit {number} here yet",)
+
+
+def test_what_a_sender_does_not_see_is_not_here(bank: Bank, ana: Patient) -> None:
+    order, elsewhere = an_order(ana), replace(an_order(ana), organization="elsewhere")
+    hear(bank, order, elsewhere)
+    orders.visit(bank, Encounter("local", order.ordered.admission, ana.id, NOW), "ADT")
+    everything, nothing = Scope(organizations=None), Scope.nothing()
+
+    for said in (About(order=order.number), About(encounter=order.ordered.admission)):
+        assert named(bank, said, SOURCE, everything).about.patient == ana.id
+        assert named(bank, said, SOURCE, nothing).about.patient.identifier == ""
+        assert "is no" in named(bank, said, SOURCE, nothing).warnings[0]
+    assert named(bank, About(patient=ana.id), SOURCE, nothing).proposals == ()
+    # Another organization's orders are its own, also where its studies are seen.
+    assert named(bank, About(order=elsewhere.number), SOURCE, everything).about.patient.identifier == ""
 
 
 def test_the_order_of_a_visit_is_likely_and_not_filled_in(bank: Bank, ana: Patient) -> None:
