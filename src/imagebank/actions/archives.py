@@ -24,6 +24,8 @@ from imagebank.actions.ingest import Arrival
 from imagebank.errors import BankError, Invalid, Unavailable
 from imagebank.model.imaging import Outcome, Receipt
 
+ARCHIVED: Final = "!/"
+"""What stands between the name of an archive and that of an entry."""
 _MAX_ENTRIES = 1_000_000
 _MAX_ENTRY_BYTES: Final = 512 << 20
 _MAX_RATIO: Final = 200
@@ -121,7 +123,7 @@ def _zip(path: Path) -> Contents:
                 yield Arrival(path.open("rb"), path.stat().st_size, name_of(path))
                 return
             for entry in entries[:_MAX_ENTRIES]:
-                name = f"{name_of(path)}!/{_readable(entry)}"
+                name = f"{name_of(path)}{ARCHIVED}{_readable(entry)}"
                 try:
                     yield _zip_entry(archive, entry, name)
                 except (Invalid, *_BROKEN) as error:
@@ -181,7 +183,7 @@ def _expanded(path: Path, opens: Opener) -> Contents:
             else:
                 stream.allow(_MAX_ENTRY_BYTES + 1)
                 data = b"".join(iter(lambda: stream.read(_BLOCK), b""))
-                yield Arrival(io.BytesIO(data), len(data), f"{name_of(path)}!/{path.stem}")
+                yield Arrival(io.BytesIO(data), len(data), f"{name_of(path)}{ARCHIVED}{path.stem}")
     except (Invalid, *_BROKEN) as error:
         yield refused(name_of(path), broken("the archive", error))
 
@@ -199,7 +201,7 @@ def _tar(path: Path, stream: "_Bounded") -> Contents:
             # What is left of this entry, and the header of the next.
             stream.allow(archive.offset - archive.fileobj.tell() + _MAX_HEADER_BYTES)
             if not entry.isdir():
-                yield _tar_entry(archive, entry, f"{name_of(path)}!/{entry.name}")
+                yield _tar_entry(archive, entry, f"{name_of(path)}{ARCHIVED}{entry.name}")
 
 
 def _tar_entry(archive: tarfile.TarFile, entry: tarfile.TarInfo, name: str) -> Arrival | Receipt:

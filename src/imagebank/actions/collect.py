@@ -11,8 +11,9 @@ from hashlib import sha256
 from pathlib import Path
 
 from imagebank.actions import media
-from imagebank.actions.archives import contents_of, name_of, refused
+from imagebank.actions.archives import ARCHIVED, contents_of, name_of, refused
 from imagebank.actions.ingest import Arrival
+from imagebank.actions.medium import Inventory
 from imagebank.bank import Bank
 from imagebank.errors import Invalid, OutOfSpace, Unavailable
 from imagebank.model.imaging import Outcome, Receipt, Source
@@ -105,8 +106,11 @@ class _Reading:
     found: Found
     untaken: list[Untaken] = field(default_factory=list)
     is_unread: bool = False
+    is_contents: bool = False
+    """Whether it has a table of contents: then it is read again the next time, when more may have come."""
 
     def hear(self, receipt: Receipt) -> None:
+        self.is_contents |= receipt.outcome is Outcome.READ and ARCHIVED not in receipt.name
         if isinstance(receipt.error, _PASSING):
             self.is_unread = True
         elif receipt.error is not None:
@@ -222,6 +226,7 @@ def bring_in(
     with closing(_Batch(bank, source, journal, tally, progress, about)) as batch:
         for found in files:
             if (untaken := journal.untaken(found)) is not None:
+                batch.inventory.saw(name_of(found.path))
                 tally.skip(found, untaken)
                 continue
             reading = _Reading(found)
@@ -229,6 +234,8 @@ def bring_in(
                 batch.take(one, reading)
             batch.finish(reading)
         batch.send()
+        for receipt in batch.inventory.missing():
+            tally.add(receipt)
 
 
 @dataclass(slots=True)
@@ -241,10 +248,12 @@ class _Batch:
     tally: Tally
     progress: Callable[[], None]
     about: About | None = None
+    inventory: Inventory = field(default_factory=Inventory)
     arrivals: list[tuple[Arrival, _Reading]] = field(default_factory=list)
     readings: list[_Reading] = field(default_factory=list)
 
     def take(self, one: Arrival | Receipt, reading: _Reading) -> None:
+        self.inventory.saw(one.name)
         if isinstance(one, Receipt):
             self._hear(one, reading)
             return
@@ -254,17 +263,23 @@ class _Batch:
 
     def finish(self, reading: _Reading) -> None:
         """Nothing more comes of this file."""
+        archive = name_of(reading.found.path) + ARCHIVED
+        waiting = (arrival.name.casefold() for arrival, _ in self.arrivals if arrival.name.startswith(archive))
+        if any(name.endswith("dicomdir") for name in waiting):
+            self.send()
+        for receipt in self.inventory.missing(archive):
+            self._hear(receipt, reading)
         self.readings.append(reading)
         if len(self.readings) >= BATCH_FILES:
             self.send()
 
     def send(self) -> None:
         given = [arrival for arrival, _ in self.arrivals]
-        receipts = media.receive(self.bank, given, self.source, self.about) if given else []
+        receipts = media.receive(self.bank, given, self.source, self.about, inventory=self.inventory) if given else []
         for (_, reading), receipt in zip(self.arrivals, receipts, strict=True):
             self._hear(receipt, reading)
         self.close()
-        self.journal.settle(one for one in self.readings if not one.is_unread)
+        self.journal.settle(one for one in self.readings if not one.is_unread and not one.is_contents)
         for one in self.readings:
             self.tally.finish(one.found, is_unread=one.is_unread)
         self.readings.clear()

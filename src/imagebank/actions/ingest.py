@@ -165,7 +165,7 @@ def _look_at(bank: Bank, arrival: Arrival, source: Source, only_study: Uid | Non
         if stamp is not None and stamp[0] < arrival.size:
             raise _changed()
         with _view(arrival) as data:
-            description = describe(data, size=arrival.size, catalogue=bank.catalogue, organization=source.organization)
+            description = describe(data, size=arrival.size, catalogue=bank.catalogue, organization=source.authority)
         content_digest = _digest(arrival, description.dataset_offset)
         digest = _digest(arrival, 0) if arrival.has_own_header else content_digest
     except BankError as error:

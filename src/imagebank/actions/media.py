@@ -9,11 +9,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from imagebank.actions import ingest, named_orders, notes, proposing, retrieve
+from imagebank.actions import ingest, medium, named_orders, notes, proposing, retrieve
 from imagebank.actions.ingest import Arrival
+from imagebank.actions.medium import Inventory
 from imagebank.actions.named_orders import Named
 from imagebank.bank import Bank
-from imagebank.dicom import wrap
+from imagebank.dicom import dicomdir, wrap
 from imagebank.dicom.digest import digest_of
 from imagebank.dicom.kind import HEAD, Kind, claims, is_binary_stl, kind_of
 from imagebank.errors import BankError, Invalid, NotFound, Unsupported
@@ -43,14 +44,17 @@ def receive(
     sees: Scope | None = None,
     *,
     by_hand: bool = False,
+    inventory: Inventory | None = None,
 ) -> list[Receipt]:
     """Take files in, and say of each what became of it; what is said is durable.
 
     `about` is what is known of those that are not DICOM. A file that is broken, or of a kind that cannot become an
     object, lies in quarantine with the reason. `sees`, `by_hand` and what is raised are as with
-    `ingest.receive`.
+    `ingest.receive`; `inventory` notes what tables of contents of media name.
     """
-    known = named_orders.named(bank, about or About(), source, sees)
+    about = about or About()
+    source = replace(source, issuer=about.hospital) if about.hospital else source
+    known = named_orders.named(bank, about, source, sees)
     receipts: list[Receipt] = []
     plain: list[tuple[Arrival, Kind]] = []
     for arrival in arrivals:
@@ -60,8 +64,13 @@ def receive(
             continue
         receipts += _as_they_are(bank, plain, source, sees, by_hand=by_hand)
         plain = []
-        receipts.append(_take(bank, arrival, kind, source, known, sees, by_hand=by_hand))
-    return receipts + _as_they_are(bank, plain, source, sees, by_hand=by_hand)
+        if kind is Kind.DICOMDIR:
+            receipts.append(medium.take(bank, arrival, source, inventory))
+        else:
+            receipts.append(_take(bank, arrival, kind, source, known, sees, by_hand=by_hand))
+    receipts += _as_they_are(bank, plain, source, sees, by_hand=by_hand)
+    medium.ask_whose(bank, receipts, source)
+    return receipts
 
 
 def _as_they_are(
@@ -121,6 +130,8 @@ def _kind(arrival: Arrival) -> Kind:
     head = arrival.content.read(HEAD)
     arrival.content.seek(0)
     kind = kind_of(head)
+    if kind is Kind.DICOM and dicomdir.is_one(head):
+        return Kind.DICOMDIR
     return Kind.STL if kind is Kind.UNKNOWN and is_binary_stl(head, arrival.size) else kind
 
 
@@ -135,7 +146,7 @@ def _take(
     data = arrival.content.read(arrival.size)
     digest = digest_of(data)
     about = known.about
-    patient = PatientId(about.patient.issuer or source.organization, about.patient.identifier)
+    patient = PatientId(about.patient.issuer or source.authority, about.patient.identifier)
     held = _held(bank, digest, patient, source, arrival.name)
     if held is not None:
         return replace(held, warnings=known.warnings)

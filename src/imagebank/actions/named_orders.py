@@ -82,7 +82,7 @@ def named(bank: Bank, about: About, source: Source, sees: Scope | None = None) -
     """
     own = Scope.of(source.organization)
     desk = _Desk(bank, own, sees or own)
-    said = PatientId(about.patient.issuer or source.organization, about.patient.identifier)
+    said = PatientId(about.patient.issuer or source.authority, about.patient.identifier)
     orders, warnings = _orders(desk, about)
     visit = desk.visit(about.encounter)
     if about.encounter and visit is None:

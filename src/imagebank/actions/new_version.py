@@ -131,8 +131,9 @@ def _complete(bank: Bank, one: Correction, there: list[Instance], work: Work) ->
 
 
 def modification(bank: Bank, at: datetime, instance: Instance) -> Modification:
-    """What a new version says of its making: the former values came from who deposited the instance."""
-    source = notes.note_at(bank, instance.location).source.principal[:_LONGEST_NAME].strip()
+    """What a new version says of its making: the former values came from who gave them, or deposited the instance."""
+    came = notes.note_at(bank, instance.location).source
+    source = (came.issuer or came.principal)[:_LONGEST_NAME].strip()
     return Modification(at, _SYSTEM, source=source if is_line(source) else "")
 
 
@@ -194,7 +195,7 @@ def _written(
 ) -> tuple[Step, Kept]:
     former = notes.note_at(bank, instance.location)
     source = former.source
-    description = describe(view, size=len(view), catalogue=bank.catalogue, organization=source.organization)
+    description = describe(view, size=len(view), catalogue=bank.catalogue, organization=source.authority)
     digest, inner = digest_of(view), digest_of(view[description.dataset_offset :])
     note = Note(source, at, digest, inner, former.name, correction=one.id)
     key = bank.keys.of(owner_of(description.patient, source.organization))

@@ -68,7 +68,7 @@ def kept_again(bank: Bank, note: Note, location: Location) -> Kept:
     from imagebank.dicom.describe import describe  # noqa: PLC0415 - half of what it takes to open a bank
 
     with memoryview(open_file.opened(bank, location)) as data:
-        described = describe(data, size=len(data), catalogue=bank.catalogue, organization=note.source.organization)
+        described = describe(data, size=len(data), catalogue=bank.catalogue, organization=note.source.authority)
         if digest_of(data[described.dataset_offset :]) != note.content_digest:
             raise Invalid("its digest is not the one it arrived with")
     return Kept(

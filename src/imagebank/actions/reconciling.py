@@ -19,7 +19,7 @@ from imagebank.model.identity import Identity, Linked
 from imagebank.model.imaging import DataSet, Instance, Selection
 from imagebank.model.person import PatientId
 from imagebank.model.picture import Answer
-from imagebank.model.task import ASIDE, FILED, Counts, Kind, Mark, Page, State, Task, Wanted
+from imagebank.model.task import ASIDE, FILED, WHOSE, Counts, Kind, Mark, Page, State, Task, Wanted
 from imagebank.ports import Transaction
 
 WAY: Final = "reconciliation queue"
@@ -78,7 +78,7 @@ def shown(bank: Bank, task: str, principal: Principal, address: str = "", sought
         return Shown(found, records=tuple(persons.shown(bank, each, principal.scope) for each in pair))
     instances = [each for study in found.studies for each in retrieve.select(bank, Selection(study), principal.scope)]
     retrieve.reading(bank, principal, instances[:1], WAY, address, Right.RECONCILE)
-    if found.kind is not Kind.UNIDENTIFIED or found.state(bank.now()) is State.SETTLED:
+    if found.kind not in WHOSE or found.state(bank.now()) is State.SETTLED:
         return Shown(found, tuple(instances))
     _, known, guessed = _about(bank, found, instances, principal)
     if not _is_ours(principal, found):
@@ -154,7 +154,7 @@ def identify(
     new: Identity | None = None,
     address: str = "",
 ) -> Task:
-    """Say whose a study is that names nobody; its objects say so from then on, and keep what they said before.
+    """Say whose a study is that names nobody, or somebody of another hospital; its objects say so from then on, and keep what they said before.
 
     `accepted` are values of `guesses.FIELDS` that somebody has confirmed. The patient is a record of the study's
     organization, or named by an open order, or `new`: whom nobody has heard of yet.
@@ -163,8 +163,8 @@ def identify(
     Invalid for a value that is none.
     """
     found = _task(bank, task, principal)
-    if found.kind is not Kind.UNIDENTIFIED or found.state(bank.now()) is State.SETTLED:
-        raise Conflict("this study is not one that names nobody")
+    if found.kind not in WHOSE or found.state(bank.now()) is State.SETTLED:
+        raise Conflict("this is not about whose a study is, or it was said already")
     if not _is_ours(principal, found) or patient.issuer != found.organization:
         raise NotAllowed("only the organization whose study it is says which of its patients it is of")
     study = found.studies[0]
@@ -286,7 +286,7 @@ def undo(bank: Bank, task: str, principal: Principal, reason: str = "", address:
     found = _mine(bank, task, principal)
     if found.state(bank.now()) is State.OPEN:
         raise Conflict("nothing was decided about this")
-    if found.kind is Kind.UNIDENTIFIED and found.state(bank.now()) is State.SETTLED:
+    if found.mark.how == IDENTIFIED and found.state(bank.now()) is State.SETTLED:
         corrector = replace(principal, rights=principal.rights | {Right.CORRECT})
         by, why = found.mark.reason.removeprefix(_BY), _reason(reason) or "taken back in the reconciliation queue"
         correct.undo(bank, found.studies[0], by, corrector, why, address)

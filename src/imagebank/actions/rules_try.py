@@ -191,7 +191,7 @@ def _on(bank: Bank, rules: Ruleset, past: _Past, data: bytes) -> Verdict:
     size = past.location.size
     patient = PatientId("", "")
     if rules.asks_for_person:
-        patient = describe(data, size=size, catalogue=bank.catalogue, organization=past.source.organization).patient
+        patient = describe(data, size=size, catalogue=bank.catalogue, organization=past.source.authority).patient
     person = ruling.person_of(bank, patient, past.source)
     facts = facts_of(rules, data, past.source, past.name, past.at, person, size)
     return judge(rules, facts, bank.rules.ask)

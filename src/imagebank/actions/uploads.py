@@ -20,6 +20,7 @@ from imagebank import errors
 from imagebank.actions import archives, media, proposing, upload_spool
 from imagebank.actions.collect import BATCH_BYTES, BATCH_FILES
 from imagebank.actions.ingest import Arrival
+from imagebank.actions.medium import Inventory
 from imagebank.actions.unnamed import unnamed_file, write_all
 from imagebank.bank import Bank
 from imagebank.errors import BankError, Conflict, Invalid, NotFound, OutOfSpace, TooOften
@@ -227,7 +228,7 @@ def _opened(
 def _renamed(one: Arrival | Receipt, path: Path, file: str) -> Arrival | Receipt:
     inside = one.name.removeprefix(archives.name_of(path))
     # A single file that was compressed is called as its archive, without the suffix.
-    name = file + (f"!/{Path(file).stem}" if inside == f"!/{path.stem}" else inside)
+    name = file + (archives.ARCHIVED + Path(file).stem if inside == archives.ARCHIVED + path.stem else inside)
     if isinstance(one, Receipt):
         return Receipt(one.outcome, name, error=one.error)
     return Arrival(one.content, one.size, name)
@@ -239,16 +240,18 @@ def _received(
     """What became of each, in order; many are sent together."""
     receipts: list[Receipt] = []
     waiting: list[Arrival] = []
+    inventory = Inventory()
 
     def send() -> None:
         try:
-            receipts.extend(media.receive(bank, waiting, source, about, sees) if waiting else [])
+            receipts.extend(media.receive(bank, waiting, source, about, sees, inventory=inventory) if waiting else [])
         finally:
             for one in waiting:
                 one.content.close()
             waiting.clear()
 
     for one in arrivals:
+        inventory.saw(one.name)
         if isinstance(one, Receipt):
             send()
             receipts.append(one)
@@ -257,7 +260,8 @@ def _received(
         if len(waiting) >= BATCH_FILES or sum(arrival.size for arrival in waiting) >= BATCH_BYTES:
             send()
     send()
-    return receipts
+    # Of a DICOMDIR that comes by itself, the other files come by themselves, too.
+    return receipts if len(inventory.names) < 2 else [*receipts, *inventory.missing()]
 
 
 def _is_of_nobody(bank: Bank, receipt: Receipt, principal: Principal) -> bool:

@@ -55,6 +55,9 @@ class Said:
     """The number of an order that is known here: patient, accession number and procedure follow from it."""
     encounter: str = ""
     """The number of a visit that is known here: the patient follows from it."""
+    hospital: str = ""
+    """Another hospital whose images these are, such as of a disc that a patient brings: it gave the identifiers, also
+    those in DICOM objects that name nobody. Whose they are here is asked in the queue."""
     technique: str = ""
     """x-ray, "intra-oral x-ray" or "panoramic x-ray", where that does not show in a picture."""
 

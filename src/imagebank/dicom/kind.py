@@ -16,6 +16,7 @@ class Kind(StrEnum):
     """Kinds of files that departments have, by media type; without one that is registered, as others call it."""
 
     DICOM = "application/dicom"
+    DICOMDIR = "application/dicom+directory"
     JPEG = "image/jpeg"
     JPEG2000 = "image/jp2"
     PNG = "image/png"

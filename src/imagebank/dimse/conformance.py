@@ -278,7 +278,7 @@ changes it, and nobody one that has ended (0x0110). A device needs the right to 
 def _media() -> str:
     return """## 4 Media interchange
 
-Media are read by `imagebank import`, with or without a DICOMDIR. Media are not written."""
+Media are read by `imagebank import` and by the page `/upload`, with or without a DICOMDIR; what it names and did not come is told by name. Media are not written."""
 
 
 def _character_sets() -> str:

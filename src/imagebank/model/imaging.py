@@ -94,13 +94,20 @@ class Source:
     """Who deposits, and by which way.
 
     `way` is one of dimse, stow, api, upload, import; `principal` names the caller for the ledger, `address` where the
-    call came from. `organization` is the assigning authority of patient identifiers that name none themselves.
+    call came from. `organization` owns what comes; `issuer` gave the patient identifiers where that was somebody else,
+    as on a medium of another hospital.
     """
 
     way: str
     principal: str
     organization: str
     address: str = ""
+    issuer: str = ""
+
+    @property
+    def authority(self) -> str:
+        """The assigning authority of patient identifiers that name none themselves."""
+        return self.issuer or self.organization
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +196,8 @@ class Outcome(StrEnum):
     DUPLICATE = "duplicate"
     QUARANTINED = "quarantined"
     REFUSED = "refused"
+    READ = "read"
+    """The table of contents of a medium: it is not kept, but what it announces is looked for."""
 
 
 @dataclass(frozen=True, slots=True)

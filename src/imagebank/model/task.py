@@ -24,6 +24,8 @@ class Kind(StrEnum):
     MEDIA = "media"
 
 
+WHOSE: Final = (Kind.UNIDENTIFIED, Kind.MEDIA)
+"""Kinds that ask whose a study is: it names nobody, or a patient by another hospital's identifier."""
 FILED: Final = (Kind.SAME_PIXELS, Kind.MEDIA)
 """Kinds that somebody has to file; the others follow from what is held."""
 

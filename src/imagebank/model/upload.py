@@ -56,6 +56,8 @@ class About:
     where it is the depositing organization. `name` is a PN value (PS3.5 6.2). `batch` ties together what was taken in
     one go where neither patient nor accession number does. `order` and `encounter` are the numbers of an order and of a visit;
     `asked` and `visit` are those themselves, where they are known here. `device` is its make, model and serial, by name.
+    `hospital` is another one whose images these are, as on a disc that a patient brings: it gave the identifiers, also
+    those in DICOM objects that name nobody.
     """
 
     patient: PatientId = NOBODY
@@ -76,6 +78,7 @@ class About:
     asked: Order | None = None
     visit: Encounter | None = None
     device: tuple[tuple[str, str], ...] = ()
+    hospital: str = ""
 
 
 FIELDS: Final = (
@@ -95,6 +98,7 @@ FIELDS: Final = (
     "order",
     "encounter",
     "technique",
+    "hospital",
 )
 """The names under which `read_about` looks."""
 _SEXES: Final = ("F", "M", "O", "")
@@ -107,6 +111,7 @@ _LONGEST: Final = {
     "operator": 194,
     "order": 64,
     "encounter": 64,
+    "hospital": 64,
 }
 
 
@@ -132,6 +137,7 @@ def read_about(given: Mapping[str, str]) -> About:
         said["order"],
         said["encounter"],
         Technique(_one_of("technique", said["technique"].lower(), tuple(Technique))),
+        hospital=said["hospital"],
     )
 
 

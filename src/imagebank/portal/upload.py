@@ -92,13 +92,17 @@ def said_in(form: Mapping[str, str]) -> dict[str, str]:
     names = [form.get(name, "").strip() for name in ("family_name", "given_name")]
     said["patient_name"] = "^".join(names).rstrip("^")
     whose = form.get("whose")
-    if whose in ("nobody", "order"):
+    if whose != "elsewhere":
+        said["hospital"] = ""
+    elif not said["hospital"]:
+        raise Invalid("name the other hospital, so that its patient IDs are not taken for yours")
+    if whose in ("nobody", "order", "elsewhere"):
         said |= dict.fromkeys(("patient_id", "patient_issuer", "patient_name", "birth_date", "sex"), "")
     if whose != "order":
         said |= {"order": "", "encounter": ""}
     elif not (said["order"] or said["encounter"]):
         raise Invalid("give the number of the order or of the visit, or choose that nobody is known yet")
-    if whose not in ("nobody", "order") and not said["patient_id"]:
+    if whose not in ("nobody", "order", "elsewhere") and not said["patient_id"]:
         raise Invalid("give the patient ID, or choose that nobody is known yet")
     read_about(said)
     return {name: value for name, value in said.items() if value}
@@ -220,6 +224,7 @@ def grouped(became: list[Became]) -> list[Group]:
         ),
         "stored": Group("stored", noted("In"), ""),
         "duplicate": Group("duplicate", noted("Were here already"), noted("Nothing was kept twice.")),
+        "read": Group("read", noted("Tables of contents of discs"), noted("What they name is looked for.")),
     }
     for one in became:
         is_new = one.receipt.outcome is Outcome.STORED

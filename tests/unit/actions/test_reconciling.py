@@ -144,7 +144,7 @@ def test_it_can_be_taken_back_and_waits_again(bank: Bank) -> None:
     photo = a_photo(bank)
     hear(bank, AMINA, "Haddad^Amina")
     reconciling.identify(bank, task_of(photo), TECH, AMINA)
-    with pytest.raises(Conflict, match="not one that names nobody"):
+    with pytest.raises(Conflict, match="was said already"):
         reconciling.identify(bank, task_of(photo), TECH, AMINA)
     for late in (reconciling.take, reconciling.postpone):
         with pytest.raises(Conflict, match="settled already"):

@@ -327,11 +327,11 @@ def test_a_full_disk_is_said_and_loses_nothing(bank: Bank, monkeypatch: pytest.M
 def test_one_at_a_time_takes_an_upload_in(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
     upload, refused = sent(bank, a_jpeg()), []
 
-    def meanwhile(*given: Any) -> list[Receipt]:
+    def meanwhile(*given: Any, **named: Any) -> list[Receipt]:
         with pytest.raises(Conflict) as caught:
             uploads.deposit(bank, upload.name, TECHNOLOGIST)
         refused.append(str(caught.value))
-        return receive(*given)
+        return receive(*given, **named)
 
     receive = media.receive
     monkeypatch.setattr(media, "receive", meanwhile)

@@ -19,7 +19,7 @@ const WORDS = JSON.parse(form.dataset.words);
 const TRIES = 12;
 const SAID = [
   "patient_id", "patient_issuer", "birth_date", "sex", "department", "taken_at", "description", "body_part",
-  "laterality", "technique", "accession_number", "order", "encounter",
+  "laterality", "technique", "accession_number", "order", "encounter", "hospital",
 ];
 const WHO = ["patient_id", "patient_issuer", "patient_name", "birth_date", "sex"];
 
@@ -285,6 +285,7 @@ const GROUPS = [
   ["unidentified", "In, but nobody knows whose", "They are kept. Somebody has to say whose they are."],
   ["stored", "In", ""],
   ["duplicate", "Were here already", "Nothing was kept twice."],
+  ["read", "Tables of contents of discs", "What they name is looked for."],
 ];
 const MARKS = { failed: "⚠", refused: "⚠", quarantined: "⚠", unidentified: "?" };
 const kindOf = (one) => (one.unidentified && one.outcome === "stored" ? "unidentified" : one.outcome);
@@ -303,7 +304,7 @@ function tally() {
 
 function summary() {
   const found = tally();
-  const words = { stored: "in", duplicate: "here already", unidentified: "in but of nobody known", quarantined: "kept apart", refused: "not kept" };
+  const words = { stored: "in", duplicate: "here already", unidentified: "in but of nobody known", quarantined: "kept apart", refused: "not kept", read: "tables of contents" };
   return Object.keys(words).filter((kind) => found[kind]).map((kind) => `${found[kind].toLocaleString("en")} ${words[kind]}`).join(", ") + (Object.keys(found).length ? "." : "");
 }
 
@@ -583,6 +584,8 @@ function said() {
   if (whose !== "order") typed.order = typed.encounter = "";
   if (whose === "patient" && !typed.patient_id) throw new Error("Give the patient ID, or choose that nobody is known yet.");
   if (whose === "order" && !typed.order && !typed.encounter) throw new Error("Give the number of the order or of the visit, or choose that nobody is known yet.");
+  if (whose !== "elsewhere") typed.hospital = "";
+  else if (!typed.hospital) throw new Error("Name the other hospital, so that its patient IDs are not taken for yours.");
   return typed;
 }
 
