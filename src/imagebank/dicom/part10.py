@@ -107,7 +107,10 @@ def as_implicit(data: Buffer, header: Header) -> bytes:
 
 
 def head_for(data: Buffer, header: Header, syntax: str) -> bytes:
-    """The file's head for another syntax; a bare data set is given the identifiers that a head has to name."""
+    """The file's head for another syntax; a bare data set is given what a head has to name."""
+    if not header.meta:
+        sop_class, sop_uid = (_value(data, header.elements.get(tag)) for tag in (0x00080016, 0x00080018))
+        return wrap(data, sop_class=sop_class, sop_uid=sop_uid, transfer_syntax=syntax)
     named = {
         tag: header.elements[source]
         for tag, source in ((0x00020002, 0x00080016), (0x00020003, 0x00080018))
