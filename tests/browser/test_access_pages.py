@@ -204,3 +204,23 @@ def test_who_came_by_a_link_has_no_account(chromium: Browser, bank: Any) -> None
         for address in ("/account", "/account/prove", "/reviews"):
             page.goto(bank.url + address)
             assert faults(page) == []
+
+
+def test_a_study_is_put_right(chromium: Browser, bank: Any) -> None:
+    with somebody(chromium, bank, "technologist") as page:
+        page.goto(f"{bank.url}/studies/{STUDY}")
+        page.get_by_role("link", name="Correct", exact=True).click()
+        expect(page.get_by_text("Nothing of this study was corrected here.")).to_be_visible()
+        assert faults(page) == []
+        page.get_by_label("Why").fill("the worklist was wrong")
+        press(page, "Show what would change")
+        expect(page.get_by_role("alert")).to_contain_text("Nothing is typed")
+        assert faults(page) == []
+        page.get_by_label("Accession number").fill("A-77")
+        press(page, "Show what would change")
+        expect(page.get_by_role("cell", name="A-77")).to_be_visible()
+        assert faults(page) == []
+        press(page, "Correct")
+        page.get_by_text("Undo", exact=True).click()
+        expect(page.get_by_role("button", name="Go back to the values before")).to_be_visible()
+        assert faults(page) == []

@@ -32,6 +32,8 @@ PAGES: Final[Mapping[str, str]] = {
     "/find": "the page of the search over everything",
     "/search": "the form of the study list",
     "/studies/{study}": "a study, for people",
+    "/studies/{study}/corrections": "to put a study right; programs use /api/v1/studies/{study}/corrections",
+    "/studies/{study}/corrections/{correction}/undo": "a form of that page",
     "/studies/{study}/timeline": "one person's timeline, for people",
     "/patients/{person}/timeline": "the same",
     "/design": "the parts of pages, for people who make them",

@@ -33,6 +33,16 @@ _CUSTOM: Final = frozenset(("LO", "LT", "PN", "SH", "ST", "UC", "UT"))
 _CHOICES: Final = {"US or SS": ("US", "SS"), "OB or OW": ("OB", "OW"), "US or OW": ("US", "OW")}
 _GROUPS: Final = ("Alphabetic", "Ideographic", "Phonetic")
 _TAG: Final = re.compile(r"[0-9A-Fa-f]{8}")
+_FORMS: Final = {
+    "PN": "a name has 64 letters at the most in each of its writings",
+    "CS": "a code has 16 capital letters, digits, blanks and underscores at the most",
+    "DA": "a day is written as YYYYMMDD",
+    "TM": "a time is written as HHMMSS",
+    "LO": "a text here has one line of 64 letters at the most",
+    "SH": "a text here has one line of 16 letters at the most",
+    "IS": "a whole number has 12 digits at the most",
+    "DS": "a number has 16 digits at the most",
+}
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _BEYOND_LINES: Final = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")
 _WINDOWS: Final = frozenset((0x00281050, 0x00281051, 0x00281055, 0x00281056))
@@ -137,7 +147,7 @@ def _value(tag: int, vr: str, value: Any) -> Any:
     text = _written(value)
     refused = (_BEYOND_LINES if vr in ("LT", "ST", "UT") else _CONTROL).search(text)
     if refused or ("\\" in text and vr not in _UNSPLIT) or not is_valid(vr, text):
-        raise Invalid(f"the value for {name_of(tag)} is none that {vr} can have (PS3.5 6.2)")
+        raise Invalid(f"what is given for {name_of(tag)} cannot stand there: {_FORMS.get(vr, vr)} (PS3.5 6.2)")
     return value if text else None
 
 

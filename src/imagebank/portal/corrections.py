@@ -34,6 +34,7 @@ class Field:
     kind: str = "text"
     longest: int = 64
     choices: tuple[tuple[str, str], ...] = ()
+    hint: str = ""
 
     @property
     def key(self) -> str:
@@ -43,7 +44,7 @@ class Field:
 _SEXES: Final = (("F", noted("female")), ("M", noted("male")), ("O", noted("other")))
 _SIDES: Final = (("L", noted("left")), ("R", noted("right")))
 FIELDS: Final = (
-    Field("PatientName", noted("Name, as Family^Given"), "name", 194),
+    Field("PatientName", noted("Name"), "name", 194, hint=noted("as Family^Given, with = before another writing")),
     Field("PatientID", noted("Patient ID"), "identifier"),
     Field("IssuerOfPatientID", noted("Organization that gave the ID"), "identifier"),
     Field("PatientBirthDate", noted("Birth date"), "date"),
