@@ -49,6 +49,7 @@ async def write_rules(request: Request) -> Response:
 
 async def try_rules(request: Request) -> Response:
     """Say what is wrong with rules, or what they would make of what was deposited before. Nothing is changed."""
+    await caller(request)
     return await _done(request, _try, typed(await body_of(request), Wish))
 
 
