@@ -1,12 +1,13 @@
 """One person's timeline: the studies of all linked records that the caller may see, with reports and open orders."""
 
 from collections.abc import Collection, Iterator, Sequence
+from typing import Final
 
 from imagebank.bank import Bank
 from imagebank.errors import NotFound
 from imagebank.model.access import Principal, Right
 from imagebank.model.attribute import Level
-from imagebank.model.identity import Linked
+from imagebank.model.identity import Decision, Deed, Linked, in_force
 from imagebank.model.imaging import DataSet, Found
 from imagebank.model.order import Order
 from imagebank.model.person import PatientId
@@ -15,6 +16,8 @@ from imagebank.model.report import Report
 from imagebank.model.timeline import Entry, Timeline, kind_of, lanes_of
 from imagebank.model.uid import Uid
 from imagebank.ports.orders import Wanted
+
+_MOST_DECISIONS: Final = 100
 
 
 def of_person(bank: Bank, principal: Principal, person: str, way: str, address: str = "") -> Timeline:
@@ -38,7 +41,7 @@ def of_study(bank: Bank, principal: Principal, study: Uid, way: str, address: st
     if patient is None:
         raise NotFound("there is no such study here")
     if not patient.identifier:
-        return Timeline("", (), tuple(_entries(bank, principal, _series_of(bank, principal, study), [])), ())
+        return Timeline("", (), (), tuple(_entries(bank, principal, _series_of(bank, principal, study), [])), ())
     known = bank.index.persons.identity(patient, principal.scope)
     if known is None:
         return _told(bank, principal, "", [], [patient])
@@ -53,7 +56,15 @@ def _told(
     # As on a study's own page: reports are for those who may read objects.
     reports = bank.index.histories.reports(patients, principal.scope) if Right.GET in principal.rights else []
     entries = tuple(_entries(bank, principal, series, reports))
-    return Timeline(person, tuple(records), entries, tuple(_open_orders(bank, principal, patients, entries)))
+    reasons = tuple(_reason(bank, principal, one) for one in records) if len(records) > 1 else (None,) * len(records)
+    orders = tuple(_open_orders(bank, principal, patients, entries))
+    return Timeline(person, tuple(records), reasons, entries, orders)
+
+
+def _reason(bank: Bank, principal: Principal, linked: Linked) -> Decision | None:
+    """The newest decision in force that links a record, of those whose every record the caller sees."""
+    about = bank.index.persons.decisions(principal.scope, _MOST_DECISIONS, linked.identity.patient)
+    return next((one for one in reversed(in_force(about)) if one.deed in (Deed.LINK, Deed.MERGE)), None)
 
 
 def _series_of(bank: Bank, principal: Principal, study: Uid) -> list[Found]:

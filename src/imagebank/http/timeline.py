@@ -13,7 +13,7 @@ from imagebank.http.auth import address_of, bank_of, caller
 from imagebank.http.decisions_described import closed
 from imagebank.http.openapi import REFUSED, answer, as_json
 from imagebank.model.completeness import Progress, Standing
-from imagebank.model.identity import Linked
+from imagebank.model.identity import Decision, Linked
 from imagebank.model.imaging import DataSet
 from imagebank.model.order import Order
 from imagebank.model.report import STATUSES, Report
@@ -51,17 +51,18 @@ async def of_study(request: Request) -> Response:
 def _answer(found: Timeline) -> Response:
     told = {
         "person": found.person or None,
-        "records": [_record(one) for one in found.records],
+        "records": [_record(*one) for one in zip(found.records, found.reasons, strict=True)],
         "studies": [_study(one) for one in found.entries],
         "orders": [_order(one) for one in found.orders],
     }
     return JSONResponse(told, headers=_NO_STORE)
 
 
-def _record(linked: Linked) -> dict[str, str]:
+def _record(linked: Linked, reason: Decision | None) -> dict[str, Any]:
     one = linked.identity
     about = {"birth_date": one.birth_date, "sex": one.sex, "heard_by": str(one.origin)}
-    return {"issuer": one.patient.issuer, "identifier": one.patient.identifier, **about}
+    why = {"decision": reason.id, "ground": str(reason.ground), "at": reason.at.isoformat()} if reason else None
+    return {"issuer": one.patient.issuer, "identifier": one.patient.identifier, **about, "linked": why}
 
 
 def _study(entry: Entry) -> dict[str, Any]:
@@ -138,7 +139,14 @@ _COMPLETENESS: Final = closed(
 _TOLD: Final = closed(
     {
         "person": {"type": ["string", "null"]},
-        "records": _several(closed(_texts("issuer", "identifier", "birth_date", "sex", "heard_by"))),
+        "records": _several(
+            closed(
+                {
+                    **_texts("issuer", "identifier", "birth_date", "sex", "heard_by"),
+                    "linked": {"anyOf": [closed(_texts("decision", "ground", "at")), {"type": "null"}]},
+                }
+            )
+        ),
         "studies": _several(
             closed(
                 {

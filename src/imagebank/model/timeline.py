@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from imagebank.model.completeness import Standing
-from imagebank.model.identity import Linked
+from imagebank.model.identity import Decision, Linked
 from imagebank.model.imaging import DataSet
 from imagebank.model.order import Order
 from imagebank.model.report import Report
@@ -65,11 +65,13 @@ class Timeline:
     """All of one person that the caller may see: studies newest first, and orders that are still to be done.
 
     `person` is the key of the person, empty for a record of which nothing was heard yet. `records` are those that are
-    linked, as far as the caller sees a study of each.
+    linked, as far as the caller sees a study of each, and `reasons` the decisions that link them, None for one that none
+    names.
     """
 
     person: str
     records: tuple[Linked, ...]
+    reasons: tuple[Decision | None, ...]
     entries: tuple[Entry, ...]
     orders: tuple[Order, ...]
 

@@ -18,9 +18,10 @@ from imagebank.dicom.moments import read_day
 from imagebank.http.auth import address_of, bank_of
 from imagebank.model.access import Principal
 from imagebank.model.completeness import Progress, Standing
+from imagebank.model.identity import Decision, Ground
 from imagebank.model.timeline import By, Entry, Kind, Lane, Timeline, lanes, names_of, years
 from imagebank.model.uid import Uid
-from imagebank.portal.language import counted, gettext, noted, whole
+from imagebank.portal.language import counted, day, gettext, noted, whole
 from imagebank.portal.layout import for_the_signed_in, page
 from imagebank.portal.rows import StudyRow, row_of
 
@@ -47,6 +48,17 @@ _KINDS: Final[Mapping[Kind, str]] = {
     Kind.IMAGES: noted("Images"),
     Kind.PHOTOS: noted("Photos, films"),
     Kind.DOCUMENTS: noted("Reports, documents"),
+}
+
+_FIELDS: Final[Mapping[str, str]] = {
+    "identifier": noted("number"),
+    "family": noted("family name"),
+    "given": noted("given names"),
+    "birth_date": noted("date of birth"),
+    "sex": noted("sex"),
+    "address": noted("address"),
+    "phone": noted("telephone"),
+    "mother": noted("mother's name"),
 }
 
 
@@ -146,7 +158,7 @@ def _page(request: Request, principal: Principal, found: Timeline) -> Response:
         HTTPStatus.OK,
         principal,
         head=row_of(found.entries[0].study),
-        records=found.records,
+        records=[(one, _why(reason)) for one, reason in zip(found.records, found.reasons, strict=True)],
         orders=found.orders,
         by=choice.by,
         ways=[
@@ -207,6 +219,23 @@ def _mark(entry: Entry, span: tuple[int, int], *, is_chosen: bool) -> Mark:
     whole_span = date(span[1] + 1, 1, 1) - date(span[0], 1, 1)
     share = (on - date(span[0], 1, 1)) / whole_span
     return Mark(f"{100 * share:.1f}%", entry.kind, is_chosen)
+
+
+def _why(reason: Decision | None) -> str:
+    """Why a record belongs to this person, in words; empty for one that no decision links."""
+    if reason is None:
+        return ""
+    if reason.ground is Ground.HUMAN:
+        return gettext("%(by)s said so on %(day)s") % {"by": reason.by, "day": day(f"{reason.at:%Y%m%d}")}
+    same = [gettext(_FIELDS.get(one.field, one.field)) for one in reason.evidence if one.finding == "same"]
+    like = [
+        gettext(_FIELDS.get(one.field, one.field))
+        for one in reason.evidence
+        if one.finding != "same" and one.weight > 0
+    ]
+    told = [gettext("the same: %(fields)s") % {"fields": ", ".join(same)}] if same else []
+    told += [gettext("alike: %(fields)s") % {"fields": ", ".join(like)}] if like else []
+    return "; ".join(told) or gettext("who gave the numbers says so")
 
 
 def _is(entry: Entry, progress: Progress) -> bool:

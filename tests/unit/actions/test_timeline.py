@@ -15,7 +15,7 @@ from imagebank.errors import NotAllowed, NotFound
 from imagebank.model.access import RIGHTS, Principal, Right, Role, Scope
 from imagebank.model.completeness import Progress, Standing
 from imagebank.model.event import Act
-from imagebank.model.identity import Identity, Origin
+from imagebank.model.identity import Ground, Identity, Origin
 from imagebank.model.imaging import Source
 from imagebank.model.order import Code, Order, Ordered, Patient, State
 from imagebank.model.person import PatientId, PersonName
@@ -67,6 +67,7 @@ def test_it_has_the_studies_of_all_linked_records_newest_first(bank: Bank) -> No
     assert (oldest.lanes, oldest.departments, oldest.kind) == ((Lane.LEG,), ("Radiology",), Kind.IMAGES)
     assert (newest.lanes, newest.departments, newest.institutions) == ((Lane.OTHER,), (), ("South Clinic",))
     assert timeline.of_study(bank, ADMIN, Uid("1.2.1"), "test") == found
+    assert [one and one.ground for one in found.reasons] == [Ground.SCORE] * 2
 
 
 def test_what_the_caller_may_not_see_is_not_in_it(bank: Bank) -> None:
@@ -78,6 +79,7 @@ def test_what_the_caller_may_not_see_is_not_in_it(bank: Bank) -> None:
 
     assert of(found) == of(timeline.of_study(bank, NORTH, Uid("1.2.1"), "test")) == ["1.2.1"]
     assert [one.identity.patient for one in found.records] == [N1]
+    assert found.reasons == (None,)
     for caller, key in ((east, person), (ADMIN, "0" * 32)):
         with pytest.raises(NotFound):
             timeline.of_person(bank, caller, key, "test")

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,15 @@ import pytest
 
 from bank import keep, open_test_bank
 from imagebank import worker
-from imagebank.actions import access, orders, reports
+from imagebank.actions import access, orders, persons, reports
 from imagebank.app import web_application
 from imagebank.bank import Bank
 from imagebank.model.access import Role, Scope
 from imagebank.model.completeness import Progress, Standing
+from imagebank.model.identity import Decision, Deed, Evidence, Ground, Identity, Origin
+from imagebank.model.imaging import Source
 from imagebank.model.order import Code, Order, Ordered, Patient, State
-from imagebank.model.person import PatientId
+from imagebank.model.person import PatientId, PersonName
 from imagebank.model.report import Body, Part, Report
 from imagebank.model.timeline import By, Kind
 from imagebank.model.uid import Uid
@@ -131,6 +133,38 @@ def test_reports_and_orders_are_in_it(bank: Bank, browser: Browser) -> None:
     assert "MR knee" in words
     assert shown(browser, "/studies/1.1/timeline?kind=documents") == ["1.1"]
     assert "MR knee" not in text_of(browser.get("/studies/1.1/timeline?kind=documents"))
+
+
+def test_it_says_why_records_are_one_persons(bank: Bank, browser: Browser) -> None:
+    about = Identity(ADA, PersonName.parse("Lovelace^Ada"), "18151210", "F", "1 Mill Lane", "0123 456", "Annabella")
+    deposit(bank, "1.1", "20240301")
+    for patient in (ADA, PatientId("south", "S1")):
+        persons.hear(bank, replace(about, patient=patient, origin=Origin.HL7))
+    source = Source("import", "tester", "south", "127.0.0.1")
+    keep(bank, a_file(StudyInstanceUID="1.2", PatientID="S1"), source=source)
+    viewer = Browser(web_application(bank))
+    viewer.post("/sign-in", {"token": access.issue_token(bank, Role.ADMIN, "local")})
+    words = text_of(viewer.get("/studies/1.1/timeline"))
+
+    assert "One person, 2 records" in words
+    assert "the same: family name, given names, date of birth" in words
+
+
+@pytest.mark.parametrize(
+    ("ground", "evidence", "words"),
+    [
+        (Ground.HUMAN, (), "vera said so on 1 Mar 2026"),
+        (Ground.RULE, (), "who gave the numbers says so"),
+        (Ground.SCORE, (("given", "near", 2.0), ("sex", "other", -3.0)), "alike: given names"),
+        (Ground.SCORE, (("sex", "same", 1.0), ("x", "near", 2.0)), "the same: sex; alike: x"),
+    ],
+)
+def test_each_ground_of_a_link_has_its_words(ground: Ground, evidence: Any, words: str) -> None:
+    given = tuple(Evidence(*one) for one in evidence)
+    at = datetime(2026, 3, 1, tzinfo=UTC)
+
+    assert timeline._why(Decision("d", at, Deed.LINK, ground, "vera", (), evidence=given)) == words
+    assert timeline._why(None) == ""
 
 
 def test_many_studies_come_in_pages(bank: Bank, browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
