@@ -18,6 +18,7 @@ from imagebank.portal import wording
 from imagebank.portal.finding import Choice
 from imagebank.portal.language import gettext
 from imagebank.portal.layout import for_the_signed_in, page
+from imagebank.portal.proposed import Shown
 from imagebank.portal.rows import StudyRow
 from imagebank.portal.timeline import LaneRow, Mark, Row
 
@@ -50,6 +51,13 @@ def _studies() -> list[StudyRow]:
     long = replace(usual, patient=wording.Name(_LONG), modalities=("CT", "PT", "SR"), description="Whole body, " * 12)
     bare = StudyRow("1.2.4", wording.Name(gettext("No name")), "", "", "", "", "", "", "", (), False, "", "", 1, 1)
     return [usual, long, bare]
+
+
+def _proposals() -> list[Shown]:
+    return [
+        Shown("Body part", "Eye", 5, "order of that visit", is_sure=True, is_word=False),
+        Shown("Description", _LONG, 2, "name of the folder", is_sure=False, is_word=False),
+    ]
 
 
 def _lanes() -> list[LaneRow]:
@@ -107,6 +115,7 @@ async def show(request: Request, principal: Principal) -> Response:
         now=now,
         choices=choices,
         lanes=_lanes(),
+        proposed_values=_proposals(),
         rows=_rows(),
         order=_order(now),
         long_name=_LONG,
