@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from imagebank.actions import emergency
+from imagebank.actions import emergency, reconciling
 from imagebank.dicom import moments
 from imagebank.errors import BankError, Invalid, NotAllowed, NotFound, TooOften, Unavailable, status_for
 from imagebank.http.auth import bank_of, caller, caller_if_any, cookie_of, is_from_our_pages
@@ -60,6 +60,7 @@ _ODD = (noted("That did not work"), noted("nothing was changed"))
 _DOORS = (
     (Right.FIND, "/", noted("Studies")),
     (Right.STORE, "/upload", noted("Upload")),
+    (Right.RECONCILE, "/queue", noted("Queue")),
     (Right.CONSENT, "/consents", noted("Consents")),
     (Right.AUDIT, "/reviews", noted("Reviews")),
     (Right.AUDIT, "/disclosures", noted("Disclosures")),
@@ -110,7 +111,7 @@ def page(
         "csrf": csrf_token(cookie) if cookie else "",
         "emergencies": getattr(request.state, "emergencies", ()),
         "at": bank_of(request).now(),
-        "doors": _open_to(frozenset() if principal is None else principal.rights),
+        "doors": _open_to(request, frozenset() if principal is None else principal.rights),
         "here": _door_of(request.url.path),
         "provider": urlsplit(bank_of(request).settings.oidc_issuer).hostname,
     }
@@ -118,9 +119,10 @@ def page(
     return HTMLResponse(body, status, HEADERS)
 
 
-def _open_to(rights: frozenset[Right]) -> list[tuple[str, str, int]]:
+def _open_to(request: Request, rights: frozenset[Right]) -> list[tuple[str, str, int]]:
     """The doors of the bar: address, name, and how many wait there."""
-    return [(address, gettext(name), 0) for right, address, name in _DOORS if right in rights]
+    waiting: dict[str, int] = getattr(request.state, "waiting", {})
+    return [(address, gettext(name), waiting.get(address, 0)) for right, address, name in _DOORS if right in rights]
 
 
 def speak_to(request: Request) -> None:
@@ -189,6 +191,7 @@ def for_the_signed_in(show: PageOf) -> Callable[[Request], Awaitable[Response]]:
         try:
             principal = await caller(request)
             await _look_for_emergencies(request, principal)
+            await _count_tasks(request, principal)
             return await show(request, principal)
         except NotSignedIn:
             return see_other("/sign-in")
@@ -203,6 +206,13 @@ async def _look_for_emergencies(request: Request, principal: Principal) -> None:
     if Right.EMERGENCY in principal.rights:
         bank = bank_of(request)
         request.state.emergencies = await quickly(bank, emergency.open_to, bank, principal)
+
+
+async def _count_tasks(request: Request, principal: Principal) -> None:
+    """How many tasks of the queue wait, for the bar."""
+    if Right.RECONCILE in principal.rights:
+        bank = bank_of(request)
+        request.state.waiting = {"/queue": await quickly(bank, reconciling.waiting, bank, principal)}
 
 
 async def read_form(request: Request, most_bytes: int = _FORM_LIMIT_BYTES) -> dict[str, str]:

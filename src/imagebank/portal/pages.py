@@ -33,6 +33,7 @@ from imagebank.portal import (
     disclosures,
     launch,
     provider,
+    queue,
     signin,
     timeline,
     upload,
@@ -332,6 +333,7 @@ def portal_routes() -> list[BaseRoute]:
         *disclosures.ROUTES,
         *upload.ROUTES,
         *timeline.ROUTES,
+        *queue.ROUTES,
         *design.ROUTES,
         Mount("/static", _Static(directory=Path(__file__).parent / "static")),
     ]
