@@ -304,6 +304,8 @@ def web_application(bank: Bank) -> "Starlette":
     from imagebank.http.persons import person_routes
     from imagebank.http.persons_described import person_paths
     from imagebank.http.pictures import picture_paths, picture_routes
+    from imagebank.http.queue import queue_routes
+    from imagebank.http.queue_described import queue_paths
     from imagebank.http.refusals import Refusals
     from imagebank.http.reports import report_paths, report_routes
     from imagebank.http.rules import rule_routes
@@ -324,6 +326,7 @@ def web_application(bank: Bank) -> "Starlette":
     described |= correction_paths()
     described |= rule_paths()
     described |= picture_paths()
+    described |= queue_paths()
     application = Starlette(
         routes=[
             *api_routes(),
@@ -337,6 +340,7 @@ def web_application(bank: Bank) -> "Starlette":
             *correction_routes(),
             *rule_routes(),
             *picture_routes(),
+            *queue_routes(),
             openapi_route(api_routes(), described),
             *dicomweb_routes(),
             *fhir_routes(),

@@ -28,6 +28,7 @@ from journeys.relations import RELATIONS, SEES, Known, deposit, naming_a_study, 
 from protocol.dimse_peers import HOST, a_destination
 from protocol.whole_site import Site, a_site
 
+_DECISIONS: Final = ("search", "identify", "postpone", "settle", "undo")
 NOT_ABOUT_STUDIES: Final = {
     "/healthz": "says whether the server runs",
     "/readyz": "says whether the bank's parts answer",
@@ -73,6 +74,15 @@ NOT_ABOUT_STUDIES: Final = {
     "/api/v1/rules/versions/{number}": "for admins only",
     "/rules": "for admins only",
     "/api/v1/pixels/findings": "for who may reconcile, as far as the caller sees both studies",
+    **dict.fromkeys(
+        [
+            *("/api/v1/queue", "/api/v1/queue/{task}", "/queue"),
+            *(f"{root}/{{task}}/{verb}" for root in ("/api/v1/queue", "/queue") for verb in _DECISIONS),
+            *(f"/api/v1/queue/{{task}}/{verb}" for verb in ("claim", "release")),
+            *(f"/queue/{{task}}/{verb}" for verb in ("take", "release", "aside")),
+        ],
+        "for who may reconcile, as far as the caller sees the studies; see the test of the queue",
+    ),
     "/api/v1/emergencies": "the same answer whether there is such a record or not; the list is for who may audit",
     "/api/v1/emergencies/{emergency}/end": "the caller's own",
     "/api/v1/emergencies/{emergency}/review": "for who may audit",

@@ -24,6 +24,7 @@ from imagebank.cli import (
     pictures,
     propose,
     quarantine,
+    queue,
     rules,
     running,
     tokens,
@@ -58,6 +59,7 @@ for group in (
 ):
     cli.command(group)
 cli.command(pictures.app)
+cli.command(queue.app)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

@@ -85,6 +85,11 @@ def _view(given: Mapping[str, str], task: str = "") -> View:
     return View(wanted, task or given.get("task", ""), given.get("done", ""), number)
 
 
+def _listed(form: Mapping[str, str], task: str) -> View:
+    """The list as it was when a form was shown, beside the form's own fields."""
+    return _view({name: form.get(f"list_{name}", "") for name in _VIEW}, task)
+
+
 @for_the_signed_in
 async def show(request: Request, principal: Principal) -> Response:
     """The list, and the first of it or the one that is asked for."""
@@ -176,7 +181,7 @@ def _deciding(act: Act) -> Any:
     async def decide(request: Request, principal: Principal) -> Response:
         form = await read_own_form(request)
         task = request.path_params["task"]
-        view = _view(form, task)
+        view = _listed(form, task)
         try:
             await run_in_threadpool(act, bank_of(request), task, principal, form, address_of(request))
         except _REFUSALS as error:
@@ -226,7 +231,7 @@ async def undo(request: Request, principal: Principal) -> Response:
         await run_in_threadpool(_undo, bank_of(request), task, principal, form, address_of(request))
     except _REFUSALS as error:
         status = status_for(error, HTTP_STATUS, HTTPStatus.CONFLICT)
-        return await _page(request, principal, _view(form, task), Typed(form, str(error), status))
+        return await _page(request, principal, _listed(form, task), Typed(form, str(error), status))
     return see_other(_view({}).address(task))
 
 
@@ -238,7 +243,7 @@ async def seek(request: Request, principal: Principal) -> Response:
     typed = Typed(
         {"patient": ""} if form.get("sought", "").strip() else {}, sought=form.get("sought", "").strip()[:128]
     )
-    return await _page(request, principal, _view(form, request.path_params["task"]), typed)
+    return await _page(request, principal, _listed(form, request.path_params["task"]), typed)
 
 
 @for_the_signed_in

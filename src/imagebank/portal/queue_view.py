@@ -247,9 +247,8 @@ def _field(guess: Guess, typed: str | None) -> Field:
 
 
 def said_by(proposal: Proposal) -> str:
-    """Where a proposal comes from, and what it was read from."""
-    source = gettext(_SOURCES[proposal.source])
-    return f"{source}: {proposal.evidence}" if proposal.evidence else source
+    """What a proposal was read from, as it says itself; else where it comes from."""
+    return proposal.evidence or gettext(_SOURCES[proposal.source])
 
 
 def _options(guess: Guess) -> list[tuple[str, str]]:
@@ -344,7 +343,9 @@ def _cell(one: Candidate, names: tuple[str, ...], value: str) -> tuple[str, str]
         return "", value or gettext("not given")
     worst = next((each for each in one.evidence if each.field in names and _is(each, found)), None)
     words = gettext(_FINDINGS.get(worst.finding, "")) if worst else ""
-    return str(found), value if found == "differs" else f"{words}: {value}" if found == "alike" else words
+    # The names stand above: how they agree is enough.
+    is_told = found == "alike" and "family" not in names
+    return str(found), value if found == "differs" else f"{words}: {value}" if is_told else words
 
 
 def _is(evidence: Evidence, found: str) -> bool:

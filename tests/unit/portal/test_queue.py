@@ -60,7 +60,7 @@ def propose(bank: Bank, one: Instance) -> None:
         ("birth_date", "1984-05-12", 0.6),
         ("taken_at", "2026-10-30T10:44", 0.9),
     )
-    made = [Proposal(field, value, ProposalSource.NAME, "IMG_4471.JPG", sure) for field, value, sure in said]
+    made = [Proposal(field, value, ProposalSource.NAME, "file name: x.jpg", sure) for field, value, sure in said]
     made.append(Proposal("laterality", "L", ProposalSource.BURNED_IN, "L", 0.3))
     with bank.index.begin() as tx:
         tx.proposals.put(one.uid, made)
@@ -96,7 +96,7 @@ def test_the_page_shows_the_picture_what_it_may_be_and_who_and_chooses_who_is_li
     assert f"/dicom-web/studies/{photo.study}/series/{photo.series}/instances/{photo.uid}/frames/1/rendered" in text
     assert re.search(r'value="HX-204" required checked', text)
     assert "12 May 1984" in text
-    assert "file name: IMG_4471.JPG" in text
+    assert "file name: x.jpg" in text
     assert re.search(r'<select id="f-laterality" name="laterality" required><option value="">choose</option>', text)
     assert re.search(r'<option value="2026-10-30T10:44"|value="2026-10-30T10:44"', text)
 
