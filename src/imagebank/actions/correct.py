@@ -21,7 +21,7 @@ from imagebank.errors import Conflict, Invalid, NotAllowed, NotFound, OutOfSpace
 from imagebank.model.access import Principal, Right, Scope
 from imagebank.model.correction import Correction, State, Values, merged
 from imagebank.model.event import Act, Event
-from imagebank.model.imaging import Element, Instance, Kept, Outcome, Selection
+from imagebank.model.imaging import Element, Instance, Outcome, Selection
 from imagebank.model.key import owner_of
 from imagebank.model.uid import Uid
 from imagebank.ports import Transaction
@@ -244,7 +244,7 @@ def _switch(bank: Bank, tx: Transaction, one: Correction, work: "new_version.Wor
     entered = tx.enter(sorted(work.kept, key=lambda kept: (kept.is_guest, kept.received_at)))
     if any(each.outcome is not Outcome.STORED for each in entered):
         raise Conflict("the index does not take the new versions in the place of the former ones")
-    first = next(kept for kept in work.kept if kept.correction)
+    first = next(kept for kept in work.kept if kept.correction == one.id)
     done = replace(
         one,
         state=State.DONE,
@@ -269,14 +269,12 @@ def _tell(bank: Bank, tx: Transaction, one: Correction, done: Correction, work: 
     tx.defer("words", {"study": one.study}, now + LATER, key=one.study)
     expecting.judge_soon(bank, tx, str(one.study))
     tx.defer("hear", {"study": one.study}, now + QUIET, key=one.study)
-    defer(bank, tx, corrections=(done,), joined=tuple(_joined(work.kept)))
+    made = [kept for kept in work.kept if kept.correction == one.id]
+    joined = tuple(kept.location for kept in made if kept.is_guest)
+    defer(bank, tx, corrections=(done,), versions=tuple(kept.location for kept in made), joined=joined)
     if work.spare:
         tx.defer("destroy", remove.destroy_payload(work.spare), now)
     tx.forget(JOB, one.id)
-
-
-def _joined(kept: list[Kept]) -> list[Any]:
-    return [each.location for each in kept if each.is_guest and each.correction]
 
 
 def _event(bank: Bank, one: Correction, what: str) -> Event:

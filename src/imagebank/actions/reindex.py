@@ -79,6 +79,7 @@ class _Told:
     pictures: dict[tuple[str, str], Verdict] = field(default_factory=dict)
     rules: dict[int, Version] = field(default_factory=dict)
     corrections: dict[str, Correction] = field(default_factory=dict)
+    versions: set[Place] = field(default_factory=set)
     attributes: dict[str, tuple[datetime, Wanted, bool]] = field(default_factory=dict)
     tasks: dict[str, Task] = field(default_factory=dict)
     marks: dict[str, tuple[datetime, Mark]] = field(default_factory=dict)
@@ -103,6 +104,7 @@ class _Told:
         self._expect(amendment.expectations)
         self._settle(amendment.pictures)
         self.corrections |= {one.id: one for one in amendment.corrections}
+        self.versions |= {place_of(location) for location in amendment.versions}
         self._declare(amendment)
         self.tasks |= {one.id: one for one in amendment.tasks}
         self._mark(at, amendment.marks)
@@ -128,9 +130,9 @@ class _Told:
             if key not in self.expectations or self.expectations[key].said_at <= word.said_at:
                 self.expectations[key] = word
 
-    def is_wanted(self, note: Note) -> bool:
-        """Whether a record is an object of the bank: not a new version of a correction that was never done."""
-        return not note.correction or note.correction in self.corrections
+    def is_wanted(self, note: Note, location: Location) -> bool:
+        """Whether a record is an object of the bank: not a new version that no correction ever put in its place."""
+        return not note.correction or place_of(location) in self.versions
 
     def _settle(self, verdicts: Sequence[Verdict]) -> None:
         for verdict in sorted((*self.pictures.values(), *verdicts), key=lambda one: one.at):
@@ -162,7 +164,7 @@ def reindex(bank: Bank, progress: Progress = in_silence) -> Rebuilt:
         attributes.restore(tx, bank, [(wanted, is_on) for _, wanted, is_on in told.attributes.values()])
     _enter_all(bank, told, told.objects, rebuilt, progress)
     # What a server that was not stopped took in while the records were read has lost its rows, too.
-    known = {place_of(location) for note, location in told.objects if told.is_wanted(note)}
+    known = {place_of(location) for note, location in told.objects if told.is_wanted(note, location)}
     again = _listen(bank)
     _enter_all(bank, again, [pair for pair in again.objects if place_of(pair[1]) not in known], rebuilt, progress)
     _correct_again(bank, again)
@@ -255,7 +257,7 @@ def _enter_all(
         # What joined a study of another organization comes when that is there.
         return place_of(location) in told.joined, note.received_at, location.segment, location.offset
 
-    todo = iter(sorted((pair for pair in objects if told.is_wanted(pair[0])), key=place))
+    todo = iter(sorted((pair for pair in objects if told.is_wanted(*pair)), key=place))
     while batch := list(islice(todo, _BATCH)):
         _enter(bank, told, batch, rebuilt)
         progress(rebuilt.objects, len(objects))

@@ -38,7 +38,7 @@ class Note:
     """How an object came. `quarantine` gives the reason where it was laid aside rather than archived.
 
     `correction` names the correction that made this version of an object; it counts only where an amendment says that
-    the correction was done. `made_into` is the SOP Instance UID of the object that was made of a file without DICOM;
+    it was put in its place. `made_into` is the SOP Instance UID of the object that was made of a file without DICOM;
     this record is the file then, of that media type, and `proposals` what may be so of it. `arrived` is the digest of the
     data set as it came, where the site's rules have changed it: the others are of what was made of it then.
     """
@@ -83,11 +83,11 @@ class Amendment:
     `joined` those that came into a study of another organization, since nobody can tell later what somebody saw.
     `provisions` are consents and the like as they stood at `at`, and `labels` what studies had or had no more: study,
     label, and whether it has it. `identities` are patient records as they were heard of at `at`, `decisions` which of
-    them are one person's, `corrections` what was changed in objects, in new versions of them. Else whom a patient denied would see everything after a rebuild. `told` is what became of
-    messages that were not simply done, `expectations` are words about what belongs to studies, and `rules` versions of the
-    site's rules that were switched on. `attributes` were made searchable, or are so no more.
-    `tasks` were filed into the reconciliation queue, and `marks` say what was done
-    about what stands in it.
+    them are one person's. Else whom a patient denied would see everything after a rebuild. `corrections` are what was
+    changed in objects, and `versions` the records that took their places by that. `told` is what became of messages
+    that were not simply done, `expectations` are words about what belongs to studies, and `rules` versions of the site's
+    rules that were switched on. `attributes` were made searchable, or are so no more. `tasks` were filed into the
+    reconciliation queue, and `marks` say what was done about what stands in it.
     """
 
     at: datetime
@@ -99,6 +99,7 @@ class Amendment:
     identities: tuple[Identity, ...] = ()
     decisions: tuple[Decision, ...] = ()
     corrections: tuple[Correction, ...] = ()
+    versions: tuple[Location, ...] = ()
     expectations: tuple[Expectation, ...] = ()
     pictures: tuple[Verdict, ...] = ()
     told: tuple[tuple[MessageKey, Told], ...] = ()

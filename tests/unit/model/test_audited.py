@@ -35,6 +35,7 @@ LINE = Line("a1b2", 7, 1_767_225_600_000_001, Act.VIEWED, "Dr Varga", "north", "
         (Act.CHANGED, "order scheduled", "110111", [], "U"),
         (Act.UNBOUNDED, "export the ledger", "110101", [], "R"),
         (Act.UNBOUNDED, "explain access", "110113", ["110132"], "E"),
+        (Act.CORRECTED, "correction 1", "110103", [], "U"),
         (Act.DECIDED, "consent 1: deny", "110113", ["110135"], "U"),
         (Act.EMERGENCY, "emergency 1", "110113", ["110127"], "E"),
         (Act.EMERGENCY_ENDED, "emergency 1", "110113", ["110138"], "E"),
