@@ -41,6 +41,8 @@ PAGES: Final[Mapping[str, str]] = {
     "/studies/{study}/series/{series}/instances/{instance}/original": "the download on that page; programs use DICOMweb",
     "/studies/{study}/series/{series}/instances/{instance}/file": "the file that it was made of, on that page",
     "/rules": "for people; programs use /api/v1/rules",
+    "/completeness": "what is missing, for people; programs use /api/v1/completeness",
+    "/completeness/settle": "the form of that page and of a study's",
     "/upload": "for people; programs use /api/v1/uploads",
     "/emergency": "to open a record in an emergency; programs use /api/v1/emergencies",
     "/emergency/open": "for the bar in the viewer that says what is open in an emergency",

@@ -15,6 +15,7 @@ from imagebank.model.provision import Kind as Decided
 from imagebank.model.provision import Provision
 from imagebank.model.timeline import Kind
 from imagebank.portal import wording
+from imagebank.portal.arrivals import Arrival
 from imagebank.portal.finding import Choice
 from imagebank.portal.language import gettext
 from imagebank.portal.layout import for_the_signed_in, page
@@ -80,6 +81,29 @@ def _rows() -> list[Row]:
     ]
 
 
+def _arrivals() -> list[Arrival]:
+    """Missing with all there is to say, arriving, complete, settled, unknown; the first one also as never come."""
+    missing = Arrival(
+        "1.2.3",
+        "missing",
+        "2 objects are missing",
+        "2 of 8 images have not come. The other 6 can be seen.",
+        ("Series 3: 2 of 8 images missing. So says the device MR-1.", "So say the images that are here."),
+        "Send the study again from MR-1; what is here already is not kept twice.",
+        patient_id="HX-204 118",
+        issuer="st-brigid",
+        accession="A-2026-1184",
+        modalities=("MR",),
+        date="20261011",
+    )
+    kinds = (("arriving", "Still arriving: 214 of 320 images are here."), ("complete", "Complete."), ("", "Not said."))
+    others = [Arrival("1.2.4", kind, "", sentence) for kind, sentence in kinds]
+    settled = Arrival(
+        "1.2.5", "complete", "", "", settled="Ada said on 11 Oct 2026 that there is no more.", reason=_LONG
+    )
+    return [missing, *others, settled]
+
+
 def _order(now: datetime) -> Order:
     patient = Patient(PatientId("st-brigid", "HX-204 118"))
     procedure = Ordered(Code("", "MR of the left knee with contrast"))
@@ -118,6 +142,7 @@ async def show(request: Request, principal: Principal) -> Response:
         proposed_values=_proposals(),
         rows=_rows(),
         order=_order(now),
+        arrivals=_arrivals(),
         long_name=_LONG,
         arabic=_ARABIC,
     )

@@ -21,7 +21,7 @@ from imagebank.model.search import LONGEST_QUESTION, REPORT, Answer, Facet, Near
 from imagebank.portal import criteria, wording
 from imagebank.portal.language import gettext, noted
 from imagebank.portal.layout import for_the_signed_in, page, read_own_form, see_other
-from imagebank.portal.rows import StudyRow, row_of
+from imagebank.portal.rows import StudyRow, row_of, with_states
 from imagebank.portal.signin import FIND_COOKIE
 
 PAGE_SIZE: Final = 25
@@ -112,13 +112,15 @@ async def _page(request: Request, principal: Principal, wish: Wish, after: str =
         answer = Answer((), 0, True, {}) if notice else await run_in_threadpool(finding.everything, *given)
     except Invalid:
         return see_other("/find")  # a cursor that is none
+    studies = [row_of(match.study.attributes) for match in answer.matches]
+    studies = await run_in_threadpool(with_states, bank_of(request), studies, principal.scope) if studies else []
     rows = [
         FoundRow(
-            row_of(match.study.attributes),
+            study,
             match.nearness is Nearness.ALIKE,
             tuple((wording_of(one.label), tuple(_pieces(one))) for one in match.passages),
         )
-        for match in answer.matches
+        for match, study in zip(answer.matches, studies, strict=True)
     ]
     facets = [
         (gettext(name), choices) for facet, name in _NAMES.items() if (choices := list(_choices(facet, wish, answer)))

@@ -61,6 +61,7 @@ _DOORS = (
     (Right.FIND, "/", noted("Studies")),
     (Right.STORE, "/upload", noted("Upload")),
     (Right.RECONCILE, "/queue", noted("Queue")),
+    (Right.RECONCILE, "/completeness", noted("Arrivals")),
     (Right.CONSENT, "/consents", noted("Consents")),
     (Right.AUDIT, "/reviews", noted("Reviews")),
     (Right.AUDIT, "/disclosures", noted("Disclosures")),

@@ -26,6 +26,7 @@ from imagebank.model.uid import Uid
 from imagebank.portal import (
     account,
     activation,
+    arrivals,
     corrections,
     criteria,
     decisions,
@@ -42,7 +43,7 @@ from imagebank.portal import (
 )
 from imagebank.portal.downloads import OBJECT, WAY, download_routes, selected
 from imagebank.portal.layout import first_door, for_the_signed_in, page, read_own_form, see_other
-from imagebank.portal.rows import StudyRow, row_of
+from imagebank.portal.rows import StudyRow, row_of, with_states
 from imagebank.portal.signin import SEARCH_COOKIE
 
 """How a read of an object through these pages stands in the ledger."""
@@ -128,7 +129,8 @@ def _rows(
 ) -> tuple[int, list[StudyRow]]:
     query, scope = criteria.query(sought, bank.catalogue, number), principal.scope
     search.searching(bank, principal, query, WAY, address)
-    return search.count(bank, query, scope), [row_of(found.attributes) for found in search.find(bank, query, scope)]
+    rows = [row_of(found.attributes) for found in search.find(bank, query, scope)]
+    return search.count(bank, query, scope), with_states(bank, rows, scope)
 
 
 def _sought(request: Request) -> criteria.Criteria:
@@ -162,6 +164,7 @@ def _study(bank: Bank, principal: Principal, study: Uid, address: str) -> dict[s
         "study": _head(bank, principal.scope, study),
         "cards": cards,
         "viewer": launch.viewer_address(study, instances),
+        "arrival": arrivals.of_study(bank, study, principal),
         "reports": _reports(bank, principal, study, address),
         "status_words": STATUSES,
         "quick": max((card for card in cards if card.is_picture), key=_worth, default=None),
@@ -331,6 +334,7 @@ def portal_routes() -> list[BaseRoute]:
         *activation.ROUTES,
         *account.ROUTES,
         *disclosures.ROUTES,
+        *arrivals.ROUTES,
         *upload.ROUTES,
         *timeline.ROUTES,
         *queue.ROUTES,

@@ -1,14 +1,23 @@
 """A study as lists and the heads of pages say it."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
+from imagebank.bank import Bank
+from imagebank.model.access import Scope
+from imagebank.model.completeness import Progress, Standing
 from imagebank.model.imaging import DataSet
+from imagebank.model.uid import Uid
 from imagebank.portal import launch, wording
+from imagebank.portal.language import counted, gettext, whole
 
 
 @dataclass(frozen=True, slots=True)
 class StudyRow:
-    """What is said of a study, in words; dates are DA values."""
+    """What is said of a study, in words; dates are DA values.
+
+    `state` is a kind of `parts/state.html`, empty where nothing is to be said of whether it is whole.
+    """
 
     uid: str
     patient: wording.Name
@@ -25,6 +34,8 @@ class StudyRow:
     accession: str
     series: int
     instances: int
+    state: str = ""
+    state_words: str = ""
 
 
 def row_of(found: DataSet) -> StudyRow:
@@ -47,3 +58,26 @@ def row_of(found: DataSet) -> StudyRow:
         series=wording.number(found, "00201206") or 0,
         instances=wording.number(found, "00201208") or 0,
     )
+
+
+def with_states(bank: Bank, rows: Sequence[StudyRow], scope: Scope) -> list[StudyRow]:
+    """The rows, each with whether its study is whole: one question for all of them."""
+    standings = bank.index.completeness.standings([Uid(row.uid) for row in rows], scope)
+    states = [state_of(standings.get(Uid(row.uid)), row.instances) for row in rows]
+    return [replace(row, state=kind, state_words=words) for row, (kind, words) in zip(rows, states, strict=True)]
+
+
+def state_of(standing: Standing | None, here: int) -> tuple[str, str]:
+    """The kind of state and its words; nothing where nobody has said what belongs to a study."""
+    if standing is None or standing.progress is Progress.UNKNOWN:
+        return "", ""
+    if standing.progress is Progress.MISSING:
+        if not standing.is_certain:
+            return "missing", gettext("Something may be missing")
+        if not standing.missing:
+            return "missing", gettext("Something is missing")
+        return "missing", counted(standing.missing, "%(num)s object is missing", "%(num)s objects are missing")
+    if standing.progress is Progress.ARRIVING and standing.expected:
+        numbers = {"here": whole(here), "expected": whole(standing.expected)}
+        return "arriving", gettext("%(here)s of %(expected)s") % numbers
+    return standing.progress.value, ""

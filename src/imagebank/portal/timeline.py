@@ -17,13 +17,13 @@ from imagebank.actions import timeline
 from imagebank.dicom.moments import read_day
 from imagebank.http.auth import address_of, bank_of
 from imagebank.model.access import Principal
-from imagebank.model.completeness import Progress, Standing
+from imagebank.model.completeness import Progress
 from imagebank.model.identity import Decision, Ground
 from imagebank.model.timeline import By, Entry, Kind, Lane, Timeline, lanes, names_of, years
 from imagebank.model.uid import Uid
-from imagebank.portal.language import counted, day, gettext, noted, whole
+from imagebank.portal.language import day, gettext, noted
 from imagebank.portal.layout import for_the_signed_in, page
-from imagebank.portal.rows import StudyRow, row_of
+from imagebank.portal.rows import StudyRow, row_of, state_of
 
 PAGE_SIZE: Final = 50
 _WAY: Final = "portal"
@@ -245,21 +245,7 @@ def _is(entry: Entry, progress: Progress) -> bool:
 def _row(entry: Entry) -> Row:
     study = row_of(entry.study)
     where = ", ".join((*entry.departments, *entry.institutions)) or study.issuer
-    return Row(study, where, len(entry.reports), *_state(entry.standing, study.instances))
-
-
-def _state(standing: Standing | None, here: int) -> tuple[str, str]:
-    """The kind of state and its words."""
-    if standing is None or standing.progress is Progress.UNKNOWN:
-        return "", ""
-    if standing.progress is Progress.MISSING:
-        if not standing.missing:
-            return "missing", gettext("Something is missing")
-        return "missing", counted(standing.missing, "%(num)s object is missing", "%(num)s objects are missing")
-    if standing.progress is Progress.ARRIVING and standing.expected:
-        numbers = {"here": whole(here), "expected": whole(standing.expected)}
-        return "arriving", gettext("%(here)s of %(expected)s") % numbers
-    return standing.progress.value, ""
+    return Row(study, where, len(entry.reports), *state_of(entry.standing, study.instances))
 
 
 ROUTES: Final[list[BaseRoute]] = [

@@ -24,6 +24,7 @@ from imagebank.model.report import Body, Part, Report
 from imagebank.model.timeline import By, Kind
 from imagebank.model.uid import Uid
 from imagebank.portal import timeline
+from imagebank.portal.rows import state_of
 from imagebank.portal.timeline import Choice, key_of, read_choice
 from make import a_file
 from unit.portal.browsing import Browser
@@ -216,10 +217,11 @@ def test_what_an_address_chooses_is_read_with_care(params: dict[str, str], choic
         (Standing(Progress.ARRIVING, 320), ("arriving", "214 of 320")),
         (Standing(Progress.MISSING, 8, 2), ("missing", "2 objects are missing")),
         (Standing(Progress.MISSING), ("missing", "Something is missing")),
+        (Standing(Progress.MISSING, 8, 2, is_certain=False), ("missing", "Something may be missing")),
     ],
 )
 def test_completeness_is_said_in_words(standing: Standing | None, state: tuple[str, str]) -> None:
-    assert timeline._state(standing, 214) == state
+    assert state_of(standing, 214) == state
 
 
 def test_a_long_life_has_a_label_every_few_years() -> None:
