@@ -1,4 +1,4 @@
-"""The pages about who may see what, and how people come in, by what axe finds: in both themes, on a desk and a phone."""
+"""The pages about who may see what, how people come in, and what rules do, by what axe finds: in both themes, on a desk and a phone."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -224,3 +224,39 @@ def test_a_study_is_put_right(chromium: Browser, bank: Any) -> None:
         page.get_by_text("Undo", exact=True).click()
         expect(page.get_by_role("button", name="Go back to the values before")).to_be_visible()
         assert faults(page) == []
+
+
+RULES = """
+[[rule]]
+name = "Own issuer"
+when = 'header.IssuerOfPatientID == ""'
+[[rule.do]]
+action = "set"
+tag = "IssuerOfPatientID"
+value = "NORTH"
+[[rule.do]]
+action = "require"
+tags = ["AccessionNumber"]
+"""
+
+
+def test_rules_are_written_tried_and_switched_on_by_a_page_without_faults(chromium: Browser, bank: Any) -> None:
+    found = []
+    with somebody(chromium, bank, "admin", name="keeper") as page:
+        page.goto(f"{bank.url}/rules")
+        found += faults(page)
+        page.get_by_label("Text of the rules").fill(RULES.replace('"set"', '"sett"'))
+        press(page, "Check")
+        expect(page.get_by_role("alert")).to_contain_text("Line 6")
+        found += faults(page)
+        page.get_by_label("Text of the rules").fill(RULES)
+        press(page, "Try on the past")
+        expect(page.get_by_role("table", name="What would differ")).to_contain_text("NORTH")
+        found += faults(page)
+        press(page, "Switch on")
+        expect(page.get_by_role("status")).to_contain_text("in force")
+        page.get_by_label("Text of the rules").fill("")
+        press(page, "Switch on")
+        expect(page.get_by_role("status")).to_contain_text("in force")
+
+    assert found == []

@@ -8,7 +8,7 @@ import pytest
 from pydicom import dcmread
 
 from bank import a_token, bearer, serving
-from imagebank.actions import routing
+from imagebank.actions import deeds
 from imagebank.dimse.routing import deliver_routes
 from imagebank.errors import NotFound, Unavailable
 from imagebank.model.access import Role, Scope
@@ -122,7 +122,7 @@ def test_a_device_that_does_not_answer_is_tried_again(site: Site) -> None:
     with pytest.raises(Unavailable):
         deliver_routes(site.bank, study)
     with pytest.raises(NotFound):
-        routing.due(site.bank, study | {"device": "GONE"})
+        deeds.due(site.bank, study | {"device": "GONE"})
     assert site.bank.index.rules.routed("DEST", Uid(ds.StudyInstanceUID)) == [ds.SOPInstanceUID]
 
 

@@ -42,6 +42,7 @@ def refuse(_: Bank, __: dict[str, Any]) -> None:
     ("kind", "least", "most"),
     [
         ("commitment-result", timedelta(days=2, hours=12), timedelta(days=4)),
+        ("route", timedelta(days=2, hours=12), timedelta(days=4)),
         ("metadata", timedelta(minutes=3), timedelta(minutes=10)),
     ],
 )

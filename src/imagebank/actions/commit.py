@@ -7,20 +7,19 @@ instance; on four it grows to about one and a half by itself. Waiting for more w
 import copy
 import logging
 import threading
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from imagebank.actions import routing
+from imagebank.actions import deeds
 from imagebank.actions.expecting import JOB
 from imagebank.actions.notes import amend_payload
 from imagebank.actions.remove import destroy_payload
 from imagebank.errors import BankError
 from imagebank.model.event import Act, Event
-from imagebank.model.imaging import NO_DEEDS, Kept, Location, Outcome
+from imagebank.model.imaging import Kept, Location, Outcome
 from imagebank.model.note import Amendment
-from imagebank.ports import Blobs, Clock, Entered, Index, Transaction
+from imagebank.ports import Blobs, Clock, Entered, Index
 
 _log = logging.getLogger(__name__)
 QUIET = timedelta(seconds=5)
@@ -105,12 +104,11 @@ class GroupCommit:
             spare = [one.location for one, entry in zip(kept, entered, strict=True) if entry.is_spare]
             if spare:
                 tx.defer("destroy", destroy_payload(spare), self._now())
-            _do_deeds(tx, stored, self._now())
+            labels = deeds.do(tx, stored, self._now())
             aside = _laid_aside(kept, entered)
             joined = tuple(one.location for one, entry in zip(kept, entered, strict=True) if entry.has_joined)
-            labels = tuple((one.description.study, label, True) for one in stored for label in one.deeds.labels)
             if aside or joined or labels:
-                decided = Amendment(self._now(), aside=aside, joined=joined, labels=tuple(dict.fromkeys(labels)))
+                decided = Amendment(self._now(), aside=aside, joined=joined, labels=labels)
                 tx.defer("amend", amend_payload(decided), self._now())
         results = iter(entered)
         for waiting in batch:
@@ -125,36 +123,6 @@ class GroupCommit:
             self._blobs.destroy(spare)
         except Exception:  # noqa: BLE001 - what is acknowledged must not be called lost; a durable job tries again
             _log.warning("spare records could not be destroyed; a job tries again", exc_info=True)
-
-
-def _do_deeds(tx: Transaction, stored: Sequence[Kept], now: datetime) -> None:
-    """Do what the site's rules want done with objects that came in."""
-    wanting = [one for one in stored if one.deeds != NO_DEEDS]
-    if not wanting:
-        return
-    for study, label in {(one.description.study, label) for one in wanting for label in one.deeds.labels}:
-        tx.put_label(study, label)
-    routing.note(tx, wanting, now)
-    tx.record(_notices(wanting, now))
-
-
-def _notices(wanting: Sequence[Kept], now: datetime) -> list[Event]:
-    """One event for each notice and study."""
-    counts = Counter((notice, one.description.study) for one in wanting for notice in one.deeds.notices)
-    by_study = {one.description.study: one for one in wanting}
-    return [
-        Event(
-            now,
-            Act.NOTIFIED,
-            routing.RULES,
-            by_study[study].source.organization,
-            study=study,
-            count=count,
-            detail=f"rule “{rule}”: {words}",
-            patient=by_study[study].description.patient,
-        )
-        for ((rule, words), study), count in counts.items()
-    ]
 
 
 def _laid_aside(kept: Sequence[Kept], entered: Sequence[Entered]) -> tuple[tuple[Location, str], ...]:

@@ -68,12 +68,12 @@ def _storing() -> Iterator[str]:
     yield from _table(("Status", "Meaning"), [(str(code), text) for code, text in tables.STORE_STATUS.items()])
     reasons = [(f"{code:04X}", str(code), text) for code, text in tables.MEANINGS.items()]
     yield from _table(("Failure Reason (0008,1197)", "Decimal", "Meaning"), reasons)
-    warning = (
-        f"{tables.ODD_BUT_KEPT:04X}",
-        str(tables.ODD_BUT_KEPT),
-        "kept as it came, although it departs from the standard",
+    warnings = (
+        (tables.COERCED, "kept, and the site's rules gave attributes other values; the former ones are kept in it"),
+        (tables.ODD_BUT_KEPT, "kept as it came, although it departs from the standard"),
     )
-    yield from _table(("Warning Reason (0008,1196)", "Decimal", "Meaning"), [warning])
+    rows = [(f"{code:04X}", str(code), text) for code, text in warnings]
+    yield from _table(("Warning Reason (0008,1196)", "Decimal", "Meaning"), rows)
 
 
 def _searching() -> Iterator[str]:

@@ -169,7 +169,7 @@ Private storage SOP classes are accepted unless `private_sop_classes` is off. An
 of its presentation context is refused with 0x0122. Error Comment says why, in \
 64 characters and without patient data.
 
-{_statuses(status.STORE, status.TOLERATED)}"""
+{_statuses(status.STORE, status.COERCED, status.TOLERATED)}"""
 
 
 def _keys() -> str:

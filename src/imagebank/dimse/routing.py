@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from imagebank.actions import routing
+from imagebank.actions import deeds
 from imagebank.bank import Bank
 from imagebank.dimse.handlers import Caller
 from imagebank.dimse.move import Delivery
@@ -19,7 +19,7 @@ def deliver_routes(bank: Bank, payload: dict[str, Any]) -> None:
 
     Raises NotFound when the device is not registered any more, Unavailable to be tried again.
     """
-    device, sender, instances = routing.due(bank, payload)
+    device, sender, instances = deeds.due(bank, payload)
     sent: list[Uid] = []
     refused: list[str] = []
     caller = Caller(sender, bank.settings.ae_title, "")
@@ -29,7 +29,7 @@ def deliver_routes(bank: Bank, payload: dict[str, Any]) -> None:
                 refused += _send(delivery, instance, sent)
     finally:
         if sent:
-            routing.done(bank, device, Uid(payload["study"]), sent)
+            deeds.done(bank, device, Uid(payload["study"]), sent)
     if refused:
         raise Unavailable(f"device {device.aet} did not take {len(refused)} objects: {refused[0]}")
 

@@ -315,10 +315,10 @@ def is_race(error: BaseException) -> bool:
     )
 
 
-def insert_new(connection: Connection, table: Table, values: Mapping[str, Any]) -> None:
-    """Insert a row unless one with the same key is there."""
+def insert_new(connection: Connection, table: Table, values: Mapping[str, Any]) -> bool:
+    """Insert a row unless one with the same key is there; whether there was none."""
     make = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
-    connection.execute(make(table).values(**values).on_conflict_do_nothing())
+    return connection.execute(make(table).values(**values).on_conflict_do_nothing()).rowcount == 1
 
 
 def put(connection: Connection, table: Table, key: Sequence[str], values: Mapping[str, Any]) -> None:

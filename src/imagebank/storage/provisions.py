@@ -135,8 +135,8 @@ def of_row(row: Row[Any]) -> Provision:
     )
 
 
-def put_label(connection: Connection, study: Uid, label: str) -> None:
-    database.insert_new(connection, tables.label, {"study": study, "label": label})
+def put_label(connection: Connection, study: Uid, label: str) -> bool:
+    return database.insert_new(connection, tables.label, {"study": study, "label": label})
 
 
 def remove_label(connection: Connection, study: Uid, label: str) -> bool:

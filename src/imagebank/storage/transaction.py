@@ -214,8 +214,8 @@ class SQLTransaction:
     def review_emergency(self, identifier: str, by: str, words: str) -> bool:
         return provisions.review(self._connection, identifier, by, words)
 
-    def put_label(self, study: Uid, label: str) -> None:
-        provisions.put_label(self._connection, study, label)
+    def put_label(self, study: Uid, label: str) -> bool:
+        return provisions.put_label(self._connection, study, label)
 
     def remove_label(self, study: Uid, label: str) -> bool:
         return provisions.remove_label(self._connection, study, label)

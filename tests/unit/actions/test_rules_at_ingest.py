@@ -13,16 +13,16 @@ from pydicom import Dataset, dcmread
 
 from bank import SOURCE, keep, open_test_bank
 from imagebank import worker
-from imagebank.actions import ingest, notes, persons, quarantine, reindex, routing, scrub
+from imagebank.actions import deeds, ingest, notes, persons, quarantine, reindex, scrub
 from imagebank.bank import Bank
 from imagebank.errors import Conflict, Invalid, NotAllowed, NotFound, OutOfSpace
-from imagebank.model.access import RIGHTS, Device, Principal, Role, Scope
+from imagebank.model.access import RIGHTS, Clause, Device, Principal, Role, Scope
 from imagebank.model.event import Act
 from imagebank.model.identity import Identity
 from imagebank.model.imaging import Outcome, Receipt, Selection, Source
 from imagebank.model.person import PatientId, PersonName
 from imagebank.model.uid import Uid
-from make import a_dataset, a_file, as_file
+from make import a_dataset, a_file, a_series, as_file
 from rulesets import FIX_ISSUER, HOLD, REFUSE, look_again, write_rules
 from samples import sample_data
 
@@ -304,25 +304,34 @@ def with_device(bank: Bank) -> Bank:
 def test_labels_notices_and_routes_follow_what_came_in(with_device: Bank) -> None:
     bank = with_device
     write_rules(bank, DEEDS)
-    file = a_file()
+    files = a_series(3)
 
-    (receipt,) = keep(bank, file)
-    keep(bank, file)
+    receipts = keep(bank, *files)
+    keep(bank, files[0])
 
-    assert receipt.study is not None
-    assert receipt.uid is not None
-    assert bank.index.rules.routed("READING1", receipt.study) == [receipt.uid]
-    assert details(bank, Act.NOTIFIED) == ["rule “Deeds”: a new one came"]
-    job = bank.jobs.claim([routing.JOB], bank.now() + timedelta(minutes=1), 60)
+    study, uids = receipts[0].study, sorted(str(one.uid) for one in receipts)
+    assert study is not None
+    assert bank.index.rules.routed("READING1", study) == uids
+    assert details(bank, Act.DECIDED) == ["label teaching: put"]
+    job = bank.jobs.claim([deeds.ROUTE], bank.now() + timedelta(minutes=1), 60)
     assert job is not None
-    device, sender, instances = routing.due(bank, job.payload)
-    assert (device.aet, sender.name, [one.uid for one in instances]) == ("READING1", "rules", [receipt.uid])
-    routing.done(bank, device, receipt.study, [receipt.uid])
-    assert routing.due(bank, job.payload)[2] == []
+    device, sender, instances = deeds.due(bank, job.payload)
+    assert (device.aet, sender.name, sorted(str(one.uid) for one in instances)) == ("READING1", "rules", uids)
+    deeds.done(bank, device, study, [one.uid for one in instances])
+    assert deeds.due(bank, job.payload)[2] == []
     do_jobs(bank)
-    assert reindex.reindex(bank).objects == 1
-    labelled = Scope(frozenset({"local"}))
-    assert bank.index.instances(Selection(), labelled)
+    (told,) = (event for event in bank.index.events(ALL) if event.act is Act.NOTIFIED)
+    assert (told.detail, told.count, told.study) == ("rule “Deeds”: a new one came", 3, study)
+    labelled = Scope(None, denies=(Clause(labels=frozenset({"teaching"})),))
+    assert bank.index.instances(Selection(), labelled) == []
+    reindex.reindex(bank)
+    assert bank.index.instances(Selection(), labelled) == []
+
+
+def test_nobody_is_told_of_what_was_deleted(bank: Bank) -> None:
+    deeds.notice_job(bank, {"study": "1.2", "rule": "R", "words": "it came", "organization": "local"})
+
+    assert details(bank, Act.NOTIFIED) == []
 
 
 def test_what_was_deleted_is_not_sent_and_a_device_that_went_is_said(with_device: Bank) -> None:
@@ -331,10 +340,10 @@ def test_what_was_deleted_is_not_sent_and_a_device_that_went_is_said(with_device
         tx.rules.route("READING1", Uid("1.2"), [Uid("1.2.3")])
     payload: dict[str, Any] = {"device": "READING1", "study": "1.2", "organization": "local"}
 
-    assert routing.due(bank, payload)[2] == []
+    assert deeds.due(bank, payload)[2] == []
     assert bank.index.rules.routed("READING1", Uid("1.2")) == []
     with pytest.raises(NotFound, match="no device is registered as GONE"):
-        routing.due(bank, payload | {"device": "GONE"})
+        deeds.due(bank, payload | {"device": "GONE"})
 
 
 def test_a_plug_in_is_asked_and_one_that_fails_stops_nothing(bank: Bank, tmp_path: Path) -> None:
