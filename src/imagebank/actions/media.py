@@ -54,7 +54,7 @@ def receive(
     """
     about = about or About()
     source = replace(source, issuer=about.hospital) if about.hospital else source
-    known = named_orders.named(bank, about, source, sees)
+    known: Named | None = None
     receipts: list[Receipt] = []
     plain: list[tuple[Arrival, Kind]] = []
     for arrival in arrivals:
@@ -67,6 +67,7 @@ def receive(
         if kind is Kind.DICOMDIR:
             receipts.append(medium.take(bank, arrival, source, inventory))
         else:
+            known = known or named_orders.named(bank, about, source, sees)
             receipts.append(_take(bank, arrival, kind, source, known, sees, by_hand=by_hand))
     receipts += _as_they_are(bank, plain, source, sees, by_hand=by_hand)
     medium.ask_whose(bank, receipts, source)

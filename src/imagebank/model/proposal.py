@@ -37,7 +37,8 @@ SURE: Final = 0.95
 LIKELY: Final = 0.5
 """From here on a proposal is offered as the first choice; below it is shown, and has to be chosen."""
 OF_A_PERSON: Final = frozenset(
-    {"patient_id", "patient_issuer", "patient_name", "birth_date", "sex", "accession_number", "order", "encounter"}
+    {"patient_id", "patient_issuer", "hospital", "patient_name", "birth_date", "sex"}
+    | {"accession_number", "order", "encounter"}
 )
 """Fields that say whose the file is. They are filled in only from what is said, or from an order or a visit that is named."""
 MOST: Final = 64

@@ -26,6 +26,7 @@ LABELS: Final[Mapping[str, str]] = {
     "order": noted("Order"),
     "encounter": noted("Visit"),
     "technique": noted("Kind of picture"),
+    "hospital": noted("Hospital that they are from"),
 }
 """What a field is called on pages."""
 WORDS: Final[Mapping[str, Mapping[str, str]]] = {

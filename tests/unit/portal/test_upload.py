@@ -20,7 +20,8 @@ from imagebank.model.encounter import Encounter
 from imagebank.model.imaging import Selection
 from imagebank.model.order import Order, Patient, State
 from imagebank.model.person import PatientId
-from imagebank.portal import upload
+from imagebank.model.upload import FIELDS
+from imagebank.portal import proposed, upload
 from make import a_file
 from unit.actions.test_media import NIFTI, a_jpeg
 from unit.portal.browsing import Browser, hidden_field
@@ -226,3 +227,7 @@ def test_of_many_files_proposals_stay_closed(bank: Bank) -> None:
 
     assert answer.count("<details") == 6
     assert "open><summary>" not in answer
+
+
+def test_every_field_has_a_name_on_pages() -> None:
+    assert set(proposed.LABELS) == set(FIELDS)
