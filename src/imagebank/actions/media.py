@@ -149,6 +149,9 @@ def _take(
     about = known.about
     patient = PatientId(about.patient.issuer or source.authority, about.patient.identifier)
     held = _held(bank, digest, patient, source, arrival.name)
+    if held is not None and about.instance not in (None, held.uid):
+        # Who names the object hears of that one, though the same file made another before.
+        held = None
     if held is not None:
         return replace(held, warnings=known.warnings)
     proposed = proposing.propose(bank, arrival.name, data, kind, known, source)

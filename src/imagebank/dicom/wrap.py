@@ -12,6 +12,7 @@ from typing import Final
 
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
+from pydicom.filereader import read_dataset
 from pydicom.filewriter import dcmwrite
 from pydicom.uid import UID
 
@@ -55,22 +56,59 @@ def wrap(sandbox: Sandbox, data: bytes, kind: Kind, about: About, received_at: d
     """
     found = read(sandbox, data, kind)
     content, pixels = found.content, found.pixels
-    ds = _common(data, content, about, received_at)
-    iod = iod_of(content, about)
-    ds.SOPClassUID, ds.Modality = iod.sop_class, iod.modality
-    ds.SeriesInstanceUID = Uid.derived(ds.StudyInstanceUID, "series", iod.sop_class, about.laterality.value)
-    iod.fill(ds, content, about)
-    for keyword, value in content.attributes.items():
-        setattr(ds, keyword, value)
+    stated = _stated(about)
+    ds = _named(stated, data, content, about, received_at)
     if pixels is None:
         if content.recording is None:
             _encapsulate(ds, found.document)
         return Wrapped(_file(ds, EXPLICIT), Uid(ds.SOPInstanceUID), content.said)
     _put_pixels(ds, pixels, is_film=content.is_film)
+    if content.frames > 1:
+        ds.NumberOfFrames = content.frames
+    for keyword in _LOST_BEFORE:
+        if keyword in stated:
+            ds[keyword] = stated[keyword]
     file = _file(ds, pixels.syntax)
     if pixels.syntax == EXPLICIT and len(file) > _WORTH_PACKING:
         file = transcode(sandbox, file, HTJ2K_RPCL)
     return Wrapped(file, Uid(ds.SOPInstanceUID), content.said)
+
+
+# Who states it knows of a loss that cannot be seen in the file (PS3.3 C.7.6.1.1.5).
+_LOST_BEFORE: Final = ("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod")
+_UIDS: Final = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
+
+
+def _stated(about: About) -> Dataset:
+    """What whoever sent the file states in DICOM's own words."""
+    return read_dataset(io.BytesIO(about.given), is_implicit_VR=False, is_little_endian=True)
+
+
+def _named(stated: Dataset, data: bytes, content: Content, about: About, received_at: datetime) -> Dataset:
+    """The object without its content: as it is stated where that names a class, else what suits the file."""
+    ds = _common(data, content, about, received_at)
+    for keyword in _UIDS:
+        if stated.get(keyword):
+            ds[keyword] = stated[keyword]
+    iod = iod_of(content, about)
+    sop_class = stated.get("SOPClassUID") or iod.sop_class
+    if not stated.get("SeriesInstanceUID"):
+        ds.SeriesInstanceUID = Uid.derived(ds.StudyInstanceUID, "series", sop_class, about.laterality.value)
+    if stated.get("SOPClassUID"):
+        uids = {keyword: ds[keyword] for keyword in _UIDS}
+        ds = Dataset()
+        ds.update(stated)
+        for keyword, element in uids.items():
+            ds[keyword] = element
+        return ds
+    ds.SOPClassUID, ds.Modality = iod.sop_class, iod.modality
+    iod.fill(ds, content, about)
+    for keyword, value in content.attributes.items():
+        setattr(ds, keyword, value)
+    for element in stated:
+        if element.keyword != "Modality" and element.value not in (None, "", []):
+            ds[element.tag] = element
+    return ds
 
 
 _SAID: Final = (

@@ -29,8 +29,8 @@ from imagebank.model.imaging import DataSet
 from imagebank.model.uid import Uid
 
 _PIXEL_DATA: Final = 0x7FE00010
-_PIXELS: Final = f"{_PIXEL_DATA:08X}"
-_DOCUMENT: Final = "00420011"
+PIXELS: Final = f"{_PIXEL_DATA:08X}"
+DOCUMENT: Final = "00420011"
 _MAX_NATIVE: Final = (1 << 32) - 2
 # A value that is not pixel data is held in memory while its file is put together.
 _MAX_VALUE: Final = 1 << 30
@@ -72,15 +72,15 @@ def compose(data_set: DataSet, bulk: Mapping[str, BulkData], folder: Path) -> tu
 
     Raises Invalid for a data set that is not in the JSON model, Mismatch when bulk data contradicts it, OutOfSpace.
     """
-    pixels = _bulk_of(data_set, _PIXELS, bulk)
-    attributes = _data_set(data_set, bulk)
+    pixels = bulk_of(data_set, PIXELS, bulk)
+    attributes = plain_data_set(data_set, bulk)
     try:
         coded = _coded(pixels, attributes) if pixels else None
         head, tail = _halves(attributes, coded.syntax if coded else EXPLICIT_LE)
         value = _pixel_value(pixels, coded, attributes) if pixels else iter(())
     except _ODD as error:
-        raise _not_in_model() from error
-    return _file(chain([head], value, [tail]), sum(one.size for one in pixels.sections) if pixels else 0, folder)
+        raise not_in_model() from error
+    return as_file(chain([head], value, [tail]), sum(one.size for one in pixels.sections) if pixels else 0, folder)
 
 
 def _uri(data_set: DataSet, tag: str) -> object:
@@ -88,23 +88,23 @@ def _uri(data_set: DataSet, tag: str) -> object:
     return element.get("BulkDataURI") if isinstance(element, dict) else None
 
 
-def _bulk_of(data_set: DataSet, tag: str, bulk: Mapping[str, BulkData]) -> BulkData | None:
+def bulk_of(data_set: DataSet, tag: str, bulk: Mapping[str, BulkData]) -> BulkData | None:
     uri = _uri(data_set, tag)
     if uri is not None and not isinstance(uri, str):
-        raise _not_in_model()
+        raise not_in_model()
     return bulk.get(uri) if uri is not None else None
 
 
-def _not_in_model() -> Invalid:
+def not_in_model() -> Invalid:
     # pydicom's own words may hold the value.
     return Invalid("the data set is not in the DICOM JSON model (PS3.18 annex F)")
 
 
-def _data_set(data_set: DataSet, bulk: Mapping[str, BulkData]) -> Dataset:
+def plain_data_set(data_set: DataSet, bulk: Mapping[str, BulkData]) -> Dataset:
     """The attributes without pixel data; group 2 and what only the JSON form has are left out."""
     left_out = {"00083002", "FFFCFFFC"}
-    if _uri(data_set, _PIXELS) is not None:
-        left_out.add(_PIXELS)
+    if _uri(data_set, PIXELS) is not None:
+        left_out.add(PIXELS)
     plain = {tag: one for tag, one in data_set.items() if tag not in left_out and not tag.startswith("0002")}
 
     def value(_tag: str, vr: str, uri: str) -> Any:
@@ -119,7 +119,7 @@ def _data_set(data_set: DataSet, bulk: Mapping[str, BulkData]) -> Dataset:
             attributes.SpecificCharacterSet = "ISO_IR 192"
             _document(plain, bulk, attributes)
     except _ODD as error:
-        raise _not_in_model() from error
+        raise not_in_model() from error
     return attributes
 
 
@@ -138,7 +138,7 @@ def _value(vr: str, bulk: BulkData) -> Any:
 
 def _document(plain: DataSet, bulk: Mapping[str, BulkData], attributes: Dataset) -> None:
     """PS3.3 C.24.2: a document's media type and its length before padding."""
-    document = _bulk_of(plain, _DOCUMENT, bulk)
+    document = bulk_of(plain, DOCUMENT, bulk)
     if document is None:
         return
     stated = str(attributes.get("MIMETypeOfEncapsulatedDocument", "") or "")
@@ -192,7 +192,7 @@ def _halves(attributes: Dataset, syntax: Uid) -> tuple[bytes, bytes]:
             dcmwrite(head, attributes, implicit_vr=False, little_endian=True)
             write_dataset(tail, behind)
         except OSError as error:  # which is what pydicom makes of a number that its VR cannot hold
-            raise _not_in_model() from error
+            raise not_in_model() from error
     body = head.getvalue()
     return (body if body[128:132] == b"DICM" else bytes(128) + b"DICM" + body), tail.getvalue()
 
@@ -221,7 +221,7 @@ def _fragments(pixels: BulkData, coded: Coded) -> Iterator[bytes]:
     yield struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)
 
 
-def _file(pieces: Iterable[bytes], expected: int, folder: Path) -> tuple[BinaryIO, int]:
+def as_file(pieces: Iterable[bytes], expected: int, folder: Path) -> tuple[BinaryIO, int]:
     content: BinaryIO = io.BytesIO()
     try:
         if expected > IN_MEMORY:

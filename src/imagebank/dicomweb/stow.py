@@ -1,17 +1,20 @@
 """Store Instances: POST to /studies and /studies/{study} (PS3.18 10.5)."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from dataclasses import replace
 from http import HTTPStatus
+from itertools import groupby
 from typing import Any, Final
 
 import orjson
 from starlette.responses import Response
 
-from imagebank.actions import ingest
+from imagebank.actions import ingest, media
 from imagebank.actions.ingest import Arrival
 from imagebank.dicomweb.accept import Offer
 from imagebank.dicomweb.bulk_types import BulkNotTaken
 from imagebank.dicomweb.edge import Call
+from imagebank.dicomweb.loose import Loose
 from imagebank.dicomweb.stow_metadata import instances_from_metadata
 from imagebank.dicomweb.tables import (
     COERCED,
@@ -52,7 +55,14 @@ async def store(call: Call) -> Response:
     source = Source("stow", call.principal.name, call.principal.organization, call.address)
 
     def receive(batch: Sequence[Arrival]) -> list[Receipt]:
-        return ingest.receive(call.bank, batch, source, study, call.principal.joins)
+        receipts: list[Receipt] = []
+        for is_file, some in groupby(batch, lambda one: isinstance(one, Loose)):
+            arrivals = list(some)
+            if is_file:
+                receipts += _made(call, [one for one in arrivals if isinstance(one, Loose)], source)
+            else:
+                receipts += ingest.receive(call.bank, arrivals, source, study, call.principal.joins)
+        return receipts
 
     async with Deposit(receive) as deposit:
         try:
@@ -60,6 +70,16 @@ async def store(call: Call) -> Response:
         except TooLarge as error:
             return say(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "TooLarge", str(error))
         return _answer(call, study, deposit.receipts, fault, deposit.stopped)
+
+
+def _made(call: Call, files: Iterable[Loose], source: Source) -> Iterator[Receipt]:
+    """Make objects of files, each with what is said of it."""
+    for file in files:
+        (receipt,) = media.receive(call.bank, [file], source, file.about, call.principal.joins)
+        if receipt.uid is None:
+            study, series, uid = file.uids
+            receipt = replace(receipt, study=study, series=series, uid=uid)
+        yield receipt
 
 
 def _refused(content_type: MediaType, encoding: str) -> Response | None:
@@ -85,7 +105,7 @@ async def _arrivals(call: Call, content_type: MediaType, encoding: str) -> Async
     else:
         parts = related(chunks, content_type, folder, limit, settings.max_parts)
     if content_type.kind == JSON:
-        async for instance in instances_from_metadata(parts, str(call.request.url), folder):
+        async for instance in instances_from_metadata(parts, str(call.request.url), folder, call.selection.study):
             yield instance
         return
     async for part in parts:

@@ -11,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 
 from imagebank.actions.ingest import Arrival
 from imagebank.dicomweb.compose import BulkData, compose
+from imagebank.dicomweb.loose import loose
 from imagebank.dicomweb.tables import JSON
 from imagebank.errors import BankError, Invalid, Mismatch
 from imagebank.http.multipart import MediaType
@@ -33,12 +34,12 @@ class _Kept:
 
 
 async def instances_from_metadata(
-    parts: AsyncIterator[Part], url: str, folder: Path
+    parts: AsyncIterator[Part], url: str, folder: Path, study: Uid | None = None
 ) -> AsyncIterator[Arrival | Receipt]:
     """The instances that a body describes, made whole. Raises Invalid when the first part is no JSON array of data sets.
 
     A bulk value is found only among the parts of the same request: an address is never followed. Relative addresses
-    are taken from the request's own `url`.
+    are taken from the request's own `url`. What goes to one `study` may leave that out.
     """
     data_sets: list[DataSet] = []
     bulk: dict[str, list[_Kept]] = {}
@@ -54,7 +55,7 @@ async def instances_from_metadata(
                 kept = _Kept(part.media_type, await run_in_threadpool(shelf.put, part.spool))
                 bulk.setdefault(_absolute(url, part.location, "Content-Location"), []).append(kept)
         for number, data_set in enumerate(data_sets, 1):
-            yield await run_in_threadpool(_instance, number, data_set, bulk, url, folder)
+            yield await run_in_threadpool(_instance, number, data_set, bulk, url, folder, study)
     finally:
         shelf.close()
 
@@ -79,11 +80,13 @@ def _metadata(part: Part) -> list[DataSet]:
 
 
 def _instance(
-    number: int, data_set: DataSet, bulk: Mapping[str, Sequence[_Kept]], url: str, folder: Path
+    number: int, data_set: DataSet, bulk: Mapping[str, Sequence[_Kept]], url: str, folder: Path, study: Uid | None
 ) -> Arrival | Receipt:
     name = f"data set {number}"
     try:
-        return Arrival(*compose(data_set, _found(data_set, bulk, url), folder), name)
+        found = _found(data_set, bulk, url)
+        file = loose(data_set, found, folder, name, study)
+        return file or Arrival(*compose(data_set, found, folder), name)
     except BankError as error:
         return _refused(data_set, name, error)
 

@@ -11,6 +11,7 @@ from imagebank.model.encounter import Encounter
 from imagebank.model.order import Order
 from imagebank.model.person import PatientId
 from imagebank.model.region import Region, region_named
+from imagebank.model.uid import Uid
 
 NOBODY: Final = PatientId("", "")
 """Whose pictures are of nobody known."""
@@ -58,6 +59,8 @@ class About:
     `asked` and `visit` are those themselves, where they are known here. `device` is its make, model and serial, by name.
     `hospital` is another one whose images these are, as on a disc that a patient brings: it gave the identifiers, also
     those in DICOM objects that name nobody.
+    `given` is a data set (Explicit VR Little Endian) that goes into the object as it is, and may name its SOP class;
+    `instance` is the SOP Instance UID that it gives, if any.
     """
 
     patient: PatientId = NOBODY
@@ -79,6 +82,8 @@ class About:
     visit: Encounter | None = None
     device: tuple[tuple[str, str], ...] = ()
     hospital: str = ""
+    given: bytes = b""
+    instance: Uid | None = None
 
 
 FIELDS: Final = (
