@@ -168,7 +168,7 @@ def test_a_moving_picture_has_its_frames(site: Site, tmp_path: Path) -> None:
 def test_a_broken_file_fails_under_the_name_that_was_given_for_it(site: Site) -> None:
     named = {"00080018": {"vr": "UI", "Value": ["1.2.9.3"]}}
 
-    answer = store_metadata(site.http, [{**ANA, **named, **bulk("7FE00010")}], ("1", "image/png", saved("PNG")[:-900]))
+    answer = store_metadata(site.http, [{**ANA, **named, **bulk("7FE00010")}], ("1", "image/png", saved("PNG")[:-40]))
 
     assert answer.status_code == 409
     (item,) = answer.json()[FAILED]["Value"]
