@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from pydicom.dataset import Dataset
+from pydicom.filewriter import dcmwrite
 
 from bank import SOURCE, open_test_bank
 from imagebank.actions import ingest, media, quarantine, reindex, remove, scrub, shred
@@ -17,6 +19,7 @@ from imagebank.errors import Invalid, NotAllowed, NotFound, Unavailable
 from imagebank.model.access import RIGHTS, Principal, Role, Scope
 from imagebank.model.imaging import Outcome, Receipt, Selection
 from imagebank.model.person import PatientId
+from imagebank.model.uid import Uid
 from imagebank.model.upload import About, Department
 from make import a_file
 
@@ -62,6 +65,26 @@ def test_the_same_photograph_again_is_a_duplicate(bank: Bank) -> None:
     assert receipt.outcome is Outcome.DUPLICATE
     assert scrub.verify(bank).is_clean
     assert not scrub.verify(bank).orphans
+
+
+def stating(**attributes: str) -> bytes:
+    ds = Dataset()
+    for keyword, value in attributes.items():
+        setattr(ds, keyword, value)
+    with io.BytesIO() as stream:
+        dcmwrite(stream, ds, implicit_vr=False, little_endian=True)
+        return stream.getvalue()
+
+
+def test_whoever_names_the_object_hears_of_that_one(bank: Bank) -> None:
+    (first,) = take(bank, a_jpeg())
+    named = replace(ANA, instance=Uid("1.2.3"), given=stating(SOPInstanceUID="1.2.3", ImageComments="after"))
+    (second,), (again,), (unnamed,) = (take(bank, a_jpeg(), about=about) for about in (named, named, ANA))
+
+    assert (second.outcome, second.uid) == (Outcome.STORED, "1.2.3")
+    assert (again.outcome, again.uid) == (Outcome.DUPLICATE, "1.2.3")
+    assert unnamed.outcome is Outcome.DUPLICATE
+    assert unnamed.uid in (first.uid, second.uid)
 
 
 def test_a_batch_of_everything_is_answered_file_by_file_in_order(bank: Bank) -> None:
