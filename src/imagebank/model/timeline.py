@@ -1,7 +1,6 @@
 """One person's studies in the order of time, and the lanes that they are told apart by: parts of the body, departments."""
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -132,14 +131,17 @@ def names_of(entry: Entry, by: By) -> tuple[str, ...]:
     return entry.departments or ("",)
 
 
-def lanes(entries: Sequence[Entry], by: By) -> list[tuple[str, list[Entry]]]:
+def lanes(entries: Iterable[Entry], by: By) -> list[tuple[str, list[Entry]]]:
     """The lanes that there is something in: parts of the body from the head down, departments by how much they have."""
-    counted = Counter(name for entry in entries for name in names_of(entry, by))
+    found: dict[str, list[Entry]] = {}
+    for entry in entries:
+        for name in names_of(entry, by):
+            found.setdefault(name, []).append(entry)
     if by is By.REGION:
-        order = [str(lane) for lane in Lane if str(lane) in counted]
+        order = [str(lane) for lane in Lane if str(lane) in found]
     else:
-        order = sorted(counted, key=lambda name: (name == "", -counted[name], name))
-    return [(name, [entry for entry in entries if name in names_of(entry, by)]) for name in order]
+        order = sorted(found, key=lambda name: (name == "", -len(found[name]), name))
+    return [(name, found[name]) for name in order]
 
 
 def years(entries: Iterable[Entry]) -> Iterator[tuple[str, list[Entry]]]:
