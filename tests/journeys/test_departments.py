@@ -1,6 +1,6 @@
-"""What six departments have of one patient comes in by REST, upload, command and C-STORE, and is found by one search.
+"""What six departments and a disc from elsewhere have of one patient comes in by REST, upload, command and C-STORE.
 
-Everything is had back as it came: no image is left behind.
+It is found by one search, stands in one timeline, and is had back as it came: no image is left behind.
 """
 
 import base64
@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 from PIL import Image
 
-from make import a_file
+from make import a_file, read
 from running import HOST, Running, running_bank
 from samples import sample_data
 
@@ -94,6 +94,41 @@ def radiologist(bank: Running, http: httpx.Client, folder: Path) -> dict[str, by
     return {}
 
 
+def elsewhere(bank: Running, http: httpx.Client, folder: Path) -> dict[str, bytes]:
+    """A disc of another hospital, with its own identifiers; somebody says in the queue whose it is."""
+    disc, candidate = folder / "disc", {"issuer": "local", "identifier": "4711"}
+    disc.mkdir()
+    mr = a_file(PatientID="E99", PatientName="Kovács^Anna", PatientBirthDate="19610412", Modality="MR", StudyID="1")
+    (disc / "IM1").write_bytes(mr)
+    command = ["dcmmkdir", "+id", str(disc), "+D", str(disc / "DICOMDIR"), "-Pfl", "-W", "IM1"]
+    subprocess.run(command, cwd=disc, capture_output=True, timeout=60, check=True)
+    said = bank.run("import", "--hospital", "St. Elsewhere", disc)
+    assert said.status == 0, said.err
+    (task,) = http.get("/api/v1/queue", params={"kind": "media"}).json()["tasks"]
+    assert _until(lambda: candidate in _candidates(http, task["id"])), (
+        "the bank knows the patient by name and birth date"
+    )
+    answer = http.post(f"/api/v1/queue/{task['id']}/identify", json={"patient": candidate})
+    assert answer.status_code == 200, answer.text
+    versions = f"/api/v1/instances/{read(mr).SOPInstanceUID}/versions"
+    (first, _) = http.get(versions).json()["versions"]
+    back = http.get(f"{versions}/{first['number']}")
+    assert back.content == mr
+    return {}
+
+
+def _candidates(http: httpx.Client, task: str) -> list[dict[str, str]]:
+    found = http.get(f"/api/v1/queue/{task}").json()["candidates"]
+    return [{name: one[name] for name in ("issuer", "identifier")} for one in found]
+
+
+def _until(holds: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + _WAIT_S
+    while not (found := holds()) and time.monotonic() < deadline:
+        time.sleep(0.5)
+    return found
+
+
 DEPARTMENTS: list[Callable[[Running, httpx.Client, Path], dict[str, bytes]]] = [
     ophthalmologist,
     dentist,
@@ -101,6 +136,7 @@ DEPARTMENTS: list[Callable[[Running, httpx.Client, Path], dict[str, bytes]]] = [
     dermatologist,
     pathologist,
     radiologist,
+    elsewhere,
 ]
 
 
@@ -115,13 +151,14 @@ def found(http: httpx.Client, words: str, count: int) -> list[dict[str, object]]
     raise AssertionError(f"{len(hits)} of {count} studies are found")
 
 
-def test_what_six_departments_have_is_found_by_one_search_and_had_back_as_it_came(tmp_path: Path) -> None:
+def test_what_departments_and_a_disc_have_is_found_by_one_search_and_had_back_as_it_came(tmp_path: Path) -> None:
     with running_bank(tmp_path) as bank, bank.http() as http:
         files: dict[str, bytes] = {}
         for department in DEPARTMENTS:
             files |= department(bank, http, tmp_path)
         hits = found(http, "kovacs anna", len(DEPARTMENTS))
         instances = http.get("/dicom-web/instances", params={"PatientID": "4711", "includefield": "all"}).json()
+        timeline = http.get(f"/api/v1/studies/{instances[0]['0020000D']['Value'][0]}/timeline").json()
         back = {}
         for one in instances:
             study, series, uid = (one[tag]["Value"][0] for tag in ("0020000D", "0020000E", "00080018"))
@@ -132,6 +169,7 @@ def test_what_six_departments_have_is_found_by_one_search_and_had_back_as_it_cam
 
     assert len(hits) == len(DEPARTMENTS)
     assert len(instances) == len(DEPARTMENTS) + 1
+    assert {one["study"] for one in timeline["studies"]} == {one["study"] for one in hits}
     assert back == files
     assert "4711" not in said
     assert "Anna" not in said

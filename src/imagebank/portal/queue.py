@@ -23,7 +23,7 @@ from imagebank.http.errors import HTTP_STATUS
 from imagebank.model.access import Principal, Right
 from imagebank.model.identity import Identity
 from imagebank.model.person import PatientId, PersonName
-from imagebank.model.task import Kind, State, Task, Wanted
+from imagebank.model.task import WHOSE, Kind, State, Task, Wanted
 from imagebank.portal import queue_view
 from imagebank.portal.language import noted
 from imagebank.portal.layout import HEADERS, for_the_signed_in, page, read_own_form, see_other
@@ -128,6 +128,7 @@ def _context(bank: Bank, principal: Principal, view: View, typed: Typed, address
         "counts": reconciling.counts(bank, principal),
         "oldest": queue_view.age(found.tasks[0].opened_at, bank.now()) if found.tasks else "",
         "kinds": queue_view.KINDS,
+        "whose": WHOSE,
         "states": _STATES,
         "task": shown.task if shown else None,
         "following": following,
@@ -153,7 +154,7 @@ def _of_task(
         found["compared"] = queue_view.compared(shown)
     elif shown.records:
         found["pair"] = queue_view.pair(shown)
-    if shown.instances and shown.known is None:
+    if shown.instances and (shown.known is None or shown.task.kind is Kind.MEDIA):
         found["study"] = queue_view.study_row(bank, shown.instances[0].study, principal)
     taken = mark.taken_by if mark.is_taken(now) and mark.taken_by != principal.name else ""
     return found | {"standing": str(shown.task.state(now)), "taken_by": taken}
@@ -165,7 +166,7 @@ def _done(bank: Bank, view: View, principal: Principal) -> dict[str, Any] | None
     if task is None or task.state(bank.now()) is State.OPEN:
         return None
     whose = ""
-    if task.kind is Kind.UNIDENTIFIED and task.state(bank.now()) is State.SETTLED:
+    if task.kind in WHOSE and task.state(bank.now()) is State.SETTLED:
         whose = queue_view.study_row(bank, task.studies[0], principal).patient.text
     return {"task": task, "whose": whose, "standing": str(task.state(bank.now()))}
 
