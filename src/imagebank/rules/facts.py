@@ -70,7 +70,8 @@ def around(rules: Ruleset, facts: Facts) -> dict[str, Any]:
     found["source.organization"], found["source.address"] = source.organization, source.address
     # A device is known by its AE title (`dimse.service`).
     found["source.aet"] = source.principal if source.way == "dimse" else ""
-    found["file.name"] = facts.file_name
+    # Names of files need not be text.
+    found["file.name"] = facts.file_name.encode("utf-8", "replace").decode()
     if any(name.startswith("time.") for name in asked):
         found |= _times(facts.at, facts.at.astimezone(rules.zone))
     if rules.asks_for_person:

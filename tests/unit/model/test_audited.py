@@ -32,6 +32,8 @@ LINE = Line("a1b2", 7, 1_767_225_600_000_001, Act.VIEWED, "Dr Varga", "north", "
         (Act.CHANGED, "token issued for role admin", "110113", ["110137"], "U"),
         (Act.CHANGED, "device added", "110113", ["110128"], "U"),
         (Act.CHANGED, "HL7 system registered", "110113", ["110128"], "U"),
+        (Act.CHANGED, "rules: version 3", "110113", ["110129"], "U"),
+        (Act.NOTIFIED, "rule “Slides”: they came", "110103", [], "R"),
         (Act.CHANGED, "order scheduled", "110111", [], "U"),
         (Act.UNBOUNDED, "export the ledger", "110101", [], "R"),
         (Act.UNBOUNDED, "explain access", "110113", ["110132"], "E"),

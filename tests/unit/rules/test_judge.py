@@ -96,6 +96,14 @@ def test_a_number_that_is_none_is_as_if_it_were_not_there() -> None:
     assert not holds("header.SeriesNumber > 0", file=file)
 
 
+def test_numbers_and_names_that_cannot_be_told_to_an_expression_do_no_harm() -> None:
+    ds = a_dataset()
+    ds.add_new(0x7FE00003, "UV", 2**64 - 1)
+
+    assert not holds("header.EncapsulatedPixelDataValueTotalLength > 0", file=as_file(ds))
+    assert holds('file.name == "a?.jpg"', name="a\udcff.jpg")
+
+
 def test_time_is_that_of_the_site() -> None:
     text = 'timezone = "America/New_York"\n' + rule(ACCEPT, when="time.hour == 23 && time.weekday == 7")
 
@@ -342,7 +350,7 @@ def test_a_plug_in_sees_what_was_changed_and_its_opinion_counts() -> None:
             "it could not be judged: plug-in eyes: the standard knows no",
         ),
         (Opinion(sets={"Rows": 5}), Decision.QUARANTINE, "it could not be judged: plug-in eyes: Rows"),
-        (Opinion(sets={"Modality": "x y z!"}), Decision.QUARANTINE, "it could not be judged: the value for Modality"),
+        (Opinion(sets={"Modality": "x y z!"}), Decision.QUARANTINE, "it could not be judged: what is given for Modality"),
         (Opinion(labels=("Bad!",)), Decision.QUARANTINE, "it could not be judged: plug-in eyes: a label is"),
     ],
 )
