@@ -350,7 +350,11 @@ def test_a_plug_in_sees_what_was_changed_and_its_opinion_counts() -> None:
             "it could not be judged: plug-in eyes: the standard knows no",
         ),
         (Opinion(sets={"Rows": 5}), Decision.QUARANTINE, "it could not be judged: plug-in eyes: Rows"),
-        (Opinion(sets={"Modality": "x y z!"}), Decision.QUARANTINE, "it could not be judged: what is given for Modality"),
+        (
+            Opinion(sets={"Modality": "x y z!"}),
+            Decision.QUARANTINE,
+            "it could not be judged: what is given for Modality",
+        ),
         (Opinion(labels=("Bad!",)), Decision.QUARANTINE, "it could not be judged: plug-in eyes: a label is"),
     ],
 )

@@ -135,7 +135,10 @@ def test_no_rules_are_right_too() -> None:
             rule('action = "set"; tag = "RequestAttributesSequence"; value = "x"'),
             "RequestAttributesSequence is read only",
         ),
-        (rule('action = "set"; tag = "StudyDate"; value = "31.1.2026"'), "line 6: what is given for StudyDate (0008,0020) cannot stand there: a day is written as YYYYMMDD"),
+        (
+            rule('action = "set"; tag = "StudyDate"; value = "31.1.2026"'),
+            "line 6: what is given for StudyDate (0008,0020) cannot stand there: a day is written as YYYYMMDD",
+        ),
         (rule('action = "set"; tag = "Modality"; value = "ct"'), "cannot stand there: a code has 16 capital letters"),
         (
             rule('action = "set"; tag = "SeriesNumber"; value = "one"'),
