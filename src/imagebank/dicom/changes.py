@@ -13,6 +13,7 @@ from pydicom.filewriter import write_dataset
 from pydicom.valuerep import validate_value
 
 from imagebank.dicom.json_model import data_set_of
+from imagebank.dicom.values import BINARY
 from imagebank.dicom.vr import KNOWN, STANDARD, name_of, standard_vr
 from imagebank.errors import Invalid
 from imagebank.model.correction import Changes
@@ -101,6 +102,8 @@ def _checked(tag: int, element: Element) -> Element:
     if "BulkDataURI" in element:
         raise Invalid(f"the value of {name_of(tag)} has to be given itself, not by its address")
     if "InlineBinary" in element:
+        if vr not in BINARY or not isinstance(element["InlineBinary"], str):
+            raise Invalid(f"{name_of(tag)} is not given as binary")
         return {"vr": vr, "InlineBinary": element["InlineBinary"]}
     values = element.get("Value", [])
     if not isinstance(values, list):
@@ -140,6 +143,8 @@ def _item(item: object) -> DataSet:
 
 def _value(tag: int, vr: str, value: Any) -> Any:
     """One value, found to be of its VR (PS3.5 6.2). Raises Invalid."""
+    if vr in ("DS", "IS") and isinstance(value, int | float) and not isinstance(value, bool):
+        return value  # it is written as fits
     if vr == "PN":
         value = {"Alphabetic": value} if isinstance(value, str) else value
         if not (value is None or (isinstance(value, dict) and value.keys() <= set(_GROUPS))):
@@ -165,8 +170,8 @@ def is_valid(vr: str, text: str) -> bool:
             validate_value(vr, text, config.RAISE)
     except ValueError:
         return False
-    if vr == "DA" and text and "-" not in text:
-        return _is_day(text)
+    if vr in ("DA", "TM") and text:
+        return _is_day(text) if vr == "DA" else "-" not in text  # in questions alone there are ranges
     return vr != "PN" or all(len(group) <= 64 for group in text.split("="))
 
 

@@ -616,3 +616,14 @@ def test_an_undoing_leaves_what_the_correction_had_left(bank: Bank) -> None:
         correct.undo(bank, study_of(first), done.id, TECH, "once more")
     assert (done.count, undone.count) == (1, 1)
     assert [str(served(bank, file).PatientName) for file in (first, other)] == ["Doe^Jane", "Diaz^Ana"]
+
+
+def test_a_former_version_that_is_lost_is_found_by_verify(bank: Bank) -> None:
+    file = a_file()
+    keep(bank, file)
+    corrected(bank, file)
+    bank.blobs.destroy([versions.listed(bank, uid_of(file), TECH)[0].location])
+    found = scrub.verify(bank)
+
+    assert not found.is_clean
+    assert str(uid_of(file)) in "".join(found.lost)
