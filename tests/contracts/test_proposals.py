@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select, update
 
 from contracts.described import a_kept
 from contracts.indexes import opened
@@ -13,6 +14,7 @@ from imagebank.model.access import Scope
 from imagebank.model.imaging import Selection
 from imagebank.model.proposal import Proposal, ProposalSource
 from imagebank.model.uid import Uid
+from imagebank.storage import tables
 from imagebank.storage.index import SQLIndex
 from imagebank.storage.proposals import SQLProposals
 
@@ -37,9 +39,15 @@ def put(index: SQLIndex, uid: Uid, *proposals: Proposal) -> None:
         tx.proposals.put(uid, proposals)
 
 
-def enter(index: SQLIndex, *uids: Uid, sealed_by: bytes | None = None) -> None:
+def enter(index: SQLIndex, *uids: Uid) -> None:
     with index.begin() as tx:
         tx.enter([a_kept(study="1.1", uid=uid, organization="north", patient="P1") for uid in uids])
+
+
+def rows(index: SQLIndex) -> list[str]:
+    """Of which instances proposals are kept, whether they are here or not."""
+    with index._database.reading() as connection:
+        return sorted(connection.scalars(select(tables.proposal.c.sop_instance_uid)))
 
 
 def test_what_was_proposed_is_read_by_instance(index: SQLIndex) -> None:
@@ -87,9 +95,22 @@ def test_proposals_go_with_their_instance(index: SQLIndex) -> None:
     put(index, TWO, NAME)
     with index.begin() as tx:
         tx.remove(Selection(instance=ONE), ALL)
-    enter(index, ONE)
 
+    assert rows(index) == [TWO]
     assert index.proposals.of([ONE, TWO], ALL) == {TWO: (NAME,)}
+
+
+def test_proposals_go_with_an_account_that_is_destroyed(index: SQLIndex) -> None:
+    enter(index, ONE, TWO)
+    with index._database.writing() as connection:
+        theirs = update(tables.instance).where(tables.instance.c.sop_instance_uid == ONE)
+        connection.execute(theirs.values(sealed_by=b"key"))
+    put(index, ONE, RIGHT)
+    put(index, TWO, NAME)
+    with index.begin() as tx:
+        tx.shred([b"key"])
+
+    assert rows(index) == [TWO]
 
 
 def test_proposals_are_not_there_after_everything_was_cleared(index: SQLIndex) -> None:
@@ -97,9 +118,8 @@ def test_proposals_are_not_there_after_everything_was_cleared(index: SQLIndex) -
     put(index, ONE, RIGHT)
     with index.begin() as tx:
         tx.clear()
-    enter(index, ONE)
 
-    assert index.proposals.of([ONE], ALL) == {}
+    assert rows(index) == []
 
 
 def test_every_reader_has_to_be_given_a_scope() -> None:
