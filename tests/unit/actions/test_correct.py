@@ -626,4 +626,4 @@ def test_a_former_version_that_is_lost_is_found_by_verify(bank: Bank) -> None:
     found = scrub.verify(bank)
 
     assert not found.is_clean
-    assert str(uid_of(file)) in "".join(found.lost)
+    assert str(uid_of(file)) in "".join(found.damaged)
