@@ -94,9 +94,9 @@ def test_no_word_of_a_button_is_broken(page: Page, bank: Any) -> None:
     page.goto(bank.url)
     page.get_by_text("Search by fields").click()
     page.get_by_label("Name").fill("head")
-    page.get_by_role("button", name="Search").click()
+    page.get_by_role("button", name="Search", exact=True).click()
 
-    heights = [page.get_by_role("button", name=name).bounding_box() for name in ("Search", "Clear")]
+    heights = [page.get_by_role("button", name=name, exact=True).bounding_box() for name in ("Search", "Clear")]
     assert [box["height"] for box in heights if box] == [32, 32]
 
 
@@ -131,7 +131,7 @@ def test_on_a_phone_the_quick_look_leads(page: Page, bank: Any) -> None:
     page.get_by_role("link", name="1A TRAUMA").first.click()
     ways = page.locator(".ways a")
 
-    assert ways.all_inner_texts() == ["Quick look", "All of this person", "Open in viewer"]
+    assert ways.all_inner_texts() == ["Quick look", "All of this person", "Open in viewer", "Correct"]
     grounds = [way.evaluate("element => getComputedStyle(element).backgroundColor") for way in ways.all()]
     assert grounds[0] != grounds[1]
     ways.first.click()
@@ -155,7 +155,7 @@ def test_an_ecg_lies_on_millimetre_paper(page: Page, bank: Any) -> None:
     page.goto(bank.url)
     page.get_by_text("Search by fields").click()
     page.get_by_label("Modality").fill("ecg, sr")
-    page.get_by_role("button", name="Search").click()
+    page.get_by_role("button", name="Search", exact=True).click()
     page.get_by_role("row").filter(has=page.locator(".tag", has_text="ECG")).first.locator("[data-row]").click()
     page.get_by_role("link", name="12-lead ECG Waveform").first.click()
 
