@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Final
 
 from imagebank.model.file_names import Label, Reading, fold, of_date, taken
@@ -12,6 +13,8 @@ LONGEST_TEXT: Final = 20_000
 """How much of a text is looked at: whose it is stands at its beginning."""
 _MOST_LINES: Final = 400
 _LONGEST_LINE: Final = 300
+_MOST_LABELS: Final = 12
+"""How many words of a line are looked at that could be labels."""
 _NUMBER: Final = re.compile(r"[^\W_][\w./-]*\d[\w./-]*|\d[\w./-]*")
 _WORD: Final = r"[^\W\d_](?:[^\W\d_]|['\u2019.-]){0,40}"
 _NAME: Final = re.compile(rf"{_WORD}(?:,? {_WORD}){{0,5}}")
@@ -36,7 +39,7 @@ def proposals_of_text(
     found = _labelled(labels)
     lines = [line[:_LONGEST_LINE] for line in text[:LONGEST_TEXT].splitlines()[:_MOST_LINES]]
     for number, line in enumerate(lines):
-        hits = [hit for hit in found.finditer(line) if _is_label(hit, labels)]
+        hits = [hit for hit in islice(found.finditer(line), _MOST_LABELS) if _is_label(hit, labels)]
         for hit, following in zip(hits, [*hits[1:], None], strict=False):
             value = line[hit.end() : following.start() if following else None].strip(" |;,\t")
             if not value and following is None and number + 1 < len(lines) and not found.match(lines[number + 1]):

@@ -98,3 +98,7 @@ def test_a_name_is_written_as_dicom_does(text: str, value: str, confidence: floa
 def test_what_is_no_name_is_none() -> None:
     assert list(of_person("patient_name", "4711", DOCUMENT, "", 1)) == []
     assert list(of_person("patient_name", "Dr.", DOCUMENT, "", 1)) == []
+
+
+def test_a_line_of_nothing_but_labels_ends() -> None:
+    assert told("date " * 59 + "\n" + "DOB: " * 59) == {}
