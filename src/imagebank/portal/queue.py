@@ -130,6 +130,7 @@ def _context(bank: Bank, principal: Principal, view: View, typed: Typed, address
         "kinds": queue_view.KINDS,
         "whose": WHOSE,
         "states": _STATES,
+        "answers": queue_view.ANSWERS.get(shown.task.kind, {}) if shown else {},
         "task": shown.task if shown else None,
         "following": following,
         "before": ids[place - 1] if place > 0 else "",

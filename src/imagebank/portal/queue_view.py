@@ -16,6 +16,7 @@ from imagebank.model.candidate import Candidate, Guess, agreement
 from imagebank.model.identity import Evidence, Identity
 from imagebank.model.imaging import Instance, Selection
 from imagebank.model.person import PatientId
+from imagebank.model.picture import Answer
 from imagebank.model.proposal import Proposal, ProposalSource
 from imagebank.model.query import Condition, OneOf, Query
 from imagebank.model.task import FILED, Kind, Task
@@ -31,6 +32,11 @@ KINDS: Mapping[Kind, str] = {
     Kind.SAME_PERSON: noted("Two records, one person?"),
     Kind.SAME_PIXELS: noted("The same picture twice"),
     Kind.MEDIA: noted("From another hospital"),
+}
+ANSWERS: Mapping[Kind, Mapping[str, str]] = {
+    Kind.SAME_PERSON: {"same": noted("One person"), "apart": noted("Two persons")},
+    Kind.SAME_PIXELS: {Answer.RIGHT: noted("It is right so"), Answer.DIFFERENT: noted("Not the same picture")},
+    Kind.MEDIA: {"apart": noted("Nobody of ours")},
 }
 FIELDS: Mapping[str, str] = {
     "taken_at": noted("Taken"),

@@ -191,6 +191,8 @@ def test_two_records_and_what_others_filed_are_decided_on_the_same_page(bank: Ba
     assert "Varga, Piroska" in pair
     assert "twin" in pair or "sister" in pair
     assert "A disc." in disc
+    assert "Who is this here?" in disc
+    assert "Nobody of ours" in disc
     assert settled.status_code == 303  # type: ignore[attr-defined]
     assert wrong.status_code == 422  # type: ignore[attr-defined]
     assert "Nothing stands here." in browser.get("/queue?kind=same-person").text
