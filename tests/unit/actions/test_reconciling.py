@@ -28,7 +28,7 @@ from imagebank.model.person import PatientId, PersonName
 from imagebank.model.proposal import Proposal, ProposalSource
 from imagebank.model.task import Kind, State, Task, Wanted, filed, unidentified
 from imagebank.model.uid import Uid
-from imagebank.model.upload import About
+from imagebank.model.upload import About, Department
 from make import a_file
 
 ALL = Scope(organizations=None)
@@ -437,6 +437,13 @@ def test_others_file_what_somebody_has_to_decide_and_it_is_settled_once(bank: Ba
     with pytest.raises(Conflict):
         reconciling.settle(bank, a_disc().id, TECH, "same")
     assert reconciling.undo(bank, a_disc().id, TECH).state(bank.now()) is State.OPEN
+
+
+def test_a_side_that_was_put_there_for_want_of_better_is_not_said(bank: Bank) -> None:
+    photo = a_photo(bank, About(department=Department.OPHTHALMOLOGY))
+    known = {one.field: one for one in reconciling.shown(bank, task_of(photo), TECH).guesses}
+
+    assert (known["laterality"].held, known["laterality"].value, known["laterality"].is_low) == ("B", "", True)
 
 
 def test_a_rebuilt_bank_has_the_queue_as_it_was_left(bank: Bank) -> None:
