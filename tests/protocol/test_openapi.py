@@ -47,6 +47,14 @@ PAGES: Final[Mapping[str, str]] = {
     "/emergency": "to open a record in an emergency; programs use /api/v1/emergencies",
     "/emergency/open": "for the bar in the viewer that says what is open in an emergency",
     "/emergency/{emergency}/end": "a form of each page, while something is open",
+    **{
+        f"/queue{path}": "the page of the reconciliation queue; programs use /api/v1/queue"
+        for path in (
+            "",
+            *(f"/{{task}}/{verb}" for verb in ("identify", "postpone", "aside", "settle")),
+            *(f"/{{task}}/{verb}" for verb in ("undo", "search", "take", "release")),
+        )
+    },
     "/reviews": "emergencies to review",
     "/reviews/{emergency}": "the form of a review",
     "/consents": "what a patient has decided; programs use /api/v1/consents",

@@ -135,7 +135,9 @@ def test_another_organization_sees_nothing_and_who_may_not_reconcile_is_refused(
     assert [answer.status_code for answer in refused] == [403] * 3
 
 
-@pytest.mark.parametrize("asked", ["state=x", "kind=x", "limit=0", "limit=201", "limit=x", "after=x"])
+@pytest.mark.parametrize(
+    "asked", ["state=x", "kind=x", "limit=0", "limit=201", "limit=x", "after=x", f"department={'x' * 65}"]
+)
 def test_a_question_that_makes_no_sense_is_refused(site: tuple[Bank, str], asked: str) -> None:
     with client(site) as http:
         assert http.get(f"/queue?{asked}").status_code == 400

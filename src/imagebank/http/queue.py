@@ -23,6 +23,8 @@ from imagebank.model.task import ASIDE, Kind, State, Task, Wanted
 _NO_STORE: Final = {"Cache-Control": "no-store"}
 _MOST: Final = 200
 _USUAL: Final = 50
+_LONGEST: Final = 1024
+_LONGEST_NAME: Final = 64
 
 
 class Newcomer(msgspec.Struct, forbid_unknown_fields=True):
@@ -97,7 +99,9 @@ def _wanted(given: Mapping[str, str]) -> Wanted:
     if not (limit.isascii() and limit.isdigit() and len(limit) < 5 and 1 <= int(limit) <= _MOST):
         raise Invalid(f"limit is a number from 1 to {_MOST}")
     after, department = given.get("after", ""), given.get("department", "")
-    return Wanted(State(state), Kind(kind) if kind else None, department[:64], int(limit), after[:1024])
+    if len(after) > _LONGEST or len(department) > _LONGEST_NAME:
+        raise Invalid(f"a department has {_LONGEST_NAME} characters at the most, and a page {_LONGEST}")
+    return Wanted(State(state), Kind(kind) if kind else None, department, int(limit), after)
 
 
 async def read_task(request: Request) -> Response:

@@ -100,7 +100,7 @@ _QUERY: Final = [
         ("kind", {"enum": [str(kind) for kind in Kind]}),
         ("department", {"type": "string", "maxLength": 64}),
         ("limit", {"type": "integer", "minimum": 1, "maximum": 200}),
-        ("after", {"type": "string", "pattern": "^[A-Za-z0-9_=-]*$"}),
+        ("after", {"type": "string", "pattern": "^[A-Za-z0-9_=-]*$", "maxLength": 1024}),
     )
 ]
 

@@ -128,7 +128,6 @@ def _context(bank: Bank, principal: Principal, view: View, typed: Typed, address
         "counts": reconciling.counts(bank, principal),
         "oldest": queue_view.age(found.tasks[0].opened_at, bank.now()) if found.tasks else "",
         "kinds": queue_view.KINDS,
-        "whose": WHOSE,
         "states": _STATES,
         "answers": queue_view.ANSWERS.get(shown.task.kind, {}) if shown else {},
         "task": shown.task if shown else None,
