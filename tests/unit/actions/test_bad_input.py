@@ -17,7 +17,7 @@ from PIL import Image
 from pydicom.encaps import generate_frames
 
 from bank import SOURCE, open_test_bank
-from imagebank.actions import collect, media, quarantine, retrieve, scrub
+from imagebank.actions import archives, collect, media, quarantine, retrieve, scrub
 from imagebank.actions.ingest import Arrival
 from imagebank.actions.media import receive
 from imagebank.bank import Bank
@@ -282,9 +282,13 @@ class _Heard(collect.Tally):
 def import_zip(bank: Bank, folder: Path, data: bytes) -> list[Receipt]:
     """What `imagebank import` makes of an archive."""
     (folder / "all.zip").write_bytes(data)
+    return import_file(bank, folder, folder / "all.zip")
+
+
+def import_file(bank: Bank, folder: Path, path: Path) -> list[Receipt]:
     tally = _Heard()
     with closing(collect.Journal(folder / "journal")) as journal:
-        collect.bring_in(bank, collect.look([folder / "all.zip"]), SOURCE, journal, tally)
+        collect.bring_in(bank, collect.look([path]), SOURCE, journal, tally)
     return tally.receipts
 
 
@@ -354,6 +358,7 @@ def test_an_entry_that_expands_beyond_reason(bank: Bank, tmp_path: Path) -> None
     ("name", "coding"),
     [
         ("Müller/Fuß.jpg", "cp437"),
+        ("Äb.jpg", "cp437"),
         ("写真テスト.jpg", "cp932"),
         ("胸部/画像１.jpg", "cp932"),
         ("Снимок.jpg", "utf-8"),
@@ -381,6 +386,21 @@ def test_a_name_that_is_in_utf_8_beside_another_one_is_that(bank: Bank, tmp_path
         data = stream.getvalue()
 
     assert told(import_zip(bank, tmp_path, data))[0][0] in (name, raw.decode())
+
+
+def test_a_name_that_says_that_it_is_utf_8_is_that(bank: Bank, tmp_path: Path) -> None:
+    data = zipped({"Снимок грудной клетки.jpg": saved("JPEG", quality=14)})
+
+    assert told(import_zip(bank, tmp_path, data))[0][0] == "Снимок грудной клетки.jpg"
+    assert archives._readable(zipfile.ZipInfo("写真.jpg")) == "写真.jpg"
+
+
+def test_a_volume_that_comes_compressed_is_kept_as_it_comes(bank: Bank, tmp_path: Path) -> None:
+    volume = gzip.compress(a_nifti(CELLS[..., 1].astype("u2")))
+    (tmp_path / "brain.nii.gz").write_bytes(volume)
+    (receipt,) = import_file(bank, tmp_path, tmp_path / "brain.nii.gz")
+
+    assert b"".join(media.original(bank, Selection(instance=receipt.uid), ADMIN)[1]) == volume
 
 
 @pytest.mark.slow
