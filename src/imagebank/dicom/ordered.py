@@ -16,6 +16,9 @@ def put_order(ds: Dataset, about: About) -> None:
     admission = about.encounter or (about.asked.ordered.admission if about.asked else "")
     if admission and len(admission) <= _LONG:
         ds.AdmissionID = admission
+        known = about.visit or about.asked
+        if known is not None:
+            ds.IssuerOfAdmissionIDSequence = [_issuer(known.organization)]
     if about.asked is not None:
         _put(ds, about.asked)
 
@@ -23,6 +26,8 @@ def put_order(ds: Dataset, about: About) -> None:
 def _put(ds: Dataset, order: Order) -> None:
     ordered = order.ordered
     ds.ReferringPhysicianName = ordered.referring
+    if order.accession_issuer and ds.AccessionNumber:
+        ds.IssuerOfAccessionNumberSequence = [_issuer(order.accession_issuer)]
     if ordered.performing:
         ds.PerformingPhysicianName = ordered.performing
     if ordered.reason:
@@ -54,6 +59,13 @@ def _request(order: Order) -> Dataset:
         item.ScheduledProtocolCodeSequence = codes
     if order.study is not None:
         item.StudyInstanceUID = order.study
+    return item
+
+
+def _issuer(name: str) -> Dataset:
+    """Who gave a number (PS3.3 10.14)."""
+    item = Dataset()
+    item.LocalNamespaceEntityID = name
     return item
 
 

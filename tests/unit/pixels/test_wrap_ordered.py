@@ -45,11 +45,15 @@ def about(ordered: Ordered = WHOLE, **given: Any) -> About:
 @pytest.mark.parametrize("file", FILES)
 def test_an_object_of_an_order_is_one_of_the_standard(sandbox: Sandbox, tmp_path: Path, file: str) -> None:
     path = tmp_path / "made.dcm"
-    path.write_bytes(made(sandbox, file, about(procedure_id="RP1", step_id="S1", study=Uid("1.2.3"), modality="OP")))
+    path.write_bytes(
+        made(sandbox, file, about(procedure_id="RP1", step_id="S1", study=Uid("1.2.3"), accession_issuer="RIS"))
+    )
     ds = pydicom.dcmread(path)
 
     assert errors_of(path) == []
     assert (ds.StudyInstanceUID, ds.AdmissionID, ds.ReferringPhysicianName) == ("1.2.3", "V-9", "Who^Doctor")
+    assert ds.IssuerOfAdmissionIDSequence[0].LocalNamespaceEntityID == "local"
+    assert ds.IssuerOfAccessionNumberSequence[0].LocalNamespaceEntityID == "RIS"
     request = ds.RequestAttributesSequence[0]
     assert (request.RequestedProcedureID, request.ScheduledProcedureStepID) == ("RP1", "S1")
     assert request.ScheduledProtocolCodeSequence[0].CodingSchemeDesignator == "99EYE"
@@ -81,4 +85,5 @@ def test_a_visit_alone_is_said_by_its_number(sandbox: Sandbox) -> None:
     ds = pydicom.dcmread(io.BytesIO(made(sandbox, FILES[0], About(encounter="V-9"))))
 
     assert ds.AdmissionID == "V-9"
+    assert "IssuerOfAdmissionIDSequence" not in ds
     assert "ProcedureCodeSequence" not in ds
