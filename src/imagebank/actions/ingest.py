@@ -1,19 +1,17 @@
 """Taking objects in. Blob before row, row before reply."""
 
 import io
-import mmap
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING, Final
 
 from imagebank.actions import notes, ruling
+from imagebank.actions.arrival import Arrival, Stamp, digest, stamp_of, view
 from imagebank.actions.remove import destroy_payload
 from imagebank.bank import Bank
 from imagebank.dicom.describe import describe
-from imagebank.dicom.digest import digest_of, digest_of_stream
 from imagebank.dicom.same import is_same
 from imagebank.dicom.sop_class import refusal_of
 from imagebank.dicom.walk import Buffer
@@ -40,27 +38,13 @@ from imagebank.ports import Entered
 if TYPE_CHECKING:
     from imagebank.rules.steps import Ruleset
 
-_BLOCK = 1 << 20
 # What is compared value by value is held in memory; larger objects than this have to be equal byte by byte.
 _MAX_COMPARED = 128 << 20
 # What rules have changed is held in memory up to this size, and in a file beyond.
 _IN_MEMORY: Final = 64 << 20
 _ORIGINAL_ATTRIBUTES: Final = 0x04000561
 
-
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """One object as it came: a DICOM file, positioned at its start.
-
-    `content` is a BytesIO or a real file, `size` its length in bytes. `has_own_header` is false where the edge had to
-    put the file header before a data set that came without one (DIMSE); the digest is then of the data set.
-    `name` is what the sender called it, for the receipt.
-    """
-
-    content: IO[bytes]
-    size: int
-    name: str = ""
-    has_own_header: bool = True
+__all__ = ["Arrival", "receive"]
 
 
 def receive(
@@ -90,7 +74,7 @@ def receive(
     rules = bank.rules.current()
     for arrival in arrivals:
         seen = _look_at(bank, arrival, source, only_study)
-        if rules is not None and isinstance(seen, _Seen):
+        if rules and isinstance(seen, _Seen):
             seen = _ruled(bank, rules, seen, source, by_hand=by_hand)
         if isinstance(seen, Receipt):
             placed.append(seen)
@@ -100,11 +84,7 @@ def receive(
             # The first of that name has to be in before the second can be told from it.
             receipts += _commit(bank, placed)
             placed, under_way = [], set()
-        try:
-            placed.append(_place(bank, seen, source, sees))
-        finally:
-            if seen.came is not None:
-                seen.arrival.content.close()  # what rules have made is nobody else's
+        placed.append(_place(bank, seen, source, sees))
         under_way.add(uid)
     return receipts + _commit(bank, placed)
 
@@ -112,9 +92,23 @@ def receive(
 def _commit(bank: Bank, placed: Sequence[Kept | Receipt]) -> list[Receipt]:
     kept = [one for one in placed if isinstance(one, Kept)]
     outcomes = bank.commits.commit(kept) if kept else []
+    outcomes = [_agreed(bank, one, entry) for one, entry in zip(kept, outcomes, strict=True)]
     _clear_away(bank, [one for one, entry in zip(kept, outcomes, strict=True) if entry.outcome is Outcome.STORED])
     entered = iter(outcomes)
     return [_receipt(one, next(entered)) if isinstance(one, Kept) else one for one in placed]
+
+
+def _agreed(bank: Bank, one: Kept, entered: Entered) -> Entered:
+    """The same, but where the very object came by another way meanwhile, and rules changed that copy at another moment."""
+    if one.arrived is None or one.aside or entered.reason != OTHER_CONTENT or entered.quarantine is None:
+        return entered
+    held = bank.index.held(one.description.uid)
+    if held is None or notes.note_at(bank, held[1]).arrived != one.arrived:
+        return entered
+    with bank.index.begin() as tx:
+        tx.release(entered.quarantine)
+        tx.defer("destroy", destroy_payload([one.location]), bank.now())
+    return Entered(Outcome.DUPLICATE)
 
 
 def _clear_away(bank: Bank, stored: Sequence[Kept]) -> None:
@@ -137,7 +131,7 @@ class _Seen:
     description: Description
     digest: Digest
     content_digest: Digest
-    stamp: "_Stamp"
+    stamp: Stamp
     came: Digest | None = None
     changed: tuple[str, ...] = ()
     deeds: Deeds = NO_DEEDS
@@ -145,29 +139,18 @@ class _Seen:
     held_by: str = ""
 
 
-_Stamp = tuple[int, int] | None
-"""Length and time of change of a file; None for content that nobody else can write to."""
-
-
-def _stamp(content: IO[bytes]) -> _Stamp:
-    if isinstance(content, io.BytesIO):
-        return None
-    status = os.fstat(content.fileno())
-    return status.st_size, status.st_mtime_ns
-
-
 def _look_at(bank: Bank, arrival: Arrival, source: Source, only_study: Uid | None) -> _Seen | Receipt:
     """Describe one object, or refuse it."""
     try:
         if arrival.size > bank.settings.max_instance_bytes:
             raise Invalid(f"larger than the {bank.settings.max_instance_bytes} bytes that this bank takes")
-        stamp = _stamp(arrival.content)
+        stamp = stamp_of(arrival.content)
         if stamp is not None and stamp[0] < arrival.size:
             raise _changed()
-        with _view(arrival) as data:
+        with view(arrival) as data:
             description = describe(data, size=arrival.size, catalogue=bank.catalogue, organization=source.authority)
-        content_digest = _digest(arrival, description.dataset_offset)
-        digest = _digest(arrival, 0) if arrival.has_own_header else content_digest
+        content_digest = digest(arrival, description.dataset_offset)
+        whole = digest(arrival, 0) if arrival.has_own_header else content_digest
     except BankError as error:
         return Receipt(Outcome.REFUSED, arrival.name, error=error)
     refusal: BankError | None = refusal_of(description.sop_class, private=bank.settings.private_sop_classes)
@@ -175,13 +158,13 @@ def _look_at(bank: Bank, arrival: Arrival, source: Source, only_study: Uid | Non
         refusal = Mismatch("it belongs to another study than the one that it was sent to")
     if refusal is not None:
         return replace(_about(description, Outcome.REFUSED, arrival.name), error=refusal)
-    return _Seen(arrival, description, digest, content_digest, stamp)
+    return _Seen(arrival, description, whole, content_digest, stamp)
 
 
 def _ruled(bank: Bank, rules: "Ruleset", seen: _Seen, source: Source, *, by_hand: bool) -> _Seen | Receipt:
     """What the site's rules make of an arrival: refused, held as it came, or taken in with what they change."""
     arrival, pieces = seen.arrival, list[Buffer]()
-    with _view(arrival) as data:
+    with view(arrival) as data:
         verdict = ruling.verdict_on(bank, rules, data, seen.description.patient, source, arrival.name)
         if by_hand or verdict.decision is Decision.ACCEPT:
             try:
@@ -233,28 +216,40 @@ def _changed() -> Invalid:
 
 def _place(bank: Bank, seen: _Seen, source: Source, sees: Scope) -> Kept | Receipt:
     """Write the bytes of one object, unless it is held already and whole."""
-    arrival, description = seen.arrival, seen.description
-    held = bank.index.held(description.uid)
-    lost, aside = None, ""
-    if held is not None and not _is_open(bank, description.uid, source, sees):
-        aside = OTHER_ORGANIZATION
-    elif held is not None:
-        is_same = _is_same_as(bank, held, seen)
-        if is_same and _is_whole(bank, held[1]):
-            return _told(seen, _about(description, Outcome.DUPLICATE, arrival.name))
-        if not is_same and _was_corrected(bank, seen):
-            return _told(seen, _about(description, Outcome.DUPLICATE, arrival.name))
-        lost = held[1] if is_same else None
-        # Said beside the bytes, too: a rebuilt index must not take this copy in when the first one has been deleted.
-        aside = "" if _may_replace(bank, description.uid, held[1], source, is_lost=is_same) else OTHER_CONTENT
-    aside = aside or seen.held_by
-    received_at = bank.now()
+    try:
+        standing = _standing(bank, seen, source, sees)
+        return standing if isinstance(standing, Receipt) else _write(bank, seen, source, sees, *standing)
+    finally:
+        if seen.came is not None:
+            seen.arrival.content.close()  # what rules have made is nobody else's
+
+
+def _standing(bank: Bank, seen: _Seen, source: Source, sees: Scope) -> tuple[Location | None, str] | Receipt:
+    """How an object stands to what is held: in whose place it comes, and why it is laid aside; or that it is there."""
+    uid = seen.description.uid
+    held = bank.index.held(uid)
+    if held is None:
+        return None, seen.held_by
+    if not _is_open(bank, uid, source, sees):
+        return None, OTHER_ORGANIZATION
+    is_same = _is_same_as(bank, held, seen)
+    if (is_same and _is_whole(bank, held[1])) or (not is_same and _was_corrected(bank, seen)):
+        about = _about(seen.description, Outcome.DUPLICATE, seen.arrival.name)
+        # Who sends an object twice hears the same twice.
+        return replace(about, rule=seen.rule, changed=seen.changed)
+    # Said beside the bytes, too: a rebuilt index must not take this copy in when the first one has been deleted.
+    aside = "" if _may_replace(bank, uid, held[1], source, is_lost=is_same) else OTHER_CONTENT
+    return held[1] if is_same else None, aside or seen.held_by
+
+
+def _write(bank: Bank, seen: _Seen, source: Source, sees: Scope, lost: Location | None, aside: str) -> Kept | Receipt:
+    arrival, description, received_at = seen.arrival, seen.description, bank.now()
     note = Note(source, received_at, seen.digest, seen.content_digest, arrival.name, aside, arrived=seen.came)
     arrival.content.seek(0)
     try:
         key = bank.keys.of(owner_of(description.patient, source.organization))
         location = bank.blobs.write(arrival.content, arrival.size, notes.pack(note), key)
-        if _stamp(arrival.content) != seen.stamp:
+        if stamp_of(arrival.content) != seen.stamp:
             raise _changed()  # its digest was taken of other bytes; what was written stays unreferenced
     except Invalid as error:
         return replace(_about(description, Outcome.REFUSED, arrival.name), error=error)
@@ -273,6 +268,7 @@ def _place(bank: Bank, seen: _Seen, source: Source, sees: Scope) -> Kept | Recei
         deeds=seen.deeds,
         rule=seen.rule,
         changed=seen.changed,
+        arrived=seen.came,
     )
 
 
@@ -332,32 +328,8 @@ def _is_same_as(bank: Bank, held: tuple[Digest, Location], seen: _Seen) -> bool:
         return False
     # When rules changed both, they differ in the time of that at least.
     but = frozenset() if arrived is None or seen.came is None else frozenset([_ORIGINAL_ATTRIBUTES])
-    with _view(seen.arrival) as data:
+    with view(seen.arrival) as data:
         return is_same(stored, data, but=but)
-
-
-def _digest(arrival: Arrival, start: int) -> Digest:
-    """The digest of an arrival from byte `start` on."""
-    if isinstance(arrival.content, io.BytesIO):
-        with arrival.content.getbuffer() as view:
-            return digest_of(view[start:])
-    # Read and not mapped: every page of a map that was touched counts as memory of this process.
-    arrival.content.seek(start)
-    return digest_of_stream(iter(lambda: arrival.content.read(_BLOCK), b""))
-
-
-@contextmanager
-def _view(arrival: Arrival) -> Iterator[memoryview]:
-    """The bytes of an arrival without a copy: the buffer of a BytesIO, or a map of the file."""
-    content = arrival.content
-    if isinstance(content, io.BytesIO):
-        with content.getbuffer() as view:
-            yield view
-    elif arrival.size == 0:
-        yield memoryview(b"")
-    else:
-        with mmap.mmap(content.fileno(), arrival.size, access=mmap.ACCESS_READ) as mapped, memoryview(mapped) as view:
-            yield view
 
 
 def _receipt(kept: Kept, entered: Entered) -> Receipt:
@@ -367,11 +339,6 @@ def _receipt(kept: Kept, entered: Entered) -> Receipt:
     is_secret = entered.reason == OTHER_ORGANIZATION
     error = Conflict(NOT_TAKEN if is_secret else f"{entered.reason}; this copy is safe in quarantine")
     return replace(receipt, error=error, quarantine=entered.quarantine, rule="" if is_secret else kept.rule)
-
-
-def _told(seen: _Seen, receipt: Receipt) -> Receipt:
-    """The same with what rules did: who sends an object twice hears the same twice."""
-    return replace(receipt, rule=seen.rule, changed=seen.changed)
 
 
 def _about(description: Description, outcome: Outcome, name: str, warnings: tuple[str, ...] = ()) -> Receipt:

@@ -135,7 +135,7 @@ class Kept:
     `sees` is what its depositor sees of other organizations' studies, which it may join; None where that was decided
     before. `is_guest` says that it has joined one: such an instance founds no study that its owner still has a part in.
     `deeds` is what rules want done with it once it is in, `rule` the one that decided about it, and `changed` what
-    rules changed in it, in words.
+    rules changed in it, in words; `arrived` is then the digest of its data set as it came.
     `correction` names the correction that made this version of what is held; it takes its place under any policy.
     """
 
@@ -154,6 +154,7 @@ class Kept:
     deeds: Deeds = NO_DEEDS
     rule: str = ""
     changed: tuple[str, ...] = ()
+    arrived: Digest | None = None
     correction: str = ""
 
 

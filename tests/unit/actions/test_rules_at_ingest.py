@@ -137,6 +137,28 @@ def test_what_rules_changed_is_a_duplicate_whichever_way_it_comes_again(bank: Ba
     assert without_rules.changed == ()
 
 
+def test_two_copies_that_come_at_the_same_moment_are_one(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_rules(bank, FIX_ISSUER)
+    ds = a_dataset()
+    file = as_file(ds)
+    keep(bank, file)
+    ds.PatientComments = "other"
+    held = type(bank.index).held
+    answers: list[Any] = []
+
+    def looked(index: Any, uid: Uid) -> Any:
+        """The first look of a deposit is before the other copy is in."""
+        answers.append(held(index, uid))
+        return None if len(answers) % 2 else answers[-1]
+
+    monkeypatch.setattr(type(bank.index), "held", looked)
+    (same,) = keep(bank, file)
+    (other,) = keep(bank, as_file(ds))
+
+    assert (same.outcome, other.outcome) == (Outcome.DUPLICATE, Outcome.QUARANTINED)
+    assert len(quarantine.listed(bank, KEEPER)) == 1
+
+
 def test_what_was_kept_before_there_were_rules_is_a_duplicate_with_them(bank: Bank) -> None:
     file = a_file()
     keep(bank, file)
