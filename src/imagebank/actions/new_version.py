@@ -14,18 +14,19 @@ from imagebank.bank import Bank
 from imagebank.dicom import coerce
 from imagebank.dicom.changes import is_line
 from imagebank.dicom.describe import describe
-from imagebank.dicom.digest import digest_of
+from imagebank.dicom.digest import digest_of_stream
 from imagebank.dicom.walk import Buffer
 from imagebank.errors import Invalid, NotFound, OutOfSpace
 from imagebank.model.access import Scope
 from imagebank.model.correction import Changes, Correction, Modification, Step
-from imagebank.model.imaging import Element, Instance, Kept, Location, Selection
+from imagebank.model.imaging import Digest, Element, Instance, Kept, Location, Selection
 from imagebank.model.key import owner_of
 from imagebank.model.note import Note
 from imagebank.model.uid import Uid
 
 _HERE: Final = Scope(organizations=None)
 _IN_MEMORY: Final = 16 << 20
+_BLOCK: Final = 1 << 20
 _TOGETHER: Final = 50
 """New versions that one sync and one transaction make durable."""
 _SYSTEM: Final = "Imagebank"
@@ -196,7 +197,8 @@ def _written(
     former = notes.note_at(bank, instance.location)
     source = former.source
     description = describe(view, size=len(view), catalogue=bank.catalogue, organization=source.authority)
-    digest, inner = digest_of(view), digest_of(view[description.dataset_offset :])
+    digest, inner = (_digest(content, start) for start in (0, description.dataset_offset))
+    content.seek(0)
     note = Note(source, at, digest, inner, former.name, correction=one.id)
     key = bank.keys.of(owner_of(description.patient, source.organization))
     location = bank.blobs.write(content, len(view), notes.pack(note), key)
@@ -214,6 +216,22 @@ def _written(
     return Step(instance.uid, instance.location, location, *told, sealed_by=key.name), kept
 
 
+def _digest(content: IO[bytes], start: int) -> Digest:
+    """The digest of a file from byte `start` on. Read and not mapped: what is touched of a map counts as memory."""
+    content.seek(start)
+    return digest_of_stream(iter(lambda: content.read(_BLOCK), b""))
+
+
+def _parts(pieces: list[Buffer]) -> Iterator[memoryview]:
+    """The pieces in blocks; what has been read of a mapped file is let go of."""
+    for piece in pieces:
+        with memoryview(piece) as whole:
+            for start in range(0, len(whole), _BLOCK):
+                yield whole[start : start + _BLOCK]
+                if isinstance(whole.obj, mmap.mmap):
+                    whole.obj.madvise(mmap.MADV_DONTNEED)
+
+
 @contextmanager
 def _file(bank: Bank, pieces: list[Buffer]) -> Iterator[tuple[IO[bytes], memoryview]]:
     """The pieces as one file, and its bytes: in memory when they are few."""
@@ -224,8 +242,8 @@ def _file(bank: Bank, pieces: list[Buffer]) -> Iterator[tuple[IO[bytes], memoryv
         return
     with unnamed_file(bank.settings.data) as content:
         try:
-            for piece in pieces:
-                write_all(content, piece if isinstance(piece, bytes) else memoryview(piece))
+            for part in _parts(pieces):
+                write_all(content, part)
         except OSError as error:
             raise OutOfSpace("there is no room on the disk to write a new version of this large object") from error
         content.seek(0)
