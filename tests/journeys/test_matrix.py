@@ -122,6 +122,7 @@ SEARCHES: Final = (
     "/find",
     "/api/v1/search",
     "/api/v1/completeness",
+    "/completeness",
     "/dicom-web/studies",
     "/dicom-web/series",
     "/dicom-web/instances",
