@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from imagebank.errors import Invalid
 from imagebank.model.file_names import Habit, Label, Pattern, Place, Procedure, Reading, Words, expression, fold, means
+from imagebank.model.proposal import OF_A_PERSON
 from imagebank.model.upload import FIELDS, read_about
 from imagebank.settings import read_toml
 
@@ -131,6 +132,8 @@ def _label(entry: Mapping[str, Any]) -> Label:
 def _values(entry: Mapping[str, Any]) -> dict[str, str]:
     values = {key: _text(entry, key) for key in entry if key in FIELDS}
     for key, value in values.items():
+        if key in OF_A_PERSON:
+            raise Invalid(f"{key!r} says whose a file is, which no rule does")
         _check(key, value, key)
     return values
 

@@ -58,7 +58,8 @@ def test_a_site_reads_names_in_its_own_way(tmp_path: Path) -> None:
         ("\nhabit = 1", r"line 2: write each under a heading of its own: \[\[habit\]\]"),
         ("[[label]]\nfield = 'order'\nwords = ['a']\nhat = 1", r"line 4: \[\[label\]\] has no 'hat'"),
         ("[[habit]]\nhat = 'x'", r"line 2: \[\[habit\]\] has no 'hat'"),
-        ("[[habit]]\nsex = 'F'\n[[habit]]\norganization = 'x'\nsex = 'hat'", "line 5: 'sex': sex is one of"),
+        ("[[habit]]\nlaterality = 'L'\n[[habit]]\nlaterality = 'x'", "line 4: 'laterality': laterality is one of"),
+        ("[[habit]]\npatient_id = '4711'", "line 2: 'patient_id' says whose a file is, which no rule does"),
         ("[[pattern]]\nexpression = 'x'", "line 1: 'name' is a text"),
         ("[[pattern]]\nname = 'n'\nexpression = '(?P<hat>x)'", "line 3: 'expression' of n: there is no part 'hat'"),
         ("[[pattern]]\nname = 'n'\nplace = 'top'\nexpression = 'x'", "line 3: 'place' is one of name, folder"),
@@ -87,7 +88,7 @@ def test_a_procedure_says_what_is_taken_for_it() -> None:
 
     for wrong, reason in (
         ("body_part = 'RETINA'", "line 1: 'code' is a text"),
-        ("code = 'F'\nsex = 'hat'", "line 3: 'sex'"),
+        ("code = 'F'\nsex = 'F'", "line 3: 'sex' says whose"),
     ):
         with pytest.raises(Invalid, match=reason):
             parse(loads(f"[[procedure]]\n{wrong}"), f"[[procedure]]\n{wrong}")
