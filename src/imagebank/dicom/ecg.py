@@ -12,18 +12,18 @@ from imagebank.errors import Invalid, Unsupported
 LEADS: Final = {
     "I": "2:1",
     "II": "2:2",
+    "III": "2:61",
+    "aVR": "2:62",
+    "aVL": "2:63",
+    "aVF": "2:64",
     "V1": "2:3",
     "V2": "2:4",
     "V3": "2:5",
     "V4": "2:6",
     "V5": "2:7",
     "V6": "2:8",
-    "III": "2:61",
-    "aVR": "2:62",
-    "aVL": "2:63",
-    "aVF": "2:64",
 }
-"""The twelve leads, and what ISO 11073-10101 calls them (PS3.16 CID 3001)."""
+"""The twelve leads in the order in which they are read, and what ISO 11073-10101 calls them (PS3.16 CID 3001)."""
 MAX_LEADS: Final = 24
 MAX_SAMPLES: Final = 10_000_000
 """Of all leads together; an hour of twelve leads, 200 times a second."""
@@ -56,6 +56,7 @@ def recording(
     known = {name.upper(): name for name in LEADS}
     named = [(known.get(name.upper(), ""), values, step) for name, values, step in leads]
     named = [one for one in named if one[0]]
+    named.sort(key=lambda one: list(LEADS).index(one[0]))
     if not named:
         raise Unsupported("it names none of the twelve leads")
     count = min(len(values) for _, values, _ in named)
