@@ -29,9 +29,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 from bank import SOURCE, bearer, keep, open_test_bank
 from imagebank.bank import Bank
+from imagebank.dicom.keys import text_element
 from imagebank.dimse import command as commands
 from imagebank.dimse.command import Kind
-from imagebank.dimse.dataset import encode, text_element
+from imagebank.dimse.dataset import encode
 from imagebank.dimse.negotiation import Request, offered, request_pdu
 from imagebank.model.access import Device, Role
 from imagebank.model.person import PatientId

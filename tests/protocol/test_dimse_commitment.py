@@ -14,11 +14,12 @@ from pydicom.uid import generate_uid
 from pynetdicom import evt
 
 from bank import keep
+from imagebank.dicom.keys import text_element
 from imagebank.dimse import command as commands
 from imagebank.dimse.command import Kind
 from imagebank.dimse.commitment import JOB, deliver_commitment
 from imagebank.dimse.contexts import IMPLICIT_LE, STORAGE_COMMITMENT, STORAGE_COMMITMENT_INSTANCE
-from imagebank.dimse.dataset import encode, text_element
+from imagebank.dimse.dataset import encode
 from imagebank.errors import NotFound, Unavailable
 from imagebank.model.access import Right
 from make import a_file, read

@@ -12,6 +12,8 @@ from imagebank.model.certificate import SHORT, fingerprint, is_shown
 from imagebank.model.event import Act, Event
 
 DEVICE_RIGHTS = frozenset({Right.STORE, Right.FIND, Right.MOVE, Right.GET})
+GIVEN_BY_NAME = frozenset({Right.RECONCILE})
+"""What a device may have beside, where somebody says so: the tasks of the reconciliation queue, as workitems."""
 # PS3.5 6.2: an AE title has 16 characters at most, no backslash and no control characters.
 _AET = re.compile(r"[ -\[\]-~]{1,16}")
 
@@ -24,8 +26,8 @@ def add(bank: Bank, device: Device) -> bool:
         raise Invalid("a port is a number from 1 to 65535")
     if not device.host.strip():
         raise Invalid("a device has an address or a host name")
-    if not device.rights or not device.rights <= DEVICE_RIGHTS:
-        raise Invalid("a device has some of the rights store, find, move, get")
+    if not device.rights or not device.rights <= DEVICE_RIGHTS | GIVEN_BY_NAME:
+        raise Invalid("a device has some of the rights store, find, move, get, reconcile")
     is_known = bank.index.device(device.aet) is not None
     with bank.index.begin() as tx:
         tx.put_device(device)

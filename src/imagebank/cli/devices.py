@@ -43,7 +43,7 @@ def add(
         A file with its TLS certificate, in PEM, without the private key: it may call with this very one only. The
         listener asks for certificates when `tls_ca` is set; who issued this one has to be among those.
     rights
-        Any of store, find, move, get, with commas.
+        Any of store, find, move, get, with commas; and reconcile, for the tasks of the reconciliation queue.
     organization
         Assigning authority of its patient identifiers; whose studies it sees.
     """
@@ -52,7 +52,7 @@ def add(
     try:
         granted = frozenset(Right(part.strip()) for part in rights.split(",") if part.strip())
     except ValueError:
-        raise WrongUsage("rights are any of store, find, move, get, with commas between them") from None
+        raise WrongUsage("rights are any of store, find, move, get, reconcile, with commas between them") from None
     with bank_of(common, may_create=True) as bank, typed():
         wanted = certificates.registered(bank, content(certificate))
         device = Device(aet, host, port, tls, granted, organization or bank.settings.organization, wanted)

@@ -210,7 +210,7 @@ def _operation(name: str, resource: Resource, method: Method) -> Mapping[str, An
 
 def _body(method: Method, code: int) -> dict[str, Any] | None:
     """What an answer holds; None for the usual of its status."""
-    if method.takes and code in (200, 202, 409):
+    if method.is_store and code in (200, 202, 409):
         return {JSON: {"schema": {"$ref": "#/components/schemas/DataSet"}}}
     if code not in (200, 206) or not method.gives:
         return None

@@ -26,11 +26,12 @@ class Method:
     parameters: tuple[str, ...] = ("accept",)
     takes: tuple[str, ...] = ()
     statuses: tuple[int, ...] = (200, 404)
+    is_store: bool = False
 
     @property
     def meanings(self) -> Mapping[int, str]:
         """Status codes and what each means."""
-        if self.takes:
+        if self.is_store:
             return {
                 code: STORE_STATUS.get(code) or READ_STATUS[code] for code in sorted({401, 403, 406, *STORE_STATUS})
             }
@@ -53,6 +54,7 @@ _STORE: Final = Method(
     "Store instances",
     (JSON,),
     takes=(f'{RELATED}; type="{DICOM}"', f'{RELATED}; type="{JSON}"', DICOM),
+    is_store=True,
 )
 
 
@@ -85,6 +87,7 @@ def _below(path: str, what: str) -> tuple[Resource, ...]:
 _STUDY: Final = "/studies/{study}"
 _SERIES: Final = f"{_STUDY}/series/{{series}}"
 _INSTANCE: Final = f"{_SERIES}/instances/{{instance}}"
+_WORKITEM: Final = "/workitems/{workitem}"
 _FRAME_LIST: Final = f"{_INSTANCE}/frames/{{frames}}"
 
 RESOURCES: Final[tuple[Resource, ...]] = (
@@ -117,6 +120,24 @@ RESOURCES: Final[tuple[Resource, ...]] = (
                 statuses=(200, 206, 304, 404, 416),
             )
         },
+    ),
+    Resource("/workitems", {"GET": _search("workitems")}),
+    Resource(
+        _WORKITEM,
+        {
+            "GET": Method("Retrieve a workitem", (JSON,)),
+            "POST": Method(
+                "Say how far a workitem is", parameters=("transaction-uid",), takes=(JSON,), statuses=(200, 404, 409)
+            ),
+        },
+    ),
+    Resource(
+        f"{_WORKITEM}/state",
+        {"PUT": Method("Begin a workitem, or give it up", parameters=(), takes=(JSON,), statuses=(200, 404, 409))},
+    ),
+    Resource(
+        f"{_WORKITEM}/cancelrequest",
+        {"POST": Method("Ask to cancel a workitem", parameters=(), takes=(JSON,), statuses=(202, 404, 409))},
     ),
     Resource("/series", {"GET": _search("series")}),
     Resource("/instances", {"GET": _search("instances")}),

@@ -6,7 +6,19 @@ from typing import Final
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 
-from imagebank.dicomweb import bulkdata, capabilities, delete, frames, metadata, qido, rendered, stow, wado, wado_uri
+from imagebank.dicomweb import (
+    bulkdata,
+    capabilities,
+    delete,
+    frames,
+    metadata,
+    qido,
+    rendered,
+    stow,
+    wado,
+    wado_uri,
+    workitems,
+)
 from imagebank.dicomweb.edge import Call, endpoint
 from imagebank.dicomweb.resources import RESOURCES, WADO_URI, Resource
 from imagebank.dicomweb.tables import ROOT
@@ -15,6 +27,7 @@ from imagebank.http.methods import METHODS, by_method
 _STUDY: Final = "/studies/{study}"
 _SERIES: Final = f"{_STUDY}/series/{{series}}"
 _INSTANCE: Final = f"{_SERIES}/instances/{{instance}}"
+_WORKITEM: Final = "/workitems/{workitem}"
 _FRAMES: Final = f"{_INSTANCE}/frames/{{frames}}"
 
 _ROOT_WORDS: Final = f"; this is DICOMweb's root for programs: {ROOT}/studies lists studies, and OPTIONS says what else"
@@ -38,6 +51,11 @@ TRANSACTIONS: Final[Mapping[tuple[str, str], Transaction]] = {
     **{("GET", f"{path}/thumbnail"): rendered.retrieve_thumbnail for path in (_STUDY, _SERIES, _INSTANCE, _FRAMES)},
     ("GET", _FRAMES): frames.retrieve_frames,
     ("GET", f"{_INSTANCE}/bulkdata/{{path:path}}"): bulkdata.retrieve_bulkdata,
+    ("GET", "/workitems"): workitems.search,
+    ("GET", _WORKITEM): workitems.retrieve,
+    ("POST", _WORKITEM): workitems.update,
+    ("PUT", f"{_WORKITEM}/state"): workitems.change_state,
+    ("POST", f"{_WORKITEM}/cancelrequest"): workitems.ask_to_cancel,
     ("GET", "/wado"): wado_uri.retrieve_by_uri,
 }
 """What is done at each resource of `resources.RESOURCES`."""

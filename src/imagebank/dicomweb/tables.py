@@ -119,6 +119,7 @@ STORE_STATUS: Final[Mapping[int, str]] = MappingProxyType(
 READ_STATUS: Final[Mapping[int, str]] = MappingProxyType(
     {
         200: "here it is",
+        202: "it is done",
         204: "the search found nothing",
         206: "the byte range; or the instances of a selection that can be given in the wanted transfer syntax",
         304: "what the caller holds is still true",
@@ -127,6 +128,7 @@ READ_STATUS: Final[Mapping[int, str]] = MappingProxyType(
         403: "the caller may not do this",
         404: "there is no such thing in the caller's sight",
         405: "not with this method; `Allow` lists those that are",
+        409: "the state that it is in forbids it; `Warning` says why",
         406: "it cannot be given in any form that the caller accepts",
         416: "the range lies outside",
         501: "the parameter is understood and not offered",

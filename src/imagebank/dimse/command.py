@@ -23,6 +23,7 @@ class Kind(IntEnum):
     C_MOVE = 0x0021
     C_ECHO = 0x0030
     N_EVENT_REPORT = 0x0100
+    N_GET = 0x0110
     N_SET = 0x0120
     N_ACTION = 0x0130
     N_CREATE = 0x0140
@@ -45,6 +46,7 @@ _FIELDS: Final = {
     0x1000: ("UI", "AffectedSOPInstanceUID"),
     0x1001: ("UI", "RequestedSOPInstanceUID"),
     0x1002: ("US", "EventTypeID"),
+    0x1005: ("AT", "AttributeIdentifierList"),
     0x1008: ("US", "ActionTypeID"),
     0x1020: ("US", "NumberOfRemainingSuboperations"),
     0x1021: ("US", "NumberOfCompletedSuboperations"),
@@ -96,6 +98,12 @@ def decode(data: bytes) -> Command:
 
 
 def _value(vr: str, keyword: str, raw: bytes) -> int | str:
+    if keyword == "AttributeIdentifierList":
+        # Several tags (PS3.7 10.1.2.1.4), each of two numbers: as text, in the form of the DICOM JSON model.
+        pairs = (raw[start : start + 4] for start in range(0, len(raw) - 3, 4))
+        return "\\".join(
+            f"{tag:08X}" for tag in (struct.unpack("<HH", one)[0] << 16 | struct.unpack("<HH", one)[1] for one in pairs)
+        )
     if vr in ("US", "AT"):
         if len(raw) < 2:
             raise Invalid(f"{keyword} has no value")

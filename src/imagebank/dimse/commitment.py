@@ -8,11 +8,12 @@ from typing import Any, Final
 from imagebank.actions import commitment
 from imagebank.actions.commitment import Committed
 from imagebank.bank import Bank
+from imagebank.dicom.keys import text_element, text_of
 from imagebank.dimse import command as commands
 from imagebank.dimse import scu
 from imagebank.dimse.command import Command, Kind
 from imagebank.dimse.contexts import MESSAGE_SYNTAXES, STORAGE_COMMITMENT, STORAGE_COMMITMENT_INSTANCE
-from imagebank.dimse.dataset import encode, text_element, text_of
+from imagebank.dimse.dataset import encode
 from imagebank.dimse.handlers import Caller
 from imagebank.dimse.status import SUCCESS
 from imagebank.errors import BankError, Invalid, NotFound, Unavailable, Unsupported

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+from imagebank.actions import workitems
 from imagebank.dicom.part10 import implementation_class_uid, implementation_version
 from imagebank.dicom.sop_class import OF_NO_STUDY, RETIRED, STORAGE, name_of
 from imagebank.dicom.transcode import TARGETS
@@ -51,6 +52,7 @@ def _overview() -> str:
         ("Storage Commitment Push Model", "no", "yes"),
         ("Query/Retrieve: Patient Root and Study Root, FIND, MOVE, GET", "no", "yes"),
         ("Modality Worklist Information Model, FIND", "no", "yes"),
+        ("Unified Procedure Step, Pull, Watch and Query", "no", "yes"),
         ("Modality Performed Procedure Step", "no", "yes"),
     ]
     return f"""# DICOM conformance statement
@@ -101,6 +103,7 @@ def _networking() -> str:
             _commitment(),
             _worklist(),
             _performed(),
+            _workitems(),
         )
     )
 
@@ -273,6 +276,20 @@ COMPLETED or DISCONTINUED ends them. Other attributes are taken and not kept. On
 changes it, and nobody one that has ended (0x0110). A device needs the right to store. N-GET is not offered.
 
 {_statuses(status.STEP, status.DUPLICATE_INSTANCE)}"""
+
+
+def _workitems() -> str:
+    return f"""### 3.10 Unified Procedure Step
+
+Tasks of the reconciliation queue about studies are workitems: `SCHEDULED` while they wait, `IN PROGRESS` for two hours after \
+an N-ACTION has begun them, `COMPLETED` when it was said whose the study is, or what the pictures are, `CANCELED` when they \
+were laid aside. UPS Pull offers C-FIND, N-GET, N-SET (progress, and what was performed) and N-ACTION (change of state); UPS \
+Watch C-FIND and N-GET; UPS Query C-FIND. UPS Push and Event are not offered: steps are made by the bank alone, and there are \
+no subscriptions. A step is completed by its answer in the queue, at the address in its Comments on the Scheduled Procedure \
+Step; an N-ACTION to `COMPLETED` before is refused with 0xC304. A device needs the right `reconcile`. At most \
+{workitems.MOST} steps of a state are found, what has waited longest first.
+
+{_statuses(status.WORKITEM, *status.WORKITEM_STATES.values())}"""
 
 
 def _media() -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from imagebank.dicom.dicomjson import to_json
+from imagebank.dicom.keys import CHARSET, text_of
 from imagebank.dicom.part10 import explicit_element
 from imagebank.dicom.scan import DEFLATED_LE, EXPLICIT_BE, Header, elements
 from imagebank.dimse.contexts import EXPLICIT_LE, IMPLICIT_LE
@@ -12,7 +13,6 @@ from imagebank.errors import Invalid
 from imagebank.model.imaging import DataSet, Element
 from imagebank.model.uid import Uid
 
-CHARSET: Final = "00080005"
 _SOP_CLASS: Final = 0x00080016
 _SOP_INSTANCE: Final = 0x00080018
 # VRs with a length of 16 bits that stand before those two.
@@ -109,28 +109,3 @@ def _raw(vr: str, values: list[Any]) -> bytes:
     raw = text_of({"vr": vr, "Value": values}).encode()
     # A list that is too long is cut at a value; an identifier has no longer form for it.
     return raw if len(raw) <= _MAX_SHORT else raw[:_MAX_SHORT].rpartition(b"\\")[0]
-
-
-def text_of(element: Element) -> str:
-    """The values of an element as one DICOM text, with backslashes between them; empty for sequences."""
-    return "\\".join(_one(value) for value in element.get("Value") or [])
-
-
-def _one(value: Any) -> str:
-    if value is None or (isinstance(value, dict) and not _is_name(value)):
-        return ""
-    if isinstance(value, dict):
-        groups = (value.get(group, "") for group in ("Alphabetic", "Ideographic", "Phonetic"))
-        return "=".join(groups).rstrip("=")
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)
-
-
-def _is_name(value: dict[str, Any]) -> bool:
-    return value.keys() <= {"Alphabetic", "Ideographic", "Phonetic"}
-
-
-def text_element(vr: str, *values: str) -> Element:
-    """An element with texts."""
-    return {"vr": vr, "Value": list(values)} if any(values) else {"vr": vr}

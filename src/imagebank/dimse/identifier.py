@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from imagebank.dicom.keys import CHARSET, text_element, text_of
 from imagebank.dimse.contexts import PATIENT_ROOT
-from imagebank.dimse.dataset import CHARSET, text_element, text_of
 from imagebank.errors import Mismatch
 from imagebank.model.attribute import Catalogue, Level, Path, is_private
 from imagebank.model.imaging import DataSet, Element, Found

@@ -5,9 +5,9 @@ from typing import Final
 
 from imagebank.actions import performing
 from imagebank.bank import Bank
+from imagebank.dicom.keys import text_of
 from imagebank.dimse import command as commands
 from imagebank.dimse.command import Command
-from imagebank.dimse.dataset import text_of
 from imagebank.dimse.handlers import Caller
 from imagebank.errors import Invalid
 from imagebank.model.imaging import DataSet

@@ -8,10 +8,10 @@ from typing import Final
 from imagebank.actions import retrieve, search
 from imagebank.actions.lasting import Lasting
 from imagebank.bank import Bank
+from imagebank.dicom.keys import text_element
 from imagebank.dicom.scan import file_meta
 from imagebank.dimse import status
 from imagebank.dimse.contexts import EXPLICIT_LE, IMPLICIT_LE
-from imagebank.dimse.dataset import text_element
 from imagebank.dimse.handlers import Answer, Caller, Tally, cancelled, refused, require_one_person
 from imagebank.dimse.identifier import STUDY_UID, Target, target
 from imagebank.dimse.negotiation import Context

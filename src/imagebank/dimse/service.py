@@ -10,7 +10,7 @@ from imagebank.actions.ingest import Arrival
 from imagebank.bank import Bank
 from imagebank.dicom import part10
 from imagebank.dimse import command as commands
-from imagebank.dimse import commitment, contexts, handlers, performed, scu, status, worklist
+from imagebank.dimse import commitment, contexts, handlers, performed, scu, status, workitems, worklist
 from imagebank.dimse.association import Association, Lost, Reason, Released, Violation
 from imagebank.dimse.command import Command, Kind
 from imagebank.dimse.dataset import decode, encode, identity
@@ -92,14 +92,21 @@ class Service:
             Kind.C_ECHO: (self._echo, True),
             Kind.C_STORE: (self._store, abstract not in contexts.SERVICES),
             Kind.C_FIND: (
-                self._worklist if abstract == contexts.WORKLIST else self._find,
-                abstract in contexts.FIND or abstract == contexts.WORKLIST,
+                self._listing(abstract),
+                abstract in contexts.FIND | contexts.STEPS or abstract == contexts.WORKLIST,
             ),
             Kind.C_MOVE: (self._move, abstract in contexts.MOVE),
             Kind.C_GET: (self._get, abstract in contexts.GET),
             Kind.N_CREATE: (self._perform, abstract == contexts.PERFORMED_STEP),
-            Kind.N_SET: (self._perform, abstract == contexts.PERFORMED_STEP),
-            Kind.N_ACTION: (self._commit, abstract == contexts.STORAGE_COMMITMENT),
+            Kind.N_SET: (
+                self._workitem if abstract == contexts.STEP_PULL else self._perform,
+                abstract in (contexts.PERFORMED_STEP, contexts.STEP_PULL),
+            ),
+            Kind.N_GET: (self._workitem, abstract in (contexts.STEP_PULL, contexts.STEP_WATCH)),
+            Kind.N_ACTION: (
+                self._workitem if abstract == contexts.STEP_PULL else self._commit,
+                abstract in (contexts.STORAGE_COMMITMENT, contexts.STEP_PULL),
+            ),
         }
         handler, is_offered = offered.get(message.kind, (self._unknown, True))
         return handler if is_offered else self._unknown
@@ -156,10 +163,17 @@ class Service:
         if asked is not None:
             self._stream(message, handlers.find(self._bank, self._caller, asked.root, asked.identifier, asked.options))
 
-    def _worklist(self, message: Message) -> None:
-        asked = self._retrieval(message, status.FIND)
-        if asked is not None:
-            self._stream(message, worklist.find(self._bank, self._caller, asked.identifier))
+    def _listing(self, abstract: str) -> Callable[[Message], None]:
+        if abstract not in contexts.STEPS and abstract != contexts.WORKLIST:
+            return self._find
+        find = worklist.find if abstract == contexts.WORKLIST else workitems.find
+
+        def answer(message: Message) -> None:
+            asked = self._retrieval(message, status.FIND)
+            if asked is not None:
+                self._stream(message, find(self._bank, self._caller, asked.identifier))
+
+        return answer
 
     def _stream(self, message: Message, answers: Iterator[Answer]) -> None:
         """Send matches as they come, until the peer cancels."""
@@ -245,6 +259,20 @@ class Service:
             self._answer(message, handlers.refused(error, table))
             return
         self._answer(message, Answer(status.SUCCESS, further=further))
+
+    def _workitem(self, message: Message) -> None:
+        """Another system looks at a task of the queue, says how far it is, or takes it or gives it up."""
+        told = None
+        try:
+            if message.kind == Kind.N_GET:
+                told = workitems.get(self._bank, self._caller, message.command)
+            else:
+                do = workitems.change if message.kind == Kind.N_SET else workitems.act
+                do(self._bank, self._caller, message.command, decode(message.read(), message.context.transfer_syntax))
+        except BankError as error:
+            self._answer(message, handlers.refused(error, status.WORKITEM))
+            return
+        self._answer(message, Answer(status.SUCCESS, identifier=told))
 
     def _commit(self, message: Message) -> None:
         try:

@@ -16,6 +16,7 @@ from imagebank.errors import (
     Unsupported,
     status_for,
 )
+from imagebank.model.workitem import Refusal, StepRefused
 
 SUCCESS: Final = 0x0000
 INVALID_ATTRIBUTE: Final = 0x0106
@@ -82,6 +83,23 @@ STEP: Final[Mapping[type[BankError], int]] = {  # PS3.7 10.1.3.1.8 and 10.1.5.1.
     Conflict: PROCESSING_FAILURE,
 }
 
+WORKITEM: Final[Mapping[type[BankError], int]] = {  # PS3.4 CC.2.1.3, CC.2.5.3, CC.2.7.3
+    **ACTION,
+    Mismatch: INVALID_ATTRIBUTE,
+    Invalid: INVALID_ATTRIBUTE,
+    NotFound: 0xC307,
+}
+WORKITEM_STATES: Final[Mapping[Refusal, int]] = {  # the same
+    Refusal.CANCELED: 0xB304,
+    Refusal.COMPLETED: 0xB306,
+    Refusal.ENDED: 0xC300,
+    Refusal.WRONG_TRANSACTION: 0xC301,
+    Refusal.BEGUN: 0xC302,
+    Refusal.NEVER_SCHEDULED: 0xC303,
+    Refusal.NOT_MET: 0xC304,
+    Refusal.NOT_BEGUN: 0xC310,
+}
+
 MEANINGS: Final[Mapping[int, str]] = {
     SUCCESS: "Success",
     INVALID_ATTRIBUTE: "Invalid attribute value",
@@ -103,6 +121,8 @@ MEANINGS: Final[Mapping[int, str]] = {
     SOME_FAILED: "Sub-operations complete, one or more with failures or warnings; or stored, with attributes changed by rules",
     TOLERATED: "Stored; the data set does not wholly match its SOP class and was tolerated",
     CANNOT_UNDERSTAND: "Cannot understand, unable to process",
+    **{code: str(why) for why, code in WORKITEM_STATES.items()},
+    0xC307: "There is no such workitem here",
     CANCELLED: "Ended by C-CANCEL",
     PENDING: "Pending",
     PENDING_UNSUPPORTED_KEYS: "Pending; one or more optional keys are not supported",
@@ -113,6 +133,8 @@ _COMMENT_LENGTH = 64
 
 def status_of(error: BankError, table: Mapping[type[BankError], int]) -> int:
     """A service's code for a refusal; what is unmapped is a processing failure."""
+    if isinstance(error, StepRefused):
+        return WORKITEM_STATES[error.why]
     return status_for(error, table, PROCESSING_FAILURE)
 
 

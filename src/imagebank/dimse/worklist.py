@@ -1,19 +1,17 @@
 """The modality worklist (PS3.4 annex K): what is to be done, made from orders."""
 
-import fnmatch
-import re
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Final
 
 from imagebank.actions import orders
 from imagebank.bank import Bank
+from imagebank.dicom.keys import CHARSET, Rules, asked_of, is_within, match, plain, returned, text_element
 from imagebank.dimse import status
-from imagebank.dimse.dataset import CHARSET, text_element, text_of
 from imagebank.dimse.handlers import Answer, Caller, refused
 from imagebank.errors import BankError
 from imagebank.model.imaging import DataSet, Element
 from imagebank.model.order import Code, Order, State
-from imagebank.model.person import PersonName, fold
+from imagebank.model.person import PersonName
 from imagebank.ports.orders import Wanted
 
 STEPS: Final = "00400100"
@@ -23,6 +21,7 @@ _ACCESSION, _PATIENT_ID = "00080050", "00100020"
 UNKNOWN: Final = "UNKNOWN"
 """For what has to have a value (type 1) and of which an order says nothing."""
 _ANY_MODALITY: Final = "OT"
+_RULES: Final = Rules(apart=frozenset({_DATE, _TIME}), of_any=frozenset({_AET}))
 _STATUS: Final = {State.SCHEDULED: "SCHEDULED", State.STARTED: "STARTED"}
 
 KEYS: Final[Mapping[str, tuple[str, str, str]]] = {
@@ -79,7 +78,7 @@ def find(bank: Bank, caller: Caller, identifier: DataSet) -> Iterator[Answer]:
         pending = status.PENDING if _is_known(identifier) else status.PENDING_UNSUPPORTED_KEYS
         for order in found:
             held = described(order)
-            if _spans(identifier, held) and _match(identifier, held):
+            if _spans(identifier, held) and match(identifier, held, _RULES):
                 yield Answer(pending, identifier=_answer(identifier, held))
     except BankError as error:
         yield refused(error, status.FIND)
@@ -93,36 +92,27 @@ def _step(identifier: DataSet) -> DataSet:
     return items[0] if items and isinstance(items[0], dict) else {}
 
 
-def _asked(keys: DataSet, key: str) -> str:
-    return text_of(keys[key]).strip(" \0") if key in keys else ""
-
-
 def _names(identifier: DataSet) -> set[str]:
     """The keywords that narrow; for the ledger, without their values."""
-    given = [key for keys in (identifier, _step(identifier)) for key in keys if _asked(keys, key)]
+    given = [key for keys in (identifier, _step(identifier)) for key in keys if asked_of(keys, key)]
     return {KEYS[key][0].partition(" ")[0] for key in given if key in KEYS} or {"nothing"}
 
 
 def _wanted(identifier: DataSet) -> Wanted:
     """What the database can narrow; the rest is looked at one by one."""
     step = _step(identifier)
-    first, dash, last = _asked(step, _DATE).partition("-")
-    exact = [_plain(_asked(identifier, key)) for key in (_ACCESSION, _PATIENT_ID)]
-    modality = _asked(step, _MODALITY)
+    first, dash, last = asked_of(step, _DATE).partition("-")
+    exact = [plain(asked_of(identifier, key)) for key in (_ACCESSION, _PATIENT_ID)]
+    modality = asked_of(step, _MODALITY)
     is_listed = bool(modality) and not set("*?") & set(modality)
     return Wanted(
         since=first if first.isdigit() else "",
         until=(last if dash else first) if (last if dash else first).isdigit() else "",
         modalities=tuple(modality.split("\\")) if is_listed and _ANY_MODALITY not in modality else (),
-        station_aet=_plain(_asked(step, _AET)),
+        station_aet=plain(asked_of(step, _AET)),
         accession=exact[0],
         identifier=exact[1],
     )
-
-
-def _plain(text: str) -> str:
-    """A single value; empty for one with wildcards or for several."""
-    return "" if set("*?\\") & set(text) else text
 
 
 def _is_known(keys: DataSet) -> bool:
@@ -208,87 +198,21 @@ def _name(text: str) -> Element:
 def _spans(identifier: DataSet, held: DataSet) -> bool:
     """Whether a step begins within a range of dates and times, which are one range together (PS3.4 K.2.2.1)."""
     step, own = _step(identifier), _step(held)
-    dates, times = _asked(step, _DATE), _asked(step, _TIME)
+    dates, times = asked_of(step, _DATE), asked_of(step, _TIME)
     if "-" not in dates or "-" not in times:
-        return _is_within(dates, _asked(own, _DATE)) and _is_within(times, _asked(own, _TIME))
-    at = _asked(own, _DATE) + _asked(own, _TIME).ljust(6, "0")
+        return is_within(dates, asked_of(own, _DATE)) and is_within(times, asked_of(own, _TIME))
+    at = asked_of(own, _DATE) + asked_of(own, _TIME).ljust(6, "0")
     (first, _, last), (begin, _, end) = dates.partition("-"), times.partition("-")
     return (not first or at >= first + begin) and (not last or at <= last + (end or "").ljust(6, "9"))
 
 
-def _is_within(asked: str, value: str) -> bool:
-    """Whether a date or time is one that a key means; what is left out of a time means all of it."""
-    if not asked or set(asked) <= {"*"}:
-        return True
-    first, dash, last = asked.partition("-")
-    if not dash:
-        return value.startswith(first) or (
-            bool(value) and first.startswith(value) and not first[len(value) :].strip("0.")
-        )
-    return bool(value) and value >= first and (not last or value[: len(last)] <= last)
-
-
-def _match(keys: DataSet, held: DataSet) -> bool:
-    return all(_matches(key, element, held.get(key)) for key, element in keys.items() if key not in (_DATE, _TIME))
-
-
-def _matches(key: str, asked: Element, held: Element | None) -> bool:
-    if asked["vr"] == "SQ":
-        return _matches_items(asked, held or {})
-    text = text_of(asked).strip(" \0")
-    return not text or held is None or key == CHARSET or _holds(key, text, held["vr"], text_of(held))
-
-
-def _matches_items(asked: Element, held: Element) -> bool:
-    """Whether one item has what the item of a sequence key asks for (PS3.4 C.2.2.2.6)."""
-    items = asked.get("Value") or []
-    inner = items[0] if items and isinstance(items[0], dict) else {}
-    found: list[Any] = held.get("Value") or []
-    return not any(_asked(inner, each) for each in inner) or any(_match(inner, item) for item in found)
-
-
-def _holds(key: str, text: str, vr: str, value: str) -> bool:
-    match vr:
-        case "DA" | "TM":
-            return _is_within(text, value)
-        case "PN":
-            return any(_like(fold(text).rstrip("^"), fold(group)) for group in value.split("="))
-        case "AE" if key == _AET:
-            return not value or _like(text, value)
-        case "UI" | "CS":
-            return any(_like(each, value) for each in text.split("\\"))
-        case _:
-            return _like(text, value)
-
-
-def _like(pattern: str, value: str) -> bool:
-    """DICOM's wildcards (PS3.4 C.2.2.2.4); brackets are none."""
-    escaped = pattern.replace("[", "[[]")
-    return re.match(fnmatch.translate(escaped), value) is not None
-
-
 def _answer(identifier: DataSet, held: DataSet) -> DataSet:
     """One step: the keys that were asked for, empty where nothing is known."""
-    answer = {key: _returned(element, held.get(key)) for key, element in identifier.items() if key != CHARSET}
+    answer = {key: returned(element, held.get(key)) for key, element in identifier.items() if key != CHARSET}
     if CHARSET in identifier:
         answer[CHARSET] = {"vr": "CS"}
     # Type 1, and of a step that is any station's nobody has said it: it is that of whoever asks.
     for item in answer.get(STEPS, {}).get("Value") or []:
-        if _AET in item and not _asked(item, _AET):
-            item[_AET] = text_element("AE", _plain(_asked(_step(identifier), _AET)) or UNKNOWN)
+        if _AET in item and not asked_of(item, _AET):
+            item[_AET] = text_element("AE", plain(asked_of(_step(identifier), _AET)) or UNKNOWN)
     return answer
-
-
-def _returned(asked: Element, held: Element | None) -> Element:
-    """What is known of a key, narrowed to the attributes that a sequence key names."""
-    if held is None or held["vr"] != "SQ":
-        return held or {"vr": asked["vr"]}
-    items = asked.get("Value") or []
-    inner = items[0] if items and isinstance(items[0], dict) else {}
-    found = held.get("Value") or []
-    if not found:
-        return held
-    return {
-        "vr": "SQ",
-        "Value": [{key: _returned(inner[key], item.get(key)) for key in inner} or dict(item) for item in found],
-    }

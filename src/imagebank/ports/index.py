@@ -27,6 +27,7 @@ from imagebank.ports.searchable import SearchableReader
 from imagebank.ports.tasks import TaskReader
 from imagebank.ports.transaction import Transaction
 from imagebank.ports.words import WordsReader
+from imagebank.ports.workitems import WorkitemReader
 
 
 class Index(Protocol):
@@ -80,6 +81,11 @@ class Index(Protocol):
     @property
     def tasks(self) -> TaskReader:
         """What waits for somebody to decide."""
+        ...
+
+    @property
+    def workitems(self) -> WorkitemReader:
+        """Steps that other systems work on."""
         ...
 
     @property

@@ -24,6 +24,7 @@ from imagebank.ports.rules import RulesWriter
 from imagebank.ports.searchable import SearchableWriter
 from imagebank.ports.tasks import TaskWriter
 from imagebank.ports.words import WordsWriter
+from imagebank.ports.workitems import WorkitemWriter
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,11 @@ class Transaction(Protocol):
     @property
     def tasks(self) -> TaskWriter:
         """Changes to the reconciliation queue."""
+        ...
+
+    @property
+    def workitems(self) -> WorkitemWriter:
+        """Changes to steps that other systems work on."""
         ...
 
     @property

@@ -40,6 +40,7 @@ from imagebank.storage import (
     tasks,
     telling,
     words,
+    workitems,
 )
 from imagebank.storage.database import STREAMED, Database, Prepared
 from imagebank.storage.entry import Duplicates
@@ -126,6 +127,7 @@ class SQLIndex:
         self._histories = histories.SQLHistories(database)
         self._pictures = pictures.SQLPictures(database)
         self._tasks = tasks.SQLTasks(database)
+        self._workitems = workitems.SQLWorkitems(database)
 
     @property
     def people(self) -> people.SQLPeople:
@@ -166,6 +168,10 @@ class SQLIndex:
     @property
     def tasks(self) -> tasks.SQLTasks:
         return self._tasks
+
+    @property
+    def workitems(self) -> workitems.SQLWorkitems:
+        return self._workitems
 
     @property
     def rules(self) -> rules.SQLRules:

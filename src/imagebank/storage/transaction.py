@@ -41,6 +41,7 @@ from imagebank.storage import (
     tasks,
     telling,
     words,
+    workitems,
 )
 from imagebank.storage.database import lock_studies, put
 from imagebank.storage.instances import instance_of, instance_rows
@@ -79,6 +80,7 @@ class SQLTransaction:
         self.expectations: Final = expectations.ExpectationChanges(connection)
         self.pictures: Final = pictures.PictureChanges(connection)
         self.tasks: Final = tasks.TaskChanges(connection)
+        self.workitems: Final = workitems.WorkitemChanges(connection)
 
     def publish(self) -> None:
         """After the commit: let later transactions know what this one learnt."""

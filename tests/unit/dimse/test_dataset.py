@@ -11,8 +11,9 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.filereader import read_dataset
 from pydicom.filewriter import write_dataset
 
+from imagebank.dicom.keys import text_element, text_of
 from imagebank.dimse.contexts import EXPLICIT_LE, IMPLICIT_LE
-from imagebank.dimse.dataset import decode, encode, identity, text_element, text_of
+from imagebank.dimse.dataset import decode, encode, identity
 from imagebank.errors import Invalid
 from imagebank.model.imaging import DataSet
 

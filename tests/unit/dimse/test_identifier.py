@@ -2,8 +2,8 @@
 
 import pytest
 
+from imagebank.dicom.keys import text_element
 from imagebank.dimse.contexts import PATIENT_FIND, PATIENT_GET, STUDY_FIND, STUDY_MOVE
-from imagebank.dimse.dataset import text_element
 from imagebank.dimse.identifier import SUPPORTED_FIND_OPTIONS, answer, negotiated, question, target
 from imagebank.errors import Invalid, Mismatch
 from imagebank.model.attribute import Attribute, Level, catalogue

@@ -61,6 +61,7 @@ from imagebank.storage.tables.searchable import catalogue_version, searchable
 from imagebank.storage.tables.tasks import task, task_study
 from imagebank.storage.tables.words import finding, finding_text, spelling
 from imagebank.storage.tables.work import IS_WAITING, job
+from imagebank.storage.tables.workitems import workitem
 
 __all__ = [
     "HAS_PERSON",
@@ -138,4 +139,5 @@ __all__ = [
     "task_study",
     "token",
     "told",
+    "workitem",
 ]
