@@ -113,7 +113,7 @@ NOT_ABOUT_STUDIES: Final = {
         f"/account{path}": "one's own means to sign in, and sessions"
         for path in (
             "",
-            *("/password", "/app", "/app.svg", "/app/confirm", "/app/remove"),
+            *("/look", "/password", "/app", "/app.svg", "/app/confirm", "/app/remove"),
             *("/passkeys", "/passkeys/keep", "/passkeys/remove", "/sessions/end", "/sessions/end-others"),
             *("/prove", "/prove/passkey", "/prove/answer"),
         )

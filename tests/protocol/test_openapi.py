@@ -72,7 +72,7 @@ PAGES: Final[Mapping[str, str]] = {
     **{
         f"/account/{path}": "a part of that page"
         for path in (
-            *("password", "app", "app.svg", "app/confirm", "app/remove"),
+            *("look", "password", "app", "app.svg", "app/confirm", "app/remove"),
             *("passkeys", "passkeys/keep", "passkeys/remove", "sessions/end", "sessions/end-others"),
             *("prove", "prove/answer", "prove/passkey"),
         )

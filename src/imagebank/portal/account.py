@@ -17,6 +17,7 @@ from imagebank.http.auth import address_of, bank_of, session_of
 from imagebank.http.deliberate import deliberately
 from imagebank.http.errors import HTTP_STATUS
 from imagebank.model.access import Principal, Session
+from imagebank.portal import look
 from imagebank.portal.layout import HEADERS, for_the_signed_in, page, read_own_form, see_other, too_often
 from imagebank.portal.signin import site_of
 
@@ -201,8 +202,18 @@ async def prove_by_passkey(request: Request, principal: Principal, found: Sessio
     return see_other("/account")
 
 
+@for_the_signed_in
+async def keep_look(request: Request, _: Principal) -> Response:
+    """Keep how pages are to look in this browser."""
+    form = await read_own_form(request)
+    answer = see_other("/account")
+    look.keep(request, answer, look.read_look(*(form.get(name, "") for name in ("theme", "density", "language"))))
+    return answer
+
+
 ROUTES: list[BaseRoute] = [
     Route("/account", show, methods=["GET"]),
+    Route("/account/look", keep_look, methods=["POST"]),
     Route("/account/password", of_the_proven(changing(set_password)), methods=["POST"]),
     Route("/account/app", show_app, methods=["GET"]),
     Route("/account/app.svg", draw_app, methods=["GET"]),

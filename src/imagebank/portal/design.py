@@ -19,12 +19,11 @@ from imagebank.portal.arrivals import Arrival
 from imagebank.portal.finding import Choice
 from imagebank.portal.language import gettext
 from imagebank.portal.layout import for_the_signed_in, page
+from imagebank.portal.look import DENSITIES, THEMES, Look
 from imagebank.portal.proposed import Shown
 from imagebank.portal.rows import StudyRow
 from imagebank.portal.timeline import LaneRow, Mark, Row
 
-_THEMES: Final = ("light", "dark")
-_DENSITIES: Final = ("comfortable", "compact")
 _WAYS: Final = ("ltr", "rtl")
 _LONG: Final = "Fernández-Montesinos y Ruiz de Villalobos, María del Carmen Guadalupe"
 _ARABIC: Final = "أمينة بنت عبد الرحمن الحداد"
@@ -120,7 +119,7 @@ def _emergencies(now: datetime) -> list[Provision]:
 async def show(request: Request, principal: Principal) -> Response:
     """The parts, in the theme, density and direction that the address names."""
     chosen = {name: request.query_params.get(name, "") for name in ("theme", "density", "dir")}
-    given = {"theme": _THEMES, "density": _DENSITIES, "dir": _WAYS}
+    given = {"theme": THEMES, "density": DENSITIES, "dir": _WAYS}
     look = {name: chosen[name] if chosen[name] in known else known[0] for name, known in given.items()}
     now = datetime(2026, 10, 11, 14, 20, tzinfo=UTC)
     choices = [
@@ -132,7 +131,8 @@ async def show(request: Request, principal: Principal) -> Response:
         request,
         "design.html",
         principal=principal,
-        look=look,
+        look=Look(look["theme"], look["density"]),
+        shown=look,
         looks=given,
         studies=_studies(),
         glasses=_emergencies(now),

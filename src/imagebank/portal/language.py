@@ -36,6 +36,11 @@ def known() -> frozenset[str]:
     return frozenset({ENGLISH, *(file.stem for file in _CATALOGUES.glob("*.po"))})
 
 
+def names() -> list[tuple[str, str]]:
+    """The languages and how each calls itself."""
+    return [(one, (Locale.parse(one).get_display_name() or one).capitalize()) for one in sorted(known())]
+
+
 def chosen(asked: str) -> str:
     """The best known language of an Accept-Language field (RFC 9110 12.5.4); English where none is known."""
     ranked: list[tuple[float, str]] = []

@@ -24,6 +24,7 @@ from imagebank.http.quick import quickly
 from imagebank.model.access import Principal, Right
 from imagebank.portal import language, wording
 from imagebank.portal.language import gettext, noted
+from imagebank.portal.look import look_of
 
 HEADERS: Mapping[str, str] = {
     "Cache-Control": "private, no-store",
@@ -93,6 +94,7 @@ _templates.filters["way"] = wording.way
 _templates.filters["sentence"] = wording.sentence
 _templates.globals["language"] = language.spoken
 _templates.globals["direction"] = language.direction
+_templates.globals["languages"] = language.names
 
 
 def environment() -> Environment:
@@ -113,6 +115,7 @@ def page(
         "emergencies": getattr(request.state, "emergencies", ()),
         "at": bank_of(request).now(),
         "doors": _open_to(request, frozenset() if principal is None else principal.rights),
+        "look": look_of(request),
         "here": _door_of(request.url.path),
         "provider": urlsplit(bank_of(request).settings.oidc_issuer).hostname,
     }
@@ -127,8 +130,9 @@ def _open_to(request: Request, rights: frozenset[Right]) -> list[tuple[str, str,
 
 
 def speak_to(request: Request) -> None:
-    """Let what is written for this request be in the language that its browser asks for."""
-    language.speak(language.chosen(request.headers.get("accept-language", "")))
+    """Let what is written for this request be in the language that was chosen, else that its browser asks for."""
+    asked = request.headers.get("accept-language", "")
+    language.speak(look_of(request).language or language.chosen(asked))
 
 
 def _door_of(path: str) -> str:

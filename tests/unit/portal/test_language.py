@@ -6,8 +6,15 @@ from pathlib import Path
 
 import pytest
 from babel.messages.pofile import read_po
+from starlette.requests import HTTPConnection
 
+from bank import open_test_bank
+from imagebank.actions import access
+from imagebank.app import web_application
+from imagebank.model.access import Role
 from imagebank.portal import language
+from imagebank.portal.look import Look, look_of
+from unit.portal.browsing import Browser, hidden_field
 
 CATALOGUES = sorted((Path(language.__file__).parent / "locale").glob("*.po"))
 
@@ -56,6 +63,43 @@ def test_what_is_not_translated_stays_english() -> None:
     assert language.gettext("No such text as this") == "No such text as this"
     assert language.gettext("") == ""
     assert language.counted(2, "%(num)s thing", "%(num)s things") == "2 things"
+
+
+@pytest.mark.parametrize(
+    ("cookie", "look"),
+    [
+        ("dark.compact.de", Look("dark", "compact", "de")),
+        ("..", Look()),
+        ("light", Look("light")),
+        ('x".<b>.fr', Look()),
+        ("", Look()),
+    ],
+)
+def test_a_choice_is_read_with_care(cookie: str, look: Look) -> None:
+    headers = [(b"cookie", f"look={cookie}".encode())]
+    request = HTTPConnection(
+        {"type": "http", "scheme": "http", "path": "/", "server": ("bank", 80), "headers": headers}
+    )
+
+    assert look_of(request) == look
+
+
+def test_a_choice_stays_chosen_on_every_page(tmp_path: Path) -> None:
+    with open_test_bank(tmp_path) as bank:
+        browser = Browser(web_application(bank))
+        browser.post("/sign-in", {"token": access.issue_token(bank, Role.CLINICIAN, "")})
+        before = browser.get("/")
+        form = {"csrf": hidden_field(before, "csrf"), "theme": "light", "density": "comfortable", "language": "de"}
+        answer = browser.post("/account/look", form)
+        after = [browser.get(address).text for address in ("/", "/account", "/nosuch")]
+
+    assert 'lang="en" dir="ltr" data-density="compact" data-theme="dark"' in before.text
+    assert answer.headers["location"] == "/account"
+    assert [text.count('lang="de" dir="ltr" data-density="comfortable" data-theme="light"') for text in after[:2]] == [
+        1,
+        1,
+    ]
+    assert '<option value="light" selected>hell</option>' in after[1]
 
 
 @pytest.mark.parametrize("file", CATALOGUES, ids=lambda file: file.stem)
