@@ -33,10 +33,15 @@ def read_look(theme: str, density: str, spoken: str) -> Look:
     )
 
 
+def parse(cookie: str) -> Look:
+    """A choice as `keep` writes it; what is no choice of ours chooses nothing."""
+    theme, density, spoken = (*cookie.split("."), "", "", "")[:3]
+    return read_look(theme, density, spoken)
+
+
 def look_of(request: HTTPConnection) -> Look:
     """What this browser's user chose."""
-    theme, density, spoken = (*cookie_of(request, COOKIE).split("."), "", "", "")[:3]
-    return read_look(theme, density, spoken)
+    return parse(cookie_of(request, COOKIE))
 
 
 def keep(request: HTTPConnection, answer: Response, look: Look) -> None:

@@ -6,14 +6,13 @@ from pathlib import Path
 
 import pytest
 from babel.messages.pofile import read_po
-from starlette.requests import HTTPConnection
 
 from bank import open_test_bank
 from imagebank.actions import access
 from imagebank.app import web_application
 from imagebank.model.access import Role
 from imagebank.portal import language
-from imagebank.portal.look import Look, look_of
+from imagebank.portal.look import Look, parse
 from unit.portal.browsing import Browser, hidden_field
 
 CATALOGUES = sorted((Path(language.__file__).parent / "locale").glob("*.po"))
@@ -76,12 +75,7 @@ def test_what_is_not_translated_stays_english() -> None:
     ],
 )
 def test_a_choice_is_read_with_care(cookie: str, look: Look) -> None:
-    headers = [(b"cookie", f"look={cookie}".encode())]
-    request = HTTPConnection(
-        {"type": "http", "scheme": "http", "path": "/", "server": ("bank", 80), "headers": headers}
-    )
-
-    assert look_of(request) == look
+    assert parse(cookie) == look
 
 
 def test_a_choice_stays_chosen_on_every_page(tmp_path: Path) -> None:
