@@ -71,11 +71,11 @@ def changes(
 ) -> dict[str, Element | None]:
     """What changes in a study of `count` objects that is this patient's, by keyword.
 
-    What is empty in the record or was not accepted stays as it is, and so does what the study says already. Raises
-    Invalid for a value that is none.
+    What is empty in the record or was not accepted stays as it is, and so does what the study says already, also an
+    accession number. Raises Invalid for a value that is none.
     """
     wanted: dict[str, Element | None] = {**_of(who)}
-    if accession:
+    if accession and not _text(header, "00080050"):
         wanted["AccessionNumber"] = _element("SH", accession)
     given = {
         field: value for field, value in accepted.items() if field in FIELDS and value and value != _held(header, field)

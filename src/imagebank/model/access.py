@@ -18,7 +18,8 @@ class Right(StrEnum):
 
     EMERGENCY is to open a record beyond one's rights for a stated reason; CONSENT to write down what a patient has
     decided, and who cares for whom; AUDIT to read the ledger and to review emergencies; RECONCILE to say which patient
-    records are one person's; CORRECT to change attributes of objects that are kept, and to see what they were.
+    records are one person's, and whose studies are that name nobody; CORRECT to change attributes of objects that are
+    kept, and to see what they were.
     """
 
     ADMINISTER = "administer"

@@ -26,6 +26,7 @@ def test_what_a_record_does_not_have_stays_as_the_object_has_it() -> None:
     assert set(changes({}, NEW, "", {}, 1)) == {"PatientID", "IssuerOfPatientID"}
     named = changes({}, Identity(NEW.patient, PersonName("", "山田^", "")), "A1", {}, 1)
     assert named["PatientName"] == {"vr": "PN", "Value": [{"Ideographic": "山田^"}]}
+    assert "AccessionNumber" not in changes({"00080050": {"vr": "SH", "Value": ["A0"]}}, NEW, "A1", {}, 1)
     assert named["AccessionNumber"] == {"vr": "SH", "Value": ["A1"]}
 
 
