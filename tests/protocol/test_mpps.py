@@ -12,7 +12,9 @@ from hl7 import calling, omi, orm, pid
 from imagebank.dimse.contexts import EXPLICIT_LE, IMPLICIT_LE, PERFORMED_STEP
 from imagebank.hl7.listener import start
 from imagebank.model.access import Right, Scope
+from imagebank.model.expectation import ExpectedSeries, Origin
 from imagebank.model.order import State
+from imagebank.model.uid import Uid
 from imagebank.ports.orders import Wanted
 from protocol.dimse_peers import HOST, Site, a_site, associate, register
 
@@ -57,8 +59,10 @@ class Modality:
     def create(self, step: Dataset, uid: str | None) -> int:
         return self._call("send_n_create", step, PERFORMED_STEP, uid)[0]
 
-    def set(self, uid: str, status: str = "") -> int:
+    def set(self, uid: str, status: str = "", **made: Any) -> int:
         change = Dataset()
+        for keyword, value in made.items():
+            setattr(change, keyword, value)
         change.PerformedProcedureStepDescription = "as it went"
         if status:
             change.PerformedProcedureStepStatus = status
@@ -136,3 +140,42 @@ def test_it_stands_in_the_ledger(site: Site) -> None:
 
     details = [one.detail for one in site.bank.index.events(Scope(None)) if one.principal == "CT1"]
     assert details[:2] == ["order completed, says the modality", "order in progress, says the modality"]
+
+
+def a_made_series(uid: str, *, images: int, others: int) -> Dataset:
+    """A performed series with what it refers to."""
+    series = Dataset()
+    series.SeriesInstanceUID, series.SeriesDescription = uid, "axial"
+    for keyword, kind, count in (
+        ("ReferencedImageSequence", "1", images),
+        ("ReferencedNonImageCompositeSOPInstanceSequence", "2", others),
+    ):
+        items = []
+        for number in range(count):
+            items.append(Dataset())
+            items[-1].ReferencedSOPClassUID = "1.2.840.10008.5.1.4.1.1.2"
+            items[-1].ReferencedSOPInstanceUID = f"{uid}.{kind}.{number}"
+        setattr(series, keyword, items)
+    return series
+
+
+@pytest.mark.parametrize("syntax", [EXPLICIT_LE, IMPLICIT_LE])
+def test_what_was_made_is_kept_and_waited_for(site: Site, syntax: str) -> None:
+    uid, modality = generate_uid(), Modality(site, syntax=syntax)
+    begun = a_step()
+    begun.Modality = "CT"
+    modality.create(begun, uid)
+    dose: dict[str, Any] = {"EntranceDose": 3, "ImageAndFluoroscopyAreaDoseProduct": "2.5"}
+    first = modality.set(uid, PerformedSeriesSequence=[a_made_series("1.2.3.1.9", images=1, others=0)], **dose)
+    last = modality.set(uid, "COMPLETED", PerformedSeriesSequence=[a_made_series("1.2.3.1.9", images=2, others=1)])
+    with site.bank.index.begin() as tx:
+        step = tx.orders.performed(Uid(uid), "local")
+        words = [one for one in tx.expectations.about(Uid("1.2.3.1")) if one.origin is Origin.MPPS]
+
+    assert (first, last) == (0, 0)
+    assert step is not None
+    assert dict(step.dose) == {"EntranceDose": "3", "ImageAndFluoroscopyAreaDoseProduct": "2.5"}
+    (word,) = words
+    named = ("1.2.3.1.9.1.0", "1.2.3.1.9.1.1", "1.2.3.1.9.2.0")
+    assert word.series == (ExpectedSeries("1.2.3.1.9", named),)
+    assert (word.by, word.modality, word.accession, word.is_final) == ("CT1", "CT", "A1", True)

@@ -272,7 +272,9 @@ def _performed() -> str:
 
 An N-CREATE has to be IN PROGRESS; the orders that its Scheduled Step Attributes Sequence names, by Study Instance UID or else \
 accession number and by Scheduled Procedure Step ID, are in progress from then on and leave the worklist. An N-SET with \
-COMPLETED or DISCONTINUED ends them. Other attributes are taken and not kept. Only the organization that has begun a step \
+COMPLETED or DISCONTINUED ends them. Of Performed Series Sequence the series and the objects that they name are kept and held \
+against what comes, and the attributes of the Radiation Dose module; a sequence in an N-SET takes the place of the one \
+before. Other attributes are taken and not kept. Only the organization that has begun a step \
 changes it, and nobody one that has ended (0x0110). A device needs the right to store. N-GET is not offered.
 
 {_statuses(status.STEP, status.DUPLICATE_INSTANCE)}"""
