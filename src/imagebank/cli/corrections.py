@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from imagebank.cli.console import ALL_WELL, HERE, Common, WrongUsage, bank_of, new_file, operator, say, tell, typed
+from imagebank.model.correction import State
 from imagebank.model.imaging import Selection
 from imagebank.model.uid import Uid
 
@@ -69,9 +70,10 @@ def correct(
         made = (
             action.undo(bank, whole, undo, by, reason) if undo else action.correct(bank, selection, changes, by, reason)
         )
+    rest = "; the worker of the server goes on with it" if made.state is State.UNDER_WAY else ""
     tell(
         common,
-        f"correction {made.id}: {made.state}, {made.count} of {made.total} objects",
+        f"correction {made.id}: {made.state}, {made.count} of {made.total} objects{rest}",
         correction=made.id,
         outcome=made.state,
         count=made.count,
