@@ -15,7 +15,7 @@ from imagebank.actions import audit, notes, retrieve
 from imagebank.bank import Bank
 from imagebank.errors import Conflict, Invalid, NotFound, Unsupported
 from imagebank.model.access import Principal, Right, Scope
-from imagebank.model.attribute import Attribute, Catalogue
+from imagebank.model.attribute import MAIN, Attribute, Catalogue
 from imagebank.model.declared import Declared, State
 from imagebank.model.event import Act, Event
 from imagebank.model.imaging import Instance, Selection
@@ -28,6 +28,7 @@ JOB: Final = "attributes"
 AGAIN: Final = "describe-values"
 SETTINGS: Final = "settings"
 """Who has declared what the settings name."""
+_OF_EVERY_BANK: Final = frozenset(attribute.path for attribute in MAIN)
 _HERE: Final = Scope(organizations=None)
 """Nobody reads here: what is read stays in the bank."""
 _SOON: Final = timedelta(seconds=3)
@@ -51,8 +52,9 @@ def settle(bank: Bank) -> None:
     """Make searchable what the settings name and was not yet. Raises Invalid, Conflict."""
     names = {one.written for one in bank.index.searchable.declared()}
     for written in bank.settings.attributes:
-        if written.strip() not in names:
-            wanted = Wanted(written.strip())
+        wanted = Wanted(written.strip())
+        # What every bank has is not declared again, though an older program did not have it.
+        if wanted.written not in names and read(wanted).path not in _OF_EVERY_BANK:
             event = Event(bank.now(), Act.CHANGED, SETTINGS, bank.settings.organization, detail=_said(wanted))
             _add(bank, wanted, SETTINGS, event)
 
@@ -91,10 +93,10 @@ def remove(bank: Bank, principal: Principal, written: str, address: str = "") ->
         raise Conflict(f"{one.written} is named in the settings: take it out there first")
     event = audit.event(bank, Act.CHANGED, principal, address, f"attribute {one.written} made searchable no more")
     with bank.index.begin() as tx:
-        if tx.searchable.leave(one.attribute.key):
-            tx.record([event])
-            notes.defer(bank, tx, attributes=((Wanted(one.written), False),))
-            _go_on(bank, tx, _SOON)
+        tx.searchable.leave(one.attribute.key)
+        tx.record([event])
+        notes.defer(bank, tx, attributes=((Wanted(one.written), False),))
+        _go_on(bank, tx, _SOON)
 
 
 def _found(bank: Bank, written: str) -> Declared:

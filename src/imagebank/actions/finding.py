@@ -6,7 +6,7 @@ since what a caller sees, sees a count of, and opens is a study.
 """
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -132,11 +132,16 @@ def everything(
     words = asked(wish)
     bank.reads.search(principal, f"{way}: study by {_kinds(wish)}", address)
     scope = principal.scope
+    passes = _passes(wish)
+    hits = _graded(bank, passes, scope)
     alike: dict[str, list[str]] = {}
-    hits = _exact_hits(bank, wish, scope)
     if words and len(hits) < limit:
         alike = {word.text: bank.index.words.alike(word.text) for word in words}
-        _add(bank, hits, marks_for(wish, Nearness.ALIKE, alike), scope, Nearness.ALIKE)
+        nearly = marks_for(wish, Nearness.ALIKE, alike)
+        if nearly != passes[-1][1]:
+            for hit in bank.index.words.hits(nearly, scope, MOST_HITS):
+                if len(hits) < MOST_HITS:
+                    hits.setdefault(hit.place, (Nearness.ALIKE, hit))
     start = _start(after, hits)
     page = dict(list(hits.items())[start : start + limit])
     shown = bank.index.words.shown(page, scope)
@@ -153,26 +158,23 @@ def everything(
 _Hits = dict[int, tuple[Nearness, Hit]]
 
 
-def _exact_hits(bank: Bank, wish: Wish, scope: Scope) -> _Hits:
-    hits: _Hits = {}
+def _passes(wish: Wish) -> list[tuple[Nearness, Marks]]:
+    """What is asked for one after the other, the nearest first; the last finds all that the others do."""
     if wish.text.strip() and not asked(wish):
-        return hits  # signs and no word
+        return []  # signs and no word
     # Without words all that is there is equally near.
-    for nearness in _EXACT if wish.text.strip() else (Nearness.TEXT,):
-        # Whole words first: they mean more, and a frequent one is known at once, while the beginnings that it is one
-        # of have to be gathered from all words that begin so.
-        for marks in dict.fromkeys(marks_for(wish, nearness, is_whole=is_whole) for is_whole in (True, False)):
-            _add(bank, hits, marks, scope, nearness)
-            if len(hits) >= MOST_HITS:
-                return hits
-    return hits
+    kinds = _EXACT if wish.text.strip() else (Nearness.TEXT,)
+    # Whole words first: they mean more, and a frequent one is known at once, while the beginnings that it is one of have
+    # to be gathered from all words that begin so.
+    both = [(kind, marks_for(wish, kind, is_whole=is_whole)) for kind in kinds for is_whole in (True, False)]
+    return [one for number, one in enumerate(both) if one[1] not in [marks for _, marks in both[:number]]]
 
 
-def _add(bank: Bank, hits: _Hits, marks: Marks, scope: Scope, nearness: Nearness) -> None:
-    """Those that are found in this way, and in none before, up to as many as are counted."""
-    for hit in bank.index.words.hits(marks, scope, MOST_HITS):
-        if len(hits) < MOST_HITS:
-            hits.setdefault(hit.place, (nearness, hit))
+def _graded(bank: Bank, passes: Sequence[tuple[Nearness, Marks]], scope: Scope) -> _Hits:
+    if not passes:
+        return {}
+    found = bank.index.words.graded([marks for _, marks in passes], scope, MOST_HITS)
+    return {hit.place: (passes[number][0], hit) for number, hit in found}
 
 
 def _kinds(wish: Wish) -> str:

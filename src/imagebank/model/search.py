@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from itertools import islice
+from itertools import chain, islice
 from typing import Final
 
 from imagebank.errors import Invalid
@@ -18,7 +18,7 @@ from imagebank.model.search_likeness import is_spelled, sound
 from imagebank.model.search_words import Word, is_short, joined, words
 from imagebank.model.uid import Uid
 
-MOST_HITS: Final = 1_000
+MOST_HITS: Final = 500
 """What is ranked and counted; a question that has more is told so."""
 MOST_MARKS: Final = 20_000
 """How many marks a study has at most; the weightiest are kept."""
@@ -285,9 +285,7 @@ def _spans(hits: Iterable[Word]) -> tuple[tuple[int, int], ...]:
 def counts(hits: Iterable[Hit]) -> dict[Facet, tuple[tuple[str, int], ...]]:
     """How many hits have each value, most first; values that are the same when folded are one, as first written."""
     numbers: dict[Facet, dict[str, tuple[str, int]]] = {facet: {} for facet in Facet}
-    # Many hits have the same values, so they are told apart once.
-    for values, many in Counter(hit.values for hit in hits).items():
-        for facet, value in values:
-            written, number = numbers[facet].get(folded := fold(value), (value, 0))
-            numbers[facet][folded] = written, number + many
+    for (facet, value), many in Counter(chain.from_iterable(hit.values for hit in hits)).items():
+        written, number = numbers[facet].get(folded := fold(value), (value, 0))
+        numbers[facet][folded] = written, number + many
     return {facet: tuple(sorted(some.values(), key=lambda one: (-one[1], one[0]))) for facet, some in numbers.items()}

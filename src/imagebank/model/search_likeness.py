@@ -1,11 +1,14 @@
 """Words that are nearly the same: by how they sound, by the triples of letters that they share, by one slip of a finger."""
 
 import re
+from math import ceil
 from typing import Final
 
 _LATIN: Final = re.compile("[a-z]+")
 _SHORTEST: Final = 3
 _LIKE: Final = 0.5
+_OF_A_SLIP: Final = 4
+"""Two letters in the wrong order stand in four triples; any other slip in three."""
 
 # What sounds alike in most languages of Europe becomes one sign; earlier rules go first.
 _SOUNDS: Final = (
@@ -45,14 +48,20 @@ def triples(word: str) -> frozenset[str]:
 
 
 def fewest(word: str) -> int:
-    """How many triples a word has to share with this one to be like it at all."""
-    return max(2, len(triples(word)) // 3)
+    """How many triples a word has to share with this one to be like it at all: half of them, or all that a slip leaves."""
+    number = len(triples(word))
+    return max(2, min(ceil(number / 2), number - _OF_A_SLIP))
 
 
 def is_near(one: str, other: str) -> bool:
     """Whether two words are the same but for a slip: half of their triples are, or all letters but one."""
+    return likeness(one, other) >= _LIKE or is_one_slip(one, other)
+
+
+def likeness(one: str, other: str) -> float:
+    """Which part of the triples of two words they share."""
     mine, theirs = triples(one), triples(other)
-    return len(mine & theirs) >= _LIKE * len(mine | theirs) or is_one_slip(one, other)
+    return len(mine & theirs) / len(mine | theirs)
 
 
 def is_one_slip(one: str, other: str) -> bool:

@@ -1,6 +1,6 @@
 """What the search over everything needs to have kept (`model.search`)."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from imagebank.model.access import Scope
@@ -16,12 +16,19 @@ class WordsReader(Protocol):
         """Studies that have these marks, newest first; the first `most` of them. All studies, when nothing is asked."""
         ...
 
+    def graded(self, passes: Sequence[Marks], scope: Scope, most: int) -> list[tuple[int, Hit]]:
+        """The first `most` studies that any of these questions finds, each with the number of the first that does.
+
+        In the order of the questions, and newest first of each. The last one finds all that the others do.
+        """
+        ...
+
     def shown(self, places: Collection[int], scope: Scope) -> dict[int, tuple[Found, tuple[Line, ...]]]:
         """What is said of the studies at these places."""
         ...
 
     def alike(self, word: str) -> list[str]:
-        """Words that are written somewhere and nearly this one, in their order.
+        """Words that are written somewhere and nearly this one, the likest ones, in their order.
 
         It knows no scope: what is made of them may only be asked, and never shown.
         """

@@ -5,11 +5,23 @@ are enough; each study has its era among its marks, so that the index meets no s
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from math import ceil
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Text, bindparam, cast, func, select, text
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Text,
+    bindparam,
+    case,
+    cast,
+    func,
+    literal_column,
+    select,
+    text,
+)
 from sqlalchemy.dialects.postgresql import TSQUERY
 
 from imagebank.model.search import Mark, Marks
@@ -17,8 +29,12 @@ from imagebank.storage import tables
 from imagebank.storage.marks import LEXEMES, era_mark, era_of, lexeme_query, share
 
 _PLACE: Final = tables.finding.c.place
-_FEW: Final = 4_000
+_FEW: Final = 5_000
 """As many places are gathered at most before the eras are asked."""
+_VERY_FEW: Final = 600
+"""Of so many at most it is told one by one which of several questions they answer."""
+_MANY: Final = 50_000
+"""Of so many studies with words that only begin as asked for, it is not told one by one."""
 _WIDEST: Final = 64
 """So many eras are asked at a time at most: eight years."""
 _KNOWN_FOR_S: Final = 600.0
@@ -55,8 +71,27 @@ class Eras:
             if len(gathered) <= _FEW:
                 yield from _pieces(gathered, most)
                 return
-        for found in _by_era(connection, marks, most, max(expected, float(_FEW))):
+        for found in _by_era(connection, marks, most, max(expected, _FEW, 1.0)):
             yield from _pieces(found, most)
+
+    def few(self, connection: Connection, passes: Sequence[Marks]) -> dict[int, int] | None:
+        """Where few studies have the marks of the last question: all their places, each with the number of the first
+        question that finds it. None where there are more.
+        """
+        *first, last = passes
+        known = self.frequent(connection)
+        expected = known.expected(last)
+        begun = tuple(mark for group in last for mark in group if mark.is_beginning)
+        # Of words that begin so PostgreSQL gathers all, whatever else is asked.
+        if expected >= _FEW or (expected >= _VERY_FEW and known.expected((begun,)) >= _MANY):
+            return None
+        found = select(LEXEMES.c.place, LEXEMES.c.marks).where(_has(last)).cte("found").prefix_with("MATERIALIZED")
+        grades: list[tuple[ColumnElement[bool], ColumnElement[Any]]] = [
+            (_asks(found.c.marks, marks), literal_column(str(number))) for number, marks in enumerate(first)
+        ]
+        grade = case(*grades, else_=literal_column(str(len(first)))) if grades else literal_column("0")
+        rows = connection.execute(select(found.c.place, grade).limit(_VERY_FEW + 1)).all()
+        return {row[0]: int(row[1]) for row in rows} if len(rows) <= _VERY_FEW else None
 
     def frequent(self, connection: Connection) -> Frequent:
         """As it was sampled some minutes ago."""
@@ -111,6 +146,10 @@ def _within(connection: Connection, marks: Marks, eras: tuple[Mark, ...]) -> lis
 
 
 def _has(marks: Marks) -> ColumnElement[bool]:
+    return _asks(LEXEMES.c.marks, marks)
+
+
+def _asks(column: ColumnElement[Any], marks: Marks) -> ColumnElement[bool]:
     # In the text and no parameter: a plan for any question would be a bad one for each.
-    asked = bindparam("asked", lexeme_query(marks), type_=Text, literal_execute=True, unique=True)
-    return LEXEMES.c.marks.op("@@", is_comparison=True)(cast(asked, TSQUERY))
+    asked: BindParameter[str] = bindparam("asked", lexeme_query(marks), type_=Text, literal_execute=True, unique=True)
+    return column.op("@@", is_comparison=True)(cast(asked, TSQUERY))

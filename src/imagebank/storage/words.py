@@ -3,7 +3,7 @@
 Both are given the same marks and the same question, so both find the same; neither cuts or folds anything by itself.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from functools import lru_cache
 from typing import Any, Final, cast
@@ -25,7 +25,7 @@ from imagebank.model.access import Scope
 from imagebank.model.attribute import Level
 from imagebank.model.imaging import Found
 from imagebank.model.search import EDITION, Document, Facet, Hit, Line, Marks, Weight, choices
-from imagebank.model.search_likeness import fewest, is_near, triples
+from imagebank.model.search_likeness import fewest, is_near, is_spelled, likeness, triples
 from imagebank.model.uid import Uid
 from imagebank.storage import tables
 from imagebank.storage.database import Database, lock_studies
@@ -39,6 +39,9 @@ from imagebank.storage.sets import one_of
 
 _STUDY, _SERIES = tables.study, tables.series
 _FINDING, _TEXT, _SPELLING = tables.finding, tables.finding_text, tables.spelling
+_FACETS: Final[Mapping[str, Facet]] = {facet.value: facet for facet in Facet}
+_MOST_ALIKE: Final = 25
+"""So many words are asked for in the place of one at most, the likest."""
 _ROW_BITS: Final = 34
 _MINUTES_BITS: Final = 29
 _FIRST_DAY: Final = date(1800, 1, 1)
@@ -69,15 +72,37 @@ class SQLWords:
         rows: list[Row[Any]] = []
         with self._database.reading() as connection:
             if self._eras is None or not marks:
-                rows = list(connection.execute(statement.limit(most)))
+                rows = list(connection.execute(statement.limit(most)).all())
             else:
                 for places in self._eras.places(connection, marks, most):
                     some = statement.where(one_of(self._dialect, _FINDING.c.place, places))
-                    rows += connection.execute(some.limit(most - len(rows)))
+                    rows += connection.execute(some.limit(most - len(rows))).all()
                     if len(rows) == most:
                         break
-        told = (cast("tuple[Any, ...]", row) for row in rows)
-        return [Hit(place, _told(modalities, day[:4], *others)) for place, modalities, day, *others in told]
+        return list(_told_all(rows))
+
+    def graded(self, passes: Sequence[Marks], scope: Scope, most: int) -> list[tuple[int, Hit]]:
+        if self._eras is not None and passes[-1]:
+            with self._database.reading() as connection:
+                few = self._eras.few(connection, passes)
+            if few is not None:
+                return self._of_few(few, scope, most)
+        found: dict[int, tuple[int, Hit]] = {}
+        for number, marks in enumerate(passes):
+            for hit in self.hits(marks, scope, most):
+                if len(found) < most:
+                    found.setdefault(hit.place, (number, hit))
+            if len(found) >= most:
+                break
+        return list(found.values())
+
+    def _of_few(self, grades: Mapping[int, int], scope: Scope, most: int) -> list[tuple[int, Hit]]:
+        if not grades:
+            return []
+        statement = _hits((), scope, self._dialect).where(one_of(self._dialect, _FINDING.c.place, sorted(grades)))
+        with self._database.reading() as connection:
+            found = [(grades[hit.place], hit) for hit in _told_all(connection.execute(statement))]
+        return sorted(found, key=lambda pair: (pair[0], -pair[1].place))[:most]
 
     def shown(self, places: Collection[int], scope: Scope) -> dict[int, tuple[Found, tuple[Line, ...]]]:
         statement = (
@@ -93,6 +118,8 @@ class SQLWords:
         }
 
     def alike(self, word: str) -> list[str]:
+        if not is_spelled(word):
+            return []  # no such word is kept
         statement = (
             select(_SPELLING.c.word)
             .where(one_of(self._dialect, _SPELLING.c.triple, sorted(triples(clean(word)))))
@@ -100,7 +127,8 @@ class SQLWords:
             .having(func.count() >= fewest(word))
         )
         with self._database.reading() as connection:
-            return sorted(other for other in connection.scalars(statement) if is_near(word, other))
+            near = [other for other in connection.scalars(statement).all() if is_near(word, other)]
+        return sorted(sorted(near, key=lambda other: (-likeness(word, other), other))[:_MOST_ALIKE])
 
     def unwritten(self, limit: int, scope: Scope, after: str = "") -> list[Uid]:
         is_unwritten = func.coalesce(_FINDING.c.edition, 0) < EDITION
@@ -135,12 +163,20 @@ def _hits(marks: Marks, scope: Scope, dialect: str) -> Select[Any]:
     return select(*columns).select_from(source).where(*conditions).order_by(order)
 
 
-@lru_cache(maxsize=4096)
+def _told_all(rows: Iterable[Row[Any]]) -> Iterator[Hit]:
+    for place, modalities, day, *others in (cast("tuple[Any, ...]", row) for row in rows):
+        yield Hit(place, _told(modalities, day[:4], *others))
+
+
+@lru_cache(maxsize=16_384)
 def _told(modalities: str, year: str, organization: str, sex: str, named: str) -> tuple[tuple[Facet, str], ...]:
     """The values of the facets, each with its facet. Few studies differ in them, so that most are told already."""
     values = _values(modalities, year, organization, sex)
-    values |= {Facet(facet): tuple(some) for facet, some in (orjson.loads(named) if named else {}).items()}
-    return tuple((facet, value) for facet, some in values.items() for value in some)
+    told = [(facet, value) for facet, some in values.items() for value in some]
+    told += [
+        (_FACETS[facet], value) for facet, some in (orjson.loads(named) if named else {}).items() for value in some
+    ]
+    return tuple(told)
 
 
 def _values(modalities: str, year: str, organization: str, sex: str) -> dict[Facet, tuple[str, ...]]:

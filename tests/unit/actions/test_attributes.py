@@ -10,7 +10,7 @@ from pydicom import Dataset
 
 from bank import keep, open_test_bank
 from imagebank import worker
-from imagebank.actions import attributes, reindex, search
+from imagebank.actions import attributes, reindex, remove, search
 from imagebank.bank import Bank
 from imagebank.errors import Conflict, Invalid, NotAllowed, NotFound
 from imagebank.model.access import RIGHTS, Principal, Role, Scope
@@ -20,6 +20,7 @@ from imagebank.model.event import Act
 from imagebank.model.imaging import Selection
 from imagebank.model.note import Wanted
 from imagebank.model.query import Query, condition
+from imagebank.model.uid import Uid
 from imagebank.settings import SettingsError
 from make import a_dataset, a_file, as_file
 
@@ -116,8 +117,7 @@ def test_rows_come_out_as_if_it_had_been_searchable_from_the_beginning(tmp_path:
 
 
 def test_a_back_fill_goes_on_where_it_was_and_takes_in_one_that_comes_later(bank: Bank) -> None:
-    for number in range(120):
-        keep(bank, a_file(StudyInstanceUID=f"1.{number}", ContrastBolusAgent="Iohexol", KVP="80"))
+    keep(bank, *(a_file(StudyInstanceUID=f"1.{n}", ContrastBolusAgent="Iohexol", KVP="80") for n in range(120)))
     attributes.add(bank, ADMIN, AGENT)
     ticks = iter([0.0, 0.0, 9.0, 9.0])
     attributes.work(bank, {}, lambda: next(ticks))
@@ -130,6 +130,20 @@ def test_a_back_fill_goes_on_where_it_was_and_takes_in_one_that_comes_later(bank
     assert [(one.done, one.state) for one in attributes.listed(bank, ADMIN)] == [(120, State.WHOLE)] * 2
     assert len(find(bank, "ContrastBolusAgent", "iohexol")) == len(find(bank, "KVP", "80")) == 120
     assert attributes.listed(bank, ADMIN)[0].remaining(bank.now()) is None
+
+
+def test_a_stretch_of_which_everything_was_deleted_is_passed_over(bank: Bank) -> None:
+    keep(bank, *(a_file(StudyInstanceUID=f"1.{number}", ContrastBolusAgent="Iohexol") for number in range(60)))
+    attributes.add(bank, ADMIN, AGENT)
+    ticks = iter([0.0, 0.0, 9.0, 9.0])
+    attributes.work(bank, {}, lambda: next(ticks))
+    for number in range(50):
+        remove.remove(bank, Selection(study=Uid(f"1.{number}")), ADMIN)
+    attributes.add(bank, ADMIN, Wanted("series:KVP"))
+    work_off(bank)
+
+    assert [one.state for one in attributes.listed(bank, ADMIN)] == [State.WHOLE] * 2
+    assert len(find(bank, "ContrastBolusAgent", "iohexol")) == 10
 
 
 def test_a_job_that_was_given_up_is_taken_up_again(bank: Bank) -> None:
@@ -276,7 +290,7 @@ def test_what_the_settings_name_is_declared_at_the_start_and_read_for(tmp_path: 
             attributes.remove(bank, ADMIN, AGENT.written)
         work_off(bank)
         first = find(bank, "ContrastBolusAgent", "gadobutrol")
-    with open_test_bank(tmp_path, attributes=(AGENT.written,)) as bank:
+    with open_test_bank(tmp_path, attributes=(AGENT.written, "study:InstitutionName")) as bank:
         again = [one.added_by for one in attributes.listed(bank, ADMIN)]
 
     assert (first, again) == (["1.1"], ["settings"])
