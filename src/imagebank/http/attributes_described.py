@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from imagebank.http import attributes
-from imagebank.http.decisions_described import closed
+from imagebank.http.described import closed
 from imagebank.http.openapi import REFUSED, answer, as_json
 
 _TEXT: Final = {"type": "string"}

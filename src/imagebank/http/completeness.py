@@ -13,7 +13,7 @@ from imagebank.actions import completeness
 from imagebank.errors import Invalid
 from imagebank.http.auth import address_of, bank_of, caller
 from imagebank.http.bodies import body_of, typed
-from imagebank.http.decisions_described import closed
+from imagebank.http.described import closed
 from imagebank.http.methods import METHODS, by_method
 from imagebank.http.openapi import REFUSED, answer, as_json
 from imagebank.model.completeness import Completeness, Lack, Progress, Word

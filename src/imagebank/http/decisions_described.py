@@ -1,11 +1,10 @@
 """The part of the OpenAPI document about consents, care relationships, labels and emergencies."""
 
-import inspect
 from collections.abc import Mapping
-from re import findall
 from typing import Any, Final
 
 from imagebank.http import decisions, fhir_consent
+from imagebank.http.described import Group, closed, paths
 from imagebank.http.openapi import REFUSED, answer, as_json
 from imagebank.model.access import Purpose, Role
 
@@ -18,12 +17,6 @@ _NAMES: Final[Mapping[str, Mapping[str, Any]]] = {
     "study": {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)*$", "maxLength": 128},
     "label": {"type": "string", "pattern": "^[a-z][a-z0-9 -]{0,63}$"},
 }
-
-
-def closed(required: Mapping[str, Any], optional: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """An object that has some fields, may have others, and has no more."""
-    properties = {**required, **(optional or {})}
-    return {"type": "object", "required": list(required), "properties": properties, "additionalProperties": False}
 
 
 def _several(schema: Mapping[str, Any], least: int = 0) -> dict[str, Any]:
@@ -150,33 +143,9 @@ _PATIENT_ASKED: Final = {
 }
 
 
+_GROUP: Final = Group("Decisions", _ANSWERS, _BODIES, _NAMES, {"list_consents": [_PATIENT_ASKED]})
+
+
 def decision_paths() -> dict[str, Any]:
     """The `paths` of the OpenAPI document for these routes."""
-    return {path: _described(path) for path in decisions.RESOURCES}
-
-
-def _described(path: str) -> dict[str, Any]:
-    names = findall(r"{(\w+)}", path)
-    found: dict[str, Any] = {
-        method.lower(): _operation(method, endpoint.__name__, inspect.getdoc(endpoint) or "")
-        for method, endpoint in decisions.RESOURCES[path].items()
-    }
-    if names:
-        found["parameters"] = [{"name": name, "in": "path", "required": True, "schema": _NAMES[name]} for name in names]
-    return found
-
-
-def _operation(method: str, name: str, words: str) -> dict[str, Any]:
-    shared = {code: REFUSED[code] for code in (400, 401, 403, 503)}
-    operation: dict[str, Any] = {
-        "operationId": f"{method.lower()}_{name}",
-        "summary": words.partition("\n")[0],
-        "tags": ["Decisions"],
-        "responses": {str(code): found for code, found in sorted({**shared, **_ANSWERS[name]}.items())},
-    }
-    if name in _BODIES:
-        kind, schema = _BODIES[name]
-        operation["requestBody"] = {"required": True, "content": {kind: {"schema": schema}}}
-    if name == "list_consents":
-        operation["parameters"] = [_PATIENT_ASKED]
-    return operation
+    return paths(decisions.RESOURCES, _GROUP)

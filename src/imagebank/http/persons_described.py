@@ -1,12 +1,10 @@
 """The part of the OpenAPI document about persons, the queue, and the decisions about it."""
 
-import inspect
 from collections.abc import Mapping
-from re import findall
 from typing import Any, Final
 
 from imagebank.http import persons
-from imagebank.http.decisions_described import closed
+from imagebank.http.described import Group, closed, paths
 from imagebank.http.openapi import REFUSED, answer, as_json
 
 _LINE: Final = {"type": "string", "minLength": 1, "maxLength": 256}
@@ -80,29 +78,9 @@ _ANSWERS: Final[Mapping[str, Mapping[int, Any]]] = {
 }
 
 
+_GROUP: Final = Group("Persons", _ANSWERS, _BODIES, _NAMES)
+
+
 def person_paths() -> dict[str, Any]:
     """The `paths` of the OpenAPI document for these routes."""
-    return {path: _described(path) for path in persons.RESOURCES}
-
-
-def _described(path: str) -> dict[str, Any]:
-    found: dict[str, Any] = {
-        method.lower(): _operation(method, endpoint.__name__, inspect.getdoc(endpoint) or "")
-        for method, endpoint in persons.RESOURCES[path].items()
-    }
-    if names := findall(r"{(\w+)}", path):
-        found["parameters"] = [{"name": name, "in": "path", "required": True, "schema": _NAMES[name]} for name in names]
-    return found
-
-
-def _operation(method: str, name: str, words: str) -> dict[str, Any]:
-    shared = {code: REFUSED[code] for code in (400, 401, 403, 503)}
-    operation: dict[str, Any] = {
-        "operationId": f"{method.lower()}_{name}",
-        "summary": words.partition("\n")[0],
-        "tags": ["Persons"],
-        "responses": {str(code): found for code, found in sorted({**shared, **_ANSWERS[name]}.items())},
-    }
-    if name in _BODIES:
-        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": _BODIES[name]}}}
-    return operation
+    return paths(persons.RESOURCES, _GROUP)

@@ -12,7 +12,7 @@ from imagebank.actions import pixels
 from imagebank.errors import Invalid
 from imagebank.http.auth import address_of, bank_of, caller
 from imagebank.http.bodies import body_of, typed
-from imagebank.http.decisions_described import closed
+from imagebank.http.described import closed
 from imagebank.http.methods import METHODS, by_method
 from imagebank.http.openapi import REFUSED, answer, as_json
 from imagebank.model.picture import Answer, Finding, Ground, Side, Whose

@@ -1,13 +1,11 @@
 """The part of the OpenAPI document about the reconciliation queue."""
 
-import inspect
 from collections.abc import Mapping
-from re import findall
 from typing import Any, Final
 
 from imagebank.actions.guesses import FIELDS
 from imagebank.http import queue
-from imagebank.http.decisions_described import closed
+from imagebank.http.described import Group, closed, paths
 from imagebank.http.openapi import REFUSED, answer, as_json
 from imagebank.model.task import Kind, Priority, State
 
@@ -105,31 +103,9 @@ _QUERY: Final = [
 ]
 
 
+_GROUP: Final = Group("Queue", _ANSWERS, _BODIES, {"task": _ID}, {"list_tasks": _QUERY})
+
+
 def queue_paths() -> dict[str, Any]:
     """The `paths` of the OpenAPI document for these routes."""
-    return {path: _described(path) for path in queue.RESOURCES}
-
-
-def _described(path: str) -> dict[str, Any]:
-    found: dict[str, Any] = {
-        method.lower(): _operation(method, endpoint.__name__, inspect.getdoc(endpoint) or "")
-        for method, endpoint in queue.RESOURCES[path].items()
-    }
-    if names := findall(r"{(\w+)}", path):
-        found["parameters"] = [{"name": name, "in": "path", "required": True, "schema": _ID} for name in names]
-    return found
-
-
-def _operation(method: str, name: str, words: str) -> dict[str, Any]:
-    shared = {code: REFUSED[code] for code in (400, 401, 403, 503)}
-    operation: dict[str, Any] = {
-        "operationId": f"{method.lower()}_{name}",
-        "summary": words.partition("\n")[0],
-        "tags": ["Queue"],
-        "responses": {str(code): found for code, found in sorted({**shared, **_ANSWERS[name]}.items())},
-    }
-    if name in _BODIES:
-        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": _BODIES[name]}}}
-    if name == "list_tasks":
-        operation["parameters"] = _QUERY
-    return operation
+    return paths(queue.RESOURCES, _GROUP)

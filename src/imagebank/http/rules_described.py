@@ -1,11 +1,10 @@
 """The part of the OpenAPI document about the site's rules."""
 
-import inspect
 from collections.abc import Mapping
 from typing import Any, Final
 
 from imagebank.http import rules
-from imagebank.http.decisions_described import closed
+from imagebank.http.described import Group, closed, paths
 from imagebank.http.openapi import REFUSED, answer, as_json
 
 _TEXT: Final = {"type": "string"}
@@ -78,29 +77,9 @@ _ANSWERS: Final[Mapping[str, Mapping[int, Any]]] = {
 }
 
 
+_GROUP: Final = Group("Rules", _ANSWERS, _BODIES, {"number": _WHOLE})
+
+
 def rule_paths() -> dict[str, Any]:
     """The `paths` of the OpenAPI document for these routes."""
-    return {path: _described(path) for path in rules.RESOURCES}
-
-
-def _described(path: str) -> dict[str, Any]:
-    found: dict[str, Any] = {
-        method.lower(): _operation(method, endpoint.__name__, inspect.getdoc(endpoint) or "")
-        for method, endpoint in rules.RESOURCES[path].items()
-    }
-    if "{number" in path:
-        found["parameters"] = [{"name": "number", "in": "path", "required": True, "schema": _WHOLE}]
-    return found
-
-
-def _operation(method: str, name: str, words: str) -> dict[str, Any]:
-    shared = {code: REFUSED[code] for code in (400, 401, 403, 503)}
-    operation: dict[str, Any] = {
-        "operationId": f"{method.lower()}_{name}",
-        "summary": words.partition("\n")[0],
-        "tags": ["Rules"],
-        "responses": {str(code): found for code, found in sorted({**shared, **_ANSWERS[name]}.items())},
-    }
-    if name in _BODIES:
-        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": _BODIES[name]}}}
-    return operation
+    return paths(rules.RESOURCES, _GROUP)

@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute, Route
 
 from imagebank.actions import timeline
 from imagebank.http.auth import address_of, bank_of, caller
-from imagebank.http.decisions_described import closed
+from imagebank.http.described import closed
 from imagebank.http.openapi import REFUSED, answer, as_json
 from imagebank.model.completeness import Progress, Standing
 from imagebank.model.identity import Decision, Linked
