@@ -41,7 +41,7 @@ def report_told(report: Report) -> dict[str, Any]:
         "conflicts": report.conflicts,
         "unread": report.unread,
         "unjudged": list(report.unjudged),
-        "days": dict(sorted(report.days.items())),
+        "days": {f"{day[:4]}-{day[4:6]}-{day[6:]}": number for day, number in sorted(report.days.items())},
         "rules": [
             {
                 "name": name,

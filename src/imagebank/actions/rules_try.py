@@ -214,7 +214,7 @@ def _compare(past: _Past, verdict: Verdict, report: Report) -> None:
         report.rules[verdict.by].refused += would == "refused"
     if was == would and not is_changed:
         return
-    report.days[f"{past.at:%Y-%m-%d}"] += 1
+    report.days[f"{past.at:%Y%m%d}"] += 1
     report.held += was != would == "held"
     report.refused += was != would == "refused"
     report.let_in += was != would == "filed"

@@ -16,8 +16,8 @@ from imagebank.errors import Conflict, Invalid, NotAllowed
 from imagebank.http.auth import address_of, bank_of, session_of
 from imagebank.model.access import Principal, Right
 from imagebank.model.rules import Fault, Text, Version
-from imagebank.portal.language import gettext
-from imagebank.portal.layout import for_the_signed_in, page, read_own_form, see_other
+from imagebank.portal.language import day_of_year, gettext
+from imagebank.portal.layout import for_the_signed_in, page, read_own_form, see_other, speak_to
 
 if TYPE_CHECKING:
     from imagebank.actions.rules_try import Report
@@ -123,6 +123,7 @@ def _done(bank: Bank, principal: Principal, address: str, form: Mapping[str, str
 async def _page(request: Request, principal: Principal, shown: _Shown) -> Response:
     from imagebank.actions import rules
 
+    speak_to(request)
     bank = bank_of(request)
     versions = await run_in_threadpool(rules.versions, bank, principal)
     file_faults = await run_in_threadpool(rules.faults_of_file, bank)
@@ -144,7 +145,7 @@ async def _page(request: Request, principal: Principal, shown: _Shown) -> Respon
         report=report,
         counts=report.rules if report else {},
         samples=report.samples[:_SHOWN_SAMPLES] if report else [],
-        days=[(day[5:], number) for day, number in sorted(report.days.items())[-31:]] if report else [],
+        days=[(day_of_year(day), number) for day, number in sorted(report.days.items())[-31:]] if report else [],
         versions=versions[:_SHOWN_VERSIONS],
         file_faults=file_faults,
         lines=lines,
