@@ -135,6 +135,6 @@ def served(bank: Bank) -> list[str]:
 
 
 def naming_a_study(bank: Bank) -> list[str]:
-    """Routes that name a study and give something of it; labels are only put on one and taken off."""
+    """Routes that name a study and give something of it; labels are only put on and taken off, corrections taken back."""
     named = [path for path in served(bank) if "{study}" in path or path in BY_PARAMETERS]
-    return [path for path in named if "{label}" not in path]
+    return [path for path in named if "{label}" not in path and not path.endswith("/undo")]

@@ -115,10 +115,11 @@ def _form(pattern: str) -> dict[str, Any]:
     return {"type": "string", "pattern": f"^({pattern})?$"}
 
 
+_COUNT_IF_ANY: Final = {"anyOf": [_COUNT, {"type": "string", "maxLength": 0}]}
 _REQUIRED: Final = frozenset({"requestType", "studyUID", "seriesUID", "objectUID"})
 _SCHEMAS: Final[Mapping[str, Mapping[str, Any]]] = {
-    **dict.fromkeys(("study", "series", "instance", "studyUID", "seriesUID", "objectUID"), _UID),
-    **dict.fromkeys(("limit", "offset"), _COUNT),
+    **dict.fromkeys(("study", "series", "instance", "workitem", "studyUID", "seriesUID", "objectUID"), _UID),
+    **dict.fromkeys(("limit", "offset"), _COUNT_IF_ANY),
     **dict.fromkeys(("quality", "imageQuality"), _PERCENT),
     **dict.fromkeys(("rows", "columns"), _PIXELS),
     "frames": {"type": "string", "pattern": f"^{_FRAME}(,{_FRAME})*$"},
@@ -204,7 +205,7 @@ def _operation(name: str, resource: Resource, method: Method) -> Mapping[str, An
         },
     }
     if method.takes:
-        operation["requestBody"] = {"required": True, "content": _content(method.takes)}
+        operation["requestBody"] = {"required": method.is_required, "content": _content(method.takes)}
     return operation
 
 

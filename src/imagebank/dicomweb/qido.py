@@ -122,7 +122,7 @@ def read_question(parameters: Sequence[tuple[str, str]], catalogue: Catalogue, l
     Keys that are not indexed, or lie below the level, are left out of the matching, and a warning says so.
     """
     question = Question()
-    is_fuzzy = _flag(parameters, "fuzzymatching")
+    is_fuzzy = flag(parameters, "fuzzymatching")
     question.limit, question.offset = _page(parameters, question.warnings)
     asked = [(name, value) for name, value in parameters if name not in _CONTROLS | _UNUSED]
     question.creators = {path[0]: value for name, value in asked if _is_creator(path := _path(name))}
@@ -151,7 +151,8 @@ def _joined(asked: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str]]:
     yield from ((name, value) for name, value in asked if name not in _ANY_OF)
 
 
-def _flag(parameters: Sequence[tuple[str, str]], name: str) -> bool:
+def flag(parameters: Sequence[tuple[str, str]], name: str) -> bool:
+    """A parameter that is true or false; false where it is not there. Raises Invalid."""
     value = _once(parameters, name)
     if value is None or value.lower() in ("false", ""):
         return False
@@ -161,13 +162,14 @@ def _flag(parameters: Sequence[tuple[str, str]], name: str) -> bool:
 
 
 def _page(parameters: Sequence[tuple[str, str]], warnings: list[str]) -> tuple[int, int]:
-    limit, offset = _number(parameters, "limit"), _number(parameters, "offset")
+    limit, offset = number(parameters, "limit"), number(parameters, "offset")
     if limit is not None and limit > MAX_LIMIT:
         warnings.append(f"The limit is {MAX_LIMIT}")
     return min(DEFAULT_LIMIT if limit is None else limit, MAX_LIMIT), offset or 0
 
 
-def _number(parameters: Sequence[tuple[str, str]], name: str) -> int | None:
+def number(parameters: Sequence[tuple[str, str]], name: str) -> int | None:
+    """A parameter that is a whole number; None where it is not there, or empty. Raises Invalid."""
     text = _once(parameters, name)
     if not text:
         return None

@@ -27,6 +27,7 @@ class Method:
     takes: tuple[str, ...] = ()
     statuses: tuple[int, ...] = (200, 404)
     is_store: bool = False
+    is_required: bool = True
 
     @property
     def meanings(self) -> Mapping[int, str]:
@@ -137,7 +138,11 @@ RESOURCES: Final[tuple[Resource, ...]] = (
     ),
     Resource(
         f"{_WORKITEM}/cancelrequest",
-        {"POST": Method("Ask to cancel a workitem", parameters=(), takes=(JSON,), statuses=(202, 404, 409))},
+        {
+            "POST": Method(
+                "Ask to cancel a workitem", parameters=(), takes=(JSON,), statuses=(202, 404, 409), is_required=False
+            )
+        },
     ),
     Resource("/series", {"GET": _search("series")}),
     Resource("/instances", {"GET": _search("instances")}),

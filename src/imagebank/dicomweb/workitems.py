@@ -14,6 +14,7 @@ from imagebank.dicom.keys import asked_of, match
 from imagebank.dicom.workitem import STATE, TRANSACTION, described
 from imagebank.dicomweb.accept import Offer
 from imagebank.dicomweb.edge import Call
+from imagebank.dicomweb.qido import flag, number
 from imagebank.dicomweb.tables import JSON, MAX_LIMIT
 from imagebank.errors import Invalid
 from imagebank.http.bodies import body_of, decoded
@@ -29,6 +30,7 @@ _REASON: Final = "00741238"
 async def search(call: Call) -> Response:
     """`/workitems`: those that have what the parameters say, what has waited longest first (11.9)."""
     media = call.prefers.require([Offer(JSON)])
+    flag(call.parameters, "fuzzymatching")  # names are compared without case and accents, and no further
     asked = [(name, value) for name, value in call.parameters if name not in _CONTROLS]
     keys: DataSet = {}
     for name, value in asked:
@@ -36,7 +38,8 @@ async def search(call: Call) -> Response:
     sought = "UPS-RS workitems by " + (", ".join(sorted(keys)) or "nothing")
     found = await run_in_threadpool(workitems.listed, call.bank, _state(keys), call.principal, sought, call.address)
     matches = [held for one in found if match(keys, held := described(one, call.bank.settings.ae_title))]
-    start, most = _number(call, "offset", 0), min(_number(call, "limit", MAX_LIMIT), MAX_LIMIT)
+    limit, start = number(call.parameters, "limit"), number(call.parameters, "offset") or 0
+    most = MAX_LIMIT if limit is None else min(limit, MAX_LIMIT)
     page = matches[start : start + most]
     left = len(matches) - start - len(page)
     words = f"There are {left} additional results that can be requested"
@@ -56,15 +59,6 @@ def _put(keys: DataSet, name: str, value: str) -> None:
     vr = dictionary_VR(tags[-1] or 0).partition(" ")[0]
     texts = value.replace(",", "\\").split("\\") if vr == "UI" else [value]
     inner[f"{tags[-1]:08X}"] = {"vr": vr, "Value": [{"Alphabetic": one} for one in texts] if vr == "PN" else texts}
-
-
-def _number(call: Call, name: str, usual: int) -> int:
-    text = call.parameter(name)
-    if text is None:
-        return usual
-    if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise Invalid(f"{name} is a whole number, 0 or more")
-    return int(text)
 
 
 def _state(keys: DataSet) -> Status | None:
