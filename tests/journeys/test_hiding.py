@@ -22,6 +22,7 @@ from imagebank.dimse.server import start
 from imagebank.model.access import Device, Right, Role
 from imagebank.model.imaging import Location
 from imagebank.ports import Blobs
+from imagebank.storage import searchable
 from journeys.relations import RELATIONS, SEES, Known, deposit, naming_a_study, unknown
 from journeys.senders import STUDY_FIND
 from protocol import dimse_peers
@@ -123,7 +124,13 @@ def listening() -> Iterator[Statements]:
 @pytest.fixture(scope="module")
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     folder = tmp_path_factory.mktemp("hiding")
-    with listening() as statements, open_test_bank(folder, organization="north") as opened:
+    with (
+        pytest.MonkeyPatch.context() as patched,
+        listening() as statements,
+        open_test_bank(folder, organization="north") as opened,
+    ):
+        # Every second somebody looks whether attributes were declared, whoever asks what.
+        patched.setattr(searchable, "_LOOKED_FOR_S", 3600.0)
         studies = {relation: deposit(opened, relation) for relation in RELATIONS}
         blobs = CountedBlobs(opened.blobs)
         bank = replace(opened, blobs=cast("Blobs", blobs))
