@@ -161,6 +161,11 @@ def show(number: int | None = None, *, common: Common = HERE) -> int:
     """The text of a version; of the one in force without a number.
 
     Example: imagebank rules show --data /srv/imagebank 41
+
+    Parameters
+    ----------
+    number
+        Of the version, as `imagebank rules versions` gives it.
     """
     from imagebank.actions import rules
     from imagebank.actions.rules_told import version_told
@@ -181,6 +186,13 @@ def diff(before: int, after: int, *, common: Common = HERE) -> int:
     """What changed from one version to another.
 
     Example: imagebank rules diff --data /srv/imagebank 40 41
+
+    Parameters
+    ----------
+    before
+        The number of the one version.
+    after
+        The number of the other.
     """
     from imagebank.actions import rules
 
@@ -200,6 +212,11 @@ def back(number: int, *, common: Common = HERE) -> int:
     """Go back to a version: it is tried again, and becomes the newest one.
 
     Example: imagebank rules back --data /srv/imagebank 40
+
+    Parameters
+    ----------
+    number
+        Of the version to go back to.
     """
     from imagebank.actions import rules
 
