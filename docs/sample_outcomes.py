@@ -7,7 +7,7 @@ import re
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -52,15 +52,14 @@ def page(folder: Path) -> str:
         with opened(settings) as bank, closing(collect.Journal(Path(place) / "journal")) as journal:
             heard = _Heard()
             collect.bring_in(bank, collect.look([folder]), Source("import", "docs", "local"), journal, heard)
-    return "\n".join([*_lines(heard.receipts, folder.resolve())]) + "\n"
+    return "\n".join([*_lines(heard, folder.resolve())]) + "\n"
 
 
-def _lines(all_receipts: Sequence[Receipt], folder: Path) -> Iterator[str]:
-    # What a table of contents names, and did not come, is no file.
-    receipts = [one for one in all_receipts if Path(one.name.partition("!/")[0]).exists()]
+def _lines(heard: _Heard, folder: Path) -> Iterator[str]:
+    receipts = heard.receipts
     count = Counter(one.outcome for one in receipts)
     yield _HEAD
-    yield f"{len(all_receipts) - len(receipts)} more are named by tables of contents (DICOMDIR) that came without them.\n"
+    yield f"{len(heard.missing)} more are named by tables of contents (DICOMDIR) that came without them.\n"
     yield "| outcome | objects | meaning |\n|---|---|---|"
     yield from (f"| {outcome} | {count[outcome]} | {_MEANINGS[outcome]} |" for outcome in Outcome)
     yield "\n| file | outcome | object | reason |\n|---|---|---|---|"

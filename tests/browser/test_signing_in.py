@@ -150,7 +150,7 @@ def end_the_other_session(page: Page) -> None:
     page.get_by_role("link", name="ada", exact=True).click()
     assert faults(page) == []
     page.get_by_role("button", name="End the session").click()
-    expect(page.get_by_text("this browser")).to_be_visible()
+    expect(page.get_by_text("· this browser")).to_be_visible()
     expect(page.get_by_role("button", name="End the session")).to_have_count(0)
 
 

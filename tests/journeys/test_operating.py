@@ -121,7 +121,9 @@ def accepts(port: int) -> bool:
 
 def waiting_jobs(data: Path) -> int:
     said = subprocess.run(
-        ["sqlite3", "-readonly", data / "index.db", "SELECT count(*) FROM job"], capture_output=True, check=False
+        ["sqlite3", "-readonly", data / "index.db", "SELECT count(*) FROM job WHERE kind = 'metadata'"],
+        capture_output=True,
+        check=False,
     )
     return int(said.stdout or -1)
 

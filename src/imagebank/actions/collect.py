@@ -13,7 +13,7 @@ from pathlib import Path
 from imagebank.actions import media
 from imagebank.actions.archives import ARCHIVED, contents_of, name_of, refused
 from imagebank.actions.ingest import Arrival
-from imagebank.actions.medium import Inventory
+from imagebank.actions.medium import ABSENT, Inventory
 from imagebank.bank import Bank
 from imagebank.errors import Invalid, OutOfSpace, Unavailable
 from imagebank.model.imaging import Outcome, Receipt, Source
@@ -40,7 +40,7 @@ class Tally:
 
     What an earlier import did not take and is not read again is among `outcomes`, `reasons` and `refused`; `before`
     counts it apart. `skipped` are the files that were not read again, `skipped_whole` those that are in with all they
-    hold. `unread` are files that could not be read and are tried the next time.
+    hold. `missing` are files that a medium's table of contents names, and that were not there. `unread` are files that could not be read and are tried the next time.
     """
 
     outcomes: Counter[Outcome] = field(default_factory=Counter)
@@ -48,6 +48,7 @@ class Tally:
     warnings: Counter[str] = field(default_factory=Counter)
     refused: list[tuple[str, str]] = field(default_factory=list)
     before: Counter[Outcome] = field(default_factory=Counter)
+    missing: list[str] = field(default_factory=list)
     unread: set[Path] = field(default_factory=set)
     skipped: int = 0
     skipped_whole: int = 0
@@ -71,7 +72,8 @@ class Tally:
         self.skipped += 1
         self.skipped_whole += not untaken
         self.finish(found)
-        for one in untaken:
+        self.missing += [one.name for one in untaken if one.reason == ABSENT]
+        for one in (one for one in untaken if one.reason != ABSENT):
             self.outcomes[one.outcome] += 1
             self.before[one.outcome] += 1
             self._explain(one.name, one.reason)
@@ -106,11 +108,8 @@ class _Reading:
     found: Found
     untaken: list[Untaken] = field(default_factory=list)
     is_unread: bool = False
-    is_contents: bool = False
-    """Whether it has a table of contents: then it is read again the next time, when more may have come."""
 
     def hear(self, receipt: Receipt) -> None:
-        self.is_contents |= receipt.outcome is Outcome.READ and ARCHIVED not in receipt.name
         if isinstance(receipt.error, _PASSING):
             self.is_unread = True
         elif receipt.error is not None:
@@ -227,6 +226,7 @@ def bring_in(
         for found in files:
             if (untaken := journal.untaken(found)) is not None:
                 batch.inventory.saw(name_of(found.path))
+                batch.inventory.look_into(found.path, name_of(found.path))
                 tally.skip(found, untaken)
                 continue
             reading = _Reading(found)
@@ -234,8 +234,7 @@ def bring_in(
                 batch.take(one, reading)
             batch.finish(reading)
         batch.send()
-        for receipt in batch.inventory.missing():
-            tally.add(receipt)
+        tally.missing += [receipt.name for receipt in batch.inventory.missing()]
 
 
 @dataclass(slots=True)
@@ -268,7 +267,8 @@ class _Batch:
         if any(name.endswith("dicomdir") for name in waiting):
             self.send()
         for receipt in self.inventory.missing(archive):
-            self._hear(receipt, reading)
+            self.tally.missing.append(receipt.name)
+            reading.untaken.append(Untaken(receipt.outcome, receipt.name, ABSENT))
         self.readings.append(reading)
         if len(self.readings) >= BATCH_FILES:
             self.send()
@@ -279,7 +279,7 @@ class _Batch:
         for (_, reading), receipt in zip(self.arrivals, receipts, strict=True):
             self._hear(receipt, reading)
         self.close()
-        self.journal.settle(one for one in self.readings if not one.is_unread and not one.is_contents)
+        self.journal.settle(one for one in self.readings if not one.is_unread)
         for one in self.readings:
             self.tally.finish(one.found, is_unread=one.is_unread)
         self.readings.clear()

@@ -6,7 +6,9 @@ are here.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from imagebank.actions import expecting, filing
@@ -23,7 +25,7 @@ from imagebank.model.task import Kind, Task, filed
 from imagebank.model.uid import Uid
 
 NOTE: Final = "its patient identifier is another hospital's"
-_ABSENT: Final = "the DICOMDIR names it, and it did not come; look for it on the medium, or ask for another copy"
+ABSENT: Final = "the DICOMDIR names it, and it did not come; look for it on the medium, or ask for another copy"
 
 
 @dataclass(slots=True)
@@ -36,6 +38,12 @@ class Inventory:
     def saw(self, name: str) -> None:
         self.names.add(_parts(name))
 
+    def look_into(self, path: Path, name: str) -> None:
+        """See again what a table of contents names that was read before."""
+        with suppress(OSError, Invalid):
+            if name.casefold().endswith("dicomdir") and path.stat().st_size <= dicomdir.MAX_BYTES:
+                self.directories.append((name, tuple(dicomdir.read(path.read_bytes()))))
+
     def missing(self, inside: str = "") -> Iterator[Receipt]:
         """A refusal for each file that is named and was not met, of those whose names begin so; each is told once."""
         told = [(directory, named) for directory, named in self.directories if directory.startswith(inside)]
@@ -45,7 +53,7 @@ class Inventory:
             for one in named:
                 name = folder + "/".join(one.file)
                 if _parts(name) not in self.names:
-                    yield Receipt(Outcome.REFUSED, name, error=Invalid(_ABSENT))
+                    yield Receipt(Outcome.REFUSED, name, error=Invalid(ABSENT))
 
 
 def _parts(name: str) -> tuple[str, ...]:

@@ -110,7 +110,7 @@ def import_(
         wish = importing.Wish(paths, organization or bank.settings.organization, again=again, watch=watch, about=about)
         tally = importing.run(bank, wish, err)
     report(tally, common)
-    return ALL_WELL if tally.is_complete and not tally.refused else NOT_WELL
+    return ALL_WELL if tally.is_complete and not (tally.refused or tally.missing) else NOT_WELL
 
 
 def verify(*, common: Common = HERE, sweep: bool = False) -> int:

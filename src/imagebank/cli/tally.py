@@ -22,6 +22,7 @@ def report(tally: "Tally", common: Common) -> None:
             "skipped": tally.skipped,
             "unread": len(tally.unread),
             "files": tally.files_total,
+            "missing": tally.missing,
             "warnings": dict(tally.warnings),
             "refusals": [{"file": name, "reason": reason} for name, reason in tally.refused],
         }
@@ -41,6 +42,9 @@ def _reasons(tally: "Tally") -> None:
         rows = [(reason, count, examples[reason]) for reason, count in shown]
         out.print(table(("not in the archive, because", "objects", "for example"), rows))
         out.print("with --json the same command names every file and its reason")
+    if tally.missing:
+        out.print(table(("named by a DICOMDIR, and not there",), [(name,) for name in tally.missing[:_SHOWN]]))
+        out.print(f"{len(tally.missing)} in all; look for them on the medium, or ask for another copy")
     if tally.outcomes[Outcome.QUARANTINED]:
         out.print("`imagebank quarantine list` shows what lies in quarantine")
     if tally.unread:
