@@ -17,9 +17,10 @@ from imagebank.errors import Invalid, Unavailable
 from imagebank.model.access import RIGHTS, Principal, Role, Scope
 from imagebank.model.identity import Identity
 from imagebank.model.imaging import Location, Outcome, Selection
-from imagebank.model.note import REMOVED, Amendment
+from imagebank.model.note import REMOVED, Amendment, Wanted
 from imagebank.model.person import PatientId
 from imagebank.model.provision import Kind, Provision
+from imagebank.model.task import Mark
 from imagebank.model.uid import Uid
 from make import a_file, read
 
@@ -243,3 +244,14 @@ def test_a_patient_record_is_rebuilt_as_it_was_heard_last_in_whatever_order_it_i
     heard = reindex._listen(bank)
 
     assert heard.identities[ADA][1].phone == "new"
+
+
+def test_of_attributes_and_tasks_the_later_word_counts_in_whatever_order_it_is_met(bank: Bank) -> None:
+    now = bank.now()
+    for at, word, is_on in ((now + timedelta(hours=1), "new", False), (now, "old", True)):
+        told = Amendment(at, attributes=((Wanted("study:AccessionNumber"), is_on),), marks=(Mark("task", how=word),))
+        notes.amend_job(bank, notes.amend_payload(told))
+    heard = reindex._listen(bank)
+
+    assert [is_on for _, _, is_on in heard.attributes.values()] == [False]
+    assert heard.marks["task"][1].how == "new"
