@@ -2,7 +2,6 @@
 
 import io
 import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING, Final
@@ -10,12 +9,13 @@ from typing import IO, TYPE_CHECKING, Final
 from imagebank.actions import notes, ruling
 from imagebank.actions.arrival import Arrival, Stamp, digest, stamp_of, view
 from imagebank.actions.remove import destroy_payload
+from imagebank.actions.unnamed import spooled
 from imagebank.bank import Bank
 from imagebank.dicom.describe import describe
 from imagebank.dicom.same import is_same
 from imagebank.dicom.sop_class import refusal_of
 from imagebank.dicom.walk import Buffer
-from imagebank.errors import BankError, Conflict, Invalid, Mismatch, NotAllowed, NotFound, OutOfSpace, Unavailable
+from imagebank.errors import BankError, Conflict, Invalid, Mismatch, NotAllowed, NotFound, Unavailable
 from imagebank.model.access import Scope
 from imagebank.model.imaging import (
     NO_DEEDS,
@@ -187,16 +187,7 @@ def _copied(bank: Bank, pieces: Sequence[Buffer]) -> IO[bytes]:
     """A file of these pieces. Raises OutOfSpace."""
     if sum(map(len, pieces)) <= _IN_MEMORY:
         return io.BytesIO(b"".join(pieces))
-    folder = bank.settings.data / "spool"
-    try:
-        folder.mkdir(mode=0o700, exist_ok=True)
-        file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - the arrival owns it
-        for piece in pieces:
-            file.write(piece)
-        file.flush()
-    except OSError as error:
-        raise OutOfSpace(f"there is no room for what rules make of it: {error.strerror}") from error
-    return file
+    return spooled(bank.settings.data, map(memoryview, pieces), "for what rules make of it")
 
 
 def _remade(bank: Bank, seen: _Seen, content: IO[bytes], verdict: Verdict, source: Source) -> _Seen | Receipt:

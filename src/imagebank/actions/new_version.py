@@ -9,14 +9,14 @@ from datetime import datetime, timedelta
 from typing import IO, Final
 
 from imagebank.actions import notes, open_file
-from imagebank.actions.unnamed import unnamed_file, write_all
+from imagebank.actions.unnamed import spooled
 from imagebank.bank import Bank
 from imagebank.dicom import coerce
 from imagebank.dicom.changes import is_line
 from imagebank.dicom.describe import describe
 from imagebank.dicom.digest import digest_of_stream
 from imagebank.dicom.walk import Buffer
-from imagebank.errors import Invalid, NotFound, OutOfSpace
+from imagebank.errors import Invalid, NotFound
 from imagebank.model.access import Scope
 from imagebank.model.correction import Changes, Correction, Modification, Step
 from imagebank.model.imaging import Digest, Element, Instance, Kept, Location, Selection
@@ -240,12 +240,10 @@ def _file(bank: Bank, pieces: list[Buffer]) -> Iterator[tuple[IO[bytes], memoryv
         with io.BytesIO(whole) as content, memoryview(whole) as view:
             yield content, view
         return
-    with unnamed_file(bank.settings.data) as content:
-        try:
-            for part in _parts(pieces):
-                write_all(content, part)
-        except OSError as error:
-            raise OutOfSpace("there is no room on the disk to write a new version of this large object") from error
-        content.seek(0)
-        with mmap.mmap(content.fileno(), 0, access=mmap.ACCESS_READ) as mapped, memoryview(mapped) as view:
-            yield content, view
+    purpose = "to write a new version of this large object"
+    with (
+        spooled(bank.settings.data, _parts(pieces), purpose) as copy,
+        mmap.mmap(copy.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
+        memoryview(mapped) as view,
+    ):
+        yield copy, view

@@ -3,9 +3,8 @@
 import mmap
 from typing import IO, TYPE_CHECKING
 
-from imagebank.actions.unnamed import unnamed_file, write_all
+from imagebank.actions import unnamed
 from imagebank.bank import Bank
-from imagebank.errors import OutOfSpace
 from imagebank.model.imaging import Location
 
 if TYPE_CHECKING:
@@ -16,18 +15,7 @@ _IN_MEMORY = 16 << 20
 
 def spooled(bank: Bank, location: Location) -> IO[bytes]:
     """A copy in an unnamed file, positioned at its start; to be closed. Raises OutOfSpace."""
-    copy = unnamed_file(bank.settings.data)
-    try:
-        for piece in bank.blobs.stream(location):
-            write_all(copy, piece)
-    except OSError as error:
-        copy.close()
-        raise OutOfSpace("there is no room on the disk to open this large object") from error
-    except BaseException:
-        copy.close()
-        raise
-    copy.seek(0)
-    return copy
+    return unnamed.spooled(bank.settings.data, bank.blobs.stream(location), "to open this large object")
 
 
 def opened(bank: Bank, location: Location) -> "Buffer":

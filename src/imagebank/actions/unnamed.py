@@ -1,8 +1,11 @@
 """Files without a name, which no crash leaves behind."""
 
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO, cast
+
+from imagebank.errors import OutOfSpace
 
 
 def unnamed_file(folder: Path | None = None) -> BinaryIO:
@@ -21,3 +24,18 @@ def write_all(file: BinaryIO, data: bytes | memoryview) -> None:
     rest = memoryview(data)
     while rest:
         rest = rest[file.write(rest) :]
+
+
+def spooled(folder: Path, pieces: Iterable[bytes | memoryview], purpose: str) -> BinaryIO:
+    """A file of these pieces, positioned at its start; to be closed. Raises OutOfSpace, which says for what there is none."""
+    copy = unnamed_file(folder)
+    try:
+        for piece in pieces:
+            write_all(copy, piece)
+    except BaseException as error:
+        copy.close()
+        if isinstance(error, OSError):
+            raise OutOfSpace(f"there is no room on the disk {purpose}") from error
+        raise
+    copy.seek(0)
+    return copy

@@ -21,7 +21,7 @@ from imagebank.actions import archives, media, proposing, upload_spool
 from imagebank.actions.collect import BATCH_BYTES, BATCH_FILES
 from imagebank.actions.ingest import Arrival
 from imagebank.actions.medium import Inventory
-from imagebank.actions.unnamed import unnamed_file, write_all
+from imagebank.actions.unnamed import spooled, write_all
 from imagebank.bank import Bank
 from imagebank.errors import BankError, Conflict, Invalid, NotFound, OutOfSpace, TooOften
 from imagebank.model.access import Principal, Right, Scope
@@ -190,15 +190,7 @@ def _arrivals(
 def _whole(bank: Bank, pieces: Iterable[bytes], size: int, file: str) -> Arrival:
     if size <= _IN_MEMORY:
         return Arrival(io.BytesIO(b"".join(pieces)), size, file)
-    copy = unnamed_file(bank.settings.data)
-    try:
-        for piece in pieces:
-            write_all(copy, piece)
-    except OSError as error:
-        copy.close()
-        raise OutOfSpace("there is no room on the disk to take this file in") from error
-    copy.seek(0)
-    return Arrival(copy, size, file)
+    return Arrival(spooled(bank.settings.data, pieces, "to take this file in"), size, file)
 
 
 def _opened(

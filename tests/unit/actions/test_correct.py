@@ -24,6 +24,7 @@ from imagebank.actions import (
     retrieve,
     scrub,
     shred,
+    unnamed,
     versions,
 )
 from imagebank.bank import Bank
@@ -504,7 +505,8 @@ def test_a_large_object_is_written_without_being_held(bank: Bank, monkeypatch: p
     def is_full(*_: Any) -> None:
         raise OSError(28, "no space")
 
-    monkeypatch.setattr(new_version, "write_all", is_full)
+    monkeypatch.setattr(open_file, "_IN_MEMORY", 1 << 20)
+    monkeypatch.setattr(unnamed, "write_all", is_full)
     with pytest.raises(OutOfSpace):
         corrected(bank, file, {"StudyID": None})
 
