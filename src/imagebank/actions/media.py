@@ -31,9 +31,6 @@ from imagebank.model.upload import About
 
 # Such a file is held in memory as a whole, and once more as the object that is made of it.
 _MOST_BYTES: Final = 1 << 30
-_NOT_YET: Final = (
-    "is kept, but cannot be made into an object of the archive yet; send it in a kind that can be, or wait"
-)
 
 
 def receive(
