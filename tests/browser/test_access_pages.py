@@ -8,7 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
-from browser.viewing import browser, person
+from browser.viewing import person
 from make import a_dataset, as_file
 
 pytestmark = pytest.mark.browser
@@ -22,12 +22,6 @@ SETTLED = """() => Promise.race([
 PASSWORD = "seven green herons wade"
 REASON = "unconscious after a fall"
 STUDY = "1.2.826.0.1.3680043.10.7.1"
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with browser() as launched:
-        yield launched
 
 
 @pytest.fixture(scope="module")

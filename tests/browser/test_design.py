@@ -7,18 +7,12 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from browser.viewing import browser, person
+from browser.viewing import person
 from make import a_dataset, as_file
 
 pytestmark = pytest.mark.browser
 
 LONG = "Fernández-Montesinos y Ruiz de Villalobos^María del Carmen"
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with browser() as launched:
-        yield launched
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, ViewportSize
 
-from browser.viewing import browser, person
+from browser.viewing import person
 from make import a_dataset, as_file
 from samples import sample_data
 
@@ -22,12 +22,6 @@ KINDS = (
     "objects/encapsulated-pdf",
     "rt-small",
 )
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with browser() as launched:
-        yield launched
 
 
 @pytest.fixture(scope="module")

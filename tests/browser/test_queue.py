@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from bank import SOURCE, a_token, bearer, keep, open_test_bank, serving
 from browser.test_access_pages import faults
-from browser.viewing import browser, person
+from browser.viewing import person
 from imagebank.actions import access, persons
 from imagebank.bank import Bank
 from imagebank.model.access import Role, Scope
@@ -28,12 +28,6 @@ pytestmark = pytest.mark.browser
 AMINA = PatientId("north", "HX-204")
 PHOTOS = ("dental-panoramic-grey.jpg", "fundus-retina.jpg")
 LONG = "Montgomery-von Hohenlohe-Schillingsfürst^Anastasia Wilhelmina Theodora"
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with browser() as launched:
-        yield launched
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from bank import free_port
-from browser.viewing import browser, person
+from browser.viewing import person
 from imagebank.actions import totp
 from running import HOST, Running, start_program, wait_for, wait_until_ready
 
@@ -52,12 +52,6 @@ def bank(tmp_path: Path) -> Iterator[Telling]:
         yield bank
     finally:
         assert bank.stop() == 0
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with browser() as launched:
-        yield launched
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from browser.test_access_pages import SIZES, faults, press
-from browser.viewing import browser, person
+from browser.viewing import person
 from samples import sample_data
 
 pytestmark = pytest.mark.browser
@@ -32,12 +32,6 @@ _MANY = """count => {
   input.files = transfer.files;
   input.dispatchEvent(new Event('change'));
 }"""
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with browser() as launched:
-        yield launched
 
 
 @contextmanager

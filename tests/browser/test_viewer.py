@@ -10,18 +10,12 @@ from playwright.sync_api import Browser, BrowserContext, expect
 from pydicom import dcmread
 from pydicom.uid import UID, generate_uid
 
-from browser.viewing import Eye, browser, eye, person
+from browser.viewing import Eye, eye, person
 from make import a_dataset, as_file
 from running import running_bank
 from samples import sample_data
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with browser() as launched:
-        yield launched
 
 
 @pytest.fixture(scope="module")

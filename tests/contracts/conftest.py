@@ -1,9 +1,31 @@
 """Makes the PostgreSQL server known to the contract tests, and their assertions tell what they saw."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
 pytest.register_assert_rewrite("contracts.index_contract", "contracts.matching_contract", "contracts.jobs_contract")
 
-from contracts.postgres import postgres  # noqa: E402  # the suites have to be named before they are imported
+from contracts.indexes import opened  # noqa: E402  # the suites have to be named before they are imported
+from contracts.postgres import fresh_database, postgres  # noqa: E402  # the same
+from imagebank.storage.index import SQLIndex  # noqa: E402  # the same
 
 __all__ = ["postgres"]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An empty database of each kind."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'index.db'}"
+    else:
+        with fresh_database(request.getfixturevalue("postgres")) as made:
+            yield made
+
+
+@pytest.fixture
+def index(address: str) -> Iterator[SQLIndex]:
+    """An index of a test's own on each kind of database."""
+    with opened(address) as made:
+        yield made

@@ -1,17 +1,10 @@
 """What was announced of studies, and what was found of them, on both databases."""
 
-import inspect
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
-import pytest
-
 from contracts.described import a_kept
-from contracts.indexes import opened
-from contracts.postgres import fresh_database
 from imagebank.model.access import Clause, Scope
 from imagebank.model.completeness import Completeness, Lack, Progress, Standing, Word
 from imagebank.model.expectation import Expectation, ExpectedSeries, Origin
@@ -20,7 +13,6 @@ from imagebank.model.order import Order, Patient, State
 from imagebank.model.person import PatientId
 from imagebank.model.uid import Uid
 from imagebank.ports.completeness import Asked
-from imagebank.storage.completeness import SQLCompleteness
 from imagebank.storage.index import SQLIndex
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -29,16 +21,6 @@ HERE, OTHER, NEVER = Uid("1.1"), Uid("1.2"), Uid("1.9")
 ADA = PatientId("north", "ADA")
 EVERY = Asked(tuple(Progress))
 WORD = Expectation(NEVER, "north", ADA, Origin.MPPS, "9", NOW, "CT1", (ExpectedSeries("1.9.1", ("i1",), 2),))
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def index(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SQLIndex]:
-    if request.param == "sqlite":
-        with opened(f"sqlite:///{tmp_path / 'index.db'}") as made:
-            yield made
-    else:
-        with fresh_database(request.getfixturevalue("postgres")) as address, opened(address) as made:
-            yield made
 
 
 def enter(index: SQLIndex, study: Uid, organization: str = "north", **about: Any) -> None:
@@ -144,17 +126,6 @@ def test_a_study_is_shown_with_what_is_found_of_it_and_one_that_never_came_as_an
     assert seen(replace(SOUTH, permits=(Clause(modalities=frozenset({"CT"})),))) == [HERE, OTHER, NEVER]
     assert seen(replace(NORTH, permits=(Clause(modalities=frozenset({"CT"})),))) == [HERE, NEVER]
     assert seen(replace(NORTH, permits=(Clause(modalities=frozenset()),))) == [HERE, NEVER]
-
-
-def test_every_reader_has_to_be_given_a_scope() -> None:
-    readers = {
-        name: inspect.signature(member).parameters.get("scope")
-        for name, member in vars(SQLCompleteness).items()
-        if inspect.isfunction(member) and not name.startswith("_")
-    }
-
-    assert readers
-    assert [name for name, scope in readers.items() if scope is None or scope.default is not scope.empty] == []
 
 
 def test_studies_that_were_never_looked_at_are_known(index: SQLIndex) -> None:

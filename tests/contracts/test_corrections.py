@@ -3,13 +3,11 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from contracts.described import a_kept, at, digest_of
 from contracts.indexes import opened
-from contracts.postgres import fresh_database
 from imagebank.model.access import Scope
 from imagebank.model.correction import Correction, State, Step
 from imagebank.model.imaging import Instance, Kept, Location, Outcome, Selection
@@ -41,14 +39,10 @@ OLD = a_kept(uid="1.1.9.1", record=1, received=1, content="old")
 NEW = replace(a_kept(uid="1.1.9.1", record=2, received=5, content="new", patient="P2"), correction="c1", sealed_by=B)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def index(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SQLIndex]:
-    if request.param == "sqlite":
-        with filled(f"sqlite:///{tmp_path / 'index.db'}") as made:
-            yield made
-    else:
-        with fresh_database(request.getfixturevalue("postgres")) as address, filled(address) as made:
-            yield made
+@pytest.fixture
+def index(address: str) -> Iterator[SQLIndex]:
+    with filled(address) as made:
+        yield made
 
 
 @contextmanager

@@ -1,16 +1,12 @@
 """All of some patient records together, on both databases."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from contracts.described import a_kept
-from contracts.indexes import opened
-from contracts.postgres import fresh_database
 from imagebank.model.access import Scope
 from imagebank.model.imaging import Digest, Found, Location
 from imagebank.model.person import PatientId
@@ -24,16 +20,6 @@ AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 REPORT = Report(
     "north", N1, AT, "F", "R1", "A1", None, Digest("blake3", b"1"), AT, Location("seg", 4096, 4096, 10)
 )  # fmt: skip
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def index(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SQLIndex]:
-    if request.param == "sqlite":
-        with opened(f"sqlite:///{tmp_path / 'index.db'}") as made:
-            yield made
-    else:
-        with fresh_database(request.getfixturevalue("postgres")) as address, opened(address) as made:
-            yield made
 
 
 @pytest.fixture

@@ -1,15 +1,11 @@
 """Orders, visits, reports and messages on both databases."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from contracts.indexes import opened
-from contracts.postgres import fresh_database
 from imagebank.errors import Unavailable
 from imagebank.model.access import Asker, Clause, Purpose, Role, Scope
 from imagebank.model.encounter import Encounter, Stay
@@ -40,16 +36,6 @@ REPORT = Report("north", P1, START, "F", "R1", "A1", None, Digest("blake3", b"r"
 
 def at(minutes: float) -> datetime:
     return START + timedelta(minutes=minutes)
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def index(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SQLIndex]:
-    if request.param == "sqlite":
-        with opened(f"sqlite:///{tmp_path / 'index.db'}") as made:
-            yield made
-    else:
-        with fresh_database(request.getfixturevalue("postgres")) as address, opened(address) as made:
-            yield made
 
 
 def put(index: SQLIndex, *orders: Order) -> list[bool]:

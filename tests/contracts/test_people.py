@@ -4,12 +4,10 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
 from contracts.indexes import opened
-from contracts.postgres import fresh_database
 from imagebank.model.access import Role, Session
 from imagebank.model.account import Account, Invitation, Passkey
 from imagebank.model.client import Client
@@ -24,14 +22,10 @@ def at(minutes: float) -> datetime:
     return START + timedelta(minutes=minutes)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def index(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SQLIndex]:
-    if request.param == "sqlite":
-        with filled(f"sqlite:///{tmp_path / 'index.db'}") as made:
-            yield made
-    else:
-        with fresh_database(request.getfixturevalue("postgres")) as address, filled(address) as made:
-            yield made
+@pytest.fixture
+def index(address: str) -> Iterator[SQLIndex]:
+    with filled(address) as made:
+        yield made
 
 
 @contextmanager

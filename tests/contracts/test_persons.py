@@ -1,25 +1,21 @@
 """Patient records, the persons that they are linked to, the queue and the decisions, on both databases."""
 
-import inspect
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
 from contracts.described import a_kept
 from contracts.indexes import opened
-from contracts.postgres import fresh_database
 from imagebank.model.access import Clause, Scope
 from imagebank.model.attribute import Level
 from imagebank.model.identity import Decision, Deed, Evidence, Ground, Identity, Likeness, Linked, Move, Origin
 from imagebank.model.identity_weights import Census
 from imagebank.model.person import PatientId, PersonName
 from imagebank.storage.index import SQLIndex
-from imagebank.storage.persons import SQLPersons
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 ALL = Scope(organizations=None)
@@ -55,14 +51,10 @@ UNDO = Decision("d2", START + timedelta(seconds=1), Deed.UNDO, Ground.HUMAN, "ro
 LIKE = Likeness(ADA.patient, BEA.patient, 21.35, EVIDENCE, "one issuer")
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def index(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SQLIndex]:
-    if request.param == "sqlite":
-        with filled(f"sqlite:///{tmp_path / 'index.db'}") as made:
-            yield made
-    else:
-        with fresh_database(request.getfixturevalue("postgres")) as address, filled(address) as made:
-            yield made
+@pytest.fixture
+def index(address: str) -> Iterator[SQLIndex]:
+    with filled(address) as made:
+        yield made
 
 
 @contextmanager
@@ -101,17 +93,6 @@ def test_pages_go_on_behind_the_last_record(index: SQLIndex) -> None:
 
     assert first == [ADA.patient, BEA.patient]
     assert of(*index.persons.identities(ALL, 2, first[-1])) == [EVE.patient]
-
-
-def test_every_reader_has_to_be_given_a_scope() -> None:
-    readers = {
-        name: inspect.signature(member).parameters.get("scope")
-        for name, member in vars(SQLPersons).items()
-        if inspect.isfunction(member) and not name.startswith("_")
-    }
-
-    assert readers
-    assert [name for name, scope in readers.items() if scope is None or scope.default is not scope.empty] == []
 
 
 def test_a_key_that_too_many_have_tells_nothing(index: SQLIndex) -> None:

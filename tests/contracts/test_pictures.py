@@ -1,17 +1,12 @@
 """What pictures are known again by, and those that are held twice, on both databases."""
 
-import inspect
 import random
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import pytest
-
 from contracts.described import a_kept
 from contracts.indexes import opened
-from contracts.postgres import fresh_database
 from imagebank.model.access import Scope
 from imagebank.model.imaging import Pixels, Selection
 from imagebank.model.person import PatientId
@@ -19,23 +14,12 @@ from imagebank.model.picture import Answer, Fingerprint, Ground, Likely, Pair, S
 from imagebank.model.uid import Uid
 from imagebank.storage import pictures
 from imagebank.storage.index import SQLIndex
-from imagebank.storage.pictures import SQLPictures
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ALL, NORTH, SOUTH = Scope(organizations=None), Scope.of("north"), Scope.of("south")
 LOOK = 0xF0F0_1234_5678_9ABC
 PAIR = Pair(Uid("1.1.7"), Uid("1.2.7"), Uid("1.1"), Uid("1.2"), Ground.ALIKE, 3)
 VERDICT = Verdict(Uid("1.1"), Uid("1.2"), Answer.RIGHT, "Ana", NOW, "a copy")
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def index(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SQLIndex]:
-    if request.param == "sqlite":
-        with opened(f"sqlite:///{tmp_path / 'index.db'}") as made:
-            yield made
-    else:
-        with fresh_database(request.getfixturevalue("postgres")) as address, opened(address) as made:
-            yield made
 
 
 def enter(index: SQLIndex, uid: str, organization: str = "north", *, has_pixels: bool = True) -> Uid:
@@ -187,14 +171,3 @@ def test_what_was_said_of_studies_is_forgotten_with_them(index: SQLIndex) -> Non
         tx.clear()
         assert tx.pictures.file([PAIR], NOW) == []
     assert index.pictures.findings(ALL, 9) == []
-
-
-def test_every_reader_has_to_be_given_a_scope() -> None:
-    readers = {
-        name: inspect.signature(member).parameters.get("scope")
-        for name, member in vars(SQLPictures).items()
-        if inspect.isfunction(member) and not name.startswith("_")
-    }
-
-    assert readers
-    assert [name for name, scope in readers.items() if scope is None or scope.default is not scope.empty] == []

@@ -1,37 +1,19 @@
 """What is proposed of files, on both databases."""
 
-import inspect
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 from sqlalchemy import select, update
 
 from contracts.described import a_kept
-from contracts.indexes import opened
-from contracts.postgres import fresh_database
 from imagebank.model.access import Scope
 from imagebank.model.imaging import Selection
 from imagebank.model.proposal import Proposal, ProposalSource
 from imagebank.model.uid import Uid
 from imagebank.storage import tables
 from imagebank.storage.index import SQLIndex
-from imagebank.storage.proposals import SQLProposals
 
 ALL = Scope(organizations=None)
 ONE, TWO = Uid("1.1.9.1"), Uid("1.1.9.2")
 RIGHT = Proposal("laterality", "R", ProposalSource.NAME, "file name: 山田\0_OD.jpg", 0.9)
 NAME = Proposal("patient_name", "Diaz^Ana", ProposalSource.DOCUMENT, "Patient: Ana Diaz", 0.8)
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def index(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SQLIndex]:
-    if request.param == "sqlite":
-        with opened(f"sqlite:///{tmp_path / 'index.db'}") as made:
-            yield made
-    else:
-        with fresh_database(request.getfixturevalue("postgres")) as address, opened(address) as made:
-            yield made
 
 
 def put(index: SQLIndex, uid: Uid, *proposals: Proposal) -> None:
@@ -120,14 +102,3 @@ def test_proposals_are_not_there_after_everything_was_cleared(index: SQLIndex) -
         tx.clear()
 
     assert rows(index) == []
-
-
-def test_every_reader_has_to_be_given_a_scope() -> None:
-    readers = {
-        name: inspect.signature(member).parameters.get("scope")
-        for name, member in vars(SQLProposals).items()
-        if inspect.isfunction(member) and not name.startswith("_")
-    }
-
-    assert readers
-    assert [name for name, scope in readers.items() if scope is None or scope.default is not scope.empty] == []

@@ -1,14 +1,8 @@
 """Versions of rules, what waits to be sent, and deposits in their order, on both databases."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
-
-import pytest
 
 from contracts.described import a_kept
-from contracts.indexes import opened
-from contracts.postgres import fresh_database
 from imagebank.model.access import Scope
 from imagebank.model.rules import Text, Version
 from imagebank.model.uid import Uid
@@ -16,16 +10,6 @@ from imagebank.storage.index import SQLIndex
 
 ALL = Scope(organizations=None)
 AT = datetime(2026, 3, 2, 12, tzinfo=UTC)
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def index(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SQLIndex]:
-    if request.param == "sqlite":
-        with opened(f"sqlite:///{tmp_path / 'index.db'}") as made:
-            yield made
-    else:
-        with fresh_database(request.getfixturevalue("postgres")) as address, opened(address) as made:
-            yield made
 
 
 def a_version(number: int, rules: str = "# 山田\n") -> Version:

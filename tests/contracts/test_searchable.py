@@ -1,14 +1,10 @@
 """Attributes that a site makes searchable, on both databases: the same catalogue in all processes, the same rows."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
 from contracts.described import a_kept
-from contracts.indexes import opened
-from contracts.postgres import fresh_database
 from imagebank.errors import Conflict
 from imagebank.model.access import Scope
 from imagebank.model.attribute import Attribute, Level, catalogue
@@ -25,21 +21,6 @@ AGENT = Attribute("ContrastBolusAgent", (0x00180010,), "LO", Level.SERIES, folde
 DOSE = Attribute("DoseNote", (0x00191010,), "LO", Level.STUDY, folded=True, creator="ACME")
 OTHER = Attribute("OtherNote", (0x00191010,), "LO", Level.STUDY, folded=True, creator="OTHER")
 KVP = Attribute("KVP", (0x00180060,), "DS", Level.INSTANCE)
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'index.db'}"
-    else:
-        with fresh_database(request.getfixturevalue("postgres")) as made:
-            yield made
-
-
-@pytest.fixture
-def index(address: str) -> Iterator[SQLIndex]:
-    with opened(address) as made:
-        yield made
 
 
 def put(index: SQLIndex, *wanted: Attribute) -> list[bool]:

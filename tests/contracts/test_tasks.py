@@ -1,16 +1,11 @@
 """The reconciliation queue on both databases: what follows from the objects, what is filed, and what was done about it."""
 
-import inspect
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
 from contracts.described import a_kept, at
-from contracts.indexes import opened
-from contracts.postgres import fresh_database
 from imagebank.errors import Invalid
 from imagebank.model.access import Scope
 from imagebank.model.identity import Evidence, Identity, Likeness
@@ -19,23 +14,12 @@ from imagebank.model.person import PatientId, PersonName
 from imagebank.model.task import ASIDE, Kind, Mark, Priority, State, Task, Wanted, filed, unidentified
 from imagebank.model.uid import Uid
 from imagebank.storage.index import SQLIndex
-from imagebank.storage.tasks import SQLTasks
 
 NOW = datetime(2026, 2, 1, tzinfo=UTC)
 ALL = Scope(organizations=None)
 NORTH, SOUTH = Scope.of("north"), Scope.of("south")
 ADA, BEA = PatientId("north", "1"), PatientId("south", "1")
 LIKE = Likeness(ADA, BEA, 21.35, (Evidence("family", "same", 7.51),), "one issuer")
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def index(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SQLIndex]:
-    if request.param == "sqlite":
-        with opened(f"sqlite:///{tmp_path / 'index.db'}") as made:
-            yield made
-    else:
-        with fresh_database(request.getfixturevalue("postgres")) as address, opened(address) as made:
-            yield made
 
 
 def deposit(index: SQLIndex, study: str, organization: str = "north", patient: str = "", **given: object) -> None:
@@ -71,17 +55,6 @@ def mark(index: SQLIndex, task: str, **given: object) -> None:
 
 def ids(index: SQLIndex, scope: Scope = ALL, now: datetime = NOW, **wanted: object) -> list[str]:
     return [task.id for task in index.tasks.tasks(Wanted(**wanted), scope, now).tasks]  # type: ignore[arg-type]
-
-
-def test_every_reader_has_to_be_given_a_scope() -> None:
-    readers = {
-        name: inspect.signature(member).parameters.get("scope")
-        for name, member in vars(SQLTasks).items()
-        if inspect.isfunction(member) and not name.startswith("_")
-    }
-
-    assert readers
-    assert [name for name, scope in readers.items() if scope is None or scope.default is not scope.empty] == []
 
 
 def test_a_study_that_names_nobody_waits_as_long_as_it_names_nobody(index: SQLIndex) -> None:

@@ -3,12 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
 from contracts.described import a_kept
-from contracts.postgres import fresh_database
 from imagebank.model.access import Scope
 from imagebank.model.attribute import catalogue
 from imagebank.model.event import Act, Event
@@ -22,15 +20,6 @@ from imagebank.storage.migrate import migrate
 ALL = Scope(organizations=None)
 START = datetime(2026, 1, 1, tzinfo=UTC)
 ADA = PatientId("north", "ADA")
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'index.db'}"
-    else:
-        with fresh_database(request.getfixturevalue("postgres")) as made:
-            yield made
 
 
 @contextmanager

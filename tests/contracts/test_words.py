@@ -53,16 +53,6 @@ def both(postgres: str, tmp_path: Path) -> Iterator[tuple[SQLIndex, SQLIndex]]:
         yield embedded, served
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def index(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SQLIndex]:
-    if request.param == "sqlite":
-        with opened(f"sqlite:///{tmp_path / 'index.db'}") as made:
-            yield made
-    else:
-        with fresh_database(request.getfixturevalue("postgres")) as address, opened(address) as made:
-            yield made
-
-
 def uid(number: int) -> str:
     return f"2.25.{number}"
 

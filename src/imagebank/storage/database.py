@@ -329,6 +329,12 @@ def put(connection: Connection, table: Table, key: Sequence[str], values: Mappin
     connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=changes))
 
 
+def lock(connection: Connection, number: int) -> None:
+    """Let one transaction at a time have the lock of this number, until it ends. SQLite has one writer anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": number})
+
+
 def lock_studies(connection: Connection, studies: Iterable[str]) -> None:
     """Let one writer at a time change these studies, until its transaction ends.
 

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import Connection, inspect, select, text
+from sqlalchemy import Connection, inspect, select
 from sqlalchemy.sql import column, table
 
-from imagebank.storage.database import Database
+from imagebank.storage.database import Database, lock
 
 # Alembic itself is loaded only when there is something to migrate: every command and every process asks here first.
 if TYPE_CHECKING:
@@ -25,8 +25,7 @@ def migrate(database: Database) -> None:
     Raises Unavailable when the database does not answer, OutOfSpace when there is no room.
     """
     with database.writing() as connection:
-        if connection.dialect.name == "postgresql":
-            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        lock(connection, _LOCK)
         if _revision(connection) != NEEDED:
             from alembic import command
 

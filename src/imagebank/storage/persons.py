@@ -13,7 +13,7 @@ from imagebank.model.identity import Decision, Deed, Evidence, Ground, Identity,
 from imagebank.model.identity_weights import Census
 from imagebank.model.person import PatientId, PersonName
 from imagebank.storage import identity_keys, tables
-from imagebank.storage.database import Database, insert_new, put
+from imagebank.storage.database import Database, insert_new, lock, put
 from imagebank.storage.rows import clean, dumps, micros, moment
 from imagebank.storage.select import studies_in
 from imagebank.storage.sets import one_of
@@ -238,8 +238,7 @@ class PersonsChanges:
         self._dialect = connection.dialect.name
 
     def lock(self) -> None:
-        if self._dialect == "postgresql":
-            self._connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        lock(self._connection, _LOCK)
 
     def record(self, patient: PatientId) -> Linked | None:
         row = self._connection.execute(select(_IDENTITY).where(_is(_IDENTITY, patient))).one_or_none()

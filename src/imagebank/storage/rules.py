@@ -4,14 +4,14 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final, cast
 
 import orjson
-from sqlalchemy import Connection, Row, delete, func, select, text
+from sqlalchemy import Connection, Row, delete, func, select
 
 from imagebank.model.access import Scope
 from imagebank.model.imaging import Instance
 from imagebank.model.rules import Text, Version
 from imagebank.model.uid import Uid
 from imagebank.storage import tables
-from imagebank.storage.database import Database, Prepared, insert_new
+from imagebank.storage.database import Database, Prepared, insert_new, lock
 from imagebank.storage.instances import INSTANCE, instance_of
 from imagebank.storage.rows import clean, dumps, micros, moment
 from imagebank.storage.select import studies_in
@@ -67,8 +67,7 @@ class RulesChanges:
         self._dialect = connection.dialect.name
 
     def lock(self) -> None:
-        if self._dialect == "postgresql":
-            self._connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        lock(self._connection, _LOCK)
 
     def newest(self) -> Version | None:
         return _version(self._connection, None)
