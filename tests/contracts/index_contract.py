@@ -198,6 +198,23 @@ class IndexContract:
 
         assert index.count(Query(Level.PATIENT), ALL) == 2
 
+    @pytest.mark.parametrize(
+        ("patients", "expected"),
+        [
+            ([], []),
+            ([PatientId("north", "P1")], ["1.1"]),
+            ([PatientId("north", "P1"), PatientId("south", "P1")], ["1.1", "1.2"]),
+            ([PatientId("north", "nobody")], []),
+        ],
+    )
+    def test_a_scope_of_patients_shows_theirs_alone(
+        self, index: SQLIndex, patients: list[PatientId], expected: list[str]
+    ) -> None:
+        enter(index, *(a_kept(study=uid, issuer=of) for uid, of in (("1.1", "north"), ("1.2", "south"))))
+        scope = Scope(None, patients=frozenset(patients))
+
+        assert sorted(value(one.attributes, "0020000D") for one in index.find(studies(), scope)) == expected
+
     def test_a_series_of_another_study_goes_to_quarantine(self, index: SQLIndex) -> None:
         enter(index, a_kept(study="1.1", series="7.7"))
         kept = a_kept(study="1.2", series="7.7")

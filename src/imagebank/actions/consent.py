@@ -14,7 +14,7 @@ from imagebank.errors import Invalid, NotFound
 from imagebank.model.access import Principal, Right, Scope
 from imagebank.model.event import Act, Event
 from imagebank.model.person import PatientId
-from imagebank.model.provision import LABEL, Kind, Provision
+from imagebank.model.provision import LABEL, OF_OWNERS, Kind, Provision
 from imagebank.model.uid import Uid
 
 _DATE: Final = re.compile(r"(\d{8})?")
@@ -65,6 +65,8 @@ def _noted(bank: Bank, one: Provision, what: str, principal: Principal, address:
 def _check(wanted: Provision) -> None:
     if wanted.kind is Kind.EMERGENCY:
         raise Invalid("an emergency is opened by who needs it")
+    if wanted.kind in OF_OWNERS:
+        raise Invalid("what an account holds is opened at the desk, and a card is its owner's to give")
     if not (wanted.patient.identifier or wanted.study):
         raise Invalid("name the patient by an identifier, or a study")
     if wanted.kind is Kind.CARE and not wanted.permits:
@@ -103,6 +105,8 @@ def _of(bank: Bank, identifier: str, principal: Principal) -> list[Provision]:
     numbered = (bank.index.provisions(scope, identifier=f"{identifier}.{number}") for number in count(1))
     found = bank.index.provisions(scope, identifier=identifier)
     found = found or [one for each in takewhile(bool, numbered) for one in each]
+    if any(one.kind in OF_OWNERS for one in found):
+        return []
     return found if all(charge.has(bank, principal, one) for one in found) else []
 
 
@@ -129,7 +133,7 @@ def listed(bank: Bank, patient: PatientId | None, principal: Principal, address:
     principal.require(Right.CONSENT)
     why = "consents of one patient" if patient else "consents of all patients"
     found = bank.index.provisions(looking(bank, principal, address, why, patient=patient), patient)
-    return [one for one in found if charge.has(bank, principal, one)]
+    return [one for one in found if one.kind not in OF_OWNERS and charge.has(bank, principal, one)]
 
 
 def put_label(bank: Bank, study: Uid, label: str, principal: Principal, address: str = "") -> None:

@@ -123,11 +123,11 @@ def everything(
     """A page of the studies that a question finds: those where names and identifiers hit first, then descriptions, then
     the rest, then what is only like the words; whole words before beginnings, and the newest first among equals.
 
-    `after` is the cursor of the page before. Who may not get objects is told nothing of what only they say. Raises
+    `after` is the cursor of the page before. Who may not get objects, or see reports, is told nothing of what only they say. Raises
     NotAllowed without the right to find, Invalid for a question or cursor that is none.
     """
     principal.require(Right.FIND)
-    if Right.GET not in principal.rights:
+    if Right.GET not in principal.rights or not principal.scope.reports:
         wish = replace(wish, within=_HEADS)
     words = asked(wish)
     bank.reads.search(principal, f"{way}: study by {_kinds(wish)}", address)

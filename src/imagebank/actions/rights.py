@@ -6,12 +6,13 @@ from typing import Any, Final
 
 import msgspec
 
+from imagebank.actions import holders
 from imagebank.actions.audit import looking
 from imagebank.bank import Bank
 from imagebank.errors import Invalid, NotFound
 from imagebank.model.access import RIGHTS, Asker, Clause, Principal, Purpose, Right, Role, Scope
 from imagebank.model.imaging import Selection
-from imagebank.model.provision import Kind, Provision
+from imagebank.model.provision import Kind, Provision, Term
 from imagebank.model.rights import DEFAULT_RULES, OWN, SHARING_RULE, Rights, Rule, purpose_of, scope_for
 from imagebank.model.uid import Uid
 
@@ -77,8 +78,10 @@ def principal(
     What was decided for somebody by name is for no caller whose name nothing proves.
     """
     may = bank.rights.by_role.get(role, frozenset()) if rights is None else rights
-    asker = Asker(name if is_proven else "", role, organization, purpose or purpose_of(role), bank.now())
-    return Principal(name, role, organization, may, scope_for(bank.rights, asker))
+    known_as = holders.asked_as(name, role) if is_proven else ""
+    asker = Asker(known_as, role, organization, purpose or purpose_of(role), bank.now())
+    scope, terms = holders.narrowed(bank, scope_for(bank.rights, asker), asker)
+    return Principal(name, role, organization, may, scope, only_looks=Term.TAKING not in terms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +108,7 @@ def explain(bank: Bank, study: Uid, asker: Asker, by: Principal) -> Explained:
     """
     everything = looking(bank, by, "", "explain access", study=study)
     _require(bank, study, everything)
-    scope = scope_for(bank.rights, asker)
+    scope, _ = holders.narrowed(bank, scope_for(bank.rights, asker), asker)
     may_see = _sees(bank, study, scope)
     if asker.role is Role.ADMIN:
         return Explained(may_see, (Reason("permit", "an admin sees everything", may_see),))

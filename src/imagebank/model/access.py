@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Final, Self
 
 from imagebank.errors import NotAllowed
+from imagebank.model.person import PatientId
 from imagebank.model.uid import Uid
 
 LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -19,7 +20,7 @@ class Right(StrEnum):
     EMERGENCY is to open a record beyond one's rights for a stated reason; CONSENT to write down what a patient has
     decided, and who cares for whom; AUDIT to read the ledger and to review emergencies; RECONCILE to say which patient
     records are one person's, and whose studies are that name nobody; CORRECT to change attributes of objects that are
-    kept, and to see what they were.
+    kept, and to see what they were; ENROL to open a person's account once their identity was proofed at the desk.
     """
 
     ADMINISTER = "administer"
@@ -33,10 +34,14 @@ class Right(StrEnum):
     AUDIT = "audit"
     RECONCILE = "reconcile"
     CORRECT = "correct"
+    ENROL = "enrol"
 
 
 class Role(StrEnum):
-    """What a caller is. What a role may do and see stands in the site's rules (`model.rights`)."""
+    """What a caller is. What a role may do and see stands in the site's rules (`model.rights`).
+
+    A patient sees what their account holds, a recipient what the card opens that was shown: `HOLDERS`.
+    """
 
     ADMIN = "admin"
     CLINICIAN = "clinician"
@@ -46,8 +51,13 @@ class Role(StrEnum):
     PRIVACY_OFFICER = "privacy officer"
     PATIENT = "patient"
     PROXY = "proxy"
+    RECIPIENT = "recipient"
     SYSTEM = "system"
     DEVICE = "device"
+
+
+HOLDERS: Final = frozenset({Role.PATIENT, Role.PROXY, Role.RECIPIENT})
+"""Roles that see what an account holds or a card opens, and nothing else."""
 
 
 class Purpose(StrEnum):
@@ -67,11 +77,14 @@ RIGHTS: Mapping[Role, frozenset[Right]] = MappingProxyType(
         Role.ADMIN: frozenset(Right) - {Right.EMERGENCY},
         Role.CLINICIAN: frozenset({Right.FIND, Right.GET, Right.STORE, Right.EMERGENCY}),
         Role.REFERRER: frozenset({Right.FIND, Right.GET}),
-        Role.TECHNOLOGIST: frozenset({Right.FIND, Right.GET, Right.STORE, Right.RECONCILE, Right.CORRECT}),
+        Role.TECHNOLOGIST: frozenset(
+            {Right.FIND, Right.GET, Right.STORE, Right.RECONCILE, Right.CORRECT, Right.ENROL}
+        ),
         Role.RESEARCHER: frozenset({Right.FIND, Right.GET}),
-        Role.PRIVACY_OFFICER: frozenset({Right.AUDIT, Right.CONSENT}),
+        Role.PRIVACY_OFFICER: frozenset({Right.AUDIT, Right.CONSENT, Right.ENROL}),
         Role.PATIENT: frozenset({Right.FIND, Right.GET}),
         Role.PROXY: frozenset({Right.FIND, Right.GET}),
+        Role.RECIPIENT: frozenset({Right.FIND, Right.GET}),
         Role.DEVICE: frozenset({Right.STORE, Right.FIND, Right.MOVE, Right.GET}),
         Role.SYSTEM: frozenset({Right.STORE, Right.FIND, Right.GET}),
     }
@@ -100,7 +113,7 @@ class Clause:
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """For whom provisions are looked up: consents, care relationships, grants, emergencies."""
+    """For whom provisions are looked up: consents, grants, holdings, cards, care relationships, emergencies."""
 
     principal: str
     role: Role
@@ -115,7 +128,8 @@ class Scope:
 
     `organizations` None means that the organization does not narrow. An empty set shows nothing, but for what
     `permits` add, and what provisions permit the `asker`. `denies`, and provisions that deny, win over all of these;
-    only an emergency of the asker's wins over them. `studies`, when given, narrows everything.
+    only an emergency of the asker's wins over them. `studies` and `patients`, when given, narrow everything; of these
+    patients is known beforehand that whatever the scope shows is theirs. Without `reports` there are none for the caller.
     `heeds` names the only provisions that count, to explain what each does; all of them without it.
     What lies outside the scope does not exist for the caller: it is neither found, nor counted, nor refused by name.
     """
@@ -126,6 +140,8 @@ class Scope:
     denies: tuple[Clause, ...] = ()
     asker: Asker | None = None
     heeds: frozenset[str] | None = None
+    patients: frozenset[PatientId] | None = None
+    reports: bool = True
 
     @classmethod
     def nothing(cls) -> Self:
@@ -152,7 +168,8 @@ class Unbounded:
 class Principal:
     """A caller that the bank knows: a token's holder, a device or a signed-in session.
 
-    `organization` is the one that the caller deposits for; `scope` what it may see.
+    `organization` is the one that the caller deposits for; `scope` what it may see. Who `only_looks` is shown images and
+    takes none along: a card may say so.
     """
 
     name: str
@@ -160,6 +177,7 @@ class Principal:
     organization: str
     rights: frozenset[Right]
     scope: Scope
+    only_looks: bool = False
 
     @property
     def purpose(self) -> Purpose:
@@ -178,6 +196,11 @@ class Principal:
         """Raises NotAllowed when the caller lacks the right."""
         if right not in self.rights:
             raise NotAllowed(f"this needs the right to {right}; ask whoever runs the bank")
+
+    def require_taking(self) -> None:
+        """Raises NotAllowed when the caller may look, and take nothing along."""
+        if self.only_looks:
+            raise NotAllowed("this card is for looking; ask its owner for one that lets you take the images along")
 
     def at(self, now: datetime) -> "Principal":
         """The same caller at another moment: what is permitted for a time begins and ends while a caller stays."""

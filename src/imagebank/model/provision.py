@@ -21,23 +21,48 @@ class Kind(StrEnum):
     """What a provision is.
 
     A consent is the patient's word, a grant somebody's in charge, a care relationship a fact that rules refer to, and
-    an emergency a clinician's own, for a stated reason and to be reviewed.
+    an emergency a clinician's own, for a stated reason and to be reviewed. A holding is an account's of a person's
+    records, and a card what its owner lets whoever redeems it see.
     """
 
     CONSENT = "consent"
     GRANT = "grant"
     CARE = "care"
     EMERGENCY = "emergency"
+    HOLDING = "holding"
+    CARD = "card"
+
+
+OF_OWNERS: Final = frozenset({Kind.HOLDING, Kind.CARD})
+"""What comes with an account, and is not decided by officers."""
+
+
+class Relation(StrEnum):
+    """What somebody who holds records is to the person: the `terms` of a holding."""
+
+    OWNER = "owner"
+    PARENT = "parent"
+    CARER = "carer"
+    REPRESENTATIVE = "representative"
+
+
+class Term(StrEnum):
+    """What a card allows beside looking at images: the `terms` of a card, with spaces between them."""
+
+    REPORTS = "reports"
+    TAKING = "taking"
 
 
 @dataclass(frozen=True, slots=True)
 class Provision:
     """Permits or denies somebody something for a time. Every part that is empty means any.
 
-    Whose: `patient`, and of theirs `study`, or studies of `modality` between the dates `since` and `until` (YYYYMMDD,
-    both inclusive). To whom: `organization`, `principal`, `role`; what permits a device by name says that role, too,
+    Whose: `patient`, and of theirs `study`, or studies of `modality` and `body_part` (a term of Body Part Examined)
+    between the dates `since` and `until` (YYYYMMDD, both inclusive). To whom: `organization`, `principal`, `role`; what permits a device by name says that role, too,
     since AE titles and names of people are different names. For what: `purpose`. It holds from `starts_at` until
     before `ends_at`, unless it was revoked. `by` wrote it down, `reason` says why.
+
+    `terms` are words of its kind (`Relation`, `Term`).
 
     It holds for records of the same issuer, too, that are linked to the patient's as one person's; for those of every
     issuer where it is `of_person`, which only who is in charge of them all may say.
@@ -63,3 +88,5 @@ class Provision:
     reviewed_by: str = ""
     review: str = ""
     of_person: bool = False
+    body_part: str = ""
+    terms: str = ""

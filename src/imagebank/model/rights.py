@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
-from imagebank.model.access import RIGHTS, Asker, Clause, Purpose, Right, Role, Scope
+from imagebank.model.access import HOLDERS, RIGHTS, Asker, Clause, Purpose, Right, Role, Scope
 
 OWN: Final = "own"
 """Among a rule's organizations: the asker's own."""
@@ -53,7 +53,7 @@ class Rule:
         )
 
 
-_NOBODY_TO_SHARE_WITH: Final = frozenset({Role.PATIENT, Role.PROXY, Role.PRIVACY_OFFICER})
+_NOBODY_TO_SHARE_WITH: Final = HOLDERS | {Role.PRIVACY_OFFICER}
 
 SENSITIVE: Final = "sensitive"
 """The label of studies that are kept from everybody who does not care for the patient."""

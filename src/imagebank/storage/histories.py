@@ -47,6 +47,8 @@ class SQLHistories:
             return list(found(connection.execute(statement), Level.SERIES))
 
     def reports(self, patients: Collection[PatientId], scope: Scope) -> list[tuple[Uid, Report]]:
+        if not scope.reports:
+            return []
         statement = self._about(patients, scope).order_by(_REPORT.c.event_at.desc(), _REPORT.c.id.desc())
         with self._database.reading() as connection:
             rows = connection.execute(statement).all()

@@ -221,6 +221,8 @@ class SQLOrders:
         return _encounter_of(rows[0]) if len(rows) == 1 else None
 
     def reports(self, study: Uid, scope: Scope) -> list[Report]:
+        if not scope.reports:
+            return []
         rows = tables.study
         of_study = (
             select(rows.c.organization, rows.c.json, tables.patient.c.issuer, tables.patient.c.identifier)

@@ -57,6 +57,8 @@ def put(connection: Connection, one: Provision) -> None:
         "reviewed_by": clean(one.reviewed_by),
         "review": clean(one.review),
         "of_person": int(one.of_person),
+        "body_part": clean(one.body_part),
+        "terms": one.terms,
     }
     database.put(connection, _T, ["id"], values)
 
@@ -132,6 +134,8 @@ def of_row(row: Row[Any]) -> Provision:
         row.reviewed_by,
         row.review,
         bool(row.of_person),
+        row.body_part,
+        row.terms,
     )
 
 

@@ -36,7 +36,7 @@ from imagebank.model.person import fold
 from imagebank.model.provision import Kind
 from imagebank.storage import tables
 from imagebank.storage.provisions import linked_to, of_linked
-from imagebank.storage.rows import cut, micros
+from imagebank.storage.rows import clean, cut, micros
 from imagebank.storage.sets import among, members, one_of
 
 _STUDY, _SERIES, _LABEL = tables.study, tables.series, tables.label
@@ -47,7 +47,7 @@ _NOTHING: Final[ColumnElement[str]] = literal_column("''", Text)
 _NEVER: Final[ColumnElement[int]] = literal_column("0", Integer)
 _ONE: Final[ColumnElement[int]] = literal_column("1", Integer)
 _SEPARATOR: Final[ColumnElement[str]] = literal_column(r"'\'", Text)
-_GIVEN: Final = (Kind.CONSENT, Kind.GRANT)
+_GIVEN: Final = (Kind.CONSENT, Kind.GRANT, Kind.HOLDING, Kind.CARD)
 _DIALECTS: Final[Mapping[str, type[DefaultDialect]]] = {"sqlite": sqlite.dialect, "postgresql": postgresql.dialect}
 
 _Parts = tuple[tuple[str, object], ...]
@@ -63,6 +63,7 @@ class Shape:
     denies: tuple[_Parts, ...]
     has_asker: bool
     has_heeded: bool
+    patients: int | None
 
 
 def shape_of(scope: Scope) -> Shape:
@@ -73,6 +74,7 @@ def shape_of(scope: Scope) -> Shape:
         tuple(map(_parts, scope.denies)),
         scope.asker is not None,
         scope.heeds is not None,
+        None if scope.patients is None else len(scope.patients),
     )
 
 
@@ -91,6 +93,9 @@ def _parameters(scope: Scope, dialect: str) -> Iterator[tuple[str, Any]]:
     for name in ("organizations", "studies"):
         if (values := getattr(scope, name)) is not None:
             yield name, members(dialect, sorted(values))
+    for number, patient in enumerate(sorted(scope.patients or (), key=str)):
+        yield f"patient_{number}_issuer", clean(patient.issuer)
+        yield f"patient_{number}_identifier", clean(patient.identifier)
     for word, clauses in (("permit", scope.permits), ("deny", scope.denies)):
         for number, clause in enumerate(clauses):
             yield from _of_clause(clause, f"{word}_{number}", dialect)
@@ -125,6 +130,8 @@ def is_visible(shape: Shape, dialect: str) -> list[ColumnElement[bool]]:
     """What a study must be to be visible, with named parameters. A study is visible as a whole or not at all."""
     sight = _Sight(dialect, has_heeded=shape.has_heeded)
     conditions = [sight.among(_STUDY.c.study_instance_uid, "studies")] if shape.has_studies else []
+    if shape.patients is not None:
+        conditions.append(sight.is_of(shape.patients))
     is_open = not (shape.has_organizations or shape.denies or shape.has_asker)
     return conditions if is_open else [*conditions, sight.is_let_out(shape)]
 
@@ -159,6 +166,15 @@ class _Sight:
 
     def bind(self, name: str) -> BindParameter[Any]:
         return bindparam(name)
+
+    def is_of(self, patients: int) -> ColumnElement[bool]:
+        """Whether a study is of one of so many patients. The database begins there, and not at every study."""
+        rows = tables.patient.c
+        named = [
+            and_(rows.issuer == self.bind(f"patient_{n}_issuer"), rows.identifier == self.bind(f"patient_{n}_identifier"))
+            for n in range(patients)
+        ]
+        return _STUDY.c.patient_row.in_(select(rows.id).where(or_(*named))) if named else false()
 
     def is_let_out(self, shape: Shape) -> ColumnElement[bool]:
         permitted = [self.among(_STUDY.c.organization, "organizations") if shape.has_organizations else true()]
@@ -230,6 +246,7 @@ class _Sight:
             or_(given.c.identifier != _NOTHING, given.c.study != _NOTHING),
             or_(given.c.study == _NOTHING, given.c.study == _STUDY.c.study_instance_uid),
             self._of_modality(given.c.modality, permits=permits),
+            or_(given.c.body_part == _NOTHING, _of_body_part(given, permits=permits)),
             or_(given.c.since == _NOTHING, _in_time(date >= given.c.since, permits=permits)),
             or_(given.c.until == _NOTHING, _in_time(date <= given.c.until, permits=permits)),
             *heeded,
@@ -249,13 +266,20 @@ def _in_time(holds: ColumnElement[bool], *, permits: bool) -> ColumnElement[bool
     return and_(date != _NOTHING, holds) if permits else or_(date == _NOTHING, holds)
 
 
-def _of_series(holds: ColumnElement[bool], *, permits: bool) -> ColumnElement[bool]:
-    """Whether it holds for all series of a study, where that is permitted; or for any, where that is denied."""
-    return not_(_has_series(not_(holds))) if permits else _has_series(holds)
+def _of_body_part(given: Any, *, permits: bool) -> ColumnElement[bool]:
+    return _of_series(_SERIES.c.body_part_examined == given.c.body_part, given, permits=permits)
 
 
-def _has_series(holds: ColumnElement[bool]) -> ColumnElement[bool]:
-    return select(_ONE).where(_SERIES.c.study_row == _STUDY.c.id, holds).correlate(_STUDY).exists()
+def _of_series(holds: ColumnElement[bool], *around: Any, permits: bool) -> ColumnElement[bool]:
+    """Whether it holds for all series of a study, where that is permitted; or for any, where that is denied.
+
+    `around` are tables of the statement around that the condition names.
+    """
+    return not_(_has_series(not_(holds), *around)) if permits else _has_series(holds, *around)
+
+
+def _has_series(holds: ColumnElement[bool], *around: Any) -> ColumnElement[bool]:
+    return select(_ONE).where(_SERIES.c.study_row == _STUDY.c.id, holds).correlate(_STUDY, *around).exists()
 
 
 def orders_in(scope: Scope, dialect: str) -> list[ColumnElement[bool]]:

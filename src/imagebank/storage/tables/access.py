@@ -134,10 +134,12 @@ provision = Table(
     words("reviewed_by"),
     words("review"),
     Column("of_person", SmallInteger, nullable=False, server_default=text("0")),
+    words("body_part"),
+    words("terms"),
     Index("provision_patient", "issuer", "identifier"),
     Index("provision_principal", "principal", "kind"),
 )
-"""Consents, grants, care relationships and emergencies (`model.provision`)."""
+"""Consents, grants, holdings, cards, care relationships and emergencies (`model.provision`)."""
 
 label = Table(
     "label",

@@ -1,0 +1,66 @@
+"""What holders see: patients what their accounts hold, recipients what a card opens. Looked up with each request."""
+
+from dataclasses import replace
+from typing import Final
+
+from imagebank.bank import Bank
+from imagebank.model.access import HOLDERS, Asker, Role, Scope
+from imagebank.model.person import PatientId
+from imagebank.model.provision import OF_OWNERS, Provision, Term
+
+_CARD: Final = "card-"
+# What somebody holds is looked up to know what they may see, and is shown to nobody.
+_ALL: Final = Scope(organizations=None)
+
+
+def withdrawal_name(card: str, number: int) -> str:
+    """How whoever redeemed a card stands in the ledger: by the card, and which of its withdrawals it was."""
+    return f"{_CARD}{card}.{number}"
+
+
+def card_of(name: str) -> str:
+    """The card of a withdrawal's name; empty where it is none."""
+    return name.removeprefix(_CARD).partition(".")[0] if name.startswith(_CARD) else ""
+
+
+def asked_as(name: str, role: Role) -> str:
+    """By which name provisions are for a caller: those of a card are for all of its withdrawals."""
+    return name.partition(".")[0] if role is Role.RECIPIENT else name
+
+
+def narrowed(bank: Bank, scope: Scope, asker: Asker) -> tuple[Scope, frozenset[Term]]:
+    """A holder's scope with what they hold now, and on which terms; of everybody else's nothing changes."""
+    if asker.role not in HOLDERS:
+        return scope, frozenset(Term)
+    held = holdings(bank, asker)
+    is_owner = asker.role is not Role.RECIPIENT
+    terms = frozenset(term for term in Term if is_owner or any(term in one.terms.split() for one in held))
+    heeds = frozenset(one.id for one in held)
+    scope = replace(scope, heeds=heeds, patients=records_of(bank, *held), reports=Term.REPORTS in terms)
+    return scope, terms
+
+
+def holdings(bank: Bank, asker: Asker) -> list[Provision]:
+    """What an account holds, or a card opens, at the moment of asking; the oldest first."""
+    if not asker.principal:
+        return []
+    found = bank.index.provisions(_ALL, principal=asker.principal)
+    return [one for one in found if one.kind in OF_OWNERS and one.role is asker.role and _is_in_force(one, asker)]
+
+
+def _is_in_force(one: Provision, asker: Asker) -> bool:
+    return one.revoked_at is None and one.starts_at <= asker.at < one.ends_at
+
+
+def records_of(bank: Bank, *held: Provision) -> frozenset[PatientId]:
+    """The patient records that these are about, with those that are linked to them as far as each holds for those."""
+    found = {one.patient for one in held}
+    for one in set(held):
+        linked = bank.index.persons.identity(one.patient, _ALL)
+        others = bank.index.persons.person(linked.person, _ALL) if linked is not None and linked.person else []
+        found |= {
+            each.identity.patient
+            for each in others
+            if one.of_person or each.identity.patient.issuer == one.patient.issuer
+        }
+    return frozenset(found)
