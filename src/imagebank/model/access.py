@@ -77,9 +77,7 @@ RIGHTS: Mapping[Role, frozenset[Right]] = MappingProxyType(
         Role.ADMIN: frozenset(Right) - {Right.EMERGENCY},
         Role.CLINICIAN: frozenset({Right.FIND, Right.GET, Right.STORE, Right.EMERGENCY}),
         Role.REFERRER: frozenset({Right.FIND, Right.GET}),
-        Role.TECHNOLOGIST: frozenset(
-            {Right.FIND, Right.GET, Right.STORE, Right.RECONCILE, Right.CORRECT, Right.ENROL}
-        ),
+        Role.TECHNOLOGIST: frozenset({Right.FIND, Right.GET, Right.STORE, Right.RECONCILE, Right.CORRECT, Right.ENROL}),
         Role.RESEARCHER: frozenset({Right.FIND, Right.GET}),
         Role.PRIVACY_OFFICER: frozenset({Right.AUDIT, Right.CONSENT, Right.ENROL}),
         Role.PATIENT: frozenset({Right.FIND, Right.GET}),

@@ -171,7 +171,9 @@ class _Sight:
         """Whether a study is of one of so many patients. The database begins there, and not at every study."""
         rows = tables.patient.c
         named = [
-            and_(rows.issuer == self.bind(f"patient_{n}_issuer"), rows.identifier == self.bind(f"patient_{n}_identifier"))
+            and_(
+                rows.issuer == self.bind(f"patient_{n}_issuer"), rows.identifier == self.bind(f"patient_{n}_identifier")
+            )
             for n in range(patients)
         ]
         return _STUDY.c.patient_row.in_(select(rows.id).where(or_(*named))) if named else false()
