@@ -96,6 +96,8 @@ class Settings:
     """Requests of one address in progress at a time, for each web process; more are told to wait (429)."""
     emergency_minutes: float = 60
     """How long a record stays open that somebody opened in an emergency."""
+    age_of_majority: int = 18
+    """Age in years at which a parent's hold of a child's account ends."""
     session_hours: float = 12
     """How long a sign-in lasts."""
     session_idle_minutes: float = 30

@@ -45,7 +45,7 @@ def roles(texts: Sequence[str]) -> list[tuple[str, Role]]:
     found = []
     for text in texts:
         group, name = roles_text(text)
-        if name not in set(Role) - {Role.DEVICE, Role.SYSTEM, Role.PATIENT, Role.PROXY}:
+        if name not in set(Role) - {Role.DEVICE, Role.SYSTEM, Role.PROXY, Role.RECIPIENT}:
             raise Invalid(f"{name!r} is no role that people of a provider can have")
         found.append((group, Role(name)))
     return found
