@@ -1,7 +1,7 @@
 """Gathers the texts of the pages into every catalogue of `portal/locale`, and keeps what is translated there."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +10,7 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
 PORTAL: Final = Path(__file__).parents[1] / "src/imagebank/portal"
+PAPER: Final = PORTAL.parent / "paper"
 _METHODS: Final = [("**.py", "python"), ("templates/**.html", "jinja2")]
 _UNSAID: Final = tuple(b'"%s' % field for field in (b"POT-", b"PO-", b"Last-", b"Language-Team", b"Report-", b"Gen"))
 _KEYWORDS: Final = {"_": None, "gettext": None, "noted": None, "counted": (2, 3)}
@@ -17,18 +18,27 @@ _OPTIONS: Final = {
     "templates/**.html": {"trimmed": "true", "silent": "false", "lstrip_blocks": "1", "trim_blocks": "1"}
 }
 
+Text = tuple[str, str | tuple[str, ...], str | None]
+"""Where a marked text stands, the text or its forms, and its context."""
 
-def texts() -> Iterator[tuple[str, str | tuple[str, ...], str | None]]:
-    """Every marked text: where it stands, the text or its forms, and its context."""
+
+def texts() -> Iterator[Text]:
+    """Every marked text of the pages."""
     found = extract_from_dir(str(PORTAL), _METHODS, _OPTIONS, _KEYWORDS)
     for file, _, message, _, context in found:
         yield file, message, context
 
 
-def renew(file: Path) -> Catalog:
+def printed() -> Iterator[Text]:
+    """The same of what is printed, which has catalogues of its own."""
+    for file, _, message, _, context in extract_from_dir(str(PAPER), [("**.py", "python")], keywords={"said": (2,)}):
+        yield file, message, context
+
+
+def renew(file: Path, found: Callable[[], Iterator[Text]] = texts) -> Catalog:
     """A catalogue with the texts of today: new ones without a translation, and none that are gone."""
     template = Catalog(fuzzy=False)
-    for place, message, context in texts():
+    for place, message, context in found():
         template.add(message, locations=[(place, 0)], context=context)
     with file.open("rb") as opened:
         catalogue = read_po(opened, locale=file.stem)
@@ -37,12 +47,18 @@ def renew(file: Path) -> Catalog:
     return catalogue
 
 
+def write(path: Path, found: Callable[[], Iterator[Text]]) -> None:
+    """Renew a catalogue and say how much of it is left to be translated."""
+    made, written = renew(path, found), io.BytesIO()
+    write_po(written, made, include_lineno=False, sort_by_file=True, width=100)
+    # Two runs write the same: what says when and by whom is known to the repository.
+    lines = (line for line in written.getvalue().splitlines(keepends=True) if not line.startswith(_UNSAID))
+    path.write_bytes(b"".join(lines))
+    left = sum(1 for one in made if one.id and not "".join(one.string or ()))
+    print(f"{path.parent.parent.name}, {path.stem}: {len(made)} texts, {left} to be translated")  # noqa: T201
+
+
 if __name__ == "__main__":
-    for path in sorted((PORTAL / "locale").glob("*.po")):
-        made, written = renew(path), io.BytesIO()
-        write_po(written, made, include_lineno=False, sort_by_file=True, width=100)
-        # Two runs write the same: what says when and by whom is known to the repository.
-        lines = (line for line in written.getvalue().splitlines(keepends=True) if not line.startswith(_UNSAID))
-        path.write_bytes(b"".join(lines))
-        left = sum(1 for one in made if one.id and not "".join(one.string or ()))
-        print(f"{path.stem}: {len(made)} texts, {left} to be translated")  # noqa: T201
+    for folder, found in ((PORTAL, texts), (PAPER, printed)):
+        for catalogue in sorted((folder / "locale").glob("*.po")):
+            write(catalogue, found)

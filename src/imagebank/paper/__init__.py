@@ -1,0 +1,1 @@
+"""What is printed: values and texts in, PDF out."""
