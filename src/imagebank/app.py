@@ -8,7 +8,7 @@ import ctypes
 import logging
 import signal
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from importlib.resources import files
@@ -39,6 +39,9 @@ from imagebank.storage.signing import LedgerKey, own_key, pseudonyms
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
+
+    from imagebank.actions.mail import Desk
+    from imagebank.worker import Work
 
 _log = logging.getLogger(__name__)
 _M_MMAP_THRESHOLD = -3
@@ -75,6 +78,7 @@ def opened(settings: Settings) -> Iterator[Bank]:
         raise Unavailable(f"the data folder {settings.data} cannot be used: {error.strerror}") from error
     rights = _rights(settings)
     _check_provider(settings)
+    _check_mail(settings)
     _check_matching(settings)
     _check_proposals(settings)
     store, root, was_empty = _objects(settings)
@@ -193,6 +197,13 @@ def _check_matching(settings: Settings) -> None:
         weights(settings.matching_file)
     except Invalid as error:
         raise SettingsError(f"{settings.matching_file}: {error}") from None
+
+
+def _check_mail(settings: Settings) -> None:
+    if settings.smtp:
+        from imagebank import smtp
+
+        smtp.check(settings)
 
 
 def _check_provider(settings: Settings) -> None:
@@ -379,6 +390,23 @@ def web() -> "Starlette":
 
     application.router.lifespan_context = lifespan
     return application
+
+
+def mail_desk() -> "Desk":
+    """The words of mail and the way out, for whoever sends it."""
+    from imagebank import smtp
+    from imagebank.actions.mail import Desk
+    from imagebank.portal import mails
+
+    return Desk(mails.write, smtp.post)
+
+
+def mail_work() -> "Mapping[str, Work]":
+    """The jobs that speak to the mail server."""
+    from imagebank.actions import codes, mail, notify
+
+    desk = mail_desk()
+    return {notify.MAIL: partial(mail.send_job, desk), codes.JOB: partial(mail.code_job, desk)}
 
 
 def echo(bank: Bank, device: Device) -> None:

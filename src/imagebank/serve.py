@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -178,6 +178,7 @@ def _worker(settings: Settings) -> None:
         closed(bank),
         telling(bank),
         running(bank, "worker"),
+        worker.beside(bank, app.mail_work()) if settings.smtp else nullcontext(),
     ):
         worker.run(bank, stop, work)
 

@@ -169,6 +169,25 @@ class Settings:
     atna_insecure: bool = False
     """Whether events may leave this machine by `tcp` or `udp`, where others can read and change them."""
 
+    smtp: str = ""
+    """HOST:PORT of the mail server by which people are told; empty for no mail."""
+    smtp_tls: Literal["starttls", "tls", "none"] = "starttls"
+    """How it is spoken to: `starttls` (RFC 3207), `tls` from the first byte (RFC 8314), or `none`, which others can read."""
+    smtp_tls_ca: Path | None = None
+    """Authorities that the mail server's certificate must come from, PEM; empty for those of the system."""
+    smtp_insecure: bool = False
+    """Whether mail may leave this machine without TLS."""
+    smtp_user: str = ""
+    """The name by which the mail server knows this bank; empty where it asks for none."""
+    smtp_password: str = ""
+    """The password that goes with it."""
+    smtp_from: str = ""
+    """The address that mail comes from."""
+    site_name: str = "Imagebank"
+    """What mail calls this bank."""
+    digest_hour: int = 6
+    """The hour of the day, UTC, at which the daily mail goes to those who chose it."""
+
     decoders: int = 2
     """Sandboxed decoding processes of each web or DIMSE process."""
     decode_memory_bytes: int = 2 << 30
@@ -187,7 +206,7 @@ class Settings:
 
 
 _NAMES: Final = frozenset(f.name for f in fields(Settings))
-_SECRET: Final = frozenset({"database", "oidc_client_secret", "s3_access_key", "s3_secret_key"})
+_SECRET: Final = frozenset({"database", "oidc_client_secret", "s3_access_key", "s3_secret_key", "smtp_password"})
 """Settings whose values are never shown."""
 _LISTS: Final = frozenset({"attributes", "cors_origins", "oidc_hosts", "oidc_roles", "trusted_proxies"})
 """Settings of several values, with commas between them in the environment."""

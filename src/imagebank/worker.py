@@ -2,7 +2,8 @@
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, Final
 
@@ -16,7 +17,9 @@ from imagebank.actions import (
     finding,
     hearing,
     ledger,
+    mail,
     notes,
+    notify,
     pixels,
     remove,
     retrieve,
@@ -36,8 +39,11 @@ LEASE_S = 120.0
 IDLE_S = 0.5
 ATTEMPTS = 8
 LONGEST_PAUSE_S = 3600.0
-ATTEMPTS_FOR_DAYS: Final = {"commitment-result": 82, "route": 82}
-"""Kinds that are tried for three days: somebody waits for them who may be switched off until Monday."""
+ATTEMPTS_FOR_DAYS: Final = {"commitment-result": 82, "route": 82, notify.MAIL: 90}
+"""Kinds that are tried for three days: somebody waits for them who may be switched off until Monday.
+
+Mail says itself when it is given up; its last attempt comes later.
+"""
 _AWAY_S = (1.0, 30.0)
 _log = logging.getLogger(__name__)
 
@@ -69,10 +75,14 @@ WORK: Mapping[str, Work] = {
     correct.JOB: correct.correct_job,
     attributes.JOB: attributes.work,
     attributes.AGAIN: attributes.describe_again,
+    notify.ARRIVED: notify.arrived_job,
+    notify.DIGEST: mail.digest_job,
 }
 
 
-CHORES: tuple[tuple[Callable[[Bank], object], timedelta], ...] = (
+Chores = Sequence[tuple[Callable[[Bank], object], timedelta]]
+
+CHORES: Chores = (
     (access.sweep, timedelta(hours=1)),
     (upload_spool.sweep, timedelta(hours=1)),
     (ledger.checkpoint, timedelta(minutes=1)),
@@ -81,13 +91,27 @@ CHORES: tuple[tuple[Callable[[Bank], object], timedelta], ...] = (
     (pixels.catch_up, timedelta(hours=6)),
     (completeness.look_for_overdue, timedelta(hours=1)),
     (attributes.go_on, timedelta(hours=1)),
+    (notify.sweep, timedelta(hours=6)),
 )
 """What is done every so often. Several workers may do so: there is nothing left for the second."""
 
 
-def run(bank: Bank, stop: threading.Event, work: Mapping[str, Work] = WORK) -> None:
+@contextmanager
+def beside(bank: Bank, work: Mapping[str, Work]) -> Iterator[None]:
+    """Do jobs of these kinds in a thread of their own while the block runs: what waits for others keeps nothing waiting."""
+    stop = threading.Event()
+    thread = threading.Thread(target=run, args=(bank, stop, work, ()), name="jobs-beside", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def run(bank: Bank, stop: threading.Event, work: Mapping[str, Work] = WORK, chores: Chores = CHORES) -> None:
     """Do chores, and jobs one after the other, until `stop` is set; while the bank's parts are away, wait for them."""
-    away_s, due = 0.0, dict.fromkeys(CHORES, bank.now())
+    away_s, due = 0.0, dict.fromkeys(chores, bank.now())
     while not stop.is_set():
         try:
             for chore, at in due.items():

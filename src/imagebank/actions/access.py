@@ -7,6 +7,7 @@ import hashlib
 import secrets
 from datetime import timedelta
 
+from imagebank.actions import notify
 from imagebank.actions.rights import principal
 from imagebank.bank import Bank
 from imagebank.errors import Invalid, NotAllowed, NotFound
@@ -188,6 +189,8 @@ def _open_session(bank: Bank, who: Session | Token, address: str, means: str = "
     with bank.index.begin() as tx:
         tx.put_session(made)
         tx.record([Event(now, Act.SIGNED_IN, who.name, who.organization, address, detail=means)])
+        if account:
+            notify.signed_in(bank, tx, account, address)
     return cookie
 
 

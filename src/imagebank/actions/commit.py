@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from imagebank.actions import deeds
+from imagebank.actions import deeds, notify
 from imagebank.actions.expecting import JOB
 from imagebank.actions.notes import amend_payload
 from imagebank.actions.remove import destroy_payload
@@ -98,6 +98,8 @@ class GroupCommit:
             for study in studies:
                 tx.defer("words", {"study": study}, due + LATER, key=study)
                 tx.defer(JOB, {"study": study}, self._now() + max(self._arrived, QUIET + LATER), key=study)
+            fresh = {one.description.study for one in stored if not one.correction}
+            notify.arrive(tx, sorted(fresh), self._now() + max(self._arrived, QUIET + LATER))
             news = [one for one, entry in zip(kept, entered, strict=True) if entry.tells_of_patient]
             for study in {one.description.study for one in news}:
                 tx.defer("hear", {"study": study}, due, key=study)

@@ -5,13 +5,14 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
-from imagebank.actions import charge, notes
+from imagebank.actions import charge, notes, notify
 from imagebank.actions.audit import event, looking, unbounded
 from imagebank.bank import Bank
 from imagebank.errors import Invalid, NotFound
 from imagebank.model.access import Principal, Right, Scope
 from imagebank.model.event import Act
 from imagebank.model.imaging import Selection
+from imagebank.model.notice import Kind as Told
 from imagebank.model.person import PatientId
 from imagebank.model.provision import Kind, Provision
 from imagebank.model.uid import Uid
@@ -54,6 +55,7 @@ def break_glass(
         notes.defer(bank, tx, provisions=(one,))
         noted = event(bank, Act.EMERGENCY, principal, address, f"emergency {one.id}")
         tx.record([replace(noted, study=one.study, patient=one.patient)])
+        notify.told_of(bank, tx, owner, Told.EMERGENCY, "/statement")
     return one
 
 

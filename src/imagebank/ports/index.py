@@ -17,6 +17,7 @@ from imagebank.model.uid import Uid
 from imagebank.ports.completeness import CompletenessReader
 from imagebank.ports.corrections import CorrectionsReader
 from imagebank.ports.histories import HistoryReader
+from imagebank.ports.notices import NoticesReader
 from imagebank.ports.orders import OrderReader
 from imagebank.ports.people import PeopleReader
 from imagebank.ports.persons import PersonsReader
@@ -46,6 +47,11 @@ class Index(Protocol):
     @property
     def words(self) -> WordsReader:
         """What the search over everything looks in."""
+        ...
+
+    @property
+    def notices(self) -> NoticesReader:
+        """What people are told, and the mail that tells them."""
         ...
 
     @property

@@ -15,6 +15,7 @@ from imagebank.model.provision import Provision
 from imagebank.model.uid import Uid
 from imagebank.ports.completeness import CompletenessWriter, ExpectationsWriter
 from imagebank.ports.corrections import CorrectionsWriter
+from imagebank.ports.notices import NoticesWriter
 from imagebank.ports.orders import OrderWriter
 from imagebank.ports.people import PeopleWriter
 from imagebank.ports.persons import PersonsWriter
@@ -62,6 +63,11 @@ class Transaction(Protocol):
     @property
     def words(self) -> WordsWriter:
         """Changes to what the search over everything looks in."""
+        ...
+
+    @property
+    def notices(self) -> NoticesWriter:
+        """Changes to what people are told, and to where mail goes."""
         ...
 
     @property

@@ -318,7 +318,9 @@ def is_race(error: BaseException) -> bool:
 def insert_new(connection: Connection, table: Table, values: Mapping[str, Any]) -> bool:
     """Insert a row unless one with the same key is there; whether there was none."""
     make = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
-    return connection.execute(make(table).values(**values).on_conflict_do_nothing()).rowcount == 1
+    # Asked for what it made: of such an insertion PostgreSQL's driver knows no number of rows.
+    made = make(table).values(**values).on_conflict_do_nothing().returning(*table.primary_key)
+    return connection.execute(made).first() is not None
 
 
 def put(connection: Connection, table: Table, key: Sequence[str], values: Mapping[str, Any]) -> None:

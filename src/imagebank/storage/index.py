@@ -26,6 +26,7 @@ from imagebank.storage import (
     histories,
     ledger,
     marks,
+    notices,
     orders,
     originals,
     people,
@@ -128,6 +129,7 @@ class SQLIndex:
         self._pictures = pictures.SQLPictures(database)
         self._tasks = tasks.SQLTasks(database)
         self._workitems = workitems.SQLWorkitems(database)
+        self._notices = notices.SQLNotices(database)
 
     @property
     def people(self) -> people.SQLPeople:
@@ -168,6 +170,10 @@ class SQLIndex:
     @property
     def tasks(self) -> tasks.SQLTasks:
         return self._tasks
+
+    @property
+    def notices(self) -> notices.SQLNotices:
+        return self._notices
 
     @property
     def workitems(self) -> workitems.SQLWorkitems:

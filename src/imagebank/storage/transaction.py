@@ -26,6 +26,7 @@ from imagebank.storage import (
     jobs,
     ledger,
     marks,
+    notices,
     orders,
     originals,
     people,
@@ -81,6 +82,7 @@ class SQLTransaction:
         self.pictures: Final = pictures.PictureChanges(connection)
         self.tasks: Final = tasks.TaskChanges(connection)
         self.workitems: Final = workitems.WorkitemChanges(connection)
+        self.notices: Final = notices.NoticesChanges(connection)
 
     def publish(self) -> None:
         """After the commit: let later transactions know what this one learnt."""

@@ -46,6 +46,7 @@ from imagebank.storage.tables.completeness import completeness, expectation
 from imagebank.storage.tables.corrections import correction, correction_step
 from imagebank.storage.tables.keys import account_key, secret
 from imagebank.storage.tables.ledger import HAS_PERSON, checkpoint, errand, event, lane, told
+from imagebank.storage.tables.notices import mailbox, mailed_code, notice, notice_choice, place
 from imagebank.storage.tables.orders import encounter, imaging_order, letter, patient_word, peer, performed_step, report
 from imagebank.storage.tables.persons import (
     identity,
@@ -110,8 +111,12 @@ __all__ = [
     "letter",
     "likeness",
     "link",
+    "mailbox",
+    "mailed_code",
     "metadata",
     "name_columns",
+    "notice",
+    "notice_choice",
     "passkey",
     "patient",
     "patient_word",
@@ -121,6 +126,7 @@ __all__ = [
     "person_decision_record",
     "picture_pair",
     "picture_verdict",
+    "place",
     "proposal",
     "provision",
     "quarantine",
