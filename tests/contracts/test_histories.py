@@ -11,6 +11,7 @@ from imagebank.model.access import Scope
 from imagebank.model.imaging import Digest, Found, Location
 from imagebank.model.person import PatientId
 from imagebank.model.report import Report
+from imagebank.model.timeline import Place
 from imagebank.model.uid import Uid
 from imagebank.storage.index import SQLIndex
 
@@ -73,3 +74,35 @@ def test_reports_come_with_the_studies_that_they_are_about(filled: SQLIndex) -> 
     assert sorted(found[1:]) == [("1.1", "R1", "F"), ("1.2", "R2", "F")]
     assert replace(dict(filled.histories.reports([N1], NORTH))[Uid("1.2")], id=0) == by_uid
     assert filled.histories.reports([N1], Scope.of("south")) == []
+
+
+def test_series_come_in_pages_of_studies(filled: SQLIndex) -> None:
+    first = filled.histories.series([N1, S1], ALL, most=2)
+    place = filled.histories.place_of(Uid("1.3"), ALL)
+    second = filled.histories.series([N1, S1], ALL, place, most=2)
+
+    assert place == Place("20250101", "101500.000000", Uid("1.3"))
+    assert (studies(first), studies(second)) == (["1.2", "1.3"], ["1.1", "1.1"])
+    assert studies(filled.histories.series([N1, S1], NORTH, place)) == ["1.1", "1.1"]
+    assert studies(filled.histories.series([N1, S1], NORTH, most=1)) == ["1.2"]
+    assert filled.histories.place_of(Uid("1.3"), NORTH) is filled.histories.place_of(Uid("1.9"), ALL) is None
+
+
+def test_a_place_is_told_by_day_then_time_then_number(filled: SQLIndex) -> None:
+    for study, time in (("1.6", "1100"), ("1.7", "1000"), ("1.8", "1000")):
+        with filled.begin() as tx:
+            tx.enter(
+                [a_kept(study=study, organization="north", patient="P3", issuer="north", StudyDate="2025", StudyTime=time)]
+            )
+    some = [PatientId("north", "P3")]
+    behind = [
+        studies(filled.histories.series(some, ALL, filled.histories.place_of(Uid(uid), ALL)))
+        for uid in ("1.6", "1.7", "1.8")
+    ]
+
+    assert behind == [["1.7", "1.8"], ["1.8"], []]
+
+
+def test_accession_numbers_are_told_of_every_study_that_is_seen(filled: SQLIndex) -> None:
+    assert sorted(filled.histories.accessions([N1, S1], ALL)) == [("1.1", "A1"), ("1.2", "A2"), ("1.3", "A1")]
+    assert [str(uid) for uid, _ in filled.histories.accessions([N1, S1], Scope.of("south"))] == ["1.3"]

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Final
 
 from imagebank.bank import Bank
-from imagebank.errors import NotFound
+from imagebank.errors import Invalid, NotFound
 from imagebank.model.access import Principal, Right
 from imagebank.model.attribute import Level
 from imagebank.model.identity import Decision, Deed, Linked, in_force
@@ -13,55 +13,99 @@ from imagebank.model.order import Order
 from imagebank.model.person import PatientId
 from imagebank.model.query import Condition, OneOf, Query
 from imagebank.model.report import Report
-from imagebank.model.timeline import Entry, Timeline, kind_of, lanes_of
+from imagebank.model.timeline import Entry, Page, Place, Timeline, kind_of, lanes_of
 from imagebank.model.uid import Uid
 from imagebank.ports.orders import Wanted
 
 _MOST_DECISIONS: Final = 100
+_NO_STUDY: Final = "there is no such study here"
 
 
-def of_person(bank: Bank, principal: Principal, person: str, way: str, address: str = "") -> Timeline:
-    """All of a person. Raises NotAllowed, and NotFound where the caller sees no study of any record."""
+def of_person(
+    bank: Bank, principal: Principal, person: str, way: str, address: str = "", part: Page | None = None
+) -> Timeline:
+    """All of a person, or a page of the studies. Raises NotAllowed, and NotFound where the caller sees no study of any record."""
     principal.require(Right.FIND)
     bank.reads.search(principal, f"{way}: timeline of a person", address)
     records = bank.index.persons.person(person, principal.scope)
     if not records:
         raise NotFound("there is no such person")
-    return _told(bank, principal, person, records, [one.identity.patient for one in records])
+    return _told(bank, principal, person, records, [one.identity.patient for one in records], part)
 
 
-def of_study(bank: Bank, principal: Principal, study: Uid, way: str, address: str = "") -> Timeline:
-    """All of the person whose study this is; the study alone where nobody knows whose it is.
+def of_study(
+    bank: Bank, principal: Principal, study: Uid, way: str, address: str = "", part: Page | None = None
+) -> Timeline:
+    """All of the person whose study this is, or a page of it; the study alone where nobody knows whose it is.
 
     Raises NotAllowed, and NotFound for a study that is not there or not for the caller.
     """
     principal.require(Right.FIND)
     bank.reads.search(principal, f"{way}: timeline of a person", address)
+    person, records, patients = _whose(bank, principal, study)
+    if not patients:
+        return Timeline("", (), (), tuple(_entries(bank, principal, _series_of(bank, principal, study), [])), ())
+    return _told(bank, principal, person, records, patients, part)
+
+
+def beside(bank: Bank, principal: Principal, study: Uid, most: int) -> tuple[Entry, list[Entry]]:
+    """A study, and those of the same person that are earlier, the newest first and so many at most; without reports.
+
+    Raises NotFound for a study that is not there or not for the caller.
+    """
+    _, _, patients = _whose(bank, principal, study)
+    place = bank.index.histories.place_of(study, principal.scope)
+    chosen = list(_entries(bank, principal, _series_of(bank, principal, study), []))
+    if not chosen or place is None:
+        raise NotFound(_NO_STUDY)
+    found = bank.index.histories.series(patients, principal.scope, place, most)
+    return chosen[0], list(_entries(bank, principal, found, []))
+
+
+def _whose(bank: Bank, principal: Principal, study: Uid) -> tuple[str, list[Linked], list[PatientId]]:
+    """The key of the person whose study this is, the records that are linked, and the identifiers; none where nobody knows."""
     patient = bank.index.histories.patient_of(study, principal.scope)
     if patient is None:
-        raise NotFound("there is no such study here")
+        raise NotFound(_NO_STUDY)
     if not patient.identifier:
-        return Timeline("", (), (), tuple(_entries(bank, principal, _series_of(bank, principal, study), [])), ())
+        return "", [], []
     known = bank.index.persons.identity(patient, principal.scope)
     if known is None:
-        return _told(bank, principal, "", [], [patient])
+        return "", [], [patient]
     records = bank.index.persons.person(known.person, principal.scope)
-    return _told(bank, principal, known.person, records, [one.identity.patient for one in records])
+    return known.person, records, [one.identity.patient for one in records]
 
 
 def _told(
-    bank: Bank, principal: Principal, person: str, records: Sequence[Linked], patients: Sequence[PatientId]
+    bank: Bank,
+    principal: Principal,
+    person: str,
+    records: Sequence[Linked],
+    patients: Sequence[PatientId],
+    part: Page | None,
 ) -> Timeline:
-    series = bank.index.histories.series(patients, principal.scope)
+    most = None if part is None else part.most + 1
+    series = bank.index.histories.series(patients, principal.scope, _start(bank, principal, part), most)
     # As on a study's own page: reports are for those who may read objects.
     reports = bank.index.histories.reports(patients, principal.scope) if Right.GET in principal.rights else []
     entries = tuple(_entries(bank, principal, series, reports))
-    reasons = tuple(_reason(bank, principal, one) for one in records) if len(records) > 1 else (None,) * len(records)
-    orders = tuple(_open_orders(bank, principal, patients, entries))
-    return Timeline(person, tuple(records), reasons, entries, orders)
+    shown = entries if part is None else entries[: part.most]
+    reasons = tuple(reason_of(bank, principal, one) for one in records) if len(records) > 1 else (None,) * len(records)
+    is_first = part is None or part.before is None
+    orders = tuple(_open_orders(bank, principal, patients)) if is_first else ()
+    return Timeline(person, tuple(records), reasons, shown, orders, len(shown) < len(entries))
 
 
-def _reason(bank: Bank, principal: Principal, linked: Linked) -> Decision | None:
+def _start(bank: Bank, principal: Principal, part: Page | None) -> Place | None:
+    if part is None or part.before is None:
+        return None
+    place = bank.index.histories.place_of(part.before, principal.scope)
+    if place is None:
+        raise Invalid("the study that the page before ended with is not there; begin with the first page")
+    return place
+
+
+def reason_of(bank: Bank, principal: Principal, linked: Linked) -> Decision | None:
     """The newest decision in force that links a record, of those whose every record the caller sees."""
     about = bank.index.persons.decisions(principal.scope, _MOST_DECISIONS, linked.identity.patient)
     return next((one for one in reversed(in_force(about)) if one.deed in (Deed.LINK, Deed.MERGE)), None)
@@ -98,12 +142,10 @@ def _entries(
         )
 
 
-def _open_orders(
-    bank: Bank, principal: Principal, patients: Collection[PatientId], entries: Collection[Entry]
-) -> Iterator[Order]:
+def _open_orders(bank: Bank, principal: Principal, patients: Collection[PatientId]) -> Iterator[Order]:
     """Orders of which nothing is here yet, by time."""
-    here = {entry.uid for entry in entries}
-    accessions = {text for entry in entries if (text := _text(entry.study, "00080050"))}
+    here = dict(bank.index.histories.accessions(patients, principal.scope))
+    accessions = set(filter(None, here.values()))
     for patient in patients:
         for order in bank.index.orders.orders(Wanted(identifier=patient.identifier), principal.scope):
             is_theirs = order.patient.id == patient

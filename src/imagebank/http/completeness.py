@@ -13,7 +13,7 @@ from imagebank.actions import completeness
 from imagebank.errors import Invalid
 from imagebank.http.auth import address_of, bank_of, caller
 from imagebank.http.bodies import body_of, typed
-from imagebank.http.described import closed
+from imagebank.http.described import closed, query
 from imagebank.http.methods import METHODS, by_method
 from imagebank.http.openapi import REFUSED, answer, as_json
 from imagebank.model.completeness import Completeness, Lack, Progress, Word
@@ -183,18 +183,14 @@ _BODY: Final = closed({"is_all": _YES}, {"reason": {"type": "string", "maxLength
 _DAY: Final = {"type": "string", "format": "date"}
 
 
-def _query(name: str, schema: Mapping[str, Any], words: str) -> dict[str, Any]:
-    return {"name": name, "in": "query", "description": words, "schema": schema}
-
-
 _PARAMETERS: Final = [
-    _query("state", _several({"enum": [str(one) for one in Progress]}), "missing and arriving if not given"),
-    _query("modality", {"type": "string", "minLength": 1, "maxLength": 16}, "Only studies with this modality"),
-    _query("since", _DAY, "The first day of the study"),
-    _query("until", _DAY, "The last day of the study"),
-    _query("source", {"enum": [str(one) for one in _SAYERS]}, "Who says so"),
-    _query("limit", {"type": "integer", "minimum": 1, "maximum": _MOST}, f"Studies a page; {_USUAL} if not given"),
-    _query("offset", {"type": "integer", "minimum": 0, "maximum": 10**9}, "How many to leave out"),
+    query("state", _several({"enum": [str(one) for one in Progress]}), "missing and arriving if not given"),
+    query("modality", {"type": "string", "minLength": 1, "maxLength": 16}, "Only studies with this modality"),
+    query("since", _DAY, "The first day of the study"),
+    query("until", _DAY, "The last day of the study"),
+    query("source", {"enum": [str(one) for one in _SAYERS]}, "Who says so"),
+    query("limit", {"type": "integer", "minimum": 1, "maximum": _MOST}, f"Studies a page; {_USUAL} if not given"),
+    query("offset", {"type": "integer", "minimum": 0, "maximum": 10**9}, "How many to leave out"),
 ]
 
 

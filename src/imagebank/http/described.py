@@ -33,6 +33,11 @@ def closed(required: Schema, optional: Schema | None = None) -> dict[str, Any]:
     return {"type": "object", "required": list(required), "properties": properties, "additionalProperties": False}
 
 
+def query(name: str, schema: Schema, words: str) -> dict[str, Any]:
+    """A parameter of the query."""
+    return {"name": name, "in": "query", "description": words, "schema": schema}
+
+
 def paths(resources: Mapping[str, Mapping[str, Endpoint]], group: Group) -> dict[str, Any]:
     """The `paths` of the OpenAPI document for these routes."""
     return {path: _described(path, methods, group) for path, methods in resources.items()}

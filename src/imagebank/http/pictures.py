@@ -12,7 +12,7 @@ from imagebank.actions import pixels
 from imagebank.errors import Invalid
 from imagebank.http.auth import address_of, bank_of, caller
 from imagebank.http.bodies import body_of, typed
-from imagebank.http.described import closed
+from imagebank.http.described import closed, query
 from imagebank.http.methods import METHODS, by_method
 from imagebank.http.openapi import REFUSED, answer, as_json
 from imagebank.model.picture import Answer, Finding, Ground, Side, Whose
@@ -119,14 +119,10 @@ _BODY: Final = closed(
 )
 
 
-def _query(name: str, schema: dict[str, Any], words: str) -> dict[str, Any]:
-    return {"name": name, "in": "query", "description": words, "schema": schema}
-
-
 _PARAMETERS: Final = [
-    _query("state", {"enum": list(_STATES)}, "open if not given"),
-    _query("limit", {"type": "integer", "minimum": 1, "maximum": _MOST}, f"Findings a page; {_USUAL} if not given"),
-    _query("offset", {"type": "integer", "minimum": 0, "maximum": 10**9}, "How many to leave out"),
+    query("state", {"enum": list(_STATES)}, "open if not given"),
+    query("limit", {"type": "integer", "minimum": 1, "maximum": _MOST}, f"Findings a page; {_USUAL} if not given"),
+    query("offset", {"type": "integer", "minimum": 0, "maximum": 10**9}, "How many to leave out"),
 ]
 
 

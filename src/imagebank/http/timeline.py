@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -9,20 +10,23 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from imagebank.actions import timeline
+from imagebank.errors import Invalid
 from imagebank.http.auth import address_of, bank_of, caller
-from imagebank.http.described import closed
+from imagebank.http.described import closed, query
 from imagebank.http.openapi import REFUSED, answer, as_json
 from imagebank.model.completeness import Progress, Standing
 from imagebank.model.identity import Decision, Linked
 from imagebank.model.imaging import DataSet
 from imagebank.model.order import Order
 from imagebank.model.report import STATUSES, Report
-from imagebank.model.timeline import Entry, Kind, Lane, Timeline
+from imagebank.model.timeline import Entry, Kind, Lane, Page, Timeline
 from imagebank.model.uid import Uid
 
 _WAY: Final = "api"
 _PERSON: Final = "/api/v1/patients/{person}/timeline"
 _STUDY: Final = "/api/v1/studies/{study}/timeline"
+_MOST: Final = 500
+_USUAL: Final = 100
 _NO_STORE: Final = {"Cache-Control": "no-store"}
 _TEXTS: Final = {
     "patient_id": "00100020",
@@ -35,27 +39,49 @@ _NUMBERS: Final = {"series": "00201206", "instances": "00201208"}
 
 
 async def of_person(request: Request) -> Response:
-    """Everything of one person that the caller may see, the newest study first."""
+    """Everything of one person that the caller may see, the newest study first, in pages."""
     principal = await caller(request)
-    given = (principal, request.path_params["person"], _WAY, address_of(request))
-    return _answer(await run_in_threadpool(timeline.of_person, bank_of(request), *given))
+    part, person = _part(request), request.path_params["person"]
+    given = (principal, person, _WAY, address_of(request), part)
+    return _answer(await run_in_threadpool(timeline.of_person, bank_of(request), *given), request, part)
 
 
 async def of_study(request: Request) -> Response:
-    """Everything of the person whose study this is that the caller may see, the newest study first."""
+    """Everything of the person whose study this is that the caller may see, the newest study first, in pages."""
     principal = await caller(request)
-    given = (principal, Uid.parse(request.path_params["study"]), _WAY, address_of(request))
-    return _answer(await run_in_threadpool(timeline.of_study, bank_of(request), *given))
+    part, study = _part(request), Uid.parse(request.path_params["study"])
+    given = (principal, study, _WAY, address_of(request), part)
+    return _answer(await run_in_threadpool(timeline.of_study, bank_of(request), *given), request, part)
 
 
-def _answer(found: Timeline) -> Response:
+def _part(request: Request) -> Page:
+    """The page that is asked for. Raises Invalid."""
+    params = request.query_params
+    if not set(params) <= {"limit", "before"}:
+        raise Invalid("this takes limit and before")
+    limit = params.get("limit", str(_USUAL))
+    if not (limit.isascii() and limit.isdigit() and len(limit) < 4 and 1 <= int(limit) <= _MOST):
+        raise Invalid(f"limit is a number from 1 to {_MOST}")
+    return Page(int(limit), Uid.parse(params["before"]) if "before" in params else None)
+
+
+def _answer(found: Timeline, request: Request, part: Page) -> Response:
     told = {
         "person": found.person or None,
         "records": [_record(*one) for one in zip(found.records, found.reasons, strict=True)],
         "studies": [_study(one) for one in found.entries],
         "orders": [_order(one) for one in found.orders],
+        "next": _next(found, request, part),
     }
     return JSONResponse(told, headers=_NO_STORE)
+
+
+def _next(found: Timeline, request: Request, part: Page) -> str | None:
+    """The address of the page with earlier studies, where there are any."""
+    if not found.has_more:
+        return None
+    asked = {"limit": part.most} if part.most != _USUAL else {}
+    return f"{request.url.path}?{urlencode({**asked, 'before': found.entries[-1].uid})}"
 
 
 def _record(linked: Linked, reason: Decision | None) -> dict[str, Any]:
@@ -163,24 +189,31 @@ _TOLD: Final = closed(
         "orders": _several(
             closed(_texts("number", "accession", "modality", "scheduled_at", "procedure", "organization"))
         ),
+        "next": {"type": ["string", "null"]},
     }
 )
 
 
+_UID: Final = {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)*$", "maxLength": 128}
+_PARAMETERS: Final = [
+    query("limit", {"type": "integer", "minimum": 1, "maximum": _MOST}, f"Studies a page; {_USUAL} if not given"),
+    query("before", _UID, "Only studies behind this one, with which the page before ended: see `next`"),
+]
+
+
 def timeline_paths() -> dict[str, Any]:
     """The `paths` of the OpenAPI document for these routes."""
-    uid = {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)*$", "maxLength": 128}
     key = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
     return {
         _PERSON: _described("person", key, of_person.__doc__ or "", "get_timeline_of_person"),
-        _STUDY: _described("study", uid, of_study.__doc__ or "", "get_timeline_of_study"),
+        _STUDY: _described("study", _UID, of_study.__doc__ or "", "get_timeline_of_study"),
     }
 
 
 def _described(name: str, schema: Mapping[str, Any], words: str, operation: str) -> dict[str, Any]:
     given = {200: answer(200, "The timeline", as_json(_TOLD)), **{code: REFUSED[code] for code in (400, 401, 403, 404)}}
     return {
-        "parameters": [{"name": name, "in": "path", "required": True, "schema": schema}],
+        "parameters": [{"name": name, "in": "path", "required": True, "schema": schema}, *_PARAMETERS],
         "get": {
             "operationId": operation,
             "summary": words,

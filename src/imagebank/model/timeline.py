@@ -45,6 +45,15 @@ class By(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where a study stands among others, the newest first. Date and time are as DICOM has them."""
+
+    date: str
+    time: str
+    study: Uid
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One study. `study` has what a list says of it; `reports` are the newest versions, `departments` as the objects say."""
 
@@ -65,7 +74,7 @@ class Timeline:
 
     `person` is the key of the person, empty for a record of which nothing was heard yet. `records` are those that are
     linked, as far as the caller sees a study of each, and `reasons` the decisions that link them, None for one that none
-    names.
+    names. Where studies are told in pages, `has_more` says that there are earlier ones, and orders stand on the first.
     """
 
     person: str
@@ -73,6 +82,15 @@ class Timeline:
     reasons: tuple[Decision | None, ...]
     entries: tuple[Entry, ...]
     orders: tuple[Order, ...]
+    has_more: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """So many studies at most, and only those that are earlier than one of them, where it is named."""
+
+    most: int
+    before: Uid | None = None
 
 
 # Terms of Body Part Examined (PS3.16 annex L), and modalities that look at one part alone (PS3.3 C.7.3.1.1.1).

@@ -95,17 +95,20 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What somebody narrows by. `lane` is an opaque key: what a page is about stands in no address."""
+    """What somebody narrows by, and the study that the page before ended with.
+
+    `lane` is an opaque key: what a page is about stands in no address.
+    """
 
     by: By = By.REGION
     lane: str = ""
     kind: Kind | None = None
-    page: int = 1
+    before: str = ""
 
     def address(self, **other: Any) -> str:
         """The query of the same page with something else chosen; a new choice begins with its first page."""
-        given = {"by": self.by, "lane": self.lane, "kind": self.kind or "", "page": 1} | other
-        return "?" + urlencode({name: value for name, value in given.items() if value not in ("", 1, By.REGION)})
+        given = {"by": self.by, "lane": self.lane, "kind": self.kind or "", "before": ""} | other
+        return "?" + urlencode({name: value for name, value in given.items() if value not in ("", By.REGION)})
 
     def holds(self, entry: Entry) -> bool:
         return self.holds_kind(entry, self.kind) and (
@@ -127,9 +130,7 @@ def read_choice(params: Mapping[str, str]) -> Choice:
     """What an address chooses; what is none of ours chooses nothing."""
     by = By(params["by"]) if params.get("by") in set(By) else By.REGION
     kind = Kind(params["kind"]) if params.get("kind") in set(Kind) else None
-    number = params.get("page", "1")
-    is_number = number.isascii() and number.isdigit() and len(number) < 6
-    return Choice(by, params.get("lane", "")[:12], kind, max(int(number), 1) if is_number else 1)
+    return Choice(by, params.get("lane", "")[:12], kind, params.get("before", "")[:128])
 
 
 @for_the_signed_in
@@ -149,7 +150,8 @@ async def of_study(request: Request, principal: Principal) -> Response:
 def _page(request: Request, principal: Principal, found: Timeline) -> Response:
     choice = read_choice(request.query_params)
     chosen = [entry for entry in found.entries if choice.holds(entry)]
-    first = PAGE_SIZE * (choice.page - 1)
+    # A study that is gone meanwhile leads to the beginning.
+    first = next((number for number, entry in enumerate(chosen, 1) if entry.uid == choice.before), 0)
     shown = chosen[first : first + PAGE_SIZE]
     span = _span(found.entries, bank_of(request).now().year)
     return page(
@@ -158,7 +160,7 @@ def _page(request: Request, principal: Principal, found: Timeline) -> Response:
         HTTPStatus.OK,
         principal,
         head=row_of(found.entries[0].study),
-        records=[(one, _why(reason)) for one, reason in zip(found.records, found.reasons, strict=True)],
+        records=[(one, why(reason)) for one, reason in zip(found.records, found.reasons, strict=True)],
         orders=found.orders,
         by=choice.by,
         ways=[
@@ -173,8 +175,8 @@ def _page(request: Request, principal: Principal, found: Timeline) -> Response:
         first=first + 1,
         is_narrowed=bool(choice.lane or choice.kind),
         everything=choice.address(lane="", kind=""),
-        newer=choice.address(page=choice.page - 1) if choice.page > 1 else "",
-        older=choice.address(page=choice.page + 1) if first + PAGE_SIZE < len(chosen) else "",
+        newest=choice.address() if first else "",
+        earlier=choice.address(before=shown[-1].uid) if first + PAGE_SIZE < len(chosen) else "",
         arriving=[_row(entry) for entry in found.entries if _is(entry, Progress.ARRIVING)][:3],
     )
 
@@ -221,7 +223,7 @@ def _mark(entry: Entry, span: tuple[int, int], *, is_chosen: bool) -> Mark:
     return Mark(f"{100 * share:.1f}%", entry.kind, is_chosen)
 
 
-def _why(reason: Decision | None) -> str:
+def why(reason: Decision | None) -> str:
     """Why a record belongs to this person, in words; empty for one that no decision links."""
     if reason is None:
         return ""

@@ -7,6 +7,7 @@ from imagebank.model.access import Scope
 from imagebank.model.imaging import Found
 from imagebank.model.person import PatientId
 from imagebank.model.report import Report
+from imagebank.model.timeline import Place
 from imagebank.model.uid import Uid
 
 
@@ -17,8 +18,21 @@ class HistoryReader(Protocol):
         """Whose a study is, with an empty identifier where nobody knows; None when the scope shows no such study."""
         ...
 
-    def series(self, patients: Collection[PatientId], scope: Scope) -> list[Found]:
-        """Every series of these records with what is said of its study: the newest study first, then by number."""
+    def place_of(self, study: Uid, scope: Scope) -> Place | None:
+        """Where a study stands in the order of `series`; None when the scope shows no such study."""
+        ...
+
+    def series(
+        self, patients: Collection[PatientId], scope: Scope, after: Place | None = None, most: int | None = None
+    ) -> list[Found]:
+        """Every series of these records with what is said of its study: the newest study first, then by number.
+
+        Of `most` studies where that is said, and only of those behind `after`, whether that study is still there or not.
+        """
+        ...
+
+    def accessions(self, patients: Collection[PatientId], scope: Scope) -> list[tuple[Uid, str]]:
+        """Every study of these records, with its accession number."""
         ...
 
     def reports(self, patients: Collection[PatientId], scope: Scope) -> list[tuple[Uid, Report]]:

@@ -11,13 +11,14 @@ from imagebank.model.imaging import Found
 from imagebank.model.person import PatientId
 from imagebank.model.query import Query
 from imagebank.model.report import Report
+from imagebank.model.timeline import Place
 from imagebank.model.uid import Uid
 from imagebank.storage import tables
 from imagebank.storage.database import Database
 from imagebank.storage.found import found
 from imagebank.storage.orders import report_of, with_segment
 from imagebank.storage.rows import clean
-from imagebank.storage.select import matches, studies_in
+from imagebank.storage.select import NEWEST, behind, matches, studies_in
 
 _PATIENT, _STUDY, _REPORT = tables.patient, tables.study, tables.report
 _SERIES: Final = Query(Level.SERIES)
@@ -40,11 +41,31 @@ class SQLHistories:
             row = connection.execute(statement).one_or_none()
         return None if row is None else PatientId(*row)
 
-    def series(self, patients: Collection[PatientId], scope: Scope) -> list[Found]:
-        theirs = select(_PATIENT.c.id).where(_are(_PATIENT, patients))
-        statement = matches(_SERIES, scope, self._dialect).where(_STUDY.c.patient_row.in_(theirs))
+    def place_of(self, study: Uid, scope: Scope) -> Place | None:
+        chosen = (_STUDY.c.study_instance_uid == study, *studies_in(scope, self._dialect))
+        statement = select(_STUDY.c.study_date, _STUDY.c.study_time).where(*chosen)
+        with self._database.reading() as connection:
+            row = connection.execute(statement).one_or_none()
+        return None if row is None else Place(row.study_date, row.study_time, study)
+
+    def series(
+        self, patients: Collection[PatientId], scope: Scope, after: Place | None = None, most: int | None = None
+    ) -> list[Found]:
+        statement = matches(_SERIES, scope, self._dialect).where(_theirs(patients))
+        if after is not None:
+            statement = statement.where(behind(after))
+        if most is not None:
+            first = select(_STUDY.c.id).where(_theirs(patients), *studies_in(scope, self._dialect))
+            first = first.where(behind(after)) if after is not None else first
+            statement = statement.where(_STUDY.c.id.in_(first.order_by(*NEWEST).limit(most).correlate(None)))
         with self._database.reading() as connection:
             return list(found(connection.execute(statement), Level.SERIES))
+
+    def accessions(self, patients: Collection[PatientId], scope: Scope) -> list[tuple[Uid, str]]:
+        theirs = (_theirs(patients), *studies_in(scope, self._dialect))
+        statement = select(_STUDY.c.study_instance_uid, _STUDY.c.accession_number).where(*theirs)
+        with self._database.reading() as connection:
+            return [(Uid(uid), accession or "") for uid, accession in connection.execute(statement)]
 
     def reports(self, patients: Collection[PatientId], scope: Scope) -> list[tuple[Uid, Report]]:
         if not scope.reports:
@@ -68,6 +89,10 @@ class SQLHistories:
             .join(_PATIENT, _PATIENT.c.id == _STUDY.c.patient_row)
             .where(_are(_REPORT, patients), _are(_PATIENT, patients), *studies_in(scope, self._dialect))
         )
+
+
+def _theirs(patients: Collection[PatientId]) -> ColumnElement[bool]:
+    return _STUDY.c.patient_row.in_(select(_PATIENT.c.id).where(_are(_PATIENT, patients)))
 
 
 def _are(table: Any, patients: Collection[PatientId]) -> ColumnElement[bool]:

@@ -10,6 +10,7 @@ from sqlalchemy.sql.operators import custom_op
 from imagebank.model.access import Scope
 from imagebank.model.attribute import Attribute, Level
 from imagebank.model.query import Between, Condition, Like, OneOf, Query, Words
+from imagebank.model.timeline import Place
 from imagebank.storage import tables
 from imagebank.storage.rows import INSTANCE_NAMES, TEXT_LIMIT, clean, cut, fit
 from imagebank.storage.sets import one_of
@@ -25,7 +26,8 @@ _TABLES: Final = {
 }
 # These have one value by the standard and an index; asking the attribute table as well would make the index useless.
 _SINGLE: Final = frozenset(["PatientID", "PatientName", "AccessionNumber", "StudyDate", "StudyTime", "Modality"])
-_NEWEST: Final = (_STUDY.c.study_date.desc(), _STUDY.c.study_time.desc(), _STUDY.c.study_instance_uid)
+NEWEST: Final = (_STUDY.c.study_date.desc(), _STUDY.c.study_time.desc(), _STUDY.c.study_instance_uid)
+"""The order of studies: see `behind`."""
 _SERIES_ORDER: Final = (_SERIES.c.series_number, _SERIES.c.series_instance_uid)
 _INSTANCE_ORDER: Final = (_INSTANCE.c.instance_number, _INSTANCE.c.sop_instance_uid)
 
@@ -55,7 +57,7 @@ def matches(query: Query, scope: Scope, dialect: str) -> Select[Any]:
         statement = _patients(query, scope, dialect)
     else:
         returned = (STUDY_RETURNED, SERIES_RETURNED, INSTANCE_RETURNED)[: query.level]
-        order = (_NEWEST, _SERIES_ORDER, _INSTANCE_ORDER)[: query.level]
+        order = (NEWEST, _SERIES_ORDER, _INSTANCE_ORDER)[: query.level]
         statement = (
             select(*(column for columns in returned for column in columns))
             .select_from(_joined(query, dialect))
@@ -76,10 +78,10 @@ def number_of_matches(query: Query, scope: Scope, dialect: str) -> Select[Any]:
 
 def _patients(query: Query, scope: Scope, dialect: str) -> Select[Any]:
     """One row a patient: that of the newest study in scope that matches."""
-    place = func.row_number().over(partition_by=_STUDY.c.patient_row, order_by=_NEWEST).label("place")
+    place = func.row_number().over(partition_by=_STUDY.c.patient_row, order_by=NEWEST).label("place")
     ranked = select(_STUDY.c.id, place).where(*_conditions(query, scope, dialect)).subquery()
     return (
-        select(*STUDY_RETURNED).join(ranked, ranked.c.id == _STUDY.c.id).where(ranked.c.place == 1).order_by(*_NEWEST)
+        select(*STUDY_RETURNED).join(ranked, ranked.c.id == _STUDY.c.id).where(ranked.c.place == 1).order_by(*NEWEST)
     )
 
 
@@ -107,6 +109,13 @@ def _outermost(column: ColumnElement[int]) -> ColumnElement[int]:
     bank for the first page.
     """
     return UnaryExpression(column, operator=custom_op("+"))
+
+
+def behind(place: Place) -> ColumnElement[bool]:
+    """What a study must be to come after a place in the order of `NEWEST`."""
+    date, time, uid = _STUDY.c.study_date, _STUDY.c.study_time, _STUDY.c.study_instance_uid
+    is_later_that_day = or_(time < place.time, and_(time == place.time, uid > place.study))
+    return or_(date < place.date, and_(date == place.date, is_later_that_day))
 
 
 def studies_in(scope: Scope, dialect: str) -> list[ColumnElement[bool]]:

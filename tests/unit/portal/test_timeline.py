@@ -164,8 +164,8 @@ def test_each_ground_of_a_link_has_its_words(ground: Ground, evidence: Any, word
     given = tuple(Evidence(*one) for one in evidence)
     at = datetime(2026, 3, 1, tzinfo=UTC)
 
-    assert timeline._why(Decision("d", at, Deed.LINK, ground, "vera", (), evidence=given)) == words
-    assert timeline._why(None) == ""
+    assert timeline.why(Decision("d", at, Deed.LINK, ground, "vera", (), evidence=given)) == words
+    assert timeline.why(None) == ""
 
 
 def test_many_studies_come_in_pages(bank: Bank, browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,12 +173,19 @@ def test_many_studies_come_in_pages(bank: Bank, browser: Browser, monkeypatch: p
     for number in range(1, 6):
         deposit(bank, f"1.{number}", f"20{10 + number}0301")
 
-    pages = [shown(browser, f"/studies/1.1/timeline?page={number}") for number in (1, 2, 3)]
-    second = browser.get("/studies/1.1/timeline?page=2").text
+    pages = [shown(browser, f"/studies/1.1/timeline{query}") for query in ("", "?before=1.4", "?before=1.2")]
+    second = browser.get("/studies/1.1/timeline?before=1.4")
     assert pages == [["1.5", "1.4"], ["1.3", "1.2"], ["1.1"]]
-    assert 'href="?" rel="prev"' in second
-    assert 'href="?page=3" rel="next"' in second
-    assert "from 3 of 5" in text_of(browser.get("/studies/1.1/timeline?page=2"))
+    assert 'href="?" rel="prev"' in second.text
+    assert 'href="?before=1.2" rel="next"' in second.text
+    assert "from 3 of 5" in text_of(second)
+    assert "rel=" not in browser.get("/studies/1.1/timeline?before=1.2").text.partition('rel="prev"')[2]
+
+
+def test_a_page_after_a_study_that_is_gone_is_the_first(bank: Bank, browser: Browser) -> None:
+    deposit(bank, "1.1", "20240301")
+
+    assert shown(browser, "/studies/1.1/timeline?before=1.9") == ["1.1"]
 
 
 def test_who_may_not_see_it_is_told_what_is_said_of_nothing(bank: Bank) -> None:
@@ -197,10 +204,9 @@ def test_who_may_not_see_it_is_told_what_is_said_of_nothing(bank: Bank) -> None:
     ("params", "choice"),
     [
         ({}, Choice()),
-        ({"by": "department", "kind": "photos", "page": "3"}, Choice(By.DEPARTMENT, "", Kind.PHOTOS, 3)),
-        ({"by": "name", "kind": "x", "page": "-1"}, Choice()),
-        ({"page": "9999999", "lane": "x" * 99}, Choice(lane="x" * 12)),
-        ({"page": "0"}, Choice()),
+        ({"by": "department", "kind": "photos", "before": "1.3"}, Choice(By.DEPARTMENT, "", Kind.PHOTOS, "1.3")),
+        ({"by": "name", "kind": "x"}, Choice()),
+        ({"before": "9" * 999, "lane": "x" * 99}, Choice(lane="x" * 12, before="9" * 128)),
     ],
 )
 def test_what_an_address_chooses_is_read_with_care(params: dict[str, str], choice: Choice) -> None:
