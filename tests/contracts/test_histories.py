@@ -92,7 +92,16 @@ def test_a_place_is_told_by_day_then_time_then_number(filled: SQLIndex) -> None:
     for study, time in (("1.6", "1100"), ("1.7", "1000"), ("1.8", "1000")):
         with filled.begin() as tx:
             tx.enter(
-                [a_kept(study=study, organization="north", patient="P3", issuer="north", StudyDate="2025", StudyTime=time)]
+                [
+                    a_kept(
+                        study=study,
+                        organization="north",
+                        patient="P3",
+                        issuer="north",
+                        StudyDate="2025",
+                        StudyTime=time,
+                    )
+                ]
             )
     some = [PatientId("north", "P3")]
     behind = [

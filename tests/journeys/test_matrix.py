@@ -63,6 +63,7 @@ NOT_ABOUT_STUDIES: Final = {
     "/api/v1/persons/{person}": "records of patients, as far as the caller sees a study of each",
     "/api/v1/patients/{person}/timeline": "the same; by a study it is in the matrix",
     "/patients/{person}/timeline": "the same; by a study it is in the matrix",
+    "/compare": "an address of the viewer, for studies that the caller sees; see the test of what stands beside a list",
     "/api/v1/matching/questions": "for who may reconcile, as far as the caller sees both records",
     "/api/v1/matching/decisions": "for who may reconcile, as far as the caller sees the records",
     "/api/v1/matching/decisions/{decision}/undo": "for who may reconcile",

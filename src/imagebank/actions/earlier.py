@@ -14,7 +14,9 @@ from imagebank.model.uid import Uid
 _MOST: Final = 200
 """So many earlier studies are looked at, the newest of them."""
 # What says something of images and is none itself (PS3.3 C.7.3.1.1.1).
-_WITHOUT_IMAGES: Final = frozenset("SR KO PR DOC SEG REG FID RWV PLAN AU RTSTRUCT RTPLAN RTRECORD".split())
+_WITHOUT_IMAGES: Final = frozenset(
+    ["SR", "KO", "PR", "DOC", "SEG", "REG", "FID", "RWV", "PLAN", "AU", "RTSTRUCT", "RTPLAN", "RTRECORD"]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,9 @@ def beside(
     chosen, others = timeline.beside(bank, principal, study, _MOST)
     found = [_compared(chosen, other) for other in others]
     # The sort is stable: among equals the newest stays first.
-    return chosen, tuple(sorted(found, key=lambda one: -sum((one.is_same_region is True, one.is_same_modality is True))))
+    return chosen, tuple(
+        sorted(found, key=lambda one: -sum((one.is_same_region is True, one.is_same_modality is True)))
+    )
 
 
 def _compared(chosen: Entry, other: Entry) -> Earlier:

@@ -16,6 +16,7 @@ from imagebank.model.provision import Provision
 from imagebank.model.timeline import Kind
 from imagebank.portal import wording
 from imagebank.portal.arrivals import Arrival
+from imagebank.portal.beside import Beside, EarlierRow
 from imagebank.portal.finding import Choice
 from imagebank.portal.language import gettext
 from imagebank.portal.layout import for_the_signed_in, page
@@ -80,6 +81,14 @@ def _rows() -> list[Row]:
     ]
 
 
+def _besides() -> list[Beside]:
+    """One with earlier studies, and one of which nothing is known."""
+    usual, long, bare = _studies()
+    found = (EarlierRow(usual, "same region, same modality, 14 days older"), EarlierRow(long, "other region"))
+    arriving = replace(long, is_picture=False, state="arriving", state_words="214 of 320")
+    return [Beside(arriving, _LONG, (*found, EarlierRow(bare, "")), 12_430), Beside(bare, "", (), 0)]
+
+
 def _arrivals() -> list[Arrival]:
     """Missing with all there is to say, arriving, complete, settled, unknown; the first one also as never come."""
     missing = Arrival(
@@ -141,6 +150,7 @@ async def show(request: Request, principal: Principal) -> Response:
         lanes=_lanes(),
         proposed_values=_proposals(),
         rows=_rows(),
+        besides=_besides(),
         order=_order(now),
         arrivals=_arrivals(),
         long_name=_LONG,

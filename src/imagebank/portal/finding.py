@@ -1,11 +1,13 @@
 """The one box over everything, on a page that needs no script: facets beside, and under each study where the words hit."""
 
+import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
+from urllib.parse import urlencode
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -14,13 +16,14 @@ from starlette.routing import Route
 
 from imagebank.actions import finding
 from imagebank.dicom import moments
-from imagebank.errors import Invalid
+from imagebank.errors import Invalid, NotFound
 from imagebank.http.auth import address_of, bank_of, cookie_name, cookie_of, is_https
 from imagebank.model.access import Principal
 from imagebank.model.search import LONGEST_QUESTION, REPORT, Answer, Facet, Nearness, Passage, Wish
-from imagebank.portal import criteria, wording
+from imagebank.model.uid import Uid
+from imagebank.portal import beside, criteria, wording
 from imagebank.portal.language import gettext, noted
-from imagebank.portal.layout import for_the_signed_in, page, read_own_form, see_other
+from imagebank.portal.layout import ASKING, for_the_signed_in, page, read_own_form, see_other
 from imagebank.portal.rows import StudyRow, row_of, with_states
 from imagebank.portal.signin import FIND_COOKIE
 
@@ -52,11 +55,13 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class FoundRow:
-    """One study, and where the words hit: labels, each with its pieces."""
+    """One study, and where the words hit: labels, each with its pieces. `beside` is the address that shows it beside."""
 
     study: StudyRow
     is_alike: bool
     passages: tuple[tuple[str, tuple[Piece, ...]], ...]
+    beside: str = ""
+    is_chosen: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,18 +119,21 @@ async def _page(request: Request, principal: Principal, wish: Wish, after: str =
         return see_other("/find")  # a cursor that is none
     studies = [row_of(match.study.attributes) for match in answer.matches]
     studies = await run_in_threadpool(with_states, bank_of(request), studies, principal.scope) if studies else []
+    chosen = await _chosen(request, principal, studies, is_asked=bool(wish.text or wish.chosen))
     rows = [
         FoundRow(
             study,
             match.nearness is Nearness.ALIKE,
             tuple((wording_of(one.label), tuple(_pieces(one))) for one in match.passages),
+            f"/find?{urlencode({**({'after': after} if after else {}), 'chosen': row_key(cookie_of(request), study)})}",
+            chosen is not None and chosen.study.uid == study.uid,
         )
         for match, study in zip(answer.matches, studies, strict=True)
     ]
     facets = [
         (gettext(name), choices) for facet, name in _NAMES.items() if (choices := list(_choices(facet, wish, answer)))
     ]
-    return page(
+    answered = page(
         request,
         "find.html",
         HTTPStatus.UNPROCESSABLE_ENTITY if notice else HTTPStatus.OK,
@@ -138,7 +146,32 @@ async def _page(request: Request, principal: Principal, wish: Wish, after: str =
         chips=[(name, one) for name, choices in facets for one in choices if one.is_on],
         is_first=not after,
         notice=notice,
+        chosen=chosen,
     )
+    answered.headers.update(ASKING)
+    return answered
+
+
+async def _chosen(
+    request: Request, principal: Principal, studies: Sequence[StudyRow], *, is_asked: bool
+) -> beside.Beside | None:
+    """What stands beside the list: the row that the address names by its key, else the first that answers a question."""
+    key, cookie = request.query_params.get("chosen"), cookie_of(request)
+    row = next((one for one in studies if row_key(cookie, one) == key), None)
+    if row is None and is_asked:
+        row = next(iter(studies), None)
+    if row is None:
+        return None
+    given = (bank_of(request), principal, Uid(row.uid), address_of(request))
+    try:
+        return await run_in_threadpool(beside.of_study, *given)
+    except NotFound:
+        return None  # it went meanwhile
+
+
+def row_key(cookie: str, row: StudyRow) -> str:
+    """By what an address names a row: it says nothing, and means it in this session only."""
+    return hashlib.sha256(f"row {cookie} {row.uid}".encode()).hexdigest()[:16]
 
 
 def wording_of(label: str) -> str:

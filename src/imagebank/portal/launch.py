@@ -1,7 +1,7 @@
 """Which page shows an object: the viewer, or one of our own."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from urllib.parse import urlencode
 
@@ -54,6 +54,8 @@ _NOT_DECODED = frozenset(f"{_SYNTAX}{n}" for n in (94, 95, 110, 111, 112, 204, 2
 
 _LONGEST_LIST = 60
 """Series that fit into an address that every proxy lets through."""
+_SIDE_BY_SIDE = "imagebank.compare"
+"""The hanging protocol of viewer/app-config.js."""
 
 
 def kind_of(instance: Instance) -> Kind:
@@ -134,9 +136,28 @@ def viewer_address(study: Uid, instances: Sequence[Instance], first: Uid | None 
     if not shown:
         return None
     parts = {"StudyInstanceUIDs": str(study)}
-    if len(shown) < len({instance.series for instance in instances}):
-        ordered = sorted(shown, key=lambda uid: uid != first)[:_LONGEST_LIST]
-        parts["SeriesInstanceUIDs"] = ",".join(ordered)
+    if _has_others(shown, instances):
+        parts["SeriesInstanceUIDs"] = ",".join(sorted(shown, key=lambda uid: uid != first)[:_LONGEST_LIST])
     if first in shown:
         parts["initialSeriesInstanceUID"] = str(first)
+    return _address(parts)
+
+
+def compare_address(studies: Mapping[Uid, Sequence[Instance]]) -> str | None:
+    """Where the viewer opens studies side by side, the first being the current one; None when one has nothing to show."""
+    shown = {study: series_for_viewer(instances) for study, instances in studies.items()}
+    if not all(shown.values()):
+        return None
+    parts = {"StudyInstanceUIDs": ",".join(shown), "hangingProtocolId": _SIDE_BY_SIDE}
+    if any(_has_others(shown[study], instances) for study, instances in studies.items()):
+        share = _LONGEST_LIST // len(shown)
+        parts["SeriesInstanceUIDs"] = ",".join(uid for series in shown.values() for uid in series[:share])
+    return _address(parts)
+
+
+def _has_others(shown: Sequence[Uid], instances: Sequence[Instance]) -> bool:
+    return len(shown) < len({instance.series for instance in instances})
+
+
+def _address(parts: Mapping[str, str]) -> str:
     return "/viewer/viewer?" + urlencode(parts, safe=",")

@@ -36,6 +36,9 @@ HEADERS: Mapping[str, str] = {
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
+_POLICY = "Content-Security-Policy"
+ASKING: Mapping[str, str] = {_POLICY: HEADERS[_POLICY] + "; connect-src 'self'"}
+"""What a page has beside `HEADERS` whose script asks us for more."""
 _FORM_LIMIT_BYTES = 16 << 10
 _FIELDS_LIMIT = 30
 

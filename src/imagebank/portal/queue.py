@@ -26,11 +26,8 @@ from imagebank.model.person import PatientId, PersonName
 from imagebank.model.task import WHOSE, Kind, State, Task, Wanted
 from imagebank.portal import queue_view
 from imagebank.portal.language import noted
-from imagebank.portal.layout import HEADERS, for_the_signed_in, page, read_own_form, see_other
+from imagebank.portal.layout import ASKING, HEADERS, for_the_signed_in, page, read_own_form, see_other
 
-_POLICY: Final = "Content-Security-Policy"
-# The page's own script says that somebody is at a task, and when they leave it.
-_HEADERS: Final = {_POLICY: HEADERS[_POLICY] + "; connect-src 'self'"}
 _STATES: Final[Mapping[State, str]] = {
     State.OPEN: noted("To do"),
     State.POSTPONED: noted("Later"),
@@ -105,7 +102,8 @@ async def _page(request: Request, principal: Principal, view: View, typed: Typed
         return see_other("/queue")  # a page that no page named
     status = typed.status if typed else HTTPStatus.OK
     answer = page(request, "queue.html", status, principal, **context)
-    answer.headers.update(_HEADERS)
+    # Its script says that somebody is at a task, and when they leave it.
+    answer.headers.update(ASKING)
     return answer
 
 

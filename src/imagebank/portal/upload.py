@@ -23,15 +23,12 @@ from imagebank.model.region import REGIONS
 from imagebank.model.upload import FIELDS, Department, Laterality, Technique, read_about
 from imagebank.portal import proposed
 from imagebank.portal.language import gettext, noted
-from imagebank.portal.layout import HEADERS, csrf_token, for_the_signed_in, page
+from imagebank.portal.layout import ASKING, csrf_token, for_the_signed_in, page
 
 _FIELD_BYTES: Final = 4 << 10
 _MOST_FIELDS: Final = 40
 _BLOCK: Final = 1 << 20
 _SHORT: Final = 5
-_POLICY: Final = "Content-Security-Policy"
-# The page's own script sends the files.
-_HEADERS: Final = {_POLICY: HEADERS[_POLICY] + "; connect-src 'self'"}
 _DEPARTMENTS: Final = sorted(filter(None, Department))
 _TECHNIQUES: Final = tuple(filter(None, Technique))
 _SIDES: Final = {Laterality.RIGHT: noted("right"), Laterality.LEFT: noted("left"), Laterality.BOTH: noted("both")}
@@ -187,7 +184,7 @@ def _form(request: Request, principal: Principal, typed: Mapping[str, str], noti
         # What the page's own script calls fields and values in the review.
         words={"labels": {name: gettext(text) for name, text in proposed.LABELS.items()}, "values": _values()},
     )
-    answer.headers.update(_HEADERS)
+    answer.headers.update(ASKING)
     return answer
 
 

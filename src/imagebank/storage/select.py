@@ -80,9 +80,7 @@ def _patients(query: Query, scope: Scope, dialect: str) -> Select[Any]:
     """One row a patient: that of the newest study in scope that matches."""
     place = func.row_number().over(partition_by=_STUDY.c.patient_row, order_by=NEWEST).label("place")
     ranked = select(_STUDY.c.id, place).where(*_conditions(query, scope, dialect)).subquery()
-    return (
-        select(*STUDY_RETURNED).join(ranked, ranked.c.id == _STUDY.c.id).where(ranked.c.place == 1).order_by(*NEWEST)
-    )
+    return select(*STUDY_RETURNED).join(ranked, ranked.c.id == _STUDY.c.id).where(ranked.c.place == 1).order_by(*NEWEST)
 
 
 def _joined(query: Query, dialect: str) -> FromClause:

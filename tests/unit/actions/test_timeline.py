@@ -11,7 +11,7 @@ import pytest
 from bank import keep, open_test_bank
 from imagebank.actions import completeness, orders, persons, reports, timeline
 from imagebank.bank import Bank
-from imagebank.errors import NotAllowed, NotFound
+from imagebank.errors import Invalid, NotAllowed, NotFound
 from imagebank.model.access import RIGHTS, Principal, Right, Role, Scope
 from imagebank.model.completeness import Progress, Standing
 from imagebank.model.event import Act
@@ -20,7 +20,7 @@ from imagebank.model.imaging import Source
 from imagebank.model.order import Code, Order, Ordered, Patient, State
 from imagebank.model.person import PatientId, PersonName
 from imagebank.model.report import Body, Part, Report
-from imagebank.model.timeline import Kind, Lane, Timeline
+from imagebank.model.timeline import Kind, Lane, Page, Timeline
 from imagebank.model.uid import Uid
 from make import a_file
 
@@ -157,3 +157,20 @@ def test_it_says_whether_a_study_has_come_as_it_was_announced(bank: Bank) -> Non
     assert standings["1.2.1"] is not None
     assert standings["1.2.1"].expected == 5
     assert standings["1.2.2"] == Standing(Progress.ARRIVING)
+
+
+def test_it_is_told_in_pages_of_studies_with_orders_on_the_first(bank: Bank) -> None:
+    for number, date in (("1", "20200101"), ("2", "20210101"), ("3", "20210101"), ("4", "20220101")):
+        deposit(bank, N1, f"1.2.{number}", StudyDate=date)
+    deposit(bank, S1, "1.2.5")
+    person = one_person(bank)
+    orders.hear(bank, [Order("north", Patient(N1), AT, State.SCHEDULED, "P1", "F1")], "RIS")
+    first = timeline.of_person(bank, NORTH, person, "test", part=Page(2))
+    second = timeline.of_study(bank, NORTH, Uid("1.2.1"), "test", part=Page(2, first.entries[-1].uid))
+
+    assert (of(first), first.has_more, len(first.orders)) == (["1.2.4", "1.2.2"], True, 1)
+    assert (of(second), second.has_more, second.orders) == (["1.2.3", "1.2.1"], False, ())
+    assert timeline.of_person(bank, NORTH, person, "test").has_more is False
+    for hidden in ("1.2.5", "1.2.9"):
+        with pytest.raises(Invalid, match="begin with the first page"):
+            timeline.of_person(bank, NORTH, person, "test", part=Page(2, Uid(hidden)))

@@ -60,3 +60,25 @@ def ask(browser: Browser, token: str, path: str) -> dict[str, Any]:
     assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
     found: dict[str, Any] = answer.json()
     return found
+
+
+def test_it_comes_in_pages_with_the_address_of_the_next(tmp_path: Path) -> None:
+    with open_test_bank(tmp_path) as bank:
+        for number in range(1, 6):
+            keep(bank, a_file(PatientID="ADA", StudyInstanceUID=f"1.{number}", StudyDate=f"202{number}0101"))
+        browser, token = Browser(web_application(bank)), a_token(bank, Role.CLINICIAN)
+        address: str | None = "/api/v1/studies/1.1/timeline?limit=2"
+        pages = []
+        while address is not None and len(pages) < 9:
+            found = ask(browser, token, address)
+            pages.append([one["study"] for one in found["studies"]])
+            address = found["next"]
+        whole = ask(browser, token, "/api/v1/studies/1.1/timeline")
+        wrong = [
+            browser.get(f"/api/v1/studies/1.1/timeline?{query}", bearer(token)).status_code
+            for query in ("limit=0", "limit=x", "limit=501", "before=x", "before=1.9", "page=2")
+        ]
+
+    assert pages == [["1.5", "1.4"], ["1.3", "1.2"], ["1.1"]]
+    assert (len(whole["studies"]), whole["next"]) == (5, None)
+    assert wrong == [400] * 6

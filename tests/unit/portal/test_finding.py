@@ -80,7 +80,7 @@ def test_pages_follow_by_keys_that_say_nothing(bank: Bank, browser: Browser) -> 
     key = first.partition("/find?after=")[2].partition('"')[0]
     second = browser.get(f"/find?after={key}").text
 
-    assert (first.count('class="thumb"'), second.count('class="thumb"')) == (25, 2)
+    assert (first.count("data-row"), second.count("data-row")) == (25, 2)
     assert "First page" in second
     assert "More" not in second.partition("<nav class=")[2]
     assert browser.get("/find?after=nonsense").headers["location"] == "/find"

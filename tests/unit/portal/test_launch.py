@@ -145,3 +145,21 @@ def test_the_series_that_was_asked_for_is_shown_first() -> None:
     assert address is not None
     assert address.endswith("&initialSeriesInstanceUID=1.2.3.88")
     assert len(address) < 4_096
+
+
+def test_studies_side_by_side_come_with_those_series_that_the_viewer_may_have() -> None:
+    with_report = [an_instance(CT, "1.2.3.1"), an_instance(SR, "1.2.3.2")]
+    address = launch.compare_address({Uid("1.2.3"): with_report, Uid("1.2.2"): [an_instance(CT, "1.2.2.1")]})
+
+    assert shown_series(address) == ["1.2.3.1", "1.2.2.1"]
+    assert address is not None
+    assert "StudyInstanceUIDs=1.2.3,1.2.2&hangingProtocolId=imagebank.compare" in address
+    assert launch.compare_address({Uid("1.2.3"): with_report, Uid("1.2.2"): [an_instance(SR)]}) is None
+
+
+def test_of_many_series_each_study_has_its_share() -> None:
+    many = [an_instance(CT, f"1.2.3.{number}") for number in range(99)] + [an_instance(SR, "1.2.3.100")]
+    address = launch.compare_address({Uid("1.2.3"): many, Uid("1.2.2"): [an_instance(CT, "1.2.2.1")]})
+
+    assert len(shown_series(address)) == 31
+    assert "1.2.2.1" in shown_series(address)

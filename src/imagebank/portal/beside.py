@@ -1,0 +1,117 @@
+"""The study that is chosen in a list, beside it: its picture, facts, and the earlier ones of the same person; and comparing."""
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from imagebank.actions import earlier, retrieve
+from imagebank.actions.earlier import Earlier
+from imagebank.bank import Bank
+from imagebank.errors import Invalid, NotFound, Unsupported
+from imagebank.http.auth import address_of, bank_of
+from imagebank.model.access import Principal, Right
+from imagebank.model.imaging import Instance, Selection
+from imagebank.model.timeline import Entry
+from imagebank.model.uid import Uid
+from imagebank.portal import launch
+from imagebank.portal.language import counted, gettext
+from imagebank.portal.layout import for_the_signed_in, page, see_other
+from imagebank.portal.rows import StudyRow, row_of, state_of
+
+_SHOWN: Final = 5
+_MOST: Final = 8
+"""So many studies the viewer opens together."""
+_DAYS_AS_DAYS: Final = 60
+_DAYS_AS_MONTHS: Final = 730
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierRow:
+    """An earlier study, and in words how it agrees with the chosen one."""
+
+    study: StudyRow
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """The chosen study, the first of the earlier ones, and how many of these are not among them."""
+
+    study: StudyRow
+    where: str
+    earlier: tuple[EarlierRow, ...]
+    further: int
+
+
+def of_study(bank: Bank, principal: Principal, study: Uid, address: str) -> Beside:
+    """What stands beside the list. Raises NotAllowed, NotFound."""
+    chosen, others = earlier.beside(bank, principal, study, "portal", address)
+    shown = tuple(EarlierRow(row_of(one.entry.study), why(one)) for one in others[:_SHOWN])
+    row = row_of(chosen.study)
+    state, words = state_of(chosen.standing, row.instances)
+    return Beside(replace(row, state=state, state_words=words), _where(chosen), shown, len(others) - len(shown))
+
+
+def _where(entry: Entry) -> str:
+    return ", ".join((*entry.departments, *entry.institutions))
+
+
+def why(one: Earlier) -> str:
+    """How an earlier study agrees, as far as both say it: `same region, same modality, 14 days older`."""
+    region = {True: gettext("same region"), False: gettext("other region"), None: ""}[one.is_same_region]
+    modality = {True: gettext("same modality"), False: gettext("other modality"), None: ""}[one.is_same_modality]
+    return ", ".join(filter(None, (region, modality, _older(one.days))))
+
+
+def _older(days: int | None) -> str:
+    if days is None:
+        return ""
+    if days == 0:
+        return gettext("the same day")
+    if days < _DAYS_AS_DAYS:
+        return counted(days, "%(num)s day older", "%(num)s days older")
+    if days < _DAYS_AS_MONTHS:
+        return counted(round(days / 30.4375), "%(num)s month older", "%(num)s months older")
+    return counted(round(days / 365.25), "%(num)s year older", "%(num)s years older")
+
+
+@for_the_signed_in
+async def show(request: Request, principal: Principal) -> Response:
+    """The same without a page around it, for the script of the list."""
+    study = Uid.parse(request.path_params["study"])
+    chosen = await run_in_threadpool(of_study, bank_of(request), principal, study, address_of(request))
+    return page(request, "beside.html", principal=principal, chosen=chosen)
+
+
+@for_the_signed_in
+async def compare(request: Request, principal: Principal) -> Response:
+    """Open studies side by side in the viewer, the newest as the current one."""
+    principal.require(Right.FIND)
+    studies = list(dict.fromkeys(Uid.parse(text) for text in request.query_params.getlist("study")))
+    if not 2 <= len(studies) <= _MOST:
+        raise Invalid(gettext("choose two to %(most)s studies to compare") % {"most": _MOST})
+    return see_other(await run_in_threadpool(_viewer, bank_of(request), principal, studies))
+
+
+def _viewer(bank: Bank, principal: Principal, studies: list[Uid]) -> str:
+    found: dict[Uid, list[Instance]] = {}
+    places = [bank.index.histories.place_of(study, principal.scope) for study in studies]
+    known = [place for place in places if place is not None]
+    if len(known) < len(places):
+        raise NotFound("there is no such study here")
+    for place in sorted(known, key=lambda one: (one.date, one.time), reverse=True):
+        found[place.study] = retrieve.select(bank, Selection(place.study), principal.scope)
+    address = launch.compare_address(found)
+    if address is None:
+        raise Unsupported(gettext("the viewer has nothing to show of one of these studies; open each by itself"))
+    return address
+
+
+ROUTES: Final[list[BaseRoute]] = [
+    Route("/studies/{study}/beside", show, methods=["GET"]),
+    Route("/compare", compare, methods=["GET"]),
+]

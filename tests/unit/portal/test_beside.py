@@ -1,0 +1,181 @@
+"""What stands beside the list of hits, and comparing: the earlier studies with their reasons, and nothing that is not theirs to see."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bank import SOURCE, keep, open_test_bank
+from imagebank.actions import access, completeness, finding
+from imagebank.actions.earlier import Earlier
+from imagebank.app import web_application
+from imagebank.bank import Bank
+from imagebank.model.access import Role
+from imagebank.model.timeline import Entry, Kind
+from imagebank.model.uid import Uid
+from imagebank.portal import beside
+from make import a_file
+from unit.portal.browsing import Browser
+from unit.portal.test_finding import find
+from unit.portal.test_timeline import text_of
+
+SR = "1.2.840.10008.5.1.4.1.1.88.11"
+
+
+@pytest.fixture
+def bank(tmp_path: Path) -> Iterator[Bank]:
+    with open_test_bank(tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def browser(bank: Bank) -> Browser:
+    return signed_in(bank)
+
+
+def signed_in(bank: Bank, organization: str = "") -> Browser:
+    browser = Browser(web_application(bank))
+    browser.post("/sign-in", {"token": access.issue_token(bank, Role.CLINICIAN, organization)})
+    return browser
+
+
+def deposit(bank: Bank, study: str, date: str, part: str = "", modality: str = "CT", **given: Any) -> None:
+    about = {"PatientID": "ADA", "PatientName": "Lovelace^Ada", "BodyPartExamined": part, "Modality": modality}
+    described = {"StudyDescription": f"Exam {study}"}
+    keep(bank, a_file(StudyInstanceUID=study, StudyDate=date, **{**about, **described, **given}))
+    finding.write(bank, Uid(study))
+
+
+def panel(answer: Any) -> str:
+    """What stands beside the list, without its marks."""
+    found = re.search(r"<aside.*?</aside>", answer.text, re.DOTALL)
+    assert found
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", found[0]))
+
+
+def a_life(bank: Bank) -> None:
+    deposit(bank, "1.5", "20260115", "HEAD", "MR")
+    deposit(bank, "1.4", "20260101", "KNEE", "MR")
+    deposit(bank, "1.3", "20251201", "EYE", "OP")
+    deposit(bank, "1.2", "20250101", "HEAD", "CT")
+    deposit(bank, "1.1", "20200101", "HEAD", "MR")
+
+
+def test_the_chosen_row_stands_beside_the_list_with_the_earlier_ones_and_why(bank: Bank, browser: Browser) -> None:
+    a_life(bank)
+    keep(bank, a_file(StudyInstanceUID="1.9", PatientID="BOB", StudyDate="20200101"))
+    completeness.judge(bank, Uid("1.5"))
+    find(browser, q="lovelace")
+    shown = browser.get("/find")
+    words = panel(shown)
+
+    assert "Exam 1.5 Lovelace, Ada · 15 Jan 2026" in words
+    assert "Still arriving" in words
+    assert re.findall(r"Exam (1\.[1-4])  ?[^·]* · ([a-z0-9, ]+)", words) == [
+        ("1.1", "same region, same modality, 6 years older "),
+        ("1.4", "other region, same modality, 14 days older "),
+        ("1.2", "same region, other modality, 12 months older "),
+        ("1.3", "other region, other modality, 45 days older "),
+    ]
+    assert 'href="/compare?study=1.5&amp;study=1.1"' in shown.text
+    assert 'alt="One picture of: Exam 1.5"' in shown.text
+    assert "1.9" not in words
+
+
+def test_any_row_is_chosen_by_a_key_that_says_nothing_and_is_of_this_session(bank: Bank, browser: Browser) -> None:
+    a_life(bank)
+    text = find(browser, q="lovelace")
+    addresses = re.findall(r'data-beside href="(/find\?chosen=[0-9a-f]{16})"', text)
+    third = browser.get(addresses[2])
+    other = signed_in(bank)
+    find(other, q="lovelace")
+
+    assert len(set(addresses)) == 5
+    assert "Exam 1.3 Lovelace" in panel(third)
+    assert third.text.count('aria-current="true"') == text.count('aria-current="true"')
+    assert "Exam 1.5 Lovelace" in panel(other.get(addresses[2]))
+
+
+def test_nothing_is_chosen_before_somebody_asks(bank: Bank, browser: Browser) -> None:
+    a_life(bank)
+    shown = browser.get("/find")
+
+    assert "Choose a row" in panel(shown)
+    assert 'class="button main">Find' in shown.text
+    assert shown.headers["content-security-policy"].endswith("connect-src 'self'")
+    assert "<aside" not in find(browser, q="nobody")
+
+
+def test_a_study_without_earlier_ones_says_so(bank: Bank, browser: Browser) -> None:
+    deposit(bank, "1.1", "20260101", Modality="SR", SOPClassUID=SR, StudyDescription="", InstitutionName="Clinic <A>")
+    words = panel(browser.get(re.findall(r'data-beside href="([^"]*)"', find(browser, q="lovelace"))[0]))
+
+    assert "No earlier study of this person is here." in words
+    assert "Clinic &lt;A&gt;" in words
+    assert "/thumbnail" not in browser.get("/studies/1.1/beside").text
+
+
+def test_the_script_gets_the_same_without_a_page(bank: Bank, browser: Browser) -> None:
+    for number in range(8):
+        deposit(bank, f"1.{number}", f"2020010{number + 1}")
+    answer = browser.get("/studies/1.7/beside")
+
+    assert "<html" not in answer.text
+    assert answer.text.count("<li>") == 5
+    assert "All of this person, 2 more" in text_of(answer)
+    assert "the same day" not in text_of(answer)
+
+
+def test_what_the_caller_may_not_see_stands_nowhere(bank: Bank) -> None:
+
+    deposit(bank, "1.2", "20260101")
+    south = replace(SOURCE, organization="south")
+    keep(bank, a_file(StudyInstanceUID="1.1", PatientID="ADA", StudyDate="20200101"), source=south)
+    local, stranger = signed_in(bank, "local"), signed_in(bank, "east")
+
+    assert "No earlier study" in text_of(local.get("/studies/1.2/beside"))
+    assert local.get("/studies/1.1/beside").text == local.get("/studies/1.8/beside").text
+    assert stranger.get("/compare?study=1.1&study=1.2").text == stranger.get("/compare?study=1.8&study=1.9").text
+    assert stranger.get("/compare?study=1.1&study=1.2").status_code == 404
+    assert local.get("/compare?study=1.1&study=1.2").status_code == 404
+
+
+def test_chosen_studies_open_side_by_side_the_newest_first(bank: Bank, browser: Browser) -> None:
+    deposit(bank, "1.1", "20200101")
+    deposit(bank, "1.2", "20260101")
+    deposit(bank, "1.3", "20250101", Modality="SR", SOPClassUID=SR)
+
+    answer = browser.get("/compare?study=1.1&study=1.2&study=1.1")
+    assert (answer.status_code, answer.headers["location"]) == (
+        303,
+        "/viewer/viewer?StudyInstanceUIDs=1.2,1.1&hangingProtocolId=imagebank.compare",
+    )
+    assert "has nothing to show of one of these" in text_page(browser.get("/compare?study=1.1&study=1.3"))
+    for query in ("", "?study=1.1", "?" + "&".join(f"study=1.{number}" for number in range(9))):
+        refused = browser.get(f"/compare{query}")
+        assert refused.status_code == 400
+        assert "Choose two to 8 studies to compare" in text_page(refused)
+
+
+def text_page(answer: Any) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", answer.text))
+
+
+@pytest.mark.parametrize(
+    ("region", "modality", "days", "words"),
+    [
+        (True, True, 14, "same region, same modality, 14 days older"),
+        (None, True, 1, "same modality, 1 day older"),
+        (False, None, 0, "other region, the same day"),
+        (None, False, 61, "other modality, 2 months older"),
+        (None, None, 800, "2 years older"),
+        (None, None, None, ""),
+    ],
+)
+def test_reasons_are_words(region: bool | None, modality: bool | None, days: int | None, words: str) -> None:
+    entry = Entry(Uid("1.1"), {}, "", Kind.IMAGES, ())
+
+    assert beside.why(Earlier(entry, region, modality, days)) == words
