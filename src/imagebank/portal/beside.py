@@ -46,6 +46,13 @@ class Beside:
     earlier: tuple[EarlierRow, ...]
     further: int
 
+    @property
+    def prior(self) -> str:
+        """The first earlier study that may be looked at side by side with the chosen one; empty where there is none."""
+        if not self.study.is_picture:
+            return ""
+        return next((one.study.uid for one in self.earlier if one.study.is_picture), "")
+
 
 def of_study(bank: Bank, principal: Principal, study: Uid, address: str) -> Beside:
     """What stands beside the list. Raises NotAllowed, NotFound."""

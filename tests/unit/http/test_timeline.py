@@ -68,7 +68,7 @@ def test_it_comes_in_pages_with_the_address_of_the_next(tmp_path: Path) -> None:
             keep(bank, a_file(PatientID="ADA", StudyInstanceUID=f"1.{number}", StudyDate=f"202{number}0101"))
         browser, token = Browser(web_application(bank)), a_token(bank, Role.CLINICIAN)
         address: str | None = "/api/v1/studies/1.1/timeline?limit=2"
-        pages = []
+        pages: list[list[str]] = []
         while address is not None and len(pages) < 9:
             found = ask(browser, token, address)
             pages.append([one["study"] for one in found["studies"]])

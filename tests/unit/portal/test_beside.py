@@ -118,6 +118,15 @@ def test_a_study_without_earlier_ones_says_so(bank: Bank, browser: Browser) -> N
     assert "/thumbnail" not in browser.get("/studies/1.1/beside").text
 
 
+def test_what_has_no_picture_is_not_opened_side_by_side(bank: Bank, browser: Browser) -> None:
+    deposit(bank, "1.3", "20260101")
+    deposit(bank, "1.2", "20250101", Modality="SR", SOPClassUID=SR)
+    deposit(bank, "1.1", "20240101")
+
+    assert 'href="/compare?study=1.3&amp;study=1.1"' in browser.get("/studies/1.3/beside").text
+    assert "/compare" not in browser.get("/studies/1.2/beside").text
+
+
 def test_the_script_gets_the_same_without_a_page(bank: Bank, browser: Browser) -> None:
     for number in range(8):
         deposit(bank, f"1.{number}", f"2020010{number + 1}")
