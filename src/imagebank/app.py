@@ -297,7 +297,7 @@ def web_application(bank: Bank) -> "Starlette":
 
     from imagebank.dicomweb.capabilities import openapi_paths
     from imagebank.dicomweb.routes import dicomweb_routes
-    from imagebank.fhir.read import fhir_routes
+    from imagebank.fhir.routes import fhir_routes
     from imagebank.http.api import api_routes
     from imagebank.http.attributes import attribute_routes
     from imagebank.http.attributes_described import attribute_paths

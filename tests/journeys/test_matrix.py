@@ -53,6 +53,20 @@ NOT_ABOUT_STUDIES: Final = {
     "/viewer/{path:path}": "files of the viewer, the same for everybody",
     "/disclosures": "the ledger, for who may audit; see the test of disclosures",
     "/fhir/AuditEvent": "the ledger, for who may audit; see the test of audit events",
+    "/fhir/metadata": "describes the interface",
+    "/fhir/.well-known/smart-configuration": "says how programs get a token",
+    **dict.fromkeys(
+        ("/fhir/Endpoint", "/fhir/Endpoint/_search", "/fhir/Endpoint/{endpoint}"), "the same for everybody"
+    ),
+    **dict.fromkeys(
+        [
+            *("/fhir/Patient/_search", "/fhir/ImagingStudy/_search"),
+            *("/fhir/Patient/{record}", "/fhir/Binary/{binary}"),
+            *(f"/fhir/DiagnosticReport{rest}" for rest in ("", "/_search", "/{report}")),
+            *(f"/fhir/DocumentReference{rest}" for rest in ("", "/_search", "/{document}")),
+        ],
+        "by the patient or by names of their own; see the test of FHIR's resources",
+    ),
     "/api/v1/consents": "for who may write consents, and by the patient",
     "/api/v1/consents/{consent}": "the same",
     "/api/v1/consents/{consent}/revoke": "the same",
@@ -128,6 +142,8 @@ SEARCHES: Final = (
     "/api/v1/search",
     "/api/v1/completeness",
     "/completeness",
+    "/fhir/ImagingStudy",
+    "/fhir/Patient",
     "/dicom-web/studies",
     "/dicom-web/series",
     "/dicom-web/instances",

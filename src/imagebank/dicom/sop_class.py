@@ -1,12 +1,26 @@
 """Which SOP classes the bank keeps: the one table for every way in."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 from pydicom._uid_dict import UID_dictionary
 
 from imagebank.errors import Unsupported
+from imagebank.model.uid import Uid
 
 _CLASSES: Final = "1.2.840.10008.5.1.4."
+PDF: Final = "application/pdf"
+DOCUMENT_TYPES: Final[Mapping[Uid, str]] = MappingProxyType(
+    {
+        Uid(f"{_CLASSES}1.1.104.1"): PDF,
+        Uid(f"{_CLASSES}1.1.104.2"): "text/xml",
+        Uid(f"{_CLASSES}1.1.104.3"): "model/stl",
+        Uid(f"{_CLASSES}1.1.104.4"): "model/obj",
+        Uid(f"{_CLASSES}1.1.104.5"): "model/mtl",
+    }
+)
+"""Encapsulated documents and what is in them."""
 OF_NO_STUDY: Final = frozenset(
     f"{_CLASSES}{tail}"
     for tail in ("1.1.200.1", "1.1.200.3", "1.1.200.7", "1.1.201.1", "38.1", "39.1", "43.1", "44.1", "45.1")

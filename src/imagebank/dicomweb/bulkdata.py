@@ -15,10 +15,11 @@ from imagebank.actions import retrieve
 from imagebank.actions.lasting import Lasting
 from imagebank.actions.retrieve import Bulk, Frames
 from imagebank.dicom.scan import EXPLICIT_LE
+from imagebank.dicom.sop_class import DOCUMENT_TYPES
 from imagebank.dicomweb.accept import NotAcceptable, Offer
 from imagebank.dicomweb.edge import CACHING, Call, produced
 from imagebank.dicomweb.frames import frame_offers
-from imagebank.dicomweb.media import DOCUMENT, DOCUMENT_TYPES, first_frame, kept_apart, media_type_of
+from imagebank.dicomweb.media import DOCUMENT, first_frame, kept_apart, media_type_of
 from imagebank.dicomweb.streaming import Piece, related, streamed
 from imagebank.dicomweb.tables import OCTETS, TYPE_OF_SYNTAX, VIDEO
 from imagebank.errors import NotFound

@@ -1,40 +1,26 @@
 """Objects that are no pictures and can be shown as they are: documents, videos, reports."""
 
-from collections.abc import Iterator, Mapping
-from types import MappingProxyType
+from collections.abc import Iterator
 from typing import Final
 
 from imagebank.actions import retrieve, showing
 from imagebank.actions.retrieve import Bulk
 from imagebank.bank import Bank
 from imagebank.dicom.frames import spans
+from imagebank.dicom.sop_class import DOCUMENT_TYPES, PDF
 from imagebank.dicomweb.edge import SANDBOXED
 from imagebank.dicomweb.tables import TYPE_OF_SYNTAX, VIDEO
 from imagebank.errors import NotFound
 from imagebank.model.imaging import Instance, Pixels
-from imagebank.model.uid import Uid
 
 DOCUMENT: Final = "00420011"
-
-PDF: Final = "application/pdf"
-_STORAGE: Final = "1.2.840.10008.5.1.4.1.1."
-DOCUMENT_TYPES: Final[Mapping[Uid, str]] = MappingProxyType(
-    {
-        Uid(f"{_STORAGE}104.1"): PDF,
-        Uid(f"{_STORAGE}104.2"): "text/xml",
-        Uid(f"{_STORAGE}104.3"): "model/stl",
-        Uid(f"{_STORAGE}104.4"): "model/obj",
-        Uid(f"{_STORAGE}104.5"): "model/mtl",
-    }
-)
-"""Encapsulated documents and what is in them."""
 
 
 TEXT_TYPES: Final = ("text/html", "text/plain")
 """What reports are shown as; the first is the default."""
 
 # Structured reports with key object selections, and presentation states (PS3.6 annex A).
-_TEXTS: Final = (f"{_STORAGE}88.", f"{_STORAGE}11.")
+_TEXTS: Final = ("1.2.840.10008.5.1.4.1.1.88.", "1.2.840.10008.5.1.4.1.1.11.")
 
 
 def is_text(instance: Instance) -> bool:

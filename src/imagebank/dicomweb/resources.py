@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from imagebank.dicom.render import MEDIA_TYPES as PICTURES
+from imagebank.dicom.sop_class import DOCUMENT_TYPES
 from imagebank.dicomweb import rendered, wado_uri
-from imagebank.dicomweb.media import DOCUMENT_TYPES, TEXT_TYPES
+from imagebank.dicomweb.media import TEXT_TYPES
 from imagebank.dicomweb.tables import DICOM, FRAME_TYPES, JSON, READ_STATUS, RELATED, STORE_STATUS
 
 _SEARCH_PARAMETERS: Final = ("fuzzymatching", "includefield", "limit", "offset", "{attribute}")

@@ -143,14 +143,20 @@ def issuer_of(system: str) -> str:
     return oid if _OID.fullmatch(oid) else system
 
 
-def search_set(base: str, itself: str, following: str, found: Sequence[Resource]) -> Resource:
-    """A Bundle with one page of what was found. `following` is the address of the next one, empty for the last."""
+def search_set(
+    base: str, itself: str, following: str, found: Sequence[Resource], included: Sequence[Resource] = ()
+) -> Resource:
+    """A Bundle with one page of what was found. `following` is the address of the next one, empty for the last.
+
+    `included` are resources that were found by way of these.
+    """
     links = [{"relation": "self", "url": itself}]
     if following:
         links.append({"relation": "next", "url": following})
     entries = [
-        {"fullUrl": f"{base}/{one['resourceType']}/{one['id']}", "resource": one, "search": {"mode": "match"}}
-        for one in found
+        {"fullUrl": f"{base}/{one['resourceType']}/{one['id']}", "resource": one, "search": {"mode": mode}}
+        for mode, resources in (("match", found), ("include", included))
+        for one in resources
     ]
     bundle: Resource = {"resourceType": "Bundle", "type": "searchset", "link": links}
     return bundle | ({"entry": entries} if entries else {})

@@ -9,9 +9,10 @@ from imagebank.model.person import PatientId
 from imagebank.model.report import Report
 from imagebank.model.timeline import Place
 from imagebank.model.uid import Uid
+from imagebank.ports.outlines import OutlineReader
 
 
-class HistoryReader(Protocol):
+class HistoryReader(OutlineReader, Protocol):
     """Reads all of some patient records together, as far as the scope shows each study."""
 
     def patient_of(self, study: Uid, scope: Scope) -> PatientId | None:

@@ -15,6 +15,10 @@ class PersonsReader(Protocol):
 
     def identity(self, patient: PatientId, scope: Scope) -> Linked | None: ...
 
+    def record_named(self, own: str, scope: Scope) -> Linked | None:
+        """The record that makes this person while it is linked to none."""
+        ...
+
     def identities(self, scope: Scope, limit: int, after: PatientId | None = None) -> list[Linked]:
         """Records by issuer and identifier, behind the one that the page before ended with."""
         ...

@@ -1,9 +1,9 @@
 """All that the database has of some patient records."""
 
 from collections.abc import Collection
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import ColumnElement, Select, and_, or_, select, tuple_
+from sqlalchemy import ColumnElement, select
 
 from imagebank.model.access import Scope
 from imagebank.model.attribute import Level
@@ -14,22 +14,17 @@ from imagebank.model.report import Report
 from imagebank.model.timeline import Place
 from imagebank.model.uid import Uid
 from imagebank.storage import tables
-from imagebank.storage.database import Database
 from imagebank.storage.found import found
-from imagebank.storage.orders import report_of, with_segment
-from imagebank.storage.rows import clean
+from imagebank.storage.orders import report_of
+from imagebank.storage.outlines import SQLOutlines, about_studies, are
 from imagebank.storage.select import NEWEST, behind, matches, studies_in
 
 _PATIENT, _STUDY, _REPORT = tables.patient, tables.study, tables.report
 _SERIES: Final = Query(Level.SERIES)
 
 
-class SQLHistories:
+class SQLHistories(SQLOutlines):
     """A `HistoryReader` on SQLite or PostgreSQL."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._dialect = database.engine.dialect.name
 
     def patient_of(self, study: Uid, scope: Scope) -> PatientId | None:
         statement = (
@@ -70,32 +65,13 @@ class SQLHistories:
     def reports(self, patients: Collection[PatientId], scope: Scope) -> list[tuple[Uid, Report]]:
         if not scope.reports:
             return []
-        statement = self._about(patients, scope).order_by(_REPORT.c.event_at.desc(), _REPORT.c.id.desc())
+        theirs = (are(_REPORT, patients), are(_PATIENT, patients))
+        newest = (_REPORT.c.event_at.desc(), _REPORT.c.id.desc())
+        statement = about_studies(scope, self._dialect).where(*theirs).order_by(*newest)
         with self._database.reading() as connection:
             rows = connection.execute(statement).all()
         return [(Uid(row.study_instance_uid), report_of(row)) for row in rows]
 
-    def _about(self, patients: Collection[PatientId], scope: Scope) -> Select[Any]:
-        by_accession = and_(
-            _REPORT.c.study == "", _REPORT.c.accession != "", _STUDY.c.accession_number == _REPORT.c.accession
-        )
-        named = or_(_STUDY.c.study_instance_uid == _REPORT.c.study, by_accession)
-        # Whoever sends for one organization says nothing about the studies of another.
-        own = _STUDY.c.organization == _REPORT.c.organization
-        return (
-            with_segment(_REPORT)
-            .add_columns(_STUDY.c.study_instance_uid)
-            .join(_STUDY, and_(own, named))
-            .join(_PATIENT, _PATIENT.c.id == _STUDY.c.patient_row)
-            .where(_are(_REPORT, patients), _are(_PATIENT, patients), *studies_in(scope, self._dialect))
-        )
-
 
 def _theirs(patients: Collection[PatientId]) -> ColumnElement[bool]:
-    return _STUDY.c.patient_row.in_(select(_PATIENT.c.id).where(_are(_PATIENT, patients)))
-
-
-def _are(table: Any, patients: Collection[PatientId]) -> ColumnElement[bool]:
-    """Whether a row is of one of these records; of nobody, where there is no identifier."""
-    known = [(clean(one.issuer), clean(one.identifier)) for one in patients if one.identifier]
-    return tuple_(table.c.issuer, table.c.identifier).in_(known)
+    return _STUDY.c.patient_row.in_(select(_PATIENT.c.id).where(are(_PATIENT, patients)))

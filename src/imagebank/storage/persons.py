@@ -137,6 +137,11 @@ class SQLPersons:
         found = self._records(chosen)
         return found[0] if found else None
 
+    def record_named(self, own: str, scope: Scope) -> Linked | None:
+        chosen = select(_IDENTITY).where(_IDENTITY.c.own == own, *shown(scope, self._dialect, _IDENTITY))
+        found = self._records(chosen)
+        return found[0] if found else None
+
     def identities(self, scope: Scope, limit: int, after: PatientId | None = None) -> list[Linked]:
         rows = _IDENTITY
         chosen = select(rows).where(*shown(scope, self._dialect, rows)).order_by(rows.c.issuer, rows.c.identifier)

@@ -1,0 +1,141 @@
+"""Studies as wholes, and reports by their digests, in the database."""
+
+import time
+from collections.abc import Collection
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, tuple_
+
+from imagebank.model.access import Scope
+from imagebank.model.imaging import Digest
+from imagebank.model.outline import Held, Wanted
+from imagebank.model.person import PatientId
+from imagebank.model.report import Report
+from imagebank.model.uid import Uid
+from imagebank.storage import tables
+from imagebank.storage.database import Database
+from imagebank.storage.orders import report_of, with_segment
+from imagebank.storage.rows import clean, micros, moment, pack_digest
+from imagebank.storage.select import NEWEST, studies_in
+from imagebank.storage.sets import one_of
+from imagebank.storage.steady import SEARCH_S, hold
+
+_PATIENT, _STUDY, _SERIES, _INSTANCE = tables.patient, tables.study, tables.series, tables.instance
+_KNOWN, _REPORT = tables.identity, tables.report
+_EVERYTHING: Final = Scope(organizations=None)
+
+
+class SQLOutlines:
+    """An `OutlineReader` on SQLite or PostgreSQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._dialect = database.engine.dialect.name
+
+    def held(self, wanted: Wanted, scope: Scope) -> list[Held]:
+        began = time.perf_counter()
+        statement = _outlines().where(*_asked(wanted, self._dialect), *studies_in(scope, self._dialect))
+        with self._database.reading() as connection:
+            rows = connection.execute(statement.order_by(*NEWEST).limit(wanted.limit).offset(wanted.offset)).all()
+        if not rows and scope != _EVERYTHING:
+            hold(began, SEARCH_S[self._dialect])
+        return [
+            Held(
+                Uid(row.study_instance_uid),
+                row.organization,
+                PatientId(row.issuer, row.identifier),
+                row.own or "",
+                moment(row.updated_at or 0),
+            )
+            for row in rows
+        ]
+
+    def report(self, digest: Digest, scope: Scope) -> list[tuple[Uid, Report]]:
+        if not scope.reports:
+            return []
+        statement = about_studies(scope, self._dialect).where(
+            _REPORT.c.digest == pack_digest(digest), _are_one(_REPORT, _PATIENT)
+        )
+        with self._database.reading() as connection:
+            rows = connection.execute(statement.order_by(*NEWEST)).all()
+        return [(Uid(row.study_instance_uid), report_of(row)) for row in rows]
+
+
+def _outlines() -> Select[Any]:
+    of_study = select(func.max(_INSTANCE.c.received_at)).join_from(
+        _SERIES, _INSTANCE, _INSTANCE.c.series_row == _SERIES.c.id
+    )
+    updated_at = of_study.where(_SERIES.c.study_row == _STUDY.c.id).correlate(_STUDY).scalar_subquery()
+    known = and_(_KNOWN.c.issuer == _PATIENT.c.issuer, _KNOWN.c.identifier == _PATIENT.c.identifier)
+    names = (_STUDY.c.study_instance_uid, _STUDY.c.organization, _PATIENT.c.issuer, _PATIENT.c.identifier)
+    return (
+        select(*names, _KNOWN.c.own, updated_at.label("updated_at"))
+        .join_from(_STUDY, _PATIENT, _PATIENT.c.id == _STUDY.c.patient_row)
+        .outerjoin(_KNOWN, and_(known, _PATIENT.c.identifier != ""))
+    )
+
+
+def _asked(wanted: Wanted, dialect: str) -> list[ColumnElement[bool]]:
+    rows = _STUDY.c
+    conditions: list[ColumnElement[bool]] = []
+    if wanted.patients is not None:
+        conditions.append(are(_PATIENT, wanted.patients))
+    if wanted.studies:
+        conditions.append(one_of(dialect, rows.study_instance_uid, wanted.studies))
+    if wanted.accessions:
+        conditions.append(one_of(dialect, rows.accession_number, [clean(text) for text in wanted.accessions]))
+    if wanted.modalities:
+        find = func.instr if dialect == "sqlite" else func.strpos
+        conditions.append(or_(*(find(rows.modalities, f"\\{each}\\") > 0 for each in wanted.modalities)))
+    # A study without a date is in no span of days.
+    conditions += [rows.study_date >= wanted.since] if wanted.since else []
+    conditions += [rows.study_date < wanted.until, rows.study_date != ""] if wanted.until else []
+    if wanted.updated_since is not None:
+        conditions.append(_has_since(micros(wanted.updated_since)))
+    if wanted.updated_before is not None:
+        conditions.append(~_has_since(micros(wanted.updated_before)))
+    return conditions
+
+
+def _has_since(moment: int) -> ColumnElement[bool]:
+    """Whether an object of a study came at this moment or later."""
+    came = select(_INSTANCE.c.id).join_from(_SERIES, _INSTANCE, _INSTANCE.c.series_row == _SERIES.c.id)
+    return came.where(_SERIES.c.study_row == _STUDY.c.id, _INSTANCE.c.received_at >= moment).correlate(_STUDY).exists()
+
+
+def about_studies(scope: Scope, dialect: str) -> Select[Any]:
+    """Versions of reports, each with every study in scope that it may be about by UID or accession number."""
+    by_accession = and_(
+        _REPORT.c.study == "", _REPORT.c.accession != "", _STUDY.c.accession_number == _REPORT.c.accession
+    )
+    named = or_(_STUDY.c.study_instance_uid == _REPORT.c.study, by_accession)
+    # Whoever sends for one organization says nothing about the studies of another.
+    own = _STUDY.c.organization == _REPORT.c.organization
+    return (
+        with_segment(_REPORT)
+        .add_columns(_STUDY.c.study_instance_uid)
+        .join(_STUDY, and_(own, named))
+        .join(_PATIENT, _PATIENT.c.id == _STUDY.c.patient_row)
+        .where(*studies_in(scope, dialect))
+    )
+
+
+def _are_one(first: Any, second: Any) -> ColumnElement[bool]:
+    """Whether two rows are of one record, or of two that are linked as one person's."""
+    mine, theirs = _KNOWN.alias("mine"), _KNOWN.alias("theirs")
+    same = (first.c.issuer == second.c.issuer, first.c.identifier == second.c.identifier, first.c.identifier != "")
+    linked = select(mine.c.id).where(
+        mine.c.issuer == first.c.issuer,
+        mine.c.identifier == first.c.identifier,
+        theirs.c.issuer == second.c.issuer,
+        theirs.c.identifier == second.c.identifier,
+        mine.c.person == theirs.c.person,
+        mine.c.person != "",
+    )
+    return or_(and_(*same), linked.correlate(first, second).exists())
+
+
+def are(table: Any, patients: Collection[PatientId]) -> ColumnElement[bool]:
+    """Whether a row is of one of these records; of nobody, where there is no identifier."""
+    known = [(clean(one.issuer), clean(one.identifier)) for one in patients if one.identifier]
+    return tuple_(table.c.issuer, table.c.identifier).in_(known)
