@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from imagebank.dicom.render import MEDIA_TYPES
+from imagebank.dicom.sop_class import DOCUMENT_TYPES
 from imagebank.dicom.transcode import TARGETS
 from imagebank.dicomweb import tables
 from imagebank.dicomweb.capabilities import plain_path
-from imagebank.dicomweb.media import DOCUMENT_TYPES
 from imagebank.dicomweb.qido import key_name
 from imagebank.dicomweb.resources import RESOURCES, WADO_URI
 from imagebank.dicomweb.tables import DEFAULT_LIMIT, FRAME_TYPES, MAX_LIMIT, NEVER_SENT, ROOT

@@ -25,6 +25,12 @@ from make_pdf import a_pdf
 
 ADMIN: Final = Principal("root", Role.ADMIN, "north", RIGHTS[Role.ADMIN], Scope(None))
 PDF: Final = a_pdf()
+_NO_PIXELS: Final[dict[str, Any]] = dict.fromkeys(
+    [
+        *("PixelData", "Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit"),
+        *("PixelRepresentation", "PhotometricInterpretation", "SamplesPerPixel"),
+    ]
+)
 REQUIRED: Final = {
     ("ImagingStudy", "status"): {"registered", "available", "cancelled", "entered-in-error", "unknown"},
     ("Endpoint", "status"): {"active", "suspended", "error", "off", "entered-in-error", "test"},
@@ -76,7 +82,11 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         httpx.Client(base_url=url) as http,
     ):
         north, south = replace(SOURCE, organization="north"), replace(SOURCE, organization="south")
-        about = {"PatientID": "ADA", "PatientName": "Lovelace^Ada^^Dr", "StudyInstanceUID": generate_uid()}
+        about: dict[str, Any] = {
+            "PatientID": "ADA",
+            "PatientName": "Lovelace^Ada^^Dr",
+            "StudyInstanceUID": generate_uid(),
+        }
         head = [a_file(**about, AccessionNumber="A7", BodyPartExamined="HEAD", Laterality="L") for _ in range(2)]
         document = a_dataset(
             **about,
@@ -84,12 +94,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             Modality="DOC",
             MIMETypeOfEncapsulatedDocument="application/pdf",
             EncapsulatedDocument=PDF,
-            **dict.fromkeys(
-                (
-                    *("PixelData", "Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit"),
-                    *("PixelRepresentation", "PhotometricInterpretation", "SamplesPerPixel"),
-                )
-            ),
+            **_NO_PIXELS,
         )
         knee = a_file(
             PatientID="ADA2", PatientName="Lovelace^Ada", Modality="MR", StudyDate="20250607", AccessionNumber="A8",
@@ -110,7 +115,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         eve = Report("south", PatientId("south", "EVE"), bank.now(), "F", "R9", study=Uid(uids[2]))
         reports.keep(bank, eve, words, "RIS")
         doctor = a_token(bank, Role.CLINICIAN, name="Dr Varga", organization="north")
-        yield Site(bank, url, http, doctor, *uids, str(document.SOPInstanceUID))
+        head_uid, knee_uid, other_uid = uids
+        yield Site(bank, url, http, doctor, head_uid, knee_uid, other_uid, str(document.SOPInstanceUID))
 
 
 def test_a_study_is_told_with_series_instances_and_where_its_images_are(site: Site) -> None:
