@@ -1,4 +1,7 @@
-"""Gathers the texts of the pages into every catalogue of `portal/locale`, and keeps what is translated there."""
+"""Gathers the texts of the pages into every catalogue of `portal/locale`, and keeps what is translated there.
+
+The words of refusals are among them: the name of a refusal's class is what marks them.
+"""
 
 import io
 from collections.abc import Callable, Iterator
@@ -9,13 +12,29 @@ from babel.messages import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
-PORTAL: Final = Path(__file__).parents[1] / "src/imagebank/portal"
-PAPER: Final = PORTAL.parent / "paper"
-_METHODS: Final = [("**.py", "python"), ("templates/**.html", "jinja2")]
+from imagebank import errors
+from imagebank.errors import BankError
+
+SOURCE: Final = Path(__file__).parents[1] / "src/imagebank"
+PORTAL: Final = SOURCE / "portal"
+PAPER: Final = SOURCE / "paper"
+_SILENT: Final = ("matching", "reading_names", "rights")
+"""What they refuse is told to who starts a bank, in English."""
+_METHODS: Final = [
+    ("portal/templates/**.html", "jinja2"),
+    *((f"actions/{name}.py", "ignore") for name in _SILENT),
+    ("model/file_names.py", "ignore"),
+    *((f"http/{name}.py", "python") for name in ("auth", "deliberate", "multipart", "quick")),
+    *((f"{folder}/**.py", "python") for folder in ("actions", "model", "portal")),
+]
+"""Refusals are gathered from where somebody can meet them on a page."""
+_REFUSALS: Final = [
+    name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, BankError)
+]
 _UNSAID: Final = tuple(b'"%s' % field for field in (b"POT-", b"PO-", b"Last-", b"Language-Team", b"Report-", b"Gen"))
-_KEYWORDS: Final = {"_": None, "gettext": None, "noted": None, "counted": (2, 3)}
+_KEYWORDS: Final = {"_": None, "gettext": None, "noted": None, "counted": (2, 3)} | dict.fromkeys(_REFUSALS)
 _OPTIONS: Final = {
-    "templates/**.html": {"trimmed": "true", "silent": "false", "lstrip_blocks": "1", "trim_blocks": "1"}
+    "portal/templates/**.html": {"trimmed": "true", "silent": "false", "lstrip_blocks": "1", "trim_blocks": "1"}
 }
 
 Text = tuple[str, str | tuple[str, ...], str | None]
@@ -23,8 +42,8 @@ Text = tuple[str, str | tuple[str, ...], str | None]
 
 
 def texts() -> Iterator[Text]:
-    """Every marked text of the pages."""
-    found = extract_from_dir(str(PORTAL), _METHODS, _OPTIONS, _KEYWORDS)
+    """Every marked text of the pages, and every refusal that they can say."""
+    found = extract_from_dir(str(SOURCE), _METHODS, _OPTIONS, _KEYWORDS)
     for file, _, message, _, context in found:
         yield file, message, context
 

@@ -10,8 +10,13 @@ class BankError(Exception):
     """Something the bank refuses or cannot do. Each edge answers it in its own words.
 
     The message is for the person at the other end: what happened, what is safe, what to do.
-    It holds identifiers at most, never a patient's name.
+    It holds identifiers at most, never a patient's name. It is said as a whole sentence with named places,
+    `NotFound("there is no order {number} here", number=number)`, so that pages can say it in other languages.
     """
+
+    def __init__(self, template: str = "", /, **values: object) -> None:
+        super().__init__(template.format(**values) if values else template)
+        self.template, self.values = template, values
 
 
 class Invalid(BankError):
@@ -52,6 +57,11 @@ class Unavailable(BankError):
 
 class Unreadable(Unavailable):
     """The store answers, and cannot read one place of its own: whoever goes through everything goes on behind it."""
+
+
+def noted(message: str) -> str:
+    """A text that stands apart from where it is said, and is translated there. Translators find it by this name."""
+    return message
 
 
 def status_for(error: BankError, table: Mapping[type[BankError], Status], default: Status) -> Status:

@@ -34,7 +34,7 @@ def issue_token(
     With the fingerprint of a certificate, it is good only together with that certificate.
     """
     if not 0 < days <= MAX_DAYS:
-        raise Invalid(f"a token lives for some days, above 0 and at most {MAX_DAYS}")
+        raise Invalid("a token lives for some days, above 0 and at most {most}", most=MAX_DAYS)
     text = _PREFIX + secrets.token_urlsafe(32)
     now = bank.now()
     token = Token(
@@ -59,7 +59,7 @@ def revoke_token(bank: Bank, name: str) -> None:
         if ended:
             tx.record([Event(bank.now(), Act.CHANGED, name, bank.settings.organization, detail="token revoked")])
     if not ended:
-        raise NotFound(f"there is no token named {name}")
+        raise NotFound("there is no token named {name}", name=name)
 
 
 def bearer(bank: Bank, text: str, shown: str = "") -> Principal | None:

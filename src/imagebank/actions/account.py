@@ -6,14 +6,14 @@ from typing import Final
 
 from imagebank.actions import access, password, totp
 from imagebank.bank import Bank
-from imagebank.errors import Conflict, Invalid, NotFound
+from imagebank.errors import Conflict, Invalid, NotFound, noted
 from imagebank.model.access import Role, Session
 from imagebank.model.account import Account, Invitation, Passkey, folded, name_of
 from imagebank.model.event import Act, Event
 
 LINK_HOURS: Final = 72
 _LONGEST_NAME: Final = 100
-_SPENT: Final = "this link has been used or is too old; ask for a new one"
+_SPENT: Final = noted("this link has been used or is too old; ask for a new one")
 
 
 def add(bank: Bank, name: str, role: Role, display_name: str = "", organization: str = "") -> str:
@@ -25,7 +25,7 @@ def add(bank: Bank, name: str, role: Role, display_name: str = "", organization:
     code = secrets.token_urlsafe(32)
     with bank.index.begin() as tx:
         if not tx.people.put_account(account):
-            raise Conflict(f"somebody is called {account.name} already; take another name")
+            raise Conflict("somebody is called {name} already; take another name", name=account.name)
         tx.people.put_invitation(access.digest_of(code), _invitation(bank, account))
         tx.record([_changed(bank, account, f"account made for role {role}")])
     return code
@@ -98,7 +98,7 @@ def activate(bank: Bank, code: str, typed: str, name: str = "", display_name: st
         if tx.people.use_invitation(access.digest_of(code), bank.now()) is None:
             raise NotFound(_SPENT)
         if is_new and not tx.people.put_account(account):
-            raise Conflict(f"somebody is called {account.name} already; take another name")
+            raise Conflict("somebody is called {name} already; take another name", name=account.name)
         tx.people.change_account(account.id, password=kept, totp=b"", totp_waiting=b"")
         tx.people.remove_passkeys(account.id)
         tx.people.end_sessions(account.id)
@@ -126,7 +126,7 @@ def unlock(bank: Bank, name: str) -> None:
 def _named(bank: Bank, name: str) -> Account:
     account = bank.index.people.account(folded(name))
     if account is None:
-        raise NotFound(f"nobody is called {name}; `imagebank person list` shows everybody")
+        raise NotFound("nobody is called {name}; `imagebank person list` shows everybody", name=name)
     return account
 
 

@@ -228,7 +228,7 @@ class _Header(tarfile.TarInfo):
         except _END:
             raise
         except tarfile.HeaderError as error:
-            raise Invalid(f"a header is damaged ({error}); what comes behind it was not read") from error
+            raise Invalid("a header is damaged ({error}); what comes behind it was not read", error=error) from error
 
 
 class _Bounded(io.RawIOBase):
@@ -295,8 +295,10 @@ class _XZ(io.RawIOBase):
 def broken(what: str, error: Exception) -> BankError:
     """Why something in an archive cannot be read: for good, or this time."""
     if isinstance(error, OSError) and error.errno not in _DAMAGE:
-        return Unavailable(f"{what} cannot be read: {error.strerror}")
-    return Invalid(f"{what} cannot be read: {str(error) or 'it ends too early'}")  # an EOFError says nothing
+        return Unavailable("{what} cannot be read: {why}", what=what, why=error.strerror)
+    return Invalid(
+        "{what} cannot be read: {why}", what=what, why=str(error) or "it ends too early"
+    )  # an EOFError says nothing
 
 
 def _no_file() -> Invalid:
@@ -304,7 +306,7 @@ def _no_file() -> Invalid:
 
 
 def _bomb() -> Invalid:
-    return Invalid(f"it would expand more than {_MAX_RATIO} times")
+    return Invalid("it would expand more than {most} times", most=_MAX_RATIO)
 
 
 def _too_large() -> Invalid:
@@ -312,4 +314,4 @@ def _too_large() -> Invalid:
 
 
 def _too_many() -> Invalid:
-    return Invalid(f"only the first {_MAX_ENTRIES} entries of an archive are read")
+    return Invalid("only the first {most} entries of an archive are read", most=_MAX_ENTRIES)

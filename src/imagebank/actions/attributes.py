@@ -90,7 +90,7 @@ def remove(bank: Bank, principal: Principal, written: str, address: str = "") ->
     principal.require(Right.ADMINISTER)
     one = _found(bank, written)
     if one.written in {text.strip() for text in bank.settings.attributes}:
-        raise Conflict(f"{one.written} is named in the settings: take it out there first")
+        raise Conflict("{attribute} is named in the settings: take it out there first", attribute=one.written)
     event = audit.event(bank, Act.CHANGED, principal, address, f"attribute {one.written} made searchable no more")
     with bank.index.begin() as tx:
         tx.searchable.leave(one.attribute.key)
@@ -104,7 +104,7 @@ def _found(bank: Bank, written: str) -> Declared:
     for one in known:
         if written in (one.written, one.attribute.keyword):
             return one
-    raise NotFound(f"{written} is no attribute that was made searchable here")
+    raise NotFound("{attribute} is no attribute that was made searchable here", attribute=written)
 
 
 def listed(bank: Bank, principal: Principal) -> list[Declared]:

@@ -22,5 +22,5 @@ def registered(bank: Bank, pem: bytes | None) -> str:
     except ValueError as error:
         raise Invalid("this is no certificate in PEM that can be read") from error
     if found.not_valid_after_utc <= bank.now():
-        raise Invalid(f"this certificate has ended, on {found.not_valid_after_utc:%Y-%m-%d}")
+        raise Invalid("this certificate has ended, on {ended:%Y-%m-%d}", ended=found.not_valid_after_utc)
     return fingerprint(found.public_bytes(Encoding.DER))

@@ -16,7 +16,7 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey, import_key
 
 from imagebank.actions import access, certificates
 from imagebank.bank import Bank
-from imagebank.errors import Conflict, Invalid, NotFound
+from imagebank.errors import Conflict, Invalid, NotFound, noted
 from imagebank.model.access import Role
 from imagebank.model.certificate import is_shown
 from imagebank.model.client import Client
@@ -29,8 +29,8 @@ _LEEWAY: Final = timedelta(seconds=30)
 _LEAST_RSA_BITS: Final = 2048
 _LONGEST_NAME: Final = 64
 _LONGEST_ASSERTION: Final = 8192
-_REFUSED: Final = "this assertion does not prove to be any system that is known here"
-_NOT_SHOWN: Final = "no certificate was shown that proves to be the system of this name"
+_REFUSED: Final = noted("this assertion does not prove to be any system that is known here")
+_NOT_SHOWN: Final = noted("no certificate was shown that proves to be the system of this name")
 
 
 def add(
@@ -41,7 +41,7 @@ def add(
     Raises Invalid for what cannot be taken, Conflict for a name that is taken.
     """
     if not _is_name(name):
-        raise Invalid(f"a name has some letters, at most {_LONGEST_NAME}")
+        raise Invalid("a name has some letters, at most {longest}", longest=_LONGEST_NAME)
     if key is None and certificate is None:
         raise Invalid("a system has a key, a certificate, or both")
     public = "" if key is None else _public(key)
@@ -49,7 +49,7 @@ def add(
     client = Client(name, role, organization or bank.settings.organization, public, bank.now(), wanted)
     with bank.index.begin() as tx:
         if not tx.people.put_client(client):
-            raise Conflict(f"a system is called {name} already; remove it first, or take another name")
+            raise Conflict("a system is called {name} already; remove it first, or take another name", name=name)
         tx.record([_changed(bank, client.name, f"client added for role {role}")])
     return client
 
@@ -85,7 +85,7 @@ def remove(bank: Bank, name: str) -> None:
             tx.revoke_token(name)
             tx.record([_changed(bank, name, "client removed")])
     if not is_gone:
-        raise NotFound(f"there is no system named {name}")
+        raise NotFound("there is no system named {name}", name=name)
 
 
 def _changed(bank: Bank, name: str, detail: str) -> Event:

@@ -179,7 +179,9 @@ def check(paths: Sequence[Path]) -> None:
         try:
             path.stat()
         except OSError as error:
-            raise Invalid(f"there is no file or folder {name_of(path)} to be read: {error.strerror}") from error
+            raise Invalid(
+                "there is no file or folder {file} to be read: {why}", file=name_of(path), why=error.strerror
+            ) from error
 
 
 def _walk(top: Path) -> Iterator[Found]:
@@ -306,7 +308,7 @@ def _arrivals(found: Found) -> Iterator[Arrival | Receipt]:
         else:
             yield refused(name_of(found.path), Invalid("the file is empty"))
     except OSError as error:
-        yield refused(name_of(found.path), Unavailable(f"it cannot be read: {error.strerror}"))
+        yield refused(name_of(found.path), Unavailable("it cannot be read: {why}", why=error.strerror))
 
 
 def can_read(found: Found) -> bool:

@@ -196,7 +196,7 @@ def settle(bank: Bank, study: Uid, reason: str, principal: Principal, address: s
     if not words:
         raise Invalid("say why there is no more to come, such as “the patient left before the end”")
     if len(words) > _LONGEST_REASON:
-        raise Invalid(f"the reason is longer than {_LONGEST_REASON} characters")
+        raise Invalid("the reason is longer than {longest} characters", longest=_LONGEST_REASON)
     return _decide(bank, study, words, principal, address)
 
 
@@ -208,8 +208,10 @@ def reopen(bank: Bank, study: Uid, principal: Principal, address: str = "") -> C
 def _decide(bank: Bank, study: Uid, reason: str, principal: Principal, address: str) -> Completeness:
     principal.require(Right.RECONCILE)
     found = bank.index.completeness.of_study(study, principal.scope)
-    if found is None or (not reason and found.settled is None):
-        raise NotFound("there is no such study here" if found is None else "nobody has said that there is no more")
+    if found is None:
+        raise NotFound("there is no such study here")
+    if not reason and found.settled is None:
+        raise NotFound("nobody has said that there is no more")
     now = bank.now()
     word = Expectation(study, found.organization, found.patient, Origin.PERSON, "", now, principal.name, reason=reason)
     if not reason:

@@ -94,7 +94,7 @@ def revoke(bank: Bank, identifier: str, principal: Principal, address: str = "")
         if ended:
             notes.defer(bank, tx, provisions=tuple(ended))
     if not ended:
-        raise NotFound(f"there is no consent {identifier} in force")
+        raise NotFound("there is no consent {identifier} in force", identifier=identifier)
 
 
 def _of(bank: Bank, identifier: str, principal: Principal) -> list[Provision]:

@@ -147,7 +147,7 @@ def _new(
     changes: Mapping[str, Element | None],
 ) -> Correction:
     if not reason.strip() or len(reason) > _LONGEST_REASON:
-        raise Invalid(f"a correction needs a reason, of {_LONGEST_REASON} characters at the most")
+        raise Invalid("a correction needs a reason, of {longest} characters at the most", longest=_LONGEST_REASON)
     return Correction(
         id=uuid4().hex,
         at=bank.now(),
@@ -183,7 +183,7 @@ def _begin(bank: Bank, instances: list[Instance], one: Correction) -> Correction
     found = bank.index.corrections.of_study(one.study, _HERE)
     ended = next((each for each in found if each.id == one.id), one)
     if ended.state is State.FAILED:
-        raise Conflict(f"nothing was corrected: {ended.fault}")
+        raise Conflict("nothing was corrected: {fault}", fault=ended.fault)
     return ended
 
 

@@ -78,7 +78,7 @@ def due(bank: Bank, payload: dict[str, Any]) -> tuple[Device, Principal, list[In
     """
     device = bank.index.device(payload["device"])
     if device is None:
-        raise NotFound(f"no device is registered as {payload['device']}, so nothing can be sent there")
+        raise NotFound("no device is registered as {device}, so nothing can be sent there", device=payload["device"])
     study = Uid(payload["study"])
     wanted = bank.index.rules.routed(device.aet, study)
     held = {one.uid: one for one in bank.index.instances(Selection(study=study), _ALL)}

@@ -42,7 +42,7 @@ def remove(bank: Bank, aet: str) -> None:
         if removed:
             tx.record([_changed(bank, aet, "device removed")])
     if not removed:
-        raise NotFound(f"no device is registered as {aet}")
+        raise NotFound("no device is registered as {aet}", aet=aet)
 
 
 Resolve = Callable[[str], frozenset[str]]
@@ -88,7 +88,7 @@ def destination(bank: Bank, aet: str) -> Device:
     """Where a C-MOVE goes. Raises NotFound for a title that is not registered."""
     device = bank.index.device(aet)
     if device is None:
-        raise NotFound(f"no device is registered as {aet}; `imagebank device add` registers one")
+        raise NotFound("no device is registered as {aet}; `imagebank device add` registers one", aet=aet)
     return device
 
 

@@ -32,7 +32,7 @@ def break_glass(
     principal.require(Right.EMERGENCY)
     reason = " ".join(reason.split())[:_LONGEST]
     if len(reason.split()) < LEAST_WORDS:
-        raise Invalid(f"say why, in {LEAST_WORDS} words or more: somebody will read it")
+        raise Invalid("say why, in {least} words or more: somebody will read it", least=LEAST_WORDS)
     now, owner = bank.now(), _owner(bank, patient)
     one = Provision(
         secrets.token_hex(16),
@@ -121,4 +121,4 @@ def review(bank: Bank, identifier: str, words: str, principal: Principal, addres
             notes.defer(bank, tx, provisions=tuple(reviewed))
             tx.record([event(bank, Act.REVIEWED, principal, address, f"emergency {identifier}")])
     if not is_first:
-        raise NotFound(f"there is no emergency {identifier} that waits for a review")
+        raise NotFound("there is no emergency {identifier} that waits for a review", identifier=identifier)

@@ -99,7 +99,7 @@ class Provider:
                 form["client_secret"] = settings.oidc_client_secret
         status, body = self.fetch(place.token, urlencode(form).encode(), headers)
         if status >= 500:
-            raise Unavailable(f"the sign-in provider answered with {status}; try again")
+            raise Unavailable("the sign-in provider answered with {status}; try again", status=status)
         found = _decoded(body) if status == 200 else {}
         if not _text(found, "id_token"):
             raise NotFound("the provider vouches for nobody")
@@ -163,7 +163,7 @@ class Provider:
     def _json(self, address: str, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
         status, body = self.fetch(address, None, {"Accept": "application/json", **(headers or {})})
         if status != 200:
-            raise Unavailable(f"the sign-in provider answered with {status}; try again")
+            raise Unavailable("the sign-in provider answered with {status}; try again", status=status)
         return _decoded(body)
 
 
@@ -195,7 +195,7 @@ def hosts(texts: Sequence[str]) -> list[str]:
         except Unavailable:
             host = ""
         if not host or host != text.lower().removesuffix(f":{_HTTPS_PORT}") or "*" in host:
-            raise Invalid(f"{text!r} is no `HOST` or `HOST:PORT`")
+            raise Invalid("{text!r} is no `HOST` or `HOST:PORT`", text=text)
         found.append(host)
     return found
 
@@ -216,5 +216,5 @@ def roles_text(text: str) -> tuple[str, str]:
     """Group and role of `group=role`; a group may have `=` in it. Raises Invalid."""
     group, sign, role = text.rpartition("=")
     if not sign or not group.strip():
-        raise Invalid(f"{text!r} is no `group=role`")
+        raise Invalid("{text!r} is no `group=role`", text=text)
     return group.strip(), role.strip()

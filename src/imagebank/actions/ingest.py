@@ -143,7 +143,7 @@ def _look_at(bank: Bank, arrival: Arrival, source: Source, only_study: Uid | Non
     """Describe one object, or refuse it."""
     try:
         if arrival.size > bank.settings.max_instance_bytes:
-            raise Invalid(f"larger than the {bank.settings.max_instance_bytes} bytes that this bank takes")
+            raise Invalid("larger than the {most} bytes that this bank takes", most=bank.settings.max_instance_bytes)
         stamp = stamp_of(arrival.content)
         if stamp is not None and stamp[0] < arrival.size:
             raise _changed()
@@ -328,7 +328,8 @@ def _receipt(kept: Kept, entered: Entered) -> Receipt:
     if entered.outcome is not Outcome.QUARANTINED:
         return replace(receipt, rule=kept.rule, changed=kept.changed)
     is_secret = entered.reason == OTHER_ORGANIZATION
-    error = Conflict(NOT_TAKEN if is_secret else f"{entered.reason}; this copy is safe in quarantine")
+    aside = Conflict("{reason}; this copy is safe in quarantine", reason=Conflict(entered.reason))
+    error = Conflict(NOT_TAKEN) if is_secret else aside
     return replace(receipt, error=error, quarantine=entered.quarantine, rule="" if is_secret else kept.rule)
 
 

@@ -178,7 +178,7 @@ def resume(bank: Bank, reason: str, principal: Principal, address: str = "") -> 
         raise Conflict("the database is not older than the checkpoints among the objects")
     older = [each for each in kept if each.number <= end]
     if words := next(contradictions(older, here), ""):
-        raise Conflict(f"the database is no older copy: {words}")
+        raise Conflict("the database is no older copy: {words}", words=words)
     words = f"ledger resumed behind checkpoint {end}, without those up to {kept[-1].number}: {reason}"
     with bank.index.begin() as tx:
         tx.record([event(bank, Act.CHANGED, principal, address, words)])
@@ -268,7 +268,7 @@ def _decoded(text: bytes, kind: type[_T]) -> _T:
     try:
         return msgspec.json.decode(text, type=kind)
     except msgspec.DecodeError as error:
-        raise Invalid(f"a line of the export cannot be read: {error}") from error
+        raise Invalid("a line of the export cannot be read: {error}", error=error) from error
 
 
 def _micros(at: datetime) -> int:

@@ -31,7 +31,9 @@ def add_peer(bank: Bank, peer: Peer) -> bool:
     """
     names = (peer.application, peer.facility)
     if not peer.application.strip() or any(len(name) > MAX_NAME or not name.isprintable() for name in names):
-        raise Invalid(f"a system has a name as in MSH-3, printable and of at most {MAX_NAME} characters")
+        raise Invalid(
+            "a system has a name as in MSH-3, printable and of at most {longest} characters", longest=MAX_NAME
+        )
     if any("|" in name for name in names):
         raise Invalid("a name has no vertical bar; the facility is given by itself")
     if not peer.host.strip():
@@ -52,7 +54,7 @@ def remove_peer(bank: Bank, application: str, facility: str = "") -> None:
         if removed:
             tx.record([_changed(bank, peer.name, "HL7 system removed")])
     if not removed:
-        raise NotFound(f"no HL7 system is registered as {peer.name}")
+        raise NotFound("no HL7 system is registered as {name}", name=peer.name)
 
 
 def _changed(bank: Bank, name: str, what: str) -> Event:

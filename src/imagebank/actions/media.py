@@ -90,7 +90,9 @@ def _unless_broken(bank: Bank, arrival: Arrival, kind: Kind, source: Source, rec
     if not is_unread or not 0 < arrival.size <= _MOST_BYTES or (kind is Kind.UNKNOWN and not ending):
         return receipt
     if kind is Kind.UNKNOWN:
-        error = Invalid(f"its name ends in {ending}, and it is no such file, nor any other that is known here")
+        error = Invalid(
+            "its name ends in {ending}, and it is no such file, nor any other that is known here", ending=ending
+        )
     arrival.content.seek(0)
     data = arrival.content.read(arrival.size)
     # A file that was cut off while it was read comes again.
@@ -139,7 +141,9 @@ def _take(
     """Keep one file and the object that it becomes."""
     if arrival.size > min(_MOST_BYTES, bank.settings.max_instance_bytes):
         return Receipt(
-            Outcome.REFUSED, arrival.name, error=Invalid(f"larger than the {_MOST_BYTES} bytes that are taken")
+            Outcome.REFUSED,
+            arrival.name,
+            error=Invalid("larger than the {most} bytes that are taken", most=_MOST_BYTES),
         )
     data = arrival.content.read(arrival.size)
     digest = digest_of(data)

@@ -17,7 +17,7 @@ from imagebank.bank import Bank
 from imagebank.dicom import dicomdir
 from imagebank.dicom.dicomdir import Named
 from imagebank.dicom.digest import digest_of
-from imagebank.errors import Invalid
+from imagebank.errors import Invalid, noted
 from imagebank.model.expectation import Expectation, ExpectedSeries, Origin
 from imagebank.model.imaging import Outcome, Receipt, Source
 from imagebank.model.person import PatientId
@@ -25,7 +25,7 @@ from imagebank.model.task import Kind, Task, filed
 from imagebank.model.uid import Uid
 
 NOTE: Final = "its patient identifier is another hospital's"
-ABSENT: Final = "the DICOMDIR names it, and it did not come; look for it on the medium, or ask for another copy"
+ABSENT: Final = noted("the DICOMDIR names it, and it did not come; look for it on the medium, or ask for another copy")
 
 
 @dataclass(slots=True)
@@ -65,12 +65,21 @@ def _parts(name: str) -> tuple[str, ...]:
 def take(bank: Bank, arrival: Arrival, source: Source, inventory: Inventory | None = None) -> Receipt:
     """Read a DICOMDIR: what it announces is waited for. One that is broken is refused; its files come all the same."""
     if arrival.size > dicomdir.MAX_BYTES:
-        return _refused(arrival, "is too long")
+        return _refused(
+            arrival,
+            Invalid("the table of contents of this medium is too long; the files themselves are read all the same"),
+        )
     data = arrival.content.read(arrival.size)
     try:
         named = dicomdir.read(data)
     except Invalid as error:
-        return _refused(arrival, f"cannot be read: {error}")
+        return _refused(
+            arrival,
+            Invalid(
+                "the table of contents of this medium cannot be read: {why}; the files themselves are read all the same",
+                why=error,
+            ),
+        )
     if inventory is not None:
         inventory.directories.append((arrival.name, tuple(named)))
     announced = tuple(_announced(bank, named, str(digest_of(data)), source))
@@ -80,9 +89,8 @@ def take(bank: Bank, arrival: Arrival, source: Source, inventory: Inventory | No
     return Receipt(Outcome.READ, arrival.name)
 
 
-def _refused(arrival: Arrival, why: str) -> Receipt:
-    words = f"the table of contents of this medium {why}; the files themselves are read all the same"
-    return Receipt(Outcome.REFUSED, arrival.name, error=Invalid(words))
+def _refused(arrival: Arrival, error: Invalid) -> Receipt:
+    return Receipt(Outcome.REFUSED, arrival.name, error=error)
 
 
 def _announced(bank: Bank, named: Sequence[Named], key: str, source: Source) -> Iterator[Expectation]:

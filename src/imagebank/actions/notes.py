@@ -36,7 +36,7 @@ def unpack(packed: bytes) -> Sealed:
                 return read[_NAMES[kind]]
         return msgspec.json.decode(packed, type=Note)
     except msgspec.DecodeError as error:
-        raise Invalid(f"its note cannot be read: {error}") from error
+        raise Invalid("its note cannot be read: {error}", error=error) from error
 
 
 def _uid(kind: type, value: Any) -> Any:

@@ -24,10 +24,12 @@ def permitted(host: str, resolve: Resolve) -> tuple[str, ...]:
     """
     addresses = tuple(resolve(host))
     if not addresses:
-        raise Unavailable(f"{host} has no address; check its spelling and the name server")
+        raise Unavailable("{host} has no address; check its spelling and the name server", host=host)
     for address in addresses:
         if (why := _forbidden(address)) is not None:
-            raise NotAllowed(f"{host} leads to {address}, {why}; no connection goes there")
+            raise NotAllowed(
+                "{host} leads to {address}, {why}; no connection goes there", host=host, address=address, why=why
+            )
     return addresses
 
 

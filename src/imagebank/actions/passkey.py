@@ -31,7 +31,7 @@ from imagebank.actions import access
 from imagebank.actions.account import owner, proven_owner
 from imagebank.actions.signing_in import PER_ADDRESS, count_answer, count_try, give_back_answer, note_refusal
 from imagebank.bank import Bank
-from imagebank.errors import Conflict, Invalid, NotFound
+from imagebank.errors import Conflict, Invalid, NotFound, noted
 from imagebank.model.access import Session
 from imagebank.model.account import Account, Passkey
 from imagebank.model.event import Act, Event
@@ -39,7 +39,7 @@ from imagebank.model.event import Act, Event
 ANSWER_WITHIN: Final = timedelta(minutes=5)
 _LONGEST_NAME: Final = 60
 _MEANS: Final = "passkey"
-_REFUSED: Final = "this passkey does not open anything here; sign in in another way and make a new one"
+_REFUSED: Final = noted("this passkey does not open anything here; sign in in another way and make a new one")
 # What the library raises for an answer of another form, beside its own: base64, JSON and CBOR that are none, or no end
 # of them.
 _ODD: Final = (WebAuthnException, ValueError, TypeError, LookupError, AttributeError, RecursionError)

@@ -30,22 +30,22 @@ def hashed(password: str, *names: str) -> str:
     """
     normal = _normal(password)
     if fault := _fault(normal, names):
-        raise Invalid(fault)
+        raise fault
     with _at_once:
         return _hasher.hash(normal)
 
 
-def _fault(password: str, names: tuple[str, ...]) -> str:
+def _fault(password: str, names: tuple[str, ...]) -> Invalid | None:
     told = password.casefold()
     if len(_SPACES.sub(" ", password)) < LEAST:
-        return f"a password has {LEAST} characters or more; several words make a good one"
+        return Invalid("a password has {least} characters or more; several words make a good one", least=LEAST)
     if len(password) > MOST:
-        return f"a password has at most {MOST} characters"
+        return Invalid("a password has at most {most} characters", most=MOST)
     if any(len(name) > 3 and name.casefold() in told for name in names):
-        return "a password does not hold the name of its owner; take other words"
+        return Invalid("a password does not hold the name of its owner; take other words")
     if len(set(told)) < _LEAST_DIFFERENT or is_bad_password(told) or is_bad_password(password):
-        return "this password is among those that are tried first; take another"
-    return ""
+        return Invalid("this password is among those that are tried first; take another")
+    return None
 
 
 def matches(kept: str, password: str) -> bool:

@@ -260,7 +260,7 @@ def settle(
     principal.require(Right.RECONCILE)
     words = " ".join(reason.split())
     if len(words) > _LONGEST_REASON:
-        raise Invalid(f"the reason is longer than {_LONGEST_REASON} characters")
+        raise Invalid("the reason is longer than {longest} characters", longest=_LONGEST_REASON)
     first, second = ordered(one, other)
     found = bank.index.pictures.finding(first, second, principal.scope)
     if found is None:

@@ -28,7 +28,7 @@ def one(bank: Bank, number: int, principal: Principal) -> Quarantined:
     principal.require(Right.ADMINISTER)
     found = bank.index.quarantined(principal.scope, number) if number <= _LAST else []
     if not found:
-        raise NotFound(f"nothing lies in quarantine as number {number}")
+        raise NotFound("nothing lies in quarantine as number {number}", number=number)
     return found[0]
 
 

@@ -221,7 +221,7 @@ def _mine(bank: Bank, task: str, principal: Principal) -> Task:
 
 def _reason(text: str) -> str:
     if len(text) > _LONGEST_REASON:
-        raise Invalid(f"a reason has {_LONGEST_REASON} characters at the most")
+        raise Invalid("a reason has {longest} characters at the most", longest=_LONGEST_REASON)
     return " ".join(text.split())
 
 
@@ -269,7 +269,11 @@ def settle(bank: Bank, task: str, principal: Principal, how: str, reason: str = 
         raise Conflict("this is settled already")
     if found.kind is Kind.SAME_PIXELS:
         if how not in (Answer.RIGHT, Answer.DIFFERENT):
-            raise Invalid(f"pictures are the same rightly, or they are not: {Answer.RIGHT} or {Answer.DIFFERENT}")
+            raise Invalid(
+                "pictures are the same rightly, or they are not: {right} or {different}",
+                right=Answer.RIGHT,
+                different=Answer.DIFFERENT,
+            )
         pixels.settle(bank, principal, found.studies[0], found.studies[1], Answer(how), why, address)
         return _task(bank, task, principal)
     if not how.isascii() or not how.replace(" ", "").replace("-", "").isalpha() or len(how) > 32 or how == ASIDE:

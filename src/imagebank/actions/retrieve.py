@@ -110,7 +110,7 @@ def frame(bank: Bank, instance: Instance, number: int) -> bytes:
     """
     pixels = instance.pixels
     if pixels is None or not 1 <= number <= pixels.frames:
-        raise NotFound(f"the object has no frame {number}")
+        raise NotFound("the object has no frame {number}", number=number)
     if not pixels.direct:
         return _read_frames(bank, instance, [number])[0][0]
     spans = frames.spans(pixels, number - 1)

@@ -78,7 +78,9 @@ def version(bank: Bank, principal: Principal, number: int | None = None) -> Vers
     principal.require(Right.ADMINISTER)
     found = bank.index.rules.version(number) if number is None or 0 < number < _LAST else None
     if found is None:
-        raise NotFound("there are no rules" if number is None else f"there is no version {number} of the rules")
+        if number is None:
+            raise NotFound("there are no rules")
+        raise NotFound("there is no version {number} of the rules", number=number)
     return found
 
 
@@ -92,10 +94,10 @@ def switch_on(
     principal.require(Right.ADMINISTER)
     reading = check(bank, text)
     if reading.rules is None:
-        raise Invalid(f"the rules are wrong, and those before stay in force: {told(reading.faults)}")
+        raise Invalid("the rules are wrong, and those before stay in force: {faults}", faults=told(reading.faults))
     report = try_out(bank, reading.rules, principal, address, span)
     if not report.is_clean:
-        raise Conflict(f"the rules cannot be judged on what came before: {report.unjudged[0]}")
+        raise Conflict("the rules cannot be judged on what came before: {why}", why=report.unjudged[0])
     made = put_version(bank.index, _named(text), principal.name, way, principal.organization, bank.now(), address)
     _write(file_of(bank), made.text)
     bank.rules.renew()

@@ -37,12 +37,12 @@ def read_file(file: Path) -> Text:
 def _content(file: Path, most: int) -> str:
     try:
         if file.stat().st_size > most:
-            raise Invalid(f"{file.name} is longer than {most} bytes")
+            raise Invalid("{file} is longer than {most} bytes", file=file.name, most=most)
         return file.read_text(encoding="utf-8")
     except UnicodeDecodeError:
-        raise Invalid(f"{file.name} is not UTF-8") from None
+        raise Invalid("{file} is not UTF-8", file=file.name) from None
     except OSError as error:
-        raise Invalid(f"{file.name} cannot be read: {error.strerror}") from None
+        raise Invalid("{file} cannot be read: {why}", file=file.name, why=error.strerror) from None
 
 
 def digest_of(text: Text) -> str:

@@ -16,7 +16,9 @@ def harmless(bank: Bank, document: Bulk) -> Bulk:
     Raises Unsupported for one that is too large to be looked into, Invalid, Unavailable.
     """
     if document.size > _MOST_BYTES:
-        raise Unsupported(f"documents of more than {_MOST_BYTES >> 20} MiB are not shown; retrieve the original")
+        raise Unsupported(
+            "documents of more than {most_mib} MiB are not shown; retrieve the original", most_mib=_MOST_BYTES >> 20
+        )
     answer, copy = bank.sandbox.call(_NEUTRAL, {}, b"".join(document.read(0, document.size)))
     if not answer["is_changed"]:
         return document

@@ -16,14 +16,14 @@ from imagebank.actions import access
 from imagebank.actions.identity import Provider, roles_text
 from imagebank.actions.signing_in import PER_ADDRESS, UNKNOWN, count_answer, count_try, give_back_answer
 from imagebank.bank import Bank
-from imagebank.errors import Invalid, NotFound
+from imagebank.errors import Invalid, NotFound, noted
 from imagebank.model.access import LONG_AGO, Role, Session
 from imagebank.model.event import Act, Event
 
 ANSWER_WITHIN: Final = timedelta(minutes=10)
 _KIND: Final = "provider"
 _LONGEST_NAME: Final = 100
-_REFUSED: Final = "the provider vouches for nobody whom this bank lets in"
+_REFUSED: Final = noted("the provider vouches for nobody whom this bank lets in")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def roles(texts: Sequence[str]) -> list[tuple[str, Role]]:
     for text in texts:
         group, name = roles_text(text)
         if name not in set(Role) - {Role.DEVICE, Role.SYSTEM, Role.PROXY, Role.RECIPIENT}:
-            raise Invalid(f"{name!r} is no role that people of a provider can have")
+            raise Invalid("{name!r} is no role that people of a provider can have", name=name)
         found.append((group, Role(name)))
     return found
 

@@ -35,7 +35,7 @@ def spooled(folder: Path, pieces: Iterable[bytes | memoryview], purpose: str) ->
     except BaseException as error:
         copy.close()
         if isinstance(error, OSError):
-            raise OutOfSpace(f"there is no room on the disk {purpose}") from error
+            raise OutOfSpace("there is no room on the disk {purpose}", purpose=purpose) from error
         raise
     copy.seek(0)
     return copy

@@ -127,9 +127,13 @@ def append(bank: Bank, place: Path, offset: int, data: bytes) -> Head:
             fcntl.flock(file, fcntl.LOCK_EX)
             head = _head(file)
             if head.offset != offset:
-                raise Conflict(f"{head.offset} bytes have come, and yours begin at {offset}; ask where to go on")
+                raise Conflict(
+                    "{come} bytes have come, and yours begin at {offset}; ask where to go on",
+                    come=head.offset,
+                    offset=offset,
+                )
             if head.offset + len(data) > head.length:
-                raise Invalid(f"more bytes than the {head.length} that were announced")
+                raise Invalid("more bytes than the {length} that were announced", length=head.length)
             sealed = bank.seal.seal(_PLACE.pack(bytes.fromhex(place.name), offset) + data)
             file.seek(head.end)
             write_all(file, _BLOCK.pack(len(sealed)) + sealed)

@@ -87,7 +87,7 @@ def most_bytes(bank: Bank) -> int:
 
 def _check_room(bank: Bank, principal: Principal, length: int) -> None:
     if not 0 <= length <= most_bytes(bank):
-        raise Invalid(f"an upload has at most {most_bytes(bank)} bytes; send what is larger in parts")
+        raise Invalid("an upload has at most {most} bytes; send what is larger in parts", most=most_bytes(bank))
     of_one = upload_spool.heads(upload_spool.folder_of(bank, principal))
     unfinished = upload_spool.all_heads(bank)
     if len(of_one) >= MOST_OF_ONE or len(unfinished) >= MOST:
@@ -139,7 +139,7 @@ def deposit(bank: Bank, name: str, principal: Principal, address: str = "") -> l
     found = find(bank, name, principal)
     if not found.is_done:
         if found.offset < found.length:
-            raise Conflict(f"{found.length - found.offset} bytes of this upload are still to come")
+            raise Conflict("{missing} bytes of this upload are still to come", missing=found.length - found.offset)
         # It may be gone because another request has finished it meanwhile: then the answer is there.
         with suppress(NotFound), upload_spool.held(place):
             state = _state(bank, place)

@@ -193,7 +193,7 @@ class Principal:
     def require(self, right: Right) -> None:
         """Raises NotAllowed when the caller lacks the right."""
         if right not in self.rights:
-            raise NotAllowed(f"this needs the right to {right}; ask whoever runs the bank")
+            raise NotAllowed("this needs the right to {right}; ask whoever runs the bank", right=right)
 
     def require_taking(self) -> None:
         """Raises NotAllowed when the caller may look, and take nothing along."""

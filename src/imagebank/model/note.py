@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from imagebank.errors import noted
 from imagebank.model.correction import Correction
 from imagebank.model.expectation import Expectation
 from imagebank.model.identity import Decision, Identity
@@ -16,15 +17,15 @@ from imagebank.model.report import Report
 from imagebank.model.rules import Version
 from imagebank.model.task import Mark, Task
 
-OTHER_CONTENT: Final = "another object with this SOP Instance UID is held already"
+OTHER_CONTENT: Final = noted("another object with this SOP Instance UID is held already")
 """Why a copy lies in quarantine on a bank that refuses other content under a known UID."""
 
-OTHER_ORGANIZATION: Final = (
+OTHER_ORGANIZATION: Final = noted(
     "its Study, Series or SOP Instance UID is held by another organization, and who sent it may not see that study"
 )
 """Why a copy lies in quarantine that would have got into, or told of, what its depositor may not see."""
 
-NOT_TAKEN: Final = (
+NOT_TAKEN: Final = noted(
     "this bank cannot take it into the archive as it is; it is safe in quarantine and whoever runs the bank looks at it"
 )
 """What its depositor is told: the same for each of these."""

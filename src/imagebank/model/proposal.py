@@ -83,7 +83,7 @@ class Proposal:
 def proposal(field: str, value: str, source: ProposalSource, evidence: str, confidence: float) -> Proposal:
     """A proposal that can be taken as it stands. Raises Invalid for a field or a value that `read_about` refuses."""
     if field not in FIELDS:
-        raise Invalid(f"there is no field {field}")
+        raise Invalid("there is no field {field}", field=field)
     read_about({field: value})
     return Proposal(field, value.strip(), source, evidence[:_LONGEST], min(max(confidence, 0.0), 1.0))
 

@@ -140,14 +140,14 @@ def _integer(attribute: Attribute, text: str) -> str:
     try:
         return str(int(text))
     except ValueError:
-        raise Invalid(f"{attribute.keyword} takes a whole number") from None
+        raise Invalid("{attribute} takes a whole number", attribute=attribute.keyword) from None
 
 
 def _decimal(attribute: Attribute, text: str) -> str:
     try:
         return comparable_decimal(text)
     except ValueError:
-        raise Invalid(f"{attribute.keyword} takes a number") from None
+        raise Invalid("{attribute} takes a number", attribute=attribute.keyword) from None
 
 
 def comparable_decimal(value: str | float) -> str:

@@ -75,5 +75,5 @@ def region_named(text: str) -> Region | None:
         return None
     found = REGIONS.get(text.strip().upper())
     if found is None:
-        raise Invalid(f"the body part is one of {', '.join(REGIONS)}")
+        raise Invalid("the body part is one of {regions}", regions=", ".join(REGIONS))
     return found

@@ -211,7 +211,7 @@ def _choice(facet: Facet, value: str) -> str:
 def asked(wish: Wish) -> tuple[Word, ...]:
     """The words of a question, each once. Raises Invalid for one that is too long."""
     if len(wish.text) > LONGEST_QUESTION:
-        raise Invalid(f"a question has {LONGEST_QUESTION} signs at most")
+        raise Invalid("a question has {longest} signs at most", longest=LONGEST_QUESTION)
     found = {word.text: word for word in words(wish.text)}
     return tuple(islice(found.values(), _MOST_WORDS))
 

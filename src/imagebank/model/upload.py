@@ -125,7 +125,7 @@ def read_about(given: Mapping[str, str]) -> About:
     said = {name: given.get(name, "").strip() for name in FIELDS}
     for name, value in said.items():
         if len(value) > _LONGEST.get(name, 1024) or any(ord(letter) < 0x20 or letter == "\\" for letter in value):
-            raise Invalid(f"{name} is longer than DICOM allows, or has a character that it does not")
+            raise Invalid("{name} is longer than DICOM allows, or has a character that it does not", name=name)
     return About(
         PatientId(said["patient_issuer"], said["patient_id"]),
         said["patient_name"],
@@ -148,7 +148,7 @@ def read_about(given: Mapping[str, str]) -> About:
 
 def _one_of(name: str, value: str, known: tuple[str, ...]) -> str:
     if value not in known:
-        raise Invalid(f"{name} is one of {', '.join(filter(None, known))}, or not given")
+        raise Invalid("{name} is one of {known}, or not given", name=name, known=", ".join(filter(None, known)))
     return value
 
 

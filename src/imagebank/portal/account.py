@@ -18,6 +18,7 @@ from imagebank.http.deliberate import deliberately
 from imagebank.http.errors import HTTP_STATUS
 from imagebank.model.access import Principal, Session
 from imagebank.portal import look
+from imagebank.portal.language import noted
 from imagebank.portal.layout import HEADERS, for_the_signed_in, page, read_own_form, see_other, too_often
 from imagebank.portal.signin import site_of
 
@@ -74,14 +75,9 @@ async def _account(request: Request, principal: Principal, found: Session, error
         sessions=await run_in_threadpool(account.sessions, bank, found) if has_owner else [],
         session_name=account.session_name,
         here=account.session_name(found),
-        notice=_sentence(error) if error else "",
+        notice=error or "",
         idle=bank.settings.session_idle_minutes,
     )
-
-
-def _sentence(error: BankError) -> str:
-    text = str(error)
-    return f"{text[:1].upper()}{text[1:]}."
 
 
 def changing(change: Callable[[Request, Session, Form], None], then: str = "/account") -> PageOf:
@@ -157,7 +153,16 @@ async def ask_passkey(request: Request, principal: Principal, found: Session) ->
     await read_own_form(request)
     options = await run_in_threadpool(passkey.offer_new, bank_of(request), found, site_of(request))
     given = {"kind": "create", "options": options, "answer_to": "/account/passkeys/keep"}
-    return page(request, "passkey.html", HTTPStatus.OK, principal, act="Sign in from now on", back="/account", **given)
+    return page(
+        request,
+        "passkey.html",
+        HTTPStatus.OK,
+        principal,
+        heading=noted("Sign in from now on with a passkey"),
+        act=noted("Sign in from now on"),
+        back="/account",
+        **given,
+    )
 
 
 @of_a_session
@@ -174,7 +179,7 @@ async def prove_by_password(request: Request, principal: Principal, found: Sessi
         await deliberately(request, signing_in.prove_by_password, bank_of(request), found, *given)
     except (NotFound, TooOften) as error:
         is_wrong = isinstance(error, NotFound)
-        notice = "This is not your password, or not the code of your app." if is_wrong else _sentence(error)
+        notice = noted("This is not your password, or not the code of your app.") if is_wrong else error
         status = HTTPStatus.FORBIDDEN if is_wrong else HTTPStatus.TOO_MANY_REQUESTS
         answer = page(request, "prove.html", status, principal, has_account=True, notice=notice)
         return answer if is_wrong else too_often(answer)
@@ -187,7 +192,15 @@ async def ask_passkey_proof(request: Request, principal: Principal, found: Sessi
     await read_own_form(request)
     options = await run_in_threadpool(passkey.offer_proof, bank_of(request), found, site_of(request))
     given = {"options": options, "answer_to": "/account/prove/answer", "back": "/account/prove"}
-    return page(request, "passkey.html", HTTPStatus.OK, principal, act="Prove that it is you", **given)
+    return page(
+        request,
+        "passkey.html",
+        HTTPStatus.OK,
+        principal,
+        heading=noted("Prove that it is you with a passkey"),
+        act=noted("Prove that it is you"),
+        **given,
+    )
 
 
 @of_a_session
@@ -197,8 +210,7 @@ async def prove_by_passkey(request: Request, principal: Principal, found: Sessio
     try:
         await run_in_threadpool(passkey.prove, *given)
     except NotFound as error:
-        notice = _sentence(error)
-        return page(request, "prove.html", HTTPStatus.FORBIDDEN, principal, has_account=True, notice=notice)
+        return page(request, "prove.html", HTTPStatus.FORBIDDEN, principal, has_account=True, notice=error)
     return see_other("/account")
 
 

@@ -11,6 +11,7 @@ from imagebank.actions import account
 from imagebank.errors import BankError, Conflict, Invalid
 from imagebank.http.auth import address_of, bank_of, is_from_our_pages
 from imagebank.http.deliberate import deliberately
+from imagebank.portal.language import noted
 from imagebank.portal.layout import page, read_form, refused
 from imagebank.portal.signin import opened
 
@@ -29,21 +30,22 @@ async def choose(request: Request) -> Response:
     try:
         form = await read_form(request)
         if not is_from_our_pages(request):
-            return await _form(request, HTTPStatus.FORBIDDEN, "Please fill in the form on this page.")
+            return await _form(request, HTTPStatus.FORBIDDEN, noted("Please fill in the form on this page."))
         is_passkey = form.get("means") == "passkey"
         # An empty password is one that is too short.
         typed = "" if is_passkey else form.get("password", "") or " "
         given = (form.get("name", ""), form.get("display_name", ""), address_of(request))
         cookie = await deliberately(request, account.activate, bank_of(request), _code(request), typed, *given)
     except (Invalid, Conflict) as error:
-        text = str(error)
-        return await _form(request, HTTPStatus.BAD_REQUEST, f"{text[:1].upper()}{text[1:]}.", form)
+        return await _form(request, HTTPStatus.BAD_REQUEST, error, form)
     except BankError as error:
         return refused(request, error)
     return opened(request, cookie, "/account")
 
 
-async def _form(request: Request, status: int, notice: str = "", form: dict[str, str] | None = None) -> Response:
+async def _form(
+    request: Request, status: int, notice: str | BankError = "", form: dict[str, str] | None = None
+) -> Response:
     """The form, with what was typed but for the password. Raises NotFound for a link that is not good."""
     _, found = await run_in_threadpool(account.invited, bank_of(request), _code(request))
     return page(

@@ -21,6 +21,7 @@ from imagebank.model.imaging import Element, Selection
 from imagebank.model.uid import Uid
 from imagebank.portal.language import day, gettext, noted
 from imagebank.portal.layout import for_the_signed_in, page, read_own_form, see_other
+from imagebank.portal.refusals import worded
 
 Form = Mapping[str, str]
 
@@ -97,7 +98,7 @@ async def send(request: Request, principal: Principal) -> Response:
             return see_other(f"/studies/{study}/corrections")
         seen = await run_in_threadpool(correct.preview, bank, selection, changes, principal, address)
     except (Invalid, Conflict) as error:
-        return await _form(request, principal, form, str(error))
+        return await _form(request, principal, form, worded(error))
     return page(
         request,
         "correction-review.html",
@@ -121,7 +122,7 @@ async def undo(request: Request, principal: Principal) -> Response:
             correct.undo, bank_of(request), study, name, principal, form.get("reason", ""), address_of(request)
         )
     except (Invalid, Conflict) as error:
-        return await _form(request, principal, {}, str(error))
+        return await _form(request, principal, {}, worded(error))
     return see_other(f"/studies/{study}/corrections")
 
 

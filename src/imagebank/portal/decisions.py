@@ -20,6 +20,7 @@ from imagebank.model.person import PatientId
 from imagebank.model.provision import FOR_EVER, Kind, Provision
 from imagebank.model.uid import Uid
 from imagebank.portal.layout import HEADERS, csrf_token, for_the_signed_in, page, read_own_form, see_other
+from imagebank.portal.refusals import worded
 
 _MOST_DAYS = 36_525
 _SHOWN = (Kind.CONSENT, Kind.CARE, Kind.GRANT)
@@ -43,7 +44,7 @@ async def open_emergency(request: Request, principal: Principal) -> Response:
         whose = _whose(form)
         await run_in_threadpool(emergency.break_glass, bank, whose, form.get("reason", ""), principal, address)
     except Invalid as error:
-        return _emergency_form(request, principal, form, str(error))
+        return _emergency_form(request, principal, form, worded(error))
     return see_other("/")
 
 
@@ -117,7 +118,7 @@ async def review(request: Request, principal: Principal) -> Response:
     try:
         await run_in_threadpool(emergency.review, bank_of(request), name, words, principal, address_of(request))
     except (Invalid, NotFound) as error:
-        return await _reviews(request, principal, str(error))
+        return await _reviews(request, principal, worded(error))
     return see_other("/reviews")
 
 
@@ -150,7 +151,7 @@ async def add_consent(request: Request, principal: Principal) -> Response:
         wanted = _wanted(bank, form, _patient(form))
         await run_in_threadpool(consent.decide, bank, wanted, principal, address_of(request))
     except Invalid as error:
-        return await _consents(request, principal, form, str(error))
+        return await _consents(request, principal, form, worded(error))
     return await _consents(request, principal, form)
 
 
@@ -162,7 +163,7 @@ async def revoke_consent(request: Request, principal: Principal) -> Response:
     try:
         await run_in_threadpool(consent.revoke, bank_of(request), name, principal, address_of(request))
     except NotFound as error:
-        return await _consents(request, principal, form, str(error))
+        return await _consents(request, principal, form, worded(error))
     return await _consents(request, principal, form)
 
 
@@ -202,7 +203,7 @@ async def _consents(request: Request, principal: Principal, form: Form, notice: 
     try:
         patient = _patient(form)
     except Invalid as error:
-        return _consents_page(request, principal, None, [], notice or str(error))
+        return _consents_page(request, principal, None, [], notice or worded(error))
     found = await run_in_threadpool(consent.listed, bank_of(request), patient, principal, address_of(request))
     return _consents_page(request, principal, patient, found, notice)
 

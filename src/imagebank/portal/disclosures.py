@@ -16,6 +16,7 @@ from imagebank.model.access import Principal, Right
 from imagebank.model.person import PatientId
 from imagebank.portal import accounting as rendered
 from imagebank.portal.layout import HEADERS, for_the_signed_in, page, read_own_form
+from imagebank.portal.refusals import worded
 
 _FILES = {
     "csv": (rendered.as_csv, "text/csv; charset=utf-8"),
@@ -48,7 +49,7 @@ async def show(request: Request, principal: Principal) -> Response:
             until + timedelta(days=1) if until else None,
         )
     except Invalid as error:
-        return _page(request, principal, form, notice=str(error))
+        return _page(request, principal, form, notice=worded(error))
     kind = form.get("as", "")
     if kind not in _FILES:
         return _page(request, principal, form, made)

@@ -18,6 +18,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
 
+from imagebank import errors
 from imagebank.dicom.moments import read_day
 
 ENGLISH: Final = "en"
@@ -87,9 +88,14 @@ def _words(language: str) -> NullTranslations:
     return GNUTranslations(packed)
 
 
-def noted(message: str) -> str:
-    """A text that is translated later, by `gettext`, where it is shown. It is found by this name for translators."""
-    return message
+noted: Final = errors.noted
+"""Marks a text that is translated later, by `gettext`, where it is shown."""
+
+
+def translated(language: str) -> list[tuple[str, str]]:
+    """The texts of one form that there is a translation of, each with it."""
+    catalogue = getattr(_words(language), "_catalog", {})
+    return [(text, words) for text, words in catalogue.items() if isinstance(text, str) and text]
 
 
 def gettext(message: str) -> str:

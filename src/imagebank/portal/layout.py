@@ -22,7 +22,7 @@ from imagebank.http.auth import bank_of, caller, caller_if_any, cookie_of, is_fr
 from imagebank.http.errors import HTTP_STATUS, RETRY_AFTER_S, NotSignedIn, say
 from imagebank.http.quick import quickly
 from imagebank.model.access import Principal, Right
-from imagebank.portal import language, wording
+from imagebank.portal import language, refusals, wording
 from imagebank.portal.language import gettext, noted
 from imagebank.portal.look import look_of
 
@@ -94,7 +94,7 @@ _templates.filters["name_parts"] = wording.name_of
 _templates.filters["plain"] = wording.plain
 _templates.filters["purpose"] = wording.purpose
 _templates.filters["way"] = wording.way
-_templates.filters["sentence"] = wording.sentence
+_templates.filters["sentence"] = refusals.sentence
 _templates.globals["language"] = language.spoken
 _templates.globals["direction"] = language.direction
 _templates.globals["languages"] = language.names
@@ -158,7 +158,7 @@ def refused(request: Request, error: BankError, principal: Principal | None = No
     """A refusal as a page."""
     heading = gettext(status_for(error, _HEADINGS, _ODD[0]))
     status = status_for(error, HTTP_STATUS, HTTPStatus.INTERNAL_SERVER_ERROR)
-    answer = page(request, "refused.html", status, principal, heading=heading, message=str(error))
+    answer = page(request, "refused.html", status, principal, heading=heading, message=error)
     return too_often(answer) if isinstance(error, TooOften | Unavailable) else answer
 
 

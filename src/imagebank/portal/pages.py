@@ -44,6 +44,7 @@ from imagebank.portal import (
 )
 from imagebank.portal.downloads import OBJECT, WAY, download_routes, selected
 from imagebank.portal.layout import first_door, for_the_signed_in, page, read_own_form, see_other
+from imagebank.portal.refusals import worded
 from imagebank.portal.rows import StudyRow, row_of, with_states
 from imagebank.portal.signin import SEARCH_COOKIE
 
@@ -96,7 +97,7 @@ async def seek(request: Request, principal: Principal) -> Response:
     try:
         criteria.query(sought, bank_of(request).catalogue)
     except Invalid as error:
-        return await _list(request, principal, sought, 1, notice=str(error))
+        return await _list(request, principal, sought, 1, notice=worded(error))
     response = see_other("/")
     sealed = criteria.seal(sought, cookie_of(request))
     name = cookie_name(request, SEARCH_COOKIE)
@@ -262,7 +263,7 @@ def _object(bank: Bank, principal: Principal, selection: Selection, address: str
         elif instance.pixels is None and kind is not launch.Kind.DOCUMENT:
             shown["document"] = _words(attributes, _linking(bank, principal.scope, selection.study))
     except BankError as error:
-        shown["trouble"] = str(error)
+        shown["trouble"] = worded(error)
     return {
         **shown,
         "study": _head(bank, principal.scope, selection.study),

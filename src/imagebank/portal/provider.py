@@ -12,12 +12,13 @@ from imagebank.actions.identity import Provider
 from imagebank.errors import BankError, NotFound
 from imagebank.http.auth import address_of, bank_of, is_https
 from imagebank.http.fetch import fetch
+from imagebank.portal.language import noted
 from imagebank.portal.layout import page, refused, see_other
 from imagebank.portal.signin import opened, site_of
 
 COOKIE = "imagebank-provider"
 _PATH = "/sign-in/provider"
-_NOTICE = (
+_NOTICE = noted(
     "The sign-in there opened nothing here. Try again; if it stays so, whoever runs this bank can say which groups "
     "are let in."
 )

@@ -27,6 +27,7 @@ from imagebank.model.task import WHOSE, Kind, State, Task, Wanted
 from imagebank.portal import queue_view
 from imagebank.portal.language import noted
 from imagebank.portal.layout import ASKING, HEADERS, for_the_signed_in, page, read_own_form, see_other
+from imagebank.portal.refusals import worded
 
 _STATES: Final[Mapping[State, str]] = {
     State.OPEN: noted("To do"),
@@ -186,7 +187,7 @@ def _deciding(act: Act) -> Any:
         except _REFUSALS as error:
             status = status_for(error, HTTP_STATUS, HTTPStatus.CONFLICT)
             status = HTTPStatus.UNPROCESSABLE_ENTITY if isinstance(error, Invalid) else status
-            return await _page(request, principal, view, Typed(form, str(error), status))
+            return await _page(request, principal, view, Typed(form, worded(error), status))
         return see_other(view.address(form.get("next", ""), done=task))
 
     return decide
@@ -230,7 +231,7 @@ async def undo(request: Request, principal: Principal) -> Response:
         await run_in_threadpool(_undo, bank_of(request), task, principal, form, address_of(request))
     except _REFUSALS as error:
         status = status_for(error, HTTP_STATUS, HTTPStatus.CONFLICT)
-        return await _page(request, principal, _listed(form, task), Typed(form, str(error), status))
+        return await _page(request, principal, _listed(form, task), Typed(form, worded(error), status))
     return see_other(_view({}).address(task))
 
 

@@ -18,6 +18,7 @@ from imagebank.model.access import Principal, Right
 from imagebank.model.rules import Fault, Text, Version
 from imagebank.portal.language import day_of_year, gettext
 from imagebank.portal.layout import for_the_signed_in, page, read_own_form, see_other, speak_to
+from imagebank.portal.refusals import worded
 
 if TYPE_CHECKING:
     from imagebank.actions.rules_try import Report
@@ -114,7 +115,7 @@ def _done(bank: Bank, principal: Principal, address: str, form: Mapping[str, str
         try:
             rules.switch_on(bank, text, principal, address, way="page", span=span)
         except (Conflict, Invalid) as error:
-            shown.notice = str(error)
+            shown.notice = worded(error)
         else:
             shown.switched = True
     return shown

@@ -22,6 +22,7 @@ from imagebank.http.auth import (
     is_https,
 )
 from imagebank.http.deliberate import deliberately
+from imagebank.portal.language import noted
 from imagebank.portal.layout import page, read_form, read_own_form, refused, see_other, too_often
 
 SEARCH_COOKIE = "imagebank-search"
@@ -42,7 +43,7 @@ async def by_link(request: Request) -> Response:
             access.sign_in, bank_of(request), request.path_params["code"], address_of(request)
         )
     except NotFound:
-        notice = (
+        notice = noted(
             "This link has been used or is too old, and nothing was opened. "
             "Whoever runs this bank makes another with `imagebank sign-in-link`."
         )
@@ -58,7 +59,7 @@ async def by_token(request: Request) -> Response:
     def open_(form: dict[str, str]) -> str:
         return access.sign_in_by_token(bank_of(request), form.get("token", ""), address_of(request))
 
-    notice = "This token does not open anything. Check that it was copied whole. It may also have expired."
+    notice = noted("This token does not open anything. Check that it was copied whole. It may also have expired.")
     return await _by_form(request, open_, notice)
 
 
@@ -69,7 +70,7 @@ async def by_password(request: Request) -> Response:
         name, password, code = (form.get(field, "") for field in ("name", "password", "code"))
         return signing_in.by_password(bank_of(request), name, password, code, address_of(request))
 
-    notice = (
+    notice = noted(
         "These do not open anything. Check name and password, and the code if you have set up an app for codes: "
         "each code works once."
     )
@@ -84,11 +85,17 @@ async def ask_passkey(request: Request) -> Response:
         site, address = site_of(request), address_of(request)
         options = await run_in_threadpool(passkey.offer, bank_of(request), site, address)
     except TooOften as error:
-        return too_often(page(request, "sign-in.html", HTTPStatus.TOO_MANY_REQUESTS, notice=_sentence(error)))
+        return too_often(page(request, "sign-in.html", HTTPStatus.TOO_MANY_REQUESTS, notice=error))
     except BankError as error:
         return refused(request, error)
     return page(
-        request, "passkey.html", options=options, answer_to="/sign-in/passkey/answer", act="Sign in", back="/sign-in"
+        request,
+        "passkey.html",
+        options=options,
+        answer_to="/sign-in/passkey/answer",
+        heading=noted("Sign in with a passkey"),
+        act=noted("Sign in"),
+        back="/sign-in",
     )
 
 
@@ -98,7 +105,9 @@ async def by_passkey(request: Request) -> Response:
     def open_(form: dict[str, str]) -> str:
         return passkey.sign_in(bank_of(request), site_of(request), form.get("answer", ""), address_of(request))
 
-    notice = "This passkey does not open anything here. Sign in in another way, and make a new one under your name."
+    notice = noted(
+        "This passkey does not open anything here. Sign in in another way, and make a new one under your name."
+    )
     return await _by_form(request, open_, notice)
 
 
@@ -115,19 +124,14 @@ async def _by_form(
     except NotFound:
         return page(request, "sign-in.html", HTTPStatus.FORBIDDEN, notice=notice)
     except TooOften as error:
-        return too_often(page(request, "sign-in.html", HTTPStatus.TOO_MANY_REQUESTS, notice=_sentence(error)))
+        return too_often(page(request, "sign-in.html", HTTPStatus.TOO_MANY_REQUESTS, notice=error))
     except BankError as error:
         return refused(request, error)
     return opened(request, cookie)
 
 
 def _elsewhere(request: Request) -> Response:
-    return page(request, "sign-in.html", HTTPStatus.FORBIDDEN, notice="Please fill in the form on this page.")
-
-
-def _sentence(error: BankError) -> str:
-    text = str(error)
-    return f"{text[:1].upper()}{text[1:]}."
+    return page(request, "sign-in.html", HTTPStatus.FORBIDDEN, notice=noted("Please fill in the form on this page."))
 
 
 async def sign_out(request: Request) -> Response:

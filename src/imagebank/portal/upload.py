@@ -24,6 +24,7 @@ from imagebank.model.upload import FIELDS, Department, Laterality, Technique, re
 from imagebank.portal import proposed
 from imagebank.portal.language import gettext, noted
 from imagebank.portal.layout import ASKING, csrf_token, for_the_signed_in, page
+from imagebank.portal.refusals import worded
 
 _FIELD_BYTES: Final = 4 << 10
 _MOST_FIELDS: Final = 40
@@ -79,7 +80,7 @@ async def take_files(request: Request, principal: Principal) -> Response:
         said_in(fields)
         fault = "" if became else "choose at least one file"
     except Invalid as error:
-        fault = str(error)
+        fault = worded(error)
     return _review(request, principal, became, fault) if became else _form(request, principal, fields, fault)
 
 
@@ -142,7 +143,9 @@ async def _parts(request: Request) -> AsyncIterator[tuple[str, str, IO[bytes]]]:
                 if isinstance(event, Begin):
                     number += 1
                     if number > settings.max_parts:
-                        raise Invalid(f"a form may have {settings.max_parts} parts; send fewer files at a time")
+                        raise Invalid(
+                            "a form may have {most} parts; send fewer files at a time", most=settings.max_parts
+                        )
                     names = _named(event.headers)
                 elif isinstance(event, Data):
                     await run_in_threadpool(_write, content, event.content)

@@ -79,7 +79,9 @@ def _samples(group: DataSet, read_bulk: ReadBulk) -> NDArray[np.float64]:
     """Rows of samples, a column for each channel. What is declared is checked against what is there."""
     kind = wording.text(group, "54001006")
     if kind not in _TYPES:
-        raise Unsupported(f"waveforms coded as {kind or 'nothing'} are not drawn; the original can be downloaded")
+        raise Unsupported(
+            "waveforms coded as {kind} are not drawn; the original can be downloaded", kind=kind or "nothing"
+        )
     channels, count = wording.number(group, "003A0005") or 0, wording.number(group, "003A0010") or 0
     if not 1 <= channels <= _MOST_CHANNELS or count < 1:
         raise Invalid("the waveform's number of channels or samples cannot be right")

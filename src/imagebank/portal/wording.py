@@ -159,11 +159,6 @@ def plain(one: Provision) -> str:
     return f"{people}: {' '.join(filter(None, about)) or gettext('all studies')}{why}"
 
 
-def sentence(words: str) -> str:
-    """What a refusal says, with a capital letter and a full stop."""
-    return f"{words[:1].upper()}{words[1:]}{'' if words.endswith(('.', '?')) else '.'}" if words else ""
-
-
 _STATUSES = (
     noted("preliminary"),
     noted("not verified"),
