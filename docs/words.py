@@ -32,7 +32,9 @@ _REFUSALS: Final = [
     name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, BankError)
 ]
 _UNSAID: Final = tuple(b'"%s' % field for field in (b"POT-", b"PO-", b"Last-", b"Language-Team", b"Report-", b"Gen"))
-_KEYWORDS: Final = {"_": None, "gettext": None, "noted": None, "counted": (2, 3)} | dict.fromkeys(_REFUSALS)
+_KEYWORDS: Final = {"_": None, "gettext": None, "noted": None, "counted": (2, 3), "plural": (1, 2)} | dict.fromkeys(
+    _REFUSALS
+)
 _OPTIONS: Final = {
     "portal/templates/**.html": {"trimmed": "true", "silent": "false", "lstrip_blocks": "1", "trim_blocks": "1"}
 }

@@ -35,9 +35,9 @@ _MANY = """count => {
 
 
 @contextmanager
-def technologist(chromium: Browser, bank: Any, *, script: bool = True) -> Iterator[Page]:
+def technologist(chromium: Browser, bank: Any, *, script: bool = True, **wanted: Any) -> Iterator[Page]:
     """The upload page of somebody who may store."""
-    with person(chromium) if script else chromium.new_context(java_script_enabled=False) as context:
+    with person(chromium, **wanted) if script else chromium.new_context(java_script_enabled=False) as context:
         page = context.new_page()
         link = bank.run("sign-in-link", "--role", "technologist", "--name", "tess")
         assert link.status == 0, link.err
@@ -227,3 +227,19 @@ def test_without_script_it_is_a_plain_form(chromium: Browser, running_bank: Any)
         for size in SIZES:
             page.set_viewport_size(size)
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_in_german_progress_and_outcomes_are_german(chromium: Browser, running_bank: Any, tmp_path: Path) -> None:
+    empty = tmp_path / "leer.jpg"
+    empty.write_bytes(b"")
+    with technologist(chromium, running_bank, locale="de-DE") as page:
+        choose(page, empty, sample_data() / "non-dicom/webp/fundus.webp", label="Dateien, auch ZIP und TAR")
+        expect(page.get_by_text("0 Byte, bereit").first).to_be_visible()
+        page.get_by_label("Patienten-ID", exact=True).fill("E-6")
+        press(page, "2 Dateien senden")
+        expect(page.get_by_role("button", name="Mehr senden")).to_be_visible(timeout=LONG_MS)
+
+        expect(page.get_by_role("heading", name="Gesendet", exact=True)).to_be_visible()
+        expect(page.locator("#count")).to_contain_text("2 von 2 Dateien · ")
+        expect(group(page, "Nicht behalten")).to_contain_text("Die Datei ist leer.")
+        expect(page.locator("#heard")).to_have_text("1 da, 1 nicht behalten")

@@ -108,6 +108,23 @@ def ngettext(one: str, many: str, count: int) -> str:
     return _words(spoken()).ngettext(one, many, count)
 
 
+Forms = tuple[str, str]
+"""A text for one and for many, with `%(num)s` where the number stands."""
+
+_SAMPLES: Final = (*range(200), 1_000_000)
+
+
+def plural(one: str, many: str) -> Forms:
+    """Marks a text for a number that is translated later, by `forms`."""
+    return one, many
+
+
+def forms(one: str, many: str) -> dict[str, str]:
+    """A text for a number in each form of the language, by the name that CLDR has for it, for scripts."""
+    name = _locale(spoken()).plural_form
+    return {name(number): ngettext(one, many, number) for number in reversed(_SAMPLES)}
+
+
 def whole(count: int) -> str:
     """`1,842`, as the language groups digits."""
     return format_decimal(count, locale=_locale(spoken()))

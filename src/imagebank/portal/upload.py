@@ -8,7 +8,7 @@ from typing import IO, Final
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from imagebank.actions import uploads
@@ -22,9 +22,10 @@ from imagebank.model.imaging import Outcome
 from imagebank.model.region import REGIONS
 from imagebank.model.upload import FIELDS, Department, Laterality, Technique, read_about
 from imagebank.portal import proposed
-from imagebank.portal.language import gettext, noted
-from imagebank.portal.layout import ASKING, csrf_token, for_the_signed_in, page
-from imagebank.portal.refusals import worded
+from imagebank.portal.language import noted
+from imagebank.portal.layout import ASKING, HEADERS, csrf_token, for_the_signed_in, page, read_own_form
+from imagebank.portal.refusals import sentence, worded
+from imagebank.portal.upload_words import upload_words
 
 _FIELD_BYTES: Final = 4 << 10
 _MOST_FIELDS: Final = 40
@@ -82,6 +83,13 @@ async def take_files(request: Request, principal: Principal) -> Response:
     except Invalid as error:
         fault = worded(error)
     return _review(request, principal, became, fault) if became else _form(request, principal, fields, fault)
+
+
+@for_the_signed_in
+async def tell(request: Request, principal: Principal) -> Response:
+    """What the bank said to the page's script in English, as a sentence in the language of the page."""
+    principal.require(Right.STORE)
+    return PlainTextResponse(sentence((await read_own_form(request)).get("text", "")), headers=HEADERS)
 
 
 def said_in(form: Mapping[str, str]) -> dict[str, str]:
@@ -184,15 +192,10 @@ def _form(request: Request, principal: Principal, typed: Mapping[str, str], noti
         sides=_SIDES,
         techniques=_TECHNIQUES,
         issuer=principal.organization,
-        # What the page's own script calls fields and values in the review.
-        words={"labels": {name: gettext(text) for name, text in proposed.LABELS.items()}, "values": _values()},
+        words=upload_words(),
     )
     answer.headers.update(ASKING)
     return answer
-
-
-def _values() -> dict[str, dict[str, str]]:
-    return {name: {value: gettext(text) for value, text in words.items()} for name, words in proposed.WORDS.items()}
 
 
 def _review(request: Request, principal: Principal, became: list[Became], notice: str = "") -> Response:
@@ -235,4 +238,5 @@ def grouped(became: list[Became]) -> list[Group]:
 ROUTES: Final[list[BaseRoute]] = [
     Route("/upload", ask_for_files, methods=["GET"]),
     Route("/upload", take_files, methods=["POST"]),
+    Route("/upload/told", tell, methods=["POST"]),
 ]

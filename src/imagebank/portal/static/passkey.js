@@ -31,10 +31,7 @@ async function ask() {
     form.elements.answer.value = written(credential);
     form.submit();
   } catch (error) {
-    told.textContent =
-      error.name === "InvalidStateError"
-        ? "This device has a passkey for you already. Nothing was changed."
-        : "Your browser gave no passkey. Nothing was changed. Try again, or go back and use another way.";
+    told.textContent = error.name === "InvalidStateError" ? told.dataset.known : told.dataset.none;
   }
 }
 

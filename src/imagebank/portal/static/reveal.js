@@ -1,10 +1,9 @@
 // Lets somebody look at what they type into a field that hides it. It hides again before it is sent.
-for (const field of document.querySelectorAll("input[type=password]")) {
-  const what = field.labels[0].textContent.split(",")[0].toLowerCase();
+for (const field of document.querySelectorAll("input[data-show]")) {
   const button = document.createElement("button");
   const turn = (isShown) => {
     field.type = isShown ? "text" : "password";
-    button.textContent = `${isShown ? "Hide" : "Show"} the ${what}`;
+    button.textContent = isShown ? field.dataset.hide : field.dataset.show;
   };
   button.type = "button";
   button.className = "button reveal";
