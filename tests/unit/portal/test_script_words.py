@@ -28,7 +28,7 @@ def spoken(script: str) -> list[str]:
     for match in LITERAL.finditer(COMMENT.sub("", script)):
         text = re.sub(r"\$\{[^}]*\}", "", next(filter(None, match.groups()), ""))
         words = re.search(r"(^|[ >])[A-Z][a-z]+( |$)|[a-z]{2,},? [a-z]{2,} [a-z]{2,}", text)
-        if words and text not in TECHNICAL:
+        if words and text not in TECHNICAL and text[0] not in ".#[":
             found.append(text)
     return found
 
