@@ -291,7 +291,7 @@ def _proof(
             number += 1
             yield line
 
-    found = [*faults(counted(), checkpoints, lambda each: _is_signed(each, key), kept or (), overdue)]
+    found = [*faults(counted(), checkpoints, lambda each: is_signed(each, key), kept or (), overdue)]
     last = checkpoints[-1] if checkpoints else None
     if last is not None and kept is not None:
         newest = kept[-1] if kept else checkpoints[0]
@@ -307,7 +307,7 @@ def _proof(
     )
 
 
-def _is_signed(checkpoint: Checkpoint, key: str) -> bool:
+def is_signed(checkpoint: Checkpoint, key: str) -> bool:
     try:
         public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(key))
         public.verify(bytes.fromhex(checkpoint.signature), statement_of(checkpoint))

@@ -133,7 +133,7 @@ def studies_by_uid(bank: Bank, uids: set[Uid]) -> dict[str, DataSet]:
         return {}
     key = bank.catalogue.by_keyword["StudyInstanceUID"]
     query = Query(Level.STUDY, (Condition(key, OneOf(tuple(sorted(uids)))),))
-    return {_text(one.attributes, _STUDY): one.attributes for one in bank.index.find(query, _ALL)}
+    return {uid_of(one.attributes): one.attributes for one in bank.index.find(query, _ALL)}
 
 
 def _decided_about(bank: Bank, detail: str) -> PatientId | None:
@@ -141,6 +141,10 @@ def _decided_about(bank: Bank, detail: str) -> PatientId | None:
     found = _PROVISION.match(detail)
     provisions = bank.index.provisions(_ALL, identifier=found[1]) if found else []
     return provisions[0].patient if provisions and provisions[0].patient.identifier else None
+
+
+def uid_of(study: DataSet) -> str:
+    return _text(study, _STUDY)
 
 
 def _text(attributes: DataSet, tag: str) -> str:

@@ -1,6 +1,7 @@
 """`imagebank audit`: whether the ledger is what was written, the ledger for outside, and what was disclosed."""
 
 import sys
+from dataclasses import asdict
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,7 @@ from imagebank.cli.console import (
 if TYPE_CHECKING:
     from imagebank.actions import ledger
 
-app = App(name="audit", help="The ledger: verify, export, resume, disclosures.")
+app = App(name="audit", help="The ledger: verify, export, resume, disclosures, statement.")
 
 
 @app.command
@@ -56,6 +57,30 @@ def verify(file: Path | None = None, *, key: str = "", common: Common = HERE) ->
             proof = ledger.verify_export(source, key)
     _report(proof, as_json=common.json)
     return ALL_WELL if proof.is_whole else NOT_WELL
+
+
+@app.command
+def statement(file: Path, *, key: str = "", common: Common = HERE) -> int:
+    """Look through the statement of an account that its owner had, without the bank: whether each line stands in the ledger.
+
+    Example: imagebank audit statement statement.jsonl --key 3b6a27bc…
+
+    Parameters
+    ----------
+    file
+        The statement, saved as a file that can be verified.
+    key
+        The public key that has to have signed, as the bank publishes it; by default the one that the file names.
+    """
+    from imagebank.actions import statement_proof
+
+    with file.open("rb") as source, typed():
+        proven = statement_proof.verify(source, key)
+    for words in proven.faults:
+        err.print(words, markup=False)
+    said = f"{proven.lines} lines, {proven.sealed} of them sealed, {len(proven.faults)} faults; signed by {proven.key}"
+    tell(common, said, **asdict(proven), is_whole=proven.is_whole)
+    return ALL_WELL if proven.is_whole else NOT_WELL
 
 
 @app.command

@@ -30,7 +30,7 @@ class Line:
     """One event at its place in the ledger, each field as the database holds it.
 
     `position` counts from 1 in its lane, `at` in microseconds since 1970, UTC. `person` is a pseudonym, `link` is
-    hexadecimal.
+    hexadecimal. `salt` is random, so that nobody can guess a line by its digest; lines of before have none.
     """
 
     lane: str
@@ -45,6 +45,7 @@ class Line:
     detail: str
     person: str = ""
     purpose: str = ""
+    salt: str = ""
     link: str = ""
 
 
@@ -78,7 +79,7 @@ class Checkpoint:
 class Sought:
     """Lines for which everything holds that is given.
 
-    `since` and `until` are microseconds since 1970, the second exclusive. `after` is where the page before ended: the
+    `about` are persons by their records, and `studies`, too: a line of any of either is sought. `since` and `until` are microseconds since 1970, the second exclusive. `after` is where the page before ended: the
     last line's `at`, lane and position.
     """
 
@@ -91,11 +92,27 @@ class Sought:
     address: str = ""
     after: tuple[int, str, int] | None = None
     limit: int | None = None
+    about: frozenset[PatientId] | None = None
+    studies: frozenset[str] = frozenset()
 
 
 def link_of(before: str, line: Line) -> str:
-    """The link of a line: the SHA-256 of the link before and of every field of its own."""
-    return _digest([before, *astuple(line)[:-1]])
+    """The link of a line: the SHA-256 of the link before and of the line's own digest.
+
+    So it can be proven that a line stands between others without showing those. Of a line without a salt it is of the
+    link before and of every field.
+    """
+    return after(before, own_digest(line)) if line.salt else _digest([before, *astuple(line)[:-2]])
+
+
+def after(before: str, digest: str) -> str:
+    """The link of a line of which only the digest is known."""
+    return _digest([before, digest])
+
+
+def own_digest(line: Line) -> str:
+    """The SHA-256 of every field of a line but its link."""
+    return _digest(astuple(line)[:-1])
 
 
 def statement_of(checkpoint: Checkpoint) -> bytes:

@@ -175,6 +175,14 @@ class Index(Protocol):
         """Lines of the ledger that are asked for, newest first; those of one moment by lane and position."""
         ...
 
+    def chain(self, lane: str, first: int, last: int, scope: Scope) -> list[Line]:
+        """The lines of a lane from one position up to another, inclusive, in their order."""
+        ...
+
+    def sealing(self, at: int, limit: int) -> list[Checkpoint]:
+        """The first checkpoints that were made at a moment (microseconds since 1970) or later, by time."""
+        ...
+
     def checkpoints(self, since: int = 1) -> list[Checkpoint]:
         """Every checkpoint from a number on, by number. They name lanes, and nobody's doings."""
         ...

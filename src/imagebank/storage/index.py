@@ -306,7 +306,7 @@ class SQLIndex:
         return self._lines(telling.untold(limit), scope)
 
     def lines(self, wanted: Sought, scope: Scope) -> list[Line]:
-        return self._lines(telling.sought(wanted, self._lane.pseudonym), scope)
+        return self._lines(telling.sought(wanted, self._lane.pseudonym, self._dialect), scope)
 
     def patients_of(self, studies: Collection[Uid], scope: Scope) -> dict[str, PatientId]:
         with self._database.reading() as connection:
@@ -320,6 +320,13 @@ class SQLIndex:
         with self._database.reading() as connection:
             rows = connection.execute(statement.where(*events_in(scope, self._dialect)))
             return [Line(*row) for row in rows]
+
+    def chain(self, lane: str, first: int, last: int, scope: Scope) -> list[Line]:
+        return self._lines(ledger.chain(lane, first, last), scope)
+
+    def sealing(self, at: int, limit: int) -> list[Checkpoint]:
+        with self._database.reading() as connection:
+            return [ledger.checkpoint_of(row) for row in connection.execute(ledger.sealing(at, limit))]
 
     def checkpoints(self, since: int = 1) -> list[Checkpoint]:
         with self._database.reading() as connection:

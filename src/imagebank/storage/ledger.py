@@ -136,6 +136,7 @@ class Turn:
             clean(event.detail),
             self._lane.pseudonym(event.patient) if event.patient else "",
             event.purpose.value if event.purpose else "",
+            secrets.token_hex(8),
         )
 
 
@@ -159,18 +160,31 @@ def lines() -> Select[Any]:
     return select(*LINE).order_by(_EVENT.c.lane, _EVENT.c.position)
 
 
+def chain(lane: str, first: int, last: int) -> Select[Any]:
+    """The lines of a lane from one position up to another, inclusive."""
+    place = _EVENT.c.position
+    return select(*LINE).where(_EVENT.c.lane == lane, place >= first, place <= last).order_by(place)
+
+
+def sealing(at: int, limit: int) -> Select[Any]:
+    """The first checkpoints that were made at a moment or later."""
+    return (
+        select(_CHECKPOINT).where(_CHECKPOINT.c.at >= at).order_by(_CHECKPOINT.c.at, _CHECKPOINT.c.number).limit(limit)
+    )
+
+
 def checkpoints(connection: Connection, since: int) -> list[Checkpoint]:
     """Checkpoints from a number on, by number."""
     chosen = select(_CHECKPOINT).where(_CHECKPOINT.c.number >= since).order_by(_CHECKPOINT.c.number)
-    return [_checkpoint_of(row) for row in connection.execute(chosen)]
+    return [checkpoint_of(row) for row in connection.execute(chosen)]
 
 
 def last_checkpoint(connection: Connection) -> Checkpoint | None:
     row = connection.execute(select(_CHECKPOINT).order_by(_CHECKPOINT.c.number.desc()).limit(1)).one_or_none()
-    return None if row is None else _checkpoint_of(row)
+    return None if row is None else checkpoint_of(row)
 
 
-def _checkpoint_of(row: Any) -> Checkpoint:
+def checkpoint_of(row: Any) -> Checkpoint:
     heads = tuple(Head(*each) for each in orjson.loads(row.heads))
     return Checkpoint(row.number, row.at, heads, row.before, row.key, row.signature)
 

@@ -70,7 +70,7 @@ def forget(connection: Connection) -> None:
     connection.execute(delete(_TOLD).where(~select(_LANE.c.lane).where(_LANE.c.lane == _TOLD.c.lane).exists()))
 
 
-def sought(wanted: Sought, pseudonym: Pseudonym) -> Select[Any]:
+def sought(wanted: Sought, pseudonym: Pseudonym, dialect: str) -> Select[Any]:
     """Lines that are asked for, newest first; those of one moment by lane and position."""
     event = _EVENT.c
     conditions: list[ColumnElement[bool]] = []
@@ -82,6 +82,9 @@ def sought(wanted: Sought, pseudonym: Pseudonym) -> Select[Any]:
         conditions.append(event.act.in_(sorted(wanted.acts)))
     if wanted.patient is not None:
         conditions += [event.person == pseudonym(wanted.patient), event.person != ""]
+    if wanted.about is not None:
+        people = one_of(dialect, event.person, sorted(pseudonym(one) for one in wanted.about))
+        conditions.append(or_(and_(people, event.person != ""), one_of(dialect, event.study, sorted(wanted.studies))))
     for column, text in ((event.study, wanted.study), (event.principal, wanted.principal)):
         conditions += [column == text] if text else []
     if wanted.address:

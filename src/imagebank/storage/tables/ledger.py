@@ -25,6 +25,7 @@ event = Table(
     words("lane"),
     count("position"),
     words("link"),
+    words("salt"),
     Index("event_place", "lane", "position", unique=True),
     Index("event_study", "study"),
     Index("event_at", "at"),
@@ -59,4 +60,5 @@ checkpoint = Table(
     words("before"),
     words("key"),
     words("signature"),
+    Index("checkpoint_at", "at"),
 )

@@ -53,10 +53,14 @@ def upgrade() -> None:
         _forbid_changes(table)
 
 
+# What a line told then.
+_TOLD = ("at", "act", "principal", "organization", "address", "study", "count", "detail", "person", "purpose")
+
+
 def _link_old_lines() -> None:
     bind = op.get_bind()
-    event = sa.table("event", *(sa.column(name) for name in ("id", *Line.__dataclass_fields__)))
-    told = [event.c[name] for name in Line.__dataclass_fields__ if name not in ("lane", "position", "link")]
+    event = sa.table("event", *(sa.column(name) for name in ("id", "lane", "position", *_TOLD, "link")))
+    told = [event.c[name] for name in _TOLD]
     line, link = None, BEGINNING
     for position, row in enumerate(bind.execute(sa.select(event.c.id, *told).order_by(event.c.id)).all(), 1):
         line = Line(OLD_LANE, position, *row[1:])
