@@ -165,8 +165,10 @@ def disclosures(
         made = accounting(bank, who, operator(bank), since=begins, until=ends)
     for path, write in ((csv, as_csv), (pdf, as_pdf)):
         if path is not None:
+            with typed():
+                content = write(made)
             with new_file(path) as stream:
-                stream.write(write(made))
+                stream.write(content)
             err.print(f"{path} is written", markup=False)
     if csv is None and pdf is None:
         say(common, list(rows(made)), COLUMNS)

@@ -5,26 +5,31 @@ only those letters of a font that are used. Values reach a template as JSON and 
 """
 
 import re
+import subprocess
+import sys
 import unicodedata
 from collections.abc import Mapping
-from datetime import datetime
 from enum import StrEnum
 from functools import cache
 from importlib.resources import as_file
 from pathlib import Path
+from threading import BoundedSemaphore
 from typing import Any, Final
 
 import orjson
 from noto_cjk_sans_otc import FONT_PATH
 from typst import Compiler, Fonts, TypstError
 
+from imagebank.errors import Unavailable
+
 _HERE: Final = Path(__file__).parent
 _FONTS: Final = _HERE / "fonts"
 _TEMPLATES: Final = _HERE / "templates"
 _ISOLATED: Final = "\u2068{}\u2069"
 """Keeps the order of letters inside from mixing with the order outside (UAX 9, FSI and PDI)."""
-_LONG_RUN: Final = re.compile(r"[!-~]{24,}")
-_STEP: Final = re.compile(r"(.{1,12})", re.DOTALL)
+_AT_ONCE: Final = BoundedSemaphore(2)
+_PATIENCE: Final = 120
+"""Seconds for a document; 5,000 lines take about 15."""
 
 
 class PaperSize(StrEnum):
@@ -46,7 +51,7 @@ def usual_paper(tag: str) -> PaperSize:
     return PaperSize.LETTER if country in _LETTER_COUNTRIES else PaperSize.A4
 
 
-def set_pdf(template: str, given: Mapping[str, Any], at: datetime | None = None) -> bytes:
+def set_pdf(template: str, given: Mapping[str, Any]) -> bytes:
     """A template of this package with its values as a PDF for screen readers, too (PDF/UA-1).
 
     A letter that no font has is printed as an empty box; the document is not called PDF/UA-1 then.
@@ -55,12 +60,28 @@ def set_pdf(template: str, given: Mapping[str, Any], at: datetime | None = None)
     inputs = {"given": orjson.dumps(given).decode()}
     compiler = Compiler(root=_TEMPLATES, font_paths=_fonts(), ignore_system_fonts=True)
     try:
-        made = compiler.compile(main, format="pdf", sys_inputs=inputs, timestamp=at, pdf_standards=["ua-1"])
+        made = compiler.compile(main, format="pdf", sys_inputs=inputs, pdf_standards=["ua-1"])
     except TypstError:
-        made = compiler.compile(main, format="pdf", sys_inputs=inputs, timestamp=at)
+        made = compiler.compile(main, format="pdf", sys_inputs=inputs)
     if not isinstance(made, bytes):
         raise TypeError("a PDF is one file")
     return made
+
+
+def set_apart(template: str, given: Mapping[str, Any]) -> bytes:
+    """The same in a process of its own, for what may be long: Typst keeps what its last ten documents took.
+
+    Raises Unavailable when it takes too long, or more than there is.
+    """
+    command = [sys.executable, "-m", "imagebank.paper", template]
+    try:
+        with _AT_ONCE:
+            done = subprocess.run(  # noqa: S603  our own module
+                command, input=orjson.dumps(given), capture_output=True, check=True, timeout=_PATIENCE
+            )
+    except (subprocess.TimeoutExpired, subprocess.CalledProcessError) as error:
+        raise Unavailable("the document could not be set; ask for less, or try again") from error
+    return done.stdout
 
 
 @cache
@@ -72,7 +93,7 @@ def _fonts() -> Fonts:
 def written(text: str) -> str:
     """What somebody or a system wrote, as it can be printed: without control characters, apart from its neighbours."""
     kept = "".join(" " if one in "\t\r\n" else one for one in text if one in "\t\r\n" or _is_printed(one))
-    return _ISOLATED.format(_LONG_RUN.sub(_breakable, kept)) if kept.strip() else ""
+    return _ISOLATED.format(kept) if kept.strip() else ""
 
 
 def _is_printed(one: str) -> bool:
@@ -82,8 +103,3 @@ def _is_printed(one: str) -> bool:
 
 
 _TURNING: Final = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI", "B"})
-
-
-def _breakable(found: re.Match[str]) -> str:
-    """A long run, such as a UID, with places where a line may end."""
-    return _STEP.sub("\\1\u200b", found[0])

@@ -3,16 +3,11 @@
 import csv
 import io
 from collections.abc import Iterator
-from html import escape
 from typing import Final
 
-from reportlab.lib import colors
-from reportlab.lib.pagesizes import A4, landscape
-from reportlab.lib.styles import ParagraphStyle, getSampleStyleSheet
-from reportlab.lib.units import mm
-from reportlab.platypus import Paragraph, SimpleDocTemplate, Spacer, Table, TableStyle
-
 from imagebank.actions.disclosure import Accounting, Disclosure
+from imagebank.paper.document import Column, Document, Paragraph, Table, document_pdf
+from imagebank.paper.language import ENGLISH
 
 COLUMNS: Final = (
     "date",
@@ -26,7 +21,7 @@ COLUMNS: Final = (
     "purpose",
     "exempt",
 )
-_WIDTHS_MM: Final = (28, 32, 26, 28, 52, 40, 15, 22, 20, 14)
+_SHARES: Final = (28, 32, 26, 28, 52, 40, 15, 22, 20, 14)
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 _NOTE: Final = (
     "Exempt are disclosures for treatment, payment and operations, and those to the patient "
@@ -70,41 +65,12 @@ def _harmless(cell: str | int) -> str | int:
 
 
 def as_pdf(made: Accounting) -> bytes:
-    """A4 across. Its font has the letters of western Europe; others are shown as question marks."""
-    style = getSampleStyleSheet()
-    small = ParagraphStyle("cell", style["Normal"], fontSize=7, leading=8.5, splitLongWords=True)
-    head = [_paragraph(name.capitalize(), small) for name in COLUMNS]
-    body = [[_paragraph(str(cell), small) for cell in _cells(one)] for one in made.disclosures]
-    table = Table([head, *body], [width * mm for width in _WIDTHS_MM], repeatRows=1)
-    table.setStyle(
-        TableStyle(
-            [
-                ("GRID", (0, 0), (-1, -1), 0.25, colors.grey),
-                ("BACKGROUND", (0, 0), (-1, 0), colors.whitesmoke),
-                ("VALIGN", (0, 0), (-1, -1), "TOP"),
-            ]
-        )
-    )
+    """A4 across, in English, with names in every script. Raises Invalid when it has too many lines to be printed."""
     said = f"Patient {made.patient.identifier}, issued by {made.patient.issuer or 'nobody named'}. "
     said += f"From {made.since:%Y-%m-%d %H:%M} to {made.until:%Y-%m-%d %H:%M}, made {made.made_at:%Y-%m-%d %H:%M}. "
-    to = io.BytesIO()
-    document = SimpleDocTemplate(
-        to,
-        pagesize=landscape(A4),
-        title="Accounting of disclosures",
-        author="Imagebank",
-        **dict.fromkeys(("leftMargin", "rightMargin", "topMargin", "bottomMargin"), 10 * mm),
+    columns = tuple(Column(name.capitalize(), share) for name, share in zip(COLUMNS, _SHARES, strict=True))
+    rows = [[str(cell) for cell in _cells(one)] for one in made.disclosures]
+    table = Table(columns, rows) if rows else Paragraph("Nothing was disclosed in this period.")
+    return document_pdf(
+        Document("Accounting of disclosures", (Paragraph(said + _NOTE), table), is_across=True), ENGLISH
     )
-    document.build(
-        [
-            Paragraph("Accounting of disclosures", style["Heading1"]),
-            _paragraph(said + _NOTE, style["Normal"]),
-            Spacer(1, 4 * mm),
-            table if body else _paragraph("Nothing was disclosed in this period.", style["Normal"]),
-        ]
-    )
-    return to.getvalue()
-
-
-def _paragraph(text: str, style: ParagraphStyle) -> Paragraph:
-    return Paragraph(escape(text.encode("cp1252", "replace").decode("cp1252")), style)

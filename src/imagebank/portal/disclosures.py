@@ -48,13 +48,13 @@ async def show(request: Request, principal: Principal) -> Response:
             since,
             until + timedelta(days=1) if until else None,
         )
+        kind = form.get("as", "")
+        if kind not in _FILES:
+            return _page(request, principal, form, made)
+        write, media_type = _FILES[kind]
+        body = await run_in_threadpool(write, made)
     except Invalid as error:
         return _page(request, principal, form, notice=worded(error))
-    kind = form.get("as", "")
-    if kind not in _FILES:
-        return _page(request, principal, form, made)
-    write, media_type = _FILES[kind]
-    body = await run_in_threadpool(write, made)
     name = f'attachment; filename="disclosures.{kind}"'
     return Response(body, headers={**HEADERS, "Content-Disposition": name}, media_type=media_type)
 
