@@ -25,7 +25,7 @@ _METHODS: Final = [
     *((f"actions/{name}.py", "ignore") for name in _SILENT),
     ("model/file_names.py", "ignore"),
     *((f"http/{name}.py", "python") for name in ("auth", "deliberate", "multipart", "quick")),
-    *((f"{folder}/**.py", "python") for folder in ("actions", "model", "portal")),
+    *((f"{folder}/**.py", "python") for folder in ("actions", "model", "paper", "portal")),
 ]
 """Refusals are gathered from where somebody can meet them on a page."""
 _REFUSALS: Final = [

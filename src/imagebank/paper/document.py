@@ -60,7 +60,9 @@ def document_pdf(document: Document, language: str, paper: PaperSize = PaperSize
     Raises Invalid for more rows than `MOST_ROWS`, and Unavailable when it cannot be set.
     """
     if sum(len(block.rows) for block in document.blocks if isinstance(block, Table)) > MOST_ROWS:
-        raise Invalid(f"a printed document has at most {MOST_ROWS} lines: ask for a shorter time, or for a table")
+        raise Invalid(
+            "a printed document has at most {most} lines; ask for a shorter time, or for a table", most=MOST_ROWS
+        )
     values = {
         "language": language,
         "direction": direction(language),
