@@ -78,6 +78,10 @@ NOT_ABOUT_STUDIES: Final = {
     "/api/v1/persons/{person}": "records of patients, as far as the caller sees a study of each",
     "/api/v1/patients/{person}/timeline": "the same; by a study it is in the matrix",
     "/patients/{person}/timeline": "the same; by a study it is in the matrix",
+    **dict.fromkeys(
+        (f"/patients/{{person}}/records{rest}" for rest in ("", "/compare", "/link", "/part", "/undo")),
+        "for who may reconcile, as far as the caller sees a study of each record",
+    ),
     "/compare": "an address of the viewer, for studies that the caller sees; see the test of what stands beside a list",
     "/api/v1/matching/questions": "for who may reconcile, as far as the caller sees both records",
     "/api/v1/matching/decisions": "for who may reconcile, as far as the caller sees the records",

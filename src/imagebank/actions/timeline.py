@@ -1,6 +1,7 @@
 """One person's timeline: the studies of all linked records that the caller may see, with reports and open orders."""
 
 from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 from imagebank.bank import Bank
@@ -90,7 +91,7 @@ def _told(
     reports = bank.index.histories.reports(patients, principal.scope) if Right.GET in principal.rights else []
     entries = tuple(_entries(bank, principal, series, reports))
     shown = entries if part is None else entries[: part.most]
-    reasons = tuple(reason_of(bank, principal, one) for one in records) if len(records) > 1 else (None,) * len(records)
+    reasons = reasons_of(bank, principal, records)
     is_first = part is None or part.before is None
     orders = tuple(_open_orders(bank, principal, patients)) if is_first else ()
     return Timeline(person, tuple(records), reasons, shown, orders, len(shown) < len(entries))
@@ -105,10 +106,21 @@ def _start(bank: Bank, principal: Principal, part: Page | None) -> Place | None:
     return place
 
 
-def reason_of(bank: Bank, principal: Principal, linked: Linked) -> Decision | None:
-    """The newest decision in force that links a record, of those whose every record the caller sees."""
-    about = bank.index.persons.decisions(principal.scope, _MOST_DECISIONS, linked.identity.patient)
-    return next((one for one in reversed(in_force(about)) if one.deed in (Deed.LINK, Deed.MERGE)), None)
+def reasons_of(bank: Bank, principal: Principal, records: Sequence[Linked]) -> tuple[Decision | None, ...]:
+    """Why each of a person's records is one of them: the newest decision in force that links it with another of them.
+
+    Of those whose every record the caller sees; None where there is none, and for a record that is alone.
+    """
+    patients = {one.identity.patient for one in records}
+    if len(patients) < 2:
+        return (None,) * len(records)
+    return tuple(_reason(bank, principal, one.identity.patient, patients) for one in records)
+
+
+def _reason(bank: Bank, principal: Principal, patient: PatientId, patients: AbstractSet[PatientId]) -> Decision | None:
+    about = in_force(bank.index.persons.decisions(principal.scope, _MOST_DECISIONS, patient))
+    links = (one for one in reversed(about) if one.deed in (Deed.LINK, Deed.MERGE))
+    return next((one for one in links if patients & {*one.records} - {patient}), None)
 
 
 def _series_of(bank: Bank, principal: Principal, study: Uid) -> list[Found]:

@@ -22,8 +22,9 @@ from imagebank.model.query import Condition, OneOf, Query
 from imagebank.model.task import FILED, Kind, Task
 from imagebank.model.uid import Uid
 from imagebank.model.upload import Department, Laterality
-from imagebank.portal import language, launch, wording
+from imagebank.portal import language, launch, pairs, wording
 from imagebank.portal.language import gettext, noted
+from imagebank.portal.pairs import FINDINGS, called, line
 from imagebank.portal.rows import StudyRow, row_of
 
 PAGE_SIZE = 25
@@ -62,18 +63,6 @@ _SOURCES: Mapping[ProposalSource, str] = {
     ProposalSource.ENCOUNTER: noted("visit"),
     ProposalSource.DEPARTMENT: noted("as a rule there"),
     ProposalSource.EARLIER: noted("as with those before"),
-}
-_FINDINGS: Mapping[str, str] = {
-    "same": noted("same"),
-    "part": noted("fits in part"),
-    "near": noted("nearly the same"),
-    "sound": noted("sounds alike"),
-    "nickname": noted("short form"),
-    "initial": noted("fits the initial"),
-    "second": noted("a further name"),
-    "swapped": noted("in other order"),
-    "year": noted("same year"),
-    "other": noted("differs"),
 }
 
 
@@ -165,19 +154,7 @@ def _row(bank: Bank, task: Task, principal: Principal, now: datetime, *, is_curr
 def _name_of(bank: Bank, patient: PatientId, principal: Principal) -> str:
     """How a patient record is called."""
     found = bank.index.persons.identity(patient, principal.scope)
-    return _name(found.identity) if found else patient.identifier
-
-
-def _name(identity: Identity) -> str:
-    return wording.name(
-        {
-            "00100010": {
-                "vr": "PN",
-                "Value": [{"Alphabetic": identity.name.alphabetic, "Ideographic": identity.name.ideographic}],
-            }
-        },
-        "00100010",
-    ).text
+    return called(found.identity) if found else patient.identifier
 
 
 def _title(bank: Bank, instances: Sequence[Instance], principal: Principal) -> str:
@@ -284,7 +261,7 @@ def people(candidates: Sequence[Candidate], chosen: str | None) -> list[Person]:
     return [
         Person(
             one.identity.patient.identifier,
-            _name(one.identity),
+            called(one.identity),
             one.identity.patient.identifier == chosen if chosen is not None else one.is_likely,
         )
         for one in candidates
@@ -296,15 +273,15 @@ def compared(shown: Shown) -> list[dict[str, object]]:
     assert shown.known is not None
     given, some = shown.known.identity, shown.candidates
     table: list[dict[str, object]] = [
-        _line(
-            gettext("Name"), _given_name(given), [_cell(one, ("family", "given"), _name(one.identity)) for one in some]
+        line(
+            gettext("Name"), _given_name(given), [_cell(one, ("family", "given"), called(one.identity)) for one in some]
         ),
-        _line(
+        line(
             gettext("Born"),
             language.day(given.birth_date),
             [_cell(one, ("birth_date",), language.day(one.identity.birth_date)) for one in some],
         ),
-        _line(
+        line(
             gettext("Sex"),
             wording.sex(given.sex),
             [_cell(one, ("sex",), wording.sex(one.identity.sex)) for one in some],
@@ -312,34 +289,30 @@ def compared(shown: Shown) -> list[dict[str, object]]:
     ]
     if given.patient.identifier:
         table.append(
-            _line(
+            line(
                 gettext("Patient ID"),
                 given.patient.identifier,
                 [_cell(one, ("identifier",), one.identity.patient.identifier) for one in some],
             )
         )
     if any(one.that_day is not None for one in some):
-        table.append(_line(gettext("That day"), language.day(shown.known.day), [_that_day(one) for one in some]))
+        table.append(line(gettext("That day"), language.day(shown.known.day), [_that_day(one) for one in some]))
     if any(one.accession for one in some):
         table.append(
-            _line(
+            line(
                 gettext("Open order"),
                 shown.known.accession,
                 [("same" if one.accession else "", one.accession) for one in some],
             )
         )
     table.append(
-        _line(gettext("Score"), " ", [("", f"{one.score:.1f}" if one.score is not None else "\u2013") for one in some])
+        line(gettext("Score"), " ", [("", f"{one.score:.1f}" if one.score is not None else "\u2013") for one in some])
     )
     return table
 
 
 def _given_name(identity: Identity) -> str:
-    return _name(identity) if any(identity.name.groups()) else ""
-
-
-def _line(field: str, given: str, cells: list[tuple[str, str]]) -> dict[str, object]:
-    return {"field": field, "given": given, "cells": cells}
+    return called(identity) if any(identity.name.groups()) else ""
 
 
 def _cell(one: Candidate, names: tuple[str, ...], value: str) -> tuple[str, str]:
@@ -348,7 +321,7 @@ def _cell(one: Candidate, names: tuple[str, ...], value: str) -> tuple[str, str]
     if found is None:
         return "", value or gettext("not given")
     worst = next((each for each in one.evidence if each.field in names and _is(each, found)), None)
-    words = gettext(_FINDINGS.get(worst.finding, "")) if worst else ""
+    words = gettext(FINDINGS.get(worst.finding, "")) if worst else ""
     # The names stand above: how they agree is enough.
     is_told = found == "alike" and "family" not in names
     return str(found), value if found == "differs" else f"{words}: {value}" if is_told else words
@@ -358,36 +331,11 @@ def _is(evidence: Evidence, found: str) -> bool:
     return agreement(evidence.finding) == found
 
 
-def pair(shown: Shown) -> tuple[list[str], list[dict[str, object]]]:
-    """Two records side by side: how they are called, and field by field how they agree."""
+def pair(shown: Shown) -> tuple[list[str], list[pairs.Line]]:
+    """The two records of which a task asks, side by side."""
     assert shown.task.likeness is not None
     one, other = (each.identity for each in shown.records)
-    found = {each.field: each for each in shown.task.likeness.evidence}
-    worst = [found[name] for name in ("family", "given") if name in found]
-    table = [
-        _pair_line(gettext("Name"), _name(one), _name(other), worst),
-        _pair_line(
-            gettext("Born"), language.day(one.birth_date), language.day(other.birth_date), found.get("birth_date")
-        ),
-        _pair_line(gettext("Sex"), wording.sex(one.sex), wording.sex(other.sex), found.get("sex")),
-        _pair_line(gettext("Address"), one.address, other.address, found.get("address")),
-        _pair_line(gettext("Phone"), one.phone, other.phone, found.get("phone")),
-        _line(
-            gettext("Patient ID"),
-            f"{one.patient.identifier} · {one.patient.issuer}",
-            [("", f"{other.patient.identifier} · {other.patient.issuer}")],
-        ),
-        _line(gettext("Score"), " ", [("", f"{shown.task.likeness.score:.1f}")]),
-    ]
-    heads = [_name(one), _name(other)]
-    return heads, table
-
-
-def _pair_line(field: str, one: str, other: str, evidence: Evidence | Sequence[Evidence] | None) -> dict[str, object]:
-    some = [evidence] if isinstance(evidence, Evidence) else list(evidence or ())
-    found = [agreement(each.finding) for each in some]
-    how = next((each for each in ("differs", "alike", "same") if each in found), "")
-    return _line(field, one, [(how, other or gettext("not given"))])
+    return pairs.pair(one, other, shown.task.likeness)
 
 
 def _that_day(one: Candidate) -> tuple[str, str]:

@@ -161,6 +161,7 @@ def _page(request: Request, principal: Principal, found: Timeline) -> Response:
         principal,
         head=row_of(found.entries[0].study),
         records=[(one, why(reason)) for one, reason in zip(found.records, found.reasons, strict=True)],
+        person=found.person,
         orders=found.orders,
         by=choice.by,
         ways=[
