@@ -51,6 +51,11 @@ def known() -> frozenset[str]:
     return frozenset({ENGLISH, *(file.stem for file in CATALOGUES.glob("*.po"))})
 
 
+def names() -> list[tuple[str, str]]:
+    """The languages and how each calls itself, to choose one."""
+    return [(one, (Locale.parse(one).get_display_name() or one).capitalize()) for one in sorted(known())]
+
+
 def spoken(tag: str) -> str:
     """The known language of a tag such as `de-AT`; English where it is none."""
     language = re.split("[-_]", tag)[0].lower()

@@ -15,7 +15,7 @@ import zxingcpp
 from babel.messages.pofile import read_po
 
 from imagebank.paper import language as languages
-from imagebank.paper.language import CATALOGUES, ENGLISH, known, moment, spoken
+from imagebank.paper.language import CATALOGUES, ENGLISH, known, moment, names, spoken
 from imagebank.paper.sheets import (
     ActivationSheet,
     CardSheet,
@@ -104,6 +104,7 @@ def is_complete_for_readers(pdf: bytes) -> bool:
 
 def test_seven_languages_are_there() -> None:
     assert known() >= PROMISED
+    assert ("ar", "العربية") in names()
     assert {spoken("de-AT"), spoken("zh_CN"), spoken("ar"), spoken("tlh")} == {"de", "zh", "ar", ENGLISH}
 
 
@@ -234,3 +235,7 @@ def test_days_are_written_in_the_way_of_the_language() -> None:
     assert moment("de", ENDS).startswith("Freitag, 11. Dezember 2026")
     assert moment("ja", ENDS).startswith("2026年12月11日金曜日")
     assert "14:05 UTC" in moment("ar", ENDS)
+
+
+def test_a_sheet_of_the_same_values_is_the_same_file() -> None:
+    assert card_pdf(CARD, "ar") == printed("ar", "card")
