@@ -5,13 +5,14 @@ import inspect
 import pytest
 
 from imagebank.storage.completeness import SQLCompleteness
+from imagebank.storage.histories import SQLHistories
 from imagebank.storage.persons import SQLPersons
 from imagebank.storage.pictures import SQLPictures
 from imagebank.storage.proposals import SQLProposals
 from imagebank.storage.tasks import SQLTasks
 
 
-@pytest.mark.parametrize("kind", [SQLCompleteness, SQLPersons, SQLPictures, SQLProposals, SQLTasks])
+@pytest.mark.parametrize("kind", [SQLCompleteness, SQLHistories, SQLPersons, SQLPictures, SQLProposals, SQLTasks])
 def test_every_reader_has_to_be_given_a_scope(kind: type) -> None:
     readers = {
         name: inspect.signature(member).parameters.get("scope")

@@ -36,6 +36,12 @@ PAGES: Final[Mapping[str, str]] = {
     "/studies/{study}/corrections/{correction}/undo": "a form of that page",
     "/studies/{study}/timeline": "one person's timeline, for people",
     "/patients/{person}/timeline": "the same",
+    "/studies/{study}/beside": "what stands beside the search page",
+    "/compare": "leads to the viewer",
+    **{
+        f"/patients/{{person}}/records{rest}": "to link and part records; programs use /api/v1/matching/decisions"
+        for rest in ("", "/compare", "/link", "/part", "/undo")
+    },
     "/design": "the parts of pages, for people who make them",
     "/studies/{study}/series/{series}/instances/{instance}": "an object, for people",
     "/studies/{study}/series/{series}/instances/{instance}/original": "the download on that page; programs use DICOMweb",

@@ -133,5 +133,5 @@ def _reason(text: str) -> str:
 def _short(text: str) -> str:
     reason = " ".join(text.split())
     if len(reason) > _LONGEST_REASON:
-        raise Invalid(f"a reason has {_LONGEST_REASON} characters at the most")
+        raise Invalid("a reason has {longest} characters at the most", longest=_LONGEST_REASON)
     return reason

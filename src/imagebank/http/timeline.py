@@ -61,7 +61,7 @@ def _part(request: Request) -> Page:
         raise Invalid("this takes limit and before")
     limit = params.get("limit", str(_USUAL))
     if not (limit.isascii() and limit.isdigit() and len(limit) < 4 and 1 <= int(limit) <= _MOST):
-        raise Invalid(f"limit is a number from 1 to {_MOST}")
+        raise Invalid("limit is a number from 1 to {most}", most=_MOST)
     return Page(int(limit), Uid.parse(params["before"]) if "before" in params else None)
 
 

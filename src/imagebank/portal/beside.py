@@ -100,7 +100,7 @@ async def compare(request: Request, principal: Principal) -> Response:
     principal.require(Right.FIND)
     studies = list(dict.fromkeys(Uid.parse(text) for text in request.query_params.getlist("study")))
     if not 2 <= len(studies) <= _MOST:
-        raise Invalid(gettext("choose two to %(most)s studies to compare") % {"most": _MOST})
+        raise Invalid("choose two to {most} studies to compare", most=_MOST)
     return see_other(await run_in_threadpool(_viewer, bank_of(request), principal, studies))
 
 
@@ -114,7 +114,7 @@ def _viewer(bank: Bank, principal: Principal, studies: list[Uid]) -> str:
         found[place.study] = retrieve.select(bank, Selection(place.study), principal.scope)
     address = launch.compare_address(found)
     if address is None:
-        raise Unsupported(gettext("the viewer has nothing to show of one of these studies; open each by itself"))
+        raise Unsupported("the viewer has nothing to show of one of these studies; open each by itself")
     return address
 
 

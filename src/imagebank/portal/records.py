@@ -48,7 +48,7 @@ class Typed:
     """What somebody sent: the record that is looked up, and why it could not be done, so that nothing is typed again."""
 
     fields: Form = field(default_factory=dict)
-    notice: str = ""
+    notice: BankError | None = None
     status: int = HTTPStatus.OK
     is_looked_up: bool = False
 
@@ -84,10 +84,10 @@ def _context(bank: Bank, principal: Principal, person: str, typed: Typed, addres
         try:
             beside = linking.beside(bank, principal, person, _patient(typed.fields), address)
         except NotFound:
-            notice = gettext("nothing is here under this number of this organization; check both")
+            notice = NotFound("nothing is here under this number of this organization; check both")
             status = HTTPStatus.NOT_FOUND
         except (Invalid, Conflict) as error:
-            notice, status = notice or str(error), _status(error)
+            notice, status = notice or error, _status(error)
     return {
         "status": status,
         "person": person,
@@ -121,7 +121,7 @@ def _told(one: Decision, *, is_undone: bool) -> Told:
 def _patient(form: Form) -> PatientId:
     found = PatientId(form.get("issuer", "").strip()[:_LONGEST], form.get("identifier", "").strip()[:_LONGEST])
     if not found.issuer or not found.identifier:
-        raise Invalid(gettext("type the number of the record, and who gave it"))
+        raise Invalid("type the number of the record, and who gave it")
     return found
 
 
@@ -151,7 +151,7 @@ def _deciding(name: str, act: Act) -> Any:
         try:
             person = await run_in_threadpool(act, *given)
         except _REFUSALS as error:
-            return await _page(request, principal, Typed(form, str(error), _status(error), name == "link"))
+            return await _page(request, principal, Typed(form, error, _status(error), name == "link"))
         return see_other(f"/patients/{person}/records?done={name}")
 
     return decide
