@@ -1,27 +1,22 @@
 """The words of what is printed, by language: a catalogue of their own, `paper/locale/<language>.po`."""
 
-import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from functools import cache
-from gettext import GNUTranslations, NullTranslations
+from gettext import NullTranslations
 from pathlib import Path
 from typing import Final
 
-from babel import Locale
 from babel.dates import format_date
-from babel.messages.mofile import write_mo
-from babel.messages.pofile import read_po
 
+from imagebank.paper import catalogue
+from imagebank.paper.catalogue import languages_in, locale_of, names_of, words_in
 from imagebank.paper.typeset import written
 
-ENGLISH: Final = "en"
+ENGLISH: Final = catalogue.ENGLISH
 CATALOGUES: Final = Path(__file__).parent / "locale"
-_CONVENTIONS: Final = {ENGLISH: "en_GB"}
-"""Whose way of writing days a language has here, where it is not its first one."""
 _LEFT_TO_RIGHT: Final = "\u2066{}\u2069"
 _PLACE: Final = re.compile(r"%\((\w+)\)s")
 
@@ -48,12 +43,12 @@ Sentence = tuple[Part, ...]
 
 def known() -> frozenset[str]:
     """The languages that sheets can be had in."""
-    return frozenset({ENGLISH, *(file.stem for file in CATALOGUES.glob("*.po"))})
+    return languages_in(CATALOGUES)
 
 
 def names() -> list[tuple[str, str]]:
     """The languages and how each calls itself, to choose one."""
-    return [(one, (Locale.parse(one).get_display_name() or one).capitalize()) for one in sorted(known())]
+    return names_of(known())
 
 
 def spoken(tag: str) -> str:
@@ -64,7 +59,7 @@ def spoken(tag: str) -> str:
 
 def direction(language: str) -> str:
     """`ltr`, or `rtl` where the language is written so."""
-    return _locale(language).text_direction
+    return locale_of(language).text_direction
 
 
 def said(language: str, message: str, **values: Part) -> Sentence:
@@ -97,23 +92,10 @@ def typed(text: str) -> Part:
 
 def moment(language: str, at: datetime) -> str:
     """`Friday, 11 December 2026, 14:05 UTC`, in the way of the language."""
-    here = _locale(language)
+    here = locale_of(language)
     pattern = str(here.datetime_formats["medium"])
     return pattern.format(_LEFT_TO_RIGHT.format(f"{at:%H:%M} UTC"), format_date(at, "full", locale=here))
 
 
-@cache
-def _locale(language: str) -> Locale:
-    return Locale.parse(_CONVENTIONS.get(language, language))
-
-
-@cache
 def _words(language: str) -> NullTranslations:
-    if language == ENGLISH:
-        return NullTranslations()
-    with (CATALOGUES / f"{language}.po").open("rb") as file:
-        catalogue = read_po(file, locale=language)
-    packed = io.BytesIO()
-    write_mo(packed, catalogue)
-    packed.seek(0)
-    return GNUTranslations(packed)
+    return words_in(CATALOGUES, language)

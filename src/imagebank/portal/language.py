@@ -3,28 +3,24 @@
 What is not in a catalogue stays English. A language is added by a catalogue: `portal/locale/<language>.po`.
 """
 
-import io
-from collections.abc import Mapping
 from contextvars import ContextVar
 from datetime import datetime
 from functools import cache
-from gettext import GNUTranslations, NullTranslations
+from gettext import NullTranslations
 from pathlib import Path
 from typing import Final
 
-from babel import Locale
 from babel.dates import format_skeleton
-from babel.messages.mofile import write_mo
-from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
 
 from imagebank import errors
 from imagebank.dicom.moments import read_day
+from imagebank.paper import catalogue
+from imagebank.paper.catalogue import languages_in, names_of, words_in
+from imagebank.paper.catalogue import locale_of as _locale
 
-ENGLISH: Final = "en"
+ENGLISH: Final = catalogue.ENGLISH
 _CATALOGUES: Final = Path(__file__).parent / "locale"
-_CONVENTIONS: Final[Mapping[str, str]] = {ENGLISH: "en_GB"}
-"""Whose way of writing days and numbers a language has here, where it is not its first one."""
 _LONGEST: Final = 200
 """Of what a browser asks for; the rest is not read."""
 
@@ -34,12 +30,12 @@ _spoken: ContextVar[str] = ContextVar("language", default=ENGLISH)
 @cache
 def known() -> frozenset[str]:
     """The languages that pages can be had in."""
-    return frozenset({ENGLISH, *(file.stem for file in _CATALOGUES.glob("*.po"))})
+    return languages_in(_CATALOGUES)
 
 
 def names() -> list[tuple[str, str]]:
     """The languages and how each calls itself."""
-    return [(one, (Locale.parse(one).get_display_name() or one).capitalize()) for one in sorted(known())]
+    return names_of(known())
 
 
 def chosen(asked: str) -> str:
@@ -71,21 +67,8 @@ def direction() -> str:
     return _locale(spoken()).text_direction
 
 
-@cache
-def _locale(language: str) -> Locale:
-    return Locale.parse(_CONVENTIONS.get(language, language))
-
-
-@cache
 def _words(language: str) -> NullTranslations:
-    if language == ENGLISH:
-        return NullTranslations()
-    with (_CATALOGUES / f"{language}.po").open("rb") as file:
-        catalogue = read_po(file, locale=language)
-    packed = io.BytesIO()
-    write_mo(packed, catalogue)
-    packed.seek(0)
-    return GNUTranslations(packed)
+    return words_in(_CATALOGUES, language)
 
 
 noted: Final = errors.noted
