@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,12 +21,27 @@ from unit.portal.browsing import Browser
 from unit.portal.test_finding import find
 from unit.portal.test_timeline import text_of
 
-SR = "1.2.840.10008.5.1.4.1.1.88.11"
+A_REPORT = {
+    "Modality": "SR",
+    "SOPClassUID": "1.2.840.10008.5.1.4.1.1.88.11",
+    "StudyDescription": "",
+    "InstitutionName": "Clinic <A>",
+}
 
 
-@pytest.fixture
-def bank(tmp_path: Path) -> Iterator[Bank]:
-    with open_test_bank(tmp_path) as opened:
+@pytest.fixture(scope="module")
+def bank(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bank]:
+    """Ada has five studies, Bob one without a picture, Cyd one among her earlier ones, and Dee many of one month."""
+    with open_test_bank(tmp_path_factory.mktemp("beside")) as opened:
+        a_life(opened)
+        deposit(opened, "2.1", "20260101", PatientID="BOB", PatientName="Bernoulli^Bob", **A_REPORT)
+        completeness.judge(opened, Uid("1.5"))
+        for number, more in ((3, {}), (2, A_REPORT), (1, {})):
+            deposit(opened, f"3.{number}", f"202{number}0101", PatientID="CYD", PatientName="Cantor^Cyd", **more)
+        for number in range(8):
+            deposit(opened, f"4.{number}", f"2020010{number + 1}", PatientID="DEE", PatientName="Dirac^Dee")
+        south = replace(SOURCE, organization="south")
+        keep(opened, a_file(StudyInstanceUID="5.1", PatientID="BOB", StudyDate="20200101"), source=south)
         yield opened
 
 
@@ -64,10 +78,7 @@ def a_life(bank: Bank) -> None:
     deposit(bank, "1.1", "20200101", "HEAD", "MR")
 
 
-def test_the_chosen_row_stands_beside_the_list_with_the_earlier_ones_and_why(bank: Bank, browser: Browser) -> None:
-    a_life(bank)
-    keep(bank, a_file(StudyInstanceUID="1.9", PatientID="BOB", StudyDate="20200101"))
-    completeness.judge(bank, Uid("1.5"))
+def test_the_chosen_row_stands_beside_the_list_with_the_earlier_ones_and_why(browser: Browser) -> None:
     find(browser, q="lovelace")
     shown = browser.get("/find")
     words = panel(shown)
@@ -82,11 +93,9 @@ def test_the_chosen_row_stands_beside_the_list_with_the_earlier_ones_and_why(ban
     ]
     assert 'href="/compare?study=1.5&amp;study=1.1"' in shown.text
     assert 'alt="One picture of: Exam 1.5"' in shown.text
-    assert "1.9" not in words
 
 
 def test_any_row_is_chosen_by_a_key_that_says_nothing_and_is_of_this_session(bank: Bank, browser: Browser) -> None:
-    a_life(bank)
     text = find(browser, q="lovelace")
     addresses = re.findall(r'data-beside href="(/find\?chosen=[0-9a-f]{16})"', text)
     third = browser.get(addresses[2])
@@ -99,8 +108,7 @@ def test_any_row_is_chosen_by_a_key_that_says_nothing_and_is_of_this_session(ban
     assert "Exam 1.5 Lovelace" in panel(other.get(addresses[2]))
 
 
-def test_nothing_is_chosen_before_somebody_asks(bank: Bank, browser: Browser) -> None:
-    a_life(bank)
+def test_nothing_is_chosen_before_somebody_asks(browser: Browser) -> None:
     shown = browser.get("/find")
 
     assert "Choose a row" in panel(shown)
@@ -109,60 +117,46 @@ def test_nothing_is_chosen_before_somebody_asks(bank: Bank, browser: Browser) ->
     assert "<aside" not in find(browser, q="nobody")
 
 
-def test_a_study_without_earlier_ones_says_so(bank: Bank, browser: Browser) -> None:
-    deposit(bank, "1.1", "20260101", Modality="SR", SOPClassUID=SR, StudyDescription="", InstitutionName="Clinic <A>")
-    words = panel(browser.get(re.findall(r'data-beside href="([^"]*)"', find(browser, q="lovelace"))[0]))
+def test_a_study_without_earlier_ones_says_so(bank: Bank) -> None:
+    words = text_of(signed_in(bank, "local").get("/studies/2.1/beside"))
 
     assert "No earlier study of this person is here." in words
     assert "Clinic &lt;A&gt;" in words
-    assert "/thumbnail" not in browser.get("/studies/1.1/beside").text
 
 
-def test_what_has_no_picture_is_not_opened_side_by_side(bank: Bank, browser: Browser) -> None:
-    deposit(bank, "1.3", "20260101")
-    deposit(bank, "1.2", "20250101", Modality="SR", SOPClassUID=SR)
-    deposit(bank, "1.1", "20240101")
+def test_what_has_no_picture_is_not_opened_side_by_side(browser: Browser) -> None:
+    shown, report = browser.get("/studies/3.3/beside").text, browser.get("/studies/3.2/beside").text
 
-    assert 'href="/compare?study=1.3&amp;study=1.1"' in browser.get("/studies/1.3/beside").text
-    assert "/compare" not in browser.get("/studies/1.2/beside").text
+    assert 'href="/compare?study=3.3&amp;study=3.1"' in shown
+    assert "/studies/3.2/thumbnail" not in shown
+    assert "/compare" not in report
 
 
-def test_the_script_gets_the_same_without_a_page(bank: Bank, browser: Browser) -> None:
-    for number in range(8):
-        deposit(bank, f"1.{number}", f"2020010{number + 1}")
-    answer = browser.get("/studies/1.7/beside")
+def test_the_script_gets_the_same_without_a_page(browser: Browser) -> None:
+    answer = browser.get("/studies/4.7/beside")
 
     assert "<html" not in answer.text
     assert answer.text.count("<li>") == 5
     assert "All of this person, 2 more" in text_of(answer)
-    assert "the same day" not in text_of(answer)
 
 
 def test_what_the_caller_may_not_see_stands_nowhere(bank: Bank) -> None:
-
-    deposit(bank, "1.2", "20260101")
-    south = replace(SOURCE, organization="south")
-    keep(bank, a_file(StudyInstanceUID="1.1", PatientID="ADA", StudyDate="20200101"), source=south)
     local, stranger = signed_in(bank, "local"), signed_in(bank, "east")
 
-    assert "No earlier study" in text_of(local.get("/studies/1.2/beside"))
-    assert local.get("/studies/1.1/beside").text == local.get("/studies/1.8/beside").text
+    assert local.get("/studies/5.1/beside").text == local.get("/studies/5.8/beside").text
     assert stranger.get("/compare?study=1.1&study=1.2").text == stranger.get("/compare?study=1.8&study=1.9").text
     assert stranger.get("/compare?study=1.1&study=1.2").status_code == 404
-    assert local.get("/compare?study=1.1&study=1.2").status_code == 404
+    assert local.get("/compare?study=5.1&study=1.2").status_code == 404
 
 
-def test_chosen_studies_open_side_by_side_the_newest_first(bank: Bank, browser: Browser) -> None:
-    deposit(bank, "1.1", "20200101")
-    deposit(bank, "1.2", "20260101")
-    deposit(bank, "1.3", "20250101", Modality="SR", SOPClassUID=SR)
-
+def test_chosen_studies_open_side_by_side_the_newest_first(browser: Browser) -> None:
     answer = browser.get("/compare?study=1.1&study=1.2&study=1.1")
+
     assert (answer.status_code, answer.headers["location"]) == (
         303,
         "/viewer/viewer?StudyInstanceUIDs=1.2,1.1&hangingProtocolId=imagebank.compare",
     )
-    assert "has nothing to show of one of these" in text_page(browser.get("/compare?study=1.1&study=1.3"))
+    assert "has nothing to show of one of these" in text_page(browser.get("/compare?study=1.1&study=2.1"))
     for query in ("", "?study=1.1", "?" + "&".join(f"study=1.{number}" for number in range(9))):
         refused = browser.get(f"/compare{query}")
         assert refused.status_code == 400

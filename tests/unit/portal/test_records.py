@@ -25,22 +25,28 @@ ADA, SOUTH, LAC = PatientId("local", "ADA 1"), PatientId("south", "S 1"), Patien
 
 @pytest.fixture
 def bank(tmp_path: Path) -> Iterator[Bank]:
-    """Ada, whom two organizations know and who is linked, and a record of a third that is like hers."""
     with open_test_bank(tmp_path) as opened:
-        about = Identity(ADA, PersonName.parse("Lovelace^Ada"), "18151210", "F", "1 Mill Lane", "0123 456", "Bo")
-        persons.hear(opened, replace(about, origin=Origin.HL7))
-        persons.hear(opened, replace(about, patient=SOUTH, origin=Origin.HL7))
-        other = Identity(LAC, PersonName.parse("Lovelaze^Ada"), "18151201", "F", origin=Origin.HL7)
-        persons.hear(opened, other)
-        for number, patient in enumerate((ADA, SOUTH, LAC)):
-            source = replace(SOURCE, organization=patient.issuer)
-            keep(opened, a_file(StudyInstanceUID=f"1.{number}", PatientID=patient.identifier), source=source)
+        fill(opened)
         yield opened
 
 
-@pytest.fixture
-def browser(bank: Bank) -> Browser:
-    return signed_in(bank, Role.ADMIN)
+@pytest.fixture(scope="module")
+def still(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bank]:
+    """The same for tests that change nothing."""
+    with open_test_bank(tmp_path_factory.mktemp("still")) as opened:
+        fill(opened)
+        yield opened
+
+
+def fill(bank: Bank) -> None:
+    """Ada, whom two organizations know and who is linked, and a record of a third that is like hers."""
+    about = Identity(ADA, PersonName.parse("Lovelace^Ada"), "18151210", "F", "1 Mill Lane", "0123 456", "Bo")
+    persons.hear(bank, replace(about, origin=Origin.HL7))
+    persons.hear(bank, replace(about, patient=SOUTH, origin=Origin.HL7))
+    persons.hear(bank, Identity(LAC, PersonName.parse("Lovelaze^Ada"), "18151201", "F", origin=Origin.HL7))
+    for number, patient in enumerate((ADA, SOUTH, LAC)):
+        source = replace(SOURCE, organization=patient.issuer)
+        keep(bank, a_file(StudyInstanceUID=f"1.{number}", PatientID=patient.identifier), source=source)
 
 
 def signed_in(bank: Bank, role: Role, organization: str = "local") -> Browser:
@@ -66,16 +72,18 @@ def send(bank: Bank, browser: Browser, what: str, patient: PatientId | None = No
     return browser.get(answer.headers["location"]) if answer.status_code == 303 else answer
 
 
-def test_it_is_reached_from_the_timeline_by_who_may_reconcile(bank: Bank, browser: Browser) -> None:
-    link = f'href="/patients/{person(bank)}/records"'
+def test_it_is_reached_from_the_timeline_by_who_may_reconcile(still: Bank) -> None:
+    browser = signed_in(still, Role.ADMIN)
+    link = f'href="/patients/{person(still)}/records"'
 
     assert link in browser.get("/studies/1.0/timeline").text
-    assert link not in signed_in(bank, Role.CLINICIAN).get("/studies/1.0/timeline").text
-    assert signed_in(bank, Role.CLINICIAN).get(f"/patients/{person(bank)}/records").status_code == 403
+    assert link not in signed_in(still, Role.CLINICIAN).get("/studies/1.0/timeline").text
+    assert signed_in(still, Role.CLINICIAN).get(f"/patients/{person(still)}/records").status_code == 403
 
 
-def test_it_shows_the_records_and_why(bank: Bank, browser: Browser) -> None:
-    shown = browser.get(f"/patients/{person(bank)}/records")
+def test_it_shows_the_records_and_why(still: Bank) -> None:
+    browser = signed_in(still, Role.ADMIN)
+    shown = browser.get(f"/patients/{person(still)}/records")
 
     assert "One person, 2 records" in words(shown)
     assert "local ADA 1 Lovelace, Ada" in words(shown)
@@ -83,8 +91,9 @@ def test_it_shows_the_records_and_why(bank: Bank, browser: Browser) -> None:
     assert "Lovelace" not in shown.text.partition("<title>")[2].partition("</title>")[0]
 
 
-def test_a_record_is_compared_before_it_is_linked(bank: Bank, browser: Browser) -> None:
-    shown = send(bank, browser, "compare", LAC)
+def test_a_record_is_compared_before_it_is_linked(still: Bank) -> None:
+    browser = signed_in(still, Role.ADMIN)
+    shown = send(still, browser, "compare", LAC)
 
     assert shown.status_code == 200
     assert "nearly the same: Lovelaze, Ada" in words(shown)
@@ -95,7 +104,8 @@ def test_a_record_is_compared_before_it_is_linked(bank: Bank, browser: Browser) 
     assert 'class="button main">Compare' not in shown.text
 
 
-def test_it_is_linked_parted_and_undone(bank: Bank, browser: Browser) -> None:
+def test_it_is_linked_parted_and_undone(bank: Bank) -> None:
+    browser = signed_in(bank, Role.ADMIN)
     linked = send(bank, browser, "link", LAC, why="asked <her>")
     parted = send(bank, browser, "part", LAC, why="another birth date")
     decision = hidden_field(parted, "decision")
@@ -113,7 +123,8 @@ def test_it_is_linked_parted_and_undone(bank: Bank, browser: Browser) -> None:
     assert (again.status_code, "was taken back already" in words(again)) == (409, True)
 
 
-def test_all_records_of_the_other_person_can_be_linked(bank: Bank, browser: Browser) -> None:
+def test_all_records_of_the_other_person_can_be_linked(bank: Bank) -> None:
+    browser = signed_in(bank, Role.ADMIN)
     east = PatientId("east", "E1")
     persons.hear(bank, Identity(east, PersonName("Other^Name"), origin=Origin.HL7))
     keep(bank, a_file(StudyInstanceUID="1.9", PatientID="E1"), source=replace(SOURCE, organization="east"))
@@ -140,9 +151,10 @@ def test_all_records_of_the_other_person_can_be_linked(bank: Bank, browser: Brow
     ],
 )
 def test_what_cannot_be_done_is_said_and_changes_nothing(
-    bank: Bank, browser: Browser, what: str, patient: PatientId | None, typed: dict[str, str], status: int, said: str
+    still: Bank, what: str, patient: PatientId | None, typed: dict[str, str], status: int, said: str
 ) -> None:
-    answer = send(bank, browser, what, patient, **typed)
+    browser = signed_in(still, Role.ADMIN)
+    answer = send(still, browser, what, patient, **typed)
 
     assert answer.status_code == status
     assert said in words(answer).replace("&#39;", "'")
@@ -150,20 +162,21 @@ def test_what_cannot_be_done_is_said_and_changes_nothing(
     assert ("Is this the same person?" in words(answer)) == (what == "link")
 
 
-def test_who_sees_none_of_the_studies_is_told_what_is_said_of_nothing(bank: Bank) -> None:
-    stranger = signed_in(bank, Role.TECHNOLOGIST, "east")
-    answers = [stranger.get(f"/patients/{key}/records") for key in (person(bank), "0" * 32)]
-    south = signed_in(bank, Role.TECHNOLOGIST, "south")
+def test_who_sees_none_of_the_studies_is_told_what_is_said_of_nothing(still: Bank) -> None:
+    stranger = signed_in(still, Role.TECHNOLOGIST, "east")
+    answers = [stranger.get(f"/patients/{key}/records") for key in (person(still), "0" * 32)]
+    south = signed_in(still, Role.TECHNOLOGIST, "south")
 
     assert [one.status_code for one in answers] == [404, 404]
     assert answers[0].text == answers[1].text
-    assert "One person, 1 record" in words(south.get(f"/patients/{person(bank)}/records"))
-    hidden = send(bank, south, "compare", LAC)
-    unknown = send(bank, south, "compare", PatientId("lac", "L <2>"))
+    assert "One person, 1 record" in words(south.get(f"/patients/{person(still)}/records"))
+    hidden = send(still, south, "compare", LAC)
+    unknown = send(still, south, "compare", PatientId("lac", "L <2>"))
     assert hidden.text.replace("&lt;1", "&lt;2") == unknown.text
 
 
-def test_many_decisions_stand_behind_the_newest(bank: Bank, browser: Browser) -> None:
+def test_many_decisions_stand_behind_the_newest(bank: Bank) -> None:
+    browser = signed_in(bank, Role.ADMIN)
     for _ in range(6):
         send(bank, browser, "link", LAC, why="asked")
         send(bank, browser, "part", LAC, why="no")
@@ -171,8 +184,9 @@ def test_many_decisions_stand_behind_the_newest(bank: Bank, browser: Browser) ->
     assert "3 decisions before" in words(browser.get(f"/patients/{person(bank)}/records"))
 
 
-def test_a_form_of_other_pages_changes_nothing(bank: Bank, browser: Browser) -> None:
-    root = f"/patients/{person(bank)}/records"
+def test_a_form_of_other_pages_changes_nothing(still: Bank) -> None:
+    browser = signed_in(still, Role.ADMIN)
+    root = f"/patients/{person(still)}/records"
 
     assert browser.post(f"{root}/part", {"issuer": "south", "identifier": "S 1", "why": "x"}).status_code == 403
     assert "One person, 2 records" in words(browser.get(root))
