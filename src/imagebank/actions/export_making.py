@@ -101,6 +101,8 @@ class Maker:
             pieces,
             record=described.kind,
             records=described.keys,
+            # Of nobody knows whom, each study is another patient's.
+            patient=f"{instance.patient.issuer}\0{instance.patient.identifier or instance.study}",
             uids=(instance.sop_class, instance.uid, syntax),
             trouble=trouble,
         )
@@ -131,8 +133,12 @@ class Maker:
 
     def _picture(self, item: Item) -> Iterator[Member]:
         side = _SIDE if self._asked.wish.format.has_objects else _BEST_SIDE
-        wanted = render.Rendering(frames=(item.frame,), viewport=render.Viewport(side, side), quality=85)
-        picture = retrieve.picture(self._bank, self.instance(item.number), wanted)
+        instance = self.instance(item.number)
+        assert instance.pixels is not None
+        # Nothing is made larger than it is.
+        is_large = max(instance.pixels.rows, instance.pixels.columns) > side
+        viewport = render.Viewport(side, side) if is_large else None
+        picture = retrieve.picture(self._bank, instance, render.Rendering(frames=(item.frame,), viewport=viewport, quality=85))
         yield Member(item.name, self._making.put([picture], item.number), label=item.label)
 
     def _film(self, item: Item) -> Iterator[Member]:
@@ -217,7 +223,7 @@ class Maker:
             described = directory.Described(
                 one.record, (one.records[0], one.records[1], one.records[2], one.records[3])
             )
-            above = (one.records[0].hex(), str(study), str(series))
+            above = (one.patient, str(study), str(series))
             entries.append(directory.Entry(tuple(one.name.split("/")), *one.uids, above, described))
         uid = f"2.25.{int.from_bytes(blake2b(repr(self._asked.objects).encode(), digest_size=16).digest())}"
         return directory.write(entries, uid, _LABEL)

@@ -31,13 +31,12 @@ from imagebank.model.report import CANCELLED, Report
 from imagebank.model.uid import Uid
 from imagebank.packing.choice import chosen
 from imagebank.packing.names import numbered, readable, words_of
+from imagebank.packing.pages import FOLDER
 
 SHOWN_OF_SERIES: Final = 60
 SHOWN_IN_ALL: Final = 3_000
 PICTURES_OF_SERIES: Final = 300
 PICTURES_IN_ALL: Final = 5_000
-DEEPEST: Final = 999_999
-"""Of numbers in names: six digits are left beside two letters."""
 _STORAGE: Final = "1.2.840.10008.5.1.4.1.1."
 PDF: Final = f"{_STORAGE}104.1"
 _KEY_OBJECTS: Final = f"{_STORAGE}88.59"
@@ -182,7 +181,7 @@ class _Surveyor:
         for at, which in enumerate(shown, 1):
             number, frame = frames[which]
             name = (
-                numbered(numbered("IHE_PDI", "S", self._series + 1), "P", at, "JPG")
+                numbered(numbered(FOLDER, "S", self._series + 1), "P", at, "JPG")
                 if self._wish.format.has_objects
                 else f"{plain}/{at:04}.jpg"
             )
@@ -197,10 +196,10 @@ class _Surveyor:
         if kind is None or (kind is Kind.DOCUMENT and not self._wish.reports):
             return
         at = next(self._numbers[kind])
-        folder, letter, suffix = ("FILMS", "F", "MP4") if kind is Kind.FILM else ("REPORTS", "D", "PDF")
+        letter, suffix = ("F", "MP4") if kind is Kind.FILM else ("D", "PDF")
         word = "film" if kind is Kind.FILM else "document"
         name = (
-            numbered(folder, letter, at, suffix)
+            numbered(FOLDER, letter, at, suffix)
             if self._wish.format.has_objects
             else f"{names.plain}/{word} {at}.{suffix.lower()}"
         )
@@ -210,7 +209,7 @@ class _Surveyor:
     def report(self, place: int, study: Uid) -> None:
         """Every part of a report: a document as it is, text as text."""
         at, (first, folder) = next(self._numbers[Kind.REPORT]), self._places[study]
-        name = f"REPORTS/R{at:05}" if self._wish.format.has_objects else f"{folder}/report {at}"
+        name = f"{FOLDER}/R{at:05}" if self._wish.format.has_objects else f"{folder}/report {at}"
         self.items.append(Item(Kind.REPORT, name, place, series=first, label=f"Report {at}"))
 
 

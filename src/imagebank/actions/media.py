@@ -63,6 +63,8 @@ def receive(
         plain = []
         if kind is Kind.DICOMDIR:
             receipts.append(medium.take(bank, arrival, source, inventory))
+        elif medium.is_for_browsers(arrival.name):
+            receipts.append(Receipt(Outcome.READ, arrival.name))
         else:
             known = known or named_orders.named(bank, about, source, sees)
             receipts.append(_take(bank, arrival, kind, source, known, sees, by_hand=by_hand))

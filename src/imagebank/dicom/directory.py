@@ -107,7 +107,11 @@ def _encoded(tag: int, element: Element) -> bytes:
     if vr in _NUMBERS:
         numbers = [int(value, 16) if vr == "AT" else int(value) if vr[0] in "US" else float(value) for value in values]
         return explicit_element(tag, vr, struct.pack(f"<{len(numbers)}{_NUMBERS[vr]}", *numbers))
-    return explicit_element(tag, vr, "\\".join(map(_text, values)).encode())
+    texts = [_text(value) for value in values]
+    if vr in ("DA", "TM"):
+        # As ACR-NEMA 2.0 wrote them: 1997.04.24 and 14:04:38.
+        texts = [text.replace(".", "") if vr == "DA" else text.replace(":", "") for text in texts]
+    return explicit_element(tag, vr, "\\".join(texts).encode())
 
 
 def _text(value: Any) -> str:

@@ -181,6 +181,7 @@ class Member:
     lock: Lock | None = None
     record: str = ""
     records: tuple[bytes, ...] = ()
+    patient: str = ""
     uids: tuple[str, str, str] = ("", "", "")
     trouble: str = ""
     kind: Kind | None = None

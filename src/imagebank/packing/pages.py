@@ -12,21 +12,13 @@ from imagebank.packing.names import numbered
 FOLDER: Final = "IHE_PDI"
 _LABELS: Final = (Kind.FILM, Kind.DOCUMENT, Kind.REPORT)
 
-_SOME: Final = (
-    "%(shown)s of %(pictures)s pictures are shown here. All are in the folder DICOM."
-)
-_NONE: Final = (
-    "Nothing of it can be shown here. Open the folder DICOM with a DICOM program."
-)
+_SOME: Final = "%(shown)s of %(pictures)s pictures are shown here. All are in the folder DICOM."
+_NONE: Final = "Nothing of it can be shown here. Open the folder DICOM with a DICOM program."
 _IMPORT: Final = (
     "For a doctor: import this disc or folder with your DICOM program. Its table of contents is the file DICOMDIR."
 )
-_LOOKING: Final = (
-    "These pictures are for looking at. A diagnosis needs the images in the folder DICOM."
-)
-_SCROLL: Final = (
-    "Scroll with the mouse wheel, the arrow keys, or by moving a finger up and down."
-)
+_LOOKING: Final = "These pictures are for looking at. A diagnosis needs the images in the folder DICOM."
+_SCROLL: Final = "Scroll with the mouse wheel, the arrow keys, or by moving a finger up and down."
 _BRIGHTNESS: Final = (
     "The brightness is that with which the picture was made, or one that fits it, and cannot be changed here."
 )
@@ -226,9 +218,7 @@ in the folder DICOM. With Imagebank: imagebank import FOLDER
 WHAT IS WHERE
 DICOMDIR   table of contents, for DICOM programs
 DICOM      the images as DICOM files: {objects} in {studies} studies
-IHE_PDI    the pages and pictures for a web browser
-REPORTS    reports and documents, where there are any
-FILMS      films, where there are any
+IHE_PDI    what INDEX.HTM shows: pictures, films, reports and documents
 INDEX.HTM  the page to begin with
 
 It follows DICOM PS3.10 and PS3.12 (general purpose media) and the IHE profile
