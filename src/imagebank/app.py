@@ -309,6 +309,8 @@ def web_application(bank: Bank) -> "Starlette":
     from imagebank.http.decisions import decision_routes
     from imagebank.http.decisions_described import decision_paths
     from imagebank.http.errors import NotSignedIn, on_bank_error, on_not_signed_in
+    from imagebank.http.exports import export_routes
+    from imagebank.http.exports_described import export_paths
     from imagebank.http.guard import Guard
     from imagebank.http.openapi import openapi_route
     from imagebank.http.patience import Patience
@@ -324,20 +326,15 @@ def web_application(bank: Bank) -> "Starlette":
     from imagebank.http.timeline import timeline_paths, timeline_routes
     from imagebank.http.uploads import upload_routes
     from imagebank.http.uploads_described import upload_paths
-    from imagebank.portal import finding
+    from imagebank.portal import export, finding
     from imagebank.portal import rules as rule_pages
     from imagebank.portal.layout import on_unrouted
     from imagebank.portal.pages import portal_routes
     from imagebank.portal.viewer_files import viewer_routes
 
     described = {**openapi_paths(), **decision_paths(), **upload_paths(), **person_paths(), **report_paths()}
-    described |= completeness_paths()
-    described |= attribute_paths()
-    described |= timeline_paths()
-    described |= correction_paths()
-    described |= rule_paths()
-    described |= picture_paths()
-    described |= queue_paths()
+    described |= completeness_paths() | attribute_paths() | timeline_paths() | correction_paths()
+    described |= rule_paths() | picture_paths() | queue_paths() | export_paths()
     application = Starlette(
         routes=[
             *api_routes(),
@@ -352,6 +349,7 @@ def web_application(bank: Bank) -> "Starlette":
             *rule_routes(),
             *picture_routes(),
             *queue_routes(),
+            *export_routes(),
             openapi_route(api_routes(), described),
             *dicomweb_routes(),
             *fhir_routes(),
@@ -359,6 +357,7 @@ def web_application(bank: Bank) -> "Starlette":
             *portal_routes(),
             *finding.ROUTES,
             *rule_pages.ROUTES,
+            *export.ROUTES,
         ],
         middleware=[
             Middleware(Guard, settings=bank.settings),
@@ -370,6 +369,7 @@ def web_application(bank: Bank) -> "Starlette":
         exception_handlers={BankError: on_bank_error, NotSignedIn: on_not_signed_in, HTTPException: on_unrouted},
     )
     application.state.bank = bank
+    application.state.translate = export.translate
     return application
 
 

@@ -14,6 +14,8 @@ from imagebank.actions import (
     correct,
     deeds,
     expecting,
+    export_spool,
+    exporting,
     finding,
     hearing,
     ledger,
@@ -75,6 +77,7 @@ WORK: Mapping[str, Work] = {
     correct.JOB: correct.correct_job,
     attributes.JOB: attributes.work,
     attributes.AGAIN: attributes.describe_again,
+    exporting.JOB: exporting.export_job,
     notify.ARRIVED: notify.arrived_job,
     notify.DIGEST: mail.digest_job,
 }
@@ -85,6 +88,7 @@ Chores = Sequence[tuple[Callable[[Bank], object], timedelta]]
 CHORES: Chores = (
     (access.sweep, timedelta(hours=1)),
     (upload_spool.sweep, timedelta(hours=1)),
+    (export_spool.sweep, timedelta(hours=1)),
     (ledger.checkpoint, timedelta(minutes=1)),
     (finding.catch_up, timedelta(hours=6)),
     (completeness.catch_up, timedelta(hours=6)),

@@ -119,6 +119,16 @@ NOT_ABOUT_STUDIES: Final = {
     "/consents": "for who may write consents, and by the patient",
     "/consents/add": "for who may write consents",
     "/consents/{consent}/revoke": "for who may write consents",
+    **dict.fromkeys(
+        ("/api/v1/export", "/export"), "refuses a study that may not be seen as one that is not there; see the tests"
+    ),
+    **dict.fromkeys(
+        [
+            *(f"/api/v1/exports{rest}" for rest in ("", "/{export}", "/{export}/file")),
+            *(f"/exports/{{export}}{rest}" for rest in ("", "/file", "/delete")),
+        ],
+        "one's own exports, as long as every study in them may be seen; see the test of exports",
+    ),
     "/static": "style sheets",
     "/design": "the parts of pages, with made-up names",
     "/sign-in": "for whoever is nobody yet",

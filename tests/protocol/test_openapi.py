@@ -42,6 +42,10 @@ PAGES: Final[Mapping[str, str]] = {
         f"/patients/{{person}}/records{rest}": "to link and part records; programs use /api/v1/matching/decisions"
         for rest in ("", "/compare", "/link", "/part", "/undo")
     },
+    "/export": "to take studies along, for people; programs use /api/v1/export",
+    "/exports/{export}": "how far an export is, for people",
+    "/exports/{export}/file": "the download on that page",
+    "/exports/{export}/delete": "a form of that page",
     "/design": "the parts of pages, for people who make them",
     "/studies/{study}/series/{series}/instances/{instance}": "an object, for people",
     "/studies/{study}/series/{series}/instances/{instance}/original": "the download on that page; programs use DICOMweb",

@@ -124,11 +124,11 @@ class Maker:
     def _converted(self, instance: Instance, number: int) -> tuple[Piece, ...]:
         """The object in Explicit VR Little Endian. Pixels whose bytes are the same are taken from where they are."""
         whole, pixels = retrieve.in_syntax(self._bank, instance, EXPLICIT_LE), instance.pixels
-        if pixels is not None and instance.transfer_syntax == IMPLICIT_LE:
-            tail = self._bank.blobs.read(instance.location, pixels.offset)
-            if pixels.direct and tail and whole.endswith(tail):
-                head = self._making.put([whole[: -len(tail)]], number)
-                return (*head, Piece(len(tail), object=number, start=pixels.offset))
+        is_same = pixels is not None and pixels.direct and instance.transfer_syntax == IMPLICIT_LE
+        tail = self._bank.blobs.read(instance.location, pixels.offset) if pixels is not None and is_same else b""
+        if pixels is not None and tail and whole.endswith(tail):
+            head = self._making.put([whole[: -len(tail)]], number)
+            return (*head, Piece(len(tail), object=number, start=pixels.offset))
         return self._making.put([whole], number)
 
     def _picture(self, item: Item) -> Iterator[Member]:
@@ -138,7 +138,9 @@ class Maker:
         # Nothing is made larger than it is.
         is_large = max(instance.pixels.rows, instance.pixels.columns) > side
         viewport = render.Viewport(side, side) if is_large else None
-        picture = retrieve.picture(self._bank, instance, render.Rendering(frames=(item.frame,), viewport=viewport, quality=85))
+        picture = retrieve.picture(
+            self._bank, instance, render.Rendering(frames=(item.frame,), viewport=viewport, quality=85)
+        )
         yield Member(item.name, self._making.put([picture], item.number), label=item.label)
 
     def _film(self, item: Item) -> Iterator[Member]:

@@ -56,11 +56,6 @@ def missing() -> NotFound:
     return NotFound("there is no such export, or it waited too long; begin it anew")
 
 
-def count(bank: Bank, principal: Principal) -> int:
-    folder = folder_of(bank, principal)
-    return len(list(folder.iterdir())) if folder.is_dir() else 0
-
-
 def begin(bank: Bank, place: Path, asked: Asked) -> None:
     """Keep what was asked. Raises OutOfSpace."""
     with _room():

@@ -89,7 +89,7 @@ def survey(bank: Bank, wish: Wish, principal: Principal) -> Asked:
     objects = tuple((one.study, one.series, one.uid, str(one.digest)) for one in instances)
     # A moment of the content's own: what is made of the same content is the same, to the last byte.
     at = max(one.received_at for one in instances).astimezone(UTC).replace(microsecond=0)
-    return Asked(wish, objects, tuple(reports), tuple(surveyor.items), told, _even(at), size)
+    return Asked(wish, objects, tuple(reports), tuple(surveyor.items), told, _even(at), size, bool(wish.password))
 
 
 def _even(at: datetime) -> datetime:
@@ -99,13 +99,19 @@ def _even(at: datetime) -> datetime:
 
 def _check(wish: Wish, instances: Sequence[Instance], size: int) -> None:
     if len(instances) > MOST_OBJECTS:
-        raise Invalid(f"these are {len(instances):,} objects, and an export holds {MOST_OBJECTS:,}; make several")
+        raise Invalid(
+            "these are {count:,} objects, and an export holds {most:,}; make several",
+            count=len(instances),
+            most=MOST_OBJECTS,
+        )
     if size > MOST_BYTES:
-        raise Invalid(f"these are {size >> 30:,} GiB, and an export holds {MOST_BYTES >> 30}; make several")
+        raise Invalid(
+            "these are {size:,} GiB, and an export holds {most:,}; make several", size=size >> 30, most=MOST_BYTES >> 30
+        )
     if wish.format is not Format.ISO:
         return
     if size > MOST_DISC_BYTES:
-        raise Invalid(f"no disc holds these {size >> 30:,} GiB; choose a ZIP file, or fewer studies")
+        raise Invalid("no disc holds these {size:,} GiB; choose a ZIP file, or fewer studies", size=size >> 30)
     if any(one.location.size > MOST_FILE_ON_DISC for one in instances):
         raise Invalid("one of the objects has more than 4 GiB, which a disc cannot hold; choose a ZIP file")
 

@@ -8,7 +8,7 @@ and it takes little room, however large it is. What may be seen is asked again w
 import secrets
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -27,7 +27,7 @@ from imagebank.model.export import Asked, Plan, Progress, Wish
 from imagebank.model.imaging import Instance, Selection
 from imagebank.model.uid import Uid
 
-__all__ = ["JOB", "Opened", "begin", "end", "export_job", "go_on", "opened", "progress", "sizes"]
+__all__ = ["JOB", "Opened", "begin", "end", "export_job", "go_on", "opened", "progress", "sizes", "survey"]
 
 JOB: Final = "export"
 SLICE_S: Final = 5.0
@@ -74,7 +74,7 @@ def _make_room(bank: Bank, principal: Principal) -> None:
     if len(waiting) < MOST_OF_ONE:
         return
     if bank.now() < _age(waiting[0]) - export_spool.KEPT + _RECENT:
-        raise TooOften(f"{MOST_OF_ONE} exports of yours wait; take them, or delete one")
+        raise TooOften("{count} exports of yours wait; take them, or delete one", count=MOST_OF_ONE)
     export_spool.remove(waiting[0])
 
 
@@ -100,7 +100,7 @@ def _progress(bank: Bank, place: Path, asked: Asked) -> Progress:
         len(asked.items),
         -1 if plan is None else plan.size,
         export_spool.expires_at(place),
-        bool(asked.wish.password),
+        asked.is_locked,
         tuple(one.trouble for members in files for one in members if one.trouble),
     )
 
@@ -144,6 +144,9 @@ def _work(bank: Bank, place: Path, for_s: float) -> bool:
                 if time.monotonic() >= until and item is not asked.items[-1]:
                     return False
             export_spool.finish(bank, place, maker.finish())
+            # Only its keys are needed from now on.
+            export_spool.begin(bank, place, replace(asked, wish=replace(asked.wish, password="")))
+            export_spool.touch(bank, place)
         except (NotFound, Invalid):
             # It cannot become what was asked for: whoever asks again begins anew.
             export_spool.remove(place)

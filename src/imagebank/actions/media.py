@@ -56,15 +56,16 @@ def receive(
     plain: list[tuple[Arrival, Kind]] = []
     for arrival in arrivals:
         kind = _kind(arrival)
-        if kind in (Kind.DICOM, Kind.UNKNOWN):
+        is_for_browsers = kind is not Kind.DICOM and medium.is_for_browsers(arrival.name)
+        if kind in (Kind.DICOM, Kind.UNKNOWN) and not is_for_browsers:
             plain.append((arrival, kind))
             continue
         receipts += _as_they_are(bank, plain, source, sees, by_hand=by_hand)
         plain = []
-        if kind is Kind.DICOMDIR:
-            receipts.append(medium.take(bank, arrival, source, inventory))
-        elif medium.is_for_browsers(arrival.name):
+        if is_for_browsers:
             receipts.append(Receipt(Outcome.READ, arrival.name))
+        elif kind is Kind.DICOMDIR:
+            receipts.append(medium.take(bank, arrival, source, inventory))
         else:
             known = known or named_orders.named(bank, about, source, sees)
             receipts.append(_take(bank, arrival, kind, source, known, sees, by_hand=by_hand))

@@ -57,6 +57,11 @@ class Inventory:
                     yield Receipt(Outcome.REFUSED, name, error=Invalid(ABSENT))
 
 
+def is_for_browsers(name: str) -> bool:
+    """Whether a file is of those that a medium has for web browsers: its objects' pictures once more (IHE PDI)."""
+    return _WEB_CONTENT in _parts(name)
+
+
 def _parts(name: str) -> tuple[str, ...]:
     """A path as media are compared: without case, versions and trailing dots (ISO 9660 7.5, 7.6)."""
     parts = name.replace("\\", "/").split("/")

@@ -16,6 +16,7 @@ from imagebank.cli import (
     decisions,
     devices,
     doctor,
+    export,
     hl7,
     identities,
     keys,
@@ -43,6 +44,7 @@ cli = App(
 for command in (running.serve, running.demo, objects.verify, objects.reindex, doctor.doctor, tokens.sign_in_link):
     cli.command(command)
 cli.command(objects.import_, name="import")
+cli.command(export.export)
 cli.command(propose.propose)
 cli.command(corrections.correct)
 cli.command(corrections.versions)

@@ -100,7 +100,9 @@ async def export_file(request: Request) -> Response:
 
 
 async def _file(request: Request, principal: Principal, name: str) -> Response:
-    return given(request, await run_in_threadpool(exporting.opened, bank_of(request), name, principal, address_of(request)))
+    return given(
+        request, await run_in_threadpool(exporting.opened, bank_of(request), name, principal, address_of(request))
+    )
 
 
 def given(request: Request, export: exporting.Opened) -> Response:

@@ -59,15 +59,15 @@ class Wish:
     def parse(cls, studies: Sequence[str], form: str = "", *, reports: bool = True, password: str = "") -> Self:
         """A wish in words. Raises Invalid for one that cannot be met, saying why."""
         if form not in ("", *Format):
-            raise Invalid(f"an export is one of {', '.join(Format)}")
+            raise Invalid("an export is one of {formats}", formats=", ".join(Format))
         if not studies:
             raise Invalid("name at least one study")
         if len(studies) > MOST_STUDIES:
-            raise Invalid(f"an export holds {MOST_STUDIES} studies at most; make several")
+            raise Invalid("an export holds {most} studies at most; make several", most=MOST_STUDIES)
         if password and form == Format.ISO:
             raise Invalid("a disc cannot have a password, as nothing would open it; choose a ZIP file")
         if password and not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
-            raise Invalid(f"a password has {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters")
+            raise Invalid("a password has {least} to {most} characters", least=SHORTEST_PASSWORD, most=LONGEST_PASSWORD)
         uids = tuple(dict.fromkeys(Uid.parse(study) for study in studies))
         return cls(uids, Format(form or Format.ZIP), reports, password)
 
@@ -129,7 +129,7 @@ class Asked:
     """An export as it was begun: everything that decides what will be in it.
 
     `objects` are study, series, instance and digest of each; `reports` the numbers of versions and the study of each.
-    `at` is the moment that its files bear.
+    `at` is the moment that its files bear. Once it `is_locked`, its password is forgotten.
     """
 
     wish: Wish
@@ -139,6 +139,7 @@ class Asked:
     told: tuple[StudyTold, ...]
     at: datetime
     bytes: int
+    is_locked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
