@@ -111,7 +111,11 @@ def fill(bank: Bank) -> None:
     film = (sample_data() / "non-dicom/mp4/echo-cardiac.mp4").read_bytes()
     for name, data in (("echo.mp4", film), ("letter.pdf", with_a_script())):
         media.receive(bank, [Arrival(io.BytesIO(data), len(data), name)], SOURCE, About(PatientId("local", "M")))
-    said = Body("CT of the head", "Dr. Roe", (Part("text/plain", b"Nothing."), Part("text/plain", b""), Part("application/pdf", a_pdf())))
+    said = Body(
+        "CT of the head",
+        "Dr. Roe",
+        (Part("text/plain", b"Nothing."), Part("text/plain", b""), Part("application/pdf", a_pdf())),
+    )
     for status, number in (("P", "R1"), ("F", "R1"), ("X", "R2")):
         reports.keep(bank, Report("local", ADA, bank.now(), status, number, study=Uid(CT)), said, "RIS")
 
