@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pycdlib
 import pytest
@@ -72,7 +73,7 @@ def without_pixels(ds: Dataset) -> Dataset:
     return ds
 
 
-def a_report(**attributes: object) -> bytes:
+def a_report(**attributes: Any) -> bytes:
     """A structured report whose content names its language and says a word."""
 
     def item(relation: str, word: str) -> Dataset:
@@ -88,7 +89,7 @@ def a_report(**attributes: object) -> bytes:
     return as_file(ds)
 
 
-def key_images(chosen: str, **attributes: object) -> bytes:
+def key_images(chosen: str, **attributes: Any) -> bytes:
     one, series, study = Dataset(), Dataset(), Dataset()
     one.ReferencedSOPInstanceUID = chosen
     series.ReferencedSOPSequence, study.ReferencedSeriesSequence = [one], [series]
@@ -632,7 +633,7 @@ def test_a_full_disk_is_said(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> Non
         (["Doe^Jane"], {}, "a UID has digits"),
     ],
 )
-def test_a_wish_that_cannot_be_met_says_why(studies: list[str], given: dict[str, str], why: str) -> None:
+def test_a_wish_that_cannot_be_met_says_why(studies: list[str], given: dict[str, Any], why: str) -> None:
     with pytest.raises(Invalid, match=why):
         Wish.parse(studies, **given)
 
