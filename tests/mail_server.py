@@ -9,8 +9,12 @@ from typing import Any
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+from sqlalchemy import delete
 
 from bank import free_port
+from imagebank.bank import Bank
+from imagebank.storage import tables
+from imagebank.storage.index import SQLIndex
 
 HOST = "127.0.0.1"
 SETTINGS = {"smtp_from": "bank@bank.example", "site_name": "North Bank", "public_url": "https://bank.example"}
@@ -18,9 +22,13 @@ SETTINGS = {"smtp_from": "bank@bank.example", "site_name": "North Bank", "public
 
 
 class Office:
-    """What a mail server does. Each answer in `refusals` is given once to a recipient, the last one for ever where `for_good`."""
+    """What a mail server does. Each of `refusals` is answered once, to the command `at`; the last for ever, if `for_good`."""
 
     def __init__(self, *refusals: str, for_good: bool = False, at: str = "RCPT") -> None:
+        self.begin(*refusals, for_good=for_good, at=at)
+
+    def begin(self, *refusals: str, for_good: bool = False, at: str = "RCPT") -> None:
+        """Begin anew, so that many tests can share a server."""
         self.received: list[EmailMessage] = []
         self.recipients: list[str] = []
         self.refusals = list(refusals)
@@ -63,7 +71,7 @@ class Office:
     def authenticate(self, server: SMTP, _: Session, __: Envelope, mechanism: str, data: Any) -> AuthResult:
         assert isinstance(data, LoginPassword)
         self.who.append(data.login)
-        return AuthResult(success=data.password == b"right")
+        return AuthResult(success=data.password == b"right", handled=False)
 
 
 @contextmanager
@@ -92,4 +100,14 @@ def tls_of(cert: Any, key: Any) -> ssl.SSLContext:
 def text_of(mail: EmailMessage) -> str:
     body = mail.get_body(("plain",))
     assert body is not None
-    return str(body.get_content())
+    return str(body.get_content()).replace("\r\n", "\n")
+
+
+def forget_everybody(bank: Bank) -> Bank:
+    """The bank without the people, notices and jobs that other tests have left in it."""
+    assert isinstance(bank.index, SQLIndex)
+    told = (tables.notice, tables.mailbox, tables.notice_choice, tables.mailed_code, tables.place)
+    with bank.index._database.writing() as connection:
+        for table in (*told, tables.account, tables.attempt, tables.job, tables.provision, tables.session):
+            connection.execute(delete(table))
+    return bank

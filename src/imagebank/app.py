@@ -312,6 +312,7 @@ def web_application(bank: Bank) -> "Starlette":
     from imagebank.http.exports import export_routes
     from imagebank.http.exports_described import export_paths
     from imagebank.http.guard import Guard
+    from imagebank.http.notices import notice_paths, notice_routes
     from imagebank.http.openapi import openapi_route
     from imagebank.http.patience import Patience
     from imagebank.http.persons import person_routes
@@ -334,7 +335,7 @@ def web_application(bank: Bank) -> "Starlette":
 
     described = {**openapi_paths(), **decision_paths(), **upload_paths(), **person_paths(), **report_paths()}
     described |= completeness_paths() | attribute_paths() | timeline_paths() | correction_paths()
-    described |= rule_paths() | picture_paths() | queue_paths() | export_paths()
+    described |= rule_paths() | picture_paths() | queue_paths() | export_paths() | notice_paths()
     application = Starlette(
         routes=[
             *api_routes(),
@@ -350,6 +351,7 @@ def web_application(bank: Bank) -> "Starlette":
             *picture_routes(),
             *queue_routes(),
             *export_routes(),
+            *notice_routes(),
             openapi_route(api_routes(), described),
             *dicomweb_routes(),
             *fhir_routes(),

@@ -139,6 +139,11 @@ NOT_ABOUT_STUDIES: Final = {
     "/sign-in/provider": "for whoever is nobody yet",
     "/sign-in/provider/answer": "for whoever is nobody yet",
     "/activate/{code}": "for whoever is nobody yet",
+    **dict.fromkeys(
+        ("/notices/{notice}", *(f"/api/v1/notices{rest}" for rest in ("", "/seen", "/{notice}/seen"))),
+        "one's own notices, which name no study; what one leads to is in the matrix",
+    ),
+    "/unsubscribe/{secret}": "ends mails, and tells which kinds of them",
     **{
         f"/account{path}": "one's own means to sign in, and sessions"
         for path in (
@@ -146,6 +151,7 @@ NOT_ABOUT_STUDIES: Final = {
             *("/look", "/password", "/app", "/app.svg", "/app/confirm", "/app/remove"),
             *("/passkeys", "/passkeys/keep", "/passkeys/remove", "/sessions/end", "/sessions/end-others"),
             *("/prove", "/prove/passkey", "/prove/answer"),
+            *(f"/notices{rest}" for rest in ("", "/seen", "/choices", "/address", "/code", "/remove")),
         )
     },
     "/sign-out": "ends a session",

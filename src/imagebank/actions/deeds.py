@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from imagebank.actions import notify
 from imagebank.bank import Bank
 from imagebank.errors import NotFound
 from imagebank.model.access import Device, Principal, Right, Role, Scope
@@ -32,9 +33,9 @@ def do(tx: Transaction, stored: Sequence[Kept], now: datetime) -> tuple[tuple[st
         labels |= {(study, label): one for label in one.deeds.labels}
         for device in one.deeds.routes:
             routed.setdefault((device, study), []).append(one)
-        for rule, words in one.deeds.notices:
-            payload = {"study": study, "rule": rule, "words": words, "organization": one.source.organization}
-            tx.defer(NOTICE, payload, now + QUIET, key=f"{study} {rule} {words}")
+        for rule, words, to in one.deeds.notices:
+            told = {"study": study, "rule": rule, "words": words, "organization": one.source.organization}
+            tx.defer(NOTICE, {**told, "to": list(to)}, now + QUIET, key=f"{study} {rule} {words}")
     for (device, study), kept in routed.items():
         tx.rules.route(device, study, [one.description.uid for one in kept])
         payload = {"device": device, "study": study, "organization": kept[0].source.organization}
@@ -51,7 +52,7 @@ def _labelled(one: Kept, label: str, now: datetime) -> Event:
 
 
 def notice_job(bank: Bank, payload: dict[str, Any]) -> None:
-    """Write into the ledger that something came which somebody wants to know of: one line for a study."""
+    """Write into the ledger that something came which somebody wants to know of, one line for a study, and mail them."""
     study = Uid(payload["study"])
     there = bank.index.instances(Selection(study=study), _ALL)
     if not there:
@@ -69,6 +70,8 @@ def notice_job(bank: Bank, payload: dict[str, Any]) -> None:
     )
     with bank.index.begin() as tx:
         tx.record([told])
+        # A job that an earlier program has left names nobody.
+        notify.tell_site(bank, tx, payload.get("to", ()), f"/studies/{study}")
 
 
 def due(bank: Bank, payload: dict[str, Any]) -> tuple[Device, Principal, list[Instance]]:

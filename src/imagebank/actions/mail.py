@@ -114,6 +114,6 @@ def send_again(bank: Bank) -> int:
     return len(mails)
 
 
-def test(desk: Desk, bank: Bank, address: str) -> None:
+def send_test(desk: Desk, bank: Bank, address: str) -> None:
     """Send a mail that says that mail works. Raises Invalid for what is no mail address, and as `Desk.send` does."""
     desk.send(bank.settings, Mail(secrets.token_hex(16), address_from(address), "en", bank.now()))

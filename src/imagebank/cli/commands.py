@@ -20,6 +20,7 @@ from imagebank.cli import (
     hl7,
     identities,
     keys,
+    mail,
     objects,
     people,
     pictures,
@@ -62,6 +63,7 @@ for group in (
     cli.command(group)
 cli.command(pictures.app)
 cli.command(queue.app)
+cli.command(mail.app)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

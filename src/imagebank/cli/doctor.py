@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _LONG_LIFE: Final = timedelta(days=400)
 _UNSIGNED: Final = timedelta(hours=1)
 _SKEW: Final = timedelta(seconds=30)
+_LATE: Final = timedelta(hours=1)
 _LATEST_EVENTS: Final = 1000
 _LEAST_FREE_BYTES: Final = 5 << 30
 _LEAST_FREE_PART: Final = 0.05
@@ -75,8 +76,18 @@ def of_settings(settings: Settings) -> Iterator[Finding]:
     if settings.atna_host and settings.atna_transport != "tls" and not _is_local(settings.atna_host):
         words = f"audit messages go to {settings.atna_host} by {settings.atna_transport}, where others can read them"
         yield Finding("audit", True, words, 'set atna_transport = "tls"')
+    yield from _of_mail(settings)
     for name in unknown_variables():
         yield Finding("settings", False, f"no setting has the name of the variable {name}", "correct or remove it")
+
+
+def _of_mail(settings: Settings) -> Iterator[Finding]:
+    if settings.smtp and settings.smtp_tls == "none" and not _is_local(settings.smtp):
+        words = f"mail goes to {settings.smtp} without TLS, and others can read whom the bank tells something"
+        yield Finding("mail", True, words, 'set smtp_tls = "starttls" or "tls"')
+    if settings.smtp and not settings.public_url and not _is_local(settings.http):
+        words = "public_url is not set: links in mail lead to an address of this machine"
+        yield Finding("mail", True, words, "set public_url to the address that people use")
 
 
 def _of_the_web(settings: Settings) -> Iterator[Finding]:
@@ -193,6 +204,7 @@ def of_the_bank(bank: "Bank") -> Iterator[Finding]:
     yield from _of_certificates(bank)
     yield from _of_the_ledger(bank)
     yield from _of_the_rules(bank)
+    yield from _of_the_mail(bank)
 
 
 def _of_callers(bank: "Bank") -> Iterator[Finding]:
@@ -261,6 +273,23 @@ def _of_the_rules(bank: "Bank") -> Iterator[Finding]:
     if version is not None and version.digest != rules_read.digest_of(rules_read.read_file(file)):
         words = f"{file} is not what is in force: version {version.number}, by {version.by} by {version.way}"
         yield Finding("rules", False, words, f"imagebank rules apply {file}, or start the server to take in a new file")
+
+
+def _of_the_mail(bank: "Bank") -> Iterator[Finding]:
+    """Mail that was given up, and mail that has waited for long."""
+    from imagebank.actions import mail
+    from imagebank.model.notice import State
+
+    unsent = mail.unsent(bank)
+    aside = [one for one in unsent if one.state is State.ASIDE]
+    late = [one for one in unsent if one.state is State.WAITING and one.at < bank.now() - _LATE]
+    if aside:
+        words = f"{len(aside)} notices could not be mailed; the last: {aside[-1].reason}"
+        yield Finding("mail", True, words, "imagebank mail list; mend it; imagebank mail again")
+    if late:
+        words = f"{len(late)} notices have waited to be mailed for more than {_LATE.total_seconds() / 3600:.0f} hour"
+        reason = next((f": {one.reason}" for one in reversed(late) if one.reason), "")
+        yield Finding("mail", True, words + reason, "imagebank mail list; see that `imagebank serve` runs")
 
 
 def _is_open(path: Path) -> bool:

@@ -112,6 +112,8 @@ async def _known(request: Request, *, prolongs: bool) -> Principal | None:
         return None
     if prolongs and access.is_to_be_noted(bank, found):
         await run_in_threadpool(access.use, bank, found)
+    # For pages that say what is new in it.
+    request.state.account = found.account
     return access.caller_of(bank, found)
 
 

@@ -114,12 +114,12 @@ class Source:
 class Deeds:
     """What the site's rules want done once an object is in: labels of its study, devices to send it to, whom to tell.
 
-    `notices` are pairs of a rule's name and what it says.
+    `notices` are a rule's name, what it says, and the addresses to which it is mailed that something came.
     """
 
     labels: tuple[str, ...] = ()
     routes: tuple[str, ...] = ()
-    notices: tuple[tuple[str, str], ...] = ()
+    notices: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
 
 
 NO_DEEDS: Final = Deeds()

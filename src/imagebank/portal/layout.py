@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from imagebank.actions import emergency, reconciling
+from imagebank.actions import emergency, notices, reconciling
 from imagebank.dicom import moments
 from imagebank.errors import BankError, Invalid, NotAllowed, NotFound, TooOften, Unavailable, status_for
 from imagebank.http.auth import bank_of, caller, caller_if_any, cookie_of, is_from_our_pages
@@ -116,6 +116,7 @@ def page(
         "may": frozenset() if principal is None else principal.rights,
         "csrf": csrf_token(cookie) if cookie else "",
         "emergencies": getattr(request.state, "emergencies", ()),
+        "unread": getattr(request.state, "unread", 0),
         "at": bank_of(request).now(),
         "doors": _open_to(request, frozenset() if principal is None else principal.rights),
         "look": look_of(request),
@@ -200,6 +201,7 @@ def for_the_signed_in(show: PageOf) -> Callable[[Request], Awaitable[Response]]:
             principal = await caller(request)
             await _look_for_emergencies(request, principal)
             await _count_tasks(request, principal)
+            await _count_notices(request)
             return await show(request, principal)
         except NotSignedIn:
             return see_other("/sign-in")
@@ -221,6 +223,13 @@ async def _count_tasks(request: Request, principal: Principal) -> None:
     if Right.RECONCILE in principal.rights:
         bank = bank_of(request)
         request.state.waiting = {"/queue": await quickly(bank, reconciling.waiting, bank, principal)}
+
+
+async def _count_notices(request: Request) -> None:
+    """How many notices the owner of the account has not looked at, for the bar."""
+    if account := getattr(request.state, "account", ""):
+        bank = bank_of(request)
+        request.state.unread = await quickly(bank, notices.unseen, bank, account)
 
 
 async def read_form(request: Request, most_bytes: int = _FORM_LIMIT_BYTES) -> dict[str, str]:

@@ -119,7 +119,9 @@ def _made(settings: Settings, mail: Mail, subject: str, paragraphs: list[str], e
     link, leave = (site + path if path else "" for path in (mail.link, mail.leave))
     message = EmailMessage()
     message["From"] = Address(settings.site_name, addr_spec=sender)
-    message["To"] = Address(addr_spec=mail.address)
+    local, _, domain = mail.address.rpartition("@")
+    # In parts, since a whole one has to be ASCII.
+    message["To"] = Address(username=local, domain=domain)
     message["Subject"] = subject
     message["Message-ID"] = f"<{mail.id}@{sender.rpartition('@')[2]}>"
     message["Date"] = mail.at

@@ -67,7 +67,9 @@ async def _notices(request: Request, principal: Principal, found: Session, error
 
 def _before(request: Request) -> datetime | None:
     text = request.query_params.get("before", "")
-    return datetime.fromtimestamp(int(text) / 1e6, UTC) if text.isascii() and text.isdigit() and len(text) < 17 else None
+    return (
+        datetime.fromtimestamp(int(text) / 1e6, UTC) if text.isascii() and text.isdigit() and len(text) < 17 else None
+    )
 
 
 def _micros(at: datetime) -> int:
@@ -102,9 +104,7 @@ def choose(request: Request, found: Session, form: Form) -> None:
 
 
 def offer(request: Request, found: Session, form: Form) -> None:
-    mailboxes.offer(
-        bank_of(request), found.account, form.get("address", ""), language.spoken(), address_of(request)
-    )
+    mailboxes.offer(bank_of(request), found.account, form.get("address", ""), language.spoken(), address_of(request))
 
 
 def confirm(request: Request, found: Session, form: Form) -> None:

@@ -72,7 +72,7 @@ class _Hearing:
     drops_by: str = ""
     labels: dict[str, None] = field(default_factory=dict)
     routes: dict[str, None] = field(default_factory=dict)
-    notices: list[tuple[str, str]] = field(default_factory=list)
+    notices: list[tuple[str, str, tuple[str, ...]]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.elements = dict(self.facts.seen.elements)
@@ -224,7 +224,7 @@ def _tag(hearing: _Hearing, _: Rule, step: Tag) -> None:
 
 
 def _notify(hearing: _Hearing, rule: Rule, step: Notify) -> None:
-    hearing.notices.append((rule.name, step.message))
+    hearing.notices.append((rule.name, step.message, step.to))
 
 
 def _require(hearing: _Hearing, rule: Rule, step: Require) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from imagebank.dicom.named import DECIMAL, WHOLE, Named, element_for, named, require_writable
 from imagebank.errors import Invalid
 from imagebank.model.imaging import Element
+from imagebank.model.notice import address_from
 from imagebank.model.provision import LABEL
 from imagebank.model.rules import Decision
 from imagebank.rules.expression import Expression
@@ -41,7 +42,7 @@ ACTIONS: Final[Mapping[str, frozenset[str]]] = {
     "drop private": frozenset({"keep"}),
     "route": frozenset({"to"}),
     "tag": frozenset({"label"}),
-    "notify": frozenset({"message"}),
+    "notify": frozenset({"message", "to"}),
     "require": frozenset({"tags", "otherwise", "reason"}),
     "plug-in": frozenset({"name", "options"}),
 }
@@ -247,7 +248,12 @@ def _tag(_: StepReader, raw: _Raw) -> Step:
 
 
 def _notify(_: StepReader, raw: _Raw) -> Step:
-    return Notify(raw.text("message", "slides for pathology came"))
+    message = raw.text("message", "slides for pathology came")
+    to = raw.texts("to", "slides@example.org") if "to" in raw.given else ()
+    try:
+        return Notify(message, tuple(dict.fromkeys(map(address_from, to))))
+    except Invalid as error:
+        raise _Wrong("to", str(error)) from None
 
 
 def _require(reader: StepReader, raw: _Raw) -> Step:

@@ -83,9 +83,10 @@ class Tag:
 
 @dataclass(frozen=True, slots=True)
 class Notify:
-    """Write into the ledger that something came which somebody wants to know of."""
+    """Write into the ledger that something came which somebody wants to know of, and mail them a link to it."""
 
     message: str
+    to: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

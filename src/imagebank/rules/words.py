@@ -122,7 +122,8 @@ def _tagged(step: Tag) -> str:
 
 
 def _notified(step: Notify) -> str:
-    return f"write into the ledger: {step.message}"
+    mailed = f", and mail {_or(step.to, 'and')} a link to it" if step.to else ""
+    return f"write into the ledger: {step.message}{mailed}"
 
 
 def _required(step: Require) -> str:

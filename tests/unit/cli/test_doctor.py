@@ -40,6 +40,9 @@ def weak(findings: Iterator[Finding]) -> list[str]:
         ({"dimse_tls": "0.0.0.0:2762", "tls_ca": Path("ca")}, []),
         ({"atna_host": "192.0.2.1"}, []),
         ({"atna_host": "192.0.2.1", "atna_transport": "udp"}, ["audit"]),
+        ({"smtp": "192.0.2.1:25", "smtp_tls": "none"}, ["mail"]),
+        ({"smtp": "127.0.0.1:25", "smtp_tls": "none"}, []),
+        ({"smtp": "mail.example:587", "http": "0.0.0.0:443", "http_tls_cert": Path("c")}, ["mail"]),
         ({"cors_origins": ("http://viewer.example", "https://viewer.example")}, ["cors"]),
     ],
 )

@@ -305,13 +305,13 @@ def test_devices_labels_and_notices_are_gathered_once_each() -> None:
             'action = "route"; to = "READING1"',
             'action = "tag"; label = "teaching"',
             'action = "tag"; label = "teaching"',
-            'action = "notify"; message = "it came"',
+            'action = "notify"; message = "it came"; to = "reading@north.example"',
         )
     )
 
     assert found.deeds.routes == ("READING1", "READING2")
     assert found.deeds.labels == ("teaching",)
-    assert found.deeds.notices == (("R", "it came"),)
+    assert found.deeds.notices == (("R", "it came", ("reading@north.example",)),)
 
 
 PLUG_IN = rule(

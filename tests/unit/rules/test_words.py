@@ -54,6 +54,10 @@ def test_a_rule_is_told_for_whom_when_and_what() -> None:
         ('action = "route"; to = ["READING1", "READING2"]', "send it to READING1 and READING2"),
         ('action = "tag"; label = "teaching"', "put the label “teaching” on its study"),
         ('action = "notify"; message = "it came"', "write into the ledger: it came"),
+        (
+            'action = "notify"; message = "it came"; to = ["a@b.example", "c@d.example"]',
+            "write into the ledger: it came, and mail a@b.example and c@d.example a link to it",
+        ),
         ('action = "require"; tags = "StudyID"', "hold it for a person unless it has a value for StudyID"),
         (
             'action = "require"; tags = ["StudyID", "Modality"]; otherwise = "refuse"',
