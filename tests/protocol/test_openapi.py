@@ -87,6 +87,12 @@ PAGES: Final[Mapping[str, str]] = {
             *("prove", "prove/answer", "prove/passkey"),
         )
     },
+    **{
+        f"/account/notices{path}": "what its owner was told, for people; programs read /api/v1/notices"
+        for path in ("", "/seen", "/choices", "/address", "/code", "/remove")
+    },
+    "/notices/{notice}": "where mails lead",
+    "/unsubscribe/{secret}": "where mails end, for people and mail programs",
     "/sign-out": "for people",
     "/disclosures": "for privacy officers; programs read AuditEvents",
     "/fhir/AuditEvent": "FHIR describes itself (docs/conformance/ihe.md)",

@@ -4,12 +4,12 @@ from typing import Final
 
 from imagebank.actions import codes
 from imagebank.bank import Bank
-from imagebank.errors import NotFound
+from imagebank.errors import NotFound, noted
 from imagebank.model.account import Account
 from imagebank.model.event import Act, Event
 from imagebank.model.notice import Mailbox
 
-_NOBODY: Final = "there is no such account"
+_NOBODY: Final = noted("there is no such account")
 
 
 def address_of(bank: Bank, account: str) -> Mailbox | None:

@@ -284,10 +284,10 @@ def _of_the_mail(bank: "Bank") -> Iterator[Finding]:
     aside = [one for one in unsent if one.state is State.ASIDE]
     late = [one for one in unsent if one.state is State.WAITING and one.at < bank.now() - _LATE]
     if aside:
-        words = f"{len(aside)} notices could not be mailed; the last: {aside[-1].reason}"
+        words = f"{len(aside)} of the notices could not be mailed; the last: {aside[-1].reason}"
         yield Finding("mail", True, words, "imagebank mail list; mend it; imagebank mail again")
     if late:
-        words = f"{len(late)} notices have waited to be mailed for more than {_LATE.total_seconds() / 3600:.0f} hour"
+        words = f"{len(late)} of the notices could not be mailed for more than an hour yet"
         reason = next((f": {one.reason}" for one in reversed(late) if one.reason), "")
         yield Finding("mail", True, words + reason, "imagebank mail list; see that `imagebank serve` runs")
 

@@ -57,5 +57,5 @@ def again(*, common: Common = HERE) -> int:
 
     with bank_of(common) as bank:
         number = mail.send_again(bank)
-    tell(common, f"{number} mails are tried again", mails=number)
+    tell(common, f"mails that are tried again: {number}", mails=number)
     return ALL_WELL

@@ -61,7 +61,7 @@ def _asked(given: dict[str, str]) -> tuple[int, datetime | None]:
         raise Invalid("this takes limit and before")
     limit, before = given.get("limit", str(_USUAL)), given.get("before")
     if not (limit.isascii() and limit.isdigit() and len(limit) < 9 and 1 <= int(limit) <= _MOST):
-        raise Invalid(f"limit is a number from 1 to {_MOST}")
+        raise Invalid("limit is a number from 1 to {most}", most=_MOST)
     try:
         at = datetime.fromisoformat(before) if before is not None else None
     except ValueError:

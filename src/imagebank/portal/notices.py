@@ -21,10 +21,9 @@ from imagebank.portal.account import PageOf, of_a_session, of_the_proven
 from imagebank.portal.language import noted
 from imagebank.portal.layout import for_the_signed_in, page, read_form, read_own_form, refused, see_other, too_often
 from imagebank.portal.mails import WORDS
-from imagebank.portal.wording import sentence
 
 _PAGE: Final = "/account/notices"
-_MOST: Final = 50
+_MOST: Final = 20
 _WAYS: Final = (
     (Way.ONCE, noted("at once")),
     (Way.DAILY, noted("once a day")),
@@ -60,7 +59,7 @@ async def _notices(request: Request, principal: Principal, found: Session, error
         mailbox=await run_in_threadpool(mailboxes.address_of, bank, owner.id),
         offered=await run_in_threadpool(mailboxes.offered, bank, owner.id),
         can_mail=bool(bank.settings.smtp),
-        notice=sentence(str(error)) if error else "",
+        notice=error or "",
     )
     return too_often(answer) if isinstance(error, TooOften) else answer
 
