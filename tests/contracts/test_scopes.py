@@ -4,6 +4,7 @@ import inspect
 
 import pytest
 
+from imagebank.storage.cards import SQLCards
 from imagebank.storage.completeness import SQLCompleteness
 from imagebank.storage.histories import SQLHistories
 from imagebank.storage.persons import SQLPersons
@@ -12,7 +13,7 @@ from imagebank.storage.proposals import SQLProposals
 from imagebank.storage.tasks import SQLTasks
 
 
-@pytest.mark.parametrize("kind", [SQLCompleteness, SQLHistories, SQLPersons, SQLPictures, SQLProposals, SQLTasks])
+@pytest.mark.parametrize("kind", [SQLCards, SQLCompleteness, SQLHistories, SQLPersons, SQLPictures, SQLProposals, SQLTasks])
 def test_every_reader_has_to_be_given_a_scope(kind: type) -> None:
     readers = {
         name: inspect.signature(member).parameters.get("scope")

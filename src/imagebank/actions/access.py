@@ -35,7 +35,7 @@ def issue_token(
     """
     if not 0 < days <= MAX_DAYS:
         raise Invalid("a token lives for some days, above 0 and at most {most}", most=MAX_DAYS)
-    text = _PREFIX + secrets.token_urlsafe(32)
+    text = new_token()
     now = bank.now()
     token = Token(
         digest=digest_of(text),
@@ -50,6 +50,11 @@ def issue_token(
         tx.put_token(token)
         tx.record([Event(now, Act.CHANGED, token.name, token.organization, detail=f"token issued for role {role}")])
     return text
+
+
+def new_token() -> str:
+    """The text of a bearer token, not yet anybody's."""
+    return _PREFIX + secrets.token_urlsafe(32)
 
 
 def revoke_token(bank: Bank, name: str) -> None:

@@ -13,9 +13,14 @@ _CARD: Final = "card-"
 _ALL: Final = Scope(organizations=None)
 
 
+def card_name(card: str) -> str:
+    """For whom the provisions of a card are: all of its withdrawals."""
+    return f"{_CARD}{card}"
+
+
 def withdrawal_name(card: str, number: int) -> str:
     """How whoever redeemed a card stands in the ledger: by the card, and which of its withdrawals it was."""
-    return f"{_CARD}{card}.{number}"
+    return f"{card_name(card)}.{number}"
 
 
 def card_of(name: str) -> str:

@@ -31,8 +31,13 @@ def hashed(password: str, *names: str) -> str:
     normal = _normal(password)
     if fault := _fault(normal, names):
         raise fault
+    return kept(normal)
+
+
+def kept(secret: str) -> str:
+    """The same of a secret that was found good enough."""
     with _at_once:
-        return _hasher.hash(normal)
+        return _hasher.hash(secret)
 
 
 def _fault(password: str, names: tuple[str, ...]) -> Invalid | None:
@@ -48,11 +53,11 @@ def _fault(password: str, names: tuple[str, ...]) -> Invalid | None:
     return None
 
 
-def matches(kept: str, password: str) -> bool:
+def matches(expected: str, password: str) -> bool:
     """Whether it is the password. With nothing kept it is not, which takes as long."""
     try:
         with _at_once:
-            return _hasher.verify(kept or _nobodys(), _normal(password)) and bool(kept)
+            return _hasher.verify(expected or _nobodys(), _normal(password)) and bool(expected)
     except (Argon2Error, InvalidHashError):
         return False
 

@@ -14,6 +14,7 @@ from imagebank.model.person import PatientId
 from imagebank.model.provision import Kind, Provision
 from imagebank.model.query import Query
 from imagebank.model.uid import Uid
+from imagebank.ports.cards import CardReader
 from imagebank.ports.completeness import CompletenessReader
 from imagebank.ports.corrections import CorrectionsReader
 from imagebank.ports.histories import HistoryReader
@@ -102,6 +103,15 @@ class Index(Protocol):
     @property
     def pictures(self) -> PictureReader:
         """What pictures are known again by, and which are held twice."""
+        ...
+
+    @property
+    def cards(self) -> CardReader:
+        """What owners hand to somebody without an account."""
+        ...
+
+    def evenly(self) -> AbstractContextManager[None]:
+        """A refusal from within ends on a beat that is longer than what refusals differ by takes."""
         ...
 
     def begin(self) -> AbstractContextManager[Transaction]:

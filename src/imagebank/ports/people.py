@@ -11,6 +11,10 @@ from imagebank.model.client import Client
 class Seal(Protocol):
     """Hides small secrets at rest, under a key of the bank's own."""
 
+    def digest(self, use: str, secret: bytes) -> bytes:
+        """A keyed hash of 32 bytes, by which a secret is known again; each use has a key of its own."""
+        ...
+
     def seal(self, secret: bytes) -> bytes: ...
 
     def unseal(self, sealed: bytes) -> bytes:

@@ -13,6 +13,7 @@ from imagebank.model.original import Original
 from imagebank.model.person import PatientId
 from imagebank.model.provision import Provision
 from imagebank.model.uid import Uid
+from imagebank.ports.cards import CardWriter
 from imagebank.ports.completeness import CompletenessWriter, ExpectationsWriter
 from imagebank.ports.corrections import CorrectionsWriter
 from imagebank.ports.notices import NoticesWriter
@@ -118,6 +119,11 @@ class Transaction(Protocol):
     @property
     def pictures(self) -> PictureWriter:
         """Changes to what pictures are known again by, and to what was found of them."""
+        ...
+
+    @property
+    def cards(self) -> CardWriter:
+        """Changes about cards."""
         ...
 
     def enter(self, kept: Sequence[Kept]) -> list[Entered]:

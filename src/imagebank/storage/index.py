@@ -21,6 +21,7 @@ from imagebank.model.provision import Kind, Provision
 from imagebank.model.query import Query
 from imagebank.model.uid import Uid
 from imagebank.storage import (
+    cards,
     completeness,
     corrections,
     histories,
@@ -59,7 +60,7 @@ from imagebank.storage.select import (
     studies_in,
 )
 from imagebank.storage.series import metadata_row, series_rows
-from imagebank.storage.steady import LOOKUP_S, SEARCH_S, hold
+from imagebank.storage.steady import CHANGE_S, LOOKUP_S, SEARCH_S, hold
 from imagebank.storage.transaction import SQLTransaction
 
 _EVERYTHING: Final = Scope(organizations=None)
@@ -130,6 +131,7 @@ class SQLIndex:
         self._tasks = tasks.SQLTasks(database)
         self._workitems = workitems.SQLWorkitems(database)
         self._notices = notices.SQLNotices(database)
+        self._cards = cards.SQLCards(database)
 
     @property
     def people(self) -> people.SQLPeople:
@@ -186,6 +188,19 @@ class SQLIndex:
     @property
     def pictures(self) -> pictures.SQLPictures:
         return self._pictures
+
+    @property
+    def cards(self) -> cards.SQLCards:
+        return self._cards
+
+    @contextmanager
+    def evenly(self) -> Iterator[None]:
+        began = time.perf_counter()
+        try:
+            yield
+        except BankError:
+            hold(began, CHANGE_S)
+            raise
 
     @contextmanager
     def begin(self) -> Iterator[SQLTransaction]:

@@ -1,10 +1,14 @@
-"""Small secrets at rest: AES-256-GCM under a key of the bank's own."""
+"""Small secrets at rest: AES-256-GCM, or a keyed hash, under a key of the bank's own."""
 
+import hmac
 import secrets
+from functools import cache
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from imagebank.errors import Invalid
 
@@ -16,6 +20,10 @@ class KeySeal:
 
     def __init__(self, key: bytes) -> None:
         self._cipher = AESGCM(key)
+        self._key_for = cache(lambda use: HKDF(SHA256(), 32, None, f"imagebank {use}".encode()).derive(key))
+
+    def digest(self, use: str, secret: bytes) -> bytes:
+        return hmac.digest(self._key_for(use), secret, "sha256")
 
     def seal(self, secret: bytes) -> bytes:
         nonce = secrets.token_bytes(_NONCE_BYTES)

@@ -12,6 +12,8 @@ LOOKUP_S: Final[Mapping[str, float]] = {"sqlite": 250e-6, "postgresql": 2e-3}
 """The beat of what is asked for by UID, by the kind of database: some five times what that takes there."""
 SEARCH_S: Final[Mapping[str, float]] = {"sqlite": 2e-3, "postgresql": 5e-3}
 """That of a search. One that goes through much of the bank takes longer, and its own time."""
+CHANGE_S: Final = 0.05
+"""That of what writes something whatever the answer is: some ten times what those writes differ by."""
 
 
 def hold(began: float, beat: float) -> None:

@@ -19,6 +19,7 @@ from imagebank.model.uid import Uid
 from imagebank.ports import Entered
 from imagebank.storage import (
     account_keys,
+    cards,
     completeness,
     corrections,
     entry,
@@ -83,6 +84,7 @@ class SQLTransaction:
         self.tasks: Final = tasks.TaskChanges(connection)
         self.workitems: Final = workitems.WorkitemChanges(connection)
         self.notices: Final = notices.NoticesChanges(connection)
+        self.cards: Final = cards.CardChanges(connection)
 
     def publish(self) -> None:
         """After the commit: let later transactions know what this one learnt."""
@@ -112,6 +114,7 @@ class SQLTransaction:
         provisions.forget_patient(self._connection, owner)
         orders.forget_patient(self._connection, owner)
         self.persons.forget(owner)
+        self.cards.forget([owner])
         self.expectations.forget(owner)
 
     def shred(self, names: Sequence[bytes]) -> list[Uid]:

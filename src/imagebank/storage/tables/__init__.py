@@ -28,6 +28,7 @@ from imagebank.storage.tables.archive import (
     series_metadata,
     study,
 )
+from imagebank.storage.tables.cards import card, withdrawal
 from imagebank.storage.tables.columns import (
     ID,
     INSTANCE_COLUMNS,
@@ -82,6 +83,7 @@ __all__ = [
     "account_key",
     "attempt",
     "attribute",
+    "card",
     "catalogue_version",
     "challenge",
     "checkpoint",
@@ -145,5 +147,6 @@ __all__ = [
     "task_study",
     "token",
     "told",
+    "withdrawal",
     "workitem",
 ]

@@ -1,0 +1,301 @@
+"""Cards: made once with a number and a PIN, listed, frozen, thawed, changed and taken back by who may give them."""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from datetime import datetime
+from typing import Any, Final
+
+from imagebank.actions import card_reach, charge, holders, notes, pins
+from imagebank.actions.audit import event, looking
+from imagebank.actions.card_reach import Reach
+from imagebank.bank import Bank
+from imagebank.errors import Conflict, Invalid, NotFound, Unsupported
+from imagebank.model import card_number
+from imagebank.model.access import Principal, Right, Scope
+from imagebank.model.card import NO_END, Card, Opens, State, Withdrawal, opens
+from imagebank.model.event import Act, Event
+from imagebank.model.person import PatientId
+from imagebank.model.provision import Provision, Term
+from imagebank.ports import Transaction
+
+MOST_USES: Final = 1000
+MOST_LISTED: Final = 500
+_USE: Final = "number of a card"
+_LONGEST: Final = 200
+# Whose a card is has to be known before it is shown to whoever asks.
+_ALL: Final = Scope(organizations=None)
+_NONE: Final = "there is no such card"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A card as somebody wants it. Without `ends_at` it is for a month, without `uses` for any number.
+
+    `pin` is the owner's own; without one the bank draws six digits. What `label`, `recipient`, `purpose` and `email` are
+    stands at `model.card.Card`.
+    """
+
+    reach: Reach = field(default_factory=Reach)
+    ends_at: datetime | None = None
+    uses: int | None = None
+    pin: str = ""
+    label: str = ""
+    recipient: str = ""
+    purpose: str = ""
+    email: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A new card, with what is shown once and never again: its number, 16 symbols without spaces, and its PIN."""
+
+    card: Card
+    opens: Opens
+    number: str
+    pin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A card as its owners see it."""
+
+    card: Card
+    opens: Opens
+    state: State
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What is to be changed of a card; None leaves a part as it is. `uses` are those that are left from now on."""
+
+    ends_at: datetime | None = None
+    uses: int | None = None
+    label: str | None = None
+    recipient: str | None = None
+    purpose: str | None = None
+    reports: bool | None = None
+    taking: bool | None = None
+
+
+def number_hash(bank: Bank, number: str) -> bytes:
+    """What is kept of a card's number: without the bank's key nobody can tell it, or even try."""
+    return bank.seal.digest(_USE, number.encode())
+
+
+def issue(bank: Bank, wanted: Wanted, principal: Principal, address: str = "") -> Issued:
+    """Make a card. It works from now on; number and PIN are told this once.
+
+    An account gives cards for whom it holds records as owner, parent or representative; who has the right to enrol,
+    for patients of their organization. Raises as `card_reach.provisions` does, and Invalid for a PIN that is too easy.
+    """
+    identifier, now = secrets.token_hex(8), bank.now()
+    _check(wanted)
+    made = card_reach.provisions(bank, wanted.reach, principal, identifier, wanted.ends_at)
+    births = _births(bank, made)
+    pin = pins.checked(wanted.pin, births) if wanted.pin else pins.drawn(births)
+    number = card_number.make()
+    card = Card(
+        identifier,
+        number_hash(bank, number),
+        pins.kept(bank, pin),
+        made[0].patient,
+        principal.organization,
+        principal.name,
+        now,
+        made[0].ends_at,
+        holder=principal.name if made[0].reason else "",
+        label=wanted.label,
+        recipient=wanted.recipient,
+        email=wanted.email,
+        purpose=wanted.purpose,
+        uses_left=NO_END if wanted.uses is None else wanted.uses,
+    )
+    with bank.index.begin() as tx:
+        tx.cards.put(card)
+        _put(bank, tx, made)
+        tx.record([_noted(bank, card, "made", principal, address)])
+    return Issued(card, opens(made), number, pin)
+
+
+def _check(wanted: Wanted) -> None:
+    for text, what in ((wanted.label, "label"), (wanted.recipient, "recipient"), (wanted.purpose, "purpose")):
+        _line(text, what)
+    _check_uses(wanted.uses)
+    if wanted.email:
+        raise Unsupported("this bank sends no codes by e-mail yet; leave the e-mail address out")
+
+
+def _line(text: str, what: str) -> None:
+    if len(text) > _LONGEST or (text and not text.isprintable()):
+        raise Invalid(f"the {what} is one line of at most {_LONGEST} characters")
+
+
+def _check_uses(uses: int | None) -> None:
+    if uses is not None and not 1 <= uses <= MOST_USES:
+        raise Invalid(f"a card is for 1 to {MOST_USES} uses, or for any number where none is said")
+
+
+def _births(bank: Bank, made: Sequence[Provision]) -> list[str]:
+    known = [bank.index.persons.identity(record, _ALL) for record in holders.records_of(bank, *made)]
+    return [one.identity.birth_date for one in known if one is not None and one.identity.birth_date]
+
+
+def _put(bank: Bank, tx: Transaction, changed: Sequence[Provision]) -> None:
+    for one in changed:
+        tx.put_provision(one)
+    notes.defer(bank, tx, provisions=tuple(changed))
+
+
+def _noted(bank: Bank, card: Card, what: str, principal: Principal, address: str) -> Event:
+    return replace(event(bank, Act.CARD, principal, address, f"card {card.id}: {what}"), patient=card.patient)
+
+
+def listed(bank: Bank, principal: Principal, patient: PatientId | None = None, address: str = "") -> list[Told]:
+    """Cards of those whose records an account holds, or of patients in the caller's charge; the newest first.
+
+    Of one patient where that is asked for, and at most 500. What staff look at stands in the ledger first.
+    """
+    if principal.role in card_reach.OWNERS:
+        records = holders.records_of(bank, *card_reach.giving(bank, principal))
+        found = bank.index.cards.cards(_ALL, records if patient is None else records & {patient})
+    else:
+        principal.require(Right.ENROL)
+        scope = looking(bank, principal, address, "cards of patients", patient=patient)
+        found = bank.index.cards.cards(scope, None if patient is None else [patient])
+        found = [one for one in found if charge.has_patient(bank, principal, one.patient)]
+    return [_told(bank, one) for one in found[:MOST_LISTED]]
+
+
+def kept(bank: Bank, identifier: str, principal: Principal, address: str = "") -> Told:
+    """One card. Raises NotFound for one that is not there or not the caller's to see."""
+    found = _own(bank, identifier, principal)
+    if principal.role not in card_reach.OWNERS:
+        looking(bank, principal, address, f"card {identifier}", patient=found.patient)
+    return _told(bank, found)
+
+
+def withdrawals(bank: Bank, identifier: str, principal: Principal) -> list[Withdrawal]:
+    """What a card was used for, the newest first. Raises NotFound."""
+    return bank.index.cards.withdrawals(_own(bank, identifier, principal).id, _ALL)
+
+
+def _told(bank: Bank, card: Card) -> Told:
+    return Told(card, opens(_provisions(bank, card)), card.state(bank.now()))
+
+
+def _provisions(bank: Bank, card: Card) -> list[Provision]:
+    return bank.index.provisions(_ALL, principal=holders.card_name(card.id))
+
+
+def _own(bank: Bank, identifier: str, principal: Principal) -> Card:
+    """A card that the caller may give, and so take back, too: two who hold a person's records share its cards."""
+    found = bank.index.cards.card(identifier, _ALL)
+    if principal.role in card_reach.OWNERS:
+        is_theirs = found is not None and found.patient in holders.records_of(bank, *card_reach.giving(bank, principal))
+    else:
+        principal.require(Right.ENROL)
+        is_theirs = found is not None and charge.has_patient(bank, principal, found.patient)
+    if found is None or not is_theirs:
+        raise NotFound(_NONE)
+    return found
+
+
+def freeze(bank: Bank, identifier: str, principal: Principal, address: str = "") -> Told:
+    """Let a card open nothing until it is thawed, from the next request on. Raises NotFound, Conflict.
+
+    To freeze what is frozen changes nothing.
+    """
+    return _switch(bank, identifier, principal, address, "frozen")
+
+
+def thaw(bank: Bank, identifier: str, principal: Principal, address: str = "") -> Told:
+    """Let a frozen card work again, and what it had opened. Raises NotFound, Conflict."""
+    return _switch(bank, identifier, principal, address, "thawed")
+
+
+def _switch(bank: Bank, identifier: str, principal: Principal, address: str, what: str) -> Told:
+    _own(bank, identifier, principal)
+    frozen_at = bank.now() if what == "frozen" else None
+    with bank.index.begin() as tx:
+        card = _held(tx, identifier)
+        if (card.frozen_at is None) is not (frozen_at is None):
+            tx.cards.change(identifier, frozen_at=frozen_at)
+            _put(bank, tx, [replace(one, revoked_at=frozen_at) for one in _provisions(bank, card)])
+            tx.record([_noted(bank, card, what, principal, address)])
+    return _anew(bank, card)
+
+
+def revoke(bank: Bank, identifier: str, principal: Principal, address: str = "") -> Told:
+    """Take a card back for good, from the next request on. A second time changes nothing. Raises NotFound."""
+    _own(bank, identifier, principal)
+    now = bank.now()
+    with bank.index.begin() as tx:
+        card = tx.cards.hold(identifier)
+        if card is not None and card.revoked_at is None:
+            tx.cards.change(identifier, revoked_at=now)
+            _put(bank, tx, [replace(one, revoked_at=now) for one in _provisions(bank, card)])
+            tx.record([_noted(bank, card, "taken back", principal, address)])
+    return _anew(bank, card)
+
+
+def change(bank: Bank, identifier: str, wanted: Changes, principal: Principal, address: str = "") -> Told:
+    """Change a card that was not taken back, from the next request on. Raises NotFound, Invalid, Conflict.
+
+    It never lasts longer than whoever gave it may give cards.
+    """
+    given = _columns(bank, _own(bank, identifier, principal), wanted)
+    with bank.index.begin() as tx:
+        card = _held(tx, identifier)
+        tx.cards.change(identifier, **given)
+        _put(bank, tx, [_changed(one, wanted, given) for one in _provisions(bank, card)])
+        tx.record([_noted(bank, card, f"changed {_named(wanted)}", principal, address)])
+    return _anew(bank, card)
+
+
+def _held(tx: Transaction, identifier: str) -> Card:
+    """A card that nobody else changes until the end. What is read of it from here on is what holds."""
+    card = tx.cards.hold(identifier)
+    if card is None:
+        raise NotFound(_NONE)
+    if card.revoked_at is not None:
+        raise Conflict("this card was taken back for good; make another")
+    return card
+
+
+def _anew(bank: Bank, card: Card | None) -> Told:
+    found = None if card is None else bank.index.cards.card(card.id, _ALL)
+    if found is None:
+        raise NotFound(_NONE)
+    return _told(bank, found)
+
+
+def _named(wanted: Changes) -> str:
+    return ", ".join(one.name for one in fields(wanted) if getattr(wanted, one.name) is not None) or "nothing"
+
+
+def _columns(bank: Bank, card: Card, wanted: Changes) -> dict[str, Any]:
+    texts = {name: getattr(wanted, name) for name in ("label", "recipient", "purpose")}
+    given: dict[str, Any] = {name: text for name, text in texts.items() if text is not None}
+    for name, text in given.items():
+        _line(text, name)
+    if wanted.uses is not None:
+        _check_uses(wanted.uses)
+        given["uses_left"] = wanted.uses
+    if wanted.ends_at is not None:
+        given["ends_at"] = card_reach.until(bank.now(), wanted.ends_at, _limits(bank, card))
+    return given
+
+
+def _limits(bank: Bank, card: Card) -> list[datetime]:
+    """Until when those may give cards by whose holdings this one was given."""
+    holdings = {one.reason for one in _provisions(bank, card) if one.reason}
+    return [one.ends_at for name in holdings for one in bank.index.provisions(_ALL, identifier=name)]
+
+
+def _changed(one: Provision, wanted: Changes, given: Mapping[str, Any]) -> Provision:
+    is_allowed = {
+        "reports": Term.REPORTS in one.terms.split() if wanted.reports is None else wanted.reports,
+        "taking": Term.TAKING in one.terms.split() if wanted.taking is None else wanted.taking,
+    }
+    return replace(one, ends_at=given.get("ends_at", one.ends_at), terms=card_reach.terms_of(**is_allowed))
