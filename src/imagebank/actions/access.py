@@ -76,7 +76,7 @@ def bearer(bank: Bank, text: str, shown: str = "") -> Principal | None:
     # RFC 8705 3: a token that is bound is worth nothing in other hands.
     if token is None or not is_shown(token.certificate, shown):
         return None
-    return principal(bank, token.name, token.role, token.organization)
+    return _who(bank, token)
 
 
 def sign_in_link(bank: Bank, role: Role, name: str, organization: str = "") -> str:
@@ -130,9 +130,14 @@ def session(bank: Bank, cookie: str) -> Principal | None:
     return None if found is None else caller_of(bank, found)
 
 
-def caller_of(bank: Bank, found: Session) -> Principal:
-    """Whoever uses a session, as the rules have them now."""
-    return principal(bank, found.name, found.role, found.organization)
+def caller_of(bank: Bank, found: Session) -> Principal | None:
+    """Whoever uses a session, as the rules have them now. None while the card opens nothing that it was opened with."""
+    return _who(bank, found)
+
+
+def _who(bank: Bank, known: Session | Token) -> Principal | None:
+    found = principal(bank, known.name, known.role, known.organization)
+    return None if found.role is Role.RECIPIENT and not found.scope.heeds else found
 
 
 def is_to_be_noted(bank: Bank, found: Session) -> bool:

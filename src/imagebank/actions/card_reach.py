@@ -194,11 +194,10 @@ def _groups(bank: Bank, principal: Principal) -> list[list[Provision]]:
 
 
 def giving(bank: Bank, principal: Principal) -> list[Provision]:
-    """The holdings of an account by which its owner may hand out cards; none of those who hold nothing."""
+    """The holdings of an account by which its owner may hand out cards."""
     asker = principal.scope.asker
-    if asker is None or principal.role not in OWNERS:
-        return []
-    return [one for one in holders.holdings(bank, asker) if one.terms in GIVING]
+    held = [] if asker is None else holders.holdings(bank, asker)
+    return [one for one in held if one.terms in GIVING]
 
 
 def _of_desk(bank: Bank, reach: Reach, principal: Principal) -> _Root:

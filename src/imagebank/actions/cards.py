@@ -13,19 +13,21 @@ from imagebank.bank import Bank
 from imagebank.errors import Conflict, Invalid, NotFound, Unsupported
 from imagebank.model import card_number
 from imagebank.model.access import Principal, Right, Scope
+from imagebank.model.attribute import Level
 from imagebank.model.card import NO_END, Card, Opens, State, Withdrawal, opens
 from imagebank.model.event import Act, Event
 from imagebank.model.person import PatientId
 from imagebank.model.provision import Provision, Term
+from imagebank.model.query import Query
 from imagebank.ports import Transaction
 
 MOST_USES: Final = 1000
 MOST_LISTED: Final = 500
 _USE: Final = "number of a card"
 _LONGEST: Final = 200
+_MOST_TOLD: Final = 100
 # Whose a card is has to be known before it is shown to whoever asks.
 _ALL: Final = Scope(organizations=None)
-_NONE: Final = "there is no such card"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +139,10 @@ def _check_uses(uses: int | None) -> None:
 
 
 def _births(bank: Bank, made: Sequence[Provision]) -> list[str]:
-    known = [bank.index.persons.identity(record, _ALL) for record in holders.records_of(bank, *made)]
-    return [one.identity.birth_date for one in known if one is not None and one.identity.birth_date]
+    """Dates of birth that are known of the person."""
+    told = Query(Level.PATIENT, limit=_MOST_TOLD)
+    of_them = bank.index.find(told, Scope(organizations=None, patients=holders.records_of(bank, *made)))
+    return [str(birth) for one in of_them for birth in one.attributes.get("00100030", {}).get("Value", ())]
 
 
 def _put(bank: Bank, tx: Transaction, changed: Sequence[Provision]) -> None:
@@ -169,7 +173,7 @@ def listed(bank: Bank, principal: Principal, patient: PatientId | None = None, a
 
 def kept(bank: Bank, identifier: str, principal: Principal, address: str = "") -> Told:
     """One card. Raises NotFound for one that is not there or not the caller's to see."""
-    found = _own(bank, identifier, principal)
+    found = _own(bank, bank.index.cards.card(identifier, _ALL), principal)
     if principal.role not in card_reach.OWNERS:
         looking(bank, principal, address, f"card {identifier}", patient=found.patient)
     return _told(bank, found)
@@ -177,7 +181,8 @@ def kept(bank: Bank, identifier: str, principal: Principal, address: str = "") -
 
 def withdrawals(bank: Bank, identifier: str, principal: Principal) -> list[Withdrawal]:
     """What a card was used for, the newest first. Raises NotFound."""
-    return bank.index.cards.withdrawals(_own(bank, identifier, principal).id, _ALL)
+    found = _own(bank, bank.index.cards.card(identifier, _ALL), principal)
+    return bank.index.cards.withdrawals(found.id, _ALL)
 
 
 def _told(bank: Bank, card: Card) -> Told:
@@ -188,16 +193,15 @@ def _provisions(bank: Bank, card: Card) -> list[Provision]:
     return bank.index.provisions(_ALL, principal=holders.card_name(card.id))
 
 
-def _own(bank: Bank, identifier: str, principal: Principal) -> Card:
+def _own(bank: Bank, found: Card | None, principal: Principal) -> Card:
     """A card that the caller may give, and so take back, too: two who hold a person's records share its cards."""
-    found = bank.index.cards.card(identifier, _ALL)
     if principal.role in card_reach.OWNERS:
         is_theirs = found is not None and found.patient in holders.records_of(bank, *card_reach.giving(bank, principal))
     else:
         principal.require(Right.ENROL)
         is_theirs = found is not None and charge.has_patient(bank, principal, found.patient)
     if found is None or not is_theirs:
-        raise NotFound(_NONE)
+        raise NotFound("there is no such card")
     return found
 
 
@@ -206,37 +210,36 @@ def freeze(bank: Bank, identifier: str, principal: Principal, address: str = "")
 
     To freeze what is frozen changes nothing.
     """
-    return _switch(bank, identifier, principal, address, "frozen")
+    return _switch(bank, identifier, principal, address, bank.now())
 
 
 def thaw(bank: Bank, identifier: str, principal: Principal, address: str = "") -> Told:
     """Let a frozen card work again, and what it had opened. Raises NotFound, Conflict."""
-    return _switch(bank, identifier, principal, address, "thawed")
+    return _switch(bank, identifier, principal, address, None)
 
 
-def _switch(bank: Bank, identifier: str, principal: Principal, address: str, what: str) -> Told:
-    _own(bank, identifier, principal)
-    frozen_at = bank.now() if what == "frozen" else None
+def _switch(bank: Bank, identifier: str, principal: Principal, address: str, frozen_at: datetime | None) -> Told:
     with bank.index.begin() as tx:
-        card = _held(tx, identifier)
+        card = _living(bank, tx, identifier, principal)
         if (card.frozen_at is None) is not (frozen_at is None):
             tx.cards.change(identifier, frozen_at=frozen_at)
             _put(bank, tx, [replace(one, revoked_at=frozen_at) for one in _provisions(bank, card)])
-            tx.record([_noted(bank, card, what, principal, address)])
-    return _anew(bank, card)
+            tx.record([_noted(bank, card, "frozen" if frozen_at else "thawed", principal, address)])
+            card = replace(card, frozen_at=frozen_at)
+    return _told(bank, card)
 
 
 def revoke(bank: Bank, identifier: str, principal: Principal, address: str = "") -> Told:
     """Take a card back for good, from the next request on. A second time changes nothing. Raises NotFound."""
-    _own(bank, identifier, principal)
     now = bank.now()
     with bank.index.begin() as tx:
-        card = tx.cards.hold(identifier)
-        if card is not None and card.revoked_at is None:
+        card = _own(bank, tx.cards.hold(identifier), principal)
+        if card.revoked_at is None:
             tx.cards.change(identifier, revoked_at=now)
             _put(bank, tx, [replace(one, revoked_at=now) for one in _provisions(bank, card)])
             tx.record([_noted(bank, card, "taken back", principal, address)])
-    return _anew(bank, card)
+            card = replace(card, revoked_at=now)
+    return _told(bank, card)
 
 
 def change(bank: Bank, identifier: str, wanted: Changes, principal: Principal, address: str = "") -> Told:
@@ -244,30 +247,21 @@ def change(bank: Bank, identifier: str, wanted: Changes, principal: Principal, a
 
     It never lasts longer than whoever gave it may give cards.
     """
-    given = _columns(bank, _own(bank, identifier, principal), wanted)
     with bank.index.begin() as tx:
-        card = _held(tx, identifier)
+        card = _living(bank, tx, identifier, principal)
+        given = _columns(bank, card, wanted)
         tx.cards.change(identifier, **given)
         _put(bank, tx, [_changed(one, wanted, given) for one in _provisions(bank, card)])
         tx.record([_noted(bank, card, f"changed {_named(wanted)}", principal, address)])
-    return _anew(bank, card)
+    return _told(bank, replace(card, **given))
 
 
-def _held(tx: Transaction, identifier: str) -> Card:
-    """A card that nobody else changes until the end. What is read of it from here on is what holds."""
-    card = tx.cards.hold(identifier)
-    if card is None:
-        raise NotFound(_NONE)
+def _living(bank: Bank, tx: Transaction, identifier: str, principal: Principal) -> Card:
+    """A card of the caller's that was not taken back. What is read of it from here on stays so until the end."""
+    card = _own(bank, tx.cards.hold(identifier), principal)
     if card.revoked_at is not None:
         raise Conflict("this card was taken back for good; make another")
     return card
-
-
-def _anew(bank: Bank, card: Card | None) -> Told:
-    found = None if card is None else bank.index.cards.card(card.id, _ALL)
-    if found is None:
-        raise NotFound(_NONE)
-    return _told(bank, found)
 
 
 def _named(wanted: Changes) -> str:

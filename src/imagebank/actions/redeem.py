@@ -81,7 +81,7 @@ def _redeemed(bank: Bank, claim: Claim, address: str, *, is_session: bool) -> Op
             if use:
                 tx.cards.put_withdrawal(one)
                 secret = _open(tx, card, one, is_session=is_session)
-                tx.record([_noted(bank, card, Act.REDEEMED, holders.withdrawal_name(card.id, use), address)])
+                tx.record([_noted(bank, card, Act.REDEEMED, holders.withdrawal_name(card.id, use), address, "opened")])
         if not use:
             raise NotFound(REFUSED)
     return Opened(card, one, secret)
@@ -106,9 +106,10 @@ def proven(bank: Bank, number: bytes, pin: str, address: str) -> Card:
     is_right = pins.matches(bank, card.pin if card else "", pin)
     with bank.index.begin() as tx:
         if card is not None and is_right:
-            tx.cards.give_back_try(card.id)
+            # In the order in which they were counted, so that no two wait for each other in a ring.
             for key in _keys(address):
                 tx.people.give_back_attempt(key)
+            tx.cards.give_back_try(card.id)
         else:
             _refuse(bank, tx, number, address)
     if card is None or not is_right:
@@ -120,7 +121,7 @@ def _refuse(bank: Bank, tx: Transaction, number: bytes, address: str) -> None:
     """Write down that a card was refused. Of a number that no card has, something is written that takes as long."""
     card, now = tx.cards.find(number), bank.now()
     if card is not None:
-        tx.record([_noted(bank, card, Act.NOT_REDEEMED, UNKNOWN, address)])
+        tx.record([_noted(bank, card, Act.NOT_REDEEMED, UNKNOWN, address, card.state(now))])
     else:
         tx.people.count_attempt(_OF_NOBODY, now, now + WINDOW, IN_ALL)
         bank.reads.not_signed_in(UNKNOWN, bank.settings.organization, "card", address)
@@ -168,6 +169,6 @@ def _open(tx: Transaction, card: Card, one: Withdrawal, *, is_session: bool) -> 
     return secret
 
 
-def _noted(bank: Bank, card: Card, act: Act, name: str, address: str) -> Event:
-    detail = f"card {card.id}: {card.state(bank.now())}"
+def _noted(bank: Bank, card: Card, act: Act, name: str, address: str, what: str) -> Event:
+    detail = f"card {card.id}: {what}"
     return Event(bank.now(), act, name, card.organization, address, detail=detail, patient=card.patient)

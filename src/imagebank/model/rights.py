@@ -108,9 +108,11 @@ def scope_for(rights: Rights, asker: Asker) -> Scope:
     if asker.role is Role.ADMIN:
         return Scope(organizations=None)
     speaking = [rule for rule in rights.rules if rule.speaks_of(asker)]
+    # A rule that names no role is for staff of every kind, and widens no card.
+    permitting = [rule for rule in speaking if rule.permits and asker.role not in HOLDERS]
     return Scope(
         organizations=frozenset(),
-        permits=tuple(rule.clause(asker) for rule in speaking if rule.permits),
+        permits=tuple(rule.clause(asker) for rule in permitting),
         denies=tuple(rule.clause(asker) for rule in speaking if not rule.permits),
         asker=asker,
         heeds=frozenset() if asker.role in _NOBODY_TO_SHARE_WITH else None,

@@ -26,7 +26,7 @@ def after(bank: Bank, **time: float) -> Bank:
     return replace(bank, now=lambda: moment)
 
 
-@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize("role", [one for one in Role if one is not Role.RECIPIENT])
 def test_a_token_gives_its_role_and_only_an_administrator_sees_every_organization(bank: Bank, role: Role) -> None:
     holder = access.bearer(bank, access.issue_token(bank, role, "north", "Dr Varga"))
 
