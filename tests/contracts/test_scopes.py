@@ -13,7 +13,9 @@ from imagebank.storage.proposals import SQLProposals
 from imagebank.storage.tasks import SQLTasks
 
 
-@pytest.mark.parametrize("kind", [SQLCards, SQLCompleteness, SQLHistories, SQLPersons, SQLPictures, SQLProposals, SQLTasks])
+@pytest.mark.parametrize(
+    "kind", [SQLCards, SQLCompleteness, SQLHistories, SQLPersons, SQLPictures, SQLProposals, SQLTasks]
+)
 def test_every_reader_has_to_be_given_a_scope(kind: type) -> None:
     readers = {
         name: inspect.signature(member).parameters.get("scope")

@@ -94,7 +94,7 @@ def until(now: datetime, wanted: datetime | None, others: Iterable[datetime] = (
     """When a card ends: as is wanted, or after a month, and before whoever gives it may give nothing. Raises Invalid."""
     ends_at = wanted or now + USUAL
     if not now < ends_at <= now + LONGEST:
-        raise Invalid(f"a card ends at a time to come, and within {LONGEST.days} days")
+        raise Invalid("a card ends at a time to come, and within {days} days", days=LONGEST.days)
     return min(ends_at, *others, ends_at)
 
 
@@ -103,7 +103,7 @@ def _check(reach: Reach) -> None:
     if reach.studies and (any(bounds) or reach.future):
         raise Invalid("a card opens the studies that are named, or those of a kind; name one or the other")
     if len(reach.studies) > MOST_STUDIES:
-        raise Invalid(f"a card opens at most {MOST_STUDIES} studies that are named")
+        raise Invalid("a card opens at most {most} studies that are named", most=MOST_STUDIES)
     if not _MODALITY.fullmatch(reach.modality):
         raise Invalid("a modality is a code such as CT")
     if not _BODY_PART.fullmatch(reach.body_part):
@@ -145,8 +145,10 @@ def _fitting(bank: Bank, reach: Reach, records: Collection[PatientId]) -> list[t
         raise NotFound("no study of this person's fits; let the card open more, or also what comes later")
     if len(fitting) > MOST_STUDIES:
         raise Invalid(
-            f"this card would open {len(fitting)} studies, and one opens at most {MOST_STUDIES}: "
-            "narrow it by dates or modality, or let it open what comes later, too"
+            "this card would open {number} studies, and one opens at most {most}: "
+            "narrow it by dates or modality, or let it open what comes later, too",
+            number=len(fitting),
+            most=MOST_STUDIES,
         )
     return _named(bank, fitting, records)
 

@@ -121,21 +121,21 @@ def issue(bank: Bank, wanted: Wanted, principal: Principal, address: str = "") -
 
 
 def _check(wanted: Wanted) -> None:
-    for text, what in ((wanted.label, "label"), (wanted.recipient, "recipient"), (wanted.purpose, "purpose")):
-        _line(text, what)
+    for text in (wanted.label, wanted.recipient, wanted.purpose):
+        _line(text)
     _check_uses(wanted.uses)
     if wanted.email:
         raise Unsupported("this bank sends no codes by e-mail yet; leave the e-mail address out")
 
 
-def _line(text: str, what: str) -> None:
+def _line(text: str) -> None:
     if len(text) > _LONGEST or (text and not text.isprintable()):
-        raise Invalid(f"the {what} is one line of at most {_LONGEST} characters")
+        raise Invalid("a text of a card is one line of at most {most} characters", most=_LONGEST)
 
 
 def _check_uses(uses: int | None) -> None:
     if uses is not None and not 1 <= uses <= MOST_USES:
-        raise Invalid(f"a card is for 1 to {MOST_USES} uses, or for any number where none is said")
+        raise Invalid("a card is for 1 to {most} uses, or for any number where none is said", most=MOST_USES)
 
 
 def _births(bank: Bank, made: Sequence[Provision]) -> list[str]:
@@ -271,8 +271,8 @@ def _named(wanted: Changes) -> str:
 def _columns(bank: Bank, card: Card, wanted: Changes) -> dict[str, Any]:
     texts = {name: getattr(wanted, name) for name in ("label", "recipient", "purpose")}
     given: dict[str, Any] = {name: text for name, text in texts.items() if text is not None}
-    for name, text in given.items():
-        _line(text, name)
+    for text in given.values():
+        _line(text)
     if wanted.uses is not None:
         _check_uses(wanted.uses)
         given["uses_left"] = wanted.uses

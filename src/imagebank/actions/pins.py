@@ -37,7 +37,7 @@ def checked(pin: str, births: Iterable[str]) -> str:
     `births` are dates of birth that are known of the person, YYYYMMDD.
     """
     if fault := _fault(pin, births):
-        raise Invalid(fault)
+        raise fault
     return pin
 
 
@@ -45,7 +45,7 @@ def read(pin: str) -> str:
     """A PIN as somebody typed it. Raises Invalid for what is none, which costs no try."""
     pin = "".join(pin.split())
     if not _DIGITS.fullmatch(pin):
-        raise Invalid(f"a PIN has {LEAST} to {MOST} digits; no try was used")
+        raise Invalid("a PIN has {least} to {most} digits; no try was used", least=LEAST, most=MOST)
     return pin
 
 
@@ -63,16 +63,16 @@ def _keyed(bank: Bank, pin: str) -> str:
     return bank.seal.digest(_USE, pin.encode()).hex()
 
 
-def _fault(pin: str, births: Iterable[str]) -> str:
+def _fault(pin: str, births: Iterable[str]) -> Invalid | None:
     if not _DIGITS.fullmatch(pin):
-        return f"a PIN has {LEAST} to {MOST} digits"
+        return Invalid("a PIN has {least} to {most} digits", least=LEAST, most=MOST)
     if _repeats(pin) or any(pin in run for run in _RUNS) or pin in _COMMON:
-        return "this PIN is among those that are tried first; take another"
+        return Invalid("this PIN is among those that are tried first; take another")
     if len(pin) == LEAST and _YEAR.fullmatch(pin):
-        return "a year is among what is tried first; take another PIN"
+        return Invalid("a year is among what is tried first; take another PIN")
     if any(pin in _written(birth) for birth in births):
-        return "a date of birth is easily found out; take another PIN"
-    return ""
+        return Invalid("a date of birth is easily found out; take another PIN")
+    return None
 
 
 def _repeats(pin: str) -> bool:

@@ -69,8 +69,7 @@ def for_program(bank: Bank, claim: Claim, address: str = "") -> Opened:
 
 def _redeemed(bank: Bank, claim: Claim, address: str, *, is_session: bool) -> Opened:
     number, pin = card_number.read(claim.number), pins.read(claim.pin)
-    name, institution = _line(claim.name, "your name"), _line(claim.institution, "your clinic or hospital")
-    purpose = _line(claim.purpose, "why you look")
+    name, institution, purpose = map(_line, (claim.name, claim.institution, claim.purpose))
     with bank.index.evenly():
         card = proven(bank, cards.number_hash(bank, number), pin, address)
         now = bank.now()
@@ -87,12 +86,14 @@ def _redeemed(bank: Bank, claim: Claim, address: str, *, is_session: bool) -> Op
     return Opened(card, one, secret)
 
 
-def _line(text: str, what: str) -> str:
+def _line(text: str) -> str:
     text = " ".join(text.split())
-    if not text or not text.isprintable():
-        raise Invalid(f"say {what}: the patient sees it; no try was used")
-    if len(text) > _LONGEST:
-        raise Invalid(f"say {what} in at most {_LONGEST} characters; no try was used")
+    if not text or not text.isprintable() or len(text) > _LONGEST:
+        raise Invalid(
+            "say your name, where you work, and why you look, each in at most {most} characters: the patient sees it; "
+            "no try was used",
+            most=_LONGEST,
+        )
     return text
 
 

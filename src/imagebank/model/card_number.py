@@ -42,7 +42,11 @@ def read(text: str) -> str:
     """
     number = _BETWEEN.sub("", unicodedata.normalize("NFKC", text)).upper().translate(_ALIKE)
     if len(number) != LENGTH:
-        raise Invalid(f"a card number has {LENGTH} letters and digits, and this one {len(number)}; no try was used")
+        raise Invalid(
+            "a card number has {length} letters and digits, and this one {number}; no try was used",
+            length=LENGTH,
+            number=len(number),
+        )
     if not _VALUES.keys() >= set(number):
         raise Invalid("a card number has digits and letters, and no U; read it again; no try was used")
     if _sum(number):
