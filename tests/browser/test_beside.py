@@ -89,5 +89,13 @@ def test_studies_are_looked_at_and_compared_by_keyboard_alone(chromium: Browser,
         page.set_viewport_size({"width": 1100, "height": 800})
         expect(page.locator("#beside")).to_be_hidden()
 
+        page.set_viewport_size({"width": 1280, "height": 800})
+        page.goto(f"{url}/find")
+        session = somebody.cookies()
+        somebody.clear_cookies()
+        page.locator("[data-row]", has_text="Exam 1").focus()
+        page.wait_for_url("**/sign-in")
+        somebody.add_cookies(session)  # type: ignore[arg-type]  # what a browser tells of cookies it takes
+
         page.goto(f"{url}/patients/{persons.shown(bank, ada, Scope(None)).person}/records")
         assert faults(page) == []

@@ -17,6 +17,7 @@
   let wait, asked;
   const show = async (row, signal) => {
     const answer = await fetch(`${new URL(row.href).pathname}/beside`, { signal });
+    if (answer.redirected) return location.reload(); // nobody is signed in any more
     if (!answer.ok) throw new Error(answer.status);
     const made = new DOMParser().parseFromString(await answer.text(), 'text/html').body;
     side.replaceChildren(...made.childNodes);
