@@ -299,59 +299,24 @@ def web_application(bank: Bank) -> "Starlette":
     from imagebank.dicomweb.routes import dicomweb_routes
     from imagebank.fhir.routes import fhir_routes
     from imagebank.http.api import api_routes
-    from imagebank.http.attributes import attribute_routes
-    from imagebank.http.attributes_described import attribute_paths
-    from imagebank.http.completeness import completeness_paths, completeness_routes
-    from imagebank.http.corrections import correction_routes
-    from imagebank.http.corrections_described import correction_paths
     from imagebank.http.cors import Cors
     from imagebank.http.crowd import Crowd
-    from imagebank.http.decisions import decision_routes
-    from imagebank.http.decisions_described import decision_paths
     from imagebank.http.errors import NotSignedIn, on_bank_error, on_not_signed_in
-    from imagebank.http.exports import export_routes
-    from imagebank.http.exports_described import export_paths
     from imagebank.http.guard import Guard
-    from imagebank.http.notices import notice_paths, notice_routes
     from imagebank.http.openapi import openapi_route
     from imagebank.http.patience import Patience
-    from imagebank.http.persons import person_routes
-    from imagebank.http.persons_described import person_paths
-    from imagebank.http.pictures import picture_paths, picture_routes
-    from imagebank.http.queue import queue_routes
-    from imagebank.http.queue_described import queue_paths
     from imagebank.http.refusals import Refusals
-    from imagebank.http.reports import report_paths, report_routes
-    from imagebank.http.rules import rule_routes
-    from imagebank.http.rules_described import rule_paths
-    from imagebank.http.timeline import timeline_paths, timeline_routes
-    from imagebank.http.uploads import upload_routes
-    from imagebank.http.uploads_described import upload_paths
+    from imagebank.http.rest import rest_paths, rest_routes
     from imagebank.portal import export, finding
     from imagebank.portal import rules as rule_pages
     from imagebank.portal.layout import on_unrouted
     from imagebank.portal.pages import portal_routes
     from imagebank.portal.viewer_files import viewer_routes
 
-    described = {**openapi_paths(), **decision_paths(), **upload_paths(), **person_paths(), **report_paths()}
-    described |= completeness_paths() | attribute_paths() | timeline_paths() | correction_paths()
-    described |= rule_paths() | picture_paths() | queue_paths() | export_paths() | notice_paths()
+    described = openapi_paths() | rest_paths()
     application = Starlette(
         routes=[
-            *api_routes(),
-            *decision_routes(),
-            *upload_routes(),
-            *person_routes(),
-            *report_routes(),
-            *completeness_routes(),
-            *attribute_routes(),
-            *timeline_routes(),
-            *correction_routes(),
-            *rule_routes(),
-            *picture_routes(),
-            *queue_routes(),
-            *export_routes(),
-            *notice_routes(),
+            *rest_routes(),
             openapi_route(api_routes(), described),
             *dicomweb_routes(),
             *fhir_routes(),

@@ -108,6 +108,14 @@ NOT_ABOUT_STUDIES: Final = {
         ],
         "for who may reconcile, as far as the caller sees the studies; see the test of the queue",
     ),
+    **dict.fromkeys(
+        [
+            *("/api/v1/accounts", "/api/v1/accounts/{account}/sheet", "/api/v1/holdings/search"),
+            *("/api/v1/holdings/{holding}", "/desk", "/desk/open", "/desk/again", "/desk/sheet", "/desk/{holding}/end"),
+        ],
+        "for the desk in charge of the patient, and who acts for the person; see the test of enrolment",
+    ),
+    "/open": "for whoever is nobody yet",
     "/api/v1/emergencies": "the same answer whether there is such a record or not; the list is for who may audit",
     "/api/v1/emergencies/{emergency}/end": "the caller's own",
     "/api/v1/emergencies/{emergency}/review": "for who may audit",

@@ -65,6 +65,11 @@ PAGES: Final[Mapping[str, str]] = {
             *(f"/{{task}}/{verb}" for verb in ("undo", "search", "take", "release")),
         )
     },
+    "/open": "where the owner of a sheet opens an account",
+    **{
+        f"/desk{path}": "the desk that opens accounts; programs use /api/v1/accounts"
+        for path in ("", "/open", "/again", "/sheet", "/{holding}/end")
+    },
     "/reviews": "emergencies to review",
     "/reviews/{emergency}": "the form of a review",
     "/consents": "what a patient has decided; programs use /api/v1/consents",

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 from imagebank.actions import access, charge, holders, notes
-from imagebank.actions.audit import event
+from imagebank.actions.audit import event, looking
 from imagebank.actions.signing_in import PER_ADDRESS, count_try, note_refusal
 from imagebank.bank import Bank
 from imagebank.errors import Conflict, Invalid, NotAllowed, NotFound
@@ -59,14 +59,14 @@ class Sheet:
 def enrol(bank: Bank, wanted: Wanted, principal: Principal, address: str = "") -> Sheet:
     """Let somebody hold a person's records, who has shown at the desk who they are; or, by who acts for the person, a carer.
 
-    Raises NotAllowed for who may not say so, Invalid for a record that is not here or a hold that would end at once,
-    NotFound for an account that is not, Conflict where it is held so already, or a person's account is open already.
+    Raises NotAllowed for who may not say so, NotFound for a record or an account that is not here, Invalid for a hold
+    that would end at once, Conflict where it is held so already, or a person's account is open already.
     """
     _require(bank, principal, wanted)
     patient = wanted.patient
     known = bank.index.persons.identity(patient, _ALL)
     if known is None:
-        raise Invalid("there is no patient record of this number and issuer here")
+        raise NotFound("there is no patient record of this number and issuer here")
     ends_at = min(wanted.until, _end_of(bank, wanted, wanted.birth_date or known.identity.birth_date))
     now = bank.now()
     if ends_at <= now:
@@ -183,6 +183,19 @@ def reissue(bank: Bank, number: str, principal: Principal, address: str = "") ->
         tx.people.forget_attempts(_tries(number))
         tx.record([_told(bank, mine[0], "a new sheet was printed", principal, address)])
     return Sheet(number, mine[0], secret, bank.now() + timedelta(days=SHEET_DAYS))
+
+
+def listed(bank: Bank, patient: PatientId, principal: Principal, address: str = "") -> list[Provision]:
+    """Who holds a person's records, for the desk and for who acts for the person; the look stands in the ledger first.
+
+    Raises NotAllowed for anybody else, also where there is no such record.
+    """
+    is_desk = Right.ENROL in principal.rights and charge.has_patient(bank, principal, patient)
+    if not is_desk and patient not in acted_for(bank, principal):
+        raise NotAllowed("who holds these records is told to the desk in charge and to who acts for the person")
+    looking(bank, principal, address, "who holds an account", patient=patient)
+    now = bank.now()
+    return [one for one in held_of(bank, patient) if one.ends_at > now]
 
 
 def holdings_of(bank: Bank, number: str) -> list[Provision]:

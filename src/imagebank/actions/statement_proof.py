@@ -164,4 +164,4 @@ def _decoded(text: bytes, kind: Any) -> Any:
     try:
         return msgspec.json.decode(text, type=kind)
     except msgspec.DecodeError as error:
-        raise Invalid(f"a line of the statement cannot be read: {error}") from error
+        raise Invalid("a line of the statement cannot be read: {error}", error=error) from error

@@ -8,6 +8,7 @@ from cyclopts import App, CycloptsError, Parameter
 from imagebank import __version__, logs
 from imagebank.cli import (
     access,
+    accounts,
     arrivals,
     attributes,
     audit,
@@ -64,6 +65,7 @@ for group in (
 cli.command(pictures.app)
 cli.command(queue.app)
 cli.command(mail.app)
+cli.command(accounts.app)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

@@ -67,6 +67,7 @@ _DOORS = (
     (Right.RECONCILE, "/queue", noted("Queue")),
     (Right.RECONCILE, "/completeness", noted("Arrivals")),
     (Right.CONSENT, "/consents", noted("Consents")),
+    (Right.ENROL, "/desk", noted("Accounts")),
     (Right.AUDIT, "/reviews", noted("Reviews")),
     (Right.AUDIT, "/disclosures", noted("Disclosures")),
     (Right.EMERGENCY, "/emergency", noted("Emergency")),

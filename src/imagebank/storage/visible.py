@@ -176,7 +176,8 @@ class _Sight:
             )
             for n in range(patients)
         ]
-        return _STUDY.c.patient_row.in_(select(rows.id).where(or_(*named))) if named else false()
+        # Of nobody is no constant: SQLAlchemy would leave the rest out of the text, with its parameters.
+        return _STUDY.c.patient_row.in_(select(rows.id).where(or_(*named))) if named else _ONE == _NEVER
 
     def is_let_out(self, shape: Shape) -> ColumnElement[bool]:
         permitted = [self.among(_STUDY.c.organization, "organizations") if shape.has_organizations else true()]

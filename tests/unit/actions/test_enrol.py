@@ -71,7 +71,7 @@ def test_a_sheet_lets_its_owner_in_once_who_then_sees_what_is_theirs(bank: Bank)
     [
         (Wanted(ADA), DOCTOR, NotAllowed),
         (Wanted(ADA), SOUTH, NotAllowed),
-        (Wanted(PatientId("north", "nobody")), NORTH, Invalid),
+        (Wanted(PatientId("north", "nobody")), NORTH, NotFound),
         (Wanted(ADA, until=datetime(2001, 1, 1, tzinfo=UTC)), NORTH, Invalid),
         (Wanted(ADA, Relation.PARENT), NORTH, Invalid),
         (Wanted(ADA, Relation.PARENT, birth_date="19900101"), NORTH, Invalid),
