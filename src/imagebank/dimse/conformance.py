@@ -297,7 +297,9 @@ Step; an N-ACTION to `COMPLETED` before is refused with 0xC304. A device needs t
 def _media() -> str:
     return """## 4 Media interchange
 
-Media are read by `imagebank import` and by the page `/upload`, with or without a DICOMDIR; what it names and did not come is told by name. Media are not written."""
+Media are read by `imagebank import` and by the page `/upload`, with or without a DICOMDIR; what it names and did not come is told by name.
+
+Media are made by [exports](../export.md), as File-set Creator: a ZIP archive, and an image of ISO 9660 level 1 with Joliet and UDF. Objects in Implicit VR, Big Endian and Deflated are written anew as Explicit VR Little Endian, and all others as they are held. So the application profile is STD-GEN-CD where nothing is compressed, and else, by what is held, STD-GEN-DVD-JPEG, STD-GEN-USB-JPEG, STD-GEN-DVD-J2K, STD-GEN-USB-J2K or one of those for video; the choice is not asked for. Classes that the standard has no record for are entered as IMAGE. No icons are made."""
 
 
 def _character_sets() -> str:

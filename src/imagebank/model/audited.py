@@ -148,6 +148,8 @@ def _deposited(detail: str) -> Kind:
 def _viewed(detail: str) -> Kind:
     if detail.removesuffix(MORE) in _TRANSFERS:
         return Kind(INSTANCES_TRANSFERRED, "R", flow="out")
+    if detail.startswith("export as"):
+        return Kind(EXPORT, "R", flow="out")
     return Kind(INSTANCES_ACCESSED, "R")
 
 

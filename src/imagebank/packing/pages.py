@@ -122,8 +122,8 @@ def _page(language: Language, title: str, body: str, above: str = "", script: st
     return (
         f'<!DOCTYPE html>\n<html lang="{escape(language.code)}" dir="{direction}">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f'<title>{title}</title>\n<link rel="stylesheet" href="{above}{FOLDER}/VIEWER.CSS">\n</head>\n<body>\n{body}'
-        f"{script}</body>\n</html>\n"
+        f'<title>{title}</title>\n<link rel="stylesheet" href="{above}{FOLDER}/VIEWER.CSS">\n</head>\n<body>\n'
+        f"<main>\n{body}</main>\n{script}</body>\n</html>\n"
     ).encode()
 
 

@@ -35,6 +35,9 @@ _WAYS: Mapping[str, str] = {
     "WADO-RS metadata": noted("all but the pictures (WADO-RS)"),
     "WADO-URI": noted("as files (WADO-URI)"),
     "C-GET": noted("as files (C-GET)"),
+    "export as zip": noted("taken along as a ZIP file"),
+    "export as iso": noted("taken along as a disc"),
+    "export as pictures": noted("taken along as plain pictures"),
 }
 _SEXES = {"F": noted("female"), "M": noted("male"), "O": noted("other sex")}
 

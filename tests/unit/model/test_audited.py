@@ -21,6 +21,7 @@ LINE = Line("a1b2", 7, 1_767_225_600_000_001, Act.VIEWED, "Dr Varga", "north", "
         (Act.VIEWED, "portal: more", "110103", [], "R"),
         (Act.VIEWED, "C-MOVE: more", "110104", [], "R"),
         (Act.VIEWED, "WADO-RS", "110104", [], "R"),
+        (Act.VIEWED, "export as zip: more", "110106", [], "R"),
         (Act.SENT, "export", "110106", [], "R"),
         (Act.SENT, "C-STORE", "110104", [], "R"),
         (Act.SENT, "C-MOVE to WS 1 at 10.0.0.9 of south", "110104", [], "R"),
