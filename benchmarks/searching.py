@@ -247,7 +247,12 @@ def into_sqlite(path: Path) -> Iterator[Put]:
         connection.execute(f"PRAGMA {pragma}")
     # More words are gathered in memory before they are written: a tenth of the merging.
     connection.execute("INSERT INTO mark (mark, rank) VALUES ('hashsize', ?)", (256 << 20,))
+    indexes = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL").fetchall()
+    for name, _ in indexes:
+        connection.execute(f'DROP INDEX "{name}"')
     yield put
+    for _, make in indexes:
+        connection.execute(make)
     connection.execute("INSERT INTO mark (mark, rank) VALUES ('hashsize', ?)", (1 << 20,))
     connection.execute("ANALYZE")
     connection.close()
@@ -262,14 +267,19 @@ def into_postgres(address: str) -> Iterator[Put]:
                 for row in rows:
                     copy.write_row((row[0], lexemes_of(*row)) if table == "mark" else row)
 
-        # Foreign keys are not looked at, and the index of words is made at the end.
+        # Foreign keys are not looked at, and the indexes are made at the end.
         connection.execute("SET session_replication_role = replica")
         connection.execute("SET maintenance_work_mem = '1GB'")
-        make = connection.execute("SELECT indexdef FROM pg_indexes WHERE indexname = 'mark_marks'").fetchone()
-        assert make is not None
-        connection.execute("DROP INDEX mark_marks")
+        indexes = connection.execute(
+            "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = ANY (%s)"
+            " AND indexname NOT IN (SELECT conname FROM pg_constraint)",
+            ([*COLUMNS],),
+        ).fetchall()
+        for name, _ in indexes:
+            connection.execute(f'DROP INDEX "{name}"')
         yield put
-        connection.execute(make[0])
+        for _, make in indexes:
+            connection.execute(make)
         connection.execute("SELECT setval('study_id_seq', (SELECT max(id) FROM study))")
         connection.execute("VACUUM ANALYZE")
 
