@@ -57,10 +57,12 @@ def words(text: str, *, ends: bool = False) -> Iterator[Word]:
     text is written down, also the last sign alone. Dates are read in the ways that people write them, and come out as
     DICOM has them; UIDs come out without their dots.
     """
-    for found in (_PLAIN if text.isascii() else _ANY).finditer(text):
+    is_plain = text.isascii()
+    for found in (_PLAIN if is_plain else _ANY).finditer(text):
         kind, run = found.lastgroup, found.group()
         if kind is None:
-            if folded := _folded(run):
+            # To fold plain letters is to make them small.
+            if folded := run.lower() if is_plain else _folded(run):
                 yield Word(folded[:LONGEST], found.start(), found.end())
         elif kind == "wide":
             yield from _pairs(_folded(run), found.start(), found.end(), ends=ends)

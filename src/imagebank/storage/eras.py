@@ -114,7 +114,7 @@ def _gathered(connection: Connection, marks: Marks) -> list[int]:
     """Places of studies that have these marks, in their order; one more than few of any when there are more."""
     # Materialized, so that a limit does not make PostgreSQL go through the table instead of the index.
     found = select(LEXEMES.c.place).where(_has(marks)).cte("found").prefix_with("MATERIALIZED")
-    return sorted(connection.scalars(select(found.c.place).limit(_FEW + 1)), reverse=True)
+    return sorted(connection.scalars(select(found.c.place).limit(_FEW + 1)).all(), reverse=True)
 
 
 def _by_era(connection: Connection, marks: Marks, most: int, expected: float) -> Iterator[list[int]]:
@@ -142,7 +142,7 @@ def _span(connection: Connection) -> tuple[int, int]:
 
 def _within(connection: Connection, marks: Marks, eras: tuple[Mark, ...]) -> list[int]:
     wanted = select(LEXEMES.c.place).where(_has((*marks, eras)))
-    return sorted(connection.scalars(wanted), reverse=True)
+    return sorted(connection.scalars(wanted).all(), reverse=True)
 
 
 def _has(marks: Marks) -> ColumnElement[bool]:

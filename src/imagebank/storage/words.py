@@ -101,7 +101,7 @@ class SQLWords:
             return []
         statement = _hits((), scope, self._dialect).where(one_of(self._dialect, _FINDING.c.place, sorted(grades)))
         with self._database.reading() as connection:
-            found = [(grades[hit.place], hit) for hit in _told_all(connection.execute(statement))]
+            found = [(grades[hit.place], hit) for hit in _told_all(connection.execute(statement).all())]
         return sorted(found, key=lambda pair: (pair[0], -pair[1].place))[:most]
 
     def shown(self, places: Collection[int], scope: Scope) -> dict[int, tuple[Found, tuple[Line, ...]]]:
@@ -171,12 +171,15 @@ def _told_all(rows: Iterable[Row[Any]]) -> Iterator[Hit]:
 @lru_cache(maxsize=16_384)
 def _told(modalities: str, year: str, organization: str, sex: str, named: str) -> tuple[tuple[Facet, str], ...]:
     """The values of the facets, each with its facet. Few studies differ in them, so that most are told already."""
-    values = _values(modalities, year, organization, sex)
-    told = [(facet, value) for facet, some in values.items() for value in some]
-    told += [
-        (_FACETS[facet], value) for facet, some in (orjson.loads(named) if named else {}).items() for value in some
-    ]
-    return tuple(told)
+    told = _own(modalities, year, organization, sex)
+    if not named:
+        return told
+    return told + tuple((_FACETS[facet], value) for facet, some in orjson.loads(named).items() for value in some)
+
+
+@lru_cache(maxsize=16_384)
+def _own(*columns: str) -> tuple[tuple[Facet, str], ...]:
+    return tuple((facet, value) for facet, some in _values(*columns).items() for value in some)
 
 
 def _values(modalities: str, year: str, organization: str, sex: str) -> dict[Facet, tuple[str, ...]]:

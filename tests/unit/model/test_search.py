@@ -220,3 +220,17 @@ def test_no_passage_is_shown_of_what_may_not_be_searched() -> None:
     assert [shown.label for shown in passages(lines, Wish("knee", within=frozenset({Weight.DESCRIPTION})), {})] == [
         "Study description"
     ]
+
+
+@pytest.mark.parametrize(
+    ("written", "question"),
+    [
+        ("on 3.4.2020 seen", "2020-04-03"),
+        ("1.2.840.10008.1", "1.2.840.10008.1"),
+        ("Müller", "mueller muller"),
+        ("ADA-4711", "ada4711"),
+        ("KNEE.left", "LEFT"),
+    ],
+)
+def test_a_line_that_answers_is_shown_however_it_is_written(written: str, question: str) -> None:
+    assert passages([Line(Weight.NAME, "Line", written)], Wish(question), {})
