@@ -1,6 +1,7 @@
 """Words that are nearly the same: by how they sound, by the triples of letters that they share, by one slip of a finger."""
 
 import re
+from functools import lru_cache
 from math import ceil
 from typing import Final
 
@@ -9,6 +10,8 @@ _SHORTEST: Final = 3
 _LIKE: Final = 0.5
 _OF_A_SLIP: Final = 4
 """Two letters in the wrong order stand in four triples; any other slip in three."""
+_KNOWN: Final = 4_096
+"""A question compares each of its words with many, and those with each other; so many are worked out once."""
 
 # What sounds alike in most languages of Europe becomes one sign; earlier rules go first.
 _SOUNDS: Final = (
@@ -27,6 +30,7 @@ _SOUNDS: Final = (
 )
 
 
+@lru_cache(maxsize=_KNOWN)
 def sound(word: str) -> str:
     """How a folded name sounds, roughly: `meyer`, `maier` and `mayr` are one. Empty for what is too short or not Latin."""
     if len(word) < _SHORTEST or not _LATIN.fullmatch(word):
@@ -41,6 +45,7 @@ def is_spelled(word: str) -> bool:
     return len(word) > _SHORTEST and word.isalpha()
 
 
+@lru_cache(maxsize=_KNOWN)
 def triples(word: str) -> frozenset[str]:
     """The runs of three letters of a word that has two blanks before it and one behind, as pg_trgm counts them."""
     padded = f"  {word} "

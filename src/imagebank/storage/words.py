@@ -3,9 +3,9 @@
 Both are given the same marks and the same question, so both find the same; neither cuts or folds anything by itself.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, Final, cast
 
 import orjson
@@ -87,12 +87,18 @@ class SQLWords:
                 few = self._eras.few(connection, passes)
             if few is not None:
                 return self._of_few(few, scope, most)
+        return self._in_turn(passes, scope, most)
+
+    def _in_turn(self, passes: Sequence[Marks], scope: Scope, most: int) -> list[tuple[int, Hit]]:
+        """One question after the other, until there are enough studies or none is left that a later one would find."""
+        ask = cache(lambda number: self.hits(passes[number], scope, most))
+        all_of_them = _number_of_all(passes, ask, most) if self._eras is None else None
         found: dict[int, tuple[int, Hit]] = {}
-        for number, marks in enumerate(passes):
-            for hit in self.hits(marks, scope, most):
+        for number in range(len(passes)):
+            for hit in ask(number):
                 if len(found) < most:
                     found.setdefault(hit.place, (number, hit))
-            if len(found) >= most:
+            if len(found) in {most, all_of_them}:
                 break
         return list(found.values())
 
@@ -141,6 +147,24 @@ class SQLWords:
         )
         with self._database.reading() as connection:
             return [Uid(uid) for uid in connection.scalars(statement)]
+
+
+def _number_of_all(passes: Sequence[Marks], ask: Callable[[int], list[Hit]], most: int) -> int | None:
+    """How many studies the last question finds, where it is worth asking before its turn. None where it is not.
+
+    FTS5 gathers the beginnings of long words anew for each question; once all that the last one finds are found, those
+    between need not be asked. Whole words cost little and tell whether there may be so few: a name is in few studies.
+    """
+    begun = [
+        number for number, marks in enumerate(passes) if any(mark.is_beginning for group in marks for mark in group)
+    ]
+    whole = [number for number in range(len(passes)) if number not in begun]
+    if len(begun) < 2 or any(len(ask(number)) == most for number in whole):
+        return None
+    if len(passes[0]) == 1 and not ask(whole[-1]) and len(ask(begun[0])) == most:
+        return None  # one word that only begins so
+    number = len(ask(len(passes) - 1))
+    return number if number < most else None
 
 
 def _hits(marks: Marks, scope: Scope, dialect: str) -> Select[Any]:
