@@ -25,9 +25,9 @@ from imagebank.model.access import Scope
 from imagebank.model.attribute import Level
 from imagebank.model.imaging import Found
 from imagebank.model.search import EDITION, Document, Facet, Hit, Line, Marks, Weight, choices
-from imagebank.model.search_likeness import fewest, is_near, is_spelled, likeness, triples
 from imagebank.model.uid import Uid
 from imagebank.storage import tables
+from imagebank.storage.alike import Alike
 from imagebank.storage.database import Database, lock_studies
 from imagebank.storage.eras import Eras
 from imagebank.storage.found import found
@@ -38,10 +38,8 @@ from imagebank.storage.select import STUDY_RETURNED, studies_in
 from imagebank.storage.sets import one_of
 
 _STUDY, _SERIES = tables.study, tables.series
-_FINDING, _TEXT, _SPELLING = tables.finding, tables.finding_text, tables.spelling
+_FINDING, _TEXT = tables.finding, tables.finding_text
 _FACETS: Final[Mapping[str, Facet]] = {facet.value: facet for facet in Facet}
-_MOST_ALIKE: Final = 25
-"""So many words are asked for in the place of one at most, the likest."""
 _ROW_BITS: Final = 34
 _MINUTES_BITS: Final = 29
 _FIRST_DAY: Final = date(1800, 1, 1)
@@ -66,6 +64,7 @@ class SQLWords:
         self._database = database
         self._dialect = database.engine.dialect.name
         self._eras = None if database.is_sqlite else Eras()
+        self._alike = Alike(self._dialect)
 
     def hits(self, marks: Marks, scope: Scope, most: int) -> list[Hit]:
         statement = _hits(marks, scope, self._dialect)
@@ -124,17 +123,8 @@ class SQLWords:
         }
 
     def alike(self, word: str) -> list[str]:
-        if not is_spelled(word):
-            return []  # no such word is kept
-        statement = (
-            select(_SPELLING.c.word)
-            .where(one_of(self._dialect, _SPELLING.c.triple, sorted(triples(clean(word)))))
-            .group_by(_SPELLING.c.word)
-            .having(func.count() >= fewest(word))
-        )
         with self._database.reading() as connection:
-            near = [other for other in connection.scalars(statement).all() if is_near(word, other)]
-        return sorted(sorted(near, key=lambda other: (-likeness(word, other), other))[:_MOST_ALIKE])
+            return self._alike.words(connection, word)
 
     def unwritten(self, limit: int, scope: Scope, after: str = "") -> list[Uid]:
         is_unwritten = func.coalesce(_FINDING.c.edition, 0) < EDITION
