@@ -247,7 +247,9 @@ def into_sqlite(path: Path) -> Iterator[Put]:
         connection.execute(f"PRAGMA {pragma}")
     # More words are gathered in memory before they are written: a tenth of the merging.
     connection.execute("INSERT INTO mark (mark, rank) VALUES ('hashsize', ?)", (256 << 20,))
-    indexes = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL").fetchall()
+    indexes = connection.execute(
+        "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
+    ).fetchall()
     for name, _ in indexes:
         connection.execute(f'DROP INDEX "{name}"')
     yield put

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from alembic import command
+from sqlalchemy import text as sql
 
 from contracts.described import a_kept
 from contracts.indexes import opened
@@ -15,8 +17,10 @@ from imagebank.model.imaging import Selection
 from imagebank.model.search import Facet, Line, Mark, Marks, Nearness, Weight, Wish, document, marks_for
 from imagebank.model.uid import Uid
 from imagebank.storage import eras
+from imagebank.storage import migrate as migration
 from imagebank.storage.database import open_database
 from imagebank.storage.index import SQLIndex
+from imagebank.storage.marks import beginning_of, era_marks, eras_within, lexemes_of
 from imagebank.storage.words import place_of
 
 ALL = Scope(organizations=None)
@@ -39,6 +43,7 @@ SAID = [
 QUESTIONS = [
     *("meyer", "MEY", "meier ct", "mayr", "miller", "mueller", "ludensch", "山", "太郎", "ヤマダ", "щук", "שרון"),
     *("ct", "ct knee", "kne", "abdomne", "2020-04-03", "it's", "100%", "'quoted'", "\\ | & ! <-> :*", "rontgen", ""),
+    *("meye", "abdom", "abdome", "abdomen", "privat", "private1"),
     *("p0001", "P-0001", "2.25.7", "left right", "nothing at all", "*", '"', "knee OR meyer NOT x"),
 ]
 
@@ -285,3 +290,48 @@ def test_what_postgresql_has_sampled_tells_which_words_are_frequent(postgres: st
     assert known.expected(((Mark("bct"),), (Mark("bkne", is_beginning=True),))) > 1
     assert found == sorted(found, reverse=True)
     assert found
+
+
+def test_the_migration_gives_studies_the_lexemes_that_they_would_have_now(postgres: str) -> None:
+    marks = {
+        1 << 51: "aada a4711 apada bsc b山田 b山 cщит cщ ab f0435420 pmr",
+        2: "cfollow-up cfollow c12 babdomen",
+    }
+    with fresh_database(postgres) as address:
+        database = open_database(address)
+        with database.writing() as connection:
+            command.upgrade(migration._config(connection), "0026")
+            for place, some in marks.items():
+                row = {"place": place, "marks": " ".join(f"'{mark}'" for mark in (*some.split(), f"e{place >> 50:x}"))}
+                connection.execute(sql("INSERT INTO mark VALUES (:place, CAST(:marks AS tsvector))"), row)
+        migration.migrate(database)
+        with database.reading() as connection:
+            kept = dict(connection.execute(sql("SELECT place, tsvector_to_array(marks) FROM mark")).all())
+        database.close()
+
+    assert {place: set(lexemes) for place, lexemes in kept.items()} == {
+        place: set(lexemes_of(place, some).replace("'", "").split()) for place, some in marks.items()
+    }
+
+
+def test_a_study_of_very_many_words_is_kept_by_postgresql_with_as_many_beginnings_as_there_is_room_for() -> None:
+    words = [f"c{number:05}{'w' * 40}" for number in range(20_000)]
+    lexemes = lexemes_of(1, " ".join(["azz", *words])).split()
+
+    assert 1_000_000 - 20 < sum(len(lexeme) - 2 for lexeme in lexemes) < 1_000_000 + 20
+    assert {"'azz'", "'C000'", *(f"'{word}'" for word in words)} <= set(lexemes)
+
+
+@pytest.mark.parametrize("newest", [1831, 1791, 64, 5])
+@pytest.mark.parametrize("width", [1, 8, 70, 400])
+@pytest.mark.parametrize("is_first", [False, True])
+def test_few_marks_stand_for_a_stretch_of_eras_and_for_no_other(newest: int, width: int, *, is_first: bool) -> None:
+    first = beginning_of(newest, width)
+    spans = {mark.text for mark in eras_within(first, newest, is_first=is_first)}
+    met = [era for era in range(1, 2000) if spans & set(era_marks(era << 50))]
+
+    assert met[0] == first <= max(newest - width + 1, 1)
+    assert [era for era in met if era <= newest] == list(range(first, newest + 1))
+    assert is_first or met[-1] == newest
+    assert len(spans) < 20
+    assert not spans & set(era_marks(7))

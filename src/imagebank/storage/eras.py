@@ -6,8 +6,8 @@ are enough; each study has its era among its marks, so that the index meets no s
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from math import ceil
-from typing import Any, Final, NamedTuple
+from math import ceil, prod
+from typing import Final, NamedTuple
 
 from sqlalchemy import (
     BindParameter,
@@ -15,28 +15,26 @@ from sqlalchemy import (
     Connection,
     Text,
     bindparam,
-    case,
     cast,
     func,
     literal_column,
     select,
     text,
+    union_all,
 )
 from sqlalchemy.dialects.postgresql import TSQUERY
 
 from imagebank.model.search import Mark, Marks
 from imagebank.storage import tables
-from imagebank.storage.marks import LEXEMES, era_mark, era_of, lexeme_query, share
+from imagebank.storage.marks import LEXEMES, UNDATED, asked_as, beginning_of, era_of, eras_within, lexeme_query
 
 _PLACE: Final = tables.finding.c.place
-_FEW: Final = 5_000
+_FEW: Final = 1_000
 """As many places are gathered at most before the eras are asked."""
 _VERY_FEW: Final = 600
-"""Of so many at most it is told one by one which of several questions they answer."""
-_MANY: Final = 50_000
-"""Of so many studies with words that only begin as asked for, it is not told one by one."""
-_WIDEST: Final = 64
-"""So many eras are asked at a time at most: eight years."""
+"""Of so many at most it is told at once which of several questions they answer."""
+_A_YEAR: Final = 8
+"""So many eras are asked first where nothing is known of how frequent the marks are."""
 _KNOWN_FOR_S: Final = 600.0
 _SAMPLED: Final = text(
     "SELECT most_common_elems::text::text[], most_common_elem_freqs FROM pg_stats"
@@ -46,14 +44,20 @@ _STUDIES: Final = text("SELECT greatest(reltuples, 0) FROM pg_class WHERE oid = 
 
 
 class Frequent(NamedTuple):
-    """How many studies there are, about, and which share of them has each frequent mark, as PostgreSQL samples them."""
+    """How many studies there are, about, and which share of them has each frequent lexeme, as PostgreSQL samples them."""
 
     studies: float
     shares: Mapping[str, float]
 
     def expected(self, marks: Marks) -> float:
         """How many studies have these marks, as far as they are frequent."""
-        return self.studies * share(marks, self.shares)
+        return self.studies * prod(min(1.0, sum(map(self._share, group))) for group in marks)
+
+    def _share(self, mark: Mark) -> float:
+        lexeme, begins = asked_as(mark)
+        if not begins:
+            return self.shares.get(lexeme, 0.0)
+        return sum(number for other, number in self.shares.items() if other.startswith(lexeme))
 
 
 class Eras:
@@ -67,11 +71,11 @@ class Eras:
         """Places in their order, some at a time, so that whoever has enough of them asks for no more."""
         expected = self.frequent(connection).expected(marks)
         if expected < _FEW:
-            gathered = _gathered(connection, marks)
+            gathered = _gathered(connection, marks, _FEW + 1)
             if len(gathered) <= _FEW:
                 yield from _pieces(gathered, most)
                 return
-        for found in _by_era(connection, marks, most, max(expected, _FEW, 1.0)):
+        for found in _by_era(connection, marks, most, expected):
             yield from _pieces(found, most)
 
     def few(self, connection: Connection, passes: Sequence[Marks]) -> dict[int, int] | None:
@@ -79,19 +83,22 @@ class Eras:
         question that finds it. None where there are more.
         """
         *first, last = passes
-        known = self.frequent(connection)
-        expected = known.expected(last)
-        begun = tuple(mark for group in last for mark in group if mark.is_beginning)
-        # Of words that begin so PostgreSQL gathers all, whatever else is asked.
-        if expected >= _FEW or (expected >= _VERY_FEW and known.expected((begun,)) >= _MANY):
+        if self.frequent(connection).expected(last) >= _FEW:
             return None
-        found = select(LEXEMES.c.place, LEXEMES.c.marks).where(_has(last)).cte("found").prefix_with("MATERIALIZED")
-        grades: list[tuple[ColumnElement[bool], ColumnElement[Any]]] = [
-            (_asks(found.c.marks, marks), literal_column(str(number))) for number, marks in enumerate(first)
-        ]
-        grade = case(*grades, else_=literal_column(str(len(first)))) if grades else literal_column("0")
-        rows = connection.execute(select(found.c.place, grade).limit(_VERY_FEW + 1)).all()
-        return {row[0]: int(row[1]) for row in rows} if len(rows) <= _VERY_FEW else None
+        places = _gathered(connection, last, _VERY_FEW + 1)
+        if len(places) > _VERY_FEW:
+            return None
+        grades = dict.fromkeys(places, len(first))
+        if places and first:
+            each = [
+                select(LEXEMES.c.place, literal_column(str(number))).where(_has(marks))
+                for number, marks in enumerate(first)
+            ]
+            for place, number in connection.execute(union_all(*each)).all():
+                # One that is written meanwhile is for the next time.
+                if place in grades:
+                    grades[place] = min(grades[place], number)
+        return grades
 
     def frequent(self, connection: Connection) -> Frequent:
         """As it was sampled some minutes ago."""
@@ -110,26 +117,26 @@ def _pieces(places: list[int], most: int) -> Iterator[list[int]]:
         yield places[at : at + 2 * most]
 
 
-def _gathered(connection: Connection, marks: Marks) -> list[int]:
-    """Places of studies that have these marks, in their order; one more than few of any when there are more."""
+def _gathered(connection: Connection, marks: Marks, most: int) -> list[int]:
+    """Places of studies that have these marks, in their order; any `most` of them when there are more."""
     # Materialized, so that a limit does not make PostgreSQL go through the table instead of the index.
     found = select(LEXEMES.c.place).where(_has(marks)).cte("found").prefix_with("MATERIALIZED")
-    return sorted(connection.scalars(select(found.c.place).limit(_FEW + 1)).all(), reverse=True)
+    return sorted(connection.scalars(select(found.c.place).limit(most)).all(), reverse=True)
 
 
 def _by_era(connection: Connection, marks: Marks, most: int, expected: float) -> Iterator[list[int]]:
     newest, oldest = _span(connection)
-    number = newest - oldest + 1
-    width = min(max(ceil(2.5 * most * number / expected), 1), _WIDEST)
+    wanted = 2 * most
+    width = ceil(1.25 * wanted * (newest - oldest + 1) / expected) if expected > _FEW else _A_YEAR
+    is_first = True
     while newest >= oldest:
-        eras = range(newest, max(newest - width, oldest - 1), -1)
-        found = _within(connection, marks, tuple(era_mark(era) for era in eras))
+        first = beginning_of(newest, width)
+        found = _within(connection, marks, eras_within(first, newest, is_first=is_first))
         yield found
-        newest -= width
-        if len(found) < 2 * most:
-            width = min(max(2 * width, ceil(2 * most * width / max(len(found), 1))), _WIDEST)
-    # Those without a date.
-    yield _within(connection, marks, (era_mark(0),))
+        # One era may have many more than the next.
+        width = min(max(2 * width, ceil(wanted * width / max(len(found), 1))), 4 * width)
+        newest, is_first = first - 1, False
+    yield _within(connection, marks, (UNDATED,))
 
 
 def _span(connection: Connection) -> tuple[int, int]:
@@ -146,10 +153,6 @@ def _within(connection: Connection, marks: Marks, eras: tuple[Mark, ...]) -> lis
 
 
 def _has(marks: Marks) -> ColumnElement[bool]:
-    return _asks(LEXEMES.c.marks, marks)
-
-
-def _asks(column: ColumnElement[Any], marks: Marks) -> ColumnElement[bool]:
     # In the text and no parameter: a plan for any question would be a bad one for each.
     asked: BindParameter[str] = bindparam("asked", lexeme_query(marks), type_=Text, literal_execute=True, unique=True)
-    return column.op("@@", is_comparison=True)(cast(asked, TSQUERY))
+    return LEXEMES.c.marks.op("@@", is_comparison=True)(cast(asked, TSQUERY))

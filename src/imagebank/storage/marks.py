@@ -1,7 +1,6 @@
 """Writing and taking out marks and words, in each database's own kind of index (`tables.words`)."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from math import prod
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from sqlalchemy import (
@@ -36,6 +35,17 @@ LEXEMES: Final = Table("mark", MetaData(), Column("place", tables.ID, primary_ke
 
 _ERA_BITS: Final = 50
 """A place has minutes above 34 bits, and an era 65,536 of them."""
+_SPANS: Final = (("e", 0), ("g", 2), ("h", 4), ("i", 6))
+"""The letters before spans of one, four, sixteen and sixty-four eras: eight years."""
+UNDATED: Final = Mark("e0")
+_WEIGHTS: Final = frozenset(Weight)
+_BEGINNINGS: Final = (1, 3, 4, 5, 6)
+"""Of so many signs of a word PostgreSQL keeps the beginning as a lexeme of its own, as FTS5 does by itself.
+
+To ask it for all lexemes that begin so has them all gathered, whatever else is asked, and all again of each era.
+"""
+_MOST_BYTES: Final = 1_000_000
+"""What a `tsvector` holds, and some room."""
 _PAGES: Final = 500
 """How much of the index is merged in one transaction: others write in between."""
 
@@ -54,31 +64,74 @@ def era_of(place: int) -> int:
     return place >> _ERA_BITS
 
 
-def era_mark(era: int) -> Mark:
-    """A mark that PostgreSQL keeps of a study beside its own, so that a question can be put to some eras alone."""
-    return Mark(f"e{era:x}")
+def era_marks(place: int) -> tuple[str, ...]:
+    """What PostgreSQL keeps of a study beside its marks, so that a question can be put to some eras alone."""
+    era = era_of(place)
+    return tuple(_span(letter, era >> bits) for letter, bits in _SPANS) if era else (UNDATED.text,)
+
+
+def beginning_of(newest: int, width: int) -> int:
+    """The first era of a stretch of about so many, so that few marks are enough for them."""
+    bits = max(bits for _, bits in _SPANS if 1 << bits <= width)
+    return max((newest - width + 1) >> bits << bits, 1)
+
+
+def eras_within(oldest: int, newest: int, *, is_first: bool) -> tuple[Mark, ...]:
+    """As few marks as there are for the eras from one to another. `is_first` when nobody has asked for later ones yet.
+
+    PostgreSQL tries every mark of a question at each study that it comes to: sixty eras by name took it 50 ms.
+    """
+    spans: list[Mark] = []
+    while newest >= oldest:
+        fitting = (
+            (letter, bits)
+            for letter, bits in reversed(_SPANS)
+            if newest >> bits << bits >= oldest and (is_first or (newest + 1) % (1 << bits) == 0)
+        )
+        letter, bits = next(fitting)
+        spans.append(Mark(_span(letter, newest >> bits)))
+        newest, is_first = (newest >> bits << bits) - 1, False
+    return tuple(spans)
+
+
+def _span(letter: str, number: int) -> str:
+    return f"{letter}{number:x}"
 
 
 def lexemes_of(place: int, marks: str) -> str:
-    """What PostgreSQL keeps of a study, as it takes it."""
-    return " ".join(f"'{mark}'" for mark in (*marks.split(), era_mark(era_of(place)).text))
+    """What PostgreSQL keeps of a study, as it takes it: its marks, the beginnings of its words, and its era."""
+    own = marks.split()
+    words = (mark for mark in sorted(own) if mark[0] in _WEIGHTS)
+    begun = dict.fromkeys(_begun(mark[: signs + 1]) for mark in words for signs in _BEGINNINGS if _is_kept(mark, signs))
+    room = _MOST_BYTES - sum(len(mark.encode()) for mark in own)
+    kept = (mark for mark in begun if (room := room - len(mark.encode())) >= 0)
+    return " ".join(f"'{mark}'" for mark in (*own, *kept, *era_marks(place)))
+
+
+def _is_kept(mark: str, signs: int) -> bool:
+    """Whether the beginning of a word is kept: a single sign is asked for in scripts without blanks alone."""
+    return len(mark) > signs and (signs > 1 or mark[1] > "\x7f")
+
+
+def _begun(beginning: str) -> str:
+    """A word stands behind a small letter, and a beginning behind a large one."""
+    return beginning[0].upper() + beginning[1:]
+
+
+def asked_as(mark: Mark) -> tuple[str, bool]:
+    """The lexeme that a study with this mark has, and whether it has to begin so only: of beginnings that are not kept."""
+    signs = len(mark.text) - 1
+    if not mark.is_beginning:
+        return mark.text, False
+    if signs in _BEGINNINGS and _is_kept(mark.text, signs):
+        return _begun(mark.text), False
+    return mark.text, True
 
 
 def lexeme_query(marks: Marks) -> str:
     """The question as PostgreSQL takes it."""
-    groups = (" | ".join(f"'{mark.text}'{':*' * mark.is_beginning}" for mark in group) for group in marks)
+    groups = (" | ".join(f"'{lexeme}'{':*' * begins}" for lexeme, begins in map(asked_as, group)) for group in marks)
     return " & ".join(f"({group})" for group in groups)
-
-
-def share(marks: Marks, shares: Mapping[str, float]) -> float:
-    """Which share of all studies has these marks, by the shares of frequent ones."""
-    return prod(min(1.0, sum(_share(mark, shares) for mark in group)) for group in marks)
-
-
-def _share(mark: Mark, shares: Mapping[str, float]) -> float:
-    if not mark.is_beginning:
-        return shares.get(mark.text, 0.0)
-    return sum(number for text, number in shares.items() if text.startswith(mark.text))
 
 
 def forget(connection: Connection, studies: Sequence[int]) -> None:

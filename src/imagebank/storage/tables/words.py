@@ -46,9 +46,11 @@ MARKS: Final = {
     "sqlite": (
         "CREATE VIRTUAL TABLE mark USING fts5(marks, content='', columnsize=0, detail=none, prefix='2 4 5 6 7', tokenize='ascii')",
     ),
-    # Without a list of pending entries, through which every search would have to go.
+    # Marks stand apart, so that few pages hold all places. And without a list of pending entries, through which every
+    # search would have to go.
     "postgresql": (
-        "CREATE TABLE mark (place BIGINT PRIMARY KEY, marks TSVECTOR NOT NULL)",
+        "CREATE TABLE mark (place BIGINT PRIMARY KEY, marks TSVECTOR NOT NULL) WITH (toast_tuple_target = 128)",
+        "ALTER TABLE mark ALTER marks SET STORAGE EXTERNAL",
         "CREATE INDEX mark_marks ON mark USING gin (marks) WITH (fastupdate = off)",
     ),
 }
