@@ -306,10 +306,10 @@ def test_the_migration_gives_studies_the_lexemes_that_they_would_have_now(postgr
                 connection.execute(sql("INSERT INTO mark VALUES (:place, CAST(:marks AS tsvector))"), row)
         migration.migrate(database)
         with database.reading() as connection:
-            kept = dict(connection.execute(sql("SELECT place, tsvector_to_array(marks) FROM mark")).all())
+            rows = connection.execute(sql("SELECT place, tsvector_to_array(marks) FROM mark")).all()
         database.close()
 
-    assert {place: set(lexemes) for place, lexemes in kept.items()} == {
+    assert {place: set(lexemes) for place, lexemes in rows} == {
         place: set(lexemes_of(place, some).replace("'", "").split()) for place, some in marks.items()
     }
 
