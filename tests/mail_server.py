@@ -30,6 +30,7 @@ class Office:
     def begin(self, *refusals: str, for_good: bool = False, at: str = "RCPT") -> None:
         """Begin anew, so that many tests can share a server."""
         self.received: list[EmailMessage] = []
+        self.raw: list[bytes] = []
         self.recipients: list[str] = []
         self.refusals = list(refusals)
         self.for_good = for_good
@@ -64,6 +65,7 @@ class Office:
                 server.transport.close()
             return refusal
         assert isinstance(envelope.content, bytes)
+        self.raw.append(envelope.content)
         self.received.append(message_from_bytes(envelope.content, policy=policy.default))
         self.recipients += envelope.rcpt_tos
         return "250 OK"

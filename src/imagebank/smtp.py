@@ -6,7 +6,7 @@ import socket
 import ssl
 from contextlib import suppress
 from email.message import EmailMessage
-from email.policy import SMTP, SMTPUTF8
+from email.policy import EmailPolicy
 from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
@@ -20,6 +20,19 @@ ACCEPT_S: Final = 60.0
 """How long a server may take to say that it has a mail. Whoever gives up earlier sends it twice (RFC 5321 4.5.3.2.6)."""
 _ENHANCED: Final = re.compile(rb"[245]\.\d{1,3}\.\d{1,3}\b")
 _LATER: Final = range(400, 500)
+_WHOLE: Final = frozenset({"list-unsubscribe", "message-id"})
+"""Fields without a word in them, which nothing may be encoded in (RFC 2047 5), however long they are."""
+
+
+class _Policy(EmailPolicy):
+    def fold_binary(self, name: str, value: str) -> bytes:
+        if name.lower() in _WHOLE:
+            return f"{name}: {value}{self.linesep}".encode("ascii")
+        return super().fold_binary(name, value)
+
+
+_PLAIN: Final = _Policy(linesep="\r\n")
+_WITH_UTF8: Final = _Policy(linesep="\r\n", utf8=True)
 
 
 def check(settings: Settings) -> None:
@@ -131,7 +144,7 @@ def _send(server: smtplib.SMTP, message: EmailMessage) -> None:
         # RFC 6531 3.1: such an address may be given to a server that says that it takes them, and to no other.
         raise smtplib.SMTPDataError(553, b"5.6.7")
     options = [] if is_plain else ["SMTPUTF8", "BODY=8BITMIME"]
-    content = message.as_bytes(policy=SMTP if is_plain else SMTPUTF8)
+    content = message.as_bytes(policy=_PLAIN if is_plain else _WITH_UTF8)
     if server.sock is not None:
         server.sock.settimeout(ACCEPT_S)
     server.sendmail(sender, [recipient], content, options)

@@ -34,6 +34,21 @@ def at(moment: datetime) -> datetime:
     return moment
 
 
+def test_what_waits_for_others_is_done_beside_and_keeps_nothing_waiting(bank: Bank) -> None:
+    is_slow, is_done = threading.Event(), threading.Event()
+
+    def wait(_: Bank, __: dict[str, Any]) -> None:
+        is_slow.wait(10)
+
+    with bank.index.begin() as tx:
+        for kind in ("mail", "metadata"):
+            tx.defer(kind, {}, bank.now())
+    with worker.beside(bank, {"mail": wait}):
+        assert worker.step(bank, {"metadata": lambda _, __: is_done.set()})
+        is_slow.set()
+        assert is_done.is_set()
+
+
 def refuse(_: Bank, __: dict[str, Any]) -> None:
     raise Unavailable("the device does not answer")
 

@@ -21,6 +21,7 @@ from imagebank.portal.account import PageOf, of_a_session, of_the_proven
 from imagebank.portal.language import noted
 from imagebank.portal.layout import for_the_signed_in, page, read_form, read_own_form, refused, see_other, too_often
 from imagebank.portal.mails import WORDS
+from imagebank.portal.signin import coming_back
 
 _PAGE: Final = "/account/notices"
 _MOST: Final = 20
@@ -139,13 +140,13 @@ async def leave(request: Request) -> Response:
 
 
 ROUTES: list[BaseRoute] = [
-    Route(_PAGE, show, methods=["GET"]),
+    Route(_PAGE, coming_back(show), methods=["GET"]),
     Route(f"{_PAGE}/seen", of_a_session(changing(see_all)), methods=["POST"]),
     Route(f"{_PAGE}/choices", of_a_session(changing(choose)), methods=["POST"]),
     Route(f"{_PAGE}/address", of_the_proven(changing(offer)), methods=["POST"]),
     Route(f"{_PAGE}/code", of_a_session(changing(confirm)), methods=["POST"]),
     Route(f"{_PAGE}/remove", of_the_proven(changing(remove)), methods=["POST"]),
-    Route("/notices/{notice}", follow, methods=["GET"]),
+    Route("/notices/{notice}", coming_back(follow), methods=["GET"]),
     Route("/unsubscribe/{secret}", ask_to_leave, methods=["GET"]),
     Route("/unsubscribe/{secret}", leave, methods=["POST"]),
 ]

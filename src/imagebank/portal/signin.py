@@ -1,7 +1,10 @@
 """Signing in by a passkey, a password, a one-time link or a bearer token, and signing out."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Awaitable, Callable
+from functools import wraps
 from http import HTTPStatus
+from typing import Final
 from urllib.parse import urlsplit
 
 from starlette.concurrency import run_in_threadpool
@@ -27,6 +30,10 @@ from imagebank.portal.layout import page, read_form, read_own_form, refused, see
 
 SEARCH_COOKIE = "imagebank-search"
 FIND_COOKIE = "imagebank-find"
+_THEN_COOKIE: Final = "imagebank-then"
+_THEN: Final = re.compile(r"/notices/[0-9a-f]{32}|/account/notices")
+"""Pages to which mail leads, and so to which somebody may be on the way who has to sign in first; and no other."""
+_THEN_S: Final = 1800
 
 
 async def show(request: Request) -> Response:
@@ -156,10 +163,29 @@ def site_of(request: Request) -> passkey.Site:
     return passkey.Site(f"{public.scheme}://{public.netloc}", public.hostname or "")
 
 
+def coming_back(show: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+    """A page to which mail leads: whoever has to sign in first comes to it with that."""
+
+    @wraps(show)
+    async def shown(request: Request) -> Response:
+        answer = await show(request)
+        path = request.url.path
+        if answer.headers.get("location") == "/sign-in" and _THEN.fullmatch(path):
+            ours, is_safe = cookie_name(request, _THEN_COOKIE), is_https(request)
+            answer.set_cookie(ours, path, max_age=_THEN_S, path="/", httponly=True, secure=is_safe, samesite="lax")
+        return answer
+
+    return shown
+
+
 def opened(request: Request, cookie: str, address: str = "/") -> Response:
-    """On to a page with a new session."""
+    """On to a page with a new session: to the one that somebody was on the way to, where they were."""
     hours = bank_of(request).settings.session_hours
-    response = see_other(address)
+    then = cookie_of(request, _THEN_COOKIE)
+    response = see_other(then if address == "/" and _THEN.fullmatch(then) else address)
+    if then:
+        ours = cookie_name(request, _THEN_COOKIE)
+        response.delete_cookie(ours, path="/", httponly=True, secure=is_https(request), samesite="lax")
     # Lax, not Strict: a sign-in link that is clicked in a mail has to find its session on the page it leads to.
     name, lasts = cookie_name(request, COOKIE), int(hours * 3600)
     response.set_cookie(name, cookie, max_age=lasts, path="/", httponly=True, secure=is_https(request), samesite="lax")

@@ -10,14 +10,15 @@ import pytest
 
 from bank import keep, open_test_bank
 from imagebank import worker
-from imagebank.actions import access, account, deeds, emergency, mail, mailboxes, notices, notify
+from imagebank.actions import access, account, deeds, emergency, mail, mailboxes, notices, notify, persons
 from imagebank.app import mail_desk, mail_work
 from imagebank.bank import Bank
 from imagebank.errors import Invalid, NotFound
 from imagebank.model.access import RIGHTS, Principal, Role, Scope
 from imagebank.model.event import Act
+from imagebank.model.identity import Identity
 from imagebank.model.notice import CHOSEN, Kind, Mailbox, Notice, State, Way
-from imagebank.model.person import PatientId
+from imagebank.model.person import PatientId, PersonName
 from imagebank.model.provision import Kind as Decided
 from imagebank.model.provision import Provision
 from imagebank.model.uid import Uid
@@ -126,6 +127,20 @@ def test_what_happened_is_listed_and_mailed_at_once_with_a_link_only(bank: Bank,
     assert (noted.state, noted.seen_at, notices.unseen(bank, owner)) == (State.SENT, None, 1)
     mail.send_job(mail_desk(), bank, {"mail": noted.mail, "since": noted.at.isoformat()})
     assert len(office.received) == 1
+
+
+def test_what_mail_programs_read_stands_as_it_is_however_long(bank: Bank, office: Office) -> None:
+    long = f"wolfeschlegelsteinhausenbergerdorff.ada@{'a-rather-long-name-of-a-provider.' * 3}example"
+    with_long_site = replace(bank, settings=replace(bank.settings, public_url=f"https://{'images.' * 9}example"))
+    tell(bank, an_owner(bank, address=long, language="de"), Kind.EMERGENCY)
+    work(with_long_site)
+
+    lines = office.raw[0].split(b"\r\n\r\n")[0].split(b"\r\n")
+    (leave,) = (line for line in lines if line.startswith(b"List-Unsubscribe: "))
+    assert re.fullmatch(rb"List-Unsubscribe: <https://(images\.){9}example/unsubscribe/[\w-]{43}>", leave)
+    assert [line for line in lines if line.startswith(b"Message-ID: <")]
+    assert office.received[0]["To"] == long
+    assert office.recipients == [long]
 
 
 def test_mail_speaks_the_language_of_its_reader(bank: Bank, office: Office) -> None:
@@ -322,6 +337,21 @@ def test_who_holds_a_patients_records_is_told_once_a_study_is_quiet(bank: Bank) 
 
     assert [told(bank, one) for one in (ada, bob, eve, old)] == [[(Kind.DEPOSIT, State.LISTED)]] * 2 + [[], []]
     assert notices.listed(bank, ada, 1)[0].link == f"/studies/{receipt.study}"
+
+
+def test_who_holds_a_linked_record_is_told_as_far_as_the_hold_goes(bank: Bank) -> None:
+    all_of_them, one_issuers = (an_owner(bank, name, "") for name in ("ada", "bob"))
+    first, second = PatientId("local", "A1"), PatientId("south", "A2")
+    keeper = Principal("keeper", Role.ADMIN, "local", RIGHTS[Role.ADMIN], Scope(organizations=None))
+    for one in (first, second):
+        persons.hear(bank, Identity(one, PersonName("Varga^Ada")))
+    persons.link(bank, keeper, first, second, "the same passport")
+    holds(bank, "ada", first, of_person=True)
+    holds(bank, "bob", first)
+    with bank.index.begin() as tx:
+        notify.told_of(bank, tx, second, Kind.DEPOSIT)
+
+    assert [len(told(bank, owner)) for owner in (all_of_them, one_issuers)] == [1, 0]
 
 
 def test_nobody_is_told_of_a_study_that_went_before_it_was_quiet(bank: Bank) -> None:

@@ -107,6 +107,22 @@ def test_a_link_leads_on_and_is_nobody_elses(bank: Bank) -> None:
     assert Browser(web_application(bank)).get(link, bearer(a_token(bank))).status_code == 404
 
 
+def test_whoever_has_to_sign_in_first_comes_to_what_the_mail_was_about(bank: Bank) -> None:
+    _, owner = signed_in(bank)
+    tell(bank, owner, Kind.DEPOSIT, "/studies/1.2")
+    link = f"/notices/{notices.listed(bank, owner, 1)[0].id}"
+    ways = []
+    for path in (link, PAGE, "/account", "/notices/0"):
+        browser = Browser(web_application(bank))
+        assert browser.get(path).headers["location"] == "/sign-in"
+        ways.append(browser.post("/sign-in/password", {"name": "ada", "password": PASSWORD}).headers["location"])
+        assert "imagebank-then" not in browser.cookies
+    browser.cookies.set("imagebank-then", "//eve.example/")
+    ways.append(browser.post("/sign-in/password", {"name": "ada", "password": PASSWORD}).headers["location"])
+
+    assert ways == [link, PAGE, "/", "/", "/"]
+
+
 def test_a_long_list_goes_on_earlier(bank: Bank) -> None:
     browser, owner = signed_in(bank)
     with bank.index.begin() as tx:
