@@ -18,14 +18,20 @@ from imagebank.errors import BankError
 SOURCE: Final = Path(__file__).parents[1] / "src/imagebank"
 PORTAL: Final = SOURCE / "portal"
 PAPER: Final = SOURCE / "paper"
-_SILENT: Final = ("matching", "reading_names", "rights")
-"""What they refuse is told to who starts a bank, in English."""
+_SILENT: Final = (
+    *(f"actions/{name}.py" for name in ("matching", "reading_names", "rights")),
+    "model/file_names.py",
+    *(
+        f"dicom/{name}.py"
+        for name in ("described", "dicomjson", "dictionary", "json_model", "movie", "named", "part10")
+    ),
+)
+"""What they refuse is told to programs, or to who starts a bank: in English."""
 _METHODS: Final = [
     ("portal/templates/**.html", "jinja2"),
-    *((f"actions/{name}.py", "ignore") for name in _SILENT),
-    ("model/file_names.py", "ignore"),
+    *((name, "ignore") for name in _SILENT),
     *((f"http/{name}.py", "python") for name in ("auth", "deliberate", "multipart", "quick")),
-    *((f"{folder}/**.py", "python") for folder in ("actions", "model", "paper", "portal")),
+    *((f"{folder}/**.py", "python") for folder in ("actions", "dicom", "model", "paper", "portal")),
 ]
 """Refusals are gathered from where somebody can meet them on a page."""
 _REFUSALS: Final = [

@@ -40,6 +40,7 @@ NOT_ABOUT_STUDIES: Final = {
     "/api/v1/uploads/{upload}": "one's own upload; see the test of uploads",
     "/api/v1/uploads/{upload}/deposit": "the same",
     "/upload": "takes objects, and gives none",
+    "/language": "keeps a choice in the browser",
     "/upload/told": "says again, in another language, what it is given",
     "/api/v1/quarantine": "for admins only; see the test of rights",
     "/api/v1/quarantine/{number}": "for admins only",

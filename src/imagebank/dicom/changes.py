@@ -70,7 +70,7 @@ def parsed(changes: Changes) -> dict[int, Element | None]:
         tag = tag_of(name)
         _require_changeable(tag)
         if tag in found:
-            raise Invalid(f"{name_of(tag)} is named twice")
+            raise Invalid("{attribute} is named twice", attribute=name_of(tag))
         found[tag] = None if element is None else _checked(tag, element)
     return found
 
@@ -79,7 +79,7 @@ def tag_of(name: str) -> int:
     """The tag that a keyword or eight hex digits name. Raises Invalid."""
     tag = int(name, 16) if _TAG.fullmatch(name) else tag_for_keyword(name)
     if tag is None:
-        raise Invalid(f"the standard knows no attribute {name[:64]!r}")
+        raise Invalid("the standard knows no attribute {name!r}", name=name[:64])
     return tag
 
 
@@ -91,29 +91,34 @@ def _require_changeable(tag: int) -> None:
     is_content = is_pixels or group in (0x5400, 0x0022, 0x0066) or tag in (0x00089007, 0x00080008)
     is_private_creator = group % 2 and element < 0x1000
     if is_coding or is_content or is_private_creator or tag == ORIGINAL_ATTRIBUTES or standard_vr(tag) == "UI":
-        raise Invalid(f"{name_of(tag)} cannot be changed: it says which object this is, or how its content is read")
+        raise Invalid(
+            "{attribute} cannot be changed: it says which object this is, or how its content is read",
+            attribute=name_of(tag),
+        )
 
 
 def _checked(tag: int, element: Element) -> Element:
     """A value as the JSON model has it, in the VR of its attribute. Raises Invalid."""
     if not isinstance(element, dict):
-        raise Invalid(f"the value of {name_of(tag)} is not in the DICOM JSON model (PS3.18 annex F)")
+        raise Invalid(
+            "the value of {attribute} is not in the DICOM JSON model (PS3.18 annex F)", attribute=name_of(tag)
+        )
     vr = _vr(tag, element.get("vr"))
     if "BulkDataURI" in element:
-        raise Invalid(f"the value of {name_of(tag)} has to be given itself, not by its address")
+        raise Invalid("the value of {attribute} has to be given itself, not by its address", attribute=name_of(tag))
     if "InlineBinary" in element:
         if vr not in BINARY or not isinstance(element["InlineBinary"], str):
-            raise Invalid(f"{name_of(tag)} is not given as binary")
+            raise Invalid("{attribute} is not given as binary", attribute=name_of(tag))
         return {"vr": vr, "InlineBinary": element["InlineBinary"]}
     values = element.get("Value", [])
     if not isinstance(values, list):
-        raise Invalid(f"the Value of {name_of(tag)} is no array")
+        raise Invalid("the Value of {attribute} is no array", attribute=name_of(tag))
     if vr == "SQ":
         values = [_item(item) for item in values]
     elif vr in _CHECKED:
         values = [_value(tag, vr, value) for value in values]
         if vr in _UNSPLIT and len(values) > 1:
-            raise Invalid(f"{name_of(tag)} has one value")
+            raise Invalid("{attribute} has one value", attribute=name_of(tag))
     return {"vr": vr, "Value": values} if values and values != [None] else {"vr": vr}
 
 
@@ -124,7 +129,7 @@ def _vr(tag: int, given: object) -> str:
         return known
     is_private = known == "UN" and tag >> 16 & 1
     if not isinstance(given, str) or given not in (KNOWN if is_private else allowed):
-        raise Invalid(f"{name_of(tag)} needs its VR, one of {', '.join(allowed)}")
+        raise Invalid("{attribute} needs its VR, one of {allowed}", attribute=name_of(tag), allowed=", ".join(allowed))
     return given
 
 
@@ -148,11 +153,15 @@ def _value(tag: int, vr: str, value: Any) -> Any:
     if vr == "PN":
         value = {"Alphabetic": value} if isinstance(value, str) else value
         if not (value is None or (isinstance(value, dict) and value.keys() <= set(_GROUPS))):
-            raise Invalid(f"{name_of(tag)} is not a name in the DICOM JSON model")
+            raise Invalid("{attribute} is not a name in the DICOM JSON model", attribute=name_of(tag))
     text = _written(value)
     refused = (_BEYOND_LINES if vr in ("LT", "ST", "UT") else _CONTROL).search(text)
     if refused or ("\\" in text and vr not in _UNSPLIT) or not is_valid(vr, text):
-        raise Invalid(f"what is given for {name_of(tag)} cannot stand there: {_FORMS.get(vr, vr)} (PS3.5 6.2)")
+        raise Invalid(
+            "what is given for {attribute} cannot stand there: {form} (PS3.5 6.2)",
+            attribute=name_of(tag),
+            form=_FORMS.get(vr, vr),
+        )
     return value if text else None
 
 
@@ -221,7 +230,7 @@ def encoded(elements: Mapping[int, Element], *, explicit: bool, encodings: Seque
         raise Invalid("a new value is not in the DICOM JSON model (PS3.18 annex F)") from error
     found = out.getvalue()
     if len(found) > _MOST_BYTES:
-        raise Invalid(f"new values may have {_MOST_BYTES} bytes in all")
+        raise Invalid("new values may have {most} bytes in all", most=_MOST_BYTES)
     return found
 
 
@@ -237,7 +246,7 @@ def element_of_text(name: str, text: str) -> Element:
     tag = tag_of(name)
     vr = STANDARD.get(tag, "UN")
     if vr not in _CHECKED:
-        raise Invalid(f"{name_of(tag)} is not written as text")
+        raise Invalid("{attribute} is not written as text", attribute=name_of(tag))
     parts = [text] if vr in _UNSPLIT else text.split("\\")
     values: list[Any] = [part.strip() or None for part in parts]
     if vr == "PN":

@@ -66,11 +66,16 @@ def decode(data: bytes | memoryview, layout: Layout) -> Frame:
         return _native(data, layout)
     # Codecs work in up to eight bytes a cell: a small codestream must not ask for much memory.
     if layout.pixels * layout.samples > max(_FREE_CELLS, _CELLS_PER_BYTE * len(data)):
-        raise Unsupported(f"a frame of {layout.columns} x {layout.rows} in {len(data)} bytes is not decoded")
+        raise Unsupported(
+            "a frame of {columns} x {rows} in {size} bytes is not decoded",
+            columns=layout.columns,
+            rows=layout.rows,
+            size=len(data),
+        )
     for family, decoder in _DECODERS:
         if syntax in family:
             return decoder(bytes(data), layout)
-    raise Unsupported(f"pixel data in transfer syntax {syntax} cannot be decoded here")
+    raise Unsupported("pixel data in transfer syntax {syntax} cannot be decoded here", syntax=syntax)
 
 
 def _native(data: bytes | memoryview, layout: Layout) -> Frame:
@@ -202,12 +207,15 @@ _DECODERS: tuple[tuple[Collection[str], Callable[[bytes, Layout], Frame]], ...] 
 
 def _compare(found: codestream.Header, layout: Layout) -> None:
     if (found.rows, found.columns, found.samples) != (layout.rows, layout.columns, layout.samples):
-        raise Mismatch(
-            f"the codestream holds {found.columns} x {found.rows} x {found.samples}, "
-            f"the data set declares {layout.columns} x {layout.rows} x {layout.samples}"
-        )
+        holds = f"{found.columns} x {found.rows} x {found.samples}"
+        declared = f"{layout.columns} x {layout.rows} x {layout.samples}"
+        raise Mismatch("the codestream holds {holds}, the data set declares {declared}", holds=holds, declared=declared)
     if found.precision > layout.bits_allocated:
-        raise Mismatch(f"the codestream has {found.precision} bits, the data set {layout.bits_allocated}")
+        raise Mismatch(
+            "the codestream has {precision} bits, the data set {bits_allocated}",
+            precision=found.precision,
+            bits_allocated=layout.bits_allocated,
+        )
 
 
 def _fit(cells: Cells, layout: Layout, precision: int) -> Cells:
@@ -234,7 +242,7 @@ def encode(frame: Frame, layout: Layout, target: str) -> tuple[bytes, str]:
     Everything but JPEG Baseline is reversible. Raises Unsupported for cells that the target cannot hold.
     """
     if layout.value != "int" or layout.bits_allocated == 1 or target not in _ENCODERS:
-        raise Unsupported(f"these pixels cannot be encoded in transfer syntax {target}")
+        raise Unsupported("these pixels cannot be encoded in transfer syntax {target}", target=target)
     cells = frame.cells.squeeze(axis=2) if layout.samples == 1 else frame.cells
     data, photometric = _ENCODERS[target](np.ascontiguousarray(cells), frame.photometric)
     return bytes(data), photometric

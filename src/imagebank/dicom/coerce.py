@@ -148,7 +148,9 @@ def _data_set(
         new[CHARSET] = encoded(charset, explicit=place.is_explicit, encodings=UTF_8)
     for tag, element in wanted.items():
         if tag >> 16 & 1 and element is not None and creator_tag(tag) not in place.elements:
-            raise Invalid(f"no private creator has reserved the block of {name_of(tag)} in the object")
+            raise Invalid(
+                "no private creator has reserved the block of {attribute} in the object", attribute=name_of(tag)
+            )
         written = None if element is None else {tag: element}
         new[tag] = encoded(written, explicit=place.is_explicit, encodings=encodings) if written else None
     item = _Item(place, becomes_utf8, rewriting, modification)

@@ -16,7 +16,7 @@ from imagebank.dicom.kind import Kind
 from imagebank.dicom.layout import EXPLICIT
 from imagebank.dicom.movie import Movie, read_movie, syntaxes
 from imagebank.dicom.sandbox import Sandbox
-from imagebank.errors import BankError, Invalid, Unsupported
+from imagebank.errors import BankError, Invalid, Unsupported, noted
 from imagebank.model.uid import Uid
 
 PICTURES: Final = frozenset({Kind.JPEG, Kind.JPEG2000, Kind.PNG, Kind.GIF, Kind.TIFF, Kind.BMP, Kind.WEBP, Kind.AVIF})
@@ -34,8 +34,8 @@ _STUDIO_S: Final = 900.0
 _MOST_OF_HEAD: Final = 64 << 10
 _CDA_ID: Final = re.compile(rb"<(?:\w+:)?id\s[^>]*>")
 _ATTRIBUTE: Final = re.compile(rb"(root|extension)\s*=\s*[\"']([^\"'<&]*)")
-_LOCKED: Final = "it can be opened with a password alone; pack it without one, or unpack it, and send it anew"
-_PACKED: Final = (
+_LOCKED: Final = noted("it can be opened with a password alone; pack it without one, or unpack it, and send it anew")
+_PACKED: Final = noted(
     "an archive in an archive is not opened, nor a document of an office program: unpack it, or make a PDF of it"
 )
 # The methods by which the pixels of a file have lost something before (PS3.3 C.7.6.1.1.5).
@@ -77,7 +77,7 @@ def read(sandbox: Sandbox, data: bytes, kind: Kind) -> Read:
         raise Unsupported(_LOCKED if is_locked else _PACKED)
     reader = _volume if kind is Kind.NIFTI else _curves if kind in CURVES else None
     if reader is None:
-        raise Unsupported(f"a file of the kind {kind.value} cannot be made into an object of the archive")
+        raise Unsupported("a file of the kind {kind} cannot be made into an object of the archive", kind=kind.value)
     try:
         return reader(sandbox, data, kind)
     except Unsupported as error:
@@ -204,7 +204,7 @@ def _film(data: bytes, kind: Kind) -> tuple[Content, Pixels]:
 def _movie(data: bytes, kind: Kind) -> tuple[Movie, Uid]:
     """What the film is, and the transfer syntax that allows it. Raises Invalid, Unsupported."""
     if kind not in _CARRIED_FILMS:
-        raise Unsupported(f"DICOM has no transfer syntax for films of the kind {kind.value}")
+        raise Unsupported("DICOM has no transfer syntax for films of the kind {kind}", kind=kind.value)
     movie = read_movie(lambda at, size: data[at : at + size], len(data))
     if movie.is_turned:
         raise Unsupported("the film lies on its side, and DICOM has no word for turning it")
@@ -216,7 +216,7 @@ def _remade(data: bytes, error: BankError) -> tuple[bytes, dict[str, str]]:
     if not film.IS_THERE:
         if isinstance(error, Invalid):
             raise error
-        raise Unsupported(f"{error}; with `pip install imagebank[video]` this bank can make it one")
+        raise Unsupported("{error}; with `pip install imagebank[video]` this bank can make it one", error=error)
     answer, made = _studio(film.__name__, _REMAKE, data)
     how = "taken over from" if answer["is_carried"] else "coded anew, with loss, from"
     return bytes(made), {"derivation": f"{how} {answer['was']}"[:1024]}

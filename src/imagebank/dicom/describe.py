@@ -105,11 +105,11 @@ def _uid(place: Place, tag: int) -> Uid:
     raw = place.elements.get(tag)
     text = _plain(place.value(raw)) if raw and raw.length <= 256 else ""
     if not text:
-        raise Invalid(f"the object has no {name_of(tag)}")
+        raise Invalid("the object has no {attribute}", attribute=name_of(tag))
     try:
         return Uid.parse(text)
     except Invalid as exc:
-        raise Invalid(f"{name_of(tag)} is not a UID: {exc}") from None
+        raise Invalid("{attribute} is not a UID: {exc}", attribute=name_of(tag), exc=exc) from None
 
 
 def _patient(levels: tuple[DataSet, ...], organization: str) -> PatientId:

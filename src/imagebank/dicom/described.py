@@ -51,8 +51,9 @@ def jpeg(head: bytes) -> Coded:
         number = 70 if predictor == _SV1 else 57
     else:
         raise Unsupported(
-            f"this is {_RETIRED.get(marker, 'a hierarchical or arithmetic JPEG')}, for which DICOM has no transfer syntax "
-            "any more (PS3.5 8.2.1); send it as baseline JPEG, or without loss as image/jls or image/jp2"
+            "this is {kind}, for which DICOM has no transfer syntax "
+            "any more (PS3.5 8.2.1); send it as baseline JPEG, or without loss as image/jls or image/jp2",
+            kind=_RETIRED.get(marker, "a hierarchical or arithmetic JPEG"),
         )
     return Coded(_uid(number), 0, _described(found, _jpeg_colour(found)))
 

@@ -53,17 +53,17 @@ def declared(text: str, name: str = "", vr: str = "") -> Attribute:
     """
     level, colon, rest = text.strip().partition(":")
     if not colon or level not in _LEVELS:
-        raise Invalid(f"{text}: write the level first, such as series:ContrastBolusAgent")
+        raise Invalid("{text}: write the level first, such as series:ContrastBolusAgent", text=text)
     path, _, creator = rest.partition("@")
     tags = tuple(_tag(part, text, is_private_known=bool(creator)) for part in path.split("."))
     is_own = is_private(tags[-1])
     if vr and not is_own:
-        raise Invalid(f"{text}: the standard says what kind of value this is; a vr is for private tags")
+        raise Invalid("{text}: the standard says what kind of value this is; a vr is for private tags", text=text)
     kind = (vr or "LO") if is_own else dictionary_VR(tags[-1]).partition(" ")[0]
     if kind not in _SEARCHABLE:
-        raise Invalid(f"{text}: values of the kind {kind} cannot be searched")
+        raise Invalid("{text}: values of the kind {kind} cannot be searched", text=text, kind=kind)
     if name and not _NAME.fullmatch(name):
-        raise Invalid(f"{text}: a name has letters and digits, 64 at most, and begins with a letter")
+        raise Invalid("{text}: a name has letters and digits, 64 at most, and begins with a letter", text=text)
     usual = rest if any(map(is_private, tags)) else ".".join(keyword_for_tag(tag) for tag in tags)
     return Attribute(name or usual, tags, kind, _LEVELS[level], folded=kind in _FOLDED, creator=creator.strip())
 
@@ -72,12 +72,12 @@ def _tag(part: str, text: str, *, is_private_known: bool) -> int:
     if private := _PRIVATE.fullmatch(part):
         group, element = private.groups()
         if not int(group, 16) % 2:
-            raise Invalid(f"{text}: a private tag has an odd group")
+            raise Invalid("{text}: a private tag has an odd group", text=text)
         if not is_private_known:
-            raise Invalid(f"{text}: name the creator of a private tag behind an @")
+            raise Invalid("{text}: name the creator of a private tag behind an @", text=text)
         # The block that the creator holds is known only from each object; 0x10 stands for it.
         return int(f"{group}10{element}", 16)
     tag = int(part, 16) if _TAG.fullmatch(part) else tag_for_keyword(part)
     if tag is None or not keyword_for_tag(tag):
-        raise Invalid(f"{text}: the standard knows no attribute {part}")
+        raise Invalid("{text}: the standard knows no attribute {part}", text=text, part=part)
     return tag

@@ -63,7 +63,7 @@ def recording(
     if len({name for name, _, _ in named}) != len(named) or not count:
         raise Invalid("a lead of it is there twice, or holds nothing")
     if not 50 <= hertz <= 1000:
-        raise Unsupported(f"it was sampled {hertz:g} times a second; 50 to 1000 are taken")
+        raise Unsupported("it was sampled {hertz:g} times a second; 50 to 1000 are taken", hertz=hertz)
     step = min(step for _, _, step in named)
     columns = [np.rint(values[:count] * (of / step)).astype(np.int64) for _, values, of in named]
     samples = np.stack(columns, axis=1)

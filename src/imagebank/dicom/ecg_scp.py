@@ -72,7 +72,7 @@ def _leads(section: bytes) -> tuple[list[str], int, bool]:
     """Names and length of the leads, and whether a mean beat was taken out of them (EN 1064 5.6)."""
     count, flags = section[0], section[1]
     if not 1 <= count <= MAX_LEADS:
-        raise Unsupported(f"it has {count} leads")
+        raise Unsupported("it has {count} leads", count=count)
     told = [struct.unpack_from("<IIB", section, 2 + 9 * place) for place in range(count)]
     if len({first for first, _, _ in told}) != 1:
         raise Unsupported("its leads were not recorded at the same time")

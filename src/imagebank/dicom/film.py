@@ -50,7 +50,11 @@ def _made(source: Any) -> tuple[bytes, bool]:
     stream = source.streams.video[0]
     context = stream.codec_context
     if not 0 < max(context.width, context.height) <= _MAX_SIDE:
-        raise Unsupported(f"its pictures are {context.width} x {context.height}, which is more than is taken")
+        raise Unsupported(
+            "its pictures are {width} x {height}, which is more than is taken",
+            width=context.width,
+            height=context.height,
+        )
     allowed = _CARRIED.get(context.name, ())
     if context.profile in allowed and not _turn(source, stream):
         return _carried(source, stream), True
@@ -102,7 +106,7 @@ def _coded(source: Any, stream: Any) -> bytes:
             out = None
             for number, frame in enumerate(source.decode(stream)):
                 if number >= MAX_FRAMES:
-                    raise Unsupported(f"it has more than {MAX_FRAMES} pictures; cut it into parts")
+                    raise Unsupported("it has more than {most} pictures; cut it into parts", most=MAX_FRAMES)
                 picture = _upright(frame)
                 if out is None:
                     out = _stream(made, picture, rate)

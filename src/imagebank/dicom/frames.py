@@ -227,7 +227,7 @@ def pack(frames: Sequence[Frame]) -> bytes:
 def spans(pixels: Pixels, frame: int) -> list[Span]:
     """The pieces of one frame, counted from 0, in the file. Raises NotFound when there is no such frame."""
     if not 0 <= frame < pixels.frames or not pixels.direct:
-        raise NotFound(f"there is no frame {frame + 1} that can be cut from the stored bytes")
+        raise NotFound("there is no frame {frame} that can be cut from the stored bytes", frame=frame + 1)
     table = pixels.frame_table
     if not table:
         size = (pixels.rows * pixels.columns * pixels.samples * pixels.bits_allocated + 7) // 8

@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from imagebank.dicom.open_media import MAX_CELLS, exif_said
-from imagebank.errors import Invalid, Unsupported
+from imagebank.errors import Invalid, Unsupported, noted
 
 Cells = NDArray[np.uint8]
 
 _MAX_BOXES: Final = 4_096
 _MAX_TILES: Final = 2_048
 _FULL: Final = 4
-_DAMAGED: Final = "it ends too early or is damaged; nothing of it can be shown, send it anew"
+_DAMAGED: Final = noted("it ends too early or is damaged; nothing of it can be shown, send it anew")
 
 
 @dataclass(slots=True)
@@ -188,7 +188,9 @@ def _decoded(items: Mapping[int, _Item], primary: int, parts: Mapping[int, Seque
 
 def _bounded(rows: int, columns: int) -> None:
     if not 0 < rows * columns <= MAX_CELLS // 4:
-        raise Unsupported(f"it has a picture of {columns} x {rows}, more than is taken in one file")
+        raise Unsupported(
+            "it has a picture of {columns} x {rows}, more than is taken in one file", columns=columns, rows=rows
+        )
 
 
 def _tile(item: _Item) -> Cells:

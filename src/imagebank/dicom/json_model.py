@@ -33,7 +33,9 @@ def data_set_of(elements: Mapping[str, Any], bulk: BulkReader) -> Dataset:
         elif vr in ("DS", "IS") and values is not None:
             found.add_new(int(tag, 16), vr, _numerals(tag, vr, values))
         elif vr in _BINARY_NUMBERS and isinstance(values, list) and len(values) > 1 and None in values:
-            raise Invalid(f"{_named(tag)} has an empty place among its values, which {vr} cannot have")
+            raise Invalid(
+                "{attribute} has an empty place among its values, which {vr} cannot have", attribute=_named(tag), vr=vr
+            )
         else:
             others[tag] = element
     found.update(Dataset.from_json(others, bulk))
@@ -48,11 +50,11 @@ def _named(tag: str) -> str:
 def _numerals(tag: str, vr: str, values: Any) -> list[str]:
     """Numbers as a file holds them; null is an empty value (PS3.18 F.2.5)."""
     if not isinstance(values, list):
-        raise Invalid(f"the Value of {_named(tag)} is no array")
+        raise Invalid("the Value of {attribute} is no array", attribute=_named(tag))
     write, kind = (_decimal, "decimal numbers") if vr == "DS" else (_integer, "whole numbers of 12 characters")
     written = [write(value) for value in values]
     if None in written:
-        raise Invalid(f"{_named(tag)} holds something else than {kind}")
+        raise Invalid("{attribute} holds something else than {kind}", attribute=_named(tag), kind=kind)
     return [text or "" for text in written]
 
 

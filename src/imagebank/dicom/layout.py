@@ -100,13 +100,17 @@ class Layout:
         if self.rows < 1 or self.columns < 1 or self.samples not in (1, 3):
             raise Invalid("the image declares no usable Rows, Columns or SamplesPerPixel")
         if self.value == "int" and self.bits_allocated not in (1, 8, 16, 32):
-            raise Unsupported(f"pixel cells of {self.bits_allocated} bits are not supported")
+            raise Unsupported(
+                "pixel cells of {bits_allocated} bits are not supported", bits_allocated=self.bits_allocated
+            )
         if self.value == "int" and (
             not 1 <= self.bits_stored <= self.bits_allocated or not 0 <= self.high_bit < self.bits_allocated
         ):
             raise Invalid("BitsStored, HighBit and BitsAllocated contradict each other")
         if self.pixels * self.samples * max(self.bits_allocated, 8) // 8 > FRAME_BYTES:
-            raise Unsupported(f"a frame of {self.columns} x {self.rows} is larger than this bank decodes")
+            raise Unsupported(
+                "a frame of {columns} x {rows} is larger than this bank decodes", columns=self.columns, rows=self.rows
+            )
 
 
 def text(data: Buffer, elements: dict[int, Raw], tag: int) -> str:
@@ -185,7 +189,7 @@ def frames_of(data: Buffer, header: Header, layout: Layout, numbers: Sequence[in
         raise Unsupported("this object has no pixel data")
     raw, count = found[1], frame_count(data, header)
     if numbers is not None and any(not 1 <= n <= count for n in numbers):
-        raise NotFound(f"the image has frames 1 to {count}")
+        raise NotFound("the image has frames 1 to {count}", count=count)
     wanted = range(1, count + 1) if numbers is None else numbers
     if is_undefined(data, raw):
         return _encapsulated(data, header, raw, count, wanted)

@@ -82,8 +82,9 @@ def syntaxes(movie: Movie) -> tuple[Uid, ...]:
             numbers = [108]
         case _:
             raise Unsupported(
-                f"the video is {movie}; DICOM has transfer syntaxes for H.264 High Profile up to level 4.2, Stereo High up "
-                "to 4.2, and HEVC Main and Main 10 up to 5.1: encode it as one of these"
+                "the video is {movie}; DICOM has transfer syntaxes for H.264 High Profile up to level 4.2, Stereo High up "
+                "to 4.2, and HEVC Main and Main 10 up to 5.1: encode it as one of these",
+                movie=movie,
             )
     return tuple(Uid(f"{_4}{number}") for number in numbers)
 
@@ -102,10 +103,11 @@ def read_movie(read: Reader, size: int) -> Movie:
     inside = list(_boxes(read, moov.body, moov.end))
     tracks = [box for box in inside if box.kind == b"trak"]
     if len(tracks) > _MAX_TRACKS:
-        raise Invalid(f"the MP4 file has {len(tracks)} tracks")
+        raise Invalid("the MP4 file has {tracks} tracks", tracks=len(tracks))
     videos = [(track, media) for track in tracks if (media := _media(read, track)) is not None]
     if len(videos) != 1:
-        raise Invalid(f"the MP4 file has {len(videos) or 'no'} video track{'s' if videos else ''}; it needs one")
+        found = f"{len(videos)} video tracks" if videos else "no video track"
+        raise Invalid("the MP4 file has {found}; it needs one", found=found)
     track, media = videos[0]
     table = _descend(read, media, b"minf", b"stbl")
     codec, profile, level, bits, shape = _described(read, _child(read, table, b"stsd"))
@@ -135,10 +137,10 @@ def _boxes(read: Reader, start: int, end: int) -> Iterator[_Box]:
         elif size == 0:
             size = end - at
         if at + size < body or at + size > end:
-            raise Invalid(f"the MP4 file breaks off in the box at byte {at}")
+            raise Invalid("the MP4 file breaks off in the box at byte {at}", at=at)
         yield _Box(head[4:8], body, at + size)
         at += size
-    raise Invalid(f"the MP4 file has more boxes than {_MAX_BOXES}")
+    raise Invalid("the MP4 file has more boxes than {most}", most=_MAX_BOXES)
 
 
 def _moov(read: Reader, size: int) -> _Box:
@@ -162,7 +164,9 @@ def _child(read: Reader, parent: _Box, kind: bytes) -> _Box:
     found = _first(read, parent, kind)
     if found is not None:
         return found
-    raise Invalid(f"the MP4 file has no {kind.decode()} box in its {parent.kind.decode('latin-1')}")
+    raise Invalid(
+        "the MP4 file has no {kind} box in its {parent}", kind=kind.decode(), parent=parent.kind.decode("latin-1")
+    )
 
 
 def _descend(read: Reader, box: _Box, *kinds: bytes) -> _Box:
@@ -204,13 +208,13 @@ def _described(read: Reader, box: _Box) -> tuple[str, int, int, int, tuple[int, 
     """Codec, profile, level, bits, and rows and columns, from the sample description (ISO 14496-12 8.5.2)."""
     count = int.from_bytes(read(box.body + 4, 4), "big")
     if count != 1:
-        raise Invalid(f"the video of the MP4 file has {count} descriptions; it needs one")
+        raise Invalid("the video of the MP4 file has {count} descriptions; it needs one", count=count)
     if box.end - box.body > _MAX_DESCRIPTION:
-        raise Invalid(f"the description of the video has more than {_MAX_DESCRIPTION} bytes")
+        raise Invalid("the description of the video has more than {most} bytes", most=_MAX_DESCRIPTION)
     entry = next(_boxes(read, box.body + 8, box.end), None)
     if entry is None or entry.kind not in _CODECS:
         kind = entry.kind.decode("ascii", "backslashreplace") if entry else ""
-        raise Unsupported(f"the codec of the video is {kind!r}; H.264 and HEVC are taken")
+        raise Unsupported("the codec of the video is {kind!r}; H.264 and HEVC are taken", kind=kind)
     columns, rows = struct.unpack(">HH", read(entry.body - 8 + _ENTRY_SHAPE, 4).rjust(4, b"\0"))
     if not rows or not columns:
         raise Invalid("the MP4 file tells neither rows nor columns of its video")

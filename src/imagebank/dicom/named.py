@@ -86,16 +86,16 @@ def named(text: str) -> Named:
     if private := _PRIVATE.fullmatch(text):
         group, element, creator = private.groups()
         if not int(group, 16) % 2:
-            raise Invalid(f"{text}: a private tag has an odd group")
+            raise Invalid("{text}: a private tag has an odd group", text=text)
         tag = int(f"{group}10{element}", 16)
         vr = private_vr(tag, creator)
         return Named(text, (tag,), "LO" if vr in BINARY else vr, False, creator)
     tags = tuple(_tag(part) for part in text.split("."))
     if any(dictionary_VR(tag) != "SQ" for tag in tags[:-1]):
-        raise Invalid(f"{text}: only a sequence has attributes in it")
+        raise Invalid("{text}: only a sequence has attributes in it", text=text)
     vr = dictionary_VR(tags[-1]).replace("US or SS", "SS")
     if vr in BINARY or " or " in vr:
-        raise Invalid(f"{text} holds bytes, which rules cannot read")
+        raise Invalid("{text} holds bytes, which rules cannot read", text=text)
     return Named(text, tags, vr, len(tags) > 1 or vr == "SQ" or dictionary_VM(tags[-1]) != "1")
 
 
@@ -103,7 +103,9 @@ def _tag(part: str) -> int:
     tag = int(part, 16) if _TAG.fullmatch(part) else tag_for_keyword(part)
     if tag is None or not keyword_for_tag(tag):
         near = get_close_matches(part, _keywords(), 1)
-        raise Invalid(f"the standard knows no attribute {part}" + (f"; did you mean {near[0]}?" if near else ""))
+        if near:
+            raise Invalid("the standard knows no attribute {part}; did you mean {near}?", part=part, near=near[0])
+        raise Invalid("the standard knows no attribute {part}", part=part)
     return int(tag)
 
 
@@ -251,7 +253,7 @@ def element_for(one: Named, value: Value) -> Element:
     """A value of a rule as an element; empty for an empty text or list. Raises Invalid for what its VR does not allow."""
     values = [part for part in (value if isinstance(value, list) else [value]) if part != ""]
     if len(values) > 1 and not one.is_list:
-        raise Invalid(f"{one.name} has one value only")
+        raise Invalid("{name} has one value only", name=one.name)
     written = [_written(one, part) for part in values]
     element: Element = {"vr": one.vr, "Value": written} if written else {"vr": one.vr}
     parsed({one.key: element})
@@ -261,7 +263,9 @@ def element_for(one: Named, value: Value) -> Element:
 def require_writable(one: Named) -> None:
     """Raises Invalid for what rules do not change: identity, how pixels are read, and what is in sequences or private."""
     if len(one.path) > 1 or one.creator or one.vr == "SQ":
-        raise Invalid(f"{one.text} is read only: rules change attributes of the standard that are not in sequences")
+        raise Invalid(
+            "{text} is read only: rules change attributes of the standard that are not in sequences", text=one.text
+        )
     parsed({one.key: None})
 
 
@@ -271,10 +275,12 @@ def _written(one: Named, value: Any) -> Any:
     try:
         number = int(value) if one.vr in WHOLE else float(value)
     except (ValueError, OverflowError):
-        raise Invalid(f"{one.name} takes numbers, as its VR is {one.vr}") from None
+        raise Invalid("{name} takes numbers, as its VR is {vr}", name=one.name, vr=one.vr) from None
     low, high = _BOUNDS.get(one.vr, (-math.inf, math.inf))
     if not low <= number <= high or not math.isfinite(number):
-        raise Invalid(f"{one.name} takes numbers from {low} to {high}, as its VR is {one.vr}")
+        raise Invalid(
+            "{name} takes numbers from {low} to {high}, as its VR is {vr}", name=one.name, low=low, high=high, vr=one.vr
+        )
     return number
 
 

@@ -86,10 +86,17 @@ def _opened(data: bytes, kind: Kind) -> Image.Image:
         try:
             image = Image.open(BytesIO(data), formats=[_FORMATS[kind]])
         except Exception as error:
-            raise Invalid(f"it begins as {kind} and cannot be read as such; send it anew from the device") from error
+            raise Invalid(
+                "it begins as {kind} and cannot be read as such; send it anew from the device", kind=kind
+            ) from error
     count = getattr(image, "n_frames", 1)
     if count > MAX_FRAMES or image.width * image.height * count > MAX_CELLS:
-        raise Unsupported(f"it has {count} pictures of {image.width} x {image.height}, more than are taken in one file")
+        raise Unsupported(
+            "it has {count} pictures of {width} x {height}, more than are taken in one file",
+            count=count,
+            width=image.width,
+            height=image.height,
+        )
     return image
 
 

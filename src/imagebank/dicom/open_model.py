@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from imagebank.dicom.kind import Kind
-from imagebank.errors import Invalid
+from imagebank.errors import Invalid, noted
 
 MOST_LOOKED_AT: Final = 64 << 20
 """Of a longer file of text, only the beginning is looked at."""
 _FACE: Final = re.compile(rb"^f[ \t]+(.+)$", re.MULTILINE)
 _POINT: Final = re.compile(rb"^v[ \t]", re.MULTILINE)
 _CORNER: Final = re.compile(rb"(?<!\S)-?(\d{1,10})")
-_DAMAGED: Final = "the model ends too early or is damaged; send it anew from the program that made it"
+_DAMAGED: Final = noted("the model ends too early or is damaged; send it anew from the program that made it")
 
 
 def check(header: dict[str, Any], payload: memoryview) -> tuple[dict[str, Any], Sequence[bytes]]:

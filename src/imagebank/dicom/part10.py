@@ -147,7 +147,7 @@ def _written(data: Buffer, place: Place, *, explicit: bool) -> Iterator[bytes]:
 
 def written_items(data: Buffer, place: Place, raw: Raw, *, explicit: bool) -> Iterator[bytes]:
     if place.depth >= MAX_DEPTH:
-        raise Invalid(f"sequences are nested more than {MAX_DEPTH} deep")
+        raise Invalid("sequences are nested more than {most} deep", most=MAX_DEPTH)
     for start, end, coded in items(data, raw, explicit=place.is_explicit):
         found, _ = elements(data, start, end, explicit=coded)
         body = b"".join(_written(data, place.item(found, is_explicit=coded), explicit=explicit))

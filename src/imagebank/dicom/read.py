@@ -64,7 +64,10 @@ def open_header(data: Buffer, *, size: int | None = None) -> Header | Converted:
         if size is not None and size > len(data):
             raise More from reason
         if len(data) > MAX_REWRITTEN:
-            raise Invalid(f"big endian, deflated and oddly nested objects may have {MAX_REWRITTEN} bytes") from reason
+            raise Invalid(
+                "big endian, deflated and oddly nested objects may have {most} bytes",
+                most=MAX_REWRITTEN,
+            ) from reason
         return _converted(bytes(data), reason.args[0])
 
 
@@ -90,7 +93,7 @@ def _converted(data: bytes, reason: str) -> Converted:
         stored = Uid(reason) if reason in (DEFLATED_LE, EXPLICIT_BE) else header.transfer_syntax
         return Converted(image, header, stored, offset)
     except (Odd, More) as exc:
-        raise Invalid(f"the data set is broken: {exc}") from exc
+        raise Invalid("the data set is broken: {exc}", exc=exc) from exc
 
 
 def inflate(data: bytes) -> bytes:
@@ -104,7 +107,7 @@ def inflate(data: bytes) -> bytes:
     if stream.eof:
         return found
     if len(found) >= limit:
-        raise Invalid(f"the deflated data set would be longer than {limit} bytes")
+        raise Invalid("the deflated data set would be longer than {limit} bytes", limit=limit)
     raise Invalid("the file ends within the deflated data set")
 
 
@@ -145,14 +148,18 @@ def _turned(data: bytes, source: str, target: str) -> bytes:
         elif not any(data[position:]):
             break
         else:
-            raise Invalid(f"the big endian data set is broken at byte {position}")
+            raise Invalid("the big endian data set is broken at byte {position}", position=position)
         if vr == "SQ":
             position = at
             continue
         if length == UNDEFINED:
-            raise Invalid(f"({group:04X},{element:04X}) has no length, which only sequences may have in big endian")
+            raise Invalid(
+                "({group:04X},{element:04X}) has no length, which only sequences may have in big endian",
+                group=group,
+                element=element,
+            )
         if at + length > end:
-            raise Invalid(f"the file ends within ({group:04X},{element:04X})")
+            raise Invalid("the file ends within ({group:04X},{element:04X})", group=group, element=element)
         _turn(image, at, length, _WIDTH.get(vr, 1))
         position = at + length
     return bytes(image)

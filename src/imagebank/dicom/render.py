@@ -96,7 +96,7 @@ def render(sandbox: Sandbox, source: bytes | Parts, rendering: Rendering) -> byt
     Mismatch when the pixels cannot be decoded, Unavailable when no decoder is free.
     """
     if rendering.media_type not in MEDIA_TYPES:
-        raise Unsupported(f"pictures are given as {', '.join(MEDIA_TYPES)}")
+        raise Unsupported("pictures are given as {known}", known=", ".join(MEDIA_TYPES))
     if isinstance(source, Parts):
         parts, header, tag = source, *_leading(source.header)
         layout = layout_of(parts.header, header, tag)
@@ -153,11 +153,11 @@ def parse_viewport(text: str, *, for_thumbnail: bool = False) -> Viewport:
     parts = [part.strip() for part in text.split(",")]
     if not 2 <= len(parts) <= (2 if for_thumbnail else 6) or not parts[0] or not parts[1]:
         form = "viewport=vw,vh" if for_thumbnail else "viewport=vw,vh or vw,vh,sx,sy,sw,sh"
-        raise Invalid(f"the viewport is written as {form}")
+        raise Invalid("the viewport is written as {form}", form=form)
     numbers = [_number(part, "viewport") if part else 0.0 for part in parts]
     columns, rows, left, top, width, height = numbers + [0.0] * (6 - len(numbers))
     if not all(side.is_integer() and 1 <= side <= _MAX_SIDE for side in (columns, rows)):
-        raise Invalid(f"the viewport's width and height are whole numbers from 1 to {_MAX_SIDE}")
+        raise Invalid("the viewport's width and height are whole numbers from 1 to {most}", most=_MAX_SIDE)
     if left < 0 or top < 0:
         raise Invalid("the viewport's region begins at 0 or more")
     if any(part and not number for part, number in zip(parts[4:], numbers[4:], strict=True)):
@@ -195,5 +195,5 @@ def _number(text: str, name: str) -> float:
     except ValueError:
         number = math.nan
     if not math.isfinite(number) or abs(number) > 1e12:
-        raise Invalid(f"the {name} holds something that is no number")
+        raise Invalid("the {name} holds something that is no number", name=name)
     return number

@@ -103,7 +103,7 @@ class Sandbox:
             _log.warning("decoder lost in %s: %s", task, lost)
             _end(child)
             child = None
-            raise Invalid(f"{_UNDECODABLE} ({lost})") from None
+            raise Invalid("{what} ({lost})", what=_UNDECODABLE, lost=lost) from None
         except BaseException:
             # Also an interrupt: a half-read answer must never be taken for the next one.
             _end(child)
@@ -205,7 +205,7 @@ class _Child:
             self.is_sealed = bytes(self._receive(1, time.monotonic() + _START_S)) == _SEALED
         except _Lost as lost:
             self.end()
-            raise Unavailable(f"no decoder can be started ({lost}); see `decode_memory_bytes`") from None
+            raise Unavailable("no decoder can be started ({lost}); see `decode_memory_bytes`", lost=lost) from None
         if not self.is_sealed:
             _log.warning("this kernel has no filter of system calls: a decoder is held by its limits alone")
 
@@ -275,7 +275,7 @@ def _judge(answer: tuple[int, dict[str, Any], memoryview]) -> tuple[dict[str, An
     if 1 <= status <= len(_REFUSALS):
         raise _REFUSALS[status - 1](text)
     _log.info("decoder refused: %s", text)
-    raise Invalid(f"{_UNDECODABLE} ({text})")
+    raise Invalid("{what} ({text})", what=_UNDECODABLE, text=text)
 
 
 def serve(channel: int, modules: Sequence[str], memory_bytes: int, cpu_s: int) -> None:

@@ -66,7 +66,8 @@ def scan(data: Buffer, *, size: int | None = None) -> Header:
     have = len(data)
     size = have if size is None else size
     if size < 8:
-        raise Invalid(f"not DICOM: the file is too short, with {size} byte{'s' * (size != 1)}")
+        length = f"{size} byte{'s' * (size != 1)}"
+        raise Invalid("not DICOM: the file is too short, with {length}", length=length)
     if have < min(size, 140):
         raise More
     meta, offset = file_meta(data, size)
@@ -100,7 +101,7 @@ def file_meta(data: Buffer, size: int) -> tuple[dict[int, Raw], int]:
             # PS3.10 asks for explicit coding here; some writers use implicit all the same.
             length = _LENGTH(data, position + 4)[0]
         if at + length > size:
-            raise Invalid(f"the file ends within {name_of(group << 16 | element)}")
+            raise Invalid("the file ends within {attribute}", attribute=name_of(group << 16 | element))
         vr = (SHORT.get(code) or LONG.get(code)) or standard_vr(group << 16 | element)
         found[group << 16 | element] = Raw(vr, at, length)
         position = at + length
@@ -170,7 +171,11 @@ def _rest(
         return []
     if not PIXELS.isdisjoint(found) or _is_blank(data, position, have):
         return [f"{rest} bytes after the end of the data set were not read"]
-    raise Invalid(f"the data set breaks off at byte {position}: the {rest} bytes that follow are no elements")
+    raise Invalid(
+        "the data set breaks off at byte {position}: the {rest} bytes that follow are no elements",
+        position=position,
+        rest=rest,
+    )
 
 
 def _is_blank(data: Buffer, start: int, end: int) -> bool:
@@ -183,7 +188,9 @@ def _overrun(data: Buffer, offset: int, size: int, found: dict[int, Raw], *, exp
     pixels = [found[pixel] for pixel in PIXELS if pixel in found and pixel != tag]
     if not pixels or raw.offset < pixels[0].offset:
         missing = raw.offset + raw.length - size
-        raise Invalid(f"the file ends within {name_of(tag)}: {missing} bytes are missing")
+        raise Invalid(
+            "the file ends within {attribute}: {missing} bytes are missing", attribute=name_of(tag), missing=missing
+        )
     # The junk may have passed for elements that were there before, so all is read again up to the pixels' end.
     end = pixels[0].offset + pixels[0].length
     found.clear()

@@ -65,9 +65,11 @@ def refusal_of(sop_class: str, *, private: bool) -> Unsupported | None:
     if is_storage(sop_class, private=private):
         return None
     if sop_class in OF_NO_STUDY:
-        return Unsupported(f"{name_of(sop_class)}: such objects belong to no study, and this bank keeps studies")
+        return Unsupported(
+            "{kind}: such objects belong to no study, and this bank keeps studies", kind=name_of(sop_class)
+        )
     if sop_class in UID_dictionary:
-        return Unsupported(f"{name_of(sop_class)} is no storage SOP class")
+        return Unsupported("{kind} is no storage SOP class", kind=name_of(sop_class))
     return Unsupported("the standard does not know its SOP class, and private_sop_classes is off")
 
 

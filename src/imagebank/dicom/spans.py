@@ -101,7 +101,7 @@ def items_in_utf8(
 ) -> Iterator[tuple[bool, bytes]]:
     """Every item of a sequence, and whether it differs from what it was."""
     if place.depth >= MAX_DEPTH:
-        raise Invalid(f"sequences are nested more than {MAX_DEPTH} deep")
+        raise Invalid("sequences are nested more than {most} deep", most=MAX_DEPTH)
     data = place.data
     for number, (start, end, coded) in enumerate(items(data, raw, explicit=place.is_explicit), 1):
         found, _ = elements(data, start, end, explicit=coded)

@@ -64,7 +64,9 @@ def transcode(sandbox: Sandbox, file: bytes, target: Uid) -> bytes:
     if source == target:
         return file
     if target not in TARGETS.get(source, ()):
-        raise Unsupported(f"an object in transfer syntax {source} cannot be given as {target}")
+        raise Unsupported(
+            "an object in transfer syntax {source} cannot be given as {target}", source=source, target=target
+        )
     if header.transfer_syntax == IMPLICIT:
         data = part10.as_explicit(data, header)
         header = scan(data)
@@ -86,7 +88,10 @@ def recode(sandbox: Sandbox, layout: Layout, frames: Sequence[bytes], target: Ui
     if layout.transfer_syntax in NATIVE and target in NATIVE:
         return list(frames), layout.photometric
     if layout.transfer_syntax not in DECODABLE:
-        raise Unsupported(f"pixel data in transfer syntax {layout.transfer_syntax} cannot be decoded here")
+        raise Unsupported(
+            "pixel data in transfer syntax {transfer_syntax} cannot be decoded here",
+            transfer_syntax=layout.transfer_syntax,
+        )
     done: list[bytes] = []
     photometric = layout.photometric
     for batch in _batches(frames, layout.frame_bytes):

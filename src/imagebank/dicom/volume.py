@@ -92,7 +92,7 @@ def _unpacked(data: bytes) -> bytes:
     except (OSError, EOFError, zlib.error) as error:
         raise _damaged() from error
     if len(unpacked) > MAX_BYTES:
-        raise Unsupported(f"unpacked it has more than {MAX_BYTES >> 20} MiB; cut it into parts")
+        raise Unsupported("unpacked it has more than {most_mib} MiB; cut it into parts", most_mib=MAX_BYTES >> 20)
     return unpacked
 
 
@@ -192,7 +192,7 @@ def _values(header: _Header, data: bytes) -> Cells:
     if header.kind != _RGB and header.kind not in _TYPES:
         raise Unsupported("its values are complex, single bits or of some other kind that no picture has")
     if slices > MAX_SLICES:
-        raise Unsupported(f"it has {slices} slices, more than are taken in one file; cut it into parts")
+        raise Unsupported("it has {slices} slices, more than are taken in one file; cut it into parts", slices=slices)
     count = slices * header.shape[0] * header.shape[1] * samples
     if header.at < 0 or header.at + count * dtype.itemsize > len(data):
         raise _damaged()

@@ -86,7 +86,7 @@ def elements(data: Buffer, start: int, end: int, *, explicit: bool) -> tuple[dic
     except Odd as exc:
         raise Invalid(str(exc)) from exc
     if position > end:
-        raise Invalid(f"an item ends within {name_of(next(reversed(found)))}")
+        raise Invalid("an item ends within {attribute}", attribute=name_of(next(reversed(found))))
     return found, position
 
 
@@ -101,7 +101,7 @@ def items(data: Buffer, raw: Raw, *, explicit: bool) -> Iterator[tuple[int, int,
         if group << 16 | element == SEQUENCE_END:
             break
         if group << 16 | element != ITEM:
-            raise Invalid(f"a sequence has something else than an item at byte {position}")
+            raise Invalid("a sequence has something else than an item at byte {position}", position=position)
         start = position + 8
         coded = explicit and has_explicit_vr(data, start)
         if length == UNDEFINED:
@@ -111,7 +111,7 @@ def items(data: Buffer, raw: Raw, *, explicit: bool) -> Iterator[tuple[int, int,
         else:
             position = stop = start + length
         if stop > end:
-            raise Invalid(f"an item at byte {start} is longer than its sequence")
+            raise Invalid("an item at byte {start} is longer than its sequence", start=start)
         yield start, stop, coded
 
 
@@ -149,7 +149,7 @@ def _walk_explicit(data: Buffer, position: int, have: int, size: int, found: dic
             vr, at, length = _strange(data, position, length, (tag, have, size, found))
         found[tag] = make(Raw, (vr, at, length))
         position = at + length
-    raise Invalid(f"the data set has more than {MAX_ELEMENTS} elements at one level")
+    raise Invalid("the data set has more than {most} elements at one level", most=MAX_ELEMENTS)
 
 
 def _strange(
@@ -190,7 +190,7 @@ def _walk_implicit(data: Buffer, position: int, have: int, size: int, found: dic
             length = _past_items(data, at, have, size, (tag, vr, found), explicit=False) - at
         found[tag] = make(Raw, (vr, at, length))
         position = at + length
-    raise Invalid(f"the data set has more than {MAX_ELEMENTS} elements at one level")
+    raise Invalid("the data set has more than {most} elements at one level", most=MAX_ELEMENTS)
 
 
 def _past_items(
@@ -225,7 +225,7 @@ def _past_items(
                     return position
             case _:
                 raise Odd(f"{name_of(tag)} has something else than an item at byte {position - 8}")
-    raise Invalid(f"{name_of(tag)} has more than {MAX_STEPS} elements")
+    raise Invalid("{attribute} has more than {most} elements", attribute=name_of(tag), most=MAX_STEPS)
 
 
 def _unfinished(start: int, position: int, have: int, size: int, place: tuple[int, str, dict[int, Raw]]) -> int:
@@ -266,4 +266,8 @@ def _past_element(data: Buffer, position: int, have: int, *, explicit: bool) -> 
 
 def _require_shallow(tag: int, depth: int) -> None:
     if depth > MAX_DEPTH:
-        raise Invalid(f"sequences are nested more than {MAX_DEPTH} deep in {name_of(tag)}")
+        raise Invalid(
+            "sequences are nested more than {most} deep in {attribute}",
+            most=MAX_DEPTH,
+            attribute=name_of(tag),
+        )

@@ -20,7 +20,7 @@ from imagebank.model.completeness import Completeness, Lack, Progress
 from imagebank.model.expectation import Origin
 from imagebank.model.query import Condition, OneOf, Query, comparable_date
 from imagebank.model.uid import Uid
-from imagebank.portal.language import gettext, moment, ngettext, noted, whole
+from imagebank.portal.language import gettext, listed, moment, ngettext, noted, whole
 from imagebank.portal.layout import for_the_signed_in, page, read_own_form, see_other
 from imagebank.portal.rows import StudyRow, row_of, state_of
 from imagebank.ports.completeness import Asked
@@ -231,7 +231,7 @@ def _step(found: Completeness) -> str:
     """What to do about it."""
     devices = sorted({one.by for one in found.lacks if one.origin is Origin.MPPS and one.by})
     if devices:
-        names = {"devices": ", ".join(devices)}
+        names = {"devices": listed(devices)}
         return gettext("Send the study again from %(devices)s; what is here already is not kept twice.") % names
     if any(one.origin is Origin.MEDIA for one in found.lacks):
         return gettext("Bring the medium in again; what is here already is not kept twice.")

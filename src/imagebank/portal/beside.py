@@ -18,7 +18,7 @@ from imagebank.model.imaging import Instance, Selection
 from imagebank.model.timeline import Entry
 from imagebank.model.uid import Uid
 from imagebank.portal import launch
-from imagebank.portal.language import counted, gettext
+from imagebank.portal.language import counted, gettext, listed
 from imagebank.portal.layout import for_the_signed_in, page, see_other
 from imagebank.portal.rows import StudyRow, row_of, state_of
 
@@ -64,14 +64,14 @@ def of_study(bank: Bank, principal: Principal, study: Uid, address: str) -> Besi
 
 
 def _where(entry: Entry) -> str:
-    return ", ".join((*entry.departments, *entry.institutions))
+    return listed((*entry.departments, *entry.institutions))
 
 
 def why(one: Earlier) -> str:
     """How an earlier study agrees, as far as both say it: `same region, same modality, 14 days older`."""
     region = {True: gettext("same region"), False: gettext("other region"), None: ""}[one.is_same_region]
     modality = {True: gettext("same modality"), False: gettext("other modality"), None: ""}[one.is_same_modality]
-    return ", ".join(filter(None, (region, modality, _older(one.days))))
+    return listed(filter(None, (region, modality, _older(one.days))))
 
 
 def _older(days: int | None) -> str:

@@ -3,9 +3,10 @@
 What is not in a catalogue stays English. A language is added by a catalogue: `portal/locale/<language>.po`.
 """
 
+from collections.abc import Iterable
 from contextvars import ContextVar
 from datetime import datetime
-from functools import cache
+from functools import cache, reduce
 from gettext import NullTranslations
 from pathlib import Path
 from typing import Final
@@ -132,4 +133,11 @@ def day_of_year(text: str) -> str:
 
 def moment(at: datetime) -> str:
     """`11 Oct 2026, 14:05 UTC`."""
-    return f"{day(f'{at:%Y%m%d}')}, {at:%H:%M} UTC"
+    pattern = str(_locale(spoken()).datetime_formats["medium"])
+    return pattern.format(f"{at:%H:%M} UTC", day(f"{at:%Y%m%d}"))
+
+
+def listed(texts: Iterable[str]) -> str:
+    """`a, b, c`, as the language parts them."""
+    joined, each = gettext("%(first)s, %(next)s"), list(texts)
+    return reduce(lambda first, text: joined % {"first": first, "next": text}, each) if each else ""

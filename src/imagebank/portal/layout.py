@@ -90,6 +90,7 @@ _templates.filters["clock"] = moments.clock
 _templates.globals["counted"] = language.counted
 _templates.globals["whole"] = language.whole
 _templates.globals["minutes_left"] = wording.minutes_left
+_templates.filters["listed"] = language.listed
 _templates.filters["moment"] = language.moment
 _templates.filters["name_parts"] = wording.name_of
 _templates.filters["plain"] = wording.plain

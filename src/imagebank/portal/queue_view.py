@@ -23,7 +23,7 @@ from imagebank.model.task import FILED, Kind, Task
 from imagebank.model.uid import Uid
 from imagebank.model.upload import Department, Laterality
 from imagebank.portal import language, launch, pairs, wording
-from imagebank.portal.language import gettext, noted
+from imagebank.portal.language import gettext, listed, noted
 from imagebank.portal.pairs import FINDINGS, called, line
 from imagebank.portal.rows import StudyRow, row_of
 
@@ -344,4 +344,4 @@ def _that_day(one: Candidate) -> tuple[str, str]:
     if not one.that_day:
         return "differs", gettext("no visit")
     times = [clock(each) for each in one.that_day if each]
-    return "same", gettext("here at %(time)s") % {"time": ", ".join(times)} if times else gettext("here")
+    return "same", gettext("here at %(time)s") % {"time": listed(times)} if times else gettext("here")

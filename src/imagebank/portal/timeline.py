@@ -21,7 +21,7 @@ from imagebank.model.completeness import Progress
 from imagebank.model.identity import Decision, Ground
 from imagebank.model.timeline import By, Entry, Kind, Lane, Timeline, lanes, names_of, years
 from imagebank.model.uid import Uid
-from imagebank.portal.language import day, gettext, noted
+from imagebank.portal.language import day, gettext, listed, noted
 from imagebank.portal.layout import for_the_signed_in, page
 from imagebank.portal.rows import StudyRow, row_of, state_of
 
@@ -236,8 +236,8 @@ def why(reason: Decision | None) -> str:
         for one in reason.evidence
         if one.finding != "same" and one.weight > 0
     ]
-    told = [gettext("the same: %(fields)s") % {"fields": ", ".join(same)}] if same else []
-    told += [gettext("alike: %(fields)s") % {"fields": ", ".join(like)}] if like else []
+    told = [gettext("the same: %(fields)s") % {"fields": listed(same)}] if same else []
+    told += [gettext("alike: %(fields)s") % {"fields": listed(like)}] if like else []
     return "; ".join(told) or gettext("who gave the numbers says so")
 
 
@@ -247,7 +247,7 @@ def _is(entry: Entry, progress: Progress) -> bool:
 
 def _row(entry: Entry) -> Row:
     study = row_of(entry.study)
-    where = ", ".join((*entry.departments, *entry.institutions)) or study.issuer
+    where = listed((*entry.departments, *entry.institutions)) or study.issuer
     return Row(study, where, len(entry.reports), *state_of(entry.standing, study.instances))
 
 

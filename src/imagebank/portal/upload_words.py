@@ -7,6 +7,7 @@ from imagebank.portal import proposed
 from imagebank.portal.language import Forms, forms, gettext, noted, plural
 
 _TEXTS: Final[Mapping[str, str]] = {
+    "in_a_row": noted("%(first)s, %(next)s"),
     "send": noted("Send"),
     "pause": noted("Pause"),
     "go_on": noted("Go on"),

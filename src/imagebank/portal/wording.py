@@ -11,7 +11,7 @@ from imagebank.model.access import Purpose
 from imagebank.model.imaging import DataSet
 from imagebank.model.person import PersonName
 from imagebank.model.provision import Provision
-from imagebank.portal.language import counted, day, gettext, noted
+from imagebank.portal.language import counted, day, gettext, listed, noted
 
 _OLDEST = 130
 """Years. A birth date further back is a placeholder or a slip, and no age is made of it."""
@@ -158,7 +158,7 @@ def plain(one: Provision) -> str:
         gettext("until %(day)s") % {"day": day(one.until)} if one.until else "",
     ]
     why = gettext(", for %(purpose)s") % {"purpose": purpose(one.purpose)} if one.purpose else ""
-    people = ", ".join(filter(None, to)) or gettext("everybody")
+    people = listed(filter(None, to)) or gettext("everybody")
     return f"{people}: {' '.join(filter(None, about)) or gettext('all studies')}{why}"
 
 

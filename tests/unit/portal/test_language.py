@@ -31,8 +31,10 @@ def _english_again() -> Iterator[None]:
         ("de", "de"),
         ("de-AT,de;q=0.8,en;q=0.5", "de"),
         ("en-GB,de;q=0.9", "en"),
-        ("fr,de;q=0.1", "de"),
-        ("fr-CH", "en"),
+        ("nl,de;q=0.1", "de"),
+        ("nl-BE", "en"),
+        ("zh-Hant-TW", "zh"),
+        ("ar-EG", "ar"),
         ("de;q=0", "en"),
         ("de;q=x, *;q=0.1", "en"),
         ("../de", "en"),
@@ -70,7 +72,7 @@ def test_what_is_not_translated_stays_english() -> None:
         ("dark.compact.de", Look("dark", "compact", "de")),
         ("..", Look()),
         ("light", Look("light")),
-        ('x".<b>.fr', Look()),
+        ('x".<b>.nl', Look()),
         ("", Look()),
     ],
 )
@@ -94,6 +96,35 @@ def test_a_choice_stays_chosen_on_every_page(tmp_path: Path) -> None:
         1,
     ]
     assert '<option value="light" selected>hell</option>' in after[1]
+
+
+def test_a_language_is_chosen_before_anybody_has_signed_in(tmp_path: Path) -> None:
+    with open_test_bank(tmp_path) as bank:
+        browser = Browser(web_application(bank))
+        before = browser.get("/sign-in", {"Accept-Language": "en"})
+        answer = browser.post("/language", {"language": "ar", "back": "/sign-in"})
+        after = browser.get("/sign-in", {"Accept-Language": "en"})
+        away = browser.post("/language", {"language": "x", "back": "//elsewhere.example/"})
+        foreign = browser.post("/language", {"language": "de"}, **{"Sec-Fetch-Site": "cross-site"})
+
+    assert '<button class="tongue" name="language" value="ar" lang="ar">العربية</button>' in before.text
+    assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in")
+    assert '<html lang="ar" dir="rtl"' in after.text
+    assert "سجّل الدخول بكلمة مرور" in after.text
+    assert (away.headers["location"], foreign.status_code) == ("/", 403)
+
+
+def test_a_text_for_a_number_has_every_form_of_the_language() -> None:
+    texts = "%(num)s study", "%(num)s studies"
+    english = language.forms(*texts)
+    language.speak("ar")
+    arabic = [language.counted(number, *texts) for number in (0, 1, 2, 3, 11, 100)]
+
+    assert english == {"one": "%(num)s study", "other": "%(num)s studies"}
+    assert set(language.forms(*texts)) == {"zero", "one", "two", "few", "many", "other"}
+    assert arabic == ["لا دراسات", "دراسة واحدة", "دراستان", "3 دراسات", "11 دراسة", "100 دراسة"]
+    assert language.listed(["a", "b", "c"]) == "a، b، c"
+    assert language.listed([]) == ""
 
 
 @pytest.mark.parametrize("file", CATALOGUES, ids=lambda file: file.stem)

@@ -16,7 +16,7 @@ from imagebank.portal import language, refusals
 from unit.portal.browsing import Browser
 
 SOURCE = Path(imagebank.__file__).parent
-SPOKEN = ("actions", "model", "portal")
+SPOKEN = ("actions", "dicom", "model", "portal")
 SILENT = {"matching.py", "reading_names.py", "rights.py", "file_names.py"}
 """What they refuse is told to who starts a bank."""
 REFUSALS = {name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, BankError)}
