@@ -1,5 +1,6 @@
 """The language of a page: what is asked for, and how words, numbers and days are in it."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -133,3 +134,24 @@ def test_translations_have_the_places_of_their_texts(file: Path) -> None:
         catalogue = read_po(opened, locale=file.stem)
 
     assert [str(fault) for _, faults in catalogue.check() for fault in faults] == []
+
+
+@pytest.mark.parametrize("file", CATALOGUES, ids=lambda file: file.stem)
+def test_where_somebody_signs_in_every_word_is_translated(file: Path) -> None:
+    """A page that is half English is worse than one that is English."""
+    with file.open("rb") as opened:
+        catalogue = read_po(opened, locale=file.stem)
+    pages = {f"portal/templates/{name}.html" for name in ("sign-in", "activate", "account", "app", "passkey", "prove")}
+    left = [one.id for one in catalogue if pages & {place for place, _ in one.locations} and not "".join(one.string)]
+
+    assert left == []
+
+
+@pytest.mark.parametrize("file", CATALOGUES, ids=lambda file: file.stem)
+def test_translated_refusals_have_the_places_of_their_texts(file: Path) -> None:
+    with file.open("rb") as opened:
+        catalogue = read_po(opened, locale=file.stem)
+    place = re.compile(r"\{(\w+)")
+    texts = [one for one in catalogue if one.id and "python-brace-format" in one.flags and one.string]
+
+    assert [one.id for one in texts if set(place.findall(str(one.id))) != set(place.findall(str(one.string)))] == []
