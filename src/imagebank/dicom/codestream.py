@@ -124,6 +124,9 @@ def jpeg2000(data: bytes | memoryview) -> Header:
         depth = data[start + 42]
     except (IndexError, struct.error):
         raise Invalid("the JPEG 2000 codestream ends within its header") from None
+    if right < left or bottom < top:
+        # ISO 15444-1 A.5.1: the offset of the image lies before its end.
+        raise Invalid("the image of the JPEG 2000 codestream ends before it begins")
     return Header(
         rows=bottom - top,
         columns=right - left,

@@ -9,7 +9,7 @@ from typing import Any
 import imagecodecs
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from numpy.typing import NDArray
@@ -234,6 +234,7 @@ def test_deflated_frames_are_inflated_within_bounds() -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(data=st.binary(max_size=200))
+@example(data=bytes(19) + b"\1" + bytes(19))
 def test_noise_is_refused_by_every_header_reader(data: bytes) -> None:
     starts = (b"\xff\xd8\xff\xc0", b"\xff\x4f\xff\x51", b"")
     for start in starts:
