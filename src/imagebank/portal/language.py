@@ -78,8 +78,8 @@ noted: Final = errors.noted
 
 def translated(language: str) -> list[tuple[str, str]]:
     """The texts of one form that there is a translation of, each with it."""
-    catalogue = getattr(_words(language), "_catalog", {})
-    return [(text, words) for text, words in catalogue.items() if isinstance(text, str) and text]
+    texts = getattr(_words(language), "_catalog", {})
+    return [(text, words) for text, words in texts.items() if isinstance(text, str) and text]
 
 
 def gettext(message: str) -> str:

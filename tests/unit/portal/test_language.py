@@ -142,7 +142,9 @@ def test_where_somebody_signs_in_every_word_is_translated(file: Path) -> None:
     with file.open("rb") as opened:
         catalogue = read_po(opened, locale=file.stem)
     pages = {f"portal/templates/{name}.html" for name in ("sign-in", "activate", "account", "app", "passkey", "prove")}
-    left = [one.id for one in catalogue if pages & {place for place, _ in one.locations} and not "".join(one.string)]
+    left = [
+        one.id for one in catalogue if pages & {place for place, _ in one.locations} and not "".join(one.string or ())
+    ]
 
     assert left == []
 
