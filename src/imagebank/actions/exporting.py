@@ -21,7 +21,7 @@ from imagebank.actions.export_spool import Making
 from imagebank.actions.export_survey import sizes, survey
 from imagebank.actions.lasting import Lasting
 from imagebank.bank import Bank
-from imagebank.errors import Conflict, Invalid, NotFound, TooOften
+from imagebank.errors import Conflict, Invalid, NotFound, TooOften, Unavailable
 from imagebank.model.access import Principal, Right
 from imagebank.model.export import Asked, Plan, Progress, Wish
 from imagebank.model.imaging import Instance, Selection
@@ -110,8 +110,8 @@ def go_on(bank: Bank, name: str, principal: Principal, for_s: float) -> Progress
     place = export_spool.place_of(bank, name, principal)
     try:
         _work(bank, place, for_s)
-    except Conflict:
-        time.sleep(min(for_s, 0.2))  # somebody makes it at this moment
+    except (Conflict, Unavailable):
+        time.sleep(min(for_s, 0.2))  # somebody makes it at this moment, or every decoder is busy
     return progress(bank, name, principal)
 
 

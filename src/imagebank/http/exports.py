@@ -1,5 +1,6 @@
 """`/api/v1/export` and `/api/v1/exports`: studies as an archive or a disc image, to be taken in any ranges."""
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -12,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from imagebank.actions import exporting
+from imagebank.bank import Bank
 from imagebank.errors import Invalid
 from imagebank.http.auth import address_of, bank_of, caller
 from imagebank.http.methods import METHODS, Endpoint, by_method
@@ -22,6 +24,8 @@ from imagebank.model.export import Progress, Wish
 PATIENCE_S: Final = 20.0
 """How long a request waits for an export to be made, before it is told where to ask again."""
 _SLICE_S: Final = 1.0
+AT_ONCE: Final = 2
+"""Requests of a process that make an export themselves: threads and decoders are there for viewers, too."""
 AGAIN_S: Final = 3
 _NO_STORE: Final = {"Cache-Control": "private, no-store", "X-Content-Type-Options": "nosniff"}
 _MOST_BYTES: Final = 256 << 10
@@ -69,8 +73,26 @@ async def _taken(request: Request, principal: Principal, wish: Wish) -> Response
     while not made.is_ready:
         if time.monotonic() >= until:
             return _told(made, 202)
-        made = await run_in_threadpool(exporting.go_on, bank, made.name, principal, _SLICE_S)
+        made = await _further(bank, made.name, principal)
     return await _file(request, principal, made.name)
+
+
+class _Turns:
+    """How many requests of this process make an export themselves at the moment."""
+
+    taken = 0
+
+
+async def _further(bank: Bank, name: str, principal: Principal) -> Progress:
+    """Make an export for a second; where others do so already, wait as long for a worker."""
+    if _Turns.taken >= AT_ONCE:
+        await asyncio.sleep(_SLICE_S)
+        return await run_in_threadpool(exporting.progress, bank, name, principal)
+    _Turns.taken += 1
+    try:
+        return await run_in_threadpool(exporting.go_on, bank, name, principal, _SLICE_S)
+    finally:
+        _Turns.taken -= 1
 
 
 async def begin_export(request: Request) -> Response:

@@ -19,7 +19,10 @@ _PASSWORD: Final = {
     "maxLength": LONGEST_PASSWORD,
     "description": "Of a ZIP file, which is AES-256 (WinZip AE-2) then; a disc has none",
 }
-_WISH: Final = closed({"studies": _STUDIES}, {"format": _FORMAT, "reports": _YES, "password": _PASSWORD})
+_WISH: Final = {
+    **closed({"studies": _STUDIES}, {"format": _FORMAT, "reports": _YES, "password": _PASSWORD}),
+    "not": {"required": ["format", "password"], "properties": {"format": {"const": Format.ISO}}},
+}
 _TOLD: Final = as_json(
     closed(
         {

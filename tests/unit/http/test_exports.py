@@ -105,6 +105,16 @@ def test_who_waits_too_long_is_told_where_to_ask(
     assert (answer.json()["done"], answer.json()["of"]) == (0, 3)
 
 
+def test_while_others_make_theirs_one_waits_for_a_worker(
+    browser: Browser, token: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("AT_ONCE", 0), ("PATIENCE_S", 0.01), ("_SLICE_S", 0.02)):
+        monkeypatch.setattr(exports, name, value)
+    answer = browser.get(f"/api/v1/export?study={STUDY}&format=iso&reports=false", token)
+
+    assert (answer.status_code, answer.json()["done"]) == (202, 0)
+
+
 @pytest.mark.parametrize(
     ("query", "status", "words"),
     [
