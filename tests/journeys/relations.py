@@ -36,7 +36,7 @@ SEES: Final[dict[Role, set[str]]] = {
     Role.PRIVACY_OFFICER: set(),
     Role.PATIENT: set(),
     Role.PROXY: set(),
-    Role.RECIPIENT: set(),
+    Role.RECIPIENT: {"own"},
 }
 """What each role sees of north's rules, by the site's built-in rules. Written by hand: it is what the rules are held to."""
 

@@ -21,8 +21,10 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 )
 
 from bank import a_token, bearer, free_port
-from imagebank.actions import devices, finding
-from imagebank.model.access import RIGHTS, Device, Right, Role
+from imagebank.actions import cards, devices, finding, redeem
+from imagebank.actions.card_reach import Reach
+from imagebank.bank import Bank
+from imagebank.model.access import RIGHTS, Device, Principal, Right, Role, Scope
 from imagebank.model.uid import Uid
 from journeys.relations import RELATIONS, SEES, Known, deposit, naming_a_study, served, unknown
 from protocol.dimse_peers import HOST, a_destination
@@ -196,8 +198,18 @@ def hospital(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hospital]:
         studies = {relation: deposit(site.bank, relation) for relation in RELATIONS}
         for known in studies.values():
             finding.write(site.bank, Uid(known.study))
-        tokens = {role: a_token(site.bank, role, organization="north", name=f"the {role}") for role in Role}
+        people = set(Role) - {Role.RECIPIENT}
+        tokens = {role: a_token(site.bank, role, organization="north", name=f"the {role}") for role in people}
+        tokens[Role.RECIPIENT] = by_card(site.bank, Uid(studies["own"].study))
         yield Hospital(site, studies, tokens)
+
+
+def by_card(bank: Bank, study: Uid) -> str:
+    """The token of who has redeemed a card that opens one study."""
+    keeper = Principal("keeper", Role.ADMIN, "north", RIGHTS[Role.ADMIN], Scope(organizations=None))
+    made = cards.issue(bank, cards.Wanted(Reach(studies=(study,))), keeper)
+    claim = redeem.Claim(made.number, made.pin, "Dr Kato", "Quay Street Clinic", "second opinion")
+    return redeem.for_program(bank, claim).secret
 
 
 def about_studies(hospital: Hospital) -> list[str]:
