@@ -7,9 +7,10 @@ PY := $(VENV)/bin/python
 RUN_READY := $(VENV)/.run-ready
 TEST_READY := $(VENV)/.test-ready
 PROVIDER_READY := tests/oidc/node_modules/.ready
+LINKS_READY := tests/shl/node_modules/.ready
 SYSTEM_PACKAGES := dcmtk dicom3tools chromium nginx orthanc orthanc-dicomweb rsyslog rsyslog-gnutls
 
-.PHONY: help demo test deeds units protocols journeys test-long check viewer provider system lock docs words wheel
+.PHONY: help demo test deeds units protocols journeys test-long check viewer provider health-links system lock docs words wheel
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -17,7 +18,7 @@ help: ## list the targets
 demo: $(RUN_READY) viewer ## set up, then run a bank with sample studies until Ctrl-C
 	@$(VENV)/bin/imagebank demo
 
-test: system $(TEST_READY) viewer provider check ## set up, then run everything that CI runs
+test: system $(TEST_READY) viewer provider health-links check ## set up, then run everything that CI runs
 	@$(MAKE) --no-print-directory -j4 --output-sync=target deeds units protocols journeys
 	$(PY) -m coverage combine -q .coverage.deeds .coverage.units
 	$(PY) -m coverage report
@@ -61,6 +62,12 @@ provider: $(PROVIDER_READY) ## fetch the OpenID provider that the tests sign in 
 
 $(PROVIDER_READY): tests/oidc/package-lock.json
 	@cd tests/oidc && npm ci --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
+
+health-links: $(LINKS_READY) ## fetch the viewer of SMART Health Links that the tests open ours with
+
+$(LINKS_READY): tests/shl/package-lock.json
+	@cd tests/shl && npm ci --ignore-scripts --no-audit --no-fund --silent
 	@touch $@
 
 lock: ## resolve the dependencies anew

@@ -307,7 +307,7 @@ def web_application(bank: Bank) -> "Starlette":
     from imagebank.http.patience import Patience
     from imagebank.http.refusals import Refusals
     from imagebank.http.rest import rest_paths, rest_routes
-    from imagebank.portal import export, finding
+    from imagebank.portal import export, finding, health_link
     from imagebank.portal import rules as rule_pages
     from imagebank.portal.layout import on_unrouted
     from imagebank.portal.pages import portal_routes
@@ -325,6 +325,7 @@ def web_application(bank: Bank) -> "Starlette":
             *finding.ROUTES,
             *rule_pages.ROUTES,
             *export.ROUTES,
+            *health_link.ROUTES,
         ],
         middleware=[
             Middleware(Guard, settings=bank.settings),

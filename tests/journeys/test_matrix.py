@@ -58,6 +58,11 @@ NOT_ABOUT_STUDIES: Final = {
     "/disclosures": "the ledger, for who may audit; see the test of disclosures",
     "/fhir/AuditEvent": "the ledger, for who may audit; see the test of audit events",
     "/fhir/metadata": "describes the interface",
+    "/api/v1/cards/{card}/link": "for who may give the card; see the test of health links",
+    "/cards/{card}/link": "the same",
+    "/shl": "says what to do with a health link, the same for everybody",
+    "/shl/{secret}": "for who has a health link, and shows what its card opens; see the test of health links",
+    "/shl/files/{secret}": "the same",
     "/fhir/.well-known/smart-configuration": "says how programs get a token",
     **dict.fromkeys(
         ("/fhir/Endpoint", "/fhir/Endpoint/_search", "/fhir/Endpoint/{endpoint}"), "the same for everybody"

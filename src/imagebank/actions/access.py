@@ -175,6 +175,7 @@ def sweep(bank: Bank) -> None:
     with bank.index.begin() as tx:
         tx.sweep_expired(now, tokens=now - timedelta(days=EXPIRED_TOKEN_DAYS))
         tx.people.sweep(now)
+        tx.cards.sweep_links(now)
 
 
 def open_for(bank: Bank, account: Account, address: str, means: str) -> str:

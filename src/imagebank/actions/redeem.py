@@ -45,6 +45,15 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
+class Recipient:
+    """Who uses a card, in their own words: their name, where they work, and why they look."""
+
+    name: str
+    institution: str
+    purpose: str
+
+
+@dataclass(frozen=True, slots=True)
 class Opened:
     """What a claim has opened: the secret of a session or the text of a token, and until when it is good."""
 
@@ -72,17 +81,22 @@ def _redeemed(bank: Bank, claim: Claim, address: str, *, is_session: bool) -> Op
     name, institution, purpose = map(_line, (claim.name, claim.institution, claim.purpose))
     with bank.index.evenly():
         card = proven(bank, cards.number_hash(bank, number), pin, address)
-        now = bank.now()
-        ends_at = min(card.ends_at, now + timedelta(hours=bank.settings.session_hours))
-        with bank.index.begin() as tx:
-            use = tx.cards.spend(card.id, now)
-            one = Withdrawal(card.id, use, now, ends_at, name, institution, purpose, address)
-            if use:
-                tx.cards.put_withdrawal(one)
-                secret = _open(tx, card, one, is_session=is_session)
-                tx.record([_noted(bank, card, Act.REDEEMED, holders.withdrawal_name(card.id, use), address, "opened")])
-        if not use:
-            raise NotFound(REFUSED)
+        return withdraw(bank, card, Recipient(name, institution, purpose), address, is_session=is_session)
+
+
+def withdraw(bank: Bank, card: Card, who: Recipient, address: str = "", *, is_session: bool) -> Opened:
+    """Use a card that was proven, once more. Raises NotFound where it works no more."""
+    now = bank.now()
+    ends_at = min(card.ends_at, now + timedelta(hours=bank.settings.session_hours))
+    with bank.index.begin() as tx:
+        use = tx.cards.spend(card.id, now)
+        one = Withdrawal(card.id, use, now, ends_at, who.name, who.institution, who.purpose, address)
+        if use:
+            tx.cards.put_withdrawal(one)
+            secret = _open(tx, card, one, is_session=is_session)
+            tx.record([_noted(bank, card, Act.REDEEMED, holders.withdrawal_name(card.id, use), address, "opened")])
+    if not use:
+        raise NotFound(REFUSED)
     return Opened(card, one, secret)
 
 

@@ -8,8 +8,9 @@ from starlette.responses import JSONResponse, Response
 
 from imagebank import __version__
 from imagebank.fhir import documents, endpoints, imaging_studies, patients, reports
-from imagebank.fhir.edge import ROOT, as_json, origin_of
+from imagebank.fhir.edge import ROOT, as_json
 from imagebank.fhir.resources import Resource
+from imagebank.http.auth import origin_of
 
 _SECURITY: Final = "http://terminology.hl7.org/CodeSystem/restful-security-service"
 _READ: Final = ("read", "search-type")

@@ -13,12 +13,12 @@ from imagebank.bank import Bank
 from imagebank.dicom.sop_class import DOCUMENT_TYPES
 from imagebank.errors import NotFound
 from imagebank.fhir import imaging_studies, patients, search
-from imagebank.fhir.edge import as_json, for_programs, origin_of, value_of
+from imagebank.fhir.edge import as_json, for_programs, value_of
 from imagebank.fhir.reports import CATEGORY, CODE, digest_of, id_of, reported
 from imagebank.fhir.resources import Resource
 from imagebank.fhir.search import Asked
 from imagebank.fhir.values import UIDS, filled, instant_of, moment_of, subject_of, text_of
-from imagebank.http.auth import address_of, bank_of
+from imagebank.http.auth import address_of, bank_of, origin_of
 from imagebank.model.access import Principal, Right
 from imagebank.model.outline import Wanted
 from imagebank.model.uid import Uid

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from imagebank.errors import BankError, Invalid, NotAllowed, NotFound, TooOften, Unavailable, Unsupported, status_for
 from imagebank.fhir.resources import Resource, issuer_of, operation_outcome
-from imagebank.http.auth import bank_of, caller
+from imagebank.http.auth import caller
 from imagebank.http.errors import HTTP_STATUS, RETRY_AFTER_S
 from imagebank.model.access import Principal
 from imagebank.model.person import PatientId
@@ -52,11 +52,6 @@ def for_programs(answer: Endpoint) -> Callable[[Request], Awaitable[Response]]:
 
 def as_json(body: Resource, status: int = HTTPStatus.OK, headers: Mapping[str, str] | None = None) -> Response:
     return Response(orjson.dumps(body), status, {**HEADERS, **(headers or {})}, media_type=TYPE)
-
-
-def origin_of(request: Request) -> str:
-    """The address of this bank as its caller knows it, without a final slash."""
-    return (bank_of(request).settings.public_url or str(request.base_url)).rstrip("/")
 
 
 def patient_of(text: str) -> PatientId:

@@ -8,8 +8,9 @@ from starlette.responses import Response
 
 from imagebank.errors import NotFound
 from imagebank.fhir import search
-from imagebank.fhir.edge import as_json, for_programs, origin_of, value_of
+from imagebank.fhir.edge import as_json, for_programs, value_of
 from imagebank.fhir.resources import Resource
+from imagebank.http.auth import origin_of
 from imagebank.model.access import Principal
 
 KIND: Final = "Endpoint"
@@ -22,8 +23,12 @@ _PAYLOADS: Final = "http://terminology.hl7.org/CodeSystem/endpoint-payload-type"
 _WADO: Final = "dicom-wado-rs"
 
 
-def endpoint(origin: str) -> Resource:
-    """As SMART Imaging Access asks for it: the address is the root, without `/studies`."""
+def endpoint(origin: str, token: str = "") -> Resource:
+    """As SMART Imaging Access asks for it: the address is the root, without `/studies`.
+
+    With a token it says by which header field the images are got: for who has no other way to learn it.
+    """
+    header = {"header": [f"Authorization: Bearer {token}"]} if token else {}
     return {
         "resourceType": KIND,
         "id": NAME,
@@ -34,6 +39,7 @@ def endpoint(origin: str) -> Resource:
         "payloadType": [{"coding": [{"system": _PAYLOADS, "code": "any"}]}],
         "payloadMimeType": ["application/dicom"],
         "address": f"{origin}/dicom-web",
+        **header,
     }
 
 

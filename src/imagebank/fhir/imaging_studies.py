@@ -12,7 +12,7 @@ from imagebank.bank import Bank
 from imagebank.errors import Invalid
 from imagebank.fhir import endpoints, patients, search
 from imagebank.fhir.dates import days_of, moments_of
-from imagebank.fhir.edge import as_json, for_programs, origin_of, value_of
+from imagebank.fhir.edge import as_json, for_programs, value_of
 from imagebank.fhir.resources import Resource, system_of
 from imagebank.fhir.search import Asked
 from imagebank.fhir.values import (
@@ -26,7 +26,7 @@ from imagebank.fhir.values import (
     text_of,
     texts_of,
 )
-from imagebank.http.auth import address_of, bank_of
+from imagebank.http.auth import address_of, bank_of, origin_of
 from imagebank.model.access import Principal
 from imagebank.model.identity import Linked
 from imagebank.model.imaging import DataSet

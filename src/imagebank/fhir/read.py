@@ -18,13 +18,12 @@ from imagebank.fhir.edge import (
     ROOT,
     as_json,
     for_programs,
-    origin_of,
     patient_of,
     value_of,
     whole_number,
 )
 from imagebank.fhir.resources import DCM, audit_event, search_set
-from imagebank.http.auth import address_of, bank_of
+from imagebank.http.auth import address_of, bank_of, origin_of
 from imagebank.model.access import Principal
 from imagebank.model.audited import kind_of
 from imagebank.model.ledger import Line, Sought

@@ -14,11 +14,11 @@ from imagebank.bank import Bank
 from imagebank.errors import NotFound
 from imagebank.fhir import imaging_studies, patients, search
 from imagebank.fhir.dates import moments_of
-from imagebank.fhir.edge import HEADERS, as_json, for_programs, origin_of, value_of
+from imagebank.fhir.edge import HEADERS, as_json, for_programs, value_of
 from imagebank.fhir.resources import Resource, system_of
 from imagebank.fhir.search import Asked
 from imagebank.fhir.values import filled, instant_of, subject_of
-from imagebank.http.auth import address_of, bank_of
+from imagebank.http.auth import address_of, bank_of, origin_of
 from imagebank.model.access import Principal
 from imagebank.model.imaging import Digest
 from imagebank.model.report import Part
@@ -68,7 +68,8 @@ def status_of(one: Reported) -> str:
     return _STATUSES.get(one.newest.report.status, "unknown")
 
 
-def diagnostic_report(one: Reported, origin: str) -> Resource:
+def diagnostic_report(one: Reported, origin: str, inlined: int = 0) -> Resource:
+    """A report. Documents of at most `inlined` bytes stand in it themselves, and larger ones by their addresses."""
     report, body = one.newest.report, one.newest.body
     author = "" if body is None else body.author
     return filled(
@@ -83,15 +84,14 @@ def diagnostic_report(one: Reported, origin: str) -> Resource:
         issued=instant_of(report.event_at),
         resultsInterpreter=[{"display": author.strip()}] if author.strip() else [],
         imagingStudy=[{"reference": f"{imaging_studies.KIND}/{study}"} for study in one.studies],
-        presentedForm=list(_forms(one, origin)),
+        presentedForm=list(_forms(one, origin, inlined)),
     )
 
 
-def _forms(one: Reported, origin: str) -> Iterator[Resource]:
-    """Texts as they are, documents by their addresses."""
+def _forms(one: Reported, origin: str, inlined: int) -> Iterator[Resource]:
     body = one.newest.body
     for place, part in enumerate(() if body is None else body.parts):
-        if part.kind == "text/plain":
+        if part.kind == "text/plain" or len(part.content) <= inlined:
             content = filled(data=b64encode(part.content).decode())
         else:
             content = {"url": f"{origin}/fhir/Binary/{id_of(one.name)}.{place}", "size": len(part.content)}

@@ -1,4 +1,4 @@
-"""`/fhir`: every address, and who answers there."""
+"""`/fhir` and `/shl`: every address, and who answers there."""
 
 from typing import Final
 
@@ -6,6 +6,7 @@ from starlette.routing import BaseRoute, Route
 
 from imagebank.fhir import capabilities, documents, endpoints, imaging_studies, patients, reports
 from imagebank.fhir.edge import ROOT
+from imagebank.fhir.health_links import health_link_routes
 from imagebank.fhir.read import audit_events
 
 _FAMILIES: Final = (
@@ -30,4 +31,4 @@ def fhir_routes() -> list[BaseRoute]:
             Route(f"{ROOT}/{family.KIND}/_search", family.find, methods=["POST"]),
             Route(f"{ROOT}/{family.KIND}/{{{name}}}", family.read, methods=["GET"]),
         ]
-    return found
+    return [*found, *health_link_routes()]

@@ -9,8 +9,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from imagebank.errors import Invalid
-from imagebank.fhir.edge import JSON, ROOT, as_json, origin_of, whole_number
+from imagebank.fhir.edge import JSON, ROOT, as_json, whole_number
 from imagebank.fhir.resources import Resource, search_set
+from imagebank.http.auth import origin_of
 
 COUNT: Final = 50
 MOST: Final = 200

@@ -30,6 +30,11 @@ def address_of(request: HTTPConnection) -> str:
     return request.client.host if request.client else ""
 
 
+def origin_of(request: HTTPConnection) -> str:
+    """The address of this bank as its caller knows it, without a final slash."""
+    return (bank_of(request).settings.public_url or str(request.base_url)).rstrip("/")
+
+
 def is_https(request: HTTPConnection) -> bool:
     """Whether browsers reach us by https, directly or through a proxy."""
     return request.url.scheme == "https" or bank_of(request).settings.public_url.startswith("https:")

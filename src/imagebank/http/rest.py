@@ -17,6 +17,7 @@ from imagebank.http.decisions import decision_routes
 from imagebank.http.decisions_described import decision_paths
 from imagebank.http.exports import export_routes
 from imagebank.http.exports_described import export_paths
+from imagebank.http.health_links import health_link_api_routes, health_link_paths
 from imagebank.http.notices import notice_paths, notice_routes
 from imagebank.http.persons import person_routes
 from imagebank.http.persons_described import person_paths
@@ -46,6 +47,7 @@ _ROUTES: Final[tuple[Callable[[], list[BaseRoute]], ...]] = (
     export_routes,
     notice_routes,
     account_routes,
+    health_link_api_routes,
 )
 _PATHS: Final[tuple[Callable[[], dict[str, Any]], ...]] = (
     decision_paths,
@@ -62,6 +64,7 @@ _PATHS: Final[tuple[Callable[[], dict[str, Any]], ...]] = (
     export_paths,
     notice_paths,
     account_paths,
+    health_link_paths,
 )
 
 

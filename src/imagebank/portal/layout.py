@@ -22,7 +22,7 @@ from imagebank.http.auth import bank_of, caller, caller_if_any, cookie_of, is_fr
 from imagebank.http.errors import HTTP_STATUS, RETRY_AFTER_S, NotSignedIn, say
 from imagebank.http.quick import quickly
 from imagebank.model.access import Principal, Right
-from imagebank.portal import language, refusals, wording
+from imagebank.portal import language, qr, refusals, wording
 from imagebank.portal.language import gettext, noted
 from imagebank.portal.look import look_of
 
@@ -100,6 +100,7 @@ _templates.filters["sentence"] = refusals.sentence
 _templates.globals["language"] = language.spoken
 _templates.globals["direction"] = language.direction
 _templates.globals["languages"] = language.names
+_templates.globals["qr_drawing"] = qr.drawing
 
 
 def environment() -> Environment:

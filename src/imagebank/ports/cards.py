@@ -7,9 +7,10 @@ from typing import Protocol
 from imagebank.model.access import Scope
 from imagebank.model.card import Card, Withdrawal
 from imagebank.model.person import PatientId
+from imagebank.ports.health_links import HealthLinkReader, HealthLinkWriter
 
 
-class CardReader(Protocol):
+class CardReader(HealthLinkReader, Protocol):
     """Reads about cards. They are their owners': under a scope that has bounds there are none."""
 
     def card(self, identifier: str, scope: Scope) -> Card | None: ...
@@ -23,7 +24,7 @@ class CardReader(Protocol):
         ...
 
 
-class CardWriter(Protocol):
+class CardWriter(HealthLinkWriter, Protocol):
     """Changes about cards, within one transaction."""
 
     def put(self, card: Card) -> None:

@@ -4,13 +4,14 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, delete, false, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, case, delete, false, insert, or_, select, update
 
 from imagebank.model.access import Scope
 from imagebank.model.card import NO_END, Card, Withdrawal
 from imagebank.model.person import PatientId
 from imagebank.storage import tables
-from imagebank.storage.database import Database, put
+from imagebank.storage.database import put
+from imagebank.storage.health_links import HealthLinkChanges, SQLHealthLinks
 from imagebank.storage.rows import clean, micros, moment
 
 _CARD, _WITHDRAWAL = tables.card, tables.withdrawal
@@ -23,11 +24,8 @@ def _of(patients: Collection[PatientId]) -> ColumnElement[bool]:
     return or_(false(), *same)
 
 
-class SQLCards:
+class SQLCards(SQLHealthLinks):
     """A `CardReader`."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def _rows(self, statement: Select[Any], scope: Scope) -> list[Any]:
         if scope.organizations is not None:
@@ -50,11 +48,8 @@ class SQLCards:
         return [_withdrawal_of(row) for row in self._rows(statement, scope)]
 
 
-class CardChanges:
+class CardChanges(HealthLinkChanges):
     """A `CardWriter` on an open connection."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
 
     def put(self, card: Card) -> None:
         self._connection.execute(insert(_CARD).values(**_row_of(card)))

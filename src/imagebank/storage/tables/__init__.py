@@ -45,6 +45,7 @@ from imagebank.storage.tables.columns import (
 )
 from imagebank.storage.tables.completeness import completeness, expectation
 from imagebank.storage.tables.corrections import correction, correction_step
+from imagebank.storage.tables.health_links import health_link, health_link_file
 from imagebank.storage.tables.keys import account_key, secret
 from imagebank.storage.tables.ledger import HAS_PERSON, checkpoint, errand, event, lane, told
 from imagebank.storage.tables.notices import mailbox, mailed_code, notice, notice_choice, place
@@ -101,6 +102,8 @@ __all__ = [
     "finding",
     "finding_text",
     "fingerprint",
+    "health_link",
+    "health_link_file",
     "identity",
     "identity_key",
     "imaging_order",

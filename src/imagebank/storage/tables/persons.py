@@ -25,6 +25,7 @@ identity = Table(
     moment("heard_at"),
     UniqueConstraint("issuer", "identifier"),
     Index("identity_person", "person"),
+    Index("identity_own", "own"),
 )
 """`person` follows from the decisions. A record that was forgotten keeps a row without an issuer, so that they do still."""
 

@@ -1,0 +1,80 @@
+"""The pages of a health link: what to do with one, and making one of a card."""
+
+import re
+from html import unescape
+
+import pytest
+
+from cards_here import KEEPER, a_card, bank, filled
+from imagebank.actions import access, cards
+from imagebank.app import web_application
+from imagebank.bank import Bank
+from imagebank.model.access import Role
+from imagebank.model.health_link import Flag, HealthLink, read
+from imagebank.portal import qr
+from unit.portal.browsing import Browser, hidden_field
+
+__all__ = ["bank", "filled"]
+
+
+@pytest.fixture
+def browser(bank: Bank) -> Browser:
+    found = Browser(web_application(bank))
+    found.get(f"/sign-in/{access.sign_in_link(bank, Role.ADMIN, 'keeper', 'north')}")
+    return found
+
+
+def shown(text: str) -> HealthLink:
+    found = re.search(r"<textarea[^>]*>([^<]*)</textarea>", text)
+    assert found
+    return read(unescape(found[1]))
+
+
+def test_a_link_is_made_and_shown_with_its_code_once(bank: Bank, browser: Browser) -> None:
+    issued = a_card(bank, label="CT for <b>Dr Varga</b>")
+    address = f"/cards/{issued.card.id}/link"
+    asked = browser.get(address)
+    made = browser.post(address, {"csrf": hidden_field(asked, "csrf"), "passcode": "yes", "updates": "yes"})
+    link = shown(made.text)
+
+    assert "CT for &lt;b&gt;" in asked.text
+    assert link.flags == {Flag.PASSCODE, Flag.LONG_TERM}
+    assert "<svg" in made.text
+    assert "no-store" in made.headers["cache-control"]
+    assert "<textarea" not in browser.get(address).text
+
+
+def test_without_its_boxes_it_opens_by_itself_and_stays_as_it_is(bank: Bank, browser: Browser) -> None:
+    address = f"/cards/{a_card(bank).card.id}/link"
+    made = browser.post(address, {"csrf": hidden_field(browser.get(address), "csrf")})
+
+    assert shown(made.text).flags == frozenset()
+    assert "without a PIN" in made.text
+
+
+def test_what_cannot_be_is_refused_as_a_page(bank: Bank, browser: Browser) -> None:
+    issued = a_card(bank)
+    address = f"/cards/{issued.card.id}/link"
+    token = hidden_field(browser.get(address), "csrf")
+    cards.revoke(bank, issued.card.id, KEEPER)
+
+    assert browser.get(f"/cards/{'f' * 16}/link").status_code == 404
+    assert browser.post(address, {"csrf": token, "passcode": "yes"}).status_code == 409
+    assert browser.post(address, {"passcode": "yes"}).status_code == 403
+    assert Browser(web_application(bank)).get(address).headers["location"] == "/sign-in"
+
+
+def test_the_page_behind_a_link_needs_nobody_and_no_script(bank: Bank) -> None:
+    page = Browser(web_application(bank)).get("/shl")
+
+    assert page.status_code == 200
+    assert 'href="/redeem"' in page.text
+    assert "<script" not in page.text
+
+
+def test_a_code_says_its_text_with_correction_m_and_nothing_else() -> None:
+    drawn = str(qr.drawing("https://bank.example.org/shl#shlink:/" + "a" * 300))
+
+    assert drawn.startswith("<svg")
+    assert "shlink" not in drawn
+    assert "script" not in drawn
