@@ -100,7 +100,27 @@ PAGES: Final[Mapping[str, str]] = {
     "/unsubscribe/{secret}": "where mails end, for people and mail programs",
     "/sign-out": "for people",
     "/disclosures": "for privacy officers; programs read AuditEvents",
-    "/fhir/AuditEvent": "FHIR describes itself (docs/conformance/ihe.md)",
+    **{
+        f"/fhir/{path}": "FHIR describes itself (docs/conformance/fhir.md)"
+        for path in (
+            *("metadata", ".well-known/smart-configuration", "AuditEvent", "Binary/{binary}"),
+            *(
+                f"{kind}{rest}"
+                for kind, name in (
+                    ("Patient", "record"),
+                    ("ImagingStudy", "study"),
+                    ("Endpoint", "endpoint"),
+                    ("DiagnosticReport", "report"),
+                    ("DocumentReference", "document"),
+                )
+                for rest in ("", "/_search", f"/{{{name}}}")
+            ),
+        )
+    },
+    "/shl": "what to do with a health link, for people",
+    "/shl/{secret}": "where health links lead, by HL7's standard (docs/health-links.md)",
+    "/shl/files/{secret}": "the same",
+    "/cards/{card}/link": "for a card's owner; programs use /api/v1/cards/{card}/link",
     "/static": "style sheets and the mark of the pages",
     "/viewer/{path:path}": "the files of the viewer",
 }
