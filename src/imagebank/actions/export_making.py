@@ -11,8 +11,9 @@ from zlib import crc32
 from imagebank.actions import reports, retrieve, showing
 from imagebank.actions.export_reading import Reader
 from imagebank.actions.export_spool import Making
+from imagebank.actions.export_survey import PDF
 from imagebank.bank import Bank
-from imagebank.dicom import directory, part10, render
+from imagebank.dicom import directory, document, part10, render
 from imagebank.dicom.frames import spans
 from imagebank.dicom.scan import DEFLATED_LE, EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE
 from imagebank.errors import Invalid, NotFound, Unsupported
@@ -155,8 +156,12 @@ class Maker:
 
     def _document(self, item: Item) -> Iterator[Member]:
         instance = self.instance(item.number)
-        document = showing.harmless(self._bank, retrieve.bulk(self._bank, instance, _DOCUMENT))
-        yield Member(item.name, self._making.put(document.read(0, document.size), item.number), label=item.label)
+        if instance.sop_class == PDF:
+            pdf = showing.harmless(self._bank, retrieve.bulk(self._bank, instance, _DOCUMENT))
+            content = pdf.read(0, pdf.size)
+        else:
+            content = iter((document.plain(retrieve.attributes(self._bank, instance)).encode(),))
+        yield Member(item.name, self._making.put(content, item.number), label=item.label)
 
     def _report(self, item: Item) -> Iterator[Member]:
         number, study = self._asked.reports[item.number]

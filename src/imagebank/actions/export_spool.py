@@ -78,6 +78,9 @@ def plan_of(bank: Bank, place: Path) -> Plan | None:
 def finish(bank: Bank, place: Path, plan: Plan) -> None:
     """Keep where its bytes come from; from now on it is ready."""
     with _room():
+        # What it leads to has to be there whenever it is.
+        with (place / "parts").open("ab") as parts:
+            os.fsync(parts.fileno())
         _write(bank, place / "plan", plan)
 
 
@@ -230,7 +233,10 @@ def _packed(value: object) -> bytes:
 
 
 def _unpacked(data: bytes, kind: type[T]) -> T:
-    return msgspec.msgpack.decode(data, type=kind, dec_hook=_as_uid)
+    try:
+        return msgspec.msgpack.decode(data, type=kind, dec_hook=_as_uid)
+    except msgspec.DecodeError:
+        raise missing() from None  # another version of the program has written it
 
 
 def _as_uid(kind: type, value: object) -> object:

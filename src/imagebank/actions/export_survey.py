@@ -39,6 +39,7 @@ PICTURES_OF_SERIES: Final = 300
 PICTURES_IN_ALL: Final = 5_000
 _STORAGE: Final = "1.2.840.10008.5.1.4.1.1."
 PDF: Final = f"{_STORAGE}104.1"
+_WORDS: Final = f"{_STORAGE}88."
 _KEY_OBJECTS: Final = f"{_STORAGE}88.59"
 # Segmentations and doses say nothing without the images that they lie on.
 _OVERLAYS: Final = frozenset({f"{_STORAGE}66.4", f"{_STORAGE}66.7", f"{_STORAGE}481.2"})
@@ -198,19 +199,20 @@ class _Surveyor:
 
     def _other(self, names: "_Names", number: int, one: Instance) -> None:
         """A film or a document, beside its object."""
-        kind = Kind.FILM if one.transfer_syntax in FILMS else Kind.DOCUMENT if one.sop_class == PDF else None
-        if kind is None or (kind is Kind.DOCUMENT and not self._wish.reports):
+        is_words = one.sop_class.startswith(_WORDS) and one.sop_class != _KEY_OBJECTS
+        is_document = self._wish.reports and (one.sop_class == PDF or is_words)
+        kind = Kind.FILM if one.transfer_syntax in FILMS else Kind.DOCUMENT if is_document else None
+        if kind is None:
             return
         at = next(self._numbers[kind])
-        letter, suffix = ("F", "MP4") if kind is Kind.FILM else ("D", "PDF")
+        letter, suffix = ("F", "MP4") if kind is Kind.FILM else ("D", "TXT" if is_words else "PDF")
         word = "film" if kind is Kind.FILM else "document"
         name = (
             numbered(FOLDER, letter, at, suffix)
             if self._wish.format.has_objects
             else f"{names.plain}/{word} {at}.{suffix.lower()}"
         )
-        label = f"{word.capitalize()} {at}"
-        self.items.append(Item(kind, name, number, 1, series=self._series, label=label))
+        self.items.append(Item(kind, name, number, 1, series=self._series, label=str(at)))
 
     def report(self, place: int, study: Uid) -> None:
         """Every part of a report: a document as it is, text as text."""

@@ -49,7 +49,7 @@ def begin(bank: Bank, wish: Wish, principal: Principal) -> Progress:
     asked = survey(bank, wish, principal)
     name = _name(asked)
     place = export_spool.folder_of(bank, principal) / name
-    if not (place / "asked").exists():
+    if not _can_be_read(bank, place):
         _make_room(bank, principal)
         export_spool.begin(bank, place, asked)
     export_spool.touch(bank, place)
@@ -57,6 +57,17 @@ def begin(bank: Bank, wish: Wish, principal: Principal) -> Progress:
     with bank.index.begin() as tx:
         tx.defer(JOB, payload, bank.now(), key=name)
     return _progress(bank, place, asked)
+
+
+def _can_be_read(bank: Bank, place: Path) -> bool:
+    """Whether an export is there; one that a former key has sealed, or another version has written, goes."""
+    try:
+        export_spool.asked_of(bank, place)
+        export_spool.plan_of(bank, place)
+    except (NotFound, Invalid):
+        export_spool.remove(place)
+        return False
+    return True
 
 
 def _name(asked: Asked) -> str:

@@ -34,6 +34,8 @@ TEXTS: Final = (
     _SOME,
     _NONE,
     "Reports, documents and films",
+    "Film %(number)s",
+    "Document %(number)s",
     _IMPORT,
     _LOOKING,
     "Back to the list",
@@ -169,9 +171,15 @@ def _study(language: Language, study: StudyTold, members: Sequence[Member]) -> s
     others = [one for one in members if one.kind in _LABELS and one.series in mine]
     if others:
         parts.append(f"<h3>{say('Reports, documents and films')}</h3>\n<ul>\n")
-        parts += [f'<li><a href="{one.name}">{escape(one.label or one.name)}</a></li>\n' for one in others]
+        parts += [f'<li><a href="{one.name}">{_called(language, one)}</a></li>\n' for one in others]
         parts.append("</ul>\n")
     return "".join(parts)
+
+
+def _called(language: Language, member: Member) -> str:
+    """What a link to a film, a document or a report says."""
+    words = {Kind.FILM: "Film %(number)s", Kind.DOCUMENT: "Document %(number)s"}.get(member.kind or Kind.REPORT)
+    return language.say(words, number=member.label) if words else escape(member.label)
 
 
 def _shown(language: Language, shown: int, pictures: int) -> str:

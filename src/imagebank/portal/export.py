@@ -55,6 +55,8 @@ WORDS: Final = (
     noted("%(shown)s of %(pictures)s pictures are shown here. All are in the folder DICOM."),
     noted("Nothing of it can be shown here. Open the folder DICOM with a DICOM program."),
     noted("Reports, documents and films"),
+    noted("Film %(number)s"),
+    noted("Document %(number)s"),
     noted(
         "For a doctor: import this disc or folder with your DICOM program. Its table of contents is the file DICOMDIR."
     ),

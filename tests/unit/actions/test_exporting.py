@@ -12,9 +12,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pycdlib
 import pytest
 import pyzipper
+import zstandard
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 
@@ -272,7 +274,8 @@ def test_a_page_shows_what_there_is_and_says_what_it_leaves_out(folder: Path) ->
     assert "CT of the head · final" in index
     assert (folder / "IHE_PDI/R0000100.TXT").read_bytes() == b"Nothing."
     assert (folder / "IHE_PDI/R0000102.PDF").read_bytes().startswith(b"%PDF")
-    assert b"JavaScript" not in (folder / "IHE_PDI/D0000001.PDF").read_bytes()
+    assert b"JavaScript" not in (folder / "IHE_PDI/D0000002.PDF").read_bytes()
+    assert "Nothing was found" in (folder / "IHE_PDI/D0000001.TXT").read_text("utf-8")
     assert (folder / "IHE_PDI/F0000001.MP4").read_bytes()[4:8] == b"ftyp"
     assert (folder / "README.TXT").read_bytes().isascii()
 
@@ -611,6 +614,21 @@ def test_a_spool_that_was_altered_or_is_gone_gives_nothing(bank: Bank, tmp_path:
     (place / "parts").unlink()
     with pytest.raises(NotFound):
         list(exported.read(0, exported.size))
+
+
+def test_what_cannot_be_read_any_more_is_begun_anew(bank: Bank) -> None:
+    who = staff(bank, "upgraded")
+    for name, content in (
+        ("asked", b"sealed by another key"),
+        ("asked", bank.seal.seal(zstandard.compress(msgspec.msgpack.encode({"of": "another version"})))),
+    ):
+        first = exporting.begin(bank, Wish.parse([NOBODY], "pictures"), who)
+        place = export_spool.place_of(bank, first.name, who)
+        (place / name).write_bytes(content)
+        again = exporting.begin(bank, Wish.parse([NOBODY], "pictures"), who)
+
+        assert again.name == first.name
+        assert exporting.go_on(bank, again.name, who, 60).is_ready
 
 
 def test_a_full_disk_is_said(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
