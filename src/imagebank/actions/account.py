@@ -4,7 +4,7 @@ import secrets
 from datetime import timedelta
 from typing import Final
 
-from imagebank.actions import access, password, totp
+from imagebank.actions import access, notify, password, totp
 from imagebank.bank import Bank
 from imagebank.errors import Conflict, Invalid, NotFound, noted
 from imagebank.model.access import Role, Session
@@ -103,6 +103,7 @@ def activate(bank: Bank, code: str, typed: str, name: str = "", display_name: st
         tx.people.remove_passkeys(account.id)
         tx.people.end_sessions(account.id)
         tx.record([_changed(bank, account, "activated", address)])
+        notify.means_changed(bank, tx, account)
     return access.open_for(bank, account, address, "activation link")
 
 
@@ -153,6 +154,7 @@ def change_password(bank: Bank, found: Session, typed: str, address: str = "") -
         tx.people.change_account(account.id, password=kept)
         tx.people.end_sessions(account.id, but=found.digest)
         tx.record([_changed(bank, account, "password changed", address)])
+        notify.means_changed(bank, tx, account)
 
 
 def show_app(bank: Bank, found: Session) -> None:
@@ -182,6 +184,7 @@ def confirm_app(bank: Bank, found: Session, code: str, address: str = "") -> Non
         tx.people.spend_step(account.id, step)
         tx.people.end_sessions(account.id, but=found.digest)
         tx.record([_changed(bank, account, "authenticator app set up", address)])
+        notify.means_changed(bank, tx, account)
 
 
 def remove_app(bank: Bank, found: Session, address: str = "") -> None:
@@ -190,6 +193,7 @@ def remove_app(bank: Bank, found: Session, address: str = "") -> None:
     with bank.index.begin() as tx:
         tx.people.change_account(account.id, totp=b"", totp_waiting=b"")
         tx.record([_changed(bank, account, "authenticator app removed", address)])
+        notify.means_changed(bank, tx, account)
 
 
 def passkeys(bank: Bank, found: Session) -> list[Passkey]:
@@ -206,6 +210,7 @@ def remove_passkey(bank: Bank, found: Session, identifier: str, address: str = "
         is_gone = identifier in held and tx.people.remove_passkey(account.id, held[identifier].id)
         if is_gone:
             tx.record([_changed(bank, account, "passkey removed", address)])
+            notify.means_changed(bank, tx, account)
     if not is_gone:
         raise NotFound("you have no such passkey")
 

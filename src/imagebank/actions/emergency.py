@@ -55,7 +55,7 @@ def break_glass(
         notes.defer(bank, tx, provisions=(one,))
         noted = event(bank, Act.EMERGENCY, principal, address, f"emergency {one.id}")
         tx.record([replace(noted, study=one.study, patient=one.patient)])
-        notify.told_of(bank, tx, owner, Told.EMERGENCY, "/statement")
+        notify.told_of(bank, tx, owner, Told.EMERGENCY, "/my/statement")
     return one
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 from imagebank.actions import access, codes, notices, notify
 from imagebank.bank import Bank
 from imagebank.errors import BankError, Unavailable
-from imagebank.model.notice import Mail, Notice, State, Way, address_from
+from imagebank.model.notice import FIXED, Mail, Notice, State, Way, address_from
 from imagebank.settings import Settings
 
 PATIENCE: Final = timedelta(days=3)
@@ -65,17 +65,24 @@ def _mail(bank: Bank, identifier: str, waiting: Sequence[Notice]) -> Mail | None
     if not waiting:
         return None
     first = waiting[0]
-    if not first.account:
-        return Mail(identifier, first.address, "en", bank.now(), (first.kind,), f"/notices/{first.id}")
     mailbox, ways = bank.index.notices.mailbox(first.account), notices.ways(bank, first.account)
+    if first.address:
+        language = mailbox.language if mailbox else "en"
+        return Mail(identifier, first.address, language, bank.now(), (first.kind,), f"/notices/{first.id}")
     kinds = tuple(one.kind for one in waiting if ways[one.kind] is not Way.OFF)
     if mailbox is None or not kinds:
         return None
+    link = f"/notices/{first.id}" if len(waiting) == 1 else "/account/notices"
+    leave = "" if FIXED.issuperset(kinds) else _leave(bank, identifier)
+    return Mail(identifier, mailbox.address, mailbox.language, bank.now(), kinds, link, leave)
+
+
+def _leave(bank: Bank, mail: str) -> str:
+    """A link that ends mails like this one, once."""
     secret = secrets.token_urlsafe(32)
     with bank.index.begin() as tx:
-        tx.notices.put_leave(identifier, access.digest_of(secret))
-    link = f"/notices/{first.id}" if len(waiting) == 1 else "/account/notices"
-    return Mail(identifier, mailbox.address, mailbox.language, bank.now(), kinds, link, f"/unsubscribe/{secret}")
+        tx.notices.put_leave(mail, access.digest_of(secret))
+    return f"/unsubscribe/{secret}"
 
 
 def _settle(bank: Bank, mail: str, state: State, reason: str = "") -> None:

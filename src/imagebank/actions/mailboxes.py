@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from imagebank.actions import codes
+from imagebank.actions import codes, notify
 from imagebank.bank import Bank
 from imagebank.errors import NotFound, noted
 from imagebank.model.account import Account
@@ -37,6 +37,7 @@ def confirm(bank: Bank, account: str, typed: str, language: str = "en", place: s
     owner = _named(bank, account)
     made = Mailbox(account, codes.check(bank, _key(account), typed), bank.now(), language)
     with bank.index.begin() as tx:
+        notify.tell_former(bank, tx, account)
         tx.notices.put_mailbox(made)
         tx.record([_changed(bank, owner, "mail address verified", place)])
     return made
@@ -46,6 +47,7 @@ def remove(bank: Bank, account: str, place: str = "") -> None:
     """Mail nothing to this account any more. Raises NotFound where it has no address."""
     owner = _named(bank, account)
     with bank.index.begin() as tx:
+        notify.tell_former(bank, tx, account)
         is_gone = tx.notices.remove_mailbox(account)
         if is_gone:
             tx.record([_changed(bank, owner, "mail address removed", place)])

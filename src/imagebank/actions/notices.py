@@ -7,7 +7,7 @@ from imagebank.actions import access
 from imagebank.bank import Bank
 from imagebank.errors import NotFound
 from imagebank.model.event import Act, Event
-from imagebank.model.notice import CHOSEN, Kind, Notice, Way
+from imagebank.model.notice import CHOSEN, FIXED, Kind, Notice, Way
 
 
 def listed(bank: Bank, account: str, limit: int, before: datetime | None = None) -> list[Notice]:
@@ -53,10 +53,11 @@ def ways(bank: Bank, account: str) -> dict[Kind, Way]:
 
 
 def choose(bank: Bank, account: str, chosen: Mapping[Kind, Way]) -> None:
-    """Choose when each of these kinds is mailed."""
+    """Choose when each of these kinds is mailed. Nothing is chosen for kinds that are always mailed."""
     with bank.index.begin() as tx:
         for kind, way in chosen.items():
-            tx.notices.choose(account, kind, way)
+            if kind not in FIXED:
+                tx.notices.choose(account, kind, way)
 
 
 def leave(bank: Bank, secret: str, address: str = "") -> list[Kind]:
@@ -66,9 +67,9 @@ def leave(bank: Bank, secret: str, address: str = "") -> list[Kind]:
     """
     with bank.index.begin() as tx:
         ended = tx.notices.use_leave(access.digest_of(secret))
-        kinds = list(dict.fromkeys(one.kind for one in ended))
-        for one in ended:
-            tx.notices.choose(one.account, one.kind, Way.OFF)
+        kinds = [kind for kind in dict.fromkeys(one.kind for one in ended) if kind not in FIXED]
+        for kind in kinds:
+            tx.notices.choose(ended[0].account, kind, Way.OFF)
         if ended:
             tx.record([_ended(bank, ended[0].account, kinds, address)])
     if not ended:

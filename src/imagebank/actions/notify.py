@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from imagebank.bank import Bank
 from imagebank.model.access import Scope
+from imagebank.model.account import Account
 from imagebank.model.imaging import Selection
 from imagebank.model.notice import CHOSEN, Kind, Notice, State, Way
 from imagebank.model.person import PatientId
@@ -52,6 +53,21 @@ def tell(bank: Bank, tx: Transaction, account: str, kind: Kind, link: str = "") 
         tx.defer(DIGEST, {"account": account}, next_digest(bank, now), key=account)
     else:
         tx.notices.put(notice)
+
+
+def means_changed(bank: Bank, tx: Transaction, account: Account) -> None:
+    """Tell the owner that how they sign in is changed in this transaction; not of the first means, which they just made."""
+    if account.password or bank.index.people.passkeys(account.id):
+        tell(bank, tx, account.id, Kind.MEANS, "/account")
+
+
+def tell_former(bank: Bank, tx: Transaction, account: str) -> None:
+    """Tell the owner of an account, at the mail address that they have now, that mail goes there no more."""
+    mailbox = tx.notices.mailbox(account)
+    if mailbox is not None and bank.settings.smtp:
+        one = secrets.token_hex(16)
+        link = "/account/notices"
+        _mail(tx, Notice(one, account, Kind.MEANS, bank.now(), link, State.WAITING, one, mailbox.address))
 
 
 def tell_site(bank: Bank, tx: Transaction, addresses: Sequence[str], link: str) -> None:

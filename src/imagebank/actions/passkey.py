@@ -27,7 +27,7 @@ from webauthn.helpers.structs import (
     UserVerificationRequirement,
 )
 
-from imagebank.actions import access
+from imagebank.actions import access, notify
 from imagebank.actions.account import owner, proven_owner
 from imagebank.actions.signing_in import PER_ADDRESS, count_answer, count_try, give_back_answer, note_refusal
 from imagebank.bank import Bank
@@ -96,6 +96,7 @@ def keep(bank: Bank, found: Session, site: Site, answer: str, name: str = "", ad
         is_new = tx.people.put_passkey(new)
         if is_new:
             tx.record([_event(bank, Act.CHANGED, account, address, "passkey made")])
+            notify.means_changed(bank, tx, account)
     if not is_new:
         raise Conflict("this passkey is known already")
 

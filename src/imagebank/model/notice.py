@@ -27,6 +27,7 @@ class Kind(StrEnum):
     ANSWERED = "request answered"
     EMERGENCY = "emergency"
     NEW_PLACE = "new place"
+    MEANS = "sign-in changed"
     RULE = "rule"
 
 
@@ -44,6 +45,10 @@ CHOSEN: Final[Mapping[Kind, Way]] = MappingProxyType(
 """The kinds that an account is told of, and the way of each where nobody chose another."""
 
 
+FIXED: Final = frozenset({Kind.MEANS})
+"""Kinds that are always mailed: whoever has taken an account over cannot keep its owner from hearing of it."""
+
+
 class State(StrEnum):
     """What became of the mail of a notice: LISTED is one without; HELD waits for the daily mail; ASIDE was given up."""
 
@@ -58,7 +63,8 @@ class State(StrEnum):
 class Notice:
     """One thing that somebody is told, without a word about a patient.
 
-    `account` is whose it is; a notice of the site's rules has none, and goes to `address`. `link` is a page of ours
+    `account` is whose it is; a notice of the site's rules has none. `address` is where its mail goes, where that is not
+    the account's address of then: to the site's people, or to an address that the account has no more. `link` is a page of ours
     that shows what it is about. `mail` names the mail that it goes with; `number` is how often it happened again and
     was not told anew. `reason` says why the mail has not gone yet, or never will.
     """

@@ -62,6 +62,13 @@ WORDS: Final[Mapping[Kind, Words]] = {
             "If that was not you, change your password and end the other sessions."
         ),
     ),
+    Kind.MEANS: Words(
+        noted("How you sign in was changed"),
+        noted(
+            "A password, a passkey, an app for codes or the mail address of your account was changed. "
+            "If that was not you, tell whoever runs this site at once."
+        ),
+    ),
     Kind.RULE: Words(
         noted("Something came that you wanted to know of"),
         noted("Something came that the rules of your site tell you of."),

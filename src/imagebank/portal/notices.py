@@ -15,7 +15,7 @@ from imagebank.errors import BankError, Conflict, Invalid, NotFound, TooOften, U
 from imagebank.http.auth import address_of, bank_of, session_of
 from imagebank.http.errors import HTTP_STATUS
 from imagebank.model.access import Principal, Session
-from imagebank.model.notice import CHOSEN, Kind, Way
+from imagebank.model.notice import CHOSEN, FIXED, Kind, Way
 from imagebank.portal import language
 from imagebank.portal.account import PageOf, of_a_session, of_the_proven
 from imagebank.portal.language import noted
@@ -54,7 +54,7 @@ async def _notices(request: Request, principal: Principal, found: Session, error
         is_first=before is None,
         unseen=await run_in_threadpool(notices.unseen, bank, owner.id),
         words=WORDS,
-        kinds=list(CHOSEN),
+        kinds=[kind for kind in CHOSEN if kind not in FIXED],
         chosen=await run_in_threadpool(notices.ways, bank, owner.id),
         ways=_WAYS,
         mailbox=await run_in_threadpool(mailboxes.address_of, bank, owner.id),

@@ -24,7 +24,7 @@ from imagebank.model.provision import Provision
 from imagebank.model.uid import Uid
 from mail_server import Office, forget_everybody, mail_server, settings_of, text_of
 from make import a_file
-from unit.actions.people_here import after, events
+from unit.actions.people_here import ANOTHER, PASSWORD, a_person, after, events, session
 
 WORK = {**worker.WORK, **mail_work()}
 DOCTOR = Principal("Dr Varga", Role.CLINICIAN, "south", RIGHTS[Role.CLINICIAN], Scope.nothing())
@@ -253,7 +253,8 @@ def test_whoever_left_meanwhile_gets_no_mail(bank: Bank, office: Office) -> None
     gone, silent = an_owner(bank, "bob", "bob@example.org"), an_owner(bank)
     for owner in (gone, silent):
         tell(bank, owner, Kind.SHARED)
-    mailboxes.remove(bank, gone)
+    with bank.index.begin() as tx:
+        tx.notices.remove_mailbox(gone)
     notices.choose(bank, silent, {Kind.SHARED: Way.OFF})
     work(bank)
 
@@ -380,6 +381,39 @@ def test_who_signs_in_from_a_new_place_is_told_but_not_the_first_time(bank: Bank
 
     (one,) = notices.listed(bank, ada, 10)
     assert (one.kind, one.link) == (Kind.NEW_PLACE, "/account")
+
+
+@pytest.mark.usefixtures("quick_hashes")
+def test_an_owner_always_hears_that_the_sign_in_was_changed_but_not_of_the_first_means(
+    bank: Bank, office: Office
+) -> None:
+    cookie = a_person(bank, role=Role.PATIENT)
+    ada = session(bank, cookie).account
+    assert told(bank, ada) == []
+    with bank.index.begin() as tx:
+        tx.notices.put_mailbox(Mailbox(ada, "ada@example.org", bank.now()))
+    notices.choose(bank, ada, dict.fromkeys(Kind, Way.OFF))
+    account.change_password(bank, session(bank, cookie), ANOTHER)
+    account.activate(bank, account.invite(bank, "ada"), PASSWORD)
+    work(bank)
+
+    (mailed,), (noted,) = office.received, notices.listed(bank, ada, 9)
+    assert (noted.kind, noted.number, noted.link) == (Kind.MEANS, 2, "/account")
+    assert (mailed["Subject"], mailed["List-Unsubscribe"]) == ("North Bank: How you sign in was changed", None)
+
+
+def test_an_address_that_is_left_is_told_so(bank: Bank, office: Office) -> None:
+    ada = an_owner(bank, language="de")
+    mailboxes.offer(bank, ada, "new@example.org")
+    work(bank)
+    code = re.search(r"\d{6}", text_of(office.received[0]))
+    assert code
+    mailboxes.confirm(bank, ada, code[0])
+    mailboxes.remove(bank, ada)
+    work(bank)
+
+    assert sorted(office.recipients) == ["ada@example.org", "new@example.org", "new@example.org"]
+    assert {kind for kind, _ in told(bank, ada)} == {Kind.MEANS}
 
 
 def test_what_rules_tell_is_mailed_to_the_site_with_a_link_only(bank: Bank, office: Office) -> None:
