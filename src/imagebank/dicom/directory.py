@@ -18,7 +18,7 @@ _CLASS: Final = "1.2.840.10008.1.3.10"
 _UTF_8: Final = explicit_element(0x00080005, "CS", b"ISO_IR 192")
 _ITEM: Final = struct.Struct("<HHL").pack
 _OFFSET, _FLAG = struct.Struct("<L"), struct.Struct("<H")
-_NUMBERS: Final = {"US": "H", "SS": "h", "UL": "L", "SL": "l", "FL": "f", "FD": "d", "AT": "L", "UV": "Q", "SV": "q"}
+_NUMBERS: Final = {"US": "H", "SS": "h", "UL": "L", "SL": "l", "FL": "f", "FD": "d", "UV": "Q", "SV": "q"}
 _LEVELS: Final = ("PATIENT", "STUDY", "SERIES")
 _CONCEPT_MOD: Final = "HAS CONCEPT MOD"
 # What a report is called that has no title (PS3.16, CID 7000).
@@ -104,14 +104,24 @@ def _encoded(tag: int, element: Element) -> bytes:
         return explicit_element(tag, "SQ", b"".join(_ITEM(0xFFFE, 0xE000, len(item)) + item for item in items))
     if "InlineBinary" in element:
         return explicit_element(tag, vr, b64decode(element["InlineBinary"]))
-    if vr in _NUMBERS:
-        numbers = [int(value, 16) if vr == "AT" else int(value) if vr[0] in "US" else float(value) for value in values]
-        return explicit_element(tag, vr, struct.pack(f"<{len(numbers)}{_NUMBERS[vr]}", *numbers))
+    if vr in _NUMBERS or vr == "AT":
+        return explicit_element(tag, vr, _numbers(vr, values))
     texts = [_text(value) for value in values]
     if vr in ("DA", "TM"):
         # As ACR-NEMA 2.0 wrote them: 1997.04.24 and 14:04:38.
         texts = [text.replace(".", "") if vr == "DA" else text.replace(":", "") for text in texts]
     return explicit_element(tag, vr, "\\".join(texts).encode())
+
+
+def _numbers(vr: str, values: Sequence[Any]) -> bytes:
+    """Numbers packed; nothing for what is no number of this VR."""
+    try:
+        if vr == "AT":
+            return b"".join(struct.pack("<HH", *divmod(int(value, 16), 1 << 16)) for value in values)
+        numbers = [int(value) if vr[0] in "US" else float(value) for value in values]
+        return struct.pack(f"<{len(numbers)}{_NUMBERS[vr]}", *numbers)
+    except (TypeError, ValueError, struct.error):
+        return b""
 
 
 def _text(value: Any) -> str:
@@ -151,10 +161,10 @@ def write(entries: Sequence[Entry], uid: str, label: str) -> bytes:
         _add(roots, entry)
     head = _head(uid, label)
     end = _place(roots.values(), len(head))
-    first, last = (record.offset for record in (*list(roots.values())[:1], *list(roots.values())[-1:]))
+    offsets = [record.offset for record in roots.values()] or [0]
     body = b"".join(_written(list(roots.values())))
     assert len(head) + len(body) == end
-    return _head(uid, label, first, last, len(body)) + body
+    return _head(uid, label, offsets[0], offsets[-1], len(body)) + body
 
 
 def _add(roots: dict[str, _Record], entry: Entry) -> None:
