@@ -14,7 +14,7 @@ from imagebank.model.order import Order
 from imagebank.model.person import PatientId
 from imagebank.model.query import Condition, OneOf, Query
 from imagebank.model.report import Report
-from imagebank.model.timeline import Entry, Page, Place, Timeline, kind_of, lanes_of
+from imagebank.model.timeline import Entry, Page, Part, Place, Timeline, kind_of, lanes_of
 from imagebank.model.uid import Uid
 from imagebank.ports.orders import Wanted
 
@@ -47,6 +47,20 @@ def of_study(
     if not patients:
         return Timeline("", (), (), tuple(_entries(bank, principal, _series_of(bank, principal, study), [])), ())
     return _told(bank, principal, person, records, patients, part)
+
+
+def of_records(
+    bank: Bank,
+    principal: Principal,
+    patients: Collection[PatientId],
+    way: str,
+    address: str = "",
+    part: Page | None = None,
+) -> Timeline:
+    """All of some records, or a page of it; empty where the caller sees none of their studies. Raises NotAllowed."""
+    principal.require(Right.FIND)
+    bank.reads.search(principal, f"{way}: timeline of a person", address)
+    return _told(bank, principal, "", [], [*patients], part)
 
 
 def beside(bank: Bank, principal: Principal, study: Uid, most: int) -> tuple[Entry, list[Entry]]:
@@ -140,18 +154,25 @@ def _entries(
     for study, report in reports:
         newest.setdefault(study, {}).setdefault(report.number, report)
     for study, members in by_study.items():
-        parts = [(_text(one, "00180015"), _text(one, "00080060")) for one in members]
+        parts = parts_of(members)
         yield Entry(
             study,
             members[0],
             _text(members[0], "00080020"),
             kind_of(_texts(members[0], "00080062")),
-            lanes_of(parts),
+            lanes_of((one.body_part, one.modality) for one in parts),
             _each(members, "00081040"),
             _each(members, "00080080"),
             tuple(newest.get(study, {}).values()),
             standings.get(study),
+            parts,
         )
+
+
+def parts_of(series: Sequence[DataSet]) -> tuple[Part, ...]:
+    """What series show, each once."""
+    found = (Part(_text(one, "00180015"), _text(one, "00200060"), _text(one, "00080060")) for one in series)
+    return tuple(dict.fromkeys(found))
 
 
 def _open_orders(bank: Bank, principal: Principal, patients: Collection[PatientId]) -> Iterator[Order]:

@@ -60,6 +60,10 @@ HOLDERS: Final = frozenset({Role.PATIENT, Role.PROXY, Role.RECIPIENT})
 """Roles that see what an account holds or a card opens, and nothing else."""
 
 
+OWNERS: Final = frozenset({Role.PATIENT, Role.PROXY})
+"""Those of them who sign in to an account that holds people's records."""
+
+
 class Purpose(StrEnum):
     """Why somebody asks: codes of HL7 v3 PurposeOfUse."""
 

@@ -54,6 +54,15 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """What the objects of a series say it shows, by the terms of DICOM: a part of the body, its side, by which means."""
+
+    body_part: str
+    laterality: str
+    modality: str
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One study. `study` has what a list says of it; `reports` are the newest versions, `departments` as the objects say."""
 
@@ -66,6 +75,7 @@ class Entry:
     institutions: tuple[str, ...] = ()
     reports: tuple[Report, ...] = ()
     standing: Standing | None = None
+    parts: tuple[Part, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

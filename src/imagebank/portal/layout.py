@@ -15,14 +15,14 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from imagebank.actions import emergency, notices, reconciling
+from imagebank.actions import emergency, notices, own, reconciling
 from imagebank.dicom import moments
 from imagebank.errors import BankError, Invalid, NotAllowed, NotFound, TooOften, Unavailable, status_for
 from imagebank.http.auth import bank_of, caller, caller_if_any, cookie_of, is_from_our_pages
 from imagebank.http.errors import HTTP_STATUS, RETRY_AFTER_S, NotSignedIn, say
 from imagebank.http.quick import quickly
-from imagebank.model.access import Principal, Right
-from imagebank.portal import language, qr, refusals, wording
+from imagebank.model.access import OWNERS, Principal, Right
+from imagebank.portal import language, qr, refusals, shell, wording
 from imagebank.portal.language import gettext, noted
 from imagebank.portal.look import look_of
 
@@ -114,6 +114,7 @@ def page(
     """A page from a template. `principal` is who is signed in."""
     speak_to(request)
     cookie = cookie_of(request)
+    is_owner = principal is not None and principal.role in OWNERS
     shared = {
         "principal": principal,
         "may": frozenset() if principal is None else principal.rights,
@@ -121,7 +122,10 @@ def page(
         "emergencies": getattr(request.state, "emergencies", ()),
         "unread": getattr(request.state, "unread", 0),
         "at": bank_of(request).now(),
-        "doors": _open_to(request, frozenset() if principal is None else principal.rights),
+        "doors": _open_to(request, frozenset() if principal is None or is_owner else principal.rights),
+        "is_owner": is_owner,
+        "owner_name": getattr(request.state, "owner_name", ""),
+        "tabs_of_owner": shell.tabs(request) if is_owner else (),
         "look": look_of(request),
         "here": _door_of(request.url.path),
         "provider": urlsplit(bank_of(request).settings.oidc_issuer).hostname,
@@ -150,6 +154,8 @@ def _door_of(path: str) -> str:
 
 def first_door(principal: Principal) -> str | None:
     """The first part of the portal that is open to somebody; None when none is."""
+    if principal.role in OWNERS:
+        return shell.HOME
     return next((address for right, address, _ in _DOORS if right in principal.rights), None)
 
 
@@ -205,6 +211,7 @@ def for_the_signed_in(show: PageOf) -> Callable[[Request], Awaitable[Response]]:
             await _look_for_emergencies(request, principal)
             await _count_tasks(request, principal)
             await _count_notices(request)
+            await _name_owner(request, principal)
             return await show(request, principal)
         except NotSignedIn:
             return see_other("/sign-in")
@@ -233,6 +240,13 @@ async def _count_notices(request: Request) -> None:
     if account := getattr(request.state, "account", ""):
         bank = bank_of(request)
         request.state.unread = await quickly(bank, notices.unseen, bank, account)
+
+
+async def _name_owner(request: Request, principal: Principal) -> None:
+    """Every page of a person's account says whose it is."""
+    if principal.role in OWNERS:
+        bank = bank_of(request)
+        request.state.owner_name = await quickly(bank, own.called, bank, principal)
 
 
 async def read_form(request: Request, most_bytes: int = _FORM_LIMIT_BYTES) -> dict[str, str]:

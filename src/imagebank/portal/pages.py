@@ -17,7 +17,7 @@ from imagebank.bank import Bank
 from imagebank.dicom import document
 from imagebank.errors import BankError, Invalid, NotFound, Unsupported
 from imagebank.http.auth import address_of, bank_of, cookie_name, cookie_of, is_https
-from imagebank.model.access import Principal, Right, Scope
+from imagebank.model.access import OWNERS, Principal, Right, Scope
 from imagebank.model.attribute import Level
 from imagebank.model.imaging import DataSet, Instance, Selection
 from imagebank.model.query import Condition, OneOf, Query
@@ -35,10 +35,12 @@ from imagebank.portal import (
     disclosures,
     enrolment,
     launch,
+    my,
     notices,
     provider,
     queue,
     records,
+    shell,
     signin,
     speaking,
     timeline,
@@ -84,8 +86,12 @@ class ObjectLink:
 
 @for_the_signed_in
 async def list_studies(request: Request, principal: Principal) -> Response:
-    """The list; who may not search is led to the first page that is theirs, or refused where there is none."""
-    if Right.FIND not in principal.rights and (door := first_door(principal)):
+    """The list; who may not search, or sees their own images, is led to the first page that is theirs.
+
+    Refused where there is none.
+    """
+    is_elsewhere = Right.FIND not in principal.rights or principal.role in OWNERS
+    if is_elsewhere and (door := first_door(principal)):
         return see_other(door)
     principal.require(Right.FIND)
     sought = _sought(request)
@@ -154,6 +160,10 @@ async def show_study(request: Request, principal: Principal) -> Response:
     bank = bank_of(request)
     study = Uid.parse(request.path_params["study"])
     shown = await run_in_threadpool(_study, bank, principal, study, address_of(request))
+    if principal.role in OWNERS:
+        shown |= await run_in_threadpool(my.study_page, bank, principal, study)
+        can_share = shell.is_there(request, "/my/share")
+        return page(request, "my-study.html", HTTPStatus.OK, principal, can_share=can_share, **shown)
     return page(request, "study.html", HTTPStatus.OK, principal, **shown)
 
 
@@ -347,6 +357,7 @@ def portal_routes() -> list[BaseRoute]:
         *upload.ROUTES,
         *timeline.ROUTES,
         *records.ROUTES,
+        *my.ROUTES,
         *beside.ROUTES,
         *queue.ROUTES,
         *design.ROUTES,

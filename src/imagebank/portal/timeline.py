@@ -16,14 +16,15 @@ from starlette.routing import BaseRoute, Route
 from imagebank.actions import timeline
 from imagebank.dicom.moments import read_day
 from imagebank.http.auth import address_of, bank_of
-from imagebank.model.access import Principal
+from imagebank.model.access import OWNERS, Principal
 from imagebank.model.completeness import Progress
 from imagebank.model.identity import Decision, Ground
 from imagebank.model.timeline import By, Entry, Kind, Lane, Timeline, lanes, names_of, years
 from imagebank.model.uid import Uid
 from imagebank.portal.language import day, gettext, listed, noted
-from imagebank.portal.layout import for_the_signed_in, page
+from imagebank.portal.layout import for_the_signed_in, page, see_other
 from imagebank.portal.rows import StudyRow, row_of, state_of
+from imagebank.portal.shell import HOME
 
 PAGE_SIZE: Final = 50
 _WAY: Final = "portal"
@@ -142,7 +143,9 @@ async def of_person(request: Request, principal: Principal) -> Response:
 
 @for_the_signed_in
 async def of_study(request: Request, principal: Principal) -> Response:
-    """By one of the person's studies."""
+    """By one of the person's studies. Who sees their own images has a page of all of them."""
+    if principal.role in OWNERS:
+        return see_other(HOME)
     given = (principal, Uid.parse(request.path_params["study"]), _WAY, address_of(request))
     return _page(request, principal, await run_in_threadpool(timeline.of_study, bank_of(request), *given))
 
