@@ -171,6 +171,10 @@ NOT_ABOUT_STUDIES: Final = {
         )
     },
     "/sign-out": "ends a session",
+    **dict.fromkeys(
+        (f"/my{whose}{page}" for whose in ("", "/{holding:holding}") for page in ("", "/images", "/statement")),
+        "what the caller's own account holds; see the tests of those pages",
+    ),
     "/search": "makes an address of the study list",
 }
 SEARCHES: Final = (

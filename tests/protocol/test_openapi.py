@@ -99,6 +99,11 @@ PAGES: Final[Mapping[str, str]] = {
     "/notices/{notice}": "where mails lead",
     "/unsubscribe/{secret}": "where mails end, for people and mail programs",
     "/sign-out": "for people",
+    **{
+        f"/my{whose}{page}": "for people who see their own images; programs use DICOMweb and /api/v1/statement"
+        for whose in ("", "/{holding:holding}")
+        for page in ("", "/images")
+    },
     "/disclosures": "for privacy officers; programs read AuditEvents",
     **{
         f"/fhir/{path}": "FHIR describes itself (docs/conformance/fhir.md)"

@@ -21,8 +21,11 @@ from imagebank.portal.finding import Choice
 from imagebank.portal.language import gettext
 from imagebank.portal.layout import for_the_signed_in, page
 from imagebank.portal.look import DENSITIES, THEMES, Look
+from imagebank.portal.my import Choice as Owned
+from imagebank.portal.my import Exam
 from imagebank.portal.proposed import Shown
 from imagebank.portal.rows import StudyRow
+from imagebank.portal.shell import Tab
 from imagebank.portal.timeline import LaneRow, Mark, Row
 
 _WAYS: Final = ("ltr", "rtl")
@@ -124,6 +127,24 @@ def _emergencies(now: datetime) -> list[Provision]:
     return [Provision("1", Decided.EMERGENCY, permits=True, patient=patient, starts_at=now, ends_at=end)]
 
 
+def _exams() -> list[Exam]:
+    usual, long, bare = _studies()
+    return [
+        Exam(usual, "MRI of the head", "Sun, Oct 11, 2026", "St. Brigid", "", 1, "", ""),
+        Exam(
+            long,
+            "PET and CT of the whole body, the neck, the chest",
+            "Sun, Oct 11, 2026",
+            _LONG,
+            _LONG,
+            2,
+            "missing",
+            "",
+        ),
+        Exam(bare, "Images", "no date", "", "", 0, "arriving", "214 of 320"),
+    ]
+
+
 @for_the_signed_in
 async def show(request: Request, principal: Principal) -> Response:
     """The parts, in the theme, density and direction that the address names."""
@@ -152,6 +173,16 @@ async def show(request: Request, principal: Principal) -> Response:
         rows=_rows(),
         besides=_besides(),
         order=_order(now),
+        exams=_exams(),
+        owned=[
+            Owned("", "", is_current=False),
+            Owned("a", "Amina", is_current=True),
+            Owned("b", _LONG, is_current=False),
+        ],
+        owner_tabs=[
+            Tab("/design", "images-fill", "Images", is_current=True),
+            Tab("/design", "list-dashes", "Statement", is_current=False),
+        ],
         arrivals=_arrivals(),
         long_name=_LONG,
         arabic=_ARABIC,

@@ -9,6 +9,7 @@ from babel.dates import format_skeleton
 from imagebank.actions.actors import Actor, Sort
 from imagebank.dicom.moments import read_day
 from imagebank.model.person import PersonName
+from imagebank.paper.catalogue import locale_of
 from imagebank.portal import language
 from imagebank.portal.language import gettext
 
@@ -25,13 +26,17 @@ def called(name: PersonName) -> str:
 
 def weekday(on: date) -> str:
     """`Tuesday, 24 November 2026`, in the way of the language."""
-    return format_skeleton("yMMMMEEEEd", on, locale=language.spoken(), fuzzy=True)
+    return format_skeleton("yMMMMEEEEd", on, locale=locale_of(language.spoken()), fuzzy=True)
 
 
 def exam_day(text: str) -> str:
     """The day of an exam, a DA value, with its weekday: `Tue, 24 Nov 2026`; says so where nobody knows it."""
     found = read_day(text)
-    return format_skeleton("yMMMEd", found, locale=language.spoken(), fuzzy=True) if found else gettext("no date")
+    return (
+        format_skeleton("yMMMEd", found, locale=locale_of(language.spoken()), fuzzy=True)
+        if found
+        else gettext("no date")
+    )
 
 
 def heading(on: date, today: date) -> str:

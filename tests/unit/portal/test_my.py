@@ -75,7 +75,7 @@ def test_images_are_told_in_plain_words_by_year_and_by_whose_they_are(mother: Br
     assert "MRI of the head" in page
     assert "X-ray of the left hand" in page
     assert page.index("<h3>2026</h3>") < page.index("<h3>2025</h3>")
-    assert "Sun, Oct 11, 2026" in page
+    assert "Sun, 11 Oct 2026" in page
     assert "St. Brigid" in page
     assert '<bdi class="quiet">Leo Haddad</bdi>' in page
     assert f"/dicom-web/studies/{HEAD}/thumbnail" in page
