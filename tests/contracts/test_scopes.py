@@ -6,7 +6,9 @@ import pytest
 
 from imagebank.storage.cards import SQLCards
 from imagebank.storage.completeness import SQLCompleteness
+from imagebank.storage.health_links import SQLHealthLinks
 from imagebank.storage.histories import SQLHistories
+from imagebank.storage.outlines import SQLOutlines
 from imagebank.storage.persons import SQLPersons
 from imagebank.storage.pictures import SQLPictures
 from imagebank.storage.proposals import SQLProposals
@@ -14,7 +16,18 @@ from imagebank.storage.tasks import SQLTasks
 
 
 @pytest.mark.parametrize(
-    "kind", [SQLCards, SQLCompleteness, SQLHistories, SQLPersons, SQLPictures, SQLProposals, SQLTasks]
+    "kind",
+    [
+        SQLCards,
+        SQLCompleteness,
+        SQLHistories,
+        SQLPersons,
+        SQLPictures,
+        SQLProposals,
+        SQLTasks,
+        SQLOutlines,
+        SQLHealthLinks,
+    ],
 )
 def test_every_reader_has_to_be_given_a_scope(kind: type) -> None:
     readers = {

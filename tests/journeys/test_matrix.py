@@ -58,6 +58,7 @@ NOT_ABOUT_STUDIES: Final = {
     "/disclosures": "the ledger, for who may audit; see the test of disclosures",
     "/fhir/AuditEvent": "the ledger, for who may audit; see the test of audit events",
     "/fhir/metadata": "describes the interface",
+    "/fhir/{rest:path}": "says that there is nothing, the same for everybody",
     "/api/v1/cards/{card}/link": "for who may give the card; see the test of health links",
     "/cards/{card}/link": "the same",
     "/shl": "says what to do with a health link, the same for everybody",

@@ -108,7 +108,7 @@ PAGES: Final[Mapping[str, str]] = {
     **{
         f"/fhir/{path}": "FHIR describes itself (docs/conformance/fhir.md)"
         for path in (
-            *("metadata", ".well-known/smart-configuration", "AuditEvent", "Binary/{binary}"),
+            *("metadata", ".well-known/smart-configuration", "AuditEvent", "Binary/{binary}", "{rest:path}"),
             *(
                 f"{kind}{rest}"
                 for kind, name in (

@@ -82,6 +82,8 @@ def make(bank: Bank, identifier: str, wish: Wish, origin: str, principal: Princi
     now = bank.now()
     if card.state(now) not in (State.WORKS, State.FROZEN):
         raise Conflict("this card opens nothing any more; make another")
+    if card.email:
+        raise Conflict("this card asks for a code by e-mail, which no health link can; make a card without")
     secret = secrets.token_urlsafe(32)
     ends_at = None if card.ends_at >= FOR_EVER else card.ends_at.replace(microsecond=0)
     label = card.label[:LONGEST_LABEL].strip()
@@ -126,7 +128,7 @@ def follow(
 def _standing(bank: Bank, secret: str) -> tuple[Kept, Card]:
     link = bank.index.cards.link(bank.seal.digest(_ADDRESS, secret.encode()), _ALL)
     card = bank.index.cards.card(link.card, _ALL) if link is not None and link.ended_at is None else None
-    if link is None or card is None or card.state(bank.now()) is not State.WORKS:
+    if link is None or card is None or card.email or card.state(bank.now()) is not State.WORKS:
         raise NotFound(_GONE)
     return link, card
 

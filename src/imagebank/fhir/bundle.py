@@ -57,7 +57,8 @@ def _reported(
     address: str,
 ) -> Iterator[Resource]:
     sought, left = f"{_WAY}: DiagnosticReport", _INLINED
-    for one in reporting.of_patients(bank, principal, whose, sought, _WAY, address) if whose else ():
+    may_read = whose and Right.GET in principal.rights
+    for one in reporting.of_patients(bank, principal, whose, sought, _WAY, address) if may_read else ():
         yield reports.diagnostic_report(one, origin, left)
         left -= sum(len(part.content) for part in (one.newest.body.parts if one.newest.body else ()))
         yield from documents.of_report(one, origin)

@@ -1,6 +1,7 @@
 """`/fhir/metadata`: what is offered, told from the tables that the server itself uses."""
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -9,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 from imagebank import __version__
 from imagebank.fhir import documents, endpoints, imaging_studies, patients, reports
 from imagebank.fhir.edge import ROOT, as_json
-from imagebank.fhir.resources import Resource
+from imagebank.fhir.resources import Resource, operation_outcome
 from imagebank.http.auth import origin_of
 
 _SECURITY: Final = "http://terminology.hl7.org/CodeSystem/restful-security-service"
@@ -81,3 +82,11 @@ async def smart_configuration(request: Request) -> Response:
             "capabilities": ["client-confidential-asymmetric", "smart-imaging-access"],
         }
     )
+
+
+async def nothing(request: Request) -> Response:
+    """What is not offered under this root, in FHIR's words: nobody else's page answers a program here."""
+    if request.method in ("GET", "HEAD"):
+        return as_json(operation_outcome("not-found", "there is no such resource here"), HTTPStatus.NOT_FOUND)
+    words = f"{request.method} is not offered here"
+    return as_json(operation_outcome("not-supported", words), HTTPStatus.METHOD_NOT_ALLOWED, {"Allow": "GET, HEAD"})

@@ -78,9 +78,8 @@ async def follow(request: Request) -> Response:
     """The manifest of a link, or by GET the single file of one with flag U."""
     if request.method == "POST":
         return await _manifest(request)
-    # HEAD, too: a program that looks ahead is no use of the card.
     if request.method != "GET":
-        return say(405, "MethodNotAllowed", f"{request.method} is not offered here", {"Allow": "GET, OPTIONS, POST"})
+        return _not_offered(request, "GET, OPTIONS, POST")
     given = (bank_of(request), request.path_params["secret"], request.query_params.get("recipient", ""))
     text = await run_in_threadpool(_single, *given, address_of(request), origin_of(request))
     return Response(text, media_type=_JOSE)
@@ -89,8 +88,15 @@ async def follow(request: Request) -> Response:
 @for_viewers
 async def fetch(request: Request) -> Response:
     """A file that a manifest named, once."""
+    if request.method != "GET":
+        return _not_offered(request, "GET, OPTIONS")
     content = await run_in_threadpool(health_links.fetch, bank_of(request), request.path_params["secret"])
     return Response(content, media_type=_JOSE)
+
+
+def _not_offered(request: Request, allowed: str) -> Response:
+    """HEAD is not, either: a program that looks ahead must use up nothing."""
+    return say(405, "MethodNotAllowed", f"{request.method} is not offered here", {"Allow": allowed})
 
 
 async def _manifest(request: Request) -> Response:
@@ -166,6 +172,6 @@ _METHODS: Final = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 def health_link_routes() -> list[BaseRoute]:
     return [
-        Route("/shl/files/{secret}", fetch, methods=["GET", "OPTIONS"]),
+        Route("/shl/files/{secret}", fetch, methods=_METHODS),
         Route("/shl/{secret}", follow, methods=_METHODS),
     ]

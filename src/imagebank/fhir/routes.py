@@ -8,6 +8,7 @@ from imagebank.fhir import capabilities, documents, endpoints, imaging_studies, 
 from imagebank.fhir.edge import ROOT
 from imagebank.fhir.health_links import health_link_routes
 from imagebank.fhir.read import audit_events
+from imagebank.http.methods import METHODS
 
 _FAMILIES: Final = (
     (patients, "record"),
@@ -31,4 +32,5 @@ def fhir_routes() -> list[BaseRoute]:
             Route(f"{ROOT}/{family.KIND}/_search", family.find, methods=["POST"]),
             Route(f"{ROOT}/{family.KIND}/{{{name}}}", family.read, methods=["GET"]),
         ]
+    found.append(Route(f"{ROOT}/{{rest:path}}", capabilities.nothing, methods=METHODS))
     return [*found, *health_link_routes()]

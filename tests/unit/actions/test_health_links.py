@@ -215,6 +215,17 @@ def test_nobody_makes_a_link_of_another_s_card(bank: Bank) -> None:
         health_links.make(bank, issued.card.id, Wish(access=Access.NONE), "https://" + "x" * 90, KEEPER)
 
 
+def test_a_card_that_asks_for_a_code_by_mail_is_no_health_link(bank: Bank) -> None:
+    issued = a_card(bank)
+    link = made(bank, issued)
+    with bank.index.begin() as tx:
+        tx.cards.change(issued.card.id, email="varga@clinic.example.org")
+    with pytest.raises(NotFound):
+        follow(bank, link, issued.pin)
+    with pytest.raises(Conflict, match="e-mail"):
+        made(bank, issued)
+
+
 def test_a_file_waits_an_hour_and_is_got_once(bank: Bank) -> None:
     issued = a_card(bank, uses=1)
     link = made(bank, issued)

@@ -156,6 +156,7 @@ def test_files_beyond_the_bound_are_got_once_by_their_address(site: Site) -> Non
     issued = a_card(site.bank)
     link = site.link(issued)
     first, second = site.manifest(link, issued.pin, embeddedLengthMax=0).json()["files"]
+    assert site.http.head(first["location"]).status_code == 405
     got = site.http.get(first["location"])
 
     assert "embedded" not in first

@@ -287,6 +287,13 @@ def test_unknown_parameters_are_refused_where_the_caller_wants_that(site: Site) 
     assert "does not know bogus" in answer.text
 
 
+def test_what_is_not_offered_is_said_in_the_words_of_fhir(site: Site) -> None:
+    for method, path, status in (("GET", "Basic/1", 404), ("POST", "ImagingStudy", 405), ("DELETE", "Patient/x", 405)):
+        answer = site.http.request(method, f"/fhir/{path}")
+        assert answer.status_code == status, path
+        assert fhirkit.validate(answer.json()) == []
+
+
 def test_the_endpoint_is_found_by_what_it_is(site: Site) -> None:
     assert site.ids("Endpoint", {"connection-type": "dicom-wado-rs", "status": "active"}) == ["dicom-web"]
     assert site.ids("Endpoint", {"status": "off"}) == []
