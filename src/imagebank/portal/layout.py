@@ -128,6 +128,8 @@ def page(
         "tabs_of_owner": shell.tabs(request) if is_owner else (),
         "look": look_of(request),
         "here": _door_of(request.url.path),
+        # Where the same page is had again by its address.
+        "page_address": request.url.path if request.method == "GET" else "",
         "provider": urlsplit(bank_of(request).settings.oidc_issuer).hostname,
     }
     body = _templates.get_template(template).render({**shared, **context})
