@@ -377,6 +377,15 @@ def mail_work() -> "Mapping[str, Work]":
     return {notify.MAIL: partial(mail.send_job, desk), codes.JOB: partial(mail.code_job, desk)}
 
 
+def transfer_work() -> "Mapping[str, Work]":
+    """The job that sends studies to other places."""
+    from imagebank.actions import transfer
+    from imagebank.dicomweb import sending
+    from imagebank.dimse import transfers
+
+    return {transfer.JOB: partial(transfer.work, {"device": transfers.send, "url": sending.send})}
+
+
 def echo(bank: Bank, device: Device) -> None:
     """Call a device by C-ECHO. Raises Unavailable when it does not answer."""
     from imagebank.dimse import scu

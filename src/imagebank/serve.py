@@ -171,7 +171,7 @@ def _worker(settings: Settings) -> None:
     from imagebank.dimse.commitment import deliver_commitment
     from imagebank.dimse.routing import deliver_routes
 
-    work = {**worker.WORK, "commitment-result": deliver_commitment, "route": deliver_routes}
+    work = {**worker.WORK, "commitment-result": deliver_commitment, "route": deliver_routes, **app.transfer_work()}
     with (
         _until_signal() as stop,
         app.opened(settings) as bank,

@@ -15,6 +15,7 @@ from imagebank.cli import (
     clients,
     corrections,
     decisions,
+    destinations,
     devices,
     doctor,
     export,
@@ -66,6 +67,7 @@ cli.command(pictures.app)
 cli.command(queue.app)
 cli.command(mail.app)
 cli.command(accounts.app)
+cli.command(destinations.app)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

@@ -26,7 +26,9 @@ def deliver_routes(bank: Bank, payload: dict[str, Any]) -> None:
     try:
         with Delivery(bank, caller, device, instances, {"Priority": _MEDIUM}) as delivery:
             for instance in delivery.instances:
-                refused += _send(delivery, instance, sent)
+                why = offer(delivery, instance)
+                refused += [why] if why else []
+                sent += [] if why else [instance.uid]
     finally:
         if sent:
             deeds.done(bank, device, Uid(payload["study"]), sent)
@@ -34,15 +36,12 @@ def deliver_routes(bank: Bank, payload: dict[str, Any]) -> None:
         raise Unavailable(f"device {device.aet} did not take {len(refused)} objects: {refused[0]}")
 
 
-def _send(delivery: Delivery, instance: Instance, sent: list[Uid]) -> list[str]:
-    """Send one; why it was not taken. Raises Unavailable when the device does not answer."""
+def offer(delivery: Delivery, instance: Instance) -> str:
+    """Send one object; why it was not taken, empty when it was. Raises Unavailable when the device does not answer."""
     try:
         code = delivery.send(instance)
     except Unavailable:
         raise
     except BankError as error:
-        return [str(error)]
-    if code != SUCCESS and not is_warning(code):
-        return [f"status {code:#06x}"]
-    sent.append(instance.uid)
-    return []
+        return str(error)
+    return "" if code == SUCCESS or is_warning(code) else f"status {code:#06x}"

@@ -4,7 +4,7 @@ import http.client
 import socket
 import ssl
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Final
 from urllib.parse import urlsplit
@@ -15,6 +15,27 @@ from imagebank.errors import NotAllowed, Unavailable
 CONNECT_S: Final = 5.0
 WHOLE_S: Final = 15.0
 LARGEST_BYTES: Final = 1 << 20
+
+
+def post(address: str, pieces: Iterable[bytes], headers: Mapping[str, str]) -> tuple[int, bytes]:
+    """POST a body of any length, piece by piece: the status and the answer's body. Raises Unavailable.
+
+    Sending takes as long as it takes, as long as each piece is taken within the time of a whole answer.
+    """
+    url = urlsplit(address)
+    host, is_https = url.hostname or "", url.scheme == "https"
+    port = url.port or (443 if is_https else 80)
+    connection = (http.client.HTTPSConnection if is_https else http.client.HTTPConnection)(host, port, timeout=WHOLE_S)
+    try:
+        connection.sock = _dialled(host, port, is_https=is_https)
+        connection.request("POST", url.path, pieces, dict(headers), encode_chunked=True)
+        answer = connection.getresponse()
+        read = answer.read(LARGEST_BYTES + 1)
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise Unavailable("{host} did not take what was sent; it is tried again", host=host) from error
+    finally:
+        connection.close()
+    return answer.status, read
 
 
 def fetch(address: str, body: bytes | None, headers: Mapping[str, str]) -> tuple[int, bytes]:

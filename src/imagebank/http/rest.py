@@ -28,6 +28,7 @@ from imagebank.http.reports import report_paths, report_routes
 from imagebank.http.rules import rule_routes
 from imagebank.http.rules_described import rule_paths
 from imagebank.http.timeline import timeline_paths, timeline_routes
+from imagebank.http.transfers import transfer_paths, transfer_routes
 from imagebank.http.uploads import upload_routes
 from imagebank.http.uploads_described import upload_paths
 
@@ -48,6 +49,7 @@ _ROUTES: Final[tuple[Callable[[], list[BaseRoute]], ...]] = (
     notice_routes,
     account_routes,
     health_link_api_routes,
+    transfer_routes,
 )
 _PATHS: Final[tuple[Callable[[], dict[str, Any]], ...]] = (
     decision_paths,
@@ -65,6 +67,7 @@ _PATHS: Final[tuple[Callable[[], dict[str, Any]], ...]] = (
     notice_paths,
     account_paths,
     health_link_paths,
+    transfer_paths,
 )
 
 

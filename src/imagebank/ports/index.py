@@ -28,6 +28,7 @@ from imagebank.ports.rules import RulesReader
 from imagebank.ports.searchable import SearchableReader
 from imagebank.ports.tasks import TaskReader
 from imagebank.ports.transaction import Transaction
+from imagebank.ports.transfers import TransferReader
 from imagebank.ports.words import WordsReader
 from imagebank.ports.workitems import WorkitemReader
 
@@ -89,6 +90,9 @@ class Index(Protocol):
     def tasks(self) -> TaskReader:
         """What waits for somebody to decide."""
         ...
+
+    @property
+    def transfers(self) -> TransferReader: ...
 
     @property
     def workitems(self) -> WorkitemReader:

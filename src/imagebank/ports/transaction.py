@@ -25,6 +25,7 @@ from imagebank.ports.proposals import ProposalWriter
 from imagebank.ports.rules import RulesWriter
 from imagebank.ports.searchable import SearchableWriter
 from imagebank.ports.tasks import TaskWriter
+from imagebank.ports.transfers import TransferWriter
 from imagebank.ports.words import WordsWriter
 from imagebank.ports.workitems import WorkitemWriter
 
@@ -105,6 +106,9 @@ class Transaction(Protocol):
     def tasks(self) -> TaskWriter:
         """Changes to the reconciliation queue."""
         ...
+
+    @property
+    def transfers(self) -> TransferWriter: ...
 
     @property
     def workitems(self) -> WorkitemWriter:

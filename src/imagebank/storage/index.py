@@ -41,6 +41,7 @@ from imagebank.storage import (
     tables,
     tasks,
     telling,
+    transfers,
     words,
     workitems,
 )
@@ -130,6 +131,7 @@ class SQLIndex:
         self._pictures = pictures.SQLPictures(database)
         self._tasks = tasks.SQLTasks(database)
         self._workitems = workitems.SQLWorkitems(database)
+        self._transfers = transfers.SQLTransfers(database)
         self._notices = notices.SQLNotices(database)
         self._cards = cards.SQLCards(database)
 
@@ -176,6 +178,10 @@ class SQLIndex:
     @property
     def notices(self) -> notices.SQLNotices:
         return self._notices
+
+    @property
+    def transfers(self) -> transfers.SQLTransfers:
+        return self._transfers
 
     @property
     def workitems(self) -> workitems.SQLWorkitems:

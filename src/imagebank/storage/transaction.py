@@ -42,6 +42,7 @@ from imagebank.storage import (
     tables,
     tasks,
     telling,
+    transfers,
     words,
     workitems,
 )
@@ -83,6 +84,7 @@ class SQLTransaction:
         self.pictures: Final = pictures.PictureChanges(connection)
         self.tasks: Final = tasks.TaskChanges(connection)
         self.workitems: Final = workitems.WorkitemChanges(connection)
+        self.transfers: Final = transfers.TransferChanges(connection)
         self.notices: Final = notices.NoticesChanges(connection)
         self.cards: Final = cards.CardChanges(connection)
 

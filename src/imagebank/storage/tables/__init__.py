@@ -62,6 +62,7 @@ from imagebank.storage.tables.proposals import proposal
 from imagebank.storage.tables.rules import route, rules_version
 from imagebank.storage.tables.searchable import catalogue_version, searchable
 from imagebank.storage.tables.tasks import task, task_study
+from imagebank.storage.tables.transfers import destination, transfer, transfer_object
 from imagebank.storage.tables.words import finding, finding_text, spelling
 from imagebank.storage.tables.work import IS_WAITING, job
 from imagebank.storage.tables.workitems import workitem
@@ -94,6 +95,7 @@ __all__ = [
     "completion",
     "correction",
     "correction_step",
+    "destination",
     "device",
     "encounter",
     "errand",
@@ -150,6 +152,8 @@ __all__ = [
     "task_study",
     "token",
     "told",
+    "transfer",
+    "transfer_object",
     "withdrawal",
     "workitem",
 ]
