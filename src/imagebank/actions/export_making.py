@@ -95,7 +95,8 @@ class Maker:
         instance = self.instance(item.number)
         pieces, syntax, trouble = self._on_medium(instance, item)
         data, found = retrieve.header(self._bank, instance)
-        otherwise = {"InstanceNumber": str(instance.number or item.number + 1)}
+        place = self._asked.wish.studies.index(instance.study) + 1
+        otherwise = {"InstanceNumber": str(instance.number or item.number + 1), "PatientID": f"UNKNOWN-{place}"}
         described = directory.describe(data, found, instance.sop_class, otherwise)
         yield Member(
             item.name,

@@ -212,6 +212,7 @@ def test_others_read_its_table_of_contents(bank: Bank, folder: Path) -> None:
     assert [item.TextValue for item in report.ContentSequence] == ["English"]
     assert report.ConceptNameCodeSequence[0].CodeMeaning == "Document Title"
     assert {"IMAGE", "ENCAP DOC"} < set(by_type)
+    assert {one.PatientID for one in records if "PatientID" in one} == {"ADA", "M", "UNKNOWN-4"}
     assert {str(one.PatientName) for one in records if "PatientName" in one} >= {"Lovelace^Ada", "Müller^Jörg"}
     assert [one.StudyDate for one in records if one.get("StudyInstanceUID") == SR] == ["19970424"]
 
