@@ -80,6 +80,12 @@ NOT_ABOUT_STUDIES: Final = {
     "/api/v1/consents": "for who may write consents, and by the patient",
     "/api/v1/consents/{consent}": "the same",
     "/api/v1/consents/{consent}/revoke": "the same",
+    **dict.fromkeys(
+        (f"/api/v1/cards{rest}" for rest in ("", "/{card}", "/{card}/freeze", "/{card}/thaw", "/{card}/revoke")),
+        "for who may give cards of a patient's records; see the test of cards",
+    ),
+    **dict.fromkeys(("/api/v1/redeem", "/redeem", "/ended"), "for whoever is nobody yet"),
+    "/shared": "what a card opens, for who has redeemed it; see the test of the pages of cards",
     "/api/v1/care": "takes care relationships, and gives nothing",
     "/api/v1/studies/{study}/labels/{label}": "for who may write consents, and the same for every study",
     "/api/v1/attributes": "for who may administer, and says nothing of any image",

@@ -16,6 +16,7 @@ from imagebank.model.access import Principal, Right, Scope
 from imagebank.model.attribute import Level
 from imagebank.model.card import NO_END, Card, Opens, State, Withdrawal, opens
 from imagebank.model.event import Act, Event
+from imagebank.model.notice import address_from
 from imagebank.model.person import PatientId
 from imagebank.model.provision import Provision, Term
 from imagebank.model.query import Query
@@ -92,7 +93,7 @@ def issue(bank: Bank, wanted: Wanted, principal: Principal, address: str = "") -
     for patients of their organization. Raises as `card_reach.provisions` does, and Invalid for a PIN that is too easy.
     """
     identifier, now = secrets.token_hex(8), bank.now()
-    _check(wanted)
+    _check(bank, wanted)
     made = card_reach.provisions(bank, wanted.reach, principal, identifier, wanted.ends_at)
     births = _births(bank, made)
     pin = pins.checked(wanted.pin, births) if wanted.pin else pins.drawn(births)
@@ -120,12 +121,14 @@ def issue(bank: Bank, wanted: Wanted, principal: Principal, address: str = "") -
     return Issued(card, opens(made), number, pin)
 
 
-def _check(wanted: Wanted) -> None:
+def _check(bank: Bank, wanted: Wanted) -> None:
     for text in (wanted.label, wanted.recipient, wanted.purpose):
         _line(text)
     _check_uses(wanted.uses)
     if wanted.email:
-        raise Unsupported("this bank sends no codes by e-mail yet; leave the e-mail address out")
+        address_from(wanted.email)
+        if not bank.settings.smtp:
+            raise Unsupported("this bank sends no mail, so it cannot send codes; leave the e-mail address out")
 
 
 def _line(text: str) -> None:
@@ -186,7 +189,18 @@ def withdrawals(bank: Bank, identifier: str, principal: Principal) -> list[Withd
 
 
 def _told(bank: Bank, card: Card) -> Told:
-    return Told(card, opens(_provisions(bank, card)), card.state(bank.now()))
+    return Told(card, opened_by(bank, card), card.state(bank.now()))
+
+
+def end_of(bank: Bank, identifier: str) -> datetime | None:
+    """When a card ends, for whoever has redeemed it; None for one that is not there."""
+    found = bank.index.cards.card(identifier, _ALL)
+    return None if found is None else found.ends_at
+
+
+def opened_by(bank: Bank, card: Card) -> Opens:
+    """What a card opens, for who may know: its owners, and whoever has redeemed it."""
+    return opens(_provisions(bank, card))
 
 
 def _provisions(bank: Bank, card: Card) -> list[Provision]:

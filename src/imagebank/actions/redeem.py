@@ -10,14 +10,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from imagebank.actions import access, cards, holders, pins
+from imagebank.actions import access, cards, codes, holders, notify, pins
 from imagebank.actions.signing_in import WINDOW
 from imagebank.bank import Bank
-from imagebank.errors import Invalid, NotFound, TooOften
+from imagebank.errors import Invalid, NotAllowed, NotFound, TooOften
 from imagebank.model import card_number
 from imagebank.model.access import Role, Session, Token
-from imagebank.model.card import Card, Withdrawal
+from imagebank.model.card import Card, State, Withdrawal
 from imagebank.model.event import Act, Event
+from imagebank.model.notice import Kind
 from imagebank.ports import Transaction
 
 PER_ADDRESS: Final = 20
@@ -29,19 +30,29 @@ docs/cards.md computes what they are worth to somebody who guesses.
 UNKNOWN: Final = "unknown"
 REFUSED: Final = "this number and PIN do not open anything; check both with the patient; the card may also have ended"
 _LONGEST: Final = 200
+_PAGE: Final = "/cards"
 _OF_ALL: Final = "cards"
 _OF_NOBODY: Final = "cards of nobody"
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What somebody shows and says: number and PIN as they typed them, who they are, where they work, and why they look."""
+    """What somebody shows and says: number and PIN as they typed them, who they are, where they work, and why they look.
+
+    `code` is the one that was mailed, where the card's owner wants one; the mail is in that `language`.
+    """
 
     number: str
     pin: str
     name: str
     institution: str
     purpose: str
+    code: str = ""
+    language: str = "en"
+
+
+class CodeWanted(NotAllowed):
+    """Number and PIN were right, and the owner wants a code, too, which is on its way by mail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +71,11 @@ class Opened:
     card: Card
     withdrawal: Withdrawal
     secret: str
+
+    @property
+    def name(self) -> str:
+        """How whoever redeemed it is known from now on."""
+        return holders.withdrawal_name(self.card.id, self.withdrawal.number)
 
     @property
     def ends_at(self) -> datetime:
@@ -81,6 +97,8 @@ def _redeemed(bank: Bank, claim: Claim, address: str, *, is_session: bool) -> Op
     name, institution, purpose = map(_line, (claim.name, claim.institution, claim.purpose))
     with bank.index.evenly():
         card = proven(bank, cards.number_hash(bank, number), pin, address)
+        if card.email:
+            _check_code(bank, card, claim, address)
         return withdraw(bank, card, Recipient(name, institution, purpose), address, is_session=is_session)
 
 
@@ -94,10 +112,23 @@ def withdraw(bank: Bank, card: Card, who: Recipient, address: str = "", *, is_se
         if use:
             tx.cards.put_withdrawal(one)
             secret = _open(tx, card, one, is_session=is_session)
+            notify.told_of(bank, tx, card.patient, Kind.SHARED, _PAGE)
             tx.record([_noted(bank, card, Act.REDEEMED, holders.withdrawal_name(card.id, use), address, "opened")])
     if not use:
         raise NotFound(REFUSED)
     return Opened(card, one, secret)
+
+
+def _check_code(bank: Bank, card: Card, claim: Claim, address: str) -> None:
+    """Only who reads the mail of the address that the owner has named goes on."""
+    key = f"card {card.id}"
+    if not claim.code.strip():
+        codes.send(bank, key, card.email, claim.language, address)
+        raise CodeWanted(
+            "number and PIN are right; the owner of this card also wants a code, which was mailed to the address that "
+            "they gave: fill it in, and send all of it again"
+        )
+    codes.check(bank, key, claim.code)
 
 
 def _line(text: str) -> str:
@@ -126,16 +157,19 @@ def proven(bank: Bank, number: bytes, pin: str, address: str) -> Card:
                 tx.people.give_back_attempt(key)
             tx.cards.give_back_try(card.id)
         else:
-            _refuse(bank, tx, number, address)
+            _refuse(bank, tx, number, address, was_tried=card is not None)
     if card is None or not is_right:
         raise NotFound(REFUSED)
     return card
 
 
-def _refuse(bank: Bank, tx: Transaction, number: bytes, address: str) -> None:
+def _refuse(bank: Bank, tx: Transaction, number: bytes, address: str, *, was_tried: bool) -> None:
     """Write down that a card was refused. Of a number that no card has, something is written that takes as long."""
     card, now = tx.cards.find(number), bank.now()
     if card is not None:
+        if was_tried:
+            is_last = card.state(now) is State.SWALLOWED
+            notify.told_of(bank, tx, card.patient, Kind.SWALLOWED if is_last else Kind.PIN_REFUSED, _PAGE)
         tx.record([_noted(bank, card, Act.NOT_REDEEMED, UNKNOWN, address, card.state(now))])
     else:
         tx.people.count_attempt(_OF_NOBODY, now, now + WINDOW, IN_ALL)

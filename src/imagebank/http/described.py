@@ -17,7 +17,7 @@ class Group:
     """What is said of a group beside its endpoints, each by the name of its function.
 
     `answers` are by status, `bodies` schemas of JSON or, with their media type, of another; `parameters` are those of
-    the query. `names` are the schemas of what stands in the paths.
+    the query. Whoever calls those that are open need not be known. `names` are the schemas of what stands in the paths.
     """
 
     tag: str
@@ -25,6 +25,7 @@ class Group:
     bodies: Mapping[str, Schema | tuple[str, Schema]] = field(default_factory=dict)
     names: Mapping[str, Schema] = field(default_factory=dict)
     parameters: Mapping[str, Sequence[Schema]] = field(default_factory=dict)
+    is_open: frozenset[str] = frozenset()
 
 
 def closed(required: Schema, optional: Schema | None = None) -> dict[str, Any]:
@@ -63,6 +64,9 @@ def _operation(method: str, endpoint: Endpoint, group: Group) -> dict[str, Any]:
         "tags": [group.tag],
         "responses": {str(code): found for code, found in sorted({**shared, **group.answers[name]}.items())},
     }
+    if name in group.is_open:
+        operation["security"] = []
+        operation["responses"].pop("401")
     if name in group.bodies:
         body = group.bodies[name]
         media, schema = body if isinstance(body, tuple) else ("application/json", body)

@@ -10,6 +10,8 @@ from imagebank.http.accounts_described import account_paths
 from imagebank.http.api import api_routes
 from imagebank.http.attributes import attribute_routes
 from imagebank.http.attributes_described import attribute_paths
+from imagebank.http.cards import card_routes
+from imagebank.http.cards_described import card_paths
 from imagebank.http.completeness import completeness_paths, completeness_routes
 from imagebank.http.corrections import correction_routes
 from imagebank.http.corrections_described import correction_paths
@@ -50,6 +52,7 @@ _ROUTES: Final[tuple[Callable[[], list[BaseRoute]], ...]] = (
     account_routes,
     health_link_api_routes,
     transfer_routes,
+    card_routes,
 )
 _PATHS: Final[tuple[Callable[[], dict[str, Any]], ...]] = (
     decision_paths,
@@ -68,6 +71,7 @@ _PATHS: Final[tuple[Callable[[], dict[str, Any]], ...]] = (
     account_paths,
     health_link_paths,
     transfer_paths,
+    card_paths,
 )
 
 

@@ -39,6 +39,8 @@ HEADERS: Mapping[str, str] = {
 _POLICY = "Content-Security-Policy"
 ASKING: Mapping[str, str] = {_POLICY: HEADERS[_POLICY] + "; connect-src 'self'"}
 """What a page has beside `HEADERS` whose script asks us for more."""
+SHARED_COOKIE = "imagebank-shared"
+"""What tells for a day that a browser was opened by a card: its user reads that this has ended, and signs in to nothing."""
 _FORM_LIMIT_BYTES = 16 << 10
 _FIELDS_LIMIT = 30
 
@@ -216,7 +218,7 @@ def for_the_signed_in(show: PageOf) -> Callable[[Request], Awaitable[Response]]:
             await _name_owner(request, principal)
             return await show(request, principal)
         except NotSignedIn:
-            return see_other("/sign-in")
+            return see_other("/ended" if cookie_of(request, SHARED_COOKIE) else "/sign-in")
         except BankError as error:
             return refused(request, error, principal)
 

@@ -26,7 +26,7 @@ from imagebank.http.auth import (
 )
 from imagebank.http.deliberate import deliberately
 from imagebank.portal.language import noted
-from imagebank.portal.layout import page, read_form, read_own_form, refused, see_other, too_often
+from imagebank.portal.layout import SHARED_COOKIE, page, read_form, read_own_form, refused, see_other, too_often
 
 SEARCH_COOKIE = "imagebank-search"
 FIND_COOKIE = "imagebank-find"
@@ -189,6 +189,7 @@ def opened(request: Request, cookie: str, address: str = "/") -> Response:
     # Lax, not Strict: a sign-in link that is clicked in a mail has to find its session on the page it leads to.
     name, lasts = cookie_name(request, COOKIE), int(hours * 3600)
     response.set_cookie(name, cookie, max_age=lasts, path="/", httponly=True, secure=is_https(request), samesite="lax")
+    response.delete_cookie(cookie_name(request, SHARED_COOKIE), path="/", secure=is_https(request))
     response.headers["Referrer-Policy"] = "no-referrer"
     return response
 

@@ -13,10 +13,12 @@ from imagebank.actions import consent, holders, persons, rights
 from imagebank.bank import Bank
 from imagebank.errors import Invalid, NotAllowed, NotFound
 from imagebank.model.access import RIGHTS, Principal, Role, Scope
+from imagebank.model.attribute import Level
 from imagebank.model.identity import Identity
 from imagebank.model.imaging import Selection
 from imagebank.model.person import PatientId, PersonName
 from imagebank.model.provision import Kind, Provision, Relation, Term
+from imagebank.model.query import Query
 from imagebank.model.uid import Uid
 from make import a_file
 
@@ -190,3 +192,8 @@ def test_it_is_explained_why_a_holder_sees_a_study(bank: Bank) -> None:
 
     assert explained.may_see
     assert [(one.effect, one.holds) for one in explained.reasons] == [("permit by holding", True)]
+
+
+def test_who_holds_nothing_searches_and_finds_nothing(bank: Bank) -> None:
+    assert list(bank.index.find(Query(Level.STUDY), holder(bank).scope)) == []
+    assert bank.index.count(Query(Level.STUDY), recipient(bank).scope) == 0

@@ -7,15 +7,16 @@ from typing import Any
 import pytest
 
 from bank import bearer
-from cards_here import KEEPER, a_card, a_claim, bank, filled, seen, wrong
-from imagebank.actions import access, cards, password, pins, redeem
+from cards_here import ADA, KEEPER, a_card, a_claim, bank, filled, holder, holds, seen, wrong
+from imagebank.actions import access, account, cards, codes, health_links, notices, password, pins, redeem
 from imagebank.actions.cards import Changes
 from imagebank.bank import Bank
-from imagebank.errors import BankError, Invalid, NotFound, TooOften
+from imagebank.errors import BankError, Conflict, Invalid, NotFound, TooOften
 from imagebank.model import card_number
 from imagebank.model.access import Role, Scope
 from imagebank.model.card import TRIES, State
 from imagebank.model.event import Act
+from imagebank.model.notice import Kind
 from unit.actions.people_here import after, events
 
 __all__ = ["bank", "filled"]
@@ -37,7 +38,8 @@ def test_number_and_pin_open_what_the_card_says_for_a_browser(bank: Bank) -> Non
 
     who = access.session(bank, opened.secret)
     assert who is not None
-    assert (who.name, who.role, who.organization) == (f"card-{issued.card.id}.1", Role.RECIPIENT, "north")
+    assert (who.name, who.role, who.organization) == (opened.name, Role.RECIPIENT, "north")
+    assert opened.name == f"card-{issued.card.id}.1"
     assert seen(bank, who) == ["1.1"]
     assert opened.ends_at - bank.now() < timedelta(hours=bank.settings.session_hours)
     assert tries_left(bank) == TRIES
@@ -245,3 +247,66 @@ def test_a_stolen_database_opens_nothing(bank: Bank) -> None:
     assert pins.matches(bank, card.pin, issued.pin)
     with pytest.raises(BankError):
         redeem.for_browser(bank, a_claim(issued, number=card.number.hex()[:16]))
+
+
+def mailing(bank: Bank) -> Bank:
+    """The bank where it sends mail."""
+    return replace(bank, settings=replace(bank.settings, smtp="127.0.0.1:2525", smtp_from="bank@example.org"))
+
+
+def mailed(bank: Bank) -> str:
+    """The code that waits to be mailed."""
+    job = bank.jobs.claim([codes.JOB], bank.now() + timedelta(minutes=1), 60)
+    assert job is not None
+    return codes.opened(bank, job.payload["code"])
+
+
+def test_where_the_owner_names_an_address_only_who_reads_its_mail_goes_on(bank: Bank) -> None:
+    bank = mailing(bank)
+    issued = a_card(bank, email="okafor@example.org", uses=1)
+    with pytest.raises(NotFound):
+        redeem.for_browser(bank, a_claim(issued, pin=wrong(issued.pin)))
+    with pytest.raises(redeem.CodeWanted) as asked:
+        redeem.for_browser(bank, a_claim(issued))
+    assert "okafor" not in str(asked.value)
+    code = mailed(bank)
+
+    with pytest.raises(NotFound):
+        redeem.for_browser(bank, a_claim(issued, code=wrong(code)))
+    (told,) = cards.listed(bank, KEEPER)
+    assert (told.card.uses, told.card.tries_left) == (0, TRIES - 1), "only the wrong PIN cost a try"
+    assert redeem.for_browser(bank, a_claim(issued, code=code)).withdrawal.number == 1
+
+
+def test_no_link_goes_round_the_code(bank: Bank) -> None:
+    issued = a_card(mailing(bank), email="okafor@example.org")
+
+    with pytest.raises(Conflict):
+        health_links.make(bank, issued.card.id, health_links.Wish(), "https://bank.example", KEEPER)
+
+
+def test_what_is_no_address_is_not_taken(bank: Bank) -> None:
+    with pytest.raises(Invalid):
+        a_card(mailing(bank), email="okafor")
+
+
+def test_who_holds_the_records_is_told_of_uses_and_of_wrong_pins(bank: Bank) -> None:
+    account.add(bank, "ada", Role.PATIENT, organization="north")
+    holds(bank, ADA)
+    found = bank.index.people.account("ada")
+    assert found is not None
+    issued = a_card(bank, holder(bank), patient=None)
+    redeem.for_browser(bank, a_claim(issued))
+    for _ in range(TRIES):
+        with pytest.raises(NotFound):
+            redeem.for_browser(bank, a_claim(issued, pin=wrong(issued.pin)))
+
+    told = [(one.kind, one.number) for one in notices.listed(bank, found.id, 10)]
+    assert sorted(told) == sorted([(Kind.SHARED, 1), (Kind.PIN_REFUSED, TRIES - 1), (Kind.SWALLOWED, 1)])
+
+
+def test_when_a_card_ends_is_told_to_who_has_redeemed_it(bank: Bank) -> None:
+    issued = a_card(bank)
+
+    assert cards.end_of(bank, issued.card.id) == issued.card.ends_at
+    assert cards.end_of(bank, "c0ffee") is None
