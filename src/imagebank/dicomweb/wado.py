@@ -56,6 +56,7 @@ def _native_bytes(pixels: Pixels) -> int:
 async def retrieve_instances(call: Call) -> Response:
     """Every instance that the path names, as stored or in another transfer syntax."""
     instances = await call.select()
+    call.principal.require_taking()
     is_single = call.selection.instance is not None
     best = call.prefers.best([*file_offers(instances[0], is_single=is_single), *bulk_offers(instances)])
     if best is not None and best.name != DICOM:

@@ -71,6 +71,7 @@ def _is_shown_first(instance: Instance, kind: str) -> bool:
 
 
 async def _file(call: Call, instance: Instance) -> Response:
+    call.principal.require_taking()
     offers = [one for one in file_offers(instance, is_single=True) if not one.is_related]
     asked = call.parameter("transferSyntax")
     # What is stored stands first, unless it may not leave.

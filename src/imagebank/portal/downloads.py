@@ -38,6 +38,7 @@ async def download_object(request: Request, principal: Principal) -> Response:
     """The object as it arrived, byte for byte but for what hides in its preamble."""
     bank = bank_of(request)
     (instance,) = await run_in_threadpool(retrieve.select, bank, selected(request), principal.scope)
+    principal.require_taking()
     await run_in_threadpool(retrieve.reading, bank, principal, [instance], WAY, address_of(request))
     headers = _headers(f"{instance.uid}.dcm", instance.location.size)
     return StreamingResponse(retrieve.stored(bank, instance), headers=headers, media_type="application/dicom")
@@ -47,6 +48,7 @@ async def download_object(request: Request, principal: Principal) -> Response:
 async def download_file(request: Request, principal: Principal) -> Response:
     """The file that an object was made of, byte for byte."""
     bank, selection = bank_of(request), selected(request)
+    principal.require_taking()
     found, pieces = await run_in_threadpool(media.original, bank, selection, principal, address_of(request))
     name = found.name.rpartition("/")[2] or str(found.uid)
     return StreamingResponse(pieces, headers=_headers(name, found.location.size), media_type=found.media_type)

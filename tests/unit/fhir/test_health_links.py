@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlencode
 
 import fhirkit
 import httpx
@@ -123,6 +124,28 @@ def test_revoking_kills_the_link_and_the_token_at_the_next_request(site: Site) -
     assert site.http.get(waiting).status_code == 404
     assert site.http.get("/dicom-web/studies", headers=holder).status_code == 401
     assert site.http.get("/fhir/ImagingStudy", headers=holder).status_code == 401
+
+
+def test_a_card_for_looking_shows_frames_and_gives_no_whole_objects(site: Site) -> None:
+    issued = a_card(site.bank, studies=("1.1",), taking=False)
+    holder = bearer(site.files(site.link(issued), issued.pin)[edge.ACCESS]["access_token"])
+    (instance,) = site.http.get("/dicom-web/studies/1.1/instances", headers=holder).json()
+    series, uid = (instance[key]["Value"][0] for key in ("0020000E", "00080018"))
+    root = f"/dicom-web/studies/1.1/series/{series}/instances/{uid}"
+    by_uri = {"requestType": "WADO", "studyUID": "1.1", "seriesUID": series, "objectUID": uid}
+    asked = {
+        "/dicom-web/studies/1.1": 403,
+        root: 403,
+        "/dicom-web/studies/1.2": 404,
+        f"/wado?{urlencode(by_uri | {'contentType': 'application/dicom'})}": 403,
+        f"{root.removeprefix('/dicom-web')}/original": 403,
+        f"{root.removeprefix('/dicom-web')}/file": 403,
+        f"{root}/frames/1": 200,
+        f"{root}/metadata": 200,
+        f"{root}/rendered": 200,
+    }
+
+    assert {path: site.http.get(path, headers=holder).status_code for path in asked} == asked
 
 
 def test_a_long_term_link_shows_what_came_since(site: Site) -> None:

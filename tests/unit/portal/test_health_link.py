@@ -5,7 +5,7 @@ from html import unescape
 
 import pytest
 
-from cards_here import KEEPER, a_card, bank, filled
+from cards_here import ADA, KEEPER, a_card, bank, filled, holder, holds
 from imagebank.actions import access, cards
 from imagebank.app import web_application
 from imagebank.bank import Bank
@@ -42,6 +42,17 @@ def test_a_link_is_made_and_shown_with_its_code_once(bank: Bank, browser: Browse
     assert "<svg" in made.text
     assert "no-store" in made.headers["cache-control"]
     assert "<textarea" not in browser.get(address).text
+
+
+def test_the_owner_of_an_account_makes_one_of_their_own_card(bank: Bank) -> None:
+    holds(bank, ADA)
+    issued = a_card(bank, holder(bank), patient=None)
+    owner = Browser(web_application(bank))
+    owner.get(f"/sign-in/{access.sign_in_link(bank, Role.PATIENT, 'ada', 'north')}")
+    address = f"/cards/{issued.card.id}/link"
+    made = owner.post(address, {"csrf": hidden_field(owner.get(address), "csrf"), "passcode": "yes"})
+
+    assert shown(made.text).flags == {Flag.PASSCODE}
 
 
 def test_without_its_boxes_it_opens_by_itself_and_stays_as_it_is(bank: Bank, browser: Browser) -> None:
