@@ -7,13 +7,14 @@ are enough; each study has its era among its marks, so that the index meets no s
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from math import ceil, prod
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
     BindParameter,
     ColumnElement,
     Connection,
     Text,
+    and_,
     bindparam,
     cast,
     func,
@@ -153,6 +154,13 @@ def _within(connection: Connection, marks: Marks, eras: tuple[Mark, ...]) -> lis
 
 
 def _has(marks: Marks) -> ColumnElement[bool]:
+    """One condition a group: of those the index goes from one that meets to the next, and of one query for all of them
+    it tries every study that has the rarest.
+    """
+    return and_(*(LEXEMES.c.marks.op("@@", is_comparison=True)(_asking((group,))) for group in marks))
+
+
+def _asking(marks: Marks) -> ColumnElement[Any]:
     # In the text and no parameter: a plan for any question would be a bad one for each.
     asked: BindParameter[str] = bindparam("asked", lexeme_query(marks), type_=Text, literal_execute=True, unique=True)
-    return LEXEMES.c.marks.op("@@", is_comparison=True)(cast(asked, TSQUERY))
+    return cast(asked, TSQUERY)
