@@ -182,18 +182,23 @@ def _told_all(rows: Iterable[Row[Any]]) -> Iterator[Hit]:
         yield Hit(place, _told(modalities, day[:4], *others))
 
 
-@lru_cache(maxsize=16_384)
 def _told(modalities: str, year: str, organization: str, sex: str, named: str) -> tuple[tuple[Facet, str], ...]:
-    """The values of the facets, each with its facet. Few studies differ in them, so that most are told already."""
+    """The values of the facets, each with its facet."""
     told = _own(modalities, year, organization, sex)
     if not named:
         return told
-    return told + tuple((_FACETS[facet], value) for facet, some in orjson.loads(named).items() for value in some)
+    return told + tuple(_pair(facet, value) for facet, some in orjson.loads(named).items() for value in some)
+
+
+@lru_cache(maxsize=4_096)
+def _own(*columns: str) -> tuple[tuple[Facet, str], ...]:
+    return tuple(_pair(facet, value) for facet, some in _values(*columns).items() for value in some)
 
 
 @lru_cache(maxsize=16_384)
-def _own(*columns: str) -> tuple[tuple[Facet, str], ...]:
-    return tuple((facet, value) for facet, some in _values(*columns).items() for value in some)
+def _pair(facet: str, value: str) -> tuple[Facet, str]:
+    """One for all studies: thousands of tuples a question would have the garbage collector look through all there are."""
+    return _FACETS[facet], value
 
 
 def _values(modalities: str, year: str, organization: str, sex: str) -> dict[Facet, tuple[str, ...]]:
