@@ -149,6 +149,28 @@ def test_both_databases_find_the_same_in_the_same_order(both: tuple[SQLIndex, SQ
     assert sum(bool(hits) for _, hits in answers[0].values()) > 300, "something was found"
 
 
+@pytest.mark.parametrize("few", [0, 1000])
+def test_both_databases_tell_alike_which_question_finds_a_study(
+    both: tuple[SQLIndex, SQLIndex], monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    monkeypatch.setattr(eras, "_VERY_FEW", few)
+    wishes = [Wish(text) for text in ("kne", "meyer", "mey ct", "left right", "abdomen ct", "nowhere", "")]
+    nearnesses = (Nearness.NAME, Nearness.DESCRIPTION, Nearness.TEXT)
+    questions = [
+        [marks_for(wish, nearness, is_whole=whole) for nearness in nearnesses for whole in (True, False)]
+        for wish in wishes
+    ]
+    answers = []
+    for index in both:
+        fill(index, 30)
+        answers.append(
+            [index.words.graded(passes, Scope.of("north"), most) for passes in questions for most in (3, 4, 100)]
+        )
+
+    assert answers[0] == answers[1]
+    assert len({number for hits in answers[0] for number, _ in hits}) > 2, "they are found by different questions"
+
+
 def test_newer_studies_come_first_and_no_more_than_asked_for(index: SQLIndex) -> None:
     for number in (3, 1, 2):
         enter(index, number, "knee")
@@ -255,11 +277,12 @@ def test_no_word_of_what_was_taken_out_is_left_in_a_file(tmp_path: Path, number:
     assert still == number
 
 
-@pytest.mark.parametrize("few", [0, 3])
+@pytest.mark.parametrize("few", [-1, 0, 3])
 def test_a_frequent_word_is_looked_for_era_by_era_and_finds_the_same(
     both: tuple[SQLIndex, SQLIndex], monkeypatch: pytest.MonkeyPatch, few: int
 ) -> None:
     monkeypatch.setattr(eras, "_FEW", few)
+    monkeypatch.setattr(eras, "_VERY_FEW", few)
     answers = []
     for index in both:
         fill(index, 40)
@@ -287,7 +310,8 @@ def test_what_postgresql_has_sampled_tells_which_words_are_frequent(postgres: st
     assert nothing == []
     assert known.studies == 40
     assert known.shares["bct"] > 0.03
-    assert known.expected(((Mark("bct"),), (Mark("bkne", is_beginning=True),))) > 1
+    assert known.expected(((Mark("bct"),), (Mark("bkne", is_beginning=True),))) > (1, 0)
+    assert known.expected(((Mark("bct"),), (Mark("nowhere"),)))[1] == 1
     assert found == sorted(found, reverse=True)
     assert found
 

@@ -30,12 +30,12 @@ from imagebank.storage import tables
 from imagebank.storage.marks import LEXEMES, UNDATED, asked_as, beginning_of, era_of, eras_within, lexeme_query
 
 _PLACE: Final = tables.finding.c.place
-_FEW: Final = 1_000
-"""As many places are gathered at most before the eras are asked."""
+_FEW: Final = 3_000
+"""So many places are gathered whole; of more the eras are asked."""
 _VERY_FEW: Final = 600
 """Of so many at most it is told at once which of several questions they answer."""
 _A_YEAR: Final = 8
-"""So many eras are asked first where nothing is known of how frequent the marks are."""
+"""So many eras tell how many studies there may be in all."""
 _KNOWN_FOR_S: Final = 600.0
 _SAMPLED: Final = text(
     "SELECT most_common_elems::text::text[], most_common_elem_freqs FROM pg_stats"
@@ -45,14 +45,22 @@ _STUDIES: Final = text("SELECT greatest(reltuples, 0) FROM pg_class WHERE oid = 
 
 
 class Frequent(NamedTuple):
-    """How many studies there are, about, and which share of them has each frequent lexeme, as PostgreSQL samples them."""
+    """How many studies there are, about, and which share of them has each frequent lexeme, as PostgreSQL samples them;
+    and the newest and the oldest era.
+    """
 
     studies: float
     shares: Mapping[str, float]
+    newest: int = 0
+    oldest: int = 1
 
-    def expected(self, marks: Marks) -> float:
-        """How many studies have these marks, as far as they are frequent."""
-        return self.studies * prod(min(1.0, sum(map(self._share, group))) for group in marks)
+    def expected(self, marks: Marks) -> tuple[float, int]:
+        """How many studies have these marks, and of how many of the groups that is not known: of a rare mark it is taken
+        that as many have it as have the rarest of the sampled.
+        """
+        rarest = min(self.shares.values(), default=1.0)
+        shares = [min(1.0, sum(map(self._share, group))) for group in marks]
+        return self.studies * prod(share or rarest for share in shares), shares.count(0.0)
 
     def _share(self, mark: Mark) -> float:
         lexeme, begins = asked_as(mark)
@@ -70,13 +78,13 @@ class Eras:
 
     def places(self, connection: Connection, marks: Marks, most: int) -> Iterator[list[int]]:
         """Places in their order, some at a time, so that whoever has enough of them asks for no more."""
-        expected = self.frequent(connection).expected(marks)
-        if expected < _FEW:
-            gathered = _gathered(connection, marks, _FEW + 1)
-            if len(gathered) <= _FEW:
+        number = self._number(connection, marks)
+        if number <= _FEW:
+            gathered = _gathered(connection, marks, 2 * _FEW)
+            if len(gathered) <= 2 * _FEW:
                 yield from _pieces(gathered, most)
                 return
-        for found in _by_era(connection, marks, most, expected):
+        for found in _by_era(connection, marks, most, number):
             yield from _pieces(found, most)
 
     def few(self, connection: Connection, passes: Sequence[Marks]) -> dict[int, int] | None:
@@ -84,9 +92,9 @@ class Eras:
         question that finds it. None where there are more.
         """
         *first, last = passes
-        if self.frequent(connection).expected(last) >= _FEW:
+        if self._number(connection, last) > _VERY_FEW:
             return None
-        places = _gathered(connection, last, _VERY_FEW + 1)
+        places = _gathered(connection, last, _VERY_FEW)
         if len(places) > _VERY_FEW:
             return None
         grades = dict.fromkeys(places, len(first))
@@ -101,13 +109,27 @@ class Eras:
                     grades[place] = min(grades[place], number)
         return grades
 
+    def _number(self, connection: Connection, marks: Marks) -> float:
+        """How many studies have these marks, about: by the samples where they can tell, else by those of the newest year.
+
+        The index gathers all that there are, however few of them are wanted. Two rare marks seldom come together.
+        """
+        known = self.frequent(connection)
+        expected, unknown = known.expected(marks)
+        if unknown != 1 or expected <= _VERY_FEW:
+            return 0.0 if unknown else expected
+        first = beginning_of(known.newest, _A_YEAR)
+        year = select(LEXEMES.c.place).where(_has((*marks, eras_within(first, known.newest, is_first=True))))
+        seen = connection.scalar(select(func.count()).select_from(year.subquery())) or 0
+        return float(seen * (known.newest - known.oldest + 1) / (known.newest - first + 1))
+
     def frequent(self, connection: Connection) -> Frequent:
         """As it was sampled some minutes ago."""
         now = time.monotonic()
         if now - self._known_at >= _KNOWN_FOR_S:
             row = connection.execute(_SAMPLED).first()
             shares = dict(zip(row[0], row[1], strict=False)) if row and row[0] else {}
-            self._frequent = Frequent(connection.scalar(_STUDIES) or 0.0, shares)
+            self._frequent = Frequent(connection.scalar(_STUDIES) or 0.0, shares, *_span(connection))
             self._known_at = now
         return self._frequent
 
@@ -119,23 +141,25 @@ def _pieces(places: list[int], most: int) -> Iterator[list[int]]:
 
 
 def _gathered(connection: Connection, marks: Marks, most: int) -> list[int]:
-    """Places of studies that have these marks, in their order; any `most` of them when there are more."""
+    """Places of studies that have these marks, in their order; any of them where there are more than so many."""
     # Materialized, so that a limit does not make PostgreSQL go through the table instead of the index.
     found = select(LEXEMES.c.place).where(_has(marks)).cte("found").prefix_with("MATERIALIZED")
-    return sorted(connection.scalars(select(found.c.place).limit(most)).all(), reverse=True)
+    return sorted(connection.scalars(select(found.c.place).limit(most + 1)).all(), reverse=True)
 
 
-def _by_era(connection: Connection, marks: Marks, most: int, expected: float) -> Iterator[list[int]]:
+def _by_era(connection: Connection, marks: Marks, most: int, number: float) -> Iterator[list[int]]:
     newest, oldest = _span(connection)
+    # Some of them are not for the caller.
     wanted = 2 * most
-    width = ceil(1.25 * wanted * (newest - oldest + 1) / expected) if expected > _FEW else _A_YEAR
-    is_first = True
+    is_first, width = True, ceil(1.25 * wanted * (newest - oldest + 1) / max(number, _FEW, 1.0))
     while newest >= oldest:
         first = beginning_of(newest, width)
         found = _within(connection, marks, eras_within(first, newest, is_first=is_first))
         yield found
+        asked = newest - first + 1
+        wanted = max(wanted - len(found), most // 2)
         # One era may have many more than the next.
-        width = min(max(2 * width, ceil(wanted * width / max(len(found), 1))), 4 * width)
+        width = min(ceil(1.25 * wanted * asked / max(len(found), 1)), 8 * asked)
         newest, is_first = first - 1, False
     yield _within(connection, marks, (UNDATED,))
 
