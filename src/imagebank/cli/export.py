@@ -1,5 +1,6 @@
 """`imagebank export`: studies as a ZIP file, a disc image or plain pictures."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -35,6 +36,7 @@ def export(
     format: str = "",  # noqa: A002 - as it is typed
     password_file: Path | None = None,
     without_reports: bool = False,
+    language: str = "en",
     common: Common = HERE,
 ) -> int:
     """Write studies into one file: to import elsewhere, to burn on a disc, or to look at.
@@ -58,9 +60,12 @@ def export(
         A file whose first line is the password for a ZIP file.
     without_reports
         Leave reports and documents out.
+    language
+        Of the pages that go along, such as de.
     """
     from imagebank.actions import exporting
     from imagebank.model.export import Wish
+    from imagebank.portal.export import translate
 
     with bank_of(common) as bank:
         studies = [*study, *(_of_patient(bank, patient, issuer) if patient else ())]
@@ -69,6 +74,8 @@ def export(
         with typed():
             suffix = "iso" if out.suffix.lower() == ".iso" else ""
             wish = Wish.parse(studies, format or suffix, reports=not without_reports, password=_password(password_file))
+        spoken, words = translate(language)
+        wish = replace(wish, language=spoken, words=words)
         who = operator(bank)
         with new_file(out) as file, progress_bar("making") as progress:
             made = exporting.begin(bank, wish, who)

@@ -5,8 +5,8 @@ import unicodedata
 from collections.abc import Collection
 from typing import Final
 
-# What no file may be called somewhere: control characters, and what Windows keeps for itself.
-_FORBIDDEN: Final = re.compile(r'[\x00-\x1f<>:"/\\|?*]+')
+# What no file may be called on Windows.
+_FORBIDDEN: Final = re.compile(r'[<>:"/\\|?*]+')
 _LONGEST: Final = 60
 _WORD: Final = re.compile(r"\w+")
 
@@ -22,7 +22,9 @@ def readable(text: str, secrets: Collection[str] = ()) -> str:
     hidden = {secret.casefold() for secret in secrets}
     plain = unicodedata.normalize("NFC", text)
     plain = _WORD.sub(lambda found: "" if found[0].casefold() in hidden else found[0], plain)
-    return " ".join(_FORBIDDEN.sub(" ", plain).split())[:_LONGEST].strip(" .")
+    # Control characters, and those that turn the direction of writing: a name is read as it is.
+    seen = "".join(" " if unicodedata.category(one).startswith("C") else one for one in plain)
+    return " ".join(_FORBIDDEN.sub(" ", seen).split())[:_LONGEST].strip(" .")
 
 
 def words_of(*names: str) -> frozenset[str]:

@@ -24,13 +24,14 @@ def test_studies_and_patients_are_written_into_a_new_file(data: Path, tmp_path: 
     (tmp_path / "password").write_text("correct horse\nnotes")
     given = ["export", "--data", str(data)]
     status = [
-        run([*given, "--study", "1.2.1", "--study", "1.2.2", "--out", str(out)]),
+        run([*given, "--study", "1.2.1", "--study", "1.2.2", "--language", "de", "--out", str(out)]),
         run([*given, "--patient", "4711", "--out", str(disc)]),
         run([*given, "--study", "1.2.2", "--password-file", str(tmp_path / "password"), "--out", str(locked)]),
     ]
     with zipfile.ZipFile(out) as archive:
         assert archive.testzip() is None
         assert len([name for name in archive.namelist() if name.startswith("DICOM/")]) == 2
+        assert b'lang="de"' in archive.read("INDEX.HTM")
     with pyzipper.AESZipFile(io.BytesIO(locked.read_bytes())) as archive:
         archive.setpassword(b"correct horse")
         assert archive.read("DICOMDIR")
