@@ -10,7 +10,12 @@ from sqlalchemy import delete
 
 from contracts.indexes import opened
 from contracts.postgres import fresh_database
+from imagebank.model.access import Role
+from imagebank.model.account import Account
 from imagebank.model.notice import Kind, Mailbox, Notice, SentCode, State, Way
+from imagebank.model.person import PatientId
+from imagebank.model.provision import FOR_EVER, Provision
+from imagebank.model.provision import Kind as Decided
 from imagebank.model.uid import Uid
 from imagebank.storage import tables
 from imagebank.storage.index import SQLIndex
@@ -65,6 +70,28 @@ def test_an_account_has_its_own_notices_the_newest_first_until_it_has_seen_them(
         assert tx.notices.see("a1", at(9)) == 2
     assert (index.notices.unseen("a1"), index.notices.unseen("b1")) == (0, 1)
     assert [index.notices.notice(name) for name in ("n1", "n0", "n\0")] == [replace(one, seen_at=at(9)), None, None]
+
+
+def test_who_holds_records_now_is_found_by_account(index: SQLIndex) -> None:
+    ada, bob, long = PatientId("north", "ADA"), PatientId("north", "BOB"), START - timedelta(days=1)
+    held = [
+        Provision(f"p{number}", Decided.HOLDING, True, patient, long, ends, principal=name, revoked_at=revoked)
+        for number, (name, patient, ends, revoked) in enumerate(
+            [
+                *(("mia", ada, FOR_EVER, None), ("mia", ada, FOR_EVER, None), ("leo", ada, FOR_EVER, None)),
+                *(("old", ada, START, None), ("out", ada, FOR_EVER, START), ("eve", bob, FOR_EVER, None)),
+                ("gone", ada, FOR_EVER, None),
+            ]
+        )
+    ]
+    with index.begin() as tx:
+        for name in ("mia", "leo", "old", "out", "eve"):
+            tx.people.put_account(Account(f"id-{name}", name, name, "north", Role.PATIENT, START))
+        for one in (*held, replace(held[2], id="care", kind=Decided.CARE, principal="eve")):
+            tx.put_provision(one)
+        found = [tx.notices.holders(patient, START) for patient in (ada, bob, PatientId("south", "ADA"))]
+
+    assert found == [["id-leo", "id-mia"], ["id-eve"], []]
 
 
 def test_the_same_again_is_counted_with_what_nobody_has_seen(index: SQLIndex) -> None:

@@ -94,6 +94,7 @@ def activate(bank: Bank, code: str, typed: str, name: str = "", display_name: st
     is_new = account is None
     account = account or _new(bank, name, invitation.role, display_name, invitation.organization)
     kept = password.hashed(typed, account.name, *account.display_name.split()) if typed else ""
+    had_means = notify.has_means(bank, account)
     with bank.index.begin() as tx:
         if tx.people.use_invitation(access.digest_of(code), bank.now()) is None:
             raise NotFound(_SPENT)
@@ -103,7 +104,7 @@ def activate(bank: Bank, code: str, typed: str, name: str = "", display_name: st
         tx.people.remove_passkeys(account.id)
         tx.people.end_sessions(account.id)
         tx.record([_changed(bank, account, "activated", address)])
-        notify.means_changed(bank, tx, account)
+        notify.means_changed(bank, tx, account, had_means=had_means)
     return access.open_for(bank, account, address, "activation link")
 
 
@@ -150,11 +151,12 @@ def change_password(bank: Bank, found: Session, typed: str, address: str = "") -
     """Set a new password, and end the account's other sessions. Raises NotAllowed, Invalid."""
     account = proven_owner(bank, found)
     kept = password.hashed(typed, account.name, *account.display_name.split())
+    had_means = notify.has_means(bank, account)
     with bank.index.begin() as tx:
         tx.people.change_account(account.id, password=kept)
         tx.people.end_sessions(account.id, but=found.digest)
         tx.record([_changed(bank, account, "password changed", address)])
-        notify.means_changed(bank, tx, account)
+        notify.means_changed(bank, tx, account, had_means=had_means)
 
 
 def show_app(bank: Bank, found: Session) -> None:

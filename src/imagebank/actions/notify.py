@@ -16,7 +16,6 @@ from imagebank.model.account import Account
 from imagebank.model.imaging import Selection
 from imagebank.model.notice import CHOSEN, Kind, Notice, State, Way
 from imagebank.model.person import PatientId
-from imagebank.model.provision import Kind as Decided
 from imagebank.model.uid import Uid
 from imagebank.ports import Transaction
 
@@ -55,9 +54,14 @@ def tell(bank: Bank, tx: Transaction, account: str, kind: Kind, link: str = "") 
         tx.notices.put(notice)
 
 
-def means_changed(bank: Bank, tx: Transaction, account: Account) -> None:
+def has_means(bank: Bank, account: Account) -> bool:
+    """Whether somebody can sign in to an account."""
+    return bool(account.password) or bool(bank.index.people.passkeys(account.id))
+
+
+def means_changed(bank: Bank, tx: Transaction, account: Account, *, had_means: bool = True) -> None:
     """Tell the owner that how they sign in is changed in this transaction; not of the first means, which they just made."""
-    if account.password or bank.index.people.passkeys(account.id):
+    if had_means:
         tell(bank, tx, account.id, Kind.MEANS, "/account")
 
 
@@ -113,18 +117,9 @@ def arrived_job(bank: Bank, payload: dict[str, Any]) -> None:
 
 def told_of(bank: Bank, tx: Transaction, patient: PatientId, kind: Kind, link: str = "") -> None:
     """Tell everybody who holds the records of a patient, or records that are linked to them."""
-    for account in holders(bank, patient):
-        tell(bank, tx, account, kind, link)
-
-
-def holders(bank: Bank, patient: PatientId) -> list[str]:
-    """The accounts that hold a patient's records now, by their identifiers."""
-    if not patient.identifier:
-        return []
-    now, found = bank.now(), bank.index.provisions(_ALL, patient, Decided.HOLDING)
-    names = {one.principal for one in found if one.revoked_at is None and one.starts_at <= now < one.ends_at}
-    accounts = map(bank.index.people.account, sorted(names))
-    return [one.id for one in accounts if one is not None]
+    if patient.identifier:
+        for account in tx.notices.holders(patient, bank.now()):
+            tell(bank, tx, account, kind, link)
 
 
 def signed_in(bank: Bank, tx: Transaction, account: str, address: str) -> None:

@@ -92,11 +92,12 @@ def keep(bank: Bank, found: Session, site: Site, answer: str, name: str = "", ad
         raise Invalid("the browser made no passkey for this page, and nothing was kept; try again") from error
     shown = " ".join(name.split())[:_LONGEST_NAME] or "Passkey"
     new = Passkey(made.credential_id, account.id, made.credential_public_key, made.sign_count, shown, bank.now())
+    had_means = notify.has_means(bank, account)
     with bank.index.begin() as tx:
         is_new = tx.people.put_passkey(new)
         if is_new:
             tx.record([_event(bank, Act.CHANGED, account, address, "passkey made")])
-            notify.means_changed(bank, tx, account)
+            notify.means_changed(bank, tx, account, had_means=had_means)
     if not is_new:
         raise Conflict("this passkey is known already")
 

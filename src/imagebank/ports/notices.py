@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Protocol
 
 from imagebank.model.notice import Kind, Mailbox, Notice, SentCode, State, Way
+from imagebank.model.person import PatientId
 
 
 class NoticesReader(Protocol):
@@ -42,6 +43,10 @@ class NoticesWriter(Protocol):
     """Changes within one transaction, and what has to be known for them."""
 
     def put(self, notice: Notice) -> None: ...
+
+    def holders(self, patient: PatientId, now: datetime) -> list[str]:
+        """The accounts that hold a patient's records, or records that are linked to them; by their identifiers."""
+        ...
 
     def again(self, account: str, kind: Kind, link: str, since: datetime) -> bool:
         """Count it with a notice of the same kind and link since then that nobody has seen; False when there is none."""

@@ -6,7 +6,9 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, delete, func, select, update
 
 from imagebank.model.notice import Kind, Mailbox, Notice, SentCode, State, Way
-from imagebank.storage import tables
+from imagebank.model.person import PatientId
+from imagebank.model.provision import Kind as Decided
+from imagebank.storage import provisions, tables
 from imagebank.storage.database import Database, insert_new, put
 from imagebank.storage.rows import clean, micros, moment
 
@@ -86,6 +88,13 @@ class NoticesChanges:
             "seen_at": micros(notice.seen_at) if notice.seen_at else 0,
         }
         put(self._connection, _NOTICE, ["id"], values)
+
+    def holders(self, patient: PatientId, now: datetime) -> list[str]:
+        held, account = tables.provision.c, tables.account
+        is_now = (held.revoked_at == 0, held.starts_at <= micros(now), held.ends_at > micros(now))
+        found = provisions.chosen(patient, Decided.HOLDING).where(*is_now).order_by(None)
+        theirs = found.join_from(tables.provision, account, account.c.name == held.principal)
+        return sorted(self._connection.scalars(theirs.with_only_columns(account.c.id).distinct()))
 
     def again(self, account: str, kind: Kind, link: str, since: datetime) -> bool:
         rows = _NOTICE.c
