@@ -154,7 +154,7 @@ def exam(parts: Iterable[Part], modalities: Sequence[str] = (), description: str
     means = list(dict.fromkeys([one.modality for one in told] or [one for one in modalities if one not in _BESIDE]))
     known = next((one for one in means if one in _MEANS), "")
     if not known:
-        return description or gettext("Documents" if modalities and not means else "Images")
+        return description or gettext(_OTHERS[0] if modalities and not means else _OTHERS[1])
     with_part, without = _PET_CT if {"PT", "CT"} <= {*means} else _MEANS[known]
     where = list(dict.fromkeys(word for one in told if (word := _part(one, told))))
     if where == [gettext("the heart")] and known == "US":
