@@ -176,3 +176,8 @@ def _part(one: Part, beside: Sequence[Part]) -> str:
 
 _OTHERS: Final = (noted("Documents"), noted("Images"))
 """What a study is of which nothing better is known, for translators."""
+
+
+def part_of_body(term: str) -> str:
+    """A term of Body Part Examined in words; as it is written where there are none."""
+    return _part(Part(term, "", ""), ()) or term.capitalize()

@@ -253,7 +253,9 @@ async def _name_owner(request: Request, principal: Principal) -> None:
         request.state.owner_name = await quickly(bank, own.called, bank, principal)
 
 
-async def read_form(request: Request, most_bytes: int = _FORM_LIMIT_BYTES) -> dict[str, str]:
+async def read_form(
+    request: Request, most_bytes: int = _FORM_LIMIT_BYTES, most_fields: int = _FIELDS_LIMIT
+) -> dict[str, str]:
     """The fields of a posted form, the last of each name. Raises Invalid when it is no form or too large."""
     body = b""
     async for piece in request.stream():
@@ -261,17 +263,19 @@ async def read_form(request: Request, most_bytes: int = _FORM_LIMIT_BYTES) -> di
         if len(body) > most_bytes:
             raise Invalid("this form is too large; shorten what you typed")
     try:
-        return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=_FIELDS_LIMIT))
+        return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=most_fields))
     except ValueError:
         raise Invalid("the browser sent no form that can be read") from None
 
 
-async def read_own_form(request: Request, most_bytes: int = _FORM_LIMIT_BYTES) -> dict[str, str]:
+async def read_own_form(
+    request: Request, most_bytes: int = _FORM_LIMIT_BYTES, most_fields: int = _FIELDS_LIMIT
+) -> dict[str, str]:
     """The same for a form that changes something: it must come from a page that this session was shown.
 
     Raises NotAllowed otherwise.
     """
-    form = await read_form(request, most_bytes)
+    form = await read_form(request, most_bytes, most_fields)
     wanted = csrf_token(cookie_of(request))
     if not is_from_our_pages(request) or not hmac.compare_digest(form.get("csrf", "").encode(), wanted.encode()):
         raise NotAllowed("this form did not come from our own pages; open the page again and repeat it")
