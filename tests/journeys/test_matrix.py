@@ -185,6 +185,18 @@ NOT_ABOUT_STUDIES: Final = {
         (f"/my{whose}{page}" for whose in ("", "/{holding:holding}") for page in ("", "/images", "/statement")),
         "what the caller's own account holds; see the tests of those pages",
     ),
+    **dict.fromkeys(
+        [
+            *(f"{root}/share" for root in ("/my", "/desk")),
+            *(f"{root}/cards{rest}" for root in ("/my", "/desk") for rest in ("", "/{card}")),
+            *(
+                f"{root}/cards/{{card}}/{verb}"
+                for root in ("/my", "/desk")
+                for verb in ("freeze", "thaw", "change", "take-back", "sheet")
+            ),
+        ],
+        "for who may give cards of a patient's records; see the tests of those pages",
+    ),
     "/search": "makes an address of the study list",
 }
 SEARCHES: Final = (

@@ -109,7 +109,9 @@ def _offered(entries: Sequence[Entry], form: Form) -> dict[str, Any]:
     kinds = {one.modality: card_words.kind(one.modality) for one in parts if one.modality}
     bodies = {one.body_part: exams.part_of_body(one.body_part) for one in parts if one.body_part}
     return {
-        "exams": [exam_of(entry) for at, entry in enumerate(entries) if at < _TILES or str(entry.uid) in chosen],
+        "exams": [
+            exam_of(entry, lambda _: "") for at, entry in enumerate(entries) if at < _TILES or str(entry.uid) in chosen
+        ],
         "number": len(entries),
         "kinds": sorted(kinds.items(), key=lambda one: one[1]),
         "bodies": sorted(bodies.items(), key=lambda one: one[1]),
@@ -140,7 +142,9 @@ def _step(
 ) -> Response:
     status = status_for(error, HTTP_STATUS, HTTPStatus.INTERNAL_SERVER_ERROR) if error else HTTPStatus.OK
     root = root_of(request)
-    return page(request, template, status, principal, form=share_form.typed(form), notice=error or "", root=root, **shown)
+    return page(
+        request, template, status, principal, form=share_form.typed(form), notice=error or "", root=root, **shown
+    )
 
 
 async def _made(request: Request, principal: Principal, form: Form) -> Response:
