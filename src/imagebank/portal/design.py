@@ -9,6 +9,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from imagebank.model.access import Principal
+from imagebank.model.card import State as CardState
 from imagebank.model.order import Code, Order, Ordered, Patient, State
 from imagebank.model.person import PatientId
 from imagebank.model.provision import Kind as Decided
@@ -17,6 +18,8 @@ from imagebank.model.timeline import Kind
 from imagebank.portal import wording
 from imagebank.portal.arrivals import Arrival
 from imagebank.portal.beside import Beside, EarlierRow
+from imagebank.portal.card_words import GLYPHS
+from imagebank.portal.card_words import Shown as Card
 from imagebank.portal.finding import Choice
 from imagebank.portal.language import gettext
 from imagebank.portal.layout import for_the_signed_in, page
@@ -145,6 +148,13 @@ def _exams() -> list[Exam]:
     ]
 
 
+def _cards() -> list[Card]:
+    """A card just made, and one in each other state."""
+    first = Card("1", "", CardState.WORKS, "Works", GLYPHS[CardState.WORKS], "Dr Okafor", "1 Dec 2026", "2 exams")
+    others = [replace(first, state=one, state_words=str(one), glyph=GLYPHS[one], title=_LONG) for one in CardState]
+    return [replace(first, number="7K2M 9QXD 4TRB H0VW"), *(replace(one, recipient=_ARABIC) for one in others)]
+
+
 @for_the_signed_in
 async def show(request: Request, principal: Principal) -> Response:
     """The parts, in the theme, density and direction that the address names."""
@@ -174,6 +184,7 @@ async def show(request: Request, principal: Principal) -> Response:
         besides=_besides(),
         order=_order(now),
         exams=_exams(),
+        bank_cards=_cards(),
         owned=[
             Owned("", "", is_current=False),
             Owned("a", "Amina", is_current=True),

@@ -21,7 +21,7 @@ from imagebank.model.access import OWNERS, Principal, Right
 from imagebank.model.person import PatientId
 from imagebank.model.timeline import Entry, Page
 from imagebank.paper import language as paper_language
-from imagebank.paper.typeset import usual_paper
+from imagebank.paper.typeset import PaperSize, usual_paper
 from imagebank.portal import card_words, exams, plain_words, share_form
 from imagebank.portal.language import day, spoken
 from imagebank.portal.layout import for_the_signed_in, page, read_own_form, see_other
@@ -31,6 +31,7 @@ from imagebank.portal.signin import site_of
 
 ROOTS: Final = ("/my", "/desk")
 """Where the pages of cards stand: for owners of accounts, and for staff."""
+PAPERS: Final = ((PaperSize.A4, "A4"), (PaperSize.LETTER, "US Letter"))
 _WAY: Final = "portal"
 _TILES: Final = 50
 _TYPED: Final = (Invalid, Conflict, NotFound, NotAllowed, Unsupported)
@@ -170,6 +171,7 @@ async def _made(request: Request, principal: Principal, form: Form) -> Response:
         pin=grouped(made.pin),
         code=code_of(site.origin, made.number),
         site=site.origin.partition("://")[2],
+        papers=PAPERS,
         languages_of_paper=paper_language.names(),
         usual=(paper_language.spoken(spoken()), usual_paper(asked.partition(",")[0])),
     )
