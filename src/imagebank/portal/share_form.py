@@ -61,21 +61,26 @@ def patient_of(form: Form) -> PatientId | None:
 
 def reach(form: Form, patient: PatientId | None) -> Reach:
     """What the card is to open: everything, images of a kind, or single studies. Raises Invalid in words for the owner."""
-    terms = {"reports": "reports" in form, "taking": form.get("taking") == "yes"}
-    kind = {name: form.get(name, "").strip() for name in _KIND}
-    some = studies(form)
-    if "later" in form or "everything" in form:
-        if any(kind.values()):
-            raise Invalid("choose everything, or images of one kind; not both")
-        return Reach(patient, future="later" in form, **terms)
-    if any(kind.values()):
-        if some:
-            raise Invalid("choose single exams, or images of one kind; not both")
-        kind |= {name: _day(kind[name]) for name in ("since", "until") if kind[name]}
-        return Reach(patient, future="kind_later" in form, **kind, **terms)
-    if not some:
+    some, is_all = studies(form), "later" in form or "everything" in form
+    modality, body_part, since, until = (form.get(name, "").strip() for name in _KIND)
+    is_kind = bool(modality or body_part or since or until)
+    if is_all and is_kind:
+        raise Invalid("choose everything, or images of one kind; not both")
+    if is_kind and some:
+        raise Invalid("choose single exams, or images of one kind; not both")
+    if not (is_all or is_kind or some):
         raise Invalid("choose at least one exam, or everything")
-    return Reach(patient, some, **terms)
+    return Reach(
+        patient,
+        () if is_all else some,
+        modality,
+        body_part,
+        _day(since) if since else "",
+        _day(until) if until else "",
+        future="later" in form or (is_kind and "kind_later" in form),
+        reports="reports" in form,
+        taking=form.get("taking") == "yes",
+    )
 
 
 def _day(text: str) -> str:

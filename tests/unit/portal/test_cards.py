@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 from urllib.parse import urlencode
 
 import httpx
@@ -92,7 +93,7 @@ def second_step(browser: Browser, root: str = "/my", **what: str) -> httpx.Respo
     return send(browser, f"{root}/share", seen, step="whom", **what)
 
 
-def made(browser: Browser, root: str = "/my", whom: dict[str, str] | None = None, **what: str) -> httpx.Response:
+def made(browser: Browser, root: str = "/my", whom: Any = None, **what: str) -> httpx.Response:
     """The answer to the last of the three steps."""
     seen = second_step(browser, root, **what)
     assert seen.status_code == 200, seen.text
