@@ -43,7 +43,18 @@ class Reader:
             at += len(data)
 
     def span(self, pieces: Sequence[Piece], start: int, end: int) -> Iterator[bytes]:
-        """Bytes of pieces that follow one another, from `start` up to `end`."""
+        """Bytes of pieces that follow one another, from `start` up to `end`, in blocks of 1 to 2 MiB."""
+        waiting: list[bytes] = []
+        size = 0
+        for data in self._span(pieces, start, end):
+            waiting.append(data)
+            size += len(data)
+            if size >= STEP:
+                yield b"".join(waiting)
+                waiting, size = [], 0
+        yield b"".join(waiting)
+
+    def _span(self, pieces: Sequence[Piece], start: int, end: int) -> Iterator[bytes]:
         ends = list(accumulate(piece.size for piece in pieces))
         number = bisect_right(ends, start)
         while start < end:

@@ -472,7 +472,11 @@ def shared(tmp_path: Path, clock: Clock) -> Iterator[Bank]:
     """A series of Ada's in north, which south may see by a consent."""
     with open_test_bank(tmp_path, organization="north") as opened:
         at_work = replace(opened, now=clock)
-        keep(at_work, *a_series(5, PatientID="ADA", StudyInstanceUID=CT), source=replace(SOURCE, organization="north"))
+        keep(
+            at_work,
+            *a_series(5, rows=800, columns=800, PatientID="ADA", StudyInstanceUID=CT),
+            source=replace(SOURCE, organization="north"),
+        )
         draft = Provision("", Kind.CONSENT, True, PatientId("north", "ADA"), clock.at)
         consent.decide(
             at_work, replace(draft, organization="south"), rights.principal(at_work, "o", Role.ADMIN, "north")
