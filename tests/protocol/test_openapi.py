@@ -65,6 +65,10 @@ PAGES: Final[Mapping[str, str]] = {
             *(f"/{{task}}/{verb}" for verb in ("undo", "search", "take", "release")),
         )
     },
+    **dict.fromkeys(
+        ("/export/send", "/sent", "/sent/{transfer}", "/sent/{transfer}/stop"),
+        "to send studies, for people; programs use /api/v1/transfers",
+    ),
     "/open": "where the owner of a sheet opens an account",
     **{
         f"/desk{path}": "the desk that opens accounts; programs use /api/v1/accounts"

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from imagebank.actions import exporting
+from imagebank.actions import destinations, exporting
 from imagebank.actions.export_survey import Size
 from imagebank.bank import Bank
 from imagebank.errors import Invalid
@@ -122,6 +122,7 @@ async def _choices(
         shortest=SHORTEST_PASSWORD,
         longest=LONGEST_PASSWORD,
         notice=sentence(notice) if notice else "",
+        places=await run_in_threadpool(destinations.offered, bank_of(request)),
     )
 
 
