@@ -13,7 +13,6 @@ from typing import Any, Final
 from imagebank.bank import Bank
 from imagebank.model.access import Scope
 from imagebank.model.account import Account
-from imagebank.model.imaging import Selection
 from imagebank.model.notice import CHOSEN, Kind, Notice, State, Way
 from imagebank.model.person import PatientId
 from imagebank.model.uid import Uid
@@ -108,11 +107,11 @@ def arrive(tx: Transaction, studies: Sequence[Uid], quiet_at: datetime) -> None:
 def arrived_job(bank: Bank, payload: dict[str, Any]) -> None:
     """Tell whose a study is that it has come. Told again within the hour, it is counted with the first time."""
     study = Uid(payload["study"])
-    there = bank.index.instances(Selection(study=study), _ALL)
-    if not there:
-        return  # it was deleted since
+    # Nobody any more, when it was deleted since.
+    whose = bank.index.patients_of([study], _ALL).values()
     with bank.index.begin() as tx:
-        told_of(bank, tx, there[0].patient, Kind.DEPOSIT, f"/studies/{study}")
+        for patient in whose:
+            told_of(bank, tx, patient, Kind.DEPOSIT, f"/studies/{study}")
 
 
 def told_of(bank: Bank, tx: Transaction, patient: PatientId, kind: Kind, link: str = "") -> None:
