@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from imagebank import __version__
-from imagebank.fhir import documents, endpoints, imaging_studies, patients, reports
+from imagebank.fhir import documents, endpoints, imaging_studies, patients, read, reports
 from imagebank.fhir.edge import ROOT, as_json
 from imagebank.fhir.resources import Resource, operation_outcome
 from imagebank.http.auth import origin_of
@@ -16,7 +16,7 @@ from imagebank.http.auth import origin_of
 _SECURITY: Final = "http://terminology.hl7.org/CodeSystem/restful-security-service"
 _READ: Final = ("read", "search-type")
 RESOURCES: Final[Mapping[str, tuple[tuple[str, ...], Mapping[str, str], frozenset[str]]]] = {
-    "AuditEvent": (("search-type",), {"date": "date", "patient.identifier": "token", "entity": "token"}, frozenset()),
+    "AuditEvent": (("search-type",), read.SEARCH, frozenset()),
     "Binary": (("read",), {}, frozenset()),
     reports.KIND: (_READ, reports.SEARCH, frozenset()),
     documents.KIND: (_READ, documents.SEARCH, frozenset()),

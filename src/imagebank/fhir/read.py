@@ -147,3 +147,13 @@ _READ: Final[Mapping[str, tuple[str, Callable[[str], Any]]]] = {
     "_page": ("after", _place),
 }
 """Parameters that are given once at most, what of `Sought` they are, and how each is read."""
+
+SEARCH: Final[Mapping[str, str]] = {
+    "date": "date",
+    "patient.identifier": "token",
+    **dict.fromkeys(("entity", "agent"), "reference"),
+    **dict.fromkeys(("entity.identifier", "agent.identifier"), "token"),
+    **dict.fromkeys(_SYSTEMS, "token"),
+    "address": "string",
+}
+"""What a search of AuditEvents knows, with the types of R4."""

@@ -3,6 +3,7 @@
 from base64 import b64decode
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Final
 
 import fhirkit
@@ -325,6 +326,15 @@ def test_an_image_is_no_document(site: Site) -> None:
     image = study["series"][0]["instance"][0]["uid"]
 
     assert site.get(f"DocumentReference/{image}").status_code == 404
+
+
+def test_the_page_for_integrators_names_every_resource_and_parameter() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "conformance" / "fhir.md").read_text()
+    rows = {line.split("|")[1].strip(): line for line in page.splitlines() if line.startswith("| ")}
+
+    for kind, (_, parameters, includes) in RESOURCES.items():
+        known = [] if kind == "AuditEvent" else [*parameters, *includes]
+        assert [name for name in known if f"`{name}`" not in rows[kind]] == [], kind
 
 
 def test_every_look_is_in_the_ledger(site: Site) -> None:
