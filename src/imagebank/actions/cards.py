@@ -192,10 +192,14 @@ def _told(bank: Bank, card: Card) -> Told:
     return Told(card, opened_by(bank, card), card.state(bank.now()))
 
 
-def end_of(bank: Bank, identifier: str) -> datetime | None:
-    """When a card ends, for whoever has redeemed it; None for one that is not there."""
-    found = bank.index.cards.card(identifier, _ALL)
-    return None if found is None else found.ends_at
+def end_of(bank: Bank, name: str) -> datetime | None:
+    """When a withdrawal of this name ends at the latest; None for one that is not there."""
+    card = bank.index.cards.card(holders.card_of(name), _ALL)
+    used = [] if card is None else bank.index.cards.withdrawals(card.id, _ALL)
+    ends = [
+        min(one.ends_at, card.ends_at) for one in used if card and holders.withdrawal_name(card.id, one.number) == name
+    ]
+    return next(iter(ends), None)
 
 
 def opened_by(bank: Bank, card: Card) -> Opens:

@@ -218,6 +218,7 @@ def original(
     Raises NotFound for an instance that came as it is or that the caller may not see, and NotAllowed.
     """
     instances = retrieve.select(bank, selection, principal.scope)
+    principal.require_taking()
     found = bank.index.original(instances[0].uid, principal.scope)
     if found is None:
         raise NotFound("it came as a DICOM object; there is no other file of it")

@@ -38,6 +38,8 @@ async def retrieve_bulkdata(call: Call) -> Response:
     instance = (await call.select())[0]
     frames = await _frames(call, instance, path)
     if frames is not None:
+        # All pixel data at once is the object; who looks asks for frames.
+        call.principal.require_taking()
         offer = call.prefers.require(_pixel_offers(instance, is_single=frames.count == 1))
         if frames.is_encapsulated or offer.syntax != EXPLICIT_LE:
             return await _coded_pixels(call, instance, path, frames, offer)

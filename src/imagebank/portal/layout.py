@@ -21,7 +21,7 @@ from imagebank.errors import BankError, Invalid, NotAllowed, NotFound, TooOften,
 from imagebank.http.auth import bank_of, caller, caller_if_any, cookie_of, is_from_our_pages
 from imagebank.http.errors import HTTP_STATUS, RETRY_AFTER_S, NotSignedIn, say
 from imagebank.http.quick import quickly
-from imagebank.model.access import OWNERS, Principal, Right
+from imagebank.model.access import OWNERS, Principal, Right, Role
 from imagebank.portal import language, qr, refusals, shell, wording
 from imagebank.portal.language import gettext, noted
 from imagebank.portal.look import look_of
@@ -124,7 +124,7 @@ def page(
         "emergencies": getattr(request.state, "emergencies", ()),
         "unread": getattr(request.state, "unread", 0),
         "at": bank_of(request).now(),
-        "doors": _open_to(request, frozenset() if principal is None or is_owner else principal.rights),
+        "doors": () if principal is None or is_owner else _open_to(request, principal),
         "is_owner": is_owner,
         "owner_name": getattr(request.state, "owner_name", ""),
         "tabs_of_owner": shell.tabs(request) if is_owner else (),
@@ -138,10 +138,13 @@ def page(
     return HTMLResponse(body, status, HEADERS)
 
 
-def _open_to(request: Request, rights: frozenset[Right]) -> list[tuple[str, str, int]]:
-    """The doors of the bar: address, name, and how many wait there."""
+def _open_to(request: Request, principal: Principal) -> list[tuple[str, str, int]]:
+    """The doors of the bar: address, name, and how many wait there. Whom a card let in has one of their own."""
     waiting: dict[str, int] = getattr(request.state, "waiting", {})
-    return [(address, gettext(name), waiting.get(address, 0)) for right, address, name in _DOORS if right in rights]
+    own = [("/shared", gettext("Shown to you"), 0)] if principal.role is Role.RECIPIENT else []
+    rights = principal.rights
+    doors = [(address, gettext(name), waiting.get(address, 0)) for right, address, name in _DOORS if right in rights]
+    return own + doors
 
 
 def speak_to(request: Request) -> None:

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from imagebank.actions import cards, holders, redeem, search
+from imagebank.actions import cards, redeem, search
 from imagebank.bank import Bank
 from imagebank.errors import BankError, Invalid, NotAllowed, NotFound, TooOften, Unavailable, status_for
 from imagebank.http.auth import address_of, bank_of, cookie_name, is_from_our_pages, is_https
@@ -146,7 +146,7 @@ def _shared(bank: Bank, principal: Principal, address: str) -> dict[str, Any]:
     query = Query(Level.STUDY, limit=_MOST)
     search.searching(bank, principal, query, "card", address)
     rows: list[StudyRow] = [row_of(found.attributes) for found in search.find(bank, query, principal.scope)]
-    return {"rows": rows, "ends_at": cards.end_of(bank, holders.card_of(principal.name))}
+    return {"rows": rows, "ends_at": cards.end_of(bank, principal.name)}
 
 
 async def ended(request: Request) -> Response:

@@ -305,8 +305,13 @@ def test_who_holds_the_records_is_told_of_uses_and_of_wrong_pins(bank: Bank) -> 
     assert sorted(told) == sorted([(Kind.SHARED, 1), (Kind.PIN_REFUSED, TRIES - 1), (Kind.SWALLOWED, 1)])
 
 
-def test_when_a_card_ends_is_told_to_who_has_redeemed_it(bank: Bank) -> None:
+def test_when_their_access_ends_is_told_to_who_has_redeemed_a_card(bank: Bank) -> None:
     issued = a_card(bank)
+    redeem.for_browser(bank, a_claim(issued))
+    opened = redeem.for_browser(bank, a_claim(issued))
 
-    assert cards.end_of(bank, issued.card.id) == issued.card.ends_at
-    assert cards.end_of(bank, "c0ffee") is None
+    assert cards.end_of(bank, opened.name) == opened.ends_at < issued.card.ends_at
+    soon = bank.now() + timedelta(minutes=5)
+    cards.change(bank, issued.card.id, Changes(ends_at=soon), KEEPER)
+    assert cards.end_of(bank, opened.name) == soon
+    assert [cards.end_of(bank, name) for name in ("card-c0ffee.1", f"card-{issued.card.id}.9", "ada")] == [None] * 3

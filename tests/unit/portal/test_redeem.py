@@ -125,3 +125,37 @@ def test_many_wrong_tries_have_to_wait(bank: Bank, browser: Browser, monkeypatch
 
 def test_others_are_led_home_and_nobody_to_where_one_signs_in(browser: Browser, bank: Bank) -> None:
     assert browser.get("/shared").headers["location"] == "/sign-in"
+
+
+def test_who_may_only_look_sees_every_frame_and_takes_no_object(bank: Bank, browser: Browser) -> None:
+    browser.post("/redeem", shown(a_card(bank, taking=False)))
+    (one,) = browser.get("/dicom-web/studies/1.1/instances").json()
+    series, uid = (one[key]["Value"][0] for key in ("0020000E", "00080018"))
+    root = f"/dicom-web/studies/1.1/series/{series}/instances/{uid}"
+    page = f"/studies/1.1/series/{series}/instances/{uid}"
+    wado = f"/wado?requestType=WADO&studyUID=1.1&seriesUID={series}&objectUID={uid}&contentType="
+
+    for path in (
+        f"{root}/metadata",
+        f"{root}/frames/1",
+        f"{root}/rendered",
+        f"{root}/thumbnail",
+        page,
+        f"{wado}image/jpeg",
+    ):
+        assert browser.get(path).status_code == 200, path
+    assert "Download" not in browser.get(page).text
+    pixels = f"{root}/bulkdata/7FE00010"
+    everything = {"Accept": 'multipart/related; type="application/octet-stream"'}
+    for path in (
+        root,
+        "/dicom-web/studies/1.1",
+        pixels,
+        f"{page}/original",
+        f"{page}/file",
+        f"{wado}application/dicom",
+    ):
+        assert browser.get(path).status_code == 403, path
+    assert browser.get("/dicom-web/studies/1.1", everything).status_code == 403
+    for path in ("/export?study=1.1", "/api/v1/export?study=1.1"):
+        assert browser.get(path).status_code == 403, path

@@ -24,6 +24,7 @@ const look = () => {
   told.hidden = number.length !== 16;
   const right = isRight(number);
   told.textContent = told.hidden ? "" : right ? field.dataset.right : field.dataset.wrong;
+  document.getElementById("wrong-number")?.remove();
   told.className = right ? "small" : "wrong";
 };
 
