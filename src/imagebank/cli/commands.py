@@ -12,6 +12,7 @@ from imagebank.cli import (
     arrivals,
     attributes,
     audit,
+    cards,
     clients,
     corrections,
     decisions,
@@ -67,6 +68,7 @@ cli.command(pictures.app)
 cli.command(queue.app)
 cli.command(mail.app)
 cli.command(accounts.app)
+cli.command(cards.app)
 cli.command(destinations.app)
 
 
