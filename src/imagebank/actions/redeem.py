@@ -30,7 +30,7 @@ docs/cards.md computes what they are worth to somebody who guesses.
 UNKNOWN: Final = "unknown"
 REFUSED: Final = "this number and PIN do not open anything; check both with the patient; the card may also have ended"
 _LONGEST: Final = 200
-_PAGE: Final = "/cards"
+_PAGE: Final = "/my/cards"
 _OF_ALL: Final = "cards"
 _OF_NOBODY: Final = "cards of nobody"
 
