@@ -131,7 +131,8 @@ class Scope:
     `organizations` None means that the organization does not narrow. An empty set shows nothing, but for what
     `permits` add, and what provisions permit the `asker`. `denies`, and provisions that deny, win over all of these;
     only an emergency of the asker's wins over them. `studies` and `patients`, when given, narrow everything; of these
-    patients is known beforehand that whatever the scope shows is theirs. Without `reports` there are none for the caller.
+    patients is known beforehand that whatever the scope shows is theirs. Without `reports` there are none for the caller,
+    nor series of documents.
     `heeds` names the only provisions that count, to explain what each does; all of them without it.
     What lies outside the scope does not exist for the caller: it is neither found, nor counted, nor refused by name.
     """

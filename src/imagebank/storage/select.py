@@ -15,7 +15,7 @@ from imagebank.storage import tables
 from imagebank.storage.rows import INSTANCE_NAMES, TEXT_LIMIT, clean, cut, fit
 from imagebank.storage.sets import one_of
 from imagebank.storage.tables import LAST, NUMBERS, column_name, name_columns
-from imagebank.storage.visible import Shape, is_visible, visible_to
+from imagebank.storage.visible import Shape, is_visible, series_in, visible_to
 
 _STUDY, _SERIES, _INSTANCE, _VALUE = tables.study, tables.series, tables.instance, tables.attribute
 _TABLES: Final = {
@@ -155,11 +155,13 @@ def chosen(given: frozenset[str], shape: Shape, dialect: str) -> list[ColumnElem
         "series": _SERIES.c.series_instance_uid == bindparam("series"),
         "instance": _INSTANCE.c.sop_instance_uid == bindparam("instance"),
     }
-    return [*(by_name[name] for name in sorted(given)), *is_visible(shape, dialect)]
+    visible = [*is_visible(shape, dialect), *series_in(reports=shape.reports)]
+    return [*(by_name[name] for name in sorted(given)), *visible]
 
 
 def _conditions(query: Query, scope: Scope, dialect: str) -> list[ColumnElement[bool]]:
     conditions = studies_in(scope, dialect)
+    conditions += series_in(reports=scope.reports) if query.level >= Level.SERIES else []
     own_level = max(query.level, Level.STUDY)
     below: list[Condition] = []
     spans, rest = _spans(query)

@@ -48,6 +48,8 @@ _NEVER: Final[ColumnElement[int]] = literal_column("0", Integer)
 _ONE: Final[ColumnElement[int]] = literal_column("1", Integer)
 _SEPARATOR: Final[ColumnElement[str]] = literal_column(r"'\'", Text)
 _GIVEN: Final = (Kind.CONSENT, Kind.GRANT, Kind.HOLDING, Kind.CARD)
+_DOCUMENTS: Final = ("SR", "DOC")
+"""Modalities of structured reports and of encapsulated documents (PS3.3 C.7.3.1.1.1)."""
 _DIALECTS: Final[Mapping[str, type[DefaultDialect]]] = {"sqlite": sqlite.dialect, "postgresql": postgresql.dialect}
 
 _Parts = tuple[tuple[str, object], ...]
@@ -64,6 +66,7 @@ class Shape:
     has_asker: bool
     has_heeded: bool
     patients: int | None
+    reports: bool
 
 
 def shape_of(scope: Scope) -> Shape:
@@ -75,6 +78,7 @@ def shape_of(scope: Scope) -> Shape:
         scope.asker is not None,
         scope.heeds is not None,
         None if scope.patients is None else len(scope.patients),
+        scope.reports,
     )
 
 
@@ -261,6 +265,11 @@ class _Sight:
         find = func.instr if self.dialect == "sqlite" else func.strpos
         holds = _STUDY.c.modalities == packed if permits else find(_STUDY.c.modalities, packed) > _NEVER
         return or_(modality == _NOTHING, holds)
+
+
+def series_in(*, reports: bool) -> list[ColumnElement[bool]]:
+    """What a series of a study that is visible must be to be: without reports, none of those that hold documents."""
+    return [] if reports else [_SERIES.c.modality.not_in([literal_column(f"'{one}'", Text) for one in _DOCUMENTS])]
 
 
 def _in_time(holds: ColumnElement[bool], *, permits: bool) -> ColumnElement[bool]:

@@ -14,10 +14,12 @@ from imagebank.bank import Bank
 from imagebank.errors import Invalid, NotAllowed, NotFound
 from imagebank.model.access import RIGHTS, Principal, Role, Scope
 from imagebank.model.attribute import Level
+from imagebank.model.attribute import Level
 from imagebank.model.identity import Identity
 from imagebank.model.imaging import Selection
 from imagebank.model.person import PatientId, PersonName
 from imagebank.model.provision import Kind, Provision, Relation, Term
+from imagebank.model.query import Query
 from imagebank.model.query import Query
 from imagebank.model.uid import Uid
 from make import a_file
@@ -166,6 +168,23 @@ def test_the_terms_of_a_card(bank: Bank, terms: str, reports: bool, takes: bool)
     else:
         with pytest.raises(NotAllowed):
             who.require_taking()
+
+
+@pytest.mark.parametrize("terms", ["", Term.REPORTS])
+def test_without_reports_documents_among_the_objects_are_not_there_either(bank: Bank, terms: str) -> None:
+    named = {"StudyInstanceUID": "1.1", "PatientID": "ADA"}
+    keep(bank, a_file(**named, Modality="SR", SeriesInstanceUID="1.1.5"), source=of("north"))
+    keep(bank, a_file(**named, Modality="DOC", SeriesInstanceUID="1.1.6"), source=of("north"))
+    put(bank, Kind.CARD, terms=terms, study=Uid("1.1"))
+    who = recipient(bank)
+    document = Selection(series=Uid("1.1.5"))
+
+    assert len(bank.index.instances(Selection(), who.scope)) == (3 if terms else 1)
+    assert len([*bank.index.find(Query(Level.SERIES), who.scope)]) == (3 if terms else 1)
+    assert bool(bank.index.series_of(document, who.scope)) is bool(terms)
+    if not terms:
+        with pytest.raises(NotFound):
+            bank.index.metadata(Uid("1.1.5"), who.scope)
 
 
 def test_the_name_of_a_withdrawal_tells_its_card() -> None:
