@@ -14,12 +14,10 @@ from imagebank.bank import Bank
 from imagebank.errors import Invalid, NotAllowed, NotFound
 from imagebank.model.access import RIGHTS, Principal, Role, Scope
 from imagebank.model.attribute import Level
-from imagebank.model.attribute import Level
 from imagebank.model.identity import Identity
 from imagebank.model.imaging import Selection
 from imagebank.model.person import PatientId, PersonName
 from imagebank.model.provision import Kind, Provision, Relation, Term
-from imagebank.model.query import Query
 from imagebank.model.query import Query
 from imagebank.model.uid import Uid
 from make import a_file
