@@ -11,7 +11,7 @@ TEMPLATES = Path(layout.__file__).parent / "templates"
 MADE_UP = {"design.html"}
 """Pages for those who make pages, with made-up names."""
 NAMES = re.compile(
-    r"\b(Imagebank|SOP Class UID|SOP Instance UID|Transfer Syntax UID|CSV|PDF|CT, MR|utf-8|UTC|mm/s|mm/mV|doctype html)\b"
+    r"\b(Imagebank|SOP Class UID|SOP Instance UID|Transfer Syntax UID|CSV|PDF|CT, MR|utf-8|UTC|7K2M 9QXD 4TRB H0VT|mm/s|mm/mV|doctype html)\b"
 )
 ATTRIBUTES = {"density", "dir", "main_class", "theme"}
 """Blocks of a page that are no text."""
@@ -36,6 +36,8 @@ def unmarked(template: Path) -> list[str]:
     whole = "".join(data)
     texts = [(m.start(1), m[1]) for m in SHOWN.finditer(whole)]
     bare = re.sub(r"<(script|style|code|kbd)\b.*?</\1>|<[^>]*>", lambda m: " " * len(m[0]), whole, flags=re.DOTALL)
+    # A macro may give attributes alone; those that are shown were looked at above.
+    bare = re.sub(r'[\w-]+="[^"\n{]*["{]?', lambda m: " " * len(m[0]), bare)
     texts += [(m.start(), m[0]) for m in re.finditer(r"[^{\n]+", bare)]
     for at, text in texts:
         if re.search(r"[^\W\d_]{2}", NAMES.sub("", text)):
