@@ -60,7 +60,6 @@ NOT_ABOUT_STUDIES: Final = {
     "/fhir/metadata": "describes the interface",
     "/fhir/{rest:path}": "says that there is nothing, the same for everybody",
     "/api/v1/cards/{card}/link": "for who may give the card; see the test of health links",
-    "/cards/{card}/link": "the same",
     "/shl": "says what to do with a health link, the same for everybody",
     "/shl/{secret}": "for who has a health link, and shows what its card opens; see the test of health links",
     "/shl/files/{secret}": "the same",
@@ -195,7 +194,7 @@ NOT_ABOUT_STUDIES: Final = {
             *(
                 f"{root}/cards/{{card}}/{verb}"
                 for root in ("/my", "/desk")
-                for verb in ("freeze", "thaw", "change", "take-back", "sheet")
+                for verb in ("freeze", "thaw", "change", "take-back", "sheet", "link")
             ),
         ],
         "for who may give cards of a patient's records; see the tests of those pages",

@@ -132,7 +132,10 @@ PAGES: Final[Mapping[str, str]] = {
     "/shl": "what to do with a health link, for people",
     "/shl/{secret}": "where health links lead, by HL7's standard (docs/health-links.md)",
     "/shl/files/{secret}": "the same",
-    "/cards/{card}/link": "for a card's owner; programs use /api/v1/cards/{card}/link",
+    **{
+        f"{root}/cards/{{card}}/link": "for who gave a card; programs use /api/v1/cards/{card}/link"
+        for root in ("/my", "/desk")
+    },
     "/static": "style sheets and the mark of the pages",
     "/viewer/{path:path}": "the files of the viewer",
 }

@@ -17,11 +17,12 @@ from imagebank.errors import Conflict, Invalid, NotAllowed, NotFound, TooOften
 from imagebank.model.access import Principal, Role, Scope
 from imagebank.model.card import Card, State
 from imagebank.model.event import Act
-from imagebank.model.health_link import LONGEST_LABEL, Access, Flag, HealthLink, Kept, Waiting
+from imagebank.model.health_link import Access, Flag, HealthLink, Kept, Waiting
 from imagebank.model.provision import FOR_EVER
 
 PATH: Final = "/shl/"
 PURPOSE: Final = "SMART Health Link"
+LABEL: Final = "Medical images"
 FILES_WAIT: Final = timedelta(hours=1)
 POLLS: Final = 60
 POLLS_WITHIN: Final = timedelta(minutes=5)
@@ -46,13 +47,15 @@ class NotThePasscode(NotAllowed):
 class Wish:
     """What a link is to be like: with the card's PIN as its passcode, to be followed again for what is new, one file alone.
 
-    That it may be followed again is said to programs; how often it can be, the uses of its card decide.
+    That it may be followed again is said to programs; how often it can be, the uses of its card decide. `label` is what
+    the receiver sees: what the owner calls the card is for the owner alone.
     """
 
     passcode: bool = True
     updates: bool = True
     is_file: bool = False
     access: Access = Access.FILE
+    label: str = LABEL
 
     @property
     def flags(self) -> frozenset[Flag]:
@@ -86,8 +89,7 @@ def make(bank: Bank, identifier: str, wish: Wish, origin: str, principal: Princi
         raise Conflict("this card asks for a code by e-mail, which no health link can; make a card without")
     secret = secrets.token_urlsafe(32)
     ends_at = None if card.ends_at >= FOR_EVER else card.ends_at.replace(microsecond=0)
-    label = card.label[:LONGEST_LABEL].strip()
-    link = HealthLink(f"{origin}{PATH}{secret}", _key_of(bank, secret), wish.flags, label, ends_at)
+    link = HealthLink(f"{origin}{PATH}{secret}", _key_of(bank, secret), wish.flags, wish.label.strip(), ends_at)
     kept = Kept(bank.seal.digest(_ADDRESS, secret.encode()), card.id, wish.flags, wish.access, now)
     noted = replace(
         event(bank, Act.CARD, principal, address, f"card {card.id}: health link made"), patient=card.patient

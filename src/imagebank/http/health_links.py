@@ -15,7 +15,7 @@ from imagebank.http.bodies import body_of, typed
 from imagebank.http.described import closed
 from imagebank.http.methods import METHODS, by_method
 from imagebank.http.openapi import REFUSED, answer, as_json
-from imagebank.model.health_link import Access, HealthLink, text_of
+from imagebank.model.health_link import LONGEST_LABEL, Access, HealthLink, text_of
 
 PATH: Final = "/api/v1/cards/{card}/link"
 VIEWER: Final = "/shl#"
@@ -29,13 +29,14 @@ class Wanted(msgspec.Struct, forbid_unknown_fields=True):
     updates: bool = True
     file: bool = False
     access: Access = Access.FILE
+    label: str = health_links.LABEL
 
 
 async def make_link(request: Request) -> Response:
     """Make the health link of a card. It is told this once, and takes the place of the one before."""
     principal = await caller(request)
     given = typed(await body_of(request) or b"{}", Wanted)
-    wish = Wish(given.passcode, given.updates, given.file, given.access)
+    wish = Wish(given.passcode, given.updates, given.file, given.access, given.label)
     made = await run_in_threadpool(
         health_links.make,
         bank_of(request),
@@ -80,6 +81,7 @@ _WANTED: Final = closed(
     {
         **{name: {"type": "boolean"} for name in ("passcode", "updates", "file")},
         "access": {"enum": [str(one) for one in Access]},
+        "label": {"type": "string", "maxLength": LONGEST_LABEL},
     },
 )
 

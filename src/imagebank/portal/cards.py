@@ -29,7 +29,7 @@ from imagebank.portal.share_form import Form
 from imagebank.portal.shell import is_there
 from imagebank.portal.signin import site_of
 
-_LINK: Final = "/cards/{card}/link"
+_LINK: Final = "/my/cards/{card}/link"
 _LIVING: Final = frozenset({State.WORKS, State.FROZEN})
 _CHANGEABLE: Final = frozenset(State) - {State.TAKEN_BACK, State.SWALLOWED}
 Switch = Callable[[Bank, str, Principal, str], Told]

@@ -2,6 +2,7 @@
 
 from http import HTTPStatus
 from typing import Final
+from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -13,10 +14,9 @@ from imagebank.actions.health_links import Wish
 from imagebank.http.auth import address_of, bank_of, origin_of
 from imagebank.http.health_links import behind_viewer
 from imagebank.model.access import Principal
-from imagebank.model.health_link import text_of
+from imagebank.portal.language import gettext
 from imagebank.portal.layout import for_the_signed_in, page, read_own_form
-
-_PATH: Final = "/cards/{card}/link"
+from imagebank.portal.share import ROOTS, root_of
 
 
 async def explain(request: Request) -> Response:
@@ -28,24 +28,30 @@ async def explain(request: Request) -> Response:
 async def ask(request: Request, principal: Principal) -> Response:
     """What a link of this card is to be like."""
     given = (bank_of(request), request.path_params["card"], principal, address_of(request))
-    return page(request, "card-link.html", HTTPStatus.OK, principal, told=await run_in_threadpool(cards.kept, *given))
+    shown = {"told": await run_in_threadpool(cards.kept, *given), "card_page": _card_page(request)}
+    return page(request, "card-link.html", HTTPStatus.OK, principal, **shown)
 
 
 @for_the_signed_in
 async def make(request: Request, principal: Principal) -> Response:
     """Make the link, and show it with its QR code: this once."""
     form = await read_own_form(request)
-    wish = Wish(passcode="passcode" in form, updates="updates" in form)
+    label = gettext("Medical images")
+    wish = Wish(passcode="passcode" in form, updates="updates" in form, label=label)
     bank, identifier, address = bank_of(request), request.path_params["card"], address_of(request)
-    told = await run_in_threadpool(cards.kept, bank, identifier, principal, address)
     origin = origin_of(request)
     made = await run_in_threadpool(health_links.make, bank, identifier, wish, origin, principal, address)
-    shown = {"told": told, "link": text_of(made), "viewer": behind_viewer(made, origin), "wish": wish}
+    shown = {"viewer": behind_viewer(made, origin), "wish": wish, "card_page": _card_page(request)}
     return page(request, "card-link-made.html", HTTPStatus.OK, principal, **shown)
+
+
+def _card_page(request: Request) -> str:
+    """Where the card itself is: among its owner's pages, or at the desk."""
+    return f"{root_of(request)}/cards/{quote(request.path_params['card'], safe='')}"
 
 
 ROUTES: Final[list[BaseRoute]] = [
     Route("/shl", explain, methods=["GET"]),
-    Route(_PATH, ask, methods=["GET"]),
-    Route(_PATH, make, methods=["POST"]),
+    *(Route(f"{root}/cards/{{card}}/link", ask, methods=["GET"]) for root in ROOTS),
+    *(Route(f"{root}/cards/{{card}}/link", make, methods=["POST"]) for root in ROOTS),
 ]

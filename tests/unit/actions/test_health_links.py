@@ -51,8 +51,8 @@ def test_a_link_opens_what_its_card_opens_and_is_a_withdrawal(bank: Bank) -> Non
 
 
 def test_a_link_says_what_the_standard_wants(bank: Bank) -> None:
-    issued = a_card(bank, label="CT for Dr Varga")
-    link = made(bank, issued)
+    issued = a_card(bank, label="for me alone")
+    link = made(bank, issued, label="CT for Dr Varga")
 
     assert link == read(text_of(link))
     assert link.flags == {Flag.LONG_TERM, Flag.PASSCODE}

@@ -272,9 +272,9 @@ def test_kill_the_clipboard_opens_links(site: Site) -> None:
     label = "CT for Dr Varga"
     pins, links = [], []
     for wanted in ({"access": "endpoint"}, {}, {"passcode": False, "file": True}):
-        issued = a_card(site.bank, label=label, reports=False)
+        issued = a_card(site.bank, reports=False)
         pins.append(issued.pin)
-        links.append(text_of(site.link(issued, **wanted)))
+        links.append(text_of(site.link(issued, label=label, **wanted)))
     asked: list[dict[str, Any]] = [
         {"link": f"{site.url}/shl#{links[0]}", "passcode": pins[0]},
         {"link": links[0], "passcode": pins[0], "embeddedLengthMax": 1},

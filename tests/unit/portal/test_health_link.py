@@ -32,13 +32,14 @@ def shown(text: str) -> HealthLink:
 
 def test_a_link_is_made_and_shown_with_its_code_once(bank: Bank, browser: Browser) -> None:
     issued = a_card(bank, label="CT for <b>Dr Varga</b>")
-    address = f"/cards/{issued.card.id}/link"
+    address = f"/desk/cards/{issued.card.id}/link"
     asked = browser.get(address)
     made = browser.post(address, {"csrf": hidden_field(asked, "csrf"), "passcode": "yes", "updates": "yes"})
     link = shown(made.text)
 
     assert "CT for &lt;b&gt;" in asked.text
     assert link.flags == {Flag.PASSCODE, Flag.LONG_TERM}
+    assert link.label == "Medical images"
     assert "<svg" in made.text
     assert "no-store" in made.headers["cache-control"]
     assert "<textarea" not in browser.get(address).text
@@ -49,14 +50,15 @@ def test_the_owner_of_an_account_makes_one_of_their_own_card(bank: Bank) -> None
     issued = a_card(bank, holder(bank), patient=None)
     owner = Browser(web_application(bank))
     owner.get(f"/sign-in/{access.sign_in_link(bank, Role.PATIENT, 'ada', 'north')}")
-    address = f"/cards/{issued.card.id}/link"
+    address = f"/my/cards/{issued.card.id}/link"
     made = owner.post(address, {"csrf": hidden_field(owner.get(address), "csrf"), "passcode": "yes"})
 
     assert shown(made.text).flags == {Flag.PASSCODE}
+    assert f'href="{address}"' in owner.get(address.removesuffix("/link")).text
 
 
 def test_without_its_boxes_it_opens_by_itself_and_stays_as_it_is(bank: Bank, browser: Browser) -> None:
-    address = f"/cards/{a_card(bank).card.id}/link"
+    address = f"/desk/cards/{a_card(bank).card.id}/link"
     made = browser.post(address, {"csrf": hidden_field(browser.get(address), "csrf")})
 
     assert shown(made.text).flags == frozenset()
@@ -65,11 +67,11 @@ def test_without_its_boxes_it_opens_by_itself_and_stays_as_it_is(bank: Bank, bro
 
 def test_what_cannot_be_is_refused_as_a_page(bank: Bank, browser: Browser) -> None:
     issued = a_card(bank)
-    address = f"/cards/{issued.card.id}/link"
+    address = f"/desk/cards/{issued.card.id}/link"
     token = hidden_field(browser.get(address), "csrf")
     cards.revoke(bank, issued.card.id, KEEPER)
 
-    assert browser.get(f"/cards/{'f' * 16}/link").status_code == 404
+    assert browser.get(f"/desk/cards/{'f' * 16}/link").status_code == 404
     assert browser.post(address, {"csrf": token, "passcode": "yes"}).status_code == 409
     assert browser.post(address, {"passcode": "yes"}).status_code == 403
     assert Browser(web_application(bank)).get(address).headers["location"] == "/sign-in"
