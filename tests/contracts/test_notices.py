@@ -80,7 +80,7 @@ def test_who_holds_records_now_is_found_by_account(index: SQLIndex) -> None:
             [
                 *(("mia", ada, FOR_EVER, None), ("mia", ada, FOR_EVER, None), ("leo", ada, FOR_EVER, None)),
                 *(("old", ada, START, None), ("out", ada, FOR_EVER, START), ("eve", bob, FOR_EVER, None)),
-                ("gone", ada, FOR_EVER, None),
+                *(("gone", ada, FOR_EVER, None), ("login.example/u7", ada, FOR_EVER, None)),
             ]
         )
     ]
@@ -91,7 +91,7 @@ def test_who_holds_records_now_is_found_by_account(index: SQLIndex) -> None:
             tx.put_provision(one)
         found = [tx.notices.holders(patient, START) for patient in (ada, bob, PatientId("south", "ADA"))]
 
-    assert found == [["id-leo", "id-mia"], ["id-eve"], []]
+    assert found == [["id-leo", "id-mia", "login.example/u7"], ["id-eve"], []]
 
 
 def test_the_same_again_is_counted_with_what_nobody_has_seen(index: SQLIndex) -> None:

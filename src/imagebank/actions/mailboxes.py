@@ -5,7 +5,7 @@ from typing import Final
 from imagebank.actions import codes, notify
 from imagebank.bank import Bank
 from imagebank.errors import NotFound, noted
-from imagebank.model.account import Account
+from imagebank.model.access import is_elsewhere
 from imagebank.model.event import Act, Event
 from imagebank.model.notice import Mailbox
 
@@ -59,12 +59,15 @@ def _key(account: str) -> str:
     return f"account {account}"
 
 
-def _named(bank: Bank, account: str) -> Account:
+def _named(bank: Bank, account: str) -> tuple[str, str]:
+    """The name and the organization of an account's owner, or of who signs in at a provider."""
     found = bank.index.people.account_of(account)
-    if found is None:
+    if found is not None:
+        return found.name, found.organization
+    if not is_elsewhere(account):
         raise NotFound(_NOBODY)
-    return found
+    return account, bank.settings.organization
 
 
-def _changed(bank: Bank, owner: Account, detail: str, place: str) -> Event:
-    return Event(bank.now(), Act.CHANGED, owner.name, owner.organization, place, detail=detail)
+def _changed(bank: Bank, owner: tuple[str, str], detail: str, place: str) -> Event:
+    return Event(bank.now(), Act.CHANGED, *owner, place, detail=detail)

@@ -6,8 +6,16 @@ from datetime import datetime
 from imagebank.actions import access
 from imagebank.bank import Bank
 from imagebank.errors import NotFound
+from imagebank.model.access import Session
 from imagebank.model.event import Act, Event
 from imagebank.model.notice import CHOSEN, FIXED, Kind, Notice, Way
+
+
+def owner_of(found: Session) -> str:
+    """Whose notices the user of a session sees. Raises NotFound for who came by a token or a sign-in link."""
+    if not found.owner:
+        raise NotFound("you did not sign in to an account of your own, but by a token or a link")
+    return found.owner
 
 
 def listed(bank: Bank, account: str, limit: int, before: datetime | None = None) -> list[Notice]:

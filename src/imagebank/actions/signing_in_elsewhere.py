@@ -12,7 +12,7 @@ from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
-from imagebank.actions import access
+from imagebank.actions import access, notify
 from imagebank.actions.identity import Provider, roles_text
 from imagebank.actions.signing_in import PER_ADDRESS, UNKNOWN, count_answer, count_try, give_back_answer
 from imagebank.bank import Bank
@@ -153,6 +153,7 @@ def _opened(bank: Bank, name: str, role: Role, claims: Mapping[str, Any], addres
     with bank.index.begin() as tx:
         tx.put_session(session)
         tx.record([Event(now, Act.SIGNED_IN, name, organization, address, detail=_KIND)])
+        notify.signed_in(bank, tx, session.owner, address)
     return cookie
 
 

@@ -118,7 +118,7 @@ async def _known(request: Request, *, prolongs: bool) -> Principal | None:
     if prolongs and access.is_to_be_noted(bank, found):
         await run_in_threadpool(access.use, bank, found)
     # For pages that say what is new in it.
-    request.state.account = found.account
+    request.state.account = found.owner
     return access.caller_of(bank, found)
 
 

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from imagebank.actions import account, notices
+from imagebank.actions import notices
 from imagebank.errors import Invalid, NotFound
 from imagebank.http.auth import bank_of, caller, session_of
 from imagebank.http.described import Group, closed, paths
@@ -30,7 +30,7 @@ async def _owner(request: Request) -> str:
     found = await session_of(request)
     if found is None:
         raise NotFound("notices are an account's, and you came by a token")
-    return (await run_in_threadpool(account.owner, bank_of(request), found)).id
+    return notices.owner_of(found)
 
 
 async def list_notices(request: Request) -> Response:

@@ -248,6 +248,19 @@ class Session:
     seen_at: datetime = LONG_AGO
     proven_at: datetime = LONG_AGO
 
+    @property
+    def owner(self) -> str:
+        """Under which identifier its user is told something: the account's, or the name of who signs in elsewhere.
+
+        Such a name has a slash, which no account's has. Empty for whoever came by a token or a link.
+        """
+        return self.account or (self.name if is_elsewhere(self.name) and self.token is None else "")
+
+
+def is_elsewhere(name: str) -> bool:
+    """Whether it is the name of somebody who signs in at a provider: its host, a slash, and what they are called there."""
+    return "/" in name
+
 
 @dataclass(frozen=True, slots=True)
 class Device:

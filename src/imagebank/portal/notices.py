@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from imagebank.actions import account, mailboxes, notices
+from imagebank.actions import mailboxes, notices
 from imagebank.errors import BankError, Conflict, Invalid, NotFound, TooOften, Unsupported, status_for
 from imagebank.http.auth import address_of, bank_of, session_of
 from imagebank.http.errors import HTTP_STATUS
@@ -41,8 +41,8 @@ async def show(request: Request, principal: Principal, found: Session) -> Respon
 async def _notices(request: Request, principal: Principal, found: Session, error: BankError | None = None) -> Response:
     """The page, with what went wrong."""
     bank, before = bank_of(request), _before(request)
-    owner = await run_in_threadpool(account.owner, bank, found)
-    listed = await run_in_threadpool(notices.listed, bank, owner.id, _MOST + 1, before)
+    owner = notices.owner_of(found)
+    listed = await run_in_threadpool(notices.listed, bank, owner, _MOST + 1, before)
     status = HTTPStatus.OK if error is None else status_for(error, HTTP_STATUS, HTTPStatus.INTERNAL_SERVER_ERROR)
     answer = page(
         request,
@@ -52,13 +52,13 @@ async def _notices(request: Request, principal: Principal, found: Session, error
         listed=listed[:_MOST],
         earlier=f"{_PAGE}?before={_micros(listed[_MOST - 1].at)}" if len(listed) > _MOST else "",
         is_first=before is None,
-        unseen=await run_in_threadpool(notices.unseen, bank, owner.id),
+        unseen=await run_in_threadpool(notices.unseen, bank, owner),
         words=WORDS,
         kinds=[kind for kind in CHOSEN if kind not in FIXED],
-        chosen=await run_in_threadpool(notices.ways, bank, owner.id),
+        chosen=await run_in_threadpool(notices.ways, bank, owner),
         ways=_WAYS,
-        mailbox=await run_in_threadpool(mailboxes.address_of, bank, owner.id),
-        offered=await run_in_threadpool(mailboxes.offered, bank, owner.id),
+        mailbox=await run_in_threadpool(mailboxes.address_of, bank, owner),
+        offered=await run_in_threadpool(mailboxes.offered, bank, owner),
         can_mail=bool(bank.settings.smtp),
         notice=error or "",
     )
@@ -91,7 +91,7 @@ def changing(change: Callable[[Request, Session, Form], None]) -> PageOf:
 
 
 def see_all(request: Request, found: Session, _: Form) -> None:
-    notices.see(bank_of(request), account.owner(bank_of(request), found).id)
+    notices.see(bank_of(request), notices.owner_of(found))
 
 
 def choose(request: Request, found: Session, form: Form) -> None:
@@ -100,26 +100,30 @@ def choose(request: Request, found: Session, form: Form) -> None:
         chosen = {kind: Way(form[kind]) for kind in CHOSEN if kind in form}
     except ValueError:
         raise Invalid("mail goes at once, once a day, or not at all") from None
-    notices.choose(bank_of(request), account.owner(bank_of(request), found).id, chosen)
+    notices.choose(bank_of(request), notices.owner_of(found), chosen)
 
 
 def offer(request: Request, found: Session, form: Form) -> None:
-    mailboxes.offer(bank_of(request), found.account, form.get("address", ""), language.spoken(), address_of(request))
+    mailboxes.offer(
+        bank_of(request), notices.owner_of(found), form.get("address", ""), language.spoken(), address_of(request)
+    )
 
 
 def confirm(request: Request, found: Session, form: Form) -> None:
-    mailboxes.confirm(bank_of(request), found.account, form.get("code", ""), language.spoken(), address_of(request))
+    mailboxes.confirm(
+        bank_of(request), notices.owner_of(found), form.get("code", ""), language.spoken(), address_of(request)
+    )
 
 
 def remove(request: Request, found: Session, _: Form) -> None:
-    mailboxes.remove(bank_of(request), found.account, address_of(request))
+    mailboxes.remove(bank_of(request), notices.owner_of(found), address_of(request))
 
 
 @for_the_signed_in
 async def follow(request: Request, _: Principal) -> Response:
     """Go on to what a notice is about; mails lead here, so that they name nothing."""
     found = await session_of(request)
-    whose = "" if found is None else found.account
+    whose = "" if found is None else found.owner
     return see_other(await run_in_threadpool(notices.follow, bank_of(request), request.path_params["notice"], whose))
 
 

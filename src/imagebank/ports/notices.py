@@ -45,7 +45,10 @@ class NoticesWriter(Protocol):
     def put(self, notice: Notice) -> None: ...
 
     def holders(self, patient: PatientId, now: datetime) -> list[str]:
-        """The accounts that hold a patient's records, or records that are linked to them; by their identifiers."""
+        """The accounts that hold a patient's records, or records that are linked to them; by their identifiers.
+
+        Who signs in at a provider has no account here, and is told by name.
+        """
         ...
 
     def again(self, account: str, kind: Kind, link: str, since: datetime) -> bool:

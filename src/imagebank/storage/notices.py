@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row, delete, func, select, update
 
+from imagebank.model.access import is_elsewhere
 from imagebank.model.notice import Kind, Mailbox, Notice, SentCode, State, Way
 from imagebank.model.person import PatientId
 from imagebank.model.provision import Kind as Decided
@@ -93,8 +94,9 @@ class NoticesChanges:
         held, account = tables.provision.c, tables.account
         is_now = (held.revoked_at == 0, held.starts_at <= micros(now), held.ends_at > micros(now))
         found = provisions.chosen(patient, Decided.HOLDING).where(*is_now).order_by(None)
-        theirs = found.join_from(tables.provision, account, account.c.name == held.principal)
-        return sorted(self._connection.scalars(theirs.with_only_columns(account.c.id).distinct()))
+        theirs = found.join_from(tables.provision, account, account.c.name == held.principal, isouter=True)
+        rows = self._connection.execute(theirs.with_only_columns(account.c.id, held.principal).distinct())
+        return sorted(identifier or name for identifier, name in rows if identifier or is_elsewhere(name))
 
     def again(self, account: str, kind: Kind, link: str, since: datetime) -> bool:
         rows = _NOTICE.c

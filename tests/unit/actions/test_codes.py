@@ -167,6 +167,8 @@ def test_an_account_takes_the_address_whose_code_its_owner_typed(bank: Bank, off
         mailboxes.remove(bank, owner.id)
     changes = [detail for _, detail, _ in events(bank, Act.CHANGED)]
     assert changes[-2:] == ["mail address verified", "mail address removed"]
+    mailboxes.offer(bank, "login.example/u7", "u7@example.org")
+    assert mailboxes.confirm(bank, "login.example/u7", mailed(bank, office)).account == "login.example/u7"
     for act in (mailboxes.remove, lambda bank, one: mailboxes.offer(bank, one, ADA)):
         with pytest.raises(NotFound, match="no such account"):
             act(bank, "gone")

@@ -14,7 +14,7 @@ from imagebank.actions import access, account, deeds, emergency, mail, mailboxes
 from imagebank.app import mail_desk, mail_work
 from imagebank.bank import Bank
 from imagebank.errors import Invalid, NotFound
-from imagebank.model.access import RIGHTS, Principal, Role, Scope
+from imagebank.model.access import RIGHTS, Principal, Role, Scope, Session
 from imagebank.model.event import Act
 from imagebank.model.identity import Identity
 from imagebank.model.notice import CHOSEN, Kind, Mailbox, Notice, State, Way
@@ -414,6 +414,16 @@ def test_an_address_that_is_left_is_told_so(bank: Bank, office: Office) -> None:
 
     assert sorted(office.recipients) == ["ada@example.org", "new@example.org", "new@example.org"]
     assert {kind for kind, _ in told(bank, ada)} == {Kind.MEANS}
+
+
+def test_only_who_signed_in_to_an_account_or_at_a_provider_has_notices(bank: Bank) -> None:
+    at = bank.now()
+    known = Session(b"", "login.example/u7", Role.PATIENT, "local", at, at)
+
+    assert [notices.owner_of(one) for one in (known, replace(known, account="a1"))] == ["login.example/u7", "a1"]
+    for stranger in (replace(known, name="ada"), replace(known, token=b"one")):
+        with pytest.raises(NotFound, match="by a token or a link"):
+            notices.owner_of(stranger)
 
 
 def test_what_rules_tell_is_mailed_to_the_site_with_a_link_only(bank: Bank, office: Office) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import httpx
@@ -9,11 +10,15 @@ import pytest
 
 from bank import a_token, bearer, open_test_bank
 from imagebank import worker
-from imagebank.actions import account, notices, notify
+from imagebank.actions import access, account, notices, notify
 from imagebank.app import mail_work, web_application
 from imagebank.bank import Bank
-from imagebank.model.access import Role
+from imagebank.http.auth import COOKIE
+from imagebank.model.access import Role, Session
 from imagebank.model.notice import Kind, Mailbox, Notice, Way
+from imagebank.model.person import PatientId
+from imagebank.model.provision import Kind as Decided
+from imagebank.model.provision import Provision
 from mail_server import Office, forget_everybody, mail_server, settings_of, text_of
 from unit.actions.people_here import PASSWORD, after
 from unit.portal.browsing import Browser, hidden_field
@@ -121,6 +126,32 @@ def test_whoever_has_to_sign_in_first_comes_to_what_the_mail_was_about(bank: Ban
     ways.append(browser.post("/sign-in/password", {"name": "ada", "password": PASSWORD}).headers["location"])
 
     assert ways == [link, PAGE, "/", "/", "/"]
+
+
+def test_who_signs_in_at_a_provider_has_notices_by_name(bank: Bank, office: Office) -> None:
+    name, now = "login.example/u7", bank.now()
+    ends = now + timedelta(hours=1)
+    hold = Provision("h1", Decided.HOLDING, True, PatientId("local", "ADA"), now, principal=name, role=Role.PATIENT)
+    who = Session(access.digest_of("cookie"), name, Role.PATIENT, "local", now, ends, seen_at=now, proven_at=now)
+    with bank.index.begin() as tx:
+        tx.put_provision(hold)
+        tx.put_session(who)
+        notify.told_of(bank, tx, hold.patient, Kind.SHARED, "/my/cards")
+        notify.signed_in(bank, tx, who.owner, "192.0.2.1")
+    browser = Browser(web_application(bank))
+    browser.cookies.set(COOKIE, "cookie")
+    shown = browser.get(PAGE)
+    send(browser, "/address", address="ada@example.org")
+    work(bank)
+    send(browser, "/code", code=code_in(office))
+
+    assert "A card of yours was used" in shown.text
+    assert '<span class="badge">1</span>' in shown.text
+    kept = bank.index.notices.mailbox(name)
+    assert kept is not None
+    assert kept.address == "ada@example.org"
+    assert send(browser, "/remove").headers["location"] == PAGE
+    assert replace(who, token=b"one").owner == replace(who, name="ada").owner == ""
 
 
 def test_a_long_list_goes_on_earlier(bank: Bank) -> None:
