@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
@@ -13,7 +14,9 @@ from contracts.described import a_kept
 from contracts.indexes import opened
 from contracts.postgres import fresh_database
 from imagebank.model.access import Clause, Scope
+from imagebank.model.completeness import Completeness, Progress, Standing
 from imagebank.model.imaging import Selection
+from imagebank.model.person import PatientId
 from imagebank.model.search import Facet, Line, Mark, Marks, Nearness, Weight, Wish, document, marks_for
 from imagebank.model.uid import Uid
 from imagebank.storage import eras
@@ -191,6 +194,45 @@ def test_what_the_scope_hides_is_neither_found_nor_shown(index: SQLIndex) -> Non
     assert [len(everything), len(of_north)] == [2, 1], "what is hidden takes no place among the first"
     assert list(index.words.shown([hit.place for hit in everything], Scope.of("north"))) == [of_north[0].place]
     assert index.words.hits((), Scope.nothing(), 10) == []
+
+
+def test_a_study_is_chosen_by_how_far_it_has_come(index: SQLIndex) -> None:
+    def progress(number: int, now: Progress | None) -> None:
+        standing = Standing(now or Progress.UNKNOWN)
+        whole = Completeness(Uid(uid(number)), "north", PatientId("north", "P"), standing)
+        with index.begin() as tx:
+            if now is None:
+                tx.completeness.drop(whole.study)
+            else:
+                assert tx.completeness.put(whole, versions(index, number), datetime.now(UTC))
+        with index.begin() as tx:
+            tx.words.stand(whole.study)
+
+    def of(now: Progress, text: str = "") -> list[str]:
+        return found(index, marks_for(Wish(text, {Facet.COMPLETENESS: (now.value,)}), Nearness.TEXT))
+
+    for number in (1, 2, 3):
+        enter(index, number, "knee")
+    progress(1, Progress.ARRIVING)
+    progress(2, Progress.ARRIVING)
+    arriving = of(Progress.ARRIVING, "kne")
+    progress(2, Progress.MISSING)
+    progress(2, Progress.MISSING)
+    hits = index.words.hits(marks_for(Wish("knee"), Nearness.TEXT), ALL, 9)
+    write(index, 2, "knee again")
+    after = of(Progress.ARRIVING), of(Progress.MISSING, "again")
+    progress(2, None)
+    with index.begin() as tx:
+        tx.words.stand(Uid("2.25.99"))
+
+    assert arriving == [uid(2), uid(1)]
+    assert [value for hit in hits for facet, value in hit.values if facet is Facet.COMPLETENESS] == [
+        "missing",
+        "arriving",
+    ]
+    assert after == ([uid(1)], [uid(2)])
+    assert of(Progress.MISSING) == []
+    assert found(index, marks_for(Wish("again"), Nearness.TEXT)) == [uid(2)]
 
 
 def test_a_study_that_is_written_anew_loses_its_former_words(index: SQLIndex) -> None:

@@ -36,6 +36,14 @@ def judge(bank: Bank, study: Uid) -> Completeness | None:
 
     None when nothing is to be said of it, or when it changed meanwhile: what changed it has it judged again.
     """
+    found = _judged(bank, study)
+    # In a transaction of its own: whoever deposits locks the study before this is written, and not after.
+    with bank.index.begin() as tx:
+        tx.words.stand(study)
+    return found
+
+
+def _judged(bank: Bank, study: Uid) -> Completeness | None:
     try:
         here, versions = _received(bank, study)
     except NotFound:

@@ -30,7 +30,7 @@ _LONGEST_TEXT: Final = 64 << 10
 _SHOWN: Final = 3
 _BETWEEN: Final = re.compile("[^0-9a-z]+")
 _DIGIT: Final = re.compile("[0-9]")
-EDITION: Final = 2
+EDITION: Final = 3
 """Goes up when more is said of a study than before, or in other marks: what an older one wrote is written anew."""
 REPORT: Final = "Report "
 """How the label of what a report says begins; its day follows as DICOM has it."""
@@ -64,6 +64,7 @@ class Facet(StrEnum):
     SEX = "sex"
     DEVICE = "device"
     PHYSICIAN = "physician"
+    COMPLETENESS = "completeness"
 
 
 # New facets go to the end: marks have their numbers.

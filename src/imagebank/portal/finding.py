@@ -19,6 +19,7 @@ from imagebank.dicom import moments
 from imagebank.errors import Invalid, NotFound
 from imagebank.http.auth import address_of, bank_of, cookie_name, cookie_of, is_https
 from imagebank.model.access import Principal
+from imagebank.model.completeness import Progress
 from imagebank.model.search import LONGEST_QUESTION, REPORT, Answer, Facet, Nearness, Passage, Wish
 from imagebank.model.uid import Uid
 from imagebank.portal import beside, criteria, wording
@@ -42,6 +43,13 @@ _NAMES: Final[Mapping[Facet, str]] = {
     Facet.SEX: noted("Sex"),
     Facet.DEVICE: noted("Device"),
     Facet.PHYSICIAN: noted("Physician"),
+    Facet.COMPLETENESS: noted("Complete?"),
+}
+_STATES: Final[Mapping[str, str]] = {
+    Progress.MISSING: noted("Something is missing"),
+    Progress.ARRIVING: noted("Still arriving"),
+    Progress.COMPLETE: noted("Complete"),
+    Progress.UNKNOWN: noted("Not known"),
 }
 
 
@@ -202,8 +210,13 @@ def _choices(facet: Facet, wish: Wish, answer: Answer) -> Iterator[Choice]:
     values = [*on, *(value for value in counted if value not in on)]
     number = list(_NAMES).index(facet)
     for at, value in enumerate(values[: max(_SHOWN, len(on))]):
-        name = wording.sex(value) if facet is Facet.SEX else value
-        yield Choice(name, f"f{number}.{at}", f"{facet}={value}", counted.get(value, 0), value in on)
+        yield Choice(_named(facet, value), f"f{number}.{at}", f"{facet}={value}", counted.get(value, 0), value in on)
+
+
+def _named(facet: Facet, value: str) -> str:
+    if facet is Facet.COMPLETENESS:
+        return gettext(_STATES[value]) if value in _STATES else value
+    return wording.sex(value) if facet is Facet.SEX else value
 
 
 ROUTES: Final = [Route("/find", show, methods=["GET"]), Route("/find", ask, methods=["POST"])]

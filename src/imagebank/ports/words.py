@@ -48,3 +48,11 @@ class WordsWriter(Protocol):
         `versions` are those that its series had when the document was made.
         """
         ...
+
+    def stand(self, study: Uid) -> None:
+        """Write how far a study has come (`model.completeness`) beside what is said of it, as was found last.
+
+        Nothing where nothing is said of it yet. To be done before any other change to whether the study is whole, or in
+        a transaction of its own: whoever deposits locks the study first.
+        """
+        ...

@@ -177,7 +177,7 @@ def taken_out(connection: Connection, studies: Sequence[int]) -> set[str]:
     )
     rows = connection.execute(statement).all()
     for place, marks, _ in rows:
-        _unmark(connection, place, marks)
+        take_mark(connection, place, marks)
         connection.execute(delete(_TEXT).where(_TEXT.c.place == place))
         connection.execute(delete(_FINDING).where(_FINDING.c.place == place))
     return {word for *_, spelled in rows for word in spelled.split()}
@@ -195,7 +195,7 @@ def put_mark(connection: Connection, place: int, marks: str) -> None:
         connection.execute(insert(LEXEMES).values(place=place, marks=cast(quoted, TSVECTOR)))
 
 
-def _unmark(connection: Connection, place: int, marks: str) -> None:
+def take_mark(connection: Connection, place: int, marks: str) -> None:
     if connection.dialect.name == "sqlite":
         connection.execute(_FTS_TAKE, {"place": place, "marks": marks})
     else:

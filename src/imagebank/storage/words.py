@@ -17,6 +17,7 @@ from sqlalchemy import (
     func,
     insert,
     select,
+    update,
 )
 from sqlalchemy.sql.elements import UnaryExpression
 from sqlalchemy.sql.operators import custom_op
@@ -31,13 +32,13 @@ from imagebank.storage.alike import Alike
 from imagebank.storage.database import Database, lock_studies
 from imagebank.storage.eras import Eras
 from imagebank.storage.found import found
-from imagebank.storage.marks import FTS, matches, put_mark, spell, taken_out, unspell
+from imagebank.storage.marks import FTS, matches, put_mark, spell, take_mark, taken_out, unspell
 from imagebank.storage.removal import unpack_set
 from imagebank.storage.rows import clean, dumps
 from imagebank.storage.select import STUDY_RETURNED, studies_in
 from imagebank.storage.sets import one_of
 
-_STUDY, _SERIES = tables.study, tables.series
+_STUDY, _SERIES, _WHOLE = tables.study, tables.series, tables.completeness
 _FINDING, _TEXT = tables.finding, tables.finding_text
 _FACETS: Final[Mapping[str, Facet]] = {facet.value: facet for facet in Facet}
 _ROW_BITS: Final = 34
@@ -228,10 +229,11 @@ class WordsChanges:
         if study is None or _versions(connection, study.id) != versions:
             return False
         values = _values(study.modalities, study.study_date[:4], study.organization, study.patient_sex)
-        marks = " ".join(sorted({*document.marks, *choices(values), *choices(document.named)}))
+        told = {**document.named, **_progress(connection, document.study, study.organization)}
+        marks = " ".join(sorted({*document.marks, *choices(values), *choices(told)}))
         before = taken_out(connection, [study.id])
         place = place_of(study.id, study.study_date, study.study_time)
-        named = clean(dumps(document.named)) if document.named else ""
+        named = clean(dumps(told)) if told else ""
         row = {"place": place, "study_row": study.id, "named": named, "edition": EDITION}
         connection.execute(insert(_FINDING).values(**row))
         spelled = sorted(map(clean, document.spelled))
@@ -242,6 +244,34 @@ class WordsChanges:
         spell(connection, spelled)
         unspell(connection, before - set(spelled))
         return True
+
+    def stand(self, study: Uid) -> None:
+        connection = self._connection
+        lock_studies(connection, [study])
+        columns = (_STUDY.c.organization, _FINDING.c.place, _FINDING.c.named, _TEXT.c.marks)
+        found = select(*columns).join_from(_STUDY, _FINDING, _FINDING.c.study_row == _STUDY.c.id)
+        found = found.join(_TEXT, _TEXT.c.place == _FINDING.c.place).where(_STUDY.c.study_instance_uid == study)
+        row = connection.execute(found).one_or_none()
+        if row is None:
+            return
+        named = orjson.loads(row.named) if row.named else {}
+        before = {Facet.COMPLETENESS: tuple(named.pop(Facet.COMPLETENESS, ()))}
+        now = _progress(connection, study, row.organization)
+        if before.get(Facet.COMPLETENESS) == now.get(Facet.COMPLETENESS, ()):
+            return
+        marks = " ".join(sorted({*row.marks.split()} - {*choices(before)} | {*choices(now)}))
+        told = clean(dumps({**named, **now})) if named or now else ""
+        connection.execute(update(_FINDING).where(_FINDING.c.place == row.place).values(named=told))
+        connection.execute(update(_TEXT).where(_TEXT.c.place == row.place).values(marks=marks))
+        take_mark(connection, row.place, row.marks)
+        put_mark(connection, row.place, marks)
+
+
+def _progress(connection: Connection, study: Uid, organization: str) -> dict[Facet, tuple[str, ...]]:
+    """How far a study has come; nothing before it was judged."""
+    found = select(_WHOLE.c.progress).where(_WHOLE.c.study == study, _WHOLE.c.organization == organization)
+    progress = connection.scalar(found)
+    return {Facet.COMPLETENESS: (progress,)} if progress else {}
 
 
 def _versions(connection: Connection, study: int) -> dict[Uid, int]:

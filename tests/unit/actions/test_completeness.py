@@ -11,7 +11,18 @@ from pydicom.uid import DigitalXRayImageStorageForPresentation, generate_uid
 
 from bank import keep, open_test_bank
 from imagebank import worker
-from imagebank.actions import completeness, expecting, notes, orders, performing, reindex, remove, retrieve, shred
+from imagebank.actions import (
+    completeness,
+    expecting,
+    finding,
+    notes,
+    orders,
+    performing,
+    reindex,
+    remove,
+    retrieve,
+    shred,
+)
 from imagebank.actions.performing import Made
 from imagebank.bank import Bank
 from imagebank.errors import Invalid, NotAllowed, NotFound
@@ -22,6 +33,7 @@ from imagebank.model.imaging import Selection
 from imagebank.model.note import Amendment
 from imagebank.model.order import Order, Patient, Performed, PerformedSeries, Reference, State
 from imagebank.model.person import PatientId
+from imagebank.model.search import Facet, Wish
 from imagebank.model.uid import Uid
 from imagebank.ports.completeness import Asked
 from make import a_file, a_series, read
@@ -110,6 +122,25 @@ def test_a_study_arrives_and_is_held_against_what_the_modality_said(bank: Bank) 
     assert quiet == Standing(Progress.MISSING, 4, 2)
     assert again == Standing(Progress.ARRIVING, 4, 2)
     assert exam.standing() == Standing(Progress.COMPLETE, 4)
+
+
+def test_the_search_chooses_by_how_far_a_study_has_come(bank: Bank) -> None:
+    def chosen(progress: Progress) -> int:
+        wish = Wish("", {Facet.COMPLETENESS: (progress.value,)})
+        answer = finding.everything(bank, wish, KEEPER, "test", 10)
+        assert sum(number for _, number in answer.counts[Facet.COMPLETENESS]) == answer.total
+        return answer.total
+
+    exam = Exam(bank)
+    exam.begin()
+    exam.send(2)
+    exam.end()
+    do_jobs(bank)
+    first = chosen(Progress.MISSING), chosen(Progress.COMPLETE)
+    exam.send(4)
+    do_jobs(bank)
+
+    assert (first, (chosen(Progress.MISSING), chosen(Progress.COMPLETE))) == ((1, 0), (0, 1))
 
 
 def test_what_a_step_says_of_its_dose_and_series_is_kept(bank: Bank) -> None:

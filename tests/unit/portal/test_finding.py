@@ -1,12 +1,15 @@
 """The page with the one box: what it shows, where the words hit, and what stands in no address."""
 
+import re
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from bank import keep, open_test_bank
-from imagebank.actions import access, finding
+from imagebank.actions import access, completeness, finding
 from imagebank.app import web_application
 from imagebank.bank import Bank
 from imagebank.model.access import Role
@@ -71,6 +74,18 @@ def test_facets_count_and_narrow(bank: Bank, browser: Browser) -> None:
     assert 'href="/studies/1.2.2"' in narrowed
     assert 'value="sex=M" form="find" checked' in narrowed
     assert "2 studies" in find(browser, q="x", clear="1")
+
+
+def test_studies_are_narrowed_to_those_that_still_arrive(bank: Bank, browser: Browser) -> None:
+    deposit(bank, 1)
+    deposit(bank, 2)
+    completeness.judge(replace(bank, now=lambda: bank.now() + timedelta(hours=1)), Uid("1.2.2"))
+    narrowed = find(browser, q="head", **{"f8.0": "completeness=arriving"})
+
+    assert {"Still arriving</bdi>", "Not known</bdi>"} <= set(re.findall("[A-Z][a-z ]+</bdi>", find(browser, q="head")))
+    assert "1 study" in narrowed
+    assert 'href="/studies/1.2.1"' in narrowed
+    assert "<bdi>lost</bdi>" in find(browser, q="head", **{"f8.0": "completeness=lost"}), "a value that is none"
 
 
 def test_pages_follow_by_keys_that_say_nothing(bank: Bank, browser: Browser) -> None:
