@@ -199,6 +199,14 @@ NOT_ABOUT_STUDIES: Final = {
         ],
         "for who may give cards of a patient's records; see the tests of those pages",
     ),
+    **dict.fromkeys(
+        [
+            *("/api/v1/statement", "/fhir/AuditEvent/$statement"),
+            *("/my/statement/check", "/my/statement/file/{kind}"),
+        ],
+        "the statement of the caller's own account",
+    ),
+    "/api/v1/checkpoints/latest": "a number and digests, for everybody",
     "/search": "makes an address of the study list",
 }
 SEARCHES: Final = (

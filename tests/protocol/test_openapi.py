@@ -106,10 +106,13 @@ PAGES: Final[Mapping[str, str]] = {
     "/notices/{notice}": "where mails lead",
     "/unsubscribe/{secret}": "where mails end, for people and mail programs",
     "/sign-out": "for people",
+    "/my/statement/check": "a form of that page",
+    "/my/statement/file/{kind}": "files of that page; programs use /api/v1/statement",
+    "/fhir/AuditEvent/$statement": "FHIR describes itself (docs/conformance/ihe.md)",
     **{
         f"/my{whose}{page}": "for people who see their own images; programs use DICOMweb and /api/v1/statement"
         for whose in ("", "/{holding:holding}")
-        for page in ("", "/images")
+        for page in ("", "/images", "/statement")
     },
     "/disclosures": "for privacy officers; programs read AuditEvents",
     **{

@@ -4,12 +4,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
+from typing import Final
 
 from imagebank.actions import holders
 from imagebank.actions.audit import SYSTEM
 from imagebank.bank import Bank
-from imagebank.model.access import OWNERS, Principal
+from imagebank.model.access import OWNERS, Principal, Scope
 from imagebank.model.ledger import Line
+
+# A person's own cards, whose owner reads.
+_ALL: Final = Scope(organizations=None)
 
 
 class Sort(StrEnum):
@@ -42,10 +46,18 @@ def who(bank: Bank, principal: Principal) -> Callable[[Line], Actor]:
         if name == SYSTEM:
             return Actor(Sort.BANK, "", organization)
         if card := holders.card_of(name):
-            return Actor(Sort.CARD, "", "", card)
+            return _withdrew(bank, card, name)
         account = bank.index.people.account(name)
         if account is None:
             return Actor(Sort.STAFF, name, organization)
         return Actor(Sort.HOLDER if account.role in OWNERS else Sort.STAFF, account.display_name or name, organization)
 
     return lambda line: named(line.principal, line.organization)
+
+
+def _withdrew(bank: Bank, card: str, name: str) -> Actor:
+    """Who redeemed a card, by what they said of themselves then."""
+    for one in bank.index.cards.withdrawals(card, _ALL):
+        if holders.withdrawal_name(card, one.number) == name:
+            return Actor(Sort.CARD, one.name, one.institution, card)
+    return Actor(Sort.CARD, "", "", card)

@@ -122,7 +122,7 @@ def _objection(bank: Bank) -> str:
             return words
         kept, _ = _kept(bank)
         bank.signer.kept = kept[-1] if kept else None
-        bank.signer.seen = _last(bank)
+        bank.signer.seen = newest(bank)
         return ""
     since = bank.index.checkpoints(seen.number)
     if not since or digest_of(since[0]) != digest_of(seen):
@@ -134,7 +134,8 @@ def _objection(bank: Bank) -> str:
     return ""
 
 
-def _last(bank: Bank) -> Checkpoint | None:
+def newest(bank: Bank) -> Checkpoint | None:
+    """The last checkpoint; None before the first."""
     with bank.index.begin() as tx:
         return tx.last_checkpoint()
 

@@ -1,5 +1,6 @@
 """The statement of an account: what happened to a person's images, as the ledger has it."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -20,6 +21,7 @@ from imagebank.model.query import Query
 from imagebank.model.uid import Uid
 
 _PAGE: Final = 500
+_DECIDED: Final = re.compile(r"(?:emergency|holding) ([0-9a-f]{32})\b")
 # A person's own lines, whoever wrote them; that they are read stands in the ledger.
 _ALL: Final = Scope(organizations=None)
 
@@ -54,12 +56,16 @@ _THEMES: Final[Mapping[str, Theme]] = {
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of the ledger as its person reads it. `study` is what is still held of the study, for its description."""
+    """One line of the ledger as its person reads it. `study` is what is still held of the study, for its description.
+
+    `about` is the emergency, or the hold of an account, that the line speaks of.
+    """
 
     line: Line
     theme: Theme
     study: DataSet
     is_own: bool
+    about: Provision | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,4 +150,10 @@ def reading(bank: Bank, wanted: Wanted, principal: Principal, address: str) -> S
 def _entries(bank: Bank, lines: Sequence[Line], principal: Principal) -> Iterator[Entry]:
     known = trail.studies_by_uid(bank, {Uid(line.study) for line in lines if line.study})
     for line in lines:
-        yield Entry(line, _theme(line.act), known.get(line.study, {}), line.principal == principal.name)
+        is_own = line.principal == principal.name
+        yield Entry(line, _theme(line.act), known.get(line.study, {}), is_own, _about(bank, line))
+
+
+def _about(bank: Bank, line: Line) -> Provision | None:
+    found = _DECIDED.match(line.detail)
+    return next(iter(bank.index.provisions(_ALL, identifier=found[1])), None) if found else None

@@ -9,6 +9,7 @@ from imagebank.fhir.edge import ROOT
 from imagebank.fhir.health_links import health_link_routes
 from imagebank.fhir.read import audit_events
 from imagebank.http.methods import METHODS
+from imagebank.fhir.statement import own_events
 
 _FAMILIES: Final = (
     (patients, "record"),
@@ -24,6 +25,7 @@ def fhir_routes() -> list[BaseRoute]:
         Route(f"{ROOT}/metadata", capabilities.metadata, methods=["GET"]),
         Route(f"{ROOT}/.well-known/smart-configuration", capabilities.smart_configuration, methods=["GET"]),
         Route(f"{ROOT}/AuditEvent", audit_events, methods=["GET"]),
+        Route(f"{ROOT}/AuditEvent/$statement", own_events, methods=["GET"]),
         Route(f"{ROOT}/Binary/{{binary}}", reports.read_binary, methods=["GET"]),
     ]
     for family, name in _FAMILIES:

@@ -29,6 +29,8 @@ from imagebank.http.queue_described import queue_paths
 from imagebank.http.reports import report_paths, report_routes
 from imagebank.http.rules import rule_routes
 from imagebank.http.rules_described import rule_paths
+from imagebank.http.statement import statement_routes
+from imagebank.http.statement_described import statement_paths
 from imagebank.http.timeline import timeline_paths, timeline_routes
 from imagebank.http.transfers import transfer_paths, transfer_routes
 from imagebank.http.uploads import upload_routes
@@ -50,6 +52,7 @@ _ROUTES: Final[tuple[Callable[[], list[BaseRoute]], ...]] = (
     export_routes,
     notice_routes,
     account_routes,
+    statement_routes,
     health_link_api_routes,
     transfer_routes,
     card_routes,
@@ -69,6 +72,7 @@ _PATHS: Final[tuple[Callable[[], dict[str, Any]], ...]] = (
     export_paths,
     notice_paths,
     account_paths,
+    statement_paths,
     health_link_paths,
     transfer_paths,
     card_paths,

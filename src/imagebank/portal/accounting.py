@@ -1,11 +1,10 @@
 """An accounting of disclosures as a table for spreadsheets and as a document to hand out."""
 
-import csv
-import io
 from collections.abc import Iterator
 from typing import Final
 
 from imagebank.actions.disclosure import Accounting, Disclosure
+from imagebank.http import csv_lines
 from imagebank.paper.document import Column, Document, Paragraph, Table, document_pdf
 from imagebank.paper.language import ENGLISH
 
@@ -22,7 +21,6 @@ COLUMNS: Final = (
     "exempt",
 )
 _SHARES: Final = (28, 32, 26, 28, 52, 40, 15, 22, 20, 14)
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 _NOTE: Final = (
     "Exempt are disclosures for treatment, payment and operations, and those to the patient "
     "(45 CFR 164.528(a)(1)); they need not be accounted for. Times are UTC."
@@ -52,16 +50,7 @@ def _cells(one: Disclosure) -> tuple[str | int, ...]:
 
 def as_csv(made: Accounting) -> bytes:
     """Lines of CSV in UTF-8 with a byte order mark, which no spreadsheet takes for formulas."""
-    to = io.StringIO()
-    writer = csv.writer(to)
-    writer.writerow(COLUMNS)
-    for one in made.disclosures:
-        writer.writerow([_harmless(cell) for cell in _cells(one)])
-    return to.getvalue().encode("utf-8-sig")
-
-
-def _harmless(cell: str | int) -> str | int:
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
+    return csv_lines.as_csv(COLUMNS, map(_cells, made.disclosures))
 
 
 def as_pdf(made: Accounting) -> bytes:

@@ -1,62 +1,40 @@
 """The pages of people who see their own images: their frame, the first page, the list, and one study."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 
-from bank import SOURCE, keep, open_test_bank
-from imagebank.actions import account, enrol, persons
+import owners
+from bank import open_test_bank
+from imagebank.actions import persons
 from imagebank.actions.enrol import Wanted
 from imagebank.app import web_application
 from imagebank.bank import Bank
 from imagebank.http.auth import COOKIE
-from imagebank.model.access import RIGHTS, Principal, Role, Scope
 from imagebank.model.identity import Identity
 from imagebank.model.person import PatientId, PersonName
-from imagebank.model.provision import Relation
-from make import a_file
-from unit.actions.people_here import PASSWORD
+from owners import HAND, HEAD, OTHER
 from unit.portal.browsing import Browser
-
-DESK = Principal("desk", Role.TECHNOLOGIST, "north", RIGHTS[Role.TECHNOLOGIST], Scope.of("north"))
-ADA, LEO, EVE = PatientId("north", "ADA"), PatientId("north", "LEO"), PatientId("north", "EVE")
-HEAD, HAND, OTHER = "1.2.826.0.1.3680043.10.7.11", "1.2.826.0.1.3680043.10.7.12", "1.2.826.0.1.3680043.10.7.13"
 
 pytestmark = pytest.mark.usefixtures("quick_hashes")
 
 
 @pytest.fixture(scope="module")
 def bank(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bank]:
-    """Ada's MRI of the head, her son's X-ray of a hand, and somebody else's CT."""
-    with open_test_bank(tmp_path_factory.mktemp("my"), organization="north", age_of_majority=40) as opened:
-        for uid, patient, about in (
-            (HEAD, ADA, {"Modality": "MR", "BodyPartExamined": "BRAIN", "StudyDate": "20261011"}),
-            (HAND, LEO, {"Modality": "DX", "BodyPartExamined": "HAND", "Laterality": "L", "StudyDate": "20250302"}),
-            (OTHER, EVE, {"Modality": "CT"}),
-        ):
-            file = a_file(StudyInstanceUID=uid, PatientID=patient.identifier, InstitutionName="St. Brigid", **about)
-            keep(opened, file, source=replace(SOURCE, organization="north"))
-        persons.hear(opened, Identity(ADA, PersonName("Haddad^Amina"), "19840512"))
-        persons.hear(opened, Identity(LEO, PersonName("Haddad^Leo"), "20150302"))
+    with open_test_bank(tmp_path_factory.mktemp("my"), **owners.SETTINGS) as opened:
+        owners.furnish(opened)
         yield opened
 
 
-def patient(bank: Bank, *wanted: Wanted, name: str = "Amina Haddad") -> Browser:
-    """A browser in which the owner of a new account is signed in."""
-    sheet = enrol.enrol(bank, replace(wanted[0], display_name=name), DESK)
-    for one in wanted[1:]:
-        enrol.enrol(bank, replace(one, account=sheet.account), DESK)
+def browser_of(bank: Bank, cookie: str) -> Browser:
     browser = Browser(web_application(bank))
-    cookie = account.activate(bank, enrol.checked(bank, sheet.account, sheet.secret), PASSWORD)
     browser.cookies.set(COOKIE, cookie, domain="bank.example")
     return browser
 
 
 @pytest.fixture(scope="module")
 def mother(bank: Bank) -> Browser:
-    """Who holds her own images and her son's."""
-    return patient(bank, Wanted(ADA), Wanted(LEO, Relation.PARENT))
+    return browser_of(bank, owners.mother(bank))
 
 
 def test_a_patient_is_led_to_their_own_first_page_and_sees_no_door_of_staff(mother: Browser) -> None:
@@ -112,7 +90,7 @@ def test_a_study_has_a_page_in_plain_words(mother: Browser) -> None:
 def test_who_holds_no_images_is_told_how_they_come(bank: Bank) -> None:
     nobody = PatientId("north", "NIL")
     persons.hear(bank, Identity(nobody, PersonName("Nil^Nora"), "19840512"))
-    browser = patient(bank, Wanted(nobody), name="Nora")
+    browser = browser_of(bank, owners.opened(bank, Wanted(nobody), name="Nora"))
 
     assert "No images yet" in browser.get("/my").text
     assert "No images yet" in browser.get("/my/images").text

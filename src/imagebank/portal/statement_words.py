@@ -1,0 +1,186 @@
+"""What an entry of a statement says, in plain words for the person: what, who, why, from where, and what they can do."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from imagebank.actions.actors import Actor, Sort
+from imagebank.actions.statement import Entry, Theme
+from imagebank.model.audited import recipient_of
+from imagebank.model.event import Act
+from imagebank.model.ledger import Checkpoint, digest_of
+from imagebank.model.provision import FOR_EVER, Provision, Relation
+from imagebank.portal import plain_words, wording
+from imagebank.portal.language import counted, gettext, moment, noted
+
+Said = tuple[str, str]
+"""A sentence about the reader, and the same about somebody else."""
+
+_SAID: Final[Mapping[str, Said]] = {
+    Act.DEPOSITED: (noted("You added images."), noted("Images came in.")),
+    Act.VIEWED: (noted("You looked at images."), noted("%(who)s looked at images.")),
+    Act.SENT: (noted("You took a copy of images."), noted("%(who)s took a copy of images, or sent one.")),
+    Act.REDEEMED: (noted("You opened images with a card."), noted("%(who)s opened images with a card of yours.")),
+    Act.NOT_REDEEMED: (noted("A card was refused."), noted("A card of yours was refused to somebody.")),
+    Act.REFUSED: (noted("Something was refused to you."), noted("Something was refused to %(who)s.")),
+    Act.DECIDED: (noted("You made a decision."), noted("%(who)s wrote down a decision about your images.")),
+    Act.EMERGENCY: (
+        noted("You opened this record in an emergency."),
+        noted("%(who)s opened your record in an emergency."),
+    ),
+    Act.EMERGENCY_ENDED: (
+        noted("You ended access in an emergency."),
+        noted("%(who)s closed your record after an emergency."),
+    ),
+    Act.REVIEWED: (noted("You reviewed an emergency."), noted("%(who)s reviewed an emergency.")),
+    Act.REMOVED: (noted("You removed images."), noted("%(who)s removed images.")),
+    Act.CORRECTED: (noted("You corrected data of images."), noted("%(who)s corrected data of images.")),
+    Act.CHANGED: (
+        noted("You changed something."),
+        noted("An appointment or an order of yours came in, or was changed."),
+    ),
+    Act.NOTIFIED: (noted("You were told of something."), noted("Somebody was told of something about your images.")),
+    Act.UNBOUNDED: (noted("You looked at entries about you."), noted("%(who)s looked at entries about you.")),
+}
+_OTHERWISE: Final[Said] = (noted("You did something."), noted("%(who)s did something that is about your images."))
+_CARDS: Final[Mapping[str, Said]] = {
+    "made": (noted("You made a card."), noted("%(who)s made a card for your images.")),
+    "frozen": (noted("You froze a card."), noted("%(who)s froze a card of yours.")),
+    "thawed": (noted("You let a card work again."), noted("%(who)s let a card of yours work again.")),
+    "taken back": (noted("You took a card back."), noted("%(who)s took a card of yours back.")),
+    "health link made": (noted("You made a link of a card."), noted("%(who)s made a link of a card of yours.")),
+}
+_CARD_CHANGED: Final[Said] = (noted("You changed a card."), noted("%(who)s changed a card of yours."))
+_HOLDS: Final[Mapping[str, Said]] = {
+    Relation.OWNER: (noted("You opened an account."), noted("An account for these images was opened.")),
+    Relation.PARENT: (noted("You let a parent in."), noted("A parent was let in.")),
+    Relation.CARER: (noted("You let a carer in."), noted("A carer was let in.")),
+    Relation.REPRESENTATIVE: (noted("You let a representative in."), noted("A legal representative was let in.")),
+    "ended": (noted("You ended an access."), noted("An access to these images ended.")),
+}
+_HEARD: Final[Said] = (noted("You changed personal data."), noted("Your name, birth date or address came in."))
+_NEW_SHEET: Final[Said] = (noted("A new sheet was printed."), noted("A new sheet for an account was printed."))
+_JOINED: Final[Said] = (noted("You joined records."), noted("Records were joined as yours, or parted from yours."))
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An entry in words. `step` is what its reader can do, and `way` the page for it, where there is one."""
+
+    at: datetime
+    number: str
+    theme: Theme
+    what: str
+    more: str
+    who: str
+    where: str
+    exam: str
+    step: str = ""
+    way: str = ""
+    times: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """The newest checkpoint as people compare it: its number, the beginning of its digest, and when it was signed."""
+
+    number: int
+    digest: str
+    at: datetime
+
+
+def seal_of(newest: Checkpoint | None) -> Seal | None:
+    return None if newest is None else Seal(newest.number, digest_of(newest)[:16], plain_words.at(newest.at))
+
+
+def tell(entry: Entry, actor: Actor, exam: str) -> Told:
+    """An entry in words. `exam` is what its study is, of which day and whose."""
+    line = entry.line
+    mine, theirs = _sentence(entry)
+    who = plain_words.named(actor)
+    what = gettext(mine) if actor.sort is Sort.SELF else gettext(theirs) % {"who": who}
+    step, way = _step(entry, actor)
+    return Told(
+        plain_words.at(line.at),
+        f"{line.lane}-{line.position}",
+        entry.theme,
+        what,
+        plain_words.joined([exam, *_more(entry, actor)]),
+        who,
+        _where(entry, actor),
+        exam,
+        step,
+        way,
+    )
+
+
+def _sentence(entry: Entry) -> Said:
+    line = entry.line
+    what = line.detail.partition(": ")[2]
+    if line.act == Act.CARD:
+        return _CARDS.get(what, _CARD_CHANGED)
+    if line.act == Act.ENROLLED:
+        return _HOLDS.get(what, _NEW_SHEET)
+    if line.act == Act.DECIDED and line.detail.startswith("persons: "):
+        return _JOINED
+    if line.act == Act.CHANGED and line.detail.startswith("patient record"):
+        return _HEARD
+    return _SAID.get(line.act, _OTHERWISE)
+
+
+def _more(entry: Entry, actor: Actor) -> list[str]:
+    """How many, to whom, why, and what came of it."""
+    line, about = entry.line, entry.about
+    found = []
+    if line.act in {Act.VIEWED, Act.SENT, Act.DEPOSITED} and line.count > 1:
+        found.append(counted(line.count, "%(num)s image", "%(num)s images"))
+    if recipient := recipient_of(line):
+        found.append(gettext("To: %(name)s") % {"name": recipient.organization or recipient.name})
+    if line.act == Act.EMERGENCY and about is not None:
+        return [*found, *_emergency(about)]
+    if line.act == Act.ENROLLED and about is not None and about.ends_at != FOR_EVER:
+        found.append(gettext("until %(at)s") % {"at": moment(about.ends_at)})
+    if line.purpose and actor.sort is not Sort.SELF:
+        found.append(gettext("Reason: %(why)s") % {"why": wording.purpose(line.purpose)})
+    return found
+
+
+def _emergency(about: Provision) -> list[str]:
+    end = min(about.ends_at, about.revoked_at or about.ends_at)
+    found = [
+        gettext("They gave as reason: “%(words)s”") % {"words": about.reason},
+        gettext("Open until %(at)s") % {"at": moment(end)},
+    ]
+    if about.review:
+        words = {"name": about.reviewed_by, "words": about.review}
+        return [*found, gettext("%(name)s reviewed it: “%(words)s”") % words]
+    return [*found, gettext("Nobody has reviewed it yet; somebody will.")]
+
+
+def _where(entry: Entry, actor: Actor) -> str:
+    """By whom, where the sentence does not say so; the organization; of a card or a refusal the network address, too."""
+    is_named = (
+        actor.sort in {Sort.SELF, Sort.BANK} or "%(who)s" in _sentence(entry)[1] or entry.line.act == Act.NOT_REDEEMED
+    )
+    by = "" if is_named else plain_words.named(actor)
+    is_outside = actor.sort is Sort.CARD or entry.theme is Theme.REFUSAL
+    address = entry.line.address if is_outside else ""
+    return plain_words.joined(
+        [by, actor.organization, gettext("from %(address)s") % {"address": address} if address else ""]
+    )
+
+
+def _step(entry: Entry, actor: Actor) -> tuple[str, str]:
+    """What its reader can do, and where."""
+    line = entry.line
+    if line.act in {Act.CARD, Act.REDEEMED, Act.NOT_REDEEMED} or actor.card:
+        return gettext("See your cards"), "/my/cards"
+    if line.act == Act.ENROLLED:
+        return gettext("See who has access"), "/my/people"
+    if entry.theme is Theme.EMERGENCY and actor.sort is not Sort.SELF:
+        words = {"organization": actor.organization}
+        return gettext("Do you have a question? Ask the privacy office of %(organization)s.") % words, ""
+    if entry.study:
+        return gettext("See these images"), f"/studies/{line.study}"
+    return "", ""
