@@ -8,8 +8,8 @@ from imagebank.fhir import capabilities, documents, endpoints, imaging_studies, 
 from imagebank.fhir.edge import ROOT
 from imagebank.fhir.health_links import health_link_routes
 from imagebank.fhir.read import audit_events
-from imagebank.http.methods import METHODS
 from imagebank.fhir.statement import own_events
+from imagebank.http.methods import METHODS
 
 _FAMILIES: Final = (
     (patients, "record"),
