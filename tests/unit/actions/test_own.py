@@ -11,6 +11,7 @@ from bank import SOURCE, keep, open_test_bank
 from cards_here import KEEPER, a_card, a_claim, holder, holds
 from imagebank.actions import account, actors, emergency, own, persons, redeem, statement
 from imagebank.actions.actors import Sort
+from imagebank.actions.enrol import Wanted as Enrolled
 from imagebank.actions.statement import Theme, Wanted
 from imagebank.bank import Bank
 from imagebank.errors import NotAllowed, NotFound
@@ -120,7 +121,7 @@ def a_line(name: str) -> Line:
 
 def test_people_are_told_by_the_names_that_they_are_known_by(bank: Bank, ada: Principal) -> None:
     account.activate(bank, account.add(bank, "varga", Role.CLINICIAN, "Dr Ines Varga"), owners.PASSWORD)
-    father = owners.who(bank, owners.opened(bank, owners.Wanted(LEO, Relation.PARENT), name="Karim Haddad"))
+    father = owners.who(bank, owners.opened(bank, Enrolled(LEO, Relation.PARENT), name="Karim Haddad"))
     issued = a_card(bank, ada, patient=ADA)
     redeem.for_program(bank, a_claim(issued))
     who = actors.who(bank, ada)
