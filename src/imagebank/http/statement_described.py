@@ -53,8 +53,6 @@ def statement_paths() -> dict[str, Any]:
         "get_statement": {200: answer(200, "Entries, newest first", _TOLD), 404: REFUSED[404]},
         "get_latest_checkpoint": {200: answer(200, "The newest checkpoint", as_json(_CHECKPOINT)), 404: REFUSED[404]},
     }
-    found = paths(statement.RESOURCES, Group("Statement", answers, parameters={"get_statement": _PARAMETERS}))
-    latest = found["/api/v1/checkpoints/latest"]["get"]
-    latest["security"] = []
-    latest["responses"] = {code: latest["responses"][code] for code in ("200", "404", "503")}
-    return found
+    is_open = frozenset({"get_latest_checkpoint"})
+    group = Group("Statement", answers, parameters={"get_statement": _PARAMETERS}, is_open=is_open)
+    return paths(statement.RESOURCES, group)
