@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from imagebank.portal import language
+from imagebank.portal import language, layout
 
 STATIC = Path(language.__file__).parent / "static"
 SHEETS = sorted(one for one in STATIC.rglob("*.css") if one.name != "tokens.css")
@@ -45,3 +45,13 @@ def test_a_page_says_in_which_direction_it_reads(tag: str) -> None:
         assert language.direction() == ("ltr" if tag == "de" else "rtl")
     finally:
         language.speak(language.ENGLISH)
+
+
+@pytest.mark.parametrize(
+    ("name", "turns"),
+    [("arrow-left", True), ("arrow-right", True), ("caret-right", True), ("arrow-clockwise", False), ("clock", False)],
+)
+def test_arrows_and_carets_turn_with_the_direction_and_clocks_do_not(name: str, turns: bool) -> None:
+    drawn = str(layout.environment().get_template("parts/icon.html").module.icon(name))
+
+    assert ("turns" in drawn) is turns
