@@ -250,9 +250,11 @@ def passages(lines: Iterable[Line], wish: Wish, alike: Mapping[str, Iterable[str
     """Where the words hit, the weightiest lines first, and those that no line before has shown."""
     wanted = asked(wish)
     missing = {word.text for word in wanted}
+    sought = missing.union(*alike.values())
     shown: list[Passage] = []
     for line in lines:
-        if line.weight not in wish.within or not (alike or _may_hit(line, wanted)):
+        # A name may only sound like what was asked.
+        if line.weight not in wish.within or not ((alike and line.is_name) or _may_hit(line, sought)):
             continue
         hits = [(word, which) for word in _written(line) if (which := _hit(word, wanted, alike, line))]
         if missing & {which for _, which in hits}:
@@ -263,8 +265,8 @@ def passages(lines: Iterable[Line], wish: Wish, alike: Mapping[str, Iterable[str
     return tuple(shown)
 
 
-def _may_hit(line: Line, wanted: Iterable[Word]) -> bool:
-    """False where no word as it was asked can stand in a line; to look takes a tenth of cutting the line into words.
+def _may_hit(line: Line, sought: Iterable[str]) -> bool:
+    """False where none of these words can stand in a line; to look takes a tenth of cutting the line into words.
 
     Digits stand otherwise in a date or UID than they are asked, and signs beyond ASCII otherwise than they are folded.
     """
@@ -273,7 +275,7 @@ def _may_hit(line: Line, wanted: Iterable[Word]) -> bool:
     text = line.text.lower()
     if line.weight is Weight.NAME:
         text = _BETWEEN.sub("", text)  # what is written with marks in it is found without them
-    return any(one.text in text or (one.text.isdecimal() and _DIGIT.search(text)) for one in wanted)
+    return any(word in text or (word.isdecimal() and _DIGIT.search(text)) for word in sought)
 
 
 def _hit(word: Word, wanted: Iterable[Word], alike: Mapping[str, Iterable[str]], line: Line) -> str:
