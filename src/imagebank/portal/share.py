@@ -23,7 +23,7 @@ from imagebank.model.timeline import Entry, Page
 from imagebank.paper import language as paper_language
 from imagebank.paper.typeset import PaperSize, usual_paper
 from imagebank.portal import card_words, exams, plain_words, share_form
-from imagebank.portal.language import day, spoken
+from imagebank.portal.language import day_of_year, spoken
 from imagebank.portal.layout import for_the_signed_in, page, read_own_form, see_other
 from imagebank.portal.my import exam_of
 from imagebank.portal.share_form import Form
@@ -122,7 +122,7 @@ def _offered(entries: Sequence[Entry], form: Form) -> dict[str, Any]:
 async def _whom(request: Request, principal: Principal, form: Form, error: BankError | None = None) -> Response:
     """The second step. What is drawn for the form lets one card be made by it, however often it is sent."""
     bank = bank_of(request)
-    spans = [(days, day(f"{share_form.after(bank, days):%Y%m%d}")) for days in share_form.DAYS]
+    spans = [(days, day_of_year(f"{share_form.after(bank, days):%Y%m%d}")) for days in share_form.DAYS]
     shown = {
         "kept": share_form.of_what(form),
         "once": secrets.token_urlsafe(16),

@@ -32,3 +32,12 @@ field.addEventListener("input", look);
 document.querySelector(".why").addEventListener("change", (event) => {
   if (event.target.value === "") document.querySelector("[name=other]").focus();
 });
+
+// The QR code of a card has the number behind the #, which no server sees; it does not stay in the address either.
+const scanned = bare(decodeURIComponent(location.hash.slice(1)));
+if (isRight(scanned) && scanned.length === 16 && !field.value) {
+  field.value = scanned;
+  look();
+  history.replaceState(null, "", location.pathname);
+  document.getElementById("pin").focus();
+}
