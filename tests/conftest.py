@@ -2,11 +2,19 @@
 
 import signal
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # How fast a busy machine is says nothing of what is tested.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Stories in a browser keep pictures of their steps, for the tutorials, where they are told to."""
+    parser.addoption(
+        "--pictures", default="", help="a folder for pictures of the steps of tests/browser/test_sharing.py"
+    )
 
 
 def pytest_configure() -> None:
