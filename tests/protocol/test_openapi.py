@@ -114,6 +114,14 @@ PAGES: Final[Mapping[str, str]] = {
         for whose in ("", "/{holding:holding}")
         for page in ("", "/images", "/statement")
     },
+    **{
+        f"{root}{path}": "cards, for their owners and the desk; programs use /api/v1/cards"
+        for root in ("/my", "/desk")
+        for path in (
+            *("/share", "/cards", "/cards/{card}"),
+            *(f"/cards/{{card}}/{verb}" for verb in ("freeze", "thaw", "change", "take-back", "sheet")),
+        )
+    },
     "/disclosures": "for privacy officers; programs read AuditEvents",
     **{
         f"/fhir/{path}": "FHIR describes itself (docs/conformance/fhir.md)"
