@@ -12,6 +12,8 @@ import pytest
 
 from bank import open_test_bank
 from cards_here import KEEPER, a_card, a_claim, fill, quick_hashes, wrong
+from contracts.indexes import opened
+from contracts.postgres import fresh_database
 from imagebank.actions import cards, pins, redeem
 from imagebank.bank import Bank
 from imagebank.errors import NotFound
@@ -39,6 +41,30 @@ CARD = Card(
     purpose="second opinion",
     uses_left=2,
 )
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """One database of each kind for all of these."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path_factory.mktemp('cards') / 'index.db'}"
+    else:
+        with fresh_database(request.getfixturevalue("postgres")) as made:
+            yield made
+
+
+@pytest.fixture(scope="module")
+def shared(place: str) -> Iterator[SQLIndex]:
+    with opened(place) as made:
+        yield made
+
+
+@pytest.fixture
+def index(shared: SQLIndex) -> SQLIndex:
+    """An index without cards."""
+    with shared.begin() as tx:
+        tx.cards.forget([ADA, BOB])
+    return shared
 
 
 def put(index: SQLIndex, *made: Card) -> None:
@@ -114,7 +140,7 @@ def test_withdrawals_are_told_newest_first_and_go_with_their_card(index: SQLInde
     assert [one.id for one in index.cards.cards(ALL)] == ["b2"]
 
 
-def test_of_two_hundred_tries_at_once_no_more_are_taken_than_there_are(index: SQLIndex) -> None:
+def test_of_many_tries_at_once_no_more_are_taken_than_there_are(index: SQLIndex) -> None:
     put(index, CARD)
 
     def attempt(_: int) -> bool:
@@ -122,7 +148,7 @@ def test_of_two_hundred_tries_at_once_no_more_are_taken_than_there_are(index: SQ
             return tx.cards.count_try(b"number", START) is not None
 
     with ThreadPoolExecutor(16) as pool:
-        assert sum(pool.map(attempt, range(200))) == TRIES
+        assert sum(pool.map(attempt, range(60))) == TRIES
     with index.begin() as tx:
         tx.cards.give_back_try("a1")
         assert [tx.cards.count_try(b"number", START) is not None for _ in range(2)] == [True, False]
@@ -143,9 +169,9 @@ def test_of_uses_at_once_no_more_are_spent_than_there_are(index: SQLIndex) -> No
 def bank(address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bank]:
     quick_hashes(monkeypatch)
     database = "" if address.startswith("sqlite") else address
-    with open_test_bank(tmp_path, organization="north", database=database) as opened:
-        fill(opened)
-        yield opened
+    with open_test_bank(tmp_path, organization="north", database=database) as made:
+        fill(made)
+        yield made
 
 
 def test_of_two_hundred_wrong_pins_at_once_no_more_are_compared_than_a_card_has_tries(
@@ -161,12 +187,11 @@ def test_of_two_hundred_wrong_pins_at_once_no_more_are_compared_than_a_card_has_
     with pytest.raises(NotFound):
         redeem.for_browser(bank, a_claim(issued), "198.51.100.1")
 
-
-def test_a_right_pin_among_two_hundred_wrong_ones_does_not_beat_the_counter(
-    bank: Bank, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    # A right PIN among two hundred wrong ones does not beat the counter either.
+    compared.clear()
+    with bank.index.begin() as tx:
+        tx.cards.forget([ADA])
     issued = a_card(bank, uses=1)
-    compared = watch(monkeypatch)
     pins_tried = [wrong(issued.pin)] * 200
     pins_tried[3] = issued.pin
 
