@@ -131,6 +131,16 @@ NOT_ABOUT_STUDIES: Final = {
     ),
     "/sent": "what the caller has had sent",
     **dict.fromkeys(("/sent/{transfer}", "/sent/{transfer}/stop"), "the caller's own"),
+    **dict.fromkeys(
+        [
+            *(f"/api/v1/requests{rest}" for rest in ("", "/{request}")),
+            *(f"/api/v1/requests/{{request}}/{verb}" for verb in ("withdraw", "take", "answer", "refuse")),
+            *(f"{root}/requests{rest}" for root in ("/my", "/desk") for rest in ("", "/{request}")),
+            *("/my/requests/ask", "/my/requests/{request}/withdraw"),
+            *(f"/desk/requests/{{request}}/{verb}" for verb in ("take", "answer", "refuse")),
+        ],
+        "the account's own requests, and those to the desk's organization; an answer names a study that both see",
+    ),
     "/export/send": "sends studies that the caller sees; see the test of transfers",
     "/api/v1/destinations": "places, the same for everybody",
     "/api/v1/transfers": "what the caller has had sent, of studies that they see; see the test of transfers",

@@ -69,6 +69,14 @@ PAGES: Final[Mapping[str, str]] = {
         ("/export/send", "/sent", "/sent/{transfer}", "/sent/{transfer}/stop"),
         "to send studies, for people; programs use /api/v1/transfers",
     ),
+    **dict.fromkeys(
+        [
+            *(f"{root}/requests{rest}" for root in ("/my", "/desk") for rest in ("", "/{request}")),
+            *("/my/requests/ask", "/my/requests/{request}/withdraw"),
+            *(f"/desk/requests/{{request}}/{verb}" for verb in ("take", "answer", "refuse")),
+        ],
+        "to ask for images and to answer, for people; programs use /api/v1/requests",
+    ),
     "/open": "where the owner of a sheet opens an account",
     **{
         f"/desk{path}": "the desk that opens accounts; programs use /api/v1/accounts"

@@ -27,6 +27,7 @@ from imagebank.http.pictures import picture_paths, picture_routes
 from imagebank.http.queue import queue_routes
 from imagebank.http.queue_described import queue_paths
 from imagebank.http.reports import report_paths, report_routes
+from imagebank.http.requests import request_paths, request_routes
 from imagebank.http.rules import rule_routes
 from imagebank.http.rules_described import rule_paths
 from imagebank.http.statement import statement_routes
@@ -55,6 +56,7 @@ _ROUTES: Final[tuple[Callable[[], list[BaseRoute]], ...]] = (
     statement_routes,
     health_link_api_routes,
     transfer_routes,
+    request_routes,
     card_routes,
 )
 _PATHS: Final[tuple[Callable[[], dict[str, Any]], ...]] = (
@@ -75,6 +77,7 @@ _PATHS: Final[tuple[Callable[[], dict[str, Any]], ...]] = (
     statement_paths,
     health_link_paths,
     transfer_paths,
+    request_paths,
     card_paths,
 )
 

@@ -203,6 +203,7 @@ _KINDS: Final[Mapping[str, Callable[[str], Kind]]] = MappingProxyType(
         Act.REDEEMED: _always(Kind(USER_AUTHENTICATION, "E", LOGIN)),
         Act.NOT_REDEEMED: _always(Kind(USER_AUTHENTICATION, "E", LOGIN, MINOR_FAILURE)),
         Act.REVIEWED: _always(Kind(AUDIT_LOG_USED, "R")),
+        Act.REQUESTED: _always(Kind(PROCEDURE_RECORD, "U")),
         Act.NOTIFIED: _always(Kind(INSTANCES_ACCESSED, "R")),
         Act.STARTED: _always(Kind(APPLICATION_ACTIVITY, "E", APPLICATION_START)),
         Act.STOPPED: _always(Kind(APPLICATION_ACTIVITY, "E", APPLICATION_STOP)),

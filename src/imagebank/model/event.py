@@ -32,6 +32,7 @@ class Act(StrEnum):
     CARD = "changed a card"
     REDEEMED = "redeemed a card"
     NOT_REDEEMED = "failed to redeem a card"
+    REQUESTED = "asked for images"
     NOTIFIED = "notified"
     STARTED = "started"
     STOPPED = "stopped"

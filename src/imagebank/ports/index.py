@@ -24,6 +24,7 @@ from imagebank.ports.people import PeopleReader
 from imagebank.ports.persons import PersonsReader
 from imagebank.ports.pictures import PictureReader
 from imagebank.ports.proposals import ProposalReader
+from imagebank.ports.requests import RequestReader
 from imagebank.ports.rules import RulesReader
 from imagebank.ports.searchable import SearchableReader
 from imagebank.ports.tasks import TaskReader
@@ -93,6 +94,9 @@ class Index(Protocol):
 
     @property
     def transfers(self) -> TransferReader: ...
+
+    @property
+    def requests(self) -> RequestReader: ...
 
     @property
     def workitems(self) -> WorkitemReader:

@@ -22,6 +22,7 @@ from imagebank.ports.people import PeopleWriter
 from imagebank.ports.persons import PersonsWriter
 from imagebank.ports.pictures import PictureWriter
 from imagebank.ports.proposals import ProposalWriter
+from imagebank.ports.requests import RequestWriter
 from imagebank.ports.rules import RulesWriter
 from imagebank.ports.searchable import SearchableWriter
 from imagebank.ports.tasks import TaskWriter
@@ -109,6 +110,9 @@ class Transaction(Protocol):
 
     @property
     def transfers(self) -> TransferWriter: ...
+
+    @property
+    def requests(self) -> RequestWriter: ...
 
     @property
     def workitems(self) -> WorkitemWriter:

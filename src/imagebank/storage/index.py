@@ -36,6 +36,7 @@ from imagebank.storage import (
     proposals,
     provisions,
     quarantine,
+    requests,
     rules,
     searchable,
     tables,
@@ -131,6 +132,7 @@ class SQLIndex:
         self._pictures = pictures.SQLPictures(database)
         self._tasks = tasks.SQLTasks(database)
         self._workitems = workitems.SQLWorkitems(database)
+        self._requests = requests.SQLRequests(database)
         self._transfers = transfers.SQLTransfers(database)
         self._notices = notices.SQLNotices(database)
         self._cards = cards.SQLCards(database)
@@ -178,6 +180,10 @@ class SQLIndex:
     @property
     def notices(self) -> notices.SQLNotices:
         return self._notices
+
+    @property
+    def requests(self) -> requests.SQLRequests:
+        return self._requests
 
     @property
     def transfers(self) -> transfers.SQLTransfers:

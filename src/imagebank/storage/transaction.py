@@ -37,6 +37,7 @@ from imagebank.storage import (
     provisions,
     quarantine,
     removal,
+    requests,
     rules,
     searchable,
     tables,
@@ -84,6 +85,7 @@ class SQLTransaction:
         self.pictures: Final = pictures.PictureChanges(connection)
         self.tasks: Final = tasks.TaskChanges(connection)
         self.workitems: Final = workitems.WorkitemChanges(connection)
+        self.requests: Final = requests.RequestChanges(connection)
         self.transfers: Final = transfers.TransferChanges(connection)
         self.notices: Final = notices.NoticesChanges(connection)
         self.cards: Final = cards.CardChanges(connection)
@@ -117,6 +119,7 @@ class SQLTransaction:
         orders.forget_patient(self._connection, owner)
         self.persons.forget(owner)
         self.cards.forget([owner])
+        self.requests.forget([owner])
         self.expectations.forget(owner)
 
     def shred(self, names: Sequence[bytes]) -> list[Uid]:

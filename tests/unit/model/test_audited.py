@@ -44,6 +44,7 @@ LINE = Line("a1b2", 7, 1_767_225_600_000_001, Act.VIEWED, "Dr Varga", "north", "
         (Act.EMERGENCY_ENDED, "emergency 1", "110113", ["110138"], "E"),
         (Act.REVIEWED, "emergency 1", "110101", [], "R"),
         (Act.ENROLLED, "account opened", "110113", ["110137"], "U"),
+        (Act.REQUESTED, "request 1: sent to north", "110111", [], "U"),
         (Act.CARD, "card 1: frozen", "110113", ["110135"], "U"),
         (Act.REDEEMED, "card 1", "110114", ["110122"], "E"),
         (Act.NOT_REDEEMED, "card", "110114", ["110122"], "E"),

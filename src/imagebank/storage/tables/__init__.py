@@ -59,6 +59,7 @@ from imagebank.storage.tables.persons import (
 )
 from imagebank.storage.tables.pictures import fingerprint, picture_pair, picture_verdict
 from imagebank.storage.tables.proposals import proposal
+from imagebank.storage.tables.requests import request
 from imagebank.storage.tables.rules import route, rules_version
 from imagebank.storage.tables.searchable import catalogue_version, searchable
 from imagebank.storage.tables.tasks import task, task_study
@@ -138,6 +139,7 @@ __all__ = [
     "provision",
     "quarantine",
     "report",
+    "request",
     "route",
     "rules_version",
     "searchable",
