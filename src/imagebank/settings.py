@@ -98,6 +98,8 @@ class Settings:
     """How long a record stays open that somebody opened in an emergency."""
     age_of_majority: int = 18
     """Age in years at which a parent's hold of a child's account ends."""
+    retention_years: int = 10
+    """For how many years the law has organizations keep images; told to whoever closes an account. 0 where none says so."""
     session_hours: float = 12
     """How long a sign-in lasts."""
     session_idle_minutes: float = 30

@@ -217,6 +217,8 @@ NOT_ABOUT_STUDIES: Final = {
         "the statement of the caller's own account",
     ),
     "/api/v1/checkpoints/latest": "a number and digests, for everybody",
+    "/my/close": "ends one's own account",
+    "/closed": "says that an account has ended",
     "/search": "makes an address of the study list",
 }
 SEARCHES: Final = (

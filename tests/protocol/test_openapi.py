@@ -77,6 +77,8 @@ PAGES: Final[Mapping[str, str]] = {
         ],
         "to ask for images and to answer, for people; programs use /api/v1/requests",
     ),
+    "/my/close": "to end an account, for people",
+    "/closed": "where that leads",
     "/open": "where the owner of a sheet opens an account",
     **{
         f"/desk{path}": "the desk that opens accounts; programs use /api/v1/accounts"

@@ -1,7 +1,7 @@
 """Cards: made once with a number and a PIN, listed, frozen, thawed, changed and taken back by who may give them."""
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any, Final
@@ -253,11 +253,29 @@ def revoke(bank: Bank, identifier: str, principal: Principal, address: str = "")
     with bank.index.begin() as tx:
         card = _own(bank, tx.cards.hold(identifier), principal)
         if card.revoked_at is None:
-            tx.cards.change(identifier, revoked_at=now)
-            _put(bank, tx, [replace(one, revoked_at=now) for one in _provisions(bank, card)])
-            tx.record([_noted(bank, card, "taken back", principal, address)])
-            card = replace(card, revoked_at=now)
+            card = _take_back(bank, tx, card, now, principal, address)
     return _told(bank, card)
+
+
+def _take_back(bank: Bank, tx: Transaction, card: Card, now: datetime, principal: Principal, address: str) -> Card:
+    tx.cards.change(card.id, revoked_at=now)
+    _put(bank, tx, [replace(one, revoked_at=now) for one in _provisions(bank, card)])
+    tx.record([_noted(bank, card, "taken back", principal, address)])
+    return replace(card, revoked_at=now)
+
+
+def given_by(bank: Bank, account: str, records: Collection[PatientId]) -> list[str]:
+    """The cards of these records that an account gave, by their identifiers."""
+    return [one.id for one in bank.index.cards.cards(_ALL, records) if one.holder == account]
+
+
+def revoke_all(bank: Bank, tx: Transaction, named: Sequence[str], principal: Principal, address: str) -> None:
+    """Take cards back with the account that gave them, in the transaction in which it ends."""
+    now = bank.now()
+    for identifier in named:
+        card = tx.cards.hold(identifier)
+        if card is not None and card.revoked_at is None:
+            _take_back(bank, tx, card, now, principal, address)
 
 
 def change(bank: Bank, identifier: str, wanted: Changes, principal: Principal, address: str = "") -> Told:

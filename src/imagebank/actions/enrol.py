@@ -4,6 +4,7 @@ An account holds a person's records (`Kind.HOLDING`). Several people may hold th
 """
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
@@ -19,6 +20,7 @@ from imagebank.model.account import Account, Invitation
 from imagebank.model.event import Act, Event
 from imagebank.model.person import PatientId
 from imagebank.model.provision import FOR_EVER, Kind, Provision, Relation
+from imagebank.ports import Transaction
 
 SHEET_DAYS: Final = 30
 TRIES: Final = 5
@@ -252,18 +254,19 @@ def end(bank: Bank, holding: str, principal: Principal, address: str = "") -> No
         for one in bank.index.provisions(_ALL, kind=Kind.HOLDING, identifier=holding)
         if _may_end(bank, principal, one)
     ]
-    now = bank.now()
     with bank.index.begin() as tx:
-        ended = [one for one in found if tx.revoke_provision(one.id, now)]
-        for one in ended:
-            notes.defer(bank, tx, provisions=(_revoked(one, now),))
-            tx.record([_told(bank, one, f"holding {one.id}: ended", principal, address)])
-    if not ended:
-        raise NotFound("nobody holds that any more")
+        if not end_all(bank, tx, found, principal, address):
+            raise NotFound("nobody holds that any more")
 
 
-def _revoked(one: Provision, at: datetime) -> Provision:
-    return replace(one, revoked_at=at)
+def end_all(bank: Bank, tx: Transaction, found: Sequence[Provision], principal: Principal, address: str) -> int:
+    """End what is held, in a transaction; how much of it nobody had ended before."""
+    now = bank.now()
+    ended = [one for one in found if tx.revoke_provision(one.id, now)]
+    for one in ended:
+        notes.defer(bank, tx, provisions=(replace(one, revoked_at=now),))
+        tx.record([_told(bank, one, f"holding {one.id}: ended", principal, address)])
+    return len(ended)
 
 
 def _may_end(bank: Bank, principal: Principal, one: Provision) -> bool:

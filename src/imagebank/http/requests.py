@@ -149,6 +149,8 @@ _REQUEST: Final = closed(
         "study": {"type": ["string", "null"]},
     }
 )
+_NAME: Final = {"type": "string", "minLength": 1, "maxLength": 256}
+_WHOSE: Final = closed({"issuer": _NAME, "identifier": _NAME})
 _LIST: Final = closed({"requests": {"type": "array", "items": _REQUEST}})
 _ITSELF: Final = {200: answer(200, "The request", as_json(_REQUEST)), 404: REFUSED[404]}
 _SETTLED: Final = {**_ITSELF, 409: answer(409, "It was answered or withdrawn meanwhile")}
@@ -167,7 +169,7 @@ _GROUP: Final = Group(
     {
         "make_request": closed(
             {"facility": {**_TEXT, "maxLength": 64}, "what": {**_WORDS, "minLength": 1}},
-            {"where": _LINE, "when": _LINE, "key": _TEXT, "patient": {"anyOf": [_PATIENT, {"type": "null"}]}},
+            {"where": _LINE, "when": _LINE, "key": _TEXT, "patient": {"anyOf": [_WHOSE, {"type": "null"}]}},
         ),
         "answer_request": closed({}, {"study": {"type": "string", "maxLength": 64}, "reason": _WORDS}),
         "refuse_request": closed({"reason": {**_WORDS, "minLength": 1}}),
