@@ -54,6 +54,8 @@ PAGES: Final[Mapping[str, str]] = {
     "/completeness": "what is missing, for people; programs use /api/v1/completeness",
     "/completeness/settle": "the form of that page and of a study's",
     "/upload": "for people; programs use /api/v1/uploads",
+    "/upload/told": "says on that page, in another language, what it is given",
+    "/language": "the choice of a language, for people",
     "/emergency": "to open a record in an emergency; programs use /api/v1/emergencies",
     "/emergency/open": "for the bar in the viewer that says what is open in an emergency",
     "/emergency/{emergency}/end": "a form of each page, while something is open",
