@@ -163,7 +163,7 @@ def take_back(page: Page, town: Town, shoot: Shoot) -> None:
     page.get_by_role("link", name="Take back").click()
     shoot(page, "take-back")
     page.get_by_role("button", name="Take it back").click()
-    expect(page.get_by_text("You took this card back.")).to_be_visible()
+    expect(page.get_by_text("This card was taken back.")).to_be_visible()
 
 
 def test_a_doctor_elsewhere_sees_the_ct_by_number_and_pin_until_it_is_taken_back(
@@ -216,10 +216,15 @@ def test_the_pages_of_cards_have_no_faults(town: Town, amina: BrowserContext) ->
     expect(page.get_by_role("alert")).to_be_visible()
     page.get_by_role("button", name="Make the card").last.click()
     found += faults(page)
+    number = page.locator(".symbols").inner_text()
     page.get_by_role("button", name="Freeze").click()
     page.get_by_text("Change this card").click()
     found += faults(page)
     page.goto(f"{town.url}/my/cards")
     found += faults(page)
+    # As the code of the card leads there.
+    page.goto(f"{town.url}/redeem#{number.replace(' ', '')}")
+    expect(page.get_by_label("Card number")).to_have_value(number)
 
     assert found == []
+    assert page.url == f"{town.url}/redeem"

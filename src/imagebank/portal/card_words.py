@@ -34,7 +34,7 @@ _NOW: Final = {
     State.USED_UP: noted("This card was used as often as you allowed. It opens nothing new."),
     State.ENDED: noted("This card has ended. It opens nothing any more."),
     State.TAKEN_BACK: noted(
-        "You took this card back. It opens nothing any more. A copy that somebody kept stays theirs."
+        "This card was taken back. It opens nothing any more. A copy that somebody kept stays theirs."
     ),
     State.SWALLOWED: noted(
         "Somebody typed too many wrong PINs, so this card locked itself for good. Nothing was shown to them. "
@@ -67,7 +67,7 @@ def shown(told: Told, number: str = "") -> Shown:
         told.state,
         gettext(_STATES[told.state]),
         GLYPHS[told.state],
-        card.recipient or gettext("anybody with number and PIN"),
+        card.recipient or gettext("anybody"),
         day(f"{card.ends_at:%Y%m%d}"),
         shows(told.opens),
         number,

@@ -283,7 +283,7 @@ def test_freezing_thawing_changing_and_taking_back(bank: Bank, ada: Browser) -> 
 
     assert "stays with them" in ada.get(f"{page}/take-back").text
     assert send(ada, f"{page}/take-back", ada.get(page)).headers["location"] == page
-    assert "You took this card back" in words(ada.get(page))
+    assert "This card was taken back" in words(ada.get(page))
     assert "taken back for good" in send(ada, f"{page}/thaw", ada.get(page)).text
     assert "Taken back" in words(ada.get("/my/cards"))
 
