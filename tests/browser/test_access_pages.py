@@ -166,9 +166,9 @@ def test_signing_in_and_ones_own_account(chromium: Browser, bank: Any) -> None:
         expect(page.get_by_role("alert")).to_be_visible()
         assert faults(page) == []
         press(page, "Sign out")
-        expect(page.get_by_label("Name", exact=True)).to_be_visible()
+        expect(page.get_by_label("Name or account number")).to_be_visible()
         assert faults(page) == []
-        page.get_by_label("Name", exact=True).fill("ada")
+        page.get_by_label("Name or account number").fill("ada")
         page.get_by_label("Password", exact=True).fill("wrong")
         press(page, "Sign in with a password")
         expect(page.get_by_role("alert")).to_contain_text("do not open anything")

@@ -216,6 +216,10 @@ NOT_ABOUT_STUDIES: Final = {
         ],
         "the statement of the caller's own account",
     ),
+    **dict.fromkeys(
+        (f"/my/{page}" for page in ("settings", "people", "people/let-in", "people/sheet", "people/{access}/end")),
+        "the caller's own account, and who else holds what it holds; see the test of those pages",
+    ),
     "/api/v1/checkpoints/latest": "a number and digests, for everybody",
     "/my/close": "ends one's own account",
     "/closed": "says that an account has ended",

@@ -118,6 +118,11 @@ PAGES: Final[Mapping[str, str]] = {
     "/notices/{notice}": "where mails lead",
     "/unsubscribe/{secret}": "where mails end, for people and mail programs",
     "/sign-out": "for people",
+    "/my/settings": "for people who see their own images",
+    **{
+        f"/my/people{path}": "who has access; programs use /api/v1/holdings"
+        for path in ("", "/let-in", "/sheet", "/{access}/end")
+    },
     "/my/statement/check": "a form of that page",
     "/my/statement/file/{kind}": "files of that page; programs use /api/v1/statement",
     "/fhir/AuditEvent/$statement": "FHIR describes itself (docs/conformance/ihe.md)",

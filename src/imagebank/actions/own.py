@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
-from imagebank.actions import holders, statement, timeline
+from imagebank.actions import enrol, holders, mailboxes, statement, timeline
 from imagebank.bank import Bank
 from imagebank.errors import NotFound
 from imagebank.model.access import OWNERS, Principal, Scope
@@ -13,6 +13,7 @@ from imagebank.model.attribute import Level
 from imagebank.model.event import Act
 from imagebank.model.imaging import DataSet
 from imagebank.model.ledger import Line, Sought
+from imagebank.model.notice import Mailbox
 from imagebank.model.person import PatientId, PersonName
 from imagebank.model.provision import Provision, Relation
 from imagebank.model.query import Condition, OneOf, Query
@@ -67,6 +68,44 @@ def people(bank: Bank, principal: Principal) -> list[Held]:
             name, born = (known.identity.name, known.identity.birth_date) if known is not None else (PersonName(), "")
             found[person] = Held(one.id, one.patient, name, born, (one,), records)
     return [*found.values()]
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Somebody who holds a person's records, by the name of their account; empty for who signs in elsewhere."""
+
+    holding: Provision
+    name: str
+    is_self: bool
+    may_end: bool
+
+
+def who_has_access(bank: Bank, principal: Principal, held: Held, address: str = "") -> list[Access]:
+    """Who holds a person's records. Who acts for the person sees all of them, a carer their own hold.
+
+    The look stands in the ledger first.
+    """
+    found = {one.id: one for one in held.holdings}
+    acts = bool(held.records & enrol.acted_for(bank, principal))
+    if acts:
+        for record in sorted(held.records, key=lambda one: (one.issuer, one.identifier)):
+            found |= {one.id: one for one in enrol.listed(bank, record, principal, address)}
+    names = {one.principal: bank.index.people.account(one.principal) for one in found.values()}
+    return [
+        Access(
+            one,
+            account.display_name if (account := names[one.principal]) is not None else "",
+            one.principal == principal.name,
+            acts or one.principal == principal.name,
+        )
+        for one in sorted(found.values(), key=lambda one: (one.principal != principal.name, one.starts_at, one.id))
+    ]
+
+
+def mailbox(bank: Bank, principal: Principal) -> Mailbox | None:
+    """Where the account of somebody is mailed to."""
+    account = bank.index.people.account(principal.name)
+    return None if account is None else mailboxes.address_of(bank, account.id)
 
 
 def chosen(held: Sequence[Held], key: str) -> list[Held]:

@@ -29,6 +29,14 @@ def read(text: str) -> str:
     return digits
 
 
+def name_of(text: str) -> str:
+    """What somebody typed to sign in: the number without spaces and dashes where it is one, else as it is."""
+    try:
+        return read(text)
+    except Invalid:
+        return text
+
+
 def new_secret() -> str:
     """A secret of 80 random bits."""
     return "".join(secrets.choice(SYMBOLS) for _ in range(_SECRET_LENGTH))

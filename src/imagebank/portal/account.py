@@ -218,7 +218,7 @@ async def prove_by_passkey(request: Request, principal: Principal, found: Sessio
 async def keep_look(request: Request, _: Principal) -> Response:
     """Keep how pages are to look in this browser."""
     form = await read_own_form(request)
-    answer = see_other("/account")
+    answer = see_other("/my/settings" if form.get("back") == "/my/settings" else "/account")
     look.keep(request, answer, look.read_look(*(form.get(name, "") for name in ("theme", "density", "language"))))
     return answer
 

@@ -105,6 +105,11 @@ async def print_sheet(request: Request, principal: Principal) -> Response:
     """The sheet as a document, of what the page before has shown."""
     form = await read_own_form(request)
     principal.require(Right.ENROL)
+    return await sheet_of(request, form)
+
+
+async def sheet_of(request: Request, form: Form) -> Response:
+    """The sheet of an account by the number and the secret that a page of ours has shown. Raises Invalid."""
     number, secret = account_number.read(form.get("account", "")), account_number.read_secret(form.get("secret", ""))
     ends_at = _moment(form.get("expires", "")) or bank_of(request).now()
     made = (number, secret, ends_at, form.get("name", "")[:100], form.get("language", "en")[:16])

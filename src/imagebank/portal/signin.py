@@ -25,6 +25,7 @@ from imagebank.http.auth import (
     is_https,
 )
 from imagebank.http.deliberate import deliberately
+from imagebank.model import account_number
 from imagebank.portal.language import noted
 from imagebank.portal.layout import SHARED_COOKIE, page, read_form, read_own_form, refused, see_other, too_often
 
@@ -75,6 +76,7 @@ async def by_password(request: Request) -> Response:
 
     def open_(form: dict[str, str]) -> str:
         name, password, code = (form.get(field, "") for field in ("name", "password", "code"))
+        name = account_number.name_of(name)
         return signing_in.by_password(bank_of(request), name, password, code, address_of(request))
 
     notice = noted(

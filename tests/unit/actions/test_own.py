@@ -19,6 +19,7 @@ from imagebank.model.access import Principal, Role
 from imagebank.model.event import Act, Event
 from imagebank.model.identity import Identity
 from imagebank.model.ledger import Line
+from imagebank.model.notice import Mailbox
 from imagebank.model.person import PatientId, PersonName
 from imagebank.model.provision import Relation
 from imagebank.model.timeline import Page, Part
@@ -149,3 +150,33 @@ def test_an_emergency_carries_its_reason_and_what_came_of_its_review(bank: Bank,
 
     assert about is not None
     assert (about.reason, about.review) == ("unconscious, bleeding on arrival", "justified")
+
+
+def test_who_acts_for_a_person_sees_who_holds_their_records_and_a_carer_their_own_hold(
+    bank: Bank, ada: Principal
+) -> None:
+    carer = owners.who(bank, owners.opened(bank, Enrolled(ADA, Relation.CARER), name="Rosa Lind"))
+    holds(bank, ADA, Relation.CARER, name="elsewhere")
+    mine = own.people(bank, ada)[0]
+
+    found = own.who_has_access(bank, ada, mine)
+    assert [(one.name, one.is_self, one.may_end) for one in found] == [
+        ("Amina Haddad", True, True),
+        ("", False, True),
+        ("Rosa Lind", False, True),
+    ]
+    theirs = own.who_has_access(bank, carer, own.people(bank, carer)[0])
+    assert [(one.name, one.is_self, one.may_end) for one in theirs] == [("Rosa Lind", True, True)]
+
+
+def test_mail_goes_to_the_address_of_an_account(bank: Bank, ada: Principal) -> None:
+    owner = bank.index.people.account(ada.name)
+    assert owner is not None
+    assert own.mailbox(bank, ada) is None
+    with bank.index.begin() as tx:
+        tx.notices.put_mailbox(Mailbox(owner.id, "amina@mail.example", bank.now()))
+    found = own.mailbox(bank, ada)
+
+    assert found is not None
+    assert found.address == "amina@mail.example"
+    assert own.mailbox(bank, holder(bank)) is None

@@ -43,3 +43,10 @@ def test_a_secret_reads_as_it_was_made_with_letters_that_look_like_digits() -> N
     assert account_number.read_secret(account_number.shown(secret).lower()) == secret
     assert account_number.read_secret("oil0") == "0110"
     assert account_number.shown("ABCD1234") == "ABCD 1234"
+
+
+def test_who_signs_in_may_type_the_number_as_it_is_printed() -> None:
+    number = account_number.new()
+
+    assert account_number.name_of(f" {account_number.shown(number)} ") == number
+    assert account_number.name_of("ada varga") == "ada varga"
