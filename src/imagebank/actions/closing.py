@@ -13,7 +13,7 @@ from imagebank.model.event import Act
 from imagebank.model.provision import Provision
 from imagebank.model.request import Kind, Request
 
-CLOSED: Final = "account closed by its owner"
+CLOSED: Final = "account: closed by its owner"
 
 
 def close(bank: Bank, found: Session, principal: Principal, address: str = "", *, erase: bool = False) -> None:

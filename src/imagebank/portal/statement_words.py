@@ -51,12 +51,20 @@ _CARDS: Final[Mapping[str, Said]] = {
     "taken back": (noted("You took a card back."), noted("%(who)s took a card of yours back.")),
     "health link made": (noted("You made a link of a card."), noted("%(who)s made a link of a card of yours.")),
 }
+_ASKED: Final[Mapping[str, Said]] = {
+    "seen": (noted("You worked on a request."), noted("Somebody works on your request for images.")),
+    "answered": (noted("You answered a request."), noted("Your request for images was answered.")),
+    "refused": (noted("You refused a request."), noted("Your request for images was refused.")),
+    "withdrawn": (noted("You withdrew a request."), noted("%(who)s withdrew a request for images.")),
+}
+_SENT_REQUEST: Final[Said] = (noted("You asked for images."), noted("%(who)s asked for images of yours."))
 _CARD_CHANGED: Final[Said] = (noted("You changed a card."), noted("%(who)s changed a card of yours."))
 _HOLDS: Final[Mapping[str, Said]] = {
     Relation.OWNER: (noted("You opened an account."), noted("An account for these images was opened.")),
     Relation.PARENT: (noted("You let a parent in."), noted("A parent was let in.")),
     Relation.CARER: (noted("You let a carer in."), noted("A carer was let in.")),
     Relation.REPRESENTATIVE: (noted("You let a representative in."), noted("A legal representative was let in.")),
+    "closed by its owner": (noted("You closed your account."), noted("An account for these images was closed.")),
     "ended": (noted("You ended an access."), noted("An access to these images ended.")),
 }
 _HEARD: Final[Said] = (noted("You changed personal data."), noted("Your name, birth date or address came in."))
@@ -122,6 +130,8 @@ def _sentence(entry: Entry) -> Said:
         return _CARDS.get(what, _CARD_CHANGED)
     if line.act == Act.ENROLLED:
         return _HOLDS.get(what, _NEW_SHEET)
+    if line.act == Act.REQUESTED:
+        return _ASKED.get(what, _SENT_REQUEST)
     if line.act == Act.DECIDED and line.detail.startswith("persons: "):
         return _JOINED
     if line.act == Act.CHANGED and line.detail.startswith("patient record"):
@@ -178,6 +188,8 @@ def _step(entry: Entry, actor: Actor) -> tuple[str, str]:
         return gettext("See your cards"), "/my/cards"
     if line.act == Act.ENROLLED:
         return gettext("See who has access"), "/my/people"
+    if line.act == Act.REQUESTED:
+        return gettext("See your requests"), "/my/requests"
     if entry.theme is Theme.EMERGENCY and actor.sort is not Sort.SELF:
         words = {"organization": actor.organization}
         return gettext("Do you have a question? Ask the privacy office of %(organization)s.") % words, ""

@@ -80,6 +80,9 @@ def test_a_mother_asks_and_the_desk_answers_with_a_study(mother: Browser, staff:
     assert 'href="/studies/1.1"' in answered
     assert "Made on 3 May." in answered
     assert "Withdraw the request" not in answered
+    statement = mother.get("/my/statement").text
+    for said in ("You asked for images.", "Somebody works on your request", "Your request for images was answered."):
+        assert said in statement
     again = mother.post(f"/my/requests/{name}/withdraw", {"csrf": hidden_field(mother.get("/my/requests/ask"), "csrf")})
     assert (again.status_code, "Somebody was quicker" in again.text) == (409, True)
     assert name in staff.get("/desk/requests?state=ended").text
