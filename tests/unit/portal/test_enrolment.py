@@ -61,9 +61,9 @@ def test_from_the_desk_to_ones_own_images(bank: Bank) -> None:
     chosen = ada.post(on.headers["location"], {"means": "password", "password": "seven grey herons at dusk"})
     assert chosen.status_code == 303
 
-    shown = ada.get("/").text
-    assert "Knee of ADA" in shown
-    assert "Knee of BEN" not in shown
+    shown = ada.get("/my").text
+    assert "/studies/1.1" in shown
+    assert "/studies/1.2" not in shown
     assert Browser(web_application(bank)).post("/open", {"number": number, "secret": secret}).status_code == 404
 
 
