@@ -378,12 +378,16 @@ def mail_work() -> "Mapping[str, Work]":
 
 
 def transfer_work() -> "Mapping[str, Work]":
-    """The job that sends studies to other places."""
-    from imagebank.actions import transfer
+    """The jobs that send studies to other places, and bring them in from other banks."""
+    from imagebank.actions import fetching, transfer
     from imagebank.dicomweb import sending
     from imagebank.dimse import transfers
+    from imagebank.http.taking import WEB
 
-    return {transfer.JOB: partial(transfer.work, {"device": transfers.send, "url": sending.send})}
+    return {
+        transfer.JOB: partial(transfer.work, {"device": transfers.send, "url": sending.send}),
+        fetching.JOB: partial(fetching.work, WEB),
+    }
 
 
 def echo(bank: Bank, device: Device) -> None:

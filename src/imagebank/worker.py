@@ -16,6 +16,7 @@ from imagebank.actions import (
     expecting,
     export_spool,
     exporting,
+    fetching,
     finding,
     hearing,
     ledger,
@@ -42,7 +43,7 @@ LEASE_S = 120.0
 IDLE_S = 0.5
 ATTEMPTS = 8
 LONGEST_PAUSE_S = 3600.0
-ATTEMPTS_FOR_DAYS: Final = {"commitment-result": 82, "route": 82, transfer.JOB: 82, notify.MAIL: 90}
+ATTEMPTS_FOR_DAYS: Final = {"commitment-result": 82, "route": 82, transfer.JOB: 82, fetching.JOB: 82, notify.MAIL: 90}
 """Kinds that are tried for three days: somebody waits for them who may be switched off until Monday.
 
 Mail says itself when it is given up; its last attempt comes later.

@@ -145,6 +145,10 @@ NOT_ABOUT_STUDIES: Final = {
     "/api/v1/destinations": "places, the same for everybody",
     "/api/v1/transfers": "what the caller has had sent, of studies that they see; see the test of transfers",
     "/api/v1/transfers/{transfer}": "the caller's own",
+    **dict.fromkeys(
+        [f"{root}{one}" for root in ("/api/v1/fetches", "/desk/fetch") for one in ("", "/{fetch}")],
+        "what the caller has had brought in from other banks; see the test of fetches",
+    ),
     "/open": "for whoever is nobody yet",
     "/api/v1/emergencies": "the same answer whether there is such a record or not; the list is for who may audit",
     "/api/v1/emergencies/{emergency}/end": "the caller's own",

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 from typing import Final
-from urllib.parse import urlsplit
 
+from imagebank.actions.outbound import check_address
 from imagebank.bank import Bank
 from imagebank.errors import Invalid, NotFound
 from imagebank.model.event import Act, Event
@@ -25,24 +25,11 @@ def offer(bank: Bank, place: Destination, token: str = "") -> None:
     if place.device and bank.index.device(place.device) is None:
         raise NotFound("no device is registered as {aet}", aet=place.device)
     if place.url:
-        _check(place.url)
+        check_address(place.url, "https://archive.example/dicom-web")
     secret = bank.seal.seal(token.strip().encode()) if token.strip() else b""
     with bank.index.begin() as tx:
         tx.transfers.put_destination(replace(place, name=name, url=place.url.rstrip("/"), secret=secret))
         tx.record([_changed(bank, name, f"device destination offered: {name}")])
-
-
-def _check(url: str) -> None:
-    """Raises Invalid for an address to which no images should go: without encryption only on this machine."""
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        host = None
-    if not host or parts.scheme not in ("http", "https") or parts.username or parts.query or parts.fragment:
-        raise Invalid("the address is like https://archive.example/dicom-web, without a name, question or fragment")
-    if parts.scheme == "http" and host not in ("127.0.0.1", "::1", "localhost"):
-        raise Invalid("images leave this machine by https only")
 
 
 def withdraw(bank: Bank, name: str) -> None:

@@ -4,8 +4,9 @@ import socket
 from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final
+from urllib.parse import urlsplit
 
-from imagebank.errors import NotAllowed, Unavailable
+from imagebank.errors import Invalid, NotAllowed, Unavailable
 
 Resolve = Callable[[str], Sequence[str]]
 """The addresses of a host name in the order in which they are to be tried; empty when it has none."""
@@ -13,6 +14,22 @@ Resolve = Callable[[str], Sequence[str]]
 # Where clouds tell a machine its own secrets, beside those that are link-local.
 _SECRETS: Final = frozenset(map(ip_address, ("100.100.100.200", "192.0.0.192", "fd00:ec2::254")))
 _NAT64: Final = ip_network("64:ff9b::/96")
+
+
+def check_address(address: str, such_as: str) -> None:
+    """Raises Invalid for an address between which and us no images should go: without encryption only on this machine.
+
+    `such_as` is an address as it should be, for the words of the refusal.
+    """
+    try:
+        parts = urlsplit(address)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    if not host or parts.scheme not in ("http", "https") or parts.username or parts.query or parts.fragment:
+        raise Invalid("the address is like {such_as}, without a name, question or fragment", such_as=such_as)
+    if parts.scheme == "http" and host not in ("127.0.0.1", "::1", "localhost"):
+        raise Invalid("images leave this machine by https only")
 
 
 def permitted(host: str, resolve: Resolve) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from imagebank.cli import (
     devices,
     doctor,
     export,
+    fetch,
     hl7,
     identities,
     keys,
@@ -49,6 +50,7 @@ for command in (running.serve, running.demo, objects.verify, objects.reindex, do
     cli.command(command)
 cli.command(objects.import_, name="import")
 cli.command(export.export)
+cli.command(fetch.fetch)
 cli.command(propose.propose)
 cli.command(corrections.correct)
 cli.command(corrections.versions)

@@ -4,8 +4,9 @@ import http.client
 import socket
 import ssl
 import threading
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -15,6 +16,16 @@ from imagebank.errors import NotAllowed, Unavailable
 CONNECT_S: Final = 5.0
 WHOLE_S: Final = 15.0
 LARGEST_BYTES: Final = 1 << 20
+_PIECE: Final = 256 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """An answer of any length: its head, and its body piece by piece, which raises Unavailable where it breaks off."""
+
+    status: int
+    content_type: str
+    pieces: Iterator[bytes]
 
 
 def post(address: str, pieces: Iterable[bytes], headers: Mapping[str, str]) -> tuple[int, bytes]:
@@ -70,6 +81,36 @@ def fetch(address: str, body: bytes | None, headers: Mapping[str, str]) -> tuple
     if answer.length:
         raise Unavailable(f"{host} did not answer to the end; try again")
     return answer.status, read
+
+
+@contextmanager
+def streamed(address: str, headers: Mapping[str, str]) -> Iterator[Streamed]:
+    """GET an address whose answer may be long. No redirect is followed; each piece has the time of a whole answer.
+
+    Raises Unavailable.
+    """
+    url = urlsplit(address)
+    host, is_https = url.hostname or "", url.scheme == "https"
+    port = url.port or (443 if is_https else 80)
+    connection = (http.client.HTTPSConnection if is_https else http.client.HTTPConnection)(host, port, timeout=WHOLE_S)
+    try:
+        try:
+            connection.sock = _dialled(host, port, is_https=is_https)
+            connection.request("GET", url.path, None, dict(headers))
+            answer = connection.getresponse()
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise Unavailable("{host} did not answer as a web server does; try again", host=host) from error
+        yield Streamed(answer.status, answer.getheader("Content-Type", ""), _pieces(host, answer))
+    finally:
+        connection.close()
+
+
+def _pieces(host: str, answer: http.client.HTTPResponse) -> Iterator[bytes]:
+    try:
+        while piece := answer.read1(_PIECE):
+            yield piece
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise Unavailable("{host} did not answer to the end; try again", host=host) from error
 
 
 def _dialled(host: str, port: int, *, is_https: bool) -> socket.socket:

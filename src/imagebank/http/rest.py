@@ -19,6 +19,7 @@ from imagebank.http.decisions import decision_routes
 from imagebank.http.decisions_described import decision_paths
 from imagebank.http.exports import export_routes
 from imagebank.http.exports_described import export_paths
+from imagebank.http.fetches import fetch_paths, fetch_routes
 from imagebank.http.health_links import health_link_api_routes, health_link_paths
 from imagebank.http.notices import notice_paths, notice_routes
 from imagebank.http.persons import person_routes
@@ -57,6 +58,7 @@ _ROUTES: Final[tuple[Callable[[], list[BaseRoute]], ...]] = (
     health_link_api_routes,
     transfer_routes,
     request_routes,
+    fetch_routes,
     card_routes,
 )
 _PATHS: Final[tuple[Callable[[], dict[str, Any]], ...]] = (
@@ -78,6 +80,7 @@ _PATHS: Final[tuple[Callable[[], dict[str, Any]], ...]] = (
     health_link_paths,
     transfer_paths,
     request_paths,
+    fetch_paths,
     card_paths,
 )
 

@@ -17,6 +17,7 @@ from imagebank.model.uid import Uid
 from imagebank.ports.cards import CardReader
 from imagebank.ports.completeness import CompletenessReader
 from imagebank.ports.corrections import CorrectionsReader
+from imagebank.ports.fetches import FetchReader
 from imagebank.ports.histories import HistoryReader
 from imagebank.ports.notices import NoticesReader
 from imagebank.ports.orders import OrderReader
@@ -97,6 +98,9 @@ class Index(Protocol):
 
     @property
     def requests(self) -> RequestReader: ...
+
+    @property
+    def fetches(self) -> FetchReader: ...
 
     @property
     def workitems(self) -> WorkitemReader:

@@ -16,6 +16,7 @@ from imagebank.model.uid import Uid
 from imagebank.ports.cards import CardWriter
 from imagebank.ports.completeness import CompletenessWriter, ExpectationsWriter
 from imagebank.ports.corrections import CorrectionsWriter
+from imagebank.ports.fetches import FetchWriter
 from imagebank.ports.notices import NoticesWriter
 from imagebank.ports.orders import OrderWriter
 from imagebank.ports.people import PeopleWriter
@@ -113,6 +114,9 @@ class Transaction(Protocol):
 
     @property
     def requests(self) -> RequestWriter: ...
+
+    @property
+    def fetches(self) -> FetchWriter: ...
 
     @property
     def workitems(self) -> WorkitemWriter:

@@ -24,6 +24,7 @@ from imagebank.storage import (
     cards,
     completeness,
     corrections,
+    fetches,
     histories,
     ledger,
     marks,
@@ -134,6 +135,7 @@ class SQLIndex:
         self._workitems = workitems.SQLWorkitems(database)
         self._requests = requests.SQLRequests(database)
         self._transfers = transfers.SQLTransfers(database)
+        self._fetches = fetches.SQLFetches(database)
         self._notices = notices.SQLNotices(database)
         self._cards = cards.SQLCards(database)
 
@@ -188,6 +190,10 @@ class SQLIndex:
     @property
     def transfers(self) -> transfers.SQLTransfers:
         return self._transfers
+
+    @property
+    def fetches(self) -> fetches.SQLFetches:
+        return self._fetches
 
     @property
     def workitems(self) -> workitems.SQLWorkitems:

@@ -24,6 +24,7 @@ from imagebank.storage import (
     corrections,
     entry,
     expectations,
+    fetches,
     jobs,
     ledger,
     marks,
@@ -87,6 +88,7 @@ class SQLTransaction:
         self.workitems: Final = workitems.WorkitemChanges(connection)
         self.requests: Final = requests.RequestChanges(connection)
         self.transfers: Final = transfers.TransferChanges(connection)
+        self.fetches: Final = fetches.FetchChanges(connection)
         self.notices: Final = notices.NoticesChanges(connection)
         self.cards: Final = cards.CardChanges(connection)
 

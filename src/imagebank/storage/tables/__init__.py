@@ -45,6 +45,7 @@ from imagebank.storage.tables.columns import (
 )
 from imagebank.storage.tables.completeness import completeness, expectation
 from imagebank.storage.tables.corrections import correction, correction_step
+from imagebank.storage.tables.fetches import fetch
 from imagebank.storage.tables.health_links import health_link, health_link_file
 from imagebank.storage.tables.keys import account_key, secret
 from imagebank.storage.tables.ledger import HAS_PERSON, checkpoint, errand, event, lane, told
@@ -102,6 +103,7 @@ __all__ = [
     "errand",
     "event",
     "expectation",
+    "fetch",
     "finding",
     "finding_text",
     "fingerprint",

@@ -1,0 +1,239 @@
+"""Bringing in what a card of another bank opens: what is asked of that bank, what is kept, and how it goes on and ends."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bank import SOURCE, keep, open_test_bank
+from imagebank.actions import fetching
+from imagebank.actions.arrival import Arrival
+from imagebank.bank import Bank
+from imagebank.errors import BankError, Invalid, NotAllowed, NotFound, TooOften, Unavailable
+from imagebank.model import card_number
+from imagebank.model.access import RIGHTS, Principal, Role, Scope
+from imagebank.model.event import Act
+from imagebank.model.fetch import Fetch
+from imagebank.model.transfer import State
+from make import a_file
+
+ALL = Scope(organizations=None)
+DOCTOR = Principal("Dr Okafor", Role.CLINICIAN, "quay", RIGHTS[Role.CLINICIAN], Scope.of("quay"))
+KEEPER = Principal("keeper", Role.ADMIN, "quay", RIGHTS[Role.ADMIN], ALL)
+NUMBER = card_number.make()
+WANTED = fetching.Wanted("https://north.example/redeem#x", NUMBER, "730215", "", "Quay Street", "Treatment")
+STUDY = "1.5"
+
+
+@dataclass
+class There:
+    """Another bank: a study with a series of three images, and one of one."""
+
+    status: int = 200
+    taking: bool = True
+    studies: tuple[str, ...] = (STUDY,)
+    answer: bytes = b""
+    listing: int = 200
+    rows: list[dict[str, Any]] | None = None
+    ends_at: datetime = datetime(2100, 1, 1, tzinfo=UTC)
+    away_after: int = 100
+    broken: bytes = b""
+    posted: list[dict[str, str]] = field(default_factory=list)
+    got: list[str] = field(default_factory=list)
+
+    def ask(self, address: str, body: bytes | None, _headers: Mapping[str, str]) -> tuple[int, bytes]:
+        if body is not None:
+            self.posted.append({"to": address, **json.loads(body)})
+            told = {"token": "t", "expires_at": self.ends_at.isoformat(), "taking": self.taking}
+            told |= {"studies": [{"uid": one} for one in self.studies]}
+            return self.status, self.answer or json.dumps(told).encode()
+        return self.listing, json.dumps(named() if self.rows is None else self.rows).encode()
+
+    def files(self, _bank: Bank, address: str, _headers: Mapping[str, str]) -> Iterator[Arrival]:
+        path = address.partition("/studies/")[2]
+        self.got.append(path)
+        wanted = [
+            uid for series, uid in IMAGES if path in (f"1.5/series/{series}", f"1.5/series/{series}/instances/{uid}")
+        ]
+        for uid in wanted:
+            if self.away_after == 0:
+                raise Unavailable("it is away")
+            self.away_after -= 1
+            data = self.broken or image(uid)
+            yield Arrival(BytesIO(data), len(data))
+
+    @property
+    def web(self) -> fetching.Web:
+        return fetching.Web(self.ask, self.files)
+
+
+IMAGES = (("1.5.1", "1.5.1.1"), ("1.5.1", "1.5.1.2"), ("1.5.1", "1.5.1.3"), ("1.5.2", "1.5.2.1"))
+
+
+def image(uid: str) -> bytes:
+    return a_file(
+        StudyInstanceUID=STUDY, SeriesInstanceUID=uid[:5], SOPInstanceUID=uid, PatientID="ADA", rows=2, columns=2
+    )
+
+
+def named() -> list[dict[str, Any]]:
+    return [{"0020000E": {"Value": [series]}, "00080018": {"Value": [uid]}} for series, uid in IMAGES]
+
+
+@pytest.fixture
+def bank(tmp_path: Path) -> Iterator[Bank]:
+    with open_test_bank(tmp_path, organization="quay") as opened:
+        yield opened
+
+
+def work(bank: Bank, there: There, made: Fetch) -> Fetch:
+    fetching.work(there.web, bank, {"fetch": made.id})
+    return fetching.kept(bank, made.id, DOCTOR)
+
+
+def test_a_card_is_shown_once_and_its_pin_is_not_kept(bank: Bank) -> None:
+    there = There()
+    made = fetching.ask(bank, there.web, replace(WANTED, code=" 123 "), DOCTOR, "10.0.0.7")
+
+    (posted,) = there.posted
+    assert posted == {
+        "to": "https://north.example/api/v1/redeem",
+        "number": NUMBER,
+        "pin": "730215",
+        "name": "Dr Okafor",
+        "institution": "Quay Street",
+        "purpose": "Treatment",
+        "code": "123",
+    }
+    assert "730215" not in repr(WANTED) + repr(made)
+    assert bank.seal.unseal(made.secret) == b"t"
+
+    found = work(bank, there, made)
+    assert (found.state, found.kept, found.total, found.secret) == (State.DONE, 4, 4, b"")
+    assert there.got == ["1.5/series/1.5.1", "1.5/series/1.5.2"]
+    assert work(bank, there, made).state is State.DONE
+    assert len(there.got) == 2
+    fetching.work(there.web, bank, {"fetch": "unknown"})
+
+
+def test_what_broke_goes_on_with_what_is_missing(bank: Bank) -> None:
+    keep(bank, image("1.5.1.2"), source=replace(SOURCE, organization="quay", issuer="north.example"))
+    there = There(away_after=1)
+    made = fetching.ask(bank, there.web, WANTED, DOCTOR)
+    with pytest.raises(Unavailable):
+        work(bank, there, made)
+    found = fetching.kept(bank, made.id, DOCTOR)
+    assert (found.state, found.kept, found.total, found.reason) == (State.WAITING, 2, 4, "it is away")
+
+    there.away_after = 9
+    assert work(bank, there, made).state is State.DONE
+    assert there.got[2:] == ["1.5/series/1.5.1/instances/1.5.1.3", "1.5/series/1.5.2"]
+
+
+def test_a_long_one_lets_others_work(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
+    there = There()
+    made = fetching.ask(bank, there.web, WANTED, DOCTOR)
+    monkeypatch.setattr(fetching, "_AT_A_TIME", timedelta(0))
+    assert work(bank, there, made).state is State.WAITING
+    monkeypatch.undo()
+    assert work(bank, there, made).state is State.DONE
+
+
+def test_it_stops_with_the_card_and_keeps_what_came(bank: Bank) -> None:
+    there = There(ends_at=datetime(2020, 1, 1, tzinfo=UTC), away_after=2)
+    made = fetching.ask(bank, there.web, WANTED, DOCTOR)
+    found = work(bank, there, made)
+    assert (found.state, "time has ended" in found.reason) == (State.STOPPED, True)
+
+
+@pytest.mark.parametrize(
+    ("there", "words"),
+    [
+        (There(listing=401), "taken the card back"),
+        (There(listing=204), "taken the card back"),
+        (There(rows=[{"0020000E": {"Value": []}}]), "without its UIDs"),
+    ],
+)
+def test_what_stops_it(bank: Bank, there: There, words: str) -> None:
+    found = work(bank, there, fetching.ask(bank, there.web, WANTED, DOCTOR))
+    assert (found.state, words in found.reason) == (State.STOPPED, True)
+
+
+def test_two_workers_end_it_once(bank: Bank) -> None:
+    there = There()
+    made = fetching.ask(bank, there.web, WANTED, DOCTOR)
+
+    def files(_bank: Bank, address: str, headers: Mapping[str, str]) -> Iterator[Arrival]:
+        work(bank, there, made)
+        yield from there.files(bank, address, headers)
+
+    fetching.work(fetching.Web(there.ask, files), bank, {"fetch": made.id})
+    told = [one.detail for one in bank.index.events(ALL, 99) if one.detail.startswith(f"fetch {made.id}: done")]
+    assert told == [f"fetch {made.id}: done, 4 of 4 from north.example"]
+
+
+def test_what_is_too_much_stops_it(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetching, "PAGE", 4)
+    monkeypatch.setattr(fetching, "MOST_OBJECTS", 8)
+    there = There()
+    found = work(bank, there, fetching.ask(bank, there.web, WANTED, DOCTOR))
+    assert (found.state, "is not brought in" in found.reason) == (State.STOPPED, True)
+
+
+def test_what_cannot_be_read_is_said_at_the_end(bank: Bank) -> None:
+    there = There(broken=b"no image")
+    found = work(bank, there, fetching.ask(bank, there.web, WANTED, DOCTOR))
+    assert (found.state, found.kept) == (State.DONE, 0)
+    assert found.reason.startswith("4 images were not taken in")
+
+
+def test_a_bank_that_fails_is_asked_again(bank: Bank) -> None:
+    there = There(listing=500)
+    made = fetching.ask(bank, there.web, WANTED, DOCTOR)
+    with pytest.raises(Unavailable, match="status 500"):
+        work(bank, there, made)
+
+
+@pytest.mark.parametrize(
+    ("there", "error", "words"),
+    [
+        (There(status=403), NotAllowed, "a code is wanted"),
+        (There(status=404), NotFound, "do not open anything"),
+        (There(status=429), TooOften, "north.example has heard"),
+        (There(status=302), Unavailable, "as an Imagebank does"),
+        (There(answer=b"<html>"), Unavailable, "as an Imagebank does"),
+        (There(taking=False), NotAllowed, "looking only"),
+        (There(studies=()), NotFound, "opens no studies"),
+    ],
+)
+def test_refusals_stand_in_the_ledger(bank: Bank, there: There, error: type[BankError], words: str) -> None:
+    with pytest.raises(error, match=words):
+        fetching.ask(bank, there.web, WANTED, DOCTOR)
+    told = [one.detail for one in bank.index.events(ALL, 9) if one.act is Act.DECIDED]
+    assert told == [f"fetch: north.example: {error.__name__}"]
+    assert fetching.listed(bank, DOCTOR) == []
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"address": "http://north.example"}, {"number": "123"}, {"pin": "x"}, {"institution": " "}]
+)
+def test_what_is_mistyped_is_not_sent(bank: Bank, wrong: dict[str, str]) -> None:
+    there = There()
+    with pytest.raises(Invalid):
+        fetching.ask(bank, there.web, replace(WANTED, **wrong), DOCTOR)
+    assert there.posted == []
+
+
+def test_others_know_nothing_of_it(bank: Bank) -> None:
+    made = fetching.ask(bank, There().web, WANTED, DOCTOR)
+    assert [one.id for one in fetching.listed(bank, DOCTOR)] == [made.id]
+    assert [one.id for one in fetching.listed(bank, KEEPER)] == [made.id]
+    with pytest.raises(NotFound):
+        fetching.kept(bank, made.id, replace(DOCTOR, name="Dr Kato"))
+    with pytest.raises(NotAllowed):
+        fetching.ask(bank, There().web, WANTED, replace(DOCTOR, rights=RIGHTS[Role.REFERRER]))
