@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from imagebank.actions import emergency, notices, own, reconciling
+from imagebank.actions import emergency, notices, own, reconciling, requests
 from imagebank.dicom import moments
 from imagebank.errors import BankError, Invalid, NotAllowed, NotFound, TooOften, Unavailable, status_for
 from imagebank.http.auth import bank_of, caller, caller_if_any, cookie_of, is_from_our_pages
@@ -236,10 +236,13 @@ async def _look_for_emergencies(request: Request, principal: Principal) -> None:
 
 
 async def _count_tasks(request: Request, principal: Principal) -> None:
-    """How many tasks of the queue wait, for the bar."""
+    """How many tasks of the queue wait, and how many requests of patients, for the bar."""
+    bank, waiting = bank_of(request), {}
     if Right.RECONCILE in principal.rights:
-        bank = bank_of(request)
-        request.state.waiting = {"/queue": await quickly(bank, reconciling.waiting, bank, principal)}
+        waiting["/queue"] = await quickly(bank, reconciling.waiting, bank, principal)
+    if Right.ENROL in principal.rights:
+        waiting["/desk"] = await quickly(bank, requests.waiting, bank, principal)
+    request.state.waiting = waiting
 
 
 async def _count_notices(request: Request) -> None:

@@ -1,5 +1,6 @@
 """Pages on which owners ask for images and desks answer, and the same for programs."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -68,7 +69,9 @@ def test_a_mother_asks_and_the_desk_answers_with_a_study(mother: Browser, staff:
     assert "CT of my &lt;head&gt;" in mother.get("/my/requests").text
     own = mother.get(f"/my/requests/{name}").text
     assert "Withdraw the request" in own
-    assert "Haddad, Amina" in staff.get("/desk/requests").text
+    queue = staff.get("/desk/requests").text
+    assert "Haddad, Amina" in queue
+    assert re.search(r'href="/desk"[^>]*>Accounts.{0,80}\b1\b', queue, re.DOTALL)
     csrf = hidden_field(staff.get(f"/desk/requests/{name}"), "csrf")
     assert staff.post(f"/desk/requests/{name}/take", {"csrf": csrf}).status_code == 303
     assert "Somebody is working on it" in mother.get("/my/requests").text
