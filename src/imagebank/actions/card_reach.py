@@ -12,7 +12,7 @@ from imagebank.errors import Conflict, Invalid, NotAllowed, NotFound
 from imagebank.model.access import Principal, Right, Role, Scope
 from imagebank.model.imaging import DataSet
 from imagebank.model.person import PatientId
-from imagebank.model.provision import FOR_EVER, Kind, Provision, Relation, Term
+from imagebank.model.provision import BESIDE_IMAGES, FOR_EVER, Kind, Provision, Relation, Term
 from imagebank.model.query import comparable_date
 from imagebank.model.uid import Uid
 
@@ -136,11 +136,11 @@ def _named(bank: Bank, studies: Iterable[Uid], records: Collection[PatientId]) -
 
 
 def _fitting(bank: Bank, reach: Reach, records: Collection[PatientId]) -> list[tuple[Uid, PatientId]]:
-    """Studies that every word of `reach` fits in all of their series, as for those that come later."""
+    """Studies that `reach` fits in all of their series of images, as for those that come later."""
     parts: dict[Uid, list[DataSet]] = {}
     for one in bank.index.histories.series(records, _ALL):
         parts.setdefault(Uid(_text(one.attributes, _UID)), []).append(one.attributes)
-    fitting = [study for study, series in parts.items() if all(_fits(reach, one) for one in series)]
+    fitting = [study for study, series in parts.items() if _fits(reach, series)]
     if not fitting:
         raise NotFound("no study of this person's fits; let the card open more, or also what comes later")
     if len(fitting) > MOST_STUDIES:
@@ -153,13 +153,15 @@ def _fitting(bank: Bank, reach: Reach, records: Collection[PatientId]) -> list[t
     return _named(bank, fitting, records)
 
 
-def _fits(reach: Reach, series: DataSet) -> bool:
-    date = _text(series, _STUDY_DATE)
+def _fits(reach: Reach, series: Sequence[DataSet]) -> bool:
+    """What goes with the images, such as a report of their dose, is of no modality and part of the body of its own."""
+    images = [one for one in series if _text(one, _MODALITY_TAG) not in BESIDE_IMAGES]
+    dates = [_text(one, _STUDY_DATE) for one in series]
     return (
-        reach.modality in ("", _text(series, _MODALITY_TAG))
-        and reach.body_part in ("", _text(series, _BODY_PART_TAG))
-        and (not reach.since or reach.since <= date)
-        and (not reach.until or "" < date <= reach.until)
+        all(not reach.since or reach.since <= date for date in dates)
+        and all(not reach.until or "" < date <= reach.until for date in dates)
+        and (not reach.modality or {_text(one, _MODALITY_TAG) for one in images} == {reach.modality})
+        and (not reach.body_part or {_text(one, _BODY_PART_TAG) for one in images} == {reach.body_part})
     )
 
 

@@ -17,6 +17,12 @@ LABEL: Final = re.compile(r"[a-z][a-z0-9 -]{0,63}")
 """What a label of a study may be."""
 
 
+DOCUMENTS: Final = ("SR", "DOC")
+"""Modalities of structured reports and of encapsulated documents (PS3.3 C.7.3.1.1.1)."""
+BESIDE_IMAGES: Final = (*DOCUMENTS, "KO", "PR")
+"""The same, and those of notes about images and ways to show them: series that come with what they are about."""
+
+
 class Kind(StrEnum):
     """What a provision is.
 

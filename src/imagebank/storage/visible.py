@@ -33,7 +33,7 @@ from sqlalchemy.engine.interfaces import BindTyping
 
 from imagebank.model.access import Asker, Clause, Role, Scope
 from imagebank.model.person import fold
-from imagebank.model.provision import Kind
+from imagebank.model.provision import BESIDE_IMAGES, DOCUMENTS, Kind
 from imagebank.storage import tables
 from imagebank.storage.provisions import linked_to, of_linked
 from imagebank.storage.rows import clean, cut, micros
@@ -48,8 +48,6 @@ _NEVER: Final[ColumnElement[int]] = literal_column("0", Integer)
 _ONE: Final[ColumnElement[int]] = literal_column("1", Integer)
 _SEPARATOR: Final[ColumnElement[str]] = literal_column(r"'\'", Text)
 _GIVEN: Final = (Kind.CONSENT, Kind.GRANT, Kind.HOLDING, Kind.CARD)
-_DOCUMENTS: Final = ("SR", "DOC")
-"""Modalities of structured reports and of encapsulated documents (PS3.3 C.7.3.1.1.1)."""
 _DIALECTS: Final[Mapping[str, type[DefaultDialect]]] = {"sqlite": sqlite.dialect, "postgresql": postgresql.dialect}
 
 _Parts = tuple[tuple[str, object], ...]
@@ -252,24 +250,33 @@ class _Sight:
             # One without an identifier is nobody in particular: only the study tells.
             or_(given.c.identifier != _NOTHING, given.c.study != _NOTHING),
             or_(given.c.study == _NOTHING, given.c.study == _STUDY.c.study_instance_uid),
-            self._of_modality(given.c.modality, permits=permits),
+            self._of_modality(given, permits=permits),
             or_(given.c.body_part == _NOTHING, _of_body_part(given, permits=permits)),
             or_(given.c.since == _NOTHING, _in_time(date >= given.c.since, permits=permits)),
             or_(given.c.until == _NOTHING, _in_time(date <= given.c.until, permits=permits)),
             *heeded,
         ]
 
-    def _of_modality(self, modality: "Column[str]", *, permits: bool) -> ColumnElement[bool]:
-        """Whether a study is all of a modality, where that is permitted; or has it, where that is denied."""
+    def _of_modality(self, given: Any, *, permits: bool) -> ColumnElement[bool]:
+        """Whether a study is all of a modality, where that is permitted; or has it, where that is denied.
+
+        For a card what goes with the images, such as a report of their dose, is of no modality of its own.
+        """
+        modality, kinds = given.c.modality, _STUDY.c.modalities
         packed = _SEPARATOR + modality + _SEPARATOR
-        find = func.instr if self.dialect == "sqlite" else func.strpos
-        holds = _STUDY.c.modalities == packed if permits else find(_STUDY.c.modalities, packed) > _NEVER
-        return or_(modality == _NOTHING, holds)
+        if not permits:
+            find = func.instr if self.dialect == "sqlite" else func.strpos
+            return or_(modality == _NOTHING, find(kinds, packed) > _NEVER)
+        images: ColumnElement[str] = kinds
+        for one in BESIDE_IMAGES:
+            images = func.replace(images, literal_column(f"'\\{one}\\'", Text), _SEPARATOR)
+        is_card = given.c.kind == literal_column(f"'{Kind.CARD.value}'")
+        return or_(modality == _NOTHING, kinds == packed, and_(is_card, images == packed))
 
 
 def series_in(*, reports: bool) -> list[ColumnElement[bool]]:
     """What a series of a study that is visible must be to be: without reports, none of those that hold documents."""
-    return [] if reports else [_SERIES.c.modality.not_in([literal_column(f"'{one}'", Text) for one in _DOCUMENTS])]
+    return [] if reports else [_SERIES.c.modality.not_in([literal_column(f"'{one}'", Text) for one in DOCUMENTS])]
 
 
 def _in_time(holds: ColumnElement[bool], *, permits: bool) -> ColumnElement[bool]:
@@ -279,15 +286,16 @@ def _in_time(holds: ColumnElement[bool], *, permits: bool) -> ColumnElement[bool
 
 
 def _of_body_part(given: Any, *, permits: bool) -> ColumnElement[bool]:
-    return _of_series(_SERIES.c.body_part_examined == given.c.body_part, given, permits=permits)
+    """Whether a study has images of a part of the body and, where that is permitted, of no other."""
+    holds = _SERIES.c.body_part_examined == given.c.body_part
+    has = _has_series(holds, given)
+    is_image = _SERIES.c.modality.not_in([literal_column(f"'{one}'", Text) for one in BESIDE_IMAGES])
+    return and_(has, not_(_has_series(and_(not_(holds), is_image), given))) if permits else has
 
 
-def _of_series(holds: ColumnElement[bool], *around: Any, permits: bool) -> ColumnElement[bool]:
-    """Whether it holds for all series of a study, where that is permitted; or for any, where that is denied.
-
-    `around` are tables of the statement around that the condition names.
-    """
-    return not_(_has_series(not_(holds), *around)) if permits else _has_series(holds, *around)
+def _of_series(holds: ColumnElement[bool], *, permits: bool) -> ColumnElement[bool]:
+    """Whether it holds for all series of a study, where that is permitted; or for any, where that is denied."""
+    return not_(_has_series(not_(holds))) if permits else _has_series(holds)
 
 
 def _has_series(holds: ColumnElement[bool], *around: Any) -> ColumnElement[bool]:

@@ -126,6 +126,20 @@ def test_a_card_opens_what_it_says(bank: Bank, narrowing: dict[str, Any], expect
     assert seen(bank, recipient(bank, 2)) == expected
 
 
+@pytest.mark.parametrize("narrowing", [{"modality": "CT"}, {"body_part": "HEAD"}])
+def test_a_report_of_the_dose_does_not_take_a_study_out_of_what_a_card_opens(
+    bank: Bank, narrowing: dict[str, Any]
+) -> None:
+    dose = {"StudyInstanceUID": "1.1", "PatientID": "ADA", "Modality": "SR", "SeriesInstanceUID": "1.1.7"}
+    keep(bank, a_file(**dose), source=of("north"))
+    keep(bank, a_file(**dose | {"StudyInstanceUID": "1.5", "SeriesInstanceUID": "1.5.7"}), source=of("north"))
+    put(bank, Kind.CARD, **narrowing)
+    assert seen(bank, recipient(bank)) == ["1.1"]
+
+    keep(bank, a_file(**dose | {"Modality": "MR", "SeriesInstanceUID": "1.1.8"}), source=of("north"))
+    assert seen(bank, recipient(bank)) == []
+
+
 def test_a_card_opens_only_its_owners_studies(bank: Bank) -> None:
     put(bank, Kind.CARD, study=Uid("1.3"))
 
