@@ -96,27 +96,10 @@ def ask(bank: Bank, web: Web, wanted: Wanted, principal: Principal, address: str
     only looking is allowed, or a code is wanted, TooOften and Unavailable as the other bank says.
     """
     principal.require(Right.STORE)
-    url = _site(wanted.address)
-    shown = {
-        "number": card_number.read(wanted.number),
-        "pin": pins.read(wanted.pin),
-        "name": _line(wanted.name or principal.name),
-        "institution": _line(wanted.institution),
-        "purpose": _line(wanted.purpose),
-        **({"code": wanted.code.strip()} if wanted.code.strip() else {}),
-    }
-    made = Fetch(
-        secrets.token_hex(16),
-        principal.name,
-        principal.role,
-        principal.organization,
-        address,
-        url,
-        b"",
-        (),
-        bank.now(),
-        bank.now(),
-    )
+    url, shown = _site(wanted.address), _shown(wanted, principal)
+    now = bank.now()
+    by = (principal.name, principal.role, principal.organization)
+    made = Fetch(secrets.token_hex(16), *by, address, url, secret=b"", studies=(), made_at=now, ends_at=now)
     try:
         opened = _redeemed(web, made, shown)
     except BankError as error:
@@ -132,6 +115,18 @@ def ask(bank: Bank, web: Web, wanted: Wanted, principal: Principal, address: str
         tx.record(_told(bank, made, f"fetch {made.id}: card of {made.host} redeemed"))
         tx.defer(JOB, {"fetch": made.id}, bank.now(), key=made.id)
     return made
+
+
+def _shown(wanted: Wanted, principal: Principal) -> dict[str, str]:
+    """What is shown to the other bank. Raises Invalid for what it would not even look at."""
+    shown = {
+        "number": card_number.read(wanted.number),
+        "pin": pins.read(wanted.pin),
+        "name": _line(wanted.name or principal.name),
+        "institution": _line(wanted.institution),
+        "purpose": _line(wanted.purpose),
+    }
+    return shown | ({"code": code} if (code := wanted.code.strip()) else {})
 
 
 def _site(address: str) -> str:
