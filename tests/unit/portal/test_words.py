@@ -11,7 +11,7 @@ TEMPLATES = Path(layout.__file__).parent / "templates"
 MADE_UP = {"design.html"}
 """Pages for those who make pages, with made-up names."""
 NAMES = re.compile(
-    r"\b(Imagebank|SOP Class UID|SOP Instance UID|Transfer Syntax UID|CSV|PDF|CT, MR|utf-8|UTC|7K2M 9QXD 4TRB H0VT|mm/s|mm/mV|doctype html)\b"
+    r"\b(Imagebank|SOP Class UID|SOP Instance UID|Transfer Syntax UID|CSV|PDF|CT, MR|utf-8|UTC|https://imagebank\.example|7K2M 9QXD 4TRB H0VT|mm/s|mm/mV|doctype html)\b"
 )
 ATTRIBUTES = {"density", "dir", "main_class", "theme"}
 """Blocks of a page that are no text."""
