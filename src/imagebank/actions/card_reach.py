@@ -9,7 +9,7 @@ from typing import Final
 from imagebank.actions import charge, holders
 from imagebank.bank import Bank
 from imagebank.errors import Conflict, Invalid, NotAllowed, NotFound
-from imagebank.model.access import Principal, Right, Role, Scope
+from imagebank.model.access import OWNERS, Principal, Right, Role, Scope
 from imagebank.model.imaging import DataSet
 from imagebank.model.person import PatientId
 from imagebank.model.provision import BESIDE_IMAGES, FOR_EVER, Kind, Provision, Relation, Term
@@ -21,9 +21,6 @@ USUAL: Final = timedelta(days=30)
 LONGEST: Final = timedelta(days=3660)
 GIVING: Final = frozenset({Relation.OWNER, Relation.PARENT, Relation.REPRESENTATIVE})
 """Who of those that hold a person's records may hand out cards. A carer looks, and hands out none."""
-
-OWNERS: Final = frozenset({Role.PATIENT, Role.PROXY})
-"""Roles of accounts that hold records."""
 
 _MODALITY: Final = re.compile(r"[A-Z0-9_]{0,16}")
 _BODY_PART: Final = re.compile(r"[A-Z0-9_ ]{0,16}")

@@ -12,7 +12,7 @@ from imagebank.actions.card_reach import Reach
 from imagebank.bank import Bank
 from imagebank.errors import Conflict, Invalid, NotFound, Unsupported
 from imagebank.model import card_number
-from imagebank.model.access import Principal, Right, Scope
+from imagebank.model.access import OWNERS, Principal, Right, Scope
 from imagebank.model.attribute import Level
 from imagebank.model.card import NO_END, Card, Opens, State, Withdrawal, opens
 from imagebank.model.event import Act, Event
@@ -163,7 +163,7 @@ def listed(bank: Bank, principal: Principal, patient: PatientId | None = None, a
 
     Of one patient where that is asked for, and at most 500. What staff look at stands in the ledger first.
     """
-    if principal.role in card_reach.OWNERS:
+    if principal.role in OWNERS:
         records = holders.records_of(bank, *card_reach.giving(bank, principal))
         found = bank.index.cards.cards(_ALL, records if patient is None else records & {patient})
     else:
@@ -177,7 +177,7 @@ def listed(bank: Bank, principal: Principal, patient: PatientId | None = None, a
 def kept(bank: Bank, identifier: str, principal: Principal, address: str = "") -> Told:
     """One card. Raises NotFound for one that is not there or not the caller's to see."""
     found = _own(bank, bank.index.cards.card(identifier, _ALL), principal)
-    if principal.role not in card_reach.OWNERS:
+    if principal.role not in OWNERS:
         looking(bank, principal, address, f"card {identifier}", patient=found.patient)
     return _told(bank, found)
 
@@ -213,7 +213,7 @@ def _provisions(bank: Bank, card: Card) -> list[Provision]:
 
 def _own(bank: Bank, found: Card | None, principal: Principal) -> Card:
     """A card that the caller may give, and so take back, too: two who hold a person's records share its cards."""
-    if principal.role in card_reach.OWNERS:
+    if principal.role in OWNERS:
         is_theirs = found is not None and found.patient in holders.records_of(bank, *card_reach.giving(bank, principal))
     else:
         principal.require(Right.ENROL)

@@ -119,6 +119,7 @@ def review(bank: Bank, identifier: str, words: str, principal: Principal, addres
         if is_first:
             reviewed = [replace(one, reviewed_by=principal.name, review=words) for one in found]
             notes.defer(bank, tx, provisions=tuple(reviewed))
-            tx.record([event(bank, Act.REVIEWED, principal, address, f"emergency {identifier}")])
+            noted = event(bank, Act.REVIEWED, principal, address, f"emergency {identifier}")
+            tx.record([replace(noted, study=one.study, patient=one.patient) for one in found])
     if not is_first:
         raise NotFound("there is no emergency {identifier} that waits for a review", identifier=identifier)

@@ -163,6 +163,8 @@ def _account(bank: Bank, wanted: Wanted) -> Account | None:
     found = bank.index.people.account(wanted.account)
     if found is None and wanted.account.isdigit():
         raise NotFound("there is no account of this number")
+    if found is not None and found.is_locked:
+        raise Conflict("this account was closed, or is locked; open another")
     if found is not None and found.role is not Role.PATIENT:
         raise Invalid("this is an account of staff; people's own images belong to an account of their own")
     return found

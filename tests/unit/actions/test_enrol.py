@@ -99,6 +99,14 @@ def test_a_person_has_one_owner_and_an_account_holds_a_person_once(bank: Bank) -
     enrol.enrol(bank, Wanted(ADA), NORTH)
 
 
+def test_an_account_that_is_locked_gets_nothing_more_to_hold(bank: Bank) -> None:
+    mother = enrol.enrol(bank, Wanted(ADA), NORTH)
+    account.lock(bank, mother.account)
+
+    with pytest.raises(Conflict):
+        enrol.enrol(bank, Wanted(BEN, Relation.PARENT, mother.account), NORTH)
+
+
 def test_a_hold_that_has_run_out_stands_in_nobodys_way(bank: Bank) -> None:
     sheet = enrol.enrol(bank, Wanted(ADA, until=bank.now() + timedelta(hours=1)), NORTH)
     with bank.index.begin() as tx:
