@@ -81,6 +81,7 @@ PAGES: Final[Mapping[str, str]] = {
     ),
     "/my/close": "to end an account, for people",
     "/closed": "where that leads",
+    **{f"/desk/fetch{rest}": "to bring in by a card; programs use /api/v1/fetches" for rest in ("", "/{fetch}")},
     "/open": "where the owner of a sheet opens an account",
     **{
         f"/desk{path}": "the desk that opens accounts; programs use /api/v1/accounts"

@@ -28,6 +28,8 @@ _PAGE: Final = closed(
     }
 )
 _TOLD: Final = {**as_json(_PAGE), "text/csv": {"schema": _TEXT}, "application/jsonl": {"schema": _TEXT}}
+_ONE: Final = "|".join(Theme)
+_THEMES: Final = {"type": "string", "pattern": f"^({_ONE})(,({_ONE}))*$"}
 _PARAMETERS: Final = [
     query(
         "format", {"enum": list(statement.FORMATS)}, "JSON in pages, or all of it as CSV or as a file to be verified"
@@ -35,7 +37,7 @@ _PARAMETERS: Final = [
     query(
         "person", {"type": "string", "pattern": "^[0-9a-f]{32}$"}, "A holding: only the person whose records it holds"
     ),
-    query("theme", _TEXT, "What entries are about, several between commas"),
+    query("theme", _THEMES, "What entries are about, several between commas"),
     query("since", _MOMENT, "Entries of this moment or later"),
     query("until", _MOMENT, "Entries before this moment"),
     query("after", _TEXT, "Entries behind those of the page before: its `next`"),
