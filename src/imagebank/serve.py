@@ -22,7 +22,7 @@ from imagebank import app, descriptors, logs
 from imagebank.errors import BankError, Unavailable
 from imagebank.http.readiness import note_down
 from imagebank.http.whereabouts import noted, web_url
-from imagebank.settings import Settings, SettingsError, environment, unknown_variables
+from imagebank.settings import Settings, SettingsError, environment, host_and_port, unknown_variables
 
 Role = Literal["web", "dimse", "worker", "hl7"]
 ROLES: tuple[Role, ...] = ("web", "dimse", "worker", "hl7")
@@ -197,10 +197,7 @@ def _until_signal() -> Iterator[threading.Event]:
 
 def address(text: str) -> tuple[str, int]:
     """Split HOST:PORT; an IPv6 host stands in brackets. Raises SettingsError for anything else."""
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
-        raise SettingsError(f"an address is HOST:PORT, such as 127.0.0.1:8080, and not {text!r}")
-    return host.strip("[]"), int(port)
+    return host_and_port(text, "an address", "127.0.0.1:8080")
 
 
 def _check_free(host: str, port: int) -> None:

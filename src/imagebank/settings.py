@@ -5,6 +5,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -310,3 +311,19 @@ def environment(settings: Settings, around: Mapping[str, str] | None = None) -> 
         if value is not None:
             found[PREFIX + f.name.upper()] = ",".join(value) if f.name in _LISTS else str(value)
     return found
+
+
+def host_and_port(text: str, where: str, such_as: str) -> tuple[str, int]:
+    """Split HOST:PORT; an IPv6 host stands in brackets. Raises SettingsError for anything else, saying `where` it stands."""
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise SettingsError(f"{where} is HOST:PORT, such as {such_as}, and not {text!r}")
+    return host.strip("[]"), int(port)
+
+
+def is_this_machine(host: str) -> bool:
+    """Whether a host is this machine by its name or address alone; no name is looked up."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -7,13 +7,12 @@ import ssl
 from contextlib import suppress
 from email.message import EmailMessage
 from email.policy import EmailPolicy
-from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
 from imagebank.errors import Invalid, NotFound, Unavailable, Unsupported
 from imagebank.model.notice import address_from
-from imagebank.settings import Settings, SettingsError
+from imagebank.settings import Settings, SettingsError, host_and_port, is_this_machine
 
 TIMEOUT_S: Final = 10.0
 ACCEPT_S: Final = 60.0
@@ -40,7 +39,7 @@ def check(settings: Settings) -> None:
     if not settings.smtp:
         return
     host, _ = address(settings.smtp)
-    if settings.smtp_tls == "none" and not (settings.smtp_insecure or _is_loopback(host)):
+    if settings.smtp_tls == "none" and not (settings.smtp_insecure or is_this_machine(host)):
         raise SettingsError(
             "the setting smtp_tls is none, by which others can read who is mailed and sign in as this bank; "
             "use starttls or tls, or set smtp_insecure"
@@ -59,17 +58,7 @@ def check(settings: Settings) -> None:
 
 def address(text: str) -> tuple[str, int]:
     """Split HOST:PORT; an IPv6 host stands in brackets. Raises SettingsError for anything else."""
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
-        raise SettingsError(f"the setting smtp is HOST:PORT, such as mail.example.org:587, and not {text!r}")
-    return host.strip("[]"), int(port)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    return host_and_port(text, "the setting smtp", "mail.example.org:587")
 
 
 def _context(settings: Settings) -> ssl.SSLContext:

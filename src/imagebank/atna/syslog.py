@@ -9,11 +9,10 @@ import time
 from collections.abc import Sequence
 from datetime import datetime
 from fcntl import ioctl
-from ipaddress import ip_address
 from typing import Final, Self
 
 from imagebank.errors import Unavailable
-from imagebank.settings import Settings, SettingsError
+from imagebank.settings import Settings, SettingsError, host_and_port, is_this_machine
 
 TIMEOUT_S: Final = 10.0
 SETTLE_S: Final = 0.25
@@ -42,7 +41,7 @@ def check(settings: Settings) -> None:
     if not settings.atna_host:
         return
     host, _ = address(settings.atna_host)
-    if settings.atna_transport != "tls" and not (settings.atna_insecure or _is_loopback(host)):
+    if settings.atna_transport != "tls" and not (settings.atna_insecure or is_this_machine(host)):
         raise SettingsError(
             f"the setting atna_transport is {settings.atna_transport}, by which others can read what happens to "
             "patients' images; use tls, or set atna_insecure"
@@ -53,17 +52,7 @@ def check(settings: Settings) -> None:
 
 def address(text: str) -> tuple[str, int]:
     """Split HOST:PORT; an IPv6 host stands in brackets. Raises SettingsError for anything else."""
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
-        raise SettingsError(f"the setting atna_host is HOST:PORT, such as audit.example.org:6514, and not {text!r}")
-    return host.strip("[]"), int(port)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    return host_and_port(text, "the setting atna_host", "audit.example.org:6514")
 
 
 def _context(settings: Settings) -> ssl.SSLContext:
