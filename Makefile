@@ -10,7 +10,7 @@ PROVIDER_READY := tests/oidc/node_modules/.ready
 LINKS_READY := tests/shl/node_modules/.ready
 SYSTEM_PACKAGES := dcmtk dicom3tools chromium nginx orthanc orthanc-dicomweb rsyslog rsyslog-gnutls
 
-.PHONY: help demo test deeds units protocols journeys test-long check viewer provider health-links system lock docs words wheel
+.PHONY: help demo test deeds units contracts protocols journeys test-long check viewer provider health-links system lock docs words wheel
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -19,17 +19,20 @@ demo: $(RUN_READY) viewer ## set up, then run a bank with sample studies until C
 	@$(VENV)/bin/imagebank demo
 
 test: system $(TEST_READY) viewer provider health-links check ## set up, then run everything that CI runs
-	@$(MAKE) --no-print-directory -j4 --output-sync=target deeds units protocols journeys
-	$(PY) -m coverage combine -q .coverage.deeds .coverage.units
+	@$(MAKE) --no-print-directory -j5 --output-sync=target deeds units contracts protocols journeys
+	$(PY) -m coverage combine -q .coverage.deeds .coverage.units .coverage.contracts
 	$(PY) -m coverage report
 
-# Four parts side by side: much of the third and most of the fourth is waiting for servers and browsers. The first two
-# have to reach the coverage floor together.
+# Five parts side by side: much of the fourth and most of the fifth is waiting for servers and browsers. The first
+# three have to reach the coverage floor together.
 deeds:
 	$(PY) -m coverage run --data-file=.coverage.deeds -m pytest -q tests/unit/actions
 
 units:
-	$(PY) -m coverage run --data-file=.coverage.units -m pytest -q tests/unit tests/contracts --ignore=tests/unit/actions
+	$(PY) -m coverage run --data-file=.coverage.units -m pytest -q tests/unit --ignore=tests/unit/actions
+
+contracts:
+	$(PY) -m coverage run --data-file=.coverage.contracts -m pytest -q tests/contracts
 
 protocols:
 	$(PY) -m pytest -q tests/protocol tests/crash

@@ -12,6 +12,7 @@ import pytest
 from pydicom import Dataset
 from pydicom.uid import generate_uid
 from pynetdicom import evt
+from pynetdicom.pdu import P_DATA_TF
 
 from bank import keep
 from imagebank.dicom.keys import text_element
@@ -64,10 +65,15 @@ def request(
 
     def report(event: Any) -> tuple[int, None]:
         reports.append((int(event.request.EventTypeID), event.event_information))
-        came.set()
         return 0, None
 
-    association = associate(site, STORAGE_COMMITMENT, aet=aet, evt_handlers=[(evt.EVT_N_EVENT_REPORT, report)])
+    def sent(event: Any) -> None:
+        # Released before its answer has left, the association would not know what to do with that.
+        if reports and isinstance(event.pdu, P_DATA_TF):
+            came.set()
+
+    handlers: Any = [(evt.EVT_N_EVENT_REPORT, report), (evt.EVT_PDU_SENT, sent)]
+    association = associate(site, STORAGE_COMMITMENT, aet=aet, evt_handlers=handlers)
     status, _ = association.send_n_action(information, 1, STORAGE_COMMITMENT, instance)
     if status.Status == 0:
         assert came.wait(20)
