@@ -206,7 +206,7 @@ def test_no_rules_are_right_too() -> None:
         (rule('action = "tag"; label = "Teaching!"'), "line 5: a label is a word or two in small letters"),
         (
             rule('action = "notify"; message = "it came"; to = "reading room"'),
-            "line 5: this is no mail address; one looks like ada@example.org",
+            "line 6: this is no mail address; one looks like ada@example.org",
         ),
         (rule('action = "plug-in"; name = "nose"'), "line 5: no plug-in is installed as nose; there is eyes"),
         (rule('action = "plug-in"; name = "eyes"; options = 5'), "line 6: options is a table"),
