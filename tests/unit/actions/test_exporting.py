@@ -318,8 +318,9 @@ def test_a_password_locks_every_file(bank: Bank, folder: Path) -> None:
         archive.setpassword(PASSWORD.encode())
         for path in [folder / "DICOMDIR", *objects(folder)[-6:]]:
             assert archive.read(path.relative_to(folder).as_posix()) == path.read_bytes()
+    # Longer words: three letters can stand in noise by chance.
     assert b"Lovelace" not in data
-    assert b"ADA" not in data
+    assert b"thin 1 mm" not in data
 
 
 def test_pictures_are_plain_files_whose_names_say_nothing_of_the_person(bank: Bank) -> None:

@@ -162,9 +162,9 @@ def test_whoever_asks_again_hears_the_same(bank: Bank) -> None:
 def test_archives_are_opened_and_their_contents_named(bank: Bank) -> None:
     with io.BytesIO() as stream:
         with tarfile.open(fileobj=stream, mode="w:gz") as archive:
-            member = tarfile.TarInfo("in/a.dcm")
-            member.size = len(a_file(SOPInstanceUID="1.2.3"))
-            archive.addfile(member, io.BytesIO(a_file(SOPInstanceUID="1.2.3")))
+            member, file = tarfile.TarInfo("in/a.dcm"), a_file(SOPInstanceUID="1.2.3")
+            member.size = len(file)
+            archive.addfile(member, io.BytesIO(file))
             archive.addfile(_a_link())
         tar = stream.getvalue()
 
