@@ -219,3 +219,14 @@ def test_only_the_desk_in_charge_prints_again(bank: Bank) -> None:
 
 def test_an_account_without_an_end_has_none(bank: Bank) -> None:
     assert enrol.enrol(bank, Wanted(ADA), NORTH).holding.ends_at == FOR_EVER
+
+
+def test_who_holds_a_persons_records_is_told_to_the_desk_in_charge_and_to_who_acts_for_the_person(bank: Bank) -> None:
+    sheet = enrol.enrol(bank, Wanted(ADA), NORTH)
+    ada = activated(bank, sheet)
+
+    assert [one.principal for one in enrol.listed(bank, ADA, NORTH)] == [sheet.account]
+    assert [one.principal for one in enrol.listed(bank, ADA, ada)] == [sheet.account]
+    for stranger in (DOCTOR, replace(SOUTH, organization="west")):
+        with pytest.raises(NotAllowed):
+            enrol.listed(bank, ADA, stranger)
