@@ -13,6 +13,7 @@ from imagebank.model.attribute import Level
 from imagebank.model.card import Opens
 from imagebank.model.imaging import DataSet
 from imagebank.model.person import PatientId, PersonName
+from imagebank.model.provision import ACTING
 from imagebank.model.query import Condition, OneOf, Query
 from imagebank.model.timeline import Entry, Part
 from imagebank.model.uid import Uid
@@ -33,7 +34,7 @@ class Content:
 
 def givers(bank: Bank, principal: Principal) -> list[Held]:
     """The people for whom an account may give cards, its owner first."""
-    return [one for one in own.people(bank, principal) if any(each.terms in card_reach.GIVING for each in one.holdings)]
+    return [one for one in own.people(bank, principal) if any(each.terms in ACTING for each in one.holdings)]
 
 
 def whose(bank: Bank, held: Sequence[Held], study: Uid) -> Held:

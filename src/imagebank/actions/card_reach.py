@@ -19,8 +19,6 @@ from imagebank.model.uid import Uid
 MOST_STUDIES: Final = 500
 USUAL: Final = timedelta(days=30)
 LONGEST: Final = timedelta(days=3660)
-GIVING: Final = frozenset({Relation.OWNER, Relation.PARENT, Relation.REPRESENTATIVE})
-"""Who of those that hold a person's records may hand out cards. A carer looks, and hands out none."""
 
 _MODALITY: Final = re.compile(r"[A-Z0-9_]{0,16}")
 _BODY_PART: Final = re.compile(r"[A-Z0-9_ ]{0,16}")
@@ -189,16 +187,9 @@ def _roots(bank: Bank, reach: Reach, principal: Principal) -> list[_Root]:
 
 def _groups(bank: Bank, principal: Principal) -> list[list[Provision]]:
     """What an account holds and may give away, by person as far as that is sure: all that is its owner's comes first."""
-    held = giving(bank, principal)
+    held = holders.acting(bank, principal)
     own = [one for one in held if one.terms == Relation.OWNER]
     return [*([own] if own else []), *([one] for one in held if one.terms != Relation.OWNER)]
-
-
-def giving(bank: Bank, principal: Principal) -> list[Provision]:
-    """The holdings of an account by which its owner may hand out cards."""
-    asker = principal.scope.asker
-    held = [] if asker is None else holders.holdings(bank, asker)
-    return [one for one in held if one.terms in GIVING]
 
 
 def _of_desk(bank: Bank, reach: Reach, principal: Principal) -> _Root:

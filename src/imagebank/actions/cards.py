@@ -164,7 +164,7 @@ def listed(bank: Bank, principal: Principal, patient: PatientId | None = None, a
     Of one patient where that is asked for, and at most 500. What staff look at stands in the ledger first.
     """
     if principal.role in OWNERS:
-        records = holders.records_of(bank, *card_reach.giving(bank, principal))
+        records = holders.records_of(bank, *holders.acting(bank, principal))
         found = bank.index.cards.cards(_ALL, records if patient is None else records & {patient})
     else:
         principal.require(Right.ENROL)
@@ -214,7 +214,7 @@ def _provisions(bank: Bank, card: Card) -> list[Provision]:
 def _own(bank: Bank, found: Card | None, principal: Principal) -> Card:
     """A card that the caller may give, and so take back, too: two who hold a person's records share its cards."""
     if principal.role in OWNERS:
-        is_theirs = found is not None and found.patient in holders.records_of(bank, *card_reach.giving(bank, principal))
+        is_theirs = found is not None and found.patient in holders.records_of(bank, *holders.acting(bank, principal))
     else:
         principal.require(Right.ENROL)
         is_theirs = found is not None and charge.has_patient(bank, principal, found.patient)

@@ -10,7 +10,7 @@ from imagebank.bank import Bank
 from imagebank.errors import Conflict, NotAllowed
 from imagebank.model.access import OWNERS, Principal, Session
 from imagebank.model.event import Act
-from imagebank.model.provision import Provision
+from imagebank.model.provision import ACTING, Provision
 from imagebank.model.request import Kind, Request
 
 CLOSED: Final = "account: closed by its owner"
@@ -50,7 +50,7 @@ def close(bank: Bank, found: Session, principal: Principal, address: str = "", *
 
 def _to_erase(bank: Bank, principal: Principal, held: Sequence[Provision]) -> list[Request]:
     """A request for each record of those for whom the account acts, to the organization that gave it."""
-    acted = holders.records_of(bank, *(one for one in held if one.terms in enrol.GIVERS))
+    acted = holders.records_of(bank, *(one for one in held if one.terms in ACTING))
     now = bank.now()
     return [
         Request(

@@ -25,8 +25,6 @@ from imagebank.ports import Transaction
 SHEET_DAYS: Final = 30
 TRIES: Final = 5
 """Wrong secrets for one account, before its sheet is worth nothing."""
-GIVERS: Final = frozenset({Relation.OWNER, Relation.PARENT, Relation.REPRESENTATIVE})
-"""Who acts for a person: gives cards, lets carers in, and ends what others hold."""
 _REFUSED: Final = "this number and secret open nothing; look at both again, or ask the desk for a new sheet"
 # What accounts hold is looked up to decide about it, and shown to those who may know it alone.
 _ALL: Final = Scope(organizations=None)
@@ -111,9 +109,7 @@ def _require(bank: Bank, principal: Principal, wanted: Wanted) -> None:
 
 def acted_for(bank: Bank, principal: Principal) -> frozenset[PatientId]:
     """The patient records, linked ones too, of those for whom a holder acts."""
-    asker = principal.scope.asker
-    held = [] if asker is None or principal.role is Role.RECIPIENT else holders.holdings(bank, asker)
-    return holders.records_of(bank, *(one for one in held if one.terms in GIVERS))
+    return holders.records_of(bank, *holders.acting(bank, principal))
 
 
 def _end_of(bank: Bank, wanted: Wanted, birth_date: str) -> datetime:

@@ -4,9 +4,9 @@ from dataclasses import replace
 from typing import Final
 
 from imagebank.bank import Bank
-from imagebank.model.access import HOLDERS, Asker, Role, Scope
+from imagebank.model.access import HOLDERS, OWNERS, Asker, Principal, Role, Scope
 from imagebank.model.person import PatientId
-from imagebank.model.provision import OF_OWNERS, Kind, Provision, Term
+from imagebank.model.provision import ACTING, OF_OWNERS, Kind, Provision, Term
 
 _CARD: Final = "card-"
 # What somebody holds is looked up to know what they may see, and is shown to nobody.
@@ -57,6 +57,17 @@ def holdings(bank: Bank, asker: Asker) -> list[Provision]:
     given_by = {one.reason for one in held if one.kind is Kind.CARD}
     upheld = {name for name in given_by if not name or _holds(bank, name, asker)}
     return [one for one in held if one.kind is not Kind.CARD or one.reason in upheld]
+
+
+def of_account(bank: Bank, principal: Principal) -> list[Provision]:
+    """What the caller's account holds now; nothing for whoever has none."""
+    asker = principal.scope.asker
+    return [] if asker is None or principal.role not in OWNERS else holdings(bank, asker)
+
+
+def acting(bank: Bank, principal: Principal) -> list[Provision]:
+    """The holdings by which an account acts for people: hands out cards, and lets others in."""
+    return [one for one in of_account(bank, principal) if one.terms in ACTING]
 
 
 def _holds(bank: Bank, holding: str, asker: Asker) -> bool:

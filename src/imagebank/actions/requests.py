@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -54,16 +55,18 @@ class Asked:
 
 def facilities(bank: Bank, principal: Principal) -> list[str]:
     """Organizations that an account can ask: those that know its people, and the one that keeps the bank."""
-    records = holders.records_of(bank, *_held(bank, principal))
+    return _asked(bank, holders.records_of(bank, *_held(bank, principal)))
+
+
+def _asked(bank: Bank, records: Collection[PatientId]) -> list[str]:
     return sorted({one.issuer for one in records} | {bank.settings.organization})
 
 
 def _held(bank: Bank, principal: Principal) -> list[Provision]:
     """What an account holds. Raises NotAllowed for whoever has none."""
-    asker = principal.scope.asker
-    if asker is None or principal.role not in OWNERS:
+    if principal.role not in OWNERS:
         raise NotAllowed("requests are made from the account of the person; sign in to yours")
-    return holders.holdings(bank, asker)
+    return holders.of_account(bank, principal)
 
 
 def ask(bank: Bank, wanted: Wanted, principal: Principal, address: str = "") -> Request:
@@ -72,8 +75,9 @@ def ask(bank: Bank, wanted: Wanted, principal: Principal, address: str = "") -> 
     Raises NotAllowed for who has no account and for a record that it does not hold, Invalid for words that are missing,
     too long or to nobody, TooOften where many requests wait already.
     """
-    made = _made(bank, wanted, principal)
-    records = holders.records_of(bank, *_held(bank, principal))
+    held = _held(bank, principal)
+    records = holders.records_of(bank, *held)
+    made = _made(bank, wanted, principal, held, records)
     about = [one for one in bank.index.requests.of_patients(records, MOST_LISTED) if one.state in OPEN]
     if len(about) >= MOST_OPEN and made.id not in {one.id for one in about}:
         raise TooOften("{most} of your requests wait for an answer; withdraw one of them first", most=MOST_OPEN)
@@ -84,12 +88,13 @@ def ask(bank: Bank, wanted: Wanted, principal: Principal, address: str = "") -> 
     return found
 
 
-def _made(bank: Bank, wanted: Wanted, principal: Principal) -> Request:
-    held = _held(bank, principal)
+def _made(
+    bank: Bank, wanted: Wanted, principal: Principal, held: Sequence[Provision], records: Collection[PatientId]
+) -> Request:
     mine = [one for one in held if wanted.patient is None or one.patient == wanted.patient]
     if not mine:
         raise NotAllowed("your account does not hold this record")
-    if wanted.facility not in facilities(bank, principal):
+    if wanted.facility not in _asked(bank, records):
         raise Invalid("choose one of the organizations that can be asked here")
     what = _text(wanted.what, LONGEST)
     if not what:

@@ -10,7 +10,7 @@ from imagebank.actions import holders, trail
 from imagebank.actions.audit import event
 from imagebank.bank import Bank
 from imagebank.errors import NotAllowed
-from imagebank.model.access import Principal, Role, Scope
+from imagebank.model.access import OWNERS, Principal, Scope
 from imagebank.model.attribute import Level
 from imagebank.model.event import Act
 from imagebank.model.imaging import DataSet
@@ -123,10 +123,9 @@ def pages(bank: Bank, sought: Sought) -> Iterator[list[Line]]:
 
 def held(bank: Bank, principal: Principal) -> list[Provision]:
     """What an account holds. Raises NotAllowed for whoever has none."""
-    asker = principal.scope.asker
-    if asker is None or principal.role not in (Role.PATIENT, Role.PROXY):
+    if principal.role not in OWNERS:
         raise NotAllowed("a statement is of an account; sign in to yours")
-    return holders.holdings(bank, asker)
+    return holders.of_account(bank, principal)
 
 
 def reading(bank: Bank, wanted: Wanted, principal: Principal, address: str) -> Sought:

@@ -52,6 +52,10 @@ class Relation(StrEnum):
     REPRESENTATIVE = "representative"
 
 
+ACTING: Final = frozenset({Relation.OWNER, Relation.PARENT, Relation.REPRESENTATIVE})
+"""Who acts for a person: gives cards, lets carers in, and ends what others hold. A carer looks, and gives nothing away."""
+
+
 class Term(StrEnum):
     """What a card allows beside looking at images: the `terms` of a card, with spaces between them."""
 

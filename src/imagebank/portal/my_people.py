@@ -19,7 +19,7 @@ from imagebank.http.auth import address_of, bank_of
 from imagebank.http.errors import HTTP_STATUS
 from imagebank.model import account_number
 from imagebank.model.access import Principal
-from imagebank.model.provision import FOR_EVER, Relation
+from imagebank.model.provision import ACTING, FOR_EVER, Relation
 from imagebank.portal import enrolment, language, plain_words
 from imagebank.portal.language import day, gettext, noted
 from imagebank.portal.layout import for_the_signed_in, page, read_own_form, see_other
@@ -89,7 +89,7 @@ def _groups(bank: Bank, principal: Principal, address: str) -> list[Group]:
 
 def _group(bank: Bank, principal: Principal, held: Held, address: str) -> Group:
     rows = tuple(_row(one) for one in own.who_has_access(bank, principal, held, address))
-    return Group(held.key, plain_words.called(held.name), rows, held.relation in enrol.GIVERS)
+    return Group(held.key, plain_words.called(held.name), rows, held.relation in ACTING)
 
 
 def _row(one: Access) -> Row:
