@@ -4,23 +4,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from imagebank.actions import card_reach, own, timeline
+from imagebank.actions import own, search, timeline
 from imagebank.actions.own import Held
+from imagebank.actions.trail import uid_of
 from imagebank.bank import Bank
 from imagebank.errors import NotFound
 from imagebank.model.access import Principal, Right, Scope
-from imagebank.model.attribute import Level
 from imagebank.model.card import Opens
 from imagebank.model.imaging import DataSet
 from imagebank.model.person import PatientId, PersonName
 from imagebank.model.provision import ACTING
-from imagebank.model.query import Condition, OneOf, Query
 from imagebank.model.timeline import Entry, Part
 from imagebank.model.uid import Uid
 
 # Whose a card is was settled before its page says their name.
 _ALL: Final = Scope(organizations=None)
-_UID: Final = "0020000D"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +53,10 @@ def studies_of(bank: Bank, principal: Principal, patient: PatientId, way: str, a
 
 def named(bank: Bank, principal: Principal, opens: Opens) -> list[Content]:
     """The studies that a card names, as far as they are there and the caller's to see, the newest first."""
-    if not opens.studies:
-        return []
-    key = bank.catalogue.by_keyword["StudyInstanceUID"]
-    query = Query(Level.STUDY, (Condition(key, OneOf(opens.studies)),), limit=card_reach.MOST_STUDIES)
-    found = [one.attributes for one in bank.index.find(query, principal.scope)]
-    parts = own.parts_by_study(bank, principal, [Uid(_uid(study)) for study in found])
-    return [Content(_uid(study), study, parts.get(_uid(study), ())) for study in found]
-
-
-def _uid(study: DataSet) -> str:
-    return str(study[_UID]["Value"][0])
+    asked = [Uid(one) for one in opens.studies]
+    found = {uid_of(one.attributes): one.attributes for one in search.of_studies(bank, asked, principal.scope)}
+    parts = own.parts_by_study(bank, principal, [Uid(uid) for uid in found])
+    return [Content(uid, study, parts.get(uid, ())) for uid, study in found.items()]
 
 
 def name_of(bank: Bank, patient: PatientId) -> PersonName:

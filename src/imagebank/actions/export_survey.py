@@ -26,7 +26,6 @@ from imagebank.model.export import (
     Wish,
 )
 from imagebank.model.imaging import DataSet, Instance, Selection
-from imagebank.model.query import Condition, OneOf, Query
 from imagebank.model.report import CANCELLED, Report
 from imagebank.model.uid import Uid
 from imagebank.packing.choice import chosen
@@ -268,10 +267,8 @@ def _named(items: Sequence[Any], path: Sequence[str]) -> Iterator[str]:
 
 
 def _attributes(bank: Bank, level: Level, study: Uid, scope: Scope) -> list[DataSet]:
-    key = bank.catalogue.by_keyword["StudyInstanceUID"]
-    query = Query(level, (Condition(key, OneOf((study,))),))
     # Between two looks a study can go.
-    return [found.attributes for found in search.find(bank, query, scope)] or [{}]
+    return [found.attributes for found in search.of_studies(bank, [study], scope, level)] or [{}]
 
 
 def _text(found: DataSet, tag: str) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Sequence
 from typing import Final
 
-from imagebank.actions import retrieve
+from imagebank.actions import retrieve, search
 from imagebank.bank import Bank
 from imagebank.errors import NotFound
 from imagebank.model.access import Principal, Right
@@ -12,7 +12,6 @@ from imagebank.model.identity import Linked
 from imagebank.model.imaging import DataSet, Found, Selection
 from imagebank.model.outline import Held, Outline, Wanted
 from imagebank.model.person import PatientId
-from imagebank.model.query import Condition, OneOf, Query
 from imagebank.model.uid import Uid
 
 FEW: Final = 100
@@ -43,20 +42,13 @@ def study(bank: Bank, principal: Principal, uid: Uid, way: str, address: str = "
 
 
 def _outlined(bank: Bank, principal: Principal, held: Sequence[Held], most: int) -> Iterator[Outline]:
-    series = _by_study(_found(bank, principal, Level.SERIES, [one.study for one in held]))
+    series = _by_study(search.of_studies(bank, [one.study for one in held], principal.scope, Level.SERIES))
     few = [uid for uid, members in series.items() if _number(members[0]) <= most]
-    instances = _by_study(_found(bank, principal, Level.INSTANCE, few))
+    instances = _by_study(search.of_studies(bank, few, principal.scope, Level.INSTANCE))
     for one in held:
         members = series.get(one.study)
         if members:  # else it went meanwhile
             yield Outline(one, members[0], tuple(members), tuple(instances.get(one.study, ())))
-
-
-def _found(bank: Bank, principal: Principal, level: Level, studies: Sequence[Uid]) -> list[Found]:
-    if not studies:
-        return []
-    key = bank.catalogue.by_keyword["StudyInstanceUID"]
-    return list(bank.index.find(Query(level, (Condition(key, OneOf(tuple(studies))),)), principal.scope))
 
 
 def _by_study(found: Sequence[Found]) -> dict[Uid, list[DataSet]]:

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
-from imagebank.actions import enrol, holders, mailboxes, statement, timeline
+from imagebank.actions import enrol, holders, mailboxes, search, statement, timeline
+from imagebank.actions.trail import uid_of
 from imagebank.bank import Bank
 from imagebank.errors import NotFound
 from imagebank.model.access import OWNERS, Principal, Scope
@@ -16,7 +17,6 @@ from imagebank.model.ledger import Line, Sought
 from imagebank.model.notice import Mailbox
 from imagebank.model.person import PatientId, PersonName
 from imagebank.model.provision import Provision, Relation
-from imagebank.model.query import Condition, OneOf, Query
 from imagebank.model.timeline import Entry, Page, Part, Timeline
 from imagebank.model.uid import Uid
 
@@ -155,11 +155,7 @@ def whose(bank: Bank, principal: Principal, held: Sequence[Held], study: Uid, id
 
 def parts_by_study(bank: Bank, principal: Principal, studies: Sequence[Uid]) -> Mapping[str, tuple[Part, ...]]:
     """What each of these studies shows, as far as the caller sees it."""
-    if not studies:
-        return {}
-    key = bank.catalogue.by_keyword["StudyInstanceUID"]
     found: dict[str, list[DataSet]] = {}
-    for one in bank.index.find(Query(Level.SERIES, (Condition(key, OneOf(tuple(studies))),)), principal.scope):
-        uid = str(one.attributes["0020000D"]["Value"][0])
-        found.setdefault(uid, []).append(one.attributes)
+    for one in search.of_studies(bank, studies, principal.scope, Level.SERIES):
+        found.setdefault(uid_of(one.attributes), []).append(one.attributes)
     return {uid: timeline.parts_of(series) for uid, series in found.items()}

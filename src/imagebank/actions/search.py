@@ -1,6 +1,6 @@
 """Finding: one Query for QIDO-RS, C-FIND and the pages."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Final
 
@@ -8,7 +8,8 @@ from imagebank.bank import Bank
 from imagebank.model.access import Principal, Scope
 from imagebank.model.attribute import Level
 from imagebank.model.imaging import Found
-from imagebank.model.query import OneOf, Query
+from imagebank.model.query import Condition, OneOf, Query
+from imagebank.model.uid import Uid
 
 _STUDY: Final = (0x0020000D,)
 _PATIENT_ID: Final = (0x00100020,)
@@ -28,6 +29,15 @@ def searching(bank: Bank, principal: Principal, query: Query, way: str, address:
 def find(bank: Bank, query: Query, scope: Scope) -> Iterator[Found]:
     """Matches in the query's stable order, read as they are asked for."""
     return bank.index.find(query, scope)
+
+
+def of_studies(bank: Bank, studies: Iterable[Uid], scope: Scope, level: Level = Level.STUDY) -> list[Found]:
+    """What is held of these studies, or of what is below them, in the stable order of the level: one question for all."""
+    asked = tuple(dict.fromkeys(studies))
+    if not asked:
+        return []
+    key = bank.catalogue.by_keyword["StudyInstanceUID"]
+    return [*find(bank, Query(level, (Condition(key, OneOf(asked)),)), scope)]
 
 
 def count(bank: Bank, query: Query, scope: Scope) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Final
 
+from imagebank.actions import search
 from imagebank.bank import Bank
 from imagebank.errors import Invalid, NotFound
 from imagebank.model.access import Principal, Right
@@ -12,7 +13,6 @@ from imagebank.model.identity import Decision, Deed, Linked, in_force
 from imagebank.model.imaging import DataSet, Found
 from imagebank.model.order import Order
 from imagebank.model.person import PatientId
-from imagebank.model.query import Condition, OneOf, Query
 from imagebank.model.report import Report
 from imagebank.model.timeline import Entry, Page, Part, Place, Timeline, kind_of, lanes_of
 from imagebank.model.uid import Uid
@@ -45,7 +45,13 @@ def of_study(
     bank.reads.search(principal, f"{way}: timeline of a person", address)
     person, records, patients = _whose(bank, principal, study)
     if not patients:
-        return Timeline("", (), (), tuple(_entries(bank, principal, _series_of(bank, principal, study), [])), ())
+        return Timeline(
+            "",
+            (),
+            (),
+            tuple(_entries(bank, principal, search.of_studies(bank, [study], principal.scope, Level.SERIES), [])),
+            (),
+        )
     return _told(bank, principal, person, records, patients, part)
 
 
@@ -70,7 +76,7 @@ def beside(bank: Bank, principal: Principal, study: Uid, most: int) -> tuple[Ent
     """
     _, _, patients = _whose(bank, principal, study)
     place = bank.index.histories.place_of(study, principal.scope)
-    chosen = list(_entries(bank, principal, _series_of(bank, principal, study), []))
+    chosen = list(_entries(bank, principal, search.of_studies(bank, [study], principal.scope, Level.SERIES), []))
     if not chosen or place is None:
         raise NotFound(_NO_STUDY)
     found = bank.index.histories.series(patients, principal.scope, place, most)
@@ -135,12 +141,6 @@ def _reason(bank: Bank, principal: Principal, patient: PatientId, patients: Abst
     about = in_force(bank.index.persons.decisions(principal.scope, _MOST_DECISIONS, patient))
     links = (one for one in reversed(about) if one.deed in (Deed.LINK, Deed.MERGE))
     return next((one for one in links if patients & {*one.records} - {patient}), None)
-
-
-def _series_of(bank: Bank, principal: Principal, study: Uid) -> list[Found]:
-    key = bank.catalogue.by_keyword["StudyInstanceUID"]
-    query = Query(Level.SERIES, (Condition(key, OneOf((study,))),))
-    return list(bank.index.find(query, principal.scope))
 
 
 def _entries(

@@ -11,16 +11,15 @@ from typing import Final
 
 from imagebank.actions import charge
 from imagebank.actions.audit import SYSTEM, looking
+from imagebank.actions.search import of_studies
 from imagebank.bank import Bank
 from imagebank.errors import BankError
 from imagebank.model.access import Principal, Right, Scope
-from imagebank.model.attribute import Level
 from imagebank.model.audited import Entry
 from imagebank.model.event import Act, Event
 from imagebank.model.imaging import DataSet
 from imagebank.model.ledger import Line, Sought
 from imagebank.model.person import PatientId
-from imagebank.model.query import Condition, OneOf, Query
 from imagebank.model.uid import Uid
 
 _log = logging.getLogger(__name__)
@@ -129,11 +128,7 @@ def entries(bank: Bank, lines: Sequence[Line]) -> list[Entry]:
 
 def studies_by_uid(bank: Bank, uids: set[Uid]) -> dict[str, DataSet]:
     """What is held of these studies now; to be asked by who may read the ledger."""
-    if not uids:
-        return {}
-    key = bank.catalogue.by_keyword["StudyInstanceUID"]
-    query = Query(Level.STUDY, (Condition(key, OneOf(tuple(sorted(uids)))),))
-    return {uid_of(one.attributes): one.attributes for one in bank.index.find(query, _ALL)}
+    return {uid_of(one.attributes): one.attributes for one in of_studies(bank, sorted(uids), _ALL)}
 
 
 def _decided_about(bank: Bank, detail: str) -> PatientId | None:

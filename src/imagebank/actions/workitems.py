@@ -13,10 +13,8 @@ from imagebank.actions.audit import event
 from imagebank.bank import Bank
 from imagebank.errors import Invalid, NotFound
 from imagebank.model.access import Principal, Right, Scope
-from imagebank.model.attribute import Level
 from imagebank.model.event import Act
 from imagebank.model.imaging import DataSet, Instance, Selection
-from imagebank.model.query import Condition, OneOf, Query
 from imagebank.model.task import State, Task, Wanted
 from imagebank.model.uid import Uid
 from imagebank.model.workitem import SHOWN, Claim, Refusal, Status, StepRefused, Workitem, uid_of
@@ -86,8 +84,7 @@ def _tasks(bank: Bank, state: State, scope: Scope) -> Iterator[Task]:
 
 def _headers(bank: Bank, studies: set[Uid], scope: Scope) -> dict[str, DataSet]:
     """What the index holds of studies and their patients."""
-    by_uid = Condition(bank.catalogue.by_keyword["StudyInstanceUID"], OneOf(tuple(sorted(studies))))
-    found = search.find(bank, Query(Level.STUDY, (by_uid,)), scope) if studies else ()
+    found = search.of_studies(bank, sorted(studies), scope)
     return {one.attributes[_STUDY]["Value"][0]: one.attributes for one in found}
 
 

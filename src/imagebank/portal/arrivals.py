@@ -10,19 +10,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from imagebank.actions import completeness, search
+from imagebank.actions import completeness
 from imagebank.bank import Bank
 from imagebank.errors import Invalid
 from imagebank.http.auth import address_of, bank_of
-from imagebank.model.access import Principal, Scope
-from imagebank.model.attribute import Level
+from imagebank.model.access import Principal
 from imagebank.model.completeness import Completeness, Lack, Progress
 from imagebank.model.expectation import Origin
-from imagebank.model.query import Condition, OneOf, Query, comparable_date
+from imagebank.model.query import comparable_date
 from imagebank.model.uid import Uid
 from imagebank.portal.language import gettext, listed, moment, ngettext, noted, whole
 from imagebank.portal.layout import for_the_signed_in, page, read_own_form, see_other
-from imagebank.portal.rows import StudyRow, row_of, state_of
+from imagebank.portal.rows import StudyRow, rows_of, state_of
 from imagebank.ports.completeness import Asked
 
 PAGE_SIZE: Final = 25
@@ -122,16 +121,8 @@ def _listed(
         PAGE_SIZE * (number - 1),
     )
     total, found = completeness.listed(bank, wanted, principal, address)
-    studies = _studies(bank, [one.study for one in found if one.is_here], principal.scope)
+    studies = rows_of(bank, [one.study for one in found if one.is_here], principal.scope)
     return total, [_arrival(one, studies.get(str(one.study))) for one in found]
-
-
-def _studies(bank: Bank, uids: list[Uid], scope: Scope) -> dict[str, StudyRow]:
-    """What lists say of these studies: one question for all of them."""
-    key = bank.catalogue.by_keyword["StudyInstanceUID"]
-    query = Query(Level.STUDY, (Condition(key, OneOf(tuple(uids))),), limit=PAGE_SIZE)
-    rows = [row_of(found.attributes) for found in search.find(bank, query, scope)] if uids else []
-    return {row.uid: row for row in rows}
 
 
 def of_study(bank: Bank, study: Uid, principal: Principal) -> Arrival | None:

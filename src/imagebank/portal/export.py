@@ -17,16 +17,14 @@ from imagebank.errors import Invalid
 from imagebank.http.auth import address_of, bank_of
 from imagebank.http.exports import AGAIN_S, given
 from imagebank.model.access import Principal
-from imagebank.model.attribute import Level
 from imagebank.model.export import LONGEST_PASSWORD, MOST_STUDIES, SHORTEST_PASSWORD, Format, Progress, Wish
-from imagebank.model.query import Condition, OneOf, Query
 from imagebank.model.uid import Uid
 from imagebank.portal import language
 from imagebank.portal.language import gettext, noted
 from imagebank.portal.layout import for_the_signed_in, page, read_own_form, see_other
 from imagebank.portal.look import look_of
 from imagebank.portal.refusals import sentence
-from imagebank.portal.rows import StudyRow, row_of
+from imagebank.portal.rows import StudyRow, rows_of
 
 _LONGEST_FORM: Final = 64 << 10
 _FORMATS: Final[Mapping[str, tuple[str, str]]] = {
@@ -129,9 +127,7 @@ async def _choices(
 def _lines(bank: Bank, studies: list[Uid], principal: Principal) -> list[Line]:
     principal.require_taking()
     sizes = exporting.sizes(bank, studies, principal)
-    key = bank.catalogue.by_keyword["StudyInstanceUID"]
-    query = Query(Level.STUDY, (Condition(key, OneOf(tuple(studies))),))
-    rows = {row.uid: row for row in (row_of(found.attributes) for found in bank.index.find(query, principal.scope))}
+    rows = rows_of(bank, studies, principal.scope)
     return [Line(rows[size.study], size, megabytes(size.bytes)) for size in sizes if size.study in rows]
 
 

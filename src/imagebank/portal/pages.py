@@ -20,7 +20,6 @@ from imagebank.http.auth import address_of, bank_of, cookie_name, cookie_of, is_
 from imagebank.model.access import OWNERS, Principal, Right, Scope
 from imagebank.model.attribute import Level
 from imagebank.model.imaging import DataSet, Instance, Selection
-from imagebank.model.query import Condition, OneOf, Query
 from imagebank.model.report import STATUSES
 from imagebank.model.uid import Uid
 from imagebank.portal import (
@@ -60,7 +59,7 @@ from imagebank.portal import (
 from imagebank.portal.downloads import OBJECT, WAY, download_routes, selected
 from imagebank.portal.layout import first_door, for_the_signed_in, page, read_own_form, see_other
 from imagebank.portal.refusals import worded
-from imagebank.portal.rows import StudyRow, row_of, with_states
+from imagebank.portal.rows import StudyRow, row_of, study_row, with_states
 from imagebank.portal.signin import SEARCH_COOKIE
 
 """How a read of an object through these pages stands in the ledger."""
@@ -186,7 +185,7 @@ def _study(bank: Bank, principal: Principal, study: Uid, address: str) -> dict[s
     named = {wording.text(found, "0020000E"): found for found in _series_of(bank, principal.scope, study)}
     cards = [_card(study, named.get(str(series), {}), members, instances) for series, members in by_series.items()]
     return {
-        "study": _head(bank, principal.scope, study),
+        "study": study_row(bank, study, principal.scope),
         "cards": cards,
         "viewer": launch.viewer_address(study, instances),
         "arrival": arrivals.of_study(bank, study, principal),
@@ -219,18 +218,8 @@ def _worth(card: SeriesCard) -> tuple[bool, int]:
     return card.viewer != "", card.pictures
 
 
-def _head(bank: Bank, scope: Scope, study: Uid) -> StudyRow:
-    key = bank.catalogue.by_keyword["StudyInstanceUID"]
-    query = Query(Level.STUDY, (Condition(key, OneOf((study,))),), limit=1)
-    for found in search.find(bank, query, scope):
-        return row_of(found.attributes)
-    raise NotFound("there is no such study here")
-
-
 def _series_of(bank: Bank, scope: Scope, study: Uid) -> list[DataSet]:
-    key = bank.catalogue.by_keyword["StudyInstanceUID"]
-    query = Query(Level.SERIES, (Condition(key, OneOf((study,))),))
-    return [found.attributes for found in search.find(bank, query, scope)]
+    return [found.attributes for found in search.of_studies(bank, [study], scope, Level.SERIES)]
 
 
 def _card(study: Uid, found: DataSet, members: list[Instance], instances: list[Instance]) -> SeriesCard:
@@ -289,7 +278,7 @@ def _object(bank: Bank, principal: Principal, selection: Selection, address: str
         shown["trouble"] = worded(error)
     return {
         **shown,
-        "study": _head(bank, principal.scope, selection.study),
+        "study": study_row(bank, selection.study, principal.scope),
         "instance": instance,
         "link": _link(instance),
         "file": bank.index.original(instance.uid, principal.scope),

@@ -28,6 +28,7 @@ from imagebank.portal import queue_view
 from imagebank.portal.language import noted
 from imagebank.portal.layout import ASKING, HEADERS, for_the_signed_in, page, read_own_form, see_other
 from imagebank.portal.refusals import worded
+from imagebank.portal.rows import study_row
 
 _STATES: Final[Mapping[State, str]] = {
     State.OPEN: noted("To do"),
@@ -154,7 +155,7 @@ def _of_task(
     elif shown.records:
         found["pair"] = queue_view.pair(shown)
     if shown.instances and (shown.known is None or shown.task.kind is Kind.MEDIA):
-        found["study"] = queue_view.study_row(bank, shown.instances[0].study, principal)
+        found["study"] = study_row(bank, shown.instances[0].study, principal.scope)
     taken = mark.taken_by if mark.is_taken(now) and mark.taken_by != principal.name else ""
     return found | {"standing": str(shown.task.state(now)), "taken_by": taken}
 
@@ -166,7 +167,7 @@ def _done(bank: Bank, view: View, principal: Principal) -> dict[str, Any] | None
         return None
     whose = ""
     if task.kind in WHOSE and task.state(bank.now()) is State.SETTLED:
-        whose = queue_view.study_row(bank, task.studies[0], principal).patient.text
+        whose = study_row(bank, task.studies[0], principal.scope).patient.text
     return {"task": task, "whose": whose, "standing": str(task.state(bank.now()))}
 
 

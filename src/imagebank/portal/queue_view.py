@@ -4,28 +4,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from imagebank.actions import search
 from imagebank.actions.guesses import region_words
 from imagebank.actions.reconciling import Shown
 from imagebank.bank import Bank
 from imagebank.dicom.moments import clock
-from imagebank.errors import NotFound
 from imagebank.model.access import Principal
-from imagebank.model.attribute import Level
 from imagebank.model.candidate import Candidate, Guess, agreement
 from imagebank.model.identity import Evidence, Identity
 from imagebank.model.imaging import Instance, Selection
 from imagebank.model.person import PatientId
 from imagebank.model.picture import Answer
 from imagebank.model.proposal import Proposal, ProposalSource
-from imagebank.model.query import Condition, OneOf, Query
 from imagebank.model.task import FILED, Kind, Task
-from imagebank.model.uid import Uid
 from imagebank.model.upload import Department, Laterality
 from imagebank.portal import language, launch, pairs, wording
 from imagebank.portal.language import gettext, listed, noted
 from imagebank.portal.pairs import FINDINGS, called, line
-from imagebank.portal.rows import StudyRow, row_of
+from imagebank.portal.rows import study_row
 
 PAGE_SIZE = 25
 KINDS: Mapping[Kind, str] = {
@@ -168,17 +163,8 @@ def _title(bank: Bank, instances: Sequence[Instance], principal: Principal) -> s
         return (
             words if not more else gettext("%(name)s and %(num)s more") % {"name": words, "num": language.whole(more)}
         )
-    row = study_row(bank, instances[0].study, principal)
+    row = study_row(bank, instances[0].study, principal.scope)
     return row.description or gettext("Study without a description")
-
-
-def study_row(bank: Bank, study: Uid, principal: Principal) -> StudyRow:
-    """What lists say of a study. Raises NotFound."""
-    key = bank.catalogue.by_keyword["StudyInstanceUID"]
-    query = Query(Level.STUDY, (Condition(key, OneOf((study,))),), limit=1)
-    for found in search.find(bank, query, principal.scope):
-        return row_of(found.attributes)
-    raise NotFound("there is no such study here")
 
 
 def picture(bank: Bank, shown: Shown, number: int, principal: Principal) -> Picture | None:

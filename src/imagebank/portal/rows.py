@@ -1,9 +1,11 @@
 """A study as lists and the heads of pages say it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from imagebank.actions import search
 from imagebank.bank import Bank
+from imagebank.errors import NotFound
 from imagebank.model.access import Scope
 from imagebank.model.completeness import Progress, Standing
 from imagebank.model.imaging import DataSet
@@ -36,6 +38,19 @@ class StudyRow:
     instances: int
     state: str = ""
     state_words: str = ""
+
+
+def rows_of(bank: Bank, studies: Iterable[Uid], scope: Scope) -> dict[str, StudyRow]:
+    """What lists say of these studies, by their UIDs, as far as the scope shows them."""
+    rows = (row_of(found.attributes) for found in search.of_studies(bank, studies, scope))
+    return {row.uid: row for row in rows}
+
+
+def study_row(bank: Bank, study: Uid, scope: Scope) -> StudyRow:
+    """What lists say of a study. Raises NotFound."""
+    for row in rows_of(bank, [study], scope).values():
+        return row
+    raise NotFound("there is no such study here")
 
 
 def row_of(found: DataSet) -> StudyRow:
