@@ -23,6 +23,8 @@ from imagebank.model.provision import FOR_EVER
 PATH: Final = "/shl/"
 PURPOSE: Final = "SMART Health Link"
 LABEL: Final = "Medical images"
+ACCESS: Final = Access.ENDPOINT
+"""What every receiver can open: some refuse a manifest with a file of another type than Bundles and health cards."""
 FILES_WAIT: Final = timedelta(hours=1)
 POLLS: Final = 60
 POLLS_WITHIN: Final = timedelta(minutes=5)
@@ -54,7 +56,7 @@ class Wish:
     passcode: bool = True
     updates: bool = True
     is_file: bool = False
-    access: Access = Access.FILE
+    access: Access = ACCESS
     label: str = LABEL
 
     @property

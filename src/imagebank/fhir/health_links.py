@@ -1,7 +1,7 @@
 """`/shl`: a card followed as a SMART Health Link: its manifest, its files, and the single file of flag U."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
 from http import HTTPStatus
 from typing import Any, Final
@@ -50,6 +50,8 @@ class Wanted:
     recipient: str
     passcode: str | None
     embedded_most: int
+    knows_access: bool = False
+    """Whether the receiver has named files of access tokens among what it accepts."""
 
 
 def for_viewers(answer: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
@@ -100,7 +102,7 @@ def _not_offered(request: Request, allowed: str) -> Response:
 
 
 async def _manifest(request: Request) -> Response:
-    wanted = _read(await request.body())
+    wanted = replace(_read(await request.body()), knows_access=_knows_access(request.headers.get("accept", "")))
     given = (bank_of(request), request.path_params["secret"], wanted, address_of(request), origin_of(request))
     return JSONResponse(await run_in_threadpool(_told, *given))
 
@@ -123,13 +125,18 @@ def _read(body: bytes) -> Wanted:
     return Wanted(recipient, passcode, _EMBEDDED if most is None else most)
 
 
+def _knows_access(accept: str) -> bool:
+    return ACCESS in (each.partition(";")[0].strip().lower() for each in accept.split(","))
+
+
 def _told(bank: Bank, secret: str, wanted: Wanted, address: str, origin: str) -> Resource:
     opened = health_links.follow(bank, secret, wanted.recipient, wanted.passcode, address)
     collection = _collection(bank, opened, origin, address)
     files = [_file(bank, opened, wanted, orjson.dumps(collection), FHIR, origin)]
-    if opened.link.access is Access.FILE:
-        access = orjson.dumps(_access(bank, opened, origin, bundle.first_patient(collection)))
-        files.append(_file(bank, opened, wanted, access, ACCESS, origin))
+    access = opened.link.access
+    if access is Access.FILE or (access is Access.ENDPOINT and wanted.knows_access):
+        granted = orjson.dumps(_access(bank, opened, origin, bundle.first_patient(collection)))
+        files.append(_file(bank, opened, wanted, granted, ACCESS, origin))
     return {"files": files}
 
 

@@ -28,7 +28,7 @@ class Wanted(msgspec.Struct, forbid_unknown_fields=True):
     passcode: bool = True
     updates: bool = True
     file: bool = False
-    access: Access = Access.FILE
+    access: Access = health_links.ACCESS
     label: str = health_links.LABEL
 
 

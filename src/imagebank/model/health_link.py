@@ -128,7 +128,10 @@ def _bytes(text: str) -> bytes:
 
 
 class Access(StrEnum):
-    """How a link lets its receiver at the images: by a file of its own, in the Bundle's Endpoint, or not at all."""
+    """How a link lets its receiver at the images: always by a file of its own, in the Bundle's Endpoint, or not at all.
+
+    With `ENDPOINT` there is the file, too, for a receiver that says it knows such files.
+    """
 
     FILE = "file"
     ENDPOINT = "endpoint"

@@ -89,7 +89,7 @@ def kinds(bundle: dict[str, Any]) -> list[str]:
 
 def test_a_link_carries_a_bundle_and_a_token_of_exactly_the_card(site: Site) -> None:
     issued = a_card(site.bank, studies=("1.1",), reports=True, taking=True)
-    found = site.files(site.link(issued), issued.pin)
+    found = site.files(site.link(issued, access="file"), issued.pin)
     bundle, granted = found[edge.FHIR], found[edge.ACCESS]
     holder = bearer(granted["access_token"])
     studies = site.http.get(f"{granted['aud']}/ImagingStudy", params={"patient": granted["patient"]}, headers=holder)
@@ -114,7 +114,7 @@ def test_without_reports_none_are_carried(site: Site) -> None:
 
 def test_revoking_kills_the_link_and_the_token_at_the_next_request(site: Site) -> None:
     issued = a_card(site.bank, taking=True)
-    link = site.link(issued)
+    link = site.link(issued, access="file")
     holder = bearer(site.files(link, issued.pin)[edge.ACCESS]["access_token"])
     waiting = site.manifest(link, issued.pin, embeddedLengthMax=0).json()["files"][0]["location"]
     assert site.http.get("/dicom-web/studies", headers=holder).status_code == 200
@@ -128,7 +128,7 @@ def test_revoking_kills_the_link_and_the_token_at_the_next_request(site: Site) -
 
 def test_a_card_for_looking_shows_frames_and_gives_no_whole_objects(site: Site) -> None:
     issued = a_card(site.bank, studies=("1.1",), taking=False)
-    holder = bearer(site.files(site.link(issued), issued.pin)[edge.ACCESS]["access_token"])
+    holder = bearer(site.files(site.link(issued, access="file"), issued.pin)[edge.ACCESS]["access_token"])
     (instance,) = site.http.get("/dicom-web/studies/1.1/instances", headers=holder).json()
     series, uid = (instance[key]["Value"][0] for key in ("0020000E", "00080018"))
     root = f"/dicom-web/studies/1.1/series/{series}/instances/{uid}"
@@ -177,7 +177,7 @@ def test_a_wrong_passcode_is_told_with_what_is_left(site: Site) -> None:
 
 def test_files_beyond_the_bound_are_got_once_by_their_address(site: Site) -> None:
     issued = a_card(site.bank)
-    link = site.link(issued)
+    link = site.link(issued, access="file")
     first, second = site.manifest(link, issued.pin, embeddedLengthMax=0).json()["files"]
     assert site.http.head(first["location"]).status_code == 405
     got = site.http.get(first["location"])
@@ -202,16 +202,35 @@ def test_a_link_to_one_file_answers_with_it(site: Site) -> None:
     assert site.manifest(link).status_code == 404
 
 
-def test_the_token_may_come_in_the_bundle_or_not_at_all(site: Site) -> None:
-    issued = a_card(site.bank, taking=True)
-    within = site.files(site.link(issued, access="endpoint"), issued.pin)
-    (header,) = within[edge.FHIR]["entry"][1]["resource"]["header"]
-    name, _, value = header.partition(": ")
-
+def test_without_a_word_the_token_comes_in_the_bundle_and_opens_exactly_the_card(site: Site) -> None:
+    issued = a_card(site.bank, studies=("1.1",), taking=True)
+    within = site.files(site.link(issued), issued.pin)
     assert list(within) == [edge.FHIR]
     assert kinds(within[edge.FHIR])[1] == "Endpoint"
-    assert site.http.get("/dicom-web/studies/1.1", headers={name: value}).status_code == 200
-    assert list(site.files(site.link(issued, access="none"), issued.pin)) == [edge.FHIR]
+    endpoint = within[edge.FHIR]["entry"][1]["resource"]
+    ((name, _, value),) = (header.partition(": ") for header in endpoint["header"])
+
+    assert site.http.get(f"{endpoint['address']}/studies/1.1", headers={name: value}).status_code == 200
+    assert site.http.get(f"{endpoint['address']}/studies/1.2", headers={name: value}).status_code == 404
+
+
+def test_who_names_files_of_tokens_among_what_they_accept_gets_one_too(site: Site) -> None:
+    issued = a_card(site.bank, taking=True)
+    link = site.link(issued)
+    said = {"recipient": "Dr Varga", "passcode": issued.pin}
+    answer = site.http.post(link.url, json=said, headers={"Accept": f"application/json, {edge.ACCESS};q=0.5"})
+    bundle, granted = (jwe.opened(one["embedded"], link.key) for one in answer.json()["files"])
+
+    assert (bundle.kind, granted.kind) == (edge.FHIR, edge.ACCESS)
+    assert json.loads(granted.content)["access_token"] in bundle.content.decode()
+
+
+def test_a_link_may_give_no_images_at_all(site: Site) -> None:
+    issued = a_card(site.bank, taking=True)
+    found = site.files(site.link(issued, access="none"), issued.pin)
+
+    assert list(found) == [edge.FHIR]
+    assert "header" not in found[edge.FHIR]["entry"][1]["resource"]
 
 
 def test_any_page_may_follow_a_link(site: Site) -> None:
@@ -267,11 +286,11 @@ def test_each_use_is_in_the_ledger_with_the_studies_that_were_told(site: Site) -
 
 
 def test_kill_the_clipboard_opens_links(site: Site) -> None:
-    """All in one run of node: a link, its files by their addresses, a wrong PIN, a link with a token, a single file."""
+    """All in one run of node: a link, its files by their addresses, a wrong PIN, a token in a file, a single file."""
     assert (VIEWER / "node_modules").is_dir(), "the viewer is not installed; run `make health-links`"
     label = "CT for Dr Varga"
     pins, links = [], []
-    for wanted in ({"access": "endpoint"}, {}, {"passcode": False, "file": True}):
+    for wanted in ({}, {"access": "file"}, {"passcode": False, "file": True}):
         issued = a_card(site.bank, reports=False)
         pins.append(issued.pin)
         links.append(text_of(site.link(issued, label=label, **wanted)))
@@ -290,6 +309,8 @@ def test_kill_the_clipboard_opens_links(site: Site) -> None:
     for found in (whole, by_location, known, single):
         (bundle,) = found["resources"]
         assert kinds(bundle)[:4] == ["Patient", "Endpoint", "ImagingStudy", "ImagingStudy"]
+    ((name, _, value),) = (one.partition(": ") for one in whole["resources"][0]["entry"][1]["resource"]["header"])
+    assert site.http.get("/dicom-web/studies/1.1/metadata", headers={name: value}).status_code == 200
     assert (whole["flag"], whole["label"]) == ("LP", label)
     assert "location" in by_location["manifest"]["files"][0]
     assert refused["error"] == "SHLInvalidPasscodeError"

@@ -9,12 +9,14 @@ from cards_here import ADA, KEEPER, a_card, bank, filled, holder, holds
 from imagebank.actions import access, cards
 from imagebank.app import web_application
 from imagebank.bank import Bank
-from imagebank.model.access import Role
-from imagebank.model.health_link import Flag, HealthLink, read
+from imagebank.model.access import Role, Scope
+from imagebank.model.health_link import Access, Flag, HealthLink, read
 from imagebank.portal import qr
 from unit.portal.browsing import Browser, hidden_field
 
 __all__ = ["bank", "filled"]
+
+ALL = Scope(organizations=None)
 
 
 @pytest.fixture
@@ -63,6 +65,27 @@ def test_without_its_boxes_it_opens_by_itself_and_stays_as_it_is(bank: Bank, bro
 
     assert shown(made.text).flags == frozenset()
     assert "without a PIN" in made.text
+
+
+def test_how_a_program_gets_the_images_is_chosen_in_plain_words(bank: Bank, browser: Browser) -> None:
+    address = f"/desk/cards/{a_card(bank).card.id}/link"
+    asked = browser.get(address)
+    token = hidden_field(asked, "csrf")
+
+    def kept(chosen: str) -> Access:
+        secret = shown(browser.post(address, {"csrf": token, "access": chosen}).text).url.rpartition("/")[2]
+        found = bank.index.cards.link(bank.seal.digest("address of a health link", secret.encode()), ALL)
+        assert found is not None
+        return found.access
+
+    assert 'value="endpoint" checked' in asked.text
+    assert [kept(each) for each in ("", "endpoint", "file", "none")] == [
+        Access.ENDPOINT,
+        Access.ENDPOINT,
+        Access.FILE,
+        Access.NONE,
+    ]
+    assert browser.post(address, {"csrf": token, "access": "all"}).status_code == 400
 
 
 def test_what_cannot_be_is_refused_as_a_page(bank: Bank, browser: Browser) -> None:
