@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from imagebank.actions import enrol
-from imagebank.http.auth import address_of, bank_of, caller
+from imagebank.http.auth import address_of, bank_of, caller, proven_caller
 from imagebank.http.bodies import Patient, body_of, typed
 from imagebank.http.methods import METHODS, Endpoint, by_method
 from imagebank.model.provision import FOR_EVER, Provision, Relation
@@ -37,8 +37,11 @@ class Asked(msgspec.Struct, forbid_unknown_fields=True):
 
 
 async def open_account(request: Request) -> Response:
-    """Let somebody hold a person's records whose identity was proofed; a new account comes with a secret, told once."""
-    principal = await caller(request)
+    """Let somebody hold a person's records whose identity was proofed; a new account comes with a secret, told once.
+
+    Whoever asks in a browser has to have proven lately who they are.
+    """
+    principal = await proven_caller(request)
     given = typed(await body_of(request), Wish)
     until = FOR_EVER if given.until is None else _in_utc(given.until)
     wanted = enrol.Wanted(given.patient.id, given.relation, given.account.strip(), given.name, given.birth_date, until)

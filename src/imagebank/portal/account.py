@@ -1,8 +1,7 @@
 """One's own account: how one signs in, and where one is signed in."""
 
 import io
-from collections.abc import Awaitable, Callable
-from functools import wraps
+from collections.abc import Callable
 from http import HTTPStatus
 
 import segno
@@ -11,48 +10,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from imagebank.actions import access, account, passkey, signing_in, totp
-from imagebank.errors import BankError, Conflict, Invalid, NotAllowed, NotFound, TooOften, status_for
-from imagebank.http.auth import address_of, bank_of, session_of
+from imagebank.actions import account, passkey, totp
+from imagebank.errors import BankError, Conflict, Invalid, NotFound, status_for
+from imagebank.http.auth import address_of, bank_of
 from imagebank.http.deliberate import deliberately
 from imagebank.http.errors import HTTP_STATUS
 from imagebank.model.access import Principal, Session
 from imagebank.portal import look
 from imagebank.portal.language import noted
-from imagebank.portal.layout import HEADERS, for_the_signed_in, page, read_own_form, see_other, too_often
+from imagebank.portal.layout import HEADERS, for_the_signed_in, page, read_own_form, see_other
+from imagebank.portal.proving import PageOf, of_a_session, of_the_proven
 from imagebank.portal.signin import site_of
 
 Form = dict[str, str]
-PageOf = Callable[[Request, Principal, Session], Awaitable[Response]]
-
-
-def of_a_session(show: PageOf) -> Callable[[Request], Awaitable[Response]]:
-    """A page for somebody who is signed in with a browser."""
-
-    @for_the_signed_in
-    @wraps(show)
-    async def shown(request: Request, principal: Principal) -> Response:
-        found = await session_of(request)
-        if found is None:
-            raise NotAllowed("this page is for browsers in which somebody has signed in")
-        return await show(request, principal, found)
-
-    return shown
-
-
-def of_the_proven(show: PageOf) -> Callable[[Request], Awaitable[Response]]:
-    """The same for what changes how somebody signs in: others are asked for a proof first."""
-
-    @of_a_session
-    @wraps(show)
-    async def shown(request: Request, principal: Principal, found: Session) -> Response:
-        try:
-            access.require_proof(bank_of(request), found)
-        except NotAllowed:
-            return see_other("/account/prove")
-        return await show(request, principal, found)
-
-    return shown
 
 
 @of_a_session
@@ -165,55 +135,6 @@ async def ask_passkey(request: Request, principal: Principal, found: Session) ->
     )
 
 
-@of_a_session
-async def ask_proof(request: Request, principal: Principal, found: Session) -> Response:
-    """The page on which somebody proves again who they are."""
-    return page(request, "prove.html", HTTPStatus.OK, principal, has_account=bool(found.account), notice="")
-
-
-@of_a_session
-async def prove_by_password(request: Request, principal: Principal, found: Session) -> Response:
-    form = await read_own_form(request)
-    given = (form.get("password", ""), form.get("code", ""), address_of(request))
-    try:
-        await deliberately(request, signing_in.prove_by_password, bank_of(request), found, *given)
-    except (NotFound, TooOften) as error:
-        is_wrong = isinstance(error, NotFound)
-        notice = noted("This is not your password, or not the code of your app.") if is_wrong else error
-        status = HTTPStatus.FORBIDDEN if is_wrong else HTTPStatus.TOO_MANY_REQUESTS
-        answer = page(request, "prove.html", status, principal, has_account=True, notice=notice)
-        return answer if is_wrong else too_often(answer)
-    return see_other("/account")
-
-
-@of_a_session
-async def ask_passkey_proof(request: Request, principal: Principal, found: Session) -> Response:
-    """The page on which the browser asks for a passkey again."""
-    await read_own_form(request)
-    options = await run_in_threadpool(passkey.offer_proof, bank_of(request), found, site_of(request))
-    given = {"options": options, "answer_to": "/account/prove/answer", "back": "/account/prove"}
-    return page(
-        request,
-        "passkey.html",
-        HTTPStatus.OK,
-        principal,
-        heading=noted("Prove that it is you with a passkey"),
-        act=noted("Prove that it is you"),
-        **given,
-    )
-
-
-@of_a_session
-async def prove_by_passkey(request: Request, principal: Principal, found: Session) -> Response:
-    answer = (await read_own_form(request)).get("answer", "")
-    given = (bank_of(request), found, site_of(request), answer, address_of(request))
-    try:
-        await run_in_threadpool(passkey.prove, *given)
-    except NotFound as error:
-        return page(request, "prove.html", HTTPStatus.FORBIDDEN, principal, has_account=True, notice=error)
-    return see_other("/account")
-
-
 @for_the_signed_in
 async def keep_look(request: Request, _: Principal) -> Response:
     """Keep how pages are to look in this browser."""
@@ -237,8 +158,4 @@ ROUTES: list[BaseRoute] = [
     Route("/account/passkeys/remove", of_the_proven(changing(remove_passkey)), methods=["POST"]),
     Route("/account/sessions/end", of_a_session(changing(end_session)), methods=["POST"]),
     Route("/account/sessions/end-others", of_a_session(changing(end_others)), methods=["POST"]),
-    Route("/account/prove", ask_proof, methods=["GET"]),
-    Route("/account/prove", prove_by_password, methods=["POST"]),
-    Route("/account/prove/passkey", ask_passkey_proof, methods=["POST"]),
-    Route("/account/prove/answer", prove_by_passkey, methods=["POST"]),
 ]

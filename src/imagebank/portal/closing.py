@@ -11,8 +11,8 @@ from imagebank.actions import closing, own
 from imagebank.errors import Conflict, Invalid, NotAllowed
 from imagebank.http.auth import address_of, bank_of
 from imagebank.model.access import OWNERS, Principal, Session
-from imagebank.portal.account import of_the_proven
 from imagebank.portal.layout import page, read_own_form, see_other
+from imagebank.portal.proving import of_the_proven
 
 
 @of_the_proven

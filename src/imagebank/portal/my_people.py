@@ -18,11 +18,12 @@ from imagebank.errors import BankError, Conflict, Invalid, NotAllowed, NotFound,
 from imagebank.http.auth import address_of, bank_of
 from imagebank.http.errors import HTTP_STATUS
 from imagebank.model import account_number
-from imagebank.model.access import Principal
+from imagebank.model.access import Principal, Session
 from imagebank.model.provision import ACTING, FOR_EVER, Relation
 from imagebank.portal import enrolment, language, plain_words
 from imagebank.portal.language import day, gettext, noted
 from imagebank.portal.layout import for_the_signed_in, page, read_own_form, see_other
+from imagebank.portal.proving import of_the_proven
 from imagebank.portal.shell import is_there
 
 _PAGE: Final = "/my/people"
@@ -98,9 +99,9 @@ def _row(one: Access) -> Row:
     return Row(one, gettext(RELATIONS[Relation(holding.terms)]), day(f"{holding.starts_at:%Y%m%d}"), until)
 
 
-@for_the_signed_in
-async def let_in(request: Request, principal: Principal) -> Response:
-    """Let a carer in; what they need to sign in is shown once."""
+@of_the_proven
+async def let_in(request: Request, principal: Principal, _: Session) -> Response:
+    """Let a carer in, after a fresh proof; what they need to sign in is shown once."""
     form = await read_own_form(request)
     given = (bank_of(request), principal, form, address_of(request))
     try:

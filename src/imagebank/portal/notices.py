@@ -17,10 +17,10 @@ from imagebank.http.errors import HTTP_STATUS
 from imagebank.model.access import Principal, Session
 from imagebank.model.notice import CHOSEN, FIXED, Kind, Way
 from imagebank.portal import language
-from imagebank.portal.account import PageOf, of_a_session, of_the_proven
 from imagebank.portal.language import noted
 from imagebank.portal.layout import for_the_signed_in, page, read_form, read_own_form, refused, see_other, too_often
 from imagebank.portal.mails import WORDS
+from imagebank.portal.proving import PageOf, of_a_session, of_the_proven
 from imagebank.portal.signin import coming_back
 
 _PAGE: Final = "/account/notices"

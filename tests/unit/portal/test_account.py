@@ -207,7 +207,7 @@ def test_after_a_while_changes_need_a_proof_by_password_or_passkey(bank: Bank) -
     no_passkey = send(there, "/account/prove/answer", "/account/prove", answer="nothing")
     by_passkey = send(there, "/account/prove/answer", "/account/prove", answer=device.get(options_))
 
-    assert asked.headers["location"] == "/account/prove"
+    assert asked.headers["location"] == "/account/prove?then=%2Faccount"
     assert (wrong.status_code, right.status_code, changed.headers["location"]) == (403, 303, "/account")
     assert (no_passkey.status_code, by_passkey.status_code) == (403, 303)
     assert send(there, "/account/app").headers["location"] == "/account/app"

@@ -33,7 +33,7 @@ def test_an_account_is_closed_after_a_fresh_proof_and_a_tick(tmp_path: Path) -> 
             browser.cookies.set(COOKIE, cookie, domain="bank.example")
         mine, late = browsers
 
-        assert late.get("/my/close").headers["location"] == "/account/prove"
+        assert late.get("/my/close").headers["location"] == "/account/prove?then=%2Fmy%2Fclose"
         assert "/my/close" in mine.get("/account").text
         page = mine.get("/my/close")
         assert "keep them for 7 years" in page.text

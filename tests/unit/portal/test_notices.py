@@ -200,7 +200,9 @@ def test_a_new_address_needs_a_fresh_proof_and_a_form_of_ours(bank: Bank) -> Non
     late.cookies = browser.cookies
     foreign = browser.post(f"{PAGE}/address", {"address": "eve@example.org"}, **FOREIGN)
 
-    assert send(late, "/address", address="eve@example.org").headers["location"] == "/account/prove"
+    asked = send(late, "/address", address="eve@example.org")
+    assert (asked.status_code, "Prove that it is you" in asked.text) == (403, True)
+    assert hidden_field(asked, "kept") == "address=eve%40example.org"
     assert foreign.status_code == 403
 
 
