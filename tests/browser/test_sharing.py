@@ -91,7 +91,7 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
         keep(before, *a_head(), source=replace(SOURCE, organization="brigid"))
         persons.hear(bank, Identity(AMINA, PersonName("Haddad^Amina"), "19840512"))
         devices.add(bank, Device(TITLE, HOST, port, tls=False, rights=frozenset({Right.STORE}), organization="quay"))
-        destinations.offer(bank, Destination(PACS, device=TITLE))
+        destinations.offer(bank, Destination(PACS, device=TITLE, for_recipients=True))
         yield Town(bank, url, pacs, STUDY)
 
 

@@ -47,8 +47,8 @@ def test_places_are_kept_changed_and_taken_away(index: SQLIndex) -> None:
     with index.begin() as tx:
         tx.transfers.put_destination(south)
         tx.transfers.put_destination(Destination("East", device="EAST"))
-        tx.transfers.put_destination(Destination("East", device="EAST2"))
-    assert index.transfers.destinations() == [Destination("East", device="EAST2"), south]
+        tx.transfers.put_destination(Destination("East", device="EAST2", for_recipients=True))
+    assert index.transfers.destinations() == [Destination("East", device="EAST2", for_recipients=True), south]
 
     with index.begin() as tx:
         assert tx.transfers.remove_destination("South")

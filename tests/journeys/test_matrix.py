@@ -142,7 +142,7 @@ NOT_ABOUT_STUDIES: Final = {
         "the account's own requests, and those to the desk's organization; an answer names a study that both see",
     ),
     "/export/send": "sends studies that the caller sees; see the test of transfers",
-    "/api/v1/destinations": "places, the same for everybody",
+    "/api/v1/destinations": "places, of no studies; recipients of cards are told of those that are offered to them",
     "/api/v1/transfers": "what the caller has had sent, of studies that they see; see the test of transfers",
     "/api/v1/transfers/{transfer}": "the caller's own",
     **dict.fromkeys(

@@ -6,6 +6,7 @@ from typing import Final
 from imagebank.actions.outbound import check_address
 from imagebank.bank import Bank
 from imagebank.errors import Invalid, NotFound
+from imagebank.model.access import Principal, Role
 from imagebank.model.event import Act, Event
 from imagebank.model.transfer import Destination
 
@@ -45,6 +46,22 @@ def withdraw(bank: Bank, name: str) -> None:
 def offered(bank: Bank) -> list[Destination]:
     """Every place, by name."""
     return bank.index.transfers.destinations()
+
+
+def offered_to(bank: Bank, principal: Principal) -> list[Destination]:
+    """The places to which the caller may send, by name. Others do not exist for them."""
+    return [one for one in offered(bank) if _is_for(one, principal)]
+
+
+def place(bank: Bank, name: str, principal: Principal) -> Destination | None:
+    """One of these."""
+    found = bank.index.transfers.destination(name)
+    return found if found is not None and _is_for(found, principal) else None
+
+
+def _is_for(one: Destination, principal: Principal) -> bool:
+    # Whoever came by a card is a stranger to the site, whose own places they have no need to know.
+    return one.for_recipients or principal.role is not Role.RECIPIENT
 
 
 def _changed(bank: Bank, name: str, detail: str) -> Event:

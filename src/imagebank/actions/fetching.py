@@ -178,25 +178,16 @@ def _decoded(body: bytes, kind: type[T], made: Fetch) -> T:
 
 def listed(bank: Bank, principal: Principal) -> list[Fetch]:
     """What the caller has had brought in, the newest first; an admin is told of everybody's."""
-    found = bank.index.fetches.fetches("" if _is_keeper(principal) else principal.name, MOST_LISTED)
-    return [one for one in found if _may_know(one, principal)]
+    found = bank.index.fetches.fetches("" if principal.keeps else principal.name, MOST_LISTED)
+    return [one for one in found if principal.may_know(one)]
 
 
 def kept(bank: Bank, identifier: str, principal: Principal) -> Fetch:
     """One of them. Raises NotFound."""
     found = bank.index.fetches.fetch(identifier)
-    if found is None or not _may_know(found, principal):
+    if found is None or not principal.may_know(found):
         raise NotFound("you have brought in nothing of this name")
     return found
-
-
-def _is_keeper(principal: Principal) -> bool:
-    return Right.ADMINISTER in principal.rights
-
-
-def _may_know(one: Fetch, principal: Principal) -> bool:
-    own = (principal.name, principal.role, principal.organization)
-    return _is_keeper(principal) or (one.by, one.role, one.organization) == own
 
 
 def work(web: Web, bank: Bank, payload: Mapping[str, Any]) -> None:

@@ -12,12 +12,12 @@ from hashlib import sha256
 from itertools import groupby
 from typing import Any, Final
 
-from imagebank.actions import retrieve, rights
+from imagebank.actions import destinations, retrieve, rights
 from imagebank.actions.audit import event
 from imagebank.actions.lasting import Lasting
 from imagebank.bank import Bank
 from imagebank.errors import BankError, Invalid, NotAllowed, NotFound, Unavailable
-from imagebank.model.access import HOLDERS, Principal, Right
+from imagebank.model.access import Principal, Right
 from imagebank.model.event import Act, Event
 from imagebank.model.imaging import Instance, Selection
 from imagebank.model.person import PatientId
@@ -47,7 +47,7 @@ def ask(bank: Bank, studies: Sequence[Uid], destination: str, principal: Princip
     """
     principal.require(Right.GET)
     principal.require_taking()
-    if bank.index.transfers.destination(destination) is None:
+    if destinations.place(bank, destination, principal) is None:
         raise NotFound("there is no destination {name}", name=destination)
     wanted = [one for study in dict.fromkeys(studies) for one in _of(bank, study, principal)]
     if not 0 < len(wanted) <= MOST_OBJECTS:
@@ -88,23 +88,16 @@ def _known(owner: PatientId) -> PatientId | None:
 
 def listed(bank: Bank, principal: Principal) -> list[Transfer]:
     """What the caller has had sent, the newest first; an admin is told of everybody's."""
-    return bank.index.transfers.transfers("" if _is_keeper(principal) else principal.name, MOST_LISTED)
+    found = bank.index.transfers.transfers("" if principal.keeps else principal.name, MOST_LISTED)
+    return [one for one in found if principal.may_know(one)]
 
 
 def kept(bank: Bank, identifier: str, principal: Principal) -> tuple[Transfer, list[Sent]]:
     """One transfer with its receipt: each object, the digest of its data set, and when it was taken. Raises NotFound."""
     found = bank.index.transfers.transfer(identifier)
-    if found is None or not (_is_keeper(principal) or _is_own(found, principal)):
+    if found is None or not principal.may_know(found):
         raise NotFound("you have sent nothing of this name")
     return found, bank.index.transfers.objects(identifier)
-
-
-def _is_keeper(principal: Principal) -> bool:
-    return Right.ADMINISTER in principal.rights
-
-
-def _is_own(one: Transfer, principal: Principal) -> bool:
-    return (one.by, one.role, one.organization) == (principal.name, principal.role, principal.organization)
 
 
 def stop(bank: Bank, identifier: str, principal: Principal, address: str = "") -> None:
@@ -148,10 +141,10 @@ def work(senders: Mapping[str, Send], bank: Bank, payload: dict[str, Any]) -> No
 
 def _outcome(senders: Mapping[str, Send], bank: Bank, found: Transfer) -> tuple[State, str]:
     """Send what is left, and say how it ended, and why. Raises what is to be tried again."""
-    place = bank.index.transfers.destination(found.destination)
+    sender = _sender(bank, found)
+    place = destinations.place(bank, found.destination, sender)
     if place is None:
         return State.STOPPED, _GONE
-    sender = rights.principal(bank, found.by, found.role, found.organization, found.purpose)
     waiting = [one for one in bank.index.transfers.objects(found.id) if one.sent_at is None]
     held = {one.uid: one for study in found.studies for one in _still(bank, study, sender)}
     due = [held[one.instance] for one in waiting if one.instance in held]
@@ -167,11 +160,17 @@ def _outcome(senders: Mapping[str, Send], bank: Bank, found: Transfer) -> tuple[
     return (State.STOPPED, _ENDED) if len(due) < len(waiting) else (State.DONE, "")
 
 
+def _sender(bank: Bank, found: Transfer) -> Principal:
+    """Who wants it, as the rules and their card have them now."""
+    return rights.principal(bank, found.by, found.role, found.organization, found.purpose)
+
+
+def _may_take(sender: Principal) -> bool:
+    return Right.GET in sender.rights and not sender.only_looks
+
+
 def _still(bank: Bank, study: Uid, sender: Principal) -> list[Instance]:
-    # A holder's rights to see are in the scope; whether others may get at all, the rules can have changed.
-    if sender.role not in HOLDERS and Right.GET not in sender.rights:
-        return []
-    return bank.index.instances(Selection(study=study), sender.scope)
+    return bank.index.instances(Selection(study=study), sender.scope) if _may_take(sender) else []
 
 
 def _send(
@@ -184,6 +183,8 @@ def _send(
         for _, of_study in groupby(sorted(due, key=lambda one: one.study), key=lambda one: one.study):
             group = list(of_study)
             lasting.require(group[0])
+            if not _may_take(_sender(bank, found)):
+                raise NotFound(_ENDED)
             refused += send(bank, sender, place, group, found.address, taken)
     finally:
         taken.note()
@@ -201,7 +202,7 @@ def _put_off(bank: Bank, found: Transfer, error: BankError) -> tuple[State, str]
 
 def _settle(bank: Bank, found: Transfer, state: State, reason: str) -> None:
     """The end of a transfer, which stands in the ledger with how much was taken, and one digest over all of that."""
-    sender = rights.principal(bank, found.by, found.role, found.organization, found.purpose)
+    sender = _sender(bank, found)
     objects = [one for one in bank.index.transfers.objects(found.id) if one.sent_at is not None]
     detail = f"transfer {found.id}: {state}, {len(objects)} of {found.total}, {digest_of(objects)}"
     noted = replace(event(bank, Act.DECIDED, sender, found.address, detail), count=max(1, len(objects)))

@@ -8,7 +8,7 @@ from imagebank.cli.console import ALL_WELL, HERE, Common, bank_of, say, tell, ty
 from imagebank.model.transfer import Destination
 
 app = App(name="destination", help="Places that studies may be sent to: offer, list, withdraw.")
-_COLUMNS = ("name", "device", "url", "has_token", "organization")
+_COLUMNS = ("name", "device", "url", "has_token", "organization", "for_recipients")
 
 
 @app.command
@@ -19,11 +19,12 @@ def offer(
     url: str = "",
     token_file: Path | None = None,
     organization: str = "",
+    for_recipients: bool = False,
     common: Common = HERE,
 ) -> int:
-    """Offer a place to everybody who may take studies along, or change it.
+    """Offer a place to people of the bank who may take studies along, or change it.
 
-    Example: imagebank destination offer "Quay Street PACS" --device QUAY_PACS
+    Example: imagebank destination offer "Quay Street PACS" --device QUAY_PACS --for-recipients
 
     Example: imagebank destination offer "Harbour Imagebank" --url https://harbour.example/dicom-web --token-file token.txt
 
@@ -39,12 +40,16 @@ def offer(
         A file with the bearer token that the other archive asks for; it is kept sealed.
     organization
         Whose place it is.
+    for_recipients
+        Offer it to whoever has redeemed a card, too: people without an account here, who read its name then.
     """
     from imagebank.actions import destinations
 
     token = token_file.read_text() if token_file else ""
     with bank_of(common) as bank, typed():
-        destinations.offer(bank, Destination(name, device, url, organization=organization), token)
+        destinations.offer(
+            bank, Destination(name, device, url, organization=organization, for_recipients=for_recipients), token
+        )
     tell(common, f"{name} is offered", name=name, outcome="offered")
     return ALL_WELL
 
@@ -59,7 +64,7 @@ def listed(*, common: Common = HERE) -> int:
 
     with bank_of(common) as bank:
         found = destinations.offered(bank)
-    rows = [(one.name, one.device, one.url, bool(one.secret), one.organization) for one in found]
+    rows = [(one.name, one.device, one.url, bool(one.secret), one.organization, one.for_recipients) for one in found]
     say(common, [dict(zip(_COLUMNS, row, strict=True)) for row in rows], _COLUMNS)
     return ALL_WELL
 

@@ -29,9 +29,8 @@ class Wish(msgspec.Struct, forbid_unknown_fields=True):
 
 
 async def list_destinations(request: Request) -> Response:
-    """Places that studies may be sent to."""
-    await caller(request)
-    found = await run_in_threadpool(destinations.offered, bank_of(request))
+    """Places that the caller may send studies to."""
+    found = await run_in_threadpool(destinations.offered_to, bank_of(request), await caller(request))
     told = [{"name": one.name, "kind": "device" if one.device else "archive"} for one in found]
     return JSONResponse({"destinations": told}, 200, _NO_STORE)
 

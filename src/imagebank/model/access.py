@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
 from imagebank.errors import NotAllowed
 from imagebank.model.person import PatientId
@@ -167,6 +167,19 @@ class Unbounded:
     reason: str
 
 
+class Asked(Protocol):
+    """Something that a caller has asked the bank to do, which goes on when they are gone: by whom, as what, and for whom."""
+
+    @property
+    def by(self) -> str: ...
+
+    @property
+    def role(self) -> Role: ...
+
+    @property
+    def organization(self) -> str: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
     """A caller that the bank knows: a token's holder, a device or a signed-in session.
@@ -194,6 +207,15 @@ class Principal:
         An admin sees everything to keep the bank, and not to mix what organizations have: nothing is joined by that.
         """
         return Scope.of(self.organization) if self.scope.organizations is None else self.scope
+
+    @property
+    def keeps(self) -> bool:
+        """Whether the caller runs the bank, and is told of what everybody has asked it to do."""
+        return Right.ADMINISTER in self.rights
+
+    def may_know(self, one: Asked) -> bool:
+        """Whether the caller is told of what somebody has asked the bank to do: of their own, and who keeps it of all."""
+        return self.keeps or (one.by, one.role, one.organization) == (self.name, self.role, self.organization)
 
     def require(self, right: Right) -> None:
         """Raises NotAllowed when the caller lacks the right."""

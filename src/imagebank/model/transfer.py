@@ -13,7 +13,8 @@ class Destination:
     """A place that an admin offers for sending: a registered device, or another archive by STOW-RS.
 
     `name` is how people choose it. `device` is an AE title; `url` the root of its DICOMweb, such as
-    `https://b.example/dicom-web`, with `secret`, the sealed bearer token for it, empty for none.
+    `https://b.example/dicom-web`, with `secret`, the sealed bearer token for it, empty for none. `for_recipients` is
+    whether who has redeemed a card, and has no account here, is told of it and may send there.
     """
 
     name: str
@@ -21,6 +22,7 @@ class Destination:
     url: str = ""
     secret: bytes = b""
     organization: str = ""
+    for_recipients: bool = False
 
 
 class State(StrEnum):

@@ -120,7 +120,7 @@ async def _choices(
         shortest=SHORTEST_PASSWORD,
         longest=LONGEST_PASSWORD,
         notice=sentence(notice) if notice else "",
-        places=await run_in_threadpool(destinations.offered, bank_of(request)),
+        places=await run_in_threadpool(destinations.offered_to, bank_of(request), principal),
     )
 
 

@@ -45,7 +45,7 @@ def _transfer_of(row: Row[Any]) -> Transfer:
 
 
 def _place_of(row: Row[Any]) -> Destination:
-    return Destination(row.name, row.device, row.url, bytes(row.secret), row.organization)
+    return Destination(row.name, row.device, row.url, bytes(row.secret), row.organization, bool(row.is_for_recipients))
 
 
 class SQLTransfers:
@@ -92,7 +92,8 @@ class TransferChanges:
 
     def put_destination(self, one: Destination) -> None:
         values = {"name": clean(one.name), "device": clean(one.device), "url": one.url, "secret": one.secret}
-        put(self._connection, _PLACE, ["name"], {**values, "organization": clean(one.organization)})
+        whose = {"organization": clean(one.organization), "is_for_recipients": int(one.for_recipients)}
+        put(self._connection, _PLACE, ["name"], values | whose)
 
     def remove_destination(self, name: str) -> bool:
         return self._connection.execute(delete(_PLACE).where(_PLACE.c.name == clean(name))).rowcount == 1

@@ -75,13 +75,29 @@ def bank(tmp_path: Path) -> Iterator[Bank]:
         devices.add(
             opened, Device("PACS", "127.0.0.1", 11113, tls=False, rights=rights_of_device, organization="south")
         )
-        destinations.offer(opened, Destination("South", device="PACS"))
+        destinations.offer(opened, Destination("South", device="PACS", for_recipients=True))
         destinations.offer(opened, Destination(" Harbour ", url="https://harbour.example/dicom-web/"), "s3cret")
         yield opened
 
 
 def doctor(bank: Bank) -> Principal:
     return rights.principal(bank, "Dr Varga", Role.CLINICIAN, "north")
+
+
+def a_recipient(bank: Bank) -> tuple[str, Principal]:
+    """A card with both studies that lets them be taken along, and who has redeemed it."""
+    issued = cards.issue(bank, cards.Wanted(Reach(studies=STUDIES)), KEEPER)
+    claim = redeem.Claim(issued.number, issued.pin, "Dr Kato", "Quay Street", "second opinion")
+    name = f"card-{issued.card.id}.{redeem.for_program(bank, claim).withdrawal.number}"
+    return issued.card.id, rights.principal(bank, name, Role.RECIPIENT, "north")
+
+
+def revoke(bank: Bank, card: str) -> None:
+    cards.revoke(bank, card, KEEPER)
+
+
+def looking_only(bank: Bank, card: str) -> None:
+    cards.change(bank, card, cards.Changes(taking=False), KEEPER)
 
 
 def work(bank: Bank, place: Place, name: str) -> None:
@@ -144,15 +160,11 @@ def test_what_is_refused_is_tried_again_until_the_place_was_away_for_days(bank: 
 
 
 def test_it_stops_when_what_permitted_it_ends_between_two_studies(bank: Bank) -> None:
-    made_card = cards.issue(bank, cards.Wanted(Reach(studies=STUDIES)), KEEPER)
-    claim = redeem.Claim(made_card.number, made_card.pin, "Dr Kato", "Quay Street", "second opinion")
-    opened = redeem.for_program(bank, claim)
-    name = f"card-{made_card.card.id}.{opened.withdrawal.number}"
-    recipient = rights.principal(bank, name, Role.RECIPIENT, "north")
+    card, recipient = a_recipient(bank)
     made = transfer.ask(bank, STUDIES, "South", recipient)
     clock = iter([bank.now(), *(bank.now() + timedelta(minutes=n) for n in range(1, 100))])
     ticking = replace(bank, now=lambda: next(clock))
-    place = Place(before=lambda: _revoke(bank, made_card.card.id))
+    place = Place(before=lambda: revoke(bank, card))
 
     work(ticking, place, made.id)
 
@@ -162,8 +174,30 @@ def test_it_stops_when_what_permitted_it_ends_between_two_studies(bank: Bank) ->
     assert "has ended" in found.reason
 
 
-def _revoke(bank: Bank, card: str) -> None:
-    cards.revoke(bank, card, KEEPER)
+def test_a_card_that_allows_looking_only_meanwhile_sends_no_more(bank: Bank) -> None:
+    card, recipient = a_recipient(bank)
+    first, second = (transfer.ask(bank, STUDIES, "South", recipient) for _ in range(2))
+    place = Place(before=lambda: looking_only(bank, card))
+
+    work(bank, place, first.id)
+    work(bank, place, second.id)
+
+    assert (state(bank, first.id), state(bank, second.id)) == ((State.STOPPED, 60), (State.STOPPED, 0))
+    assert {uid.rpartition(".")[0] for uid in place.taken} == {"1.1"}
+
+
+def test_recipients_of_cards_know_the_places_that_are_offered_to_them_and_no_others(bank: Bank) -> None:
+    _, recipient = a_recipient(bank)
+    assert [one.name for one in destinations.offered_to(bank, recipient)] == ["South"]
+    assert [one.name for one in destinations.offered_to(bank, doctor(bank))] == ["Harbour", "South"]
+    with pytest.raises(NotFound, match="there is no destination Harbour"):
+        transfer.ask(bank, STUDIES, "Harbour", recipient)
+    made = transfer.ask(bank, STUDIES, "South", recipient)
+    destinations.offer(bank, Destination("South", device="PACS"))
+
+    work(bank, Place(), made.id)
+
+    assert state(bank, made.id) == (State.STOPPED, 0)
 
 
 def test_what_may_not_be_seen_any_more_before_it_began_is_not_sent(bank: Bank) -> None:
@@ -199,11 +233,19 @@ def test_a_place_that_is_withdrawn_gets_nothing(bank: Bank) -> None:
 
 def test_its_owner_stops_it_and_nobody_else_knows_of_it(bank: Bank) -> None:
     made = transfer.ask(bank, STUDIES, "South", doctor(bank))
-    other = rights.principal(bank, "Dr Kato", Role.CLINICIAN, "north")
+    others = [
+        rights.principal(bank, name, role, organization)
+        for name, role, organization in (
+            ("Dr Kato", Role.CLINICIAN, "north"),
+            ("Dr Varga", Role.CLINICIAN, "south"),
+            ("Dr Varga", Role.REFERRER, "north"),
+        )
+    ]
 
-    with pytest.raises(NotFound):
-        transfer.stop(bank, made.id, other)
-    assert transfer.listed(bank, other) == []
+    for other in others:
+        with pytest.raises(NotFound):
+            transfer.stop(bank, made.id, other)
+        assert transfer.listed(bank, other) == []
     transfer.stop(bank, made.id, doctor(bank))
     with pytest.raises(NotFound):
         transfer.stop(bank, made.id, doctor(bank))

@@ -1,6 +1,6 @@
 """Places to which studies may be sent, and what was sent there (`model.transfer`)."""
 
-from sqlalchemy import Column, Index, Table
+from sqlalchemy import Column, Index, SmallInteger, Table, text
 
 from imagebank.storage.tables.columns import TEXT, count, metadata, moment, octets, words
 
@@ -12,6 +12,7 @@ destination = Table(
     words("url"),
     octets("secret"),
     words("organization"),
+    Column("is_for_recipients", SmallInteger, nullable=False, server_default=text("0")),
 )
 
 transfer = Table(
