@@ -1,0 +1,88 @@
+"""Which exams need not be made again."""
+
+from dataclasses import replace
+from datetime import date, timedelta
+
+import pytest
+
+from imagebank.exams.comparing import comparing
+from imagebank.exams.repeats import Easing, repeat_of, repeats
+from imagebank.model.exam import Asked, Context, Contrast, Exam, Group, Past, Repeat, Side
+
+TABLE, LIKE = repeats(None), comparing(None)
+TODAY = date(2026, 11, 2)
+ABDOMEN = Exam(Group.CT, ("ABDOMEN",), contrast=Contrast.YES)
+TRUNK = Exam(Group.CT, ("ABDOMEN", "CHEST", "PELVIS"), contrast=Contrast.YES)
+CHEST_FILM = Exam(Group.XR, ("CHEST",))
+KNEE = Exam(Group.MR, ("KNEE",), Side.LEFT)
+
+
+def found(ours: Exam, theirs: Exam, days: int, context: Context = Context.ROUTINE) -> Repeat | None:
+    asked = Asked(ours, TODAY, context, id="new")
+    return repeat_of(TABLE, LIKE, asked, [Past("old", theirs, TODAY - timedelta(days))])
+
+
+def test_the_same_exam_two_weeks_later_is_a_repeat() -> None:
+    repeat = found(ABDOMEN, ABDOMEN, 14)
+
+    assert repeat is not None
+    assert (repeat.past.id, repeat.days, repeat.rule, repeat.severity) == ("old", 14, "CT", "warn")
+    assert [each.name for each in repeat.factors][:2] == ["region", "modality"]
+
+
+def test_an_exam_that_shows_more_answers_and_one_that_shows_less_does_not() -> None:
+    assert found(ABDOMEN, TRUNK, 14)
+    assert not found(TRUNK, ABDOMEN, 14)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (ABDOMEN, replace(ABDOMEN, contrast=Contrast.NO)),
+        (ABDOMEN, replace(ABDOMEN, contrast=Contrast.UNKNOWN)),
+        (ABDOMEN, replace(ABDOMEN, kind="angiography")),
+        (ABDOMEN, replace(ABDOMEN, group=Group.MR)),
+        (ABDOMEN, replace(ABDOMEN, regions=())),
+        (replace(ABDOMEN, regions=()), replace(ABDOMEN, regions=())),
+        (KNEE, replace(KNEE, side=Side.RIGHT)),
+        (KNEE, replace(KNEE, side=Side.UNSAID)),
+        (replace(ABDOMEN, group=Group.OTHER), replace(ABDOMEN, group=Group.OTHER)),
+    ],
+)
+def test_what_does_not_answer_the_question_is_no_repeat(ours: Exam, theirs: Exam) -> None:
+    assert found(ours, theirs, 2) is None
+
+
+def test_one_of_both_sides_answers_for_one() -> None:
+    assert found(KNEE, replace(KNEE, side=Side.BOTH), 2)
+
+
+def test_contrast_that_nobody_asked_for_does_no_harm() -> None:
+    assert found(replace(ABDOMEN, contrast=Contrast.NO), ABDOMEN, 2)
+
+
+def test_windows_are_of_the_first_rule_that_fits() -> None:
+    wrist = Exam(Group.XR, ("WRIST",), Side.LEFT)
+
+    assert found(CHEST_FILM, CHEST_FILM, 3)
+    assert not found(CHEST_FILM, CHEST_FILM, 4)
+    assert found(wrist, wrist, 14)
+    assert not found(replace(ABDOMEN, kind="intervention"), replace(ABDOMEN, kind="intervention"), 0)
+
+
+def test_contexts_ease_or_silence() -> None:
+    assert found(ABDOMEN, ABDOMEN, 1, Context.URGENT)
+    assert not found(ABDOMEN, ABDOMEN, 2, Context.URGENT)
+    assert not found(ABDOMEN, ABDOMEN, 0, Context.FOLLOWUP)
+    assert found(CHEST_FILM, CHEST_FILM, 1, Context.URGENT), "a window of hours is one of a day"
+    assert Easing(0.5).of(45) == 22
+
+
+def test_the_newest_of_several_is_told_and_what_is_later_is_not() -> None:
+    history = [Past(str(days), ABDOMEN, TODAY - timedelta(days)) for days in (-3, 30, 14, 40)]
+
+    repeat = repeat_of(TABLE, LIKE, Asked(ABDOMEN, TODAY, id="new"), history)
+
+    assert repeat is not None
+    assert repeat.past.id == "14"
+    assert repeat_of(TABLE, LIKE, Asked(ABDOMEN, TODAY, id="14"), [history[2]]) is None
