@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 import msgspec
 
-from imagebank.exams.tables import read_table
+from imagebank.exams.table_files import read_table
 from imagebank.model.exam import Contrast, Exam, Factor, Group, Side
 
 Weight = Annotated[float, msgspec.Meta(ge=0, le=1)]

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from imagebank.exams.comparing import Comparing, Days, Weight, factors, is_of, lies_in
-from imagebank.exams.tables import read_table
+from imagebank.exams.table_files import read_table
 from imagebank.model.exam import Asked, Context, Contrast, Exam, Group, Past, Repeat, Side
 
 
