@@ -8,9 +8,12 @@ import pytest
 
 from contracts.described import a_kept
 from imagebank.model.access import Scope
-from imagebank.model.imaging import Digest, Found, Location
+from imagebank.model.exam import Held, Said
+from imagebank.model.imaging import Digest, Found, Location, Selection
 from imagebank.model.person import PatientId
+from imagebank.model.region import Code
 from imagebank.model.report import Report
+from imagebank.model.search import document
 from imagebank.model.timeline import Place
 from imagebank.model.uid import Uid
 from imagebank.storage.index import SQLIndex
@@ -57,6 +60,21 @@ def test_series_of_several_records_come_with_their_studies_newest_first(filled: 
     assert sorted(one.attributes["00180015"]["Value"][0] for one in both[2:]) == ["HAND", "KNEE"]
     assert studies(filled.histories.series([N1, S1], NORTH)) == ["1.2", "1.1", "1.1"]
     assert filled.histories.series([NOBODY], ALL) == filled.histories.series([], ALL) == []
+
+
+def test_exams_are_told_with_what_headers_say_of_them_where_somebody_looked(filled: SQLIndex) -> None:
+    said = Said(modalities=("XR",), codes=(Code("1", "99X", "Knee"),))
+    with filled.begin() as tx:
+        versions = {one: version for _, one, version in filled.series_of(Selection(study=Uid("1.1")), ALL)}
+        assert tx.words.put(replace(document(Uid("1.1"), []), said=said), versions)
+
+    assert filled.histories.exams([N1, S1], ALL) == [
+        Held(Uid("1.2"), "20260101", "north", None),
+        Held(Uid("1.3"), "20250101", "south", None),
+        Held(Uid("1.1"), "20240101", "north", said),
+    ]
+    assert [one.study for one in filled.histories.exams([N1, S1], NORTH)] == ["1.2", "1.1"]
+    assert filled.histories.exams([NOBODY], ALL) == []
 
 
 def test_reports_come_with_the_studies_that_they_are_about(filled: SQLIndex) -> None:

@@ -17,6 +17,8 @@ from imagebank.actions import retrieve, said
 from imagebank.bank import Bank
 from imagebank.dicom.sayings import sayings
 from imagebank.errors import Invalid, NotFound
+from imagebank.exams.said import KEYS as SAID_KEYS
+from imagebank.exams.said import said_of
 from imagebank.model.access import Principal, Right, Scope
 from imagebank.model.imaging import DataSet, Selection
 from imagebank.model.search import (
@@ -57,6 +59,7 @@ def write(bank: Bank, study: Uid) -> bool:
     series = bank.index.series_of(Selection(study=study), _HERE)
     lines: dict[Line, None] = {}
     named: dict[Facet, dict[str, None]] = {facet: {} for facet in _NAMED}
+    heads: list[DataSet] = []
     try:
         # Before the headers: of what weighs the same the first is kept, and few look for what is left of a header.
         for source in said.SOURCES:
@@ -64,11 +67,12 @@ def write(bank: Bank, study: Uid) -> bool:
         for _, one, _ in series:
             for dataset in _changes(retrieve.series_metadata(bank, one, _HERE)):
                 lines.update(dict.fromkeys(sayings(dataset)))
+                heads.append({key: dataset[key] for key in SAID_KEYS & dataset.keys()})
                 for facet, keys in _NAMED.items():
                     named[facet].update(dict.fromkeys(value for key in keys for value in _values(dataset, key)))
     except NotFound:
         return False
-    made = document(study, lines, named)
+    made = replace(document(study, lines, named), said=said_of([one for one in heads if one]))
     with bank.index.begin() as tx:
         return tx.words.put(made, {one: version for _, one, version in series})
 

@@ -15,6 +15,10 @@ _SERIES: Final = ("0008103E", "00181030")
 _PROCEDURES: Final = ("00081032", "00321064")
 _REGIONS: Final = ("00082218",)
 _SIDES: Final = ("00200062", "00200060")
+KEYS: Final = frozenset(
+    ("00080060", *_DESCRIPTIONS, *_SERIES, "00180015", *_PROCEDURES, *_REGIONS, *_SIDES, "00185101", "00180010")
+)
+"""The attributes that are looked at."""
 _LEADING: Final = 8
 """So many different descriptions of series are looked at: a study of a hundred says no more."""
 

@@ -1,11 +1,12 @@
 """What an exam is, however a site wrote it: its kind, what it shows, on which side, with contrast or without, and why."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from enum import StrEnum
 from typing import Final
 
 from imagebank.model.region import Code
+from imagebank.model.uid import Uid
 
 
 class Group(StrEnum):
@@ -117,6 +118,16 @@ class Exam:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """A study that the bank holds, with its date as DICOM has it. `said` is None where nobody has looked yet."""
+
+    study: Uid
+    date: str
+    organization: str
+    said: Said | None
+
+
+@dataclass(frozen=True, slots=True)
 class Past:
     """An exam that was made: `id` is its study's UID, or a name of whoever asks."""
 
@@ -124,7 +135,6 @@ class Past:
     exam: Exam
     day: date
     organization: str = ""
-    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

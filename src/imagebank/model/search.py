@@ -13,6 +13,7 @@ from itertools import chain, islice
 from typing import Final
 
 from imagebank.errors import Invalid
+from imagebank.model.exam import NOTHING_SAID, Said
 from imagebank.model.imaging import Found
 from imagebank.model.person import fold
 from imagebank.model.search_likeness import is_spelled, sound
@@ -30,7 +31,7 @@ _LONGEST_TEXT: Final = 64 << 10
 _SHOWN: Final = 3
 _BETWEEN: Final = re.compile("[^0-9a-z]+")
 _DIGIT: Final = re.compile("[0-9]")
-EDITION: Final = 3
+EDITION: Final = 4
 """Goes up when more is said of a study than before, or in other marks: what an older one wrote is written anew."""
 REPORT: Final = "Report "
 """How the label of what a report says begins; its day follows as DICOM has it."""
@@ -92,7 +93,7 @@ class Line:
 class Document:
     """All that is said of a study, ready to be kept: `spelled` are the words that a typo can be of.
 
-    `named` are the values of those facets that its headers tell.
+    `named` are the values of those facets that its headers tell, `said` what they say of the exam.
     """
 
     study: Uid
@@ -100,6 +101,7 @@ class Document:
     spelled: frozenset[str]
     lines: tuple[Line, ...]
     named: Mapping[Facet, tuple[str, ...]] = field(default_factory=dict)
+    said: Said = NOTHING_SAID
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from typing import Protocol
 
 from imagebank.model.access import Scope
+from imagebank.model.exam import Held
 from imagebank.model.imaging import Found
 from imagebank.model.person import PatientId
 from imagebank.model.report import Report
@@ -30,6 +31,10 @@ class HistoryReader(OutlineReader, Protocol):
 
         Of `most` studies where that is said, and only of those behind `after`, whether that study is still there or not.
         """
+        ...
+
+    def exams(self, patients: Collection[PatientId], scope: Scope) -> list[Held]:
+        """Every study of these records with what its headers say of the exam, the newest first."""
         ...
 
     def accessions(self, patients: Collection[PatientId], scope: Scope) -> list[tuple[Uid, str]]:

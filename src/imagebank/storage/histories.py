@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, select
 
 from imagebank.model.access import Scope
 from imagebank.model.attribute import Level
+from imagebank.model.exam import Held
 from imagebank.model.imaging import Found
 from imagebank.model.person import PatientId
 from imagebank.model.query import Query
@@ -17,9 +18,10 @@ from imagebank.storage import tables
 from imagebank.storage.found import found
 from imagebank.storage.orders import report_of
 from imagebank.storage.outlines import SQLOutlines, about_studies, are
+from imagebank.storage.rows import unpack_said
 from imagebank.storage.select import NEWEST, behind, matches, studies_in
 
-_PATIENT, _STUDY, _REPORT = tables.patient, tables.study, tables.report
+_PATIENT, _STUDY, _REPORT, _FINDING = tables.patient, tables.study, tables.report, tables.finding
 _SERIES: Final = Query(Level.SERIES)
 
 
@@ -55,6 +57,20 @@ class SQLHistories(SQLOutlines):
             statement = statement.where(_STUDY.c.id.in_(first.order_by(*NEWEST).limit(most).correlate(None)))
         with self._database.reading() as connection:
             return list(found(connection.execute(statement), Level.SERIES))
+
+    def exams(self, patients: Collection[PatientId], scope: Scope) -> list[Held]:
+        statement = (
+            select(_STUDY.c.study_instance_uid, _STUDY.c.study_date, _STUDY.c.organization, _FINDING.c.said)
+            .join_from(_STUDY, _FINDING, _FINDING.c.study_row == _STUDY.c.id, isouter=True)
+            .where(_theirs(patients), *studies_in(scope, self._dialect))
+            .order_by(*NEWEST)
+        )
+        with self._database.reading() as connection:
+            rows = connection.execute(statement).all()
+        return [
+            Held(Uid(uid), day or "", organization, unpack_said(said) if said else None)
+            for uid, day, organization, said in rows
+        ]
 
     def accessions(self, patients: Collection[PatientId], scope: Scope) -> list[tuple[Uid, str]]:
         theirs = (_theirs(patients), *studies_in(scope, self._dialect))

@@ -5,9 +5,11 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+import msgspec
 import orjson
 
 from imagebank.model.comparison import comparison, name_groups
+from imagebank.model.exam import Said
 from imagebank.model.imaging import DataSet, Digest, Element, Pixels
 from imagebank.model.query import name_words
 from imagebank.storage.tables import INSTANCE_COLUMNS, LAST, NUMBERED, NUMBERS, Stored, name_columns
@@ -47,6 +49,13 @@ def pack_digest(digest: Digest) -> bytes:
 def unpack_digest(packed: bytes) -> Digest:
     algorithm, _, value = packed.partition(b":")
     return Digest(algorithm.decode(), value)
+
+
+def pack_said(said: Said) -> str:
+    return clean(msgspec.json.encode(said).decode())
+
+
+unpack_said: Final = msgspec.json.Decoder(Said).decode
 
 
 _PIXELS: Final = struct.Struct("<qqqqqqqB")

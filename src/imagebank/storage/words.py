@@ -34,7 +34,7 @@ from imagebank.storage.eras import Eras
 from imagebank.storage.found import found
 from imagebank.storage.marks import FTS, matches, put_mark, spell, take_mark, taken_out, unspell
 from imagebank.storage.removal import unpack_set
-from imagebank.storage.rows import clean, dumps
+from imagebank.storage.rows import clean, dumps, pack_said
 from imagebank.storage.select import STUDY_RETURNED, studies_in
 from imagebank.storage.sets import one_of
 
@@ -234,7 +234,13 @@ class WordsChanges:
         before = taken_out(connection, [study.id])
         place = place_of(study.id, study.study_date, study.study_time)
         named = clean(dumps(told)) if told else ""
-        row = {"place": place, "study_row": study.id, "named": named, "edition": EDITION}
+        row = {
+            "place": place,
+            "study_row": study.id,
+            "named": named,
+            "said": pack_said(document.said),
+            "edition": EDITION,
+        }
         connection.execute(insert(_FINDING).values(**row))
         spelled = sorted(map(clean, document.spelled))
         lines = [(one.weight, one.label, one.text, one.is_name) for one in document.lines]

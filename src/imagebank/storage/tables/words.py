@@ -17,9 +17,11 @@ finding = Table(
     Column("place", ID, primary_key=True, autoincrement=False),
     Column("study_row", ID, ForeignKey("study.id"), nullable=False, unique=True),
     words("named"),
+    words("said"),
     count("edition"),
 )
-"""One row a study that can be found. `named` has what its headers say for facets, as JSON."""
+"""One row a study that can be found. `named` has what its headers say for facets, and `said` what they say of the exam
+(`model.exam`), both as JSON."""
 
 finding_text = Table(
     "finding_text",
