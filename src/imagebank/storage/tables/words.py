@@ -17,8 +17,8 @@ finding = Table(
     Column("place", ID, primary_key=True, autoincrement=False),
     Column("study_row", ID, ForeignKey("study.id"), nullable=False, unique=True),
     words("named"),
-    words("said"),
     count("edition"),
+    words("said"),
 )
 """One row a study that can be found. `named` has what its headers say for facets, and `said` what they say of the exam
 (`model.exam`), both as JSON."""
