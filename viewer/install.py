@@ -22,7 +22,10 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 CACHE = ROOT / ".cache" / "viewer"
 OUTPUT = ROOT / "src" / "imagebank" / "portal" / "viewer"
-OURS = ("boot.js", "app-config.js", "emergency.js", "emergency.css", "phone.css", "closed.html", "missing.html")
+OURS = (
+    *("boot.js", "app-config.js", "emergency.js", "emergency.css", "shared.js", "phone.css"),
+    *("closed.html", "missing.html"),
+)
 COMPRESSED = {".js", ".css", ".html", ".json", ".svg", ".wasm", ".txt", ".xml", ".webapp", ".ico"}
 LARGEST_FILE = 64 << 20
 

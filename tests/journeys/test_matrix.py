@@ -84,7 +84,9 @@ NOT_ABOUT_STUDIES: Final = {
         "for who may give cards of a patient's records; see the test of cards",
     ),
     **dict.fromkeys(("/api/v1/redeem", "/redeem", "/ended"), "for whoever is nobody yet"),
-    "/shared": "what a card opens, for who has redeemed it; see the test of the pages of cards",
+    **dict.fromkeys(
+        ("/shared", "/shared/open"), "what a card opens, for who has redeemed it; see the test of the pages of cards"
+    ),
     "/api/v1/care": "takes care relationships, and gives nothing",
     "/api/v1/studies/{study}/labels/{label}": "for who may write consents, and the same for every study",
     "/api/v1/attributes": "for who may administer, and says nothing of any image",

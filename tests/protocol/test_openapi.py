@@ -94,6 +94,7 @@ PAGES: Final[Mapping[str, str]] = {
     "/consents/{consent}/revoke": "a form of that page",
     "/redeem": "a card, for people; programs use /api/v1/redeem",
     "/shared": "what a card has opened, for people",
+    "/shared/open": "for the bar in the viewer that says who shares, and until when",
     "/ended": "the page where that leads once it has ended",
     "/sign-in": "for people; programs send a token",
     "/sign-in/{code}": "the link that somebody was sent",

@@ -11,7 +11,7 @@ from imagebank.actions.audit import event, looking
 from imagebank.actions.card_reach import Reach
 from imagebank.bank import Bank
 from imagebank.errors import Conflict, Invalid, NotFound, Unsupported
-from imagebank.model import card_number
+from imagebank.model import account_number, card_number
 from imagebank.model.access import OWNERS, Principal, Right, Scope
 from imagebank.model.attribute import Level
 from imagebank.model.card import NO_END, Card, Opens, State, Withdrawal, opens
@@ -66,6 +66,18 @@ class Told:
     card: Card
     opens: Opens
     state: State
+
+
+@dataclass(frozen=True, slots=True)
+class Lent:
+    """What whoever has redeemed a card is told of it: who gave it, and when it ends for them at the latest.
+
+    `giver` is the name of whoever's account gave it, empty where that has none but its number, or staff gave it.
+    """
+
+    giver: str
+    ends_at: datetime
+    is_from_staff: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,14 +204,17 @@ def _told(bank: Bank, card: Card) -> Told:
     return Told(card, opened_by(bank, card), card.state(bank.now()))
 
 
-def end_of(bank: Bank, name: str) -> datetime | None:
-    """When a withdrawal of this name ends at the latest; None for one that is not there."""
+def lent(bank: Bank, name: str) -> Lent | None:
+    """What the withdrawal of this name is told of its card; None for one that is not there."""
     card = bank.index.cards.card(holders.card_of(name), _ALL)
-    used = [] if card is None else bank.index.cards.withdrawals(card.id, _ALL)
-    ends = [
-        min(one.ends_at, card.ends_at) for one in used if card and holders.withdrawal_name(card.id, one.number) == name
-    ]
-    return next(iter(ends), None)
+    if card is None:
+        return None
+    account = bank.index.people.account(card.holder) if card.holder else None
+    is_named = account is not None and account_number.name_of(account.display_name) != account.name
+    giver = account.display_name if account is not None and is_named else ""
+    used = bank.index.cards.withdrawals(card.id, _ALL)
+    named = [one for one in used if holders.withdrawal_name(card.id, one.number) == name]
+    return next((Lent(giver, min(one.ends_at, card.ends_at), not card.holder) for one in named), None)
 
 
 def opened_by(bank: Bank, card: Card) -> Opens:

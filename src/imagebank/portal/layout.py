@@ -15,13 +15,14 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from imagebank.actions import emergency, notices, own, reconciling, requests
+from imagebank.actions import cards, emergency, notices, own, reconciling, requests
+from imagebank.bank import Bank
 from imagebank.dicom import moments
 from imagebank.errors import BankError, Invalid, NotAllowed, NotFound, TooOften, Unavailable, status_for
 from imagebank.http.auth import bank_of, caller, caller_if_any, cookie_of, is_from_our_pages
 from imagebank.http.errors import HTTP_STATUS, RETRY_AFTER_S, NotSignedIn, say
 from imagebank.http.quick import quickly
-from imagebank.model.access import OWNERS, Principal, Right, Role
+from imagebank.model.access import HOLDERS, OWNERS, Principal, Right, Role
 from imagebank.portal import language, qr, refusals, shell, wording
 from imagebank.portal.language import gettext, noted
 from imagebank.portal.look import look_of
@@ -41,6 +42,7 @@ ASKING: Mapping[str, str] = {_POLICY: HEADERS[_POLICY] + "; connect-src 'self'"}
 """What a page has beside `HEADERS` whose script asks us for more."""
 SHARED_COOKIE = "imagebank-shared"
 """What tells for a day that a browser was opened by a card: its user reads that this has ended, and signs in to nothing."""
+_SHARED = "/shared"
 _FORM_LIMIT_BYTES = 16 << 10
 _FIELDS_LIMIT = 30
 
@@ -127,9 +129,11 @@ def page(
         "doors": () if principal is None or is_owner else _open_to(request, principal),
         "is_owner": is_owner,
         "owner_name": getattr(request.state, "owner_name", ""),
+        "lent": getattr(request.state, "lent", ""),
         "tabs_of_owner": shell.tabs(request) if is_owner else (),
         "look": look_of(request),
-        "here": _door_of(request.url.path),
+        "home": _home(principal),
+        "here": _door_of(request.url.path, principal),
         # Where the same page is had again by its address.
         "page_address": request.url.path if request.method == "GET" else "",
         "provider": urlsplit(bank_of(request).settings.oidc_issuer).hostname,
@@ -139,12 +143,12 @@ def page(
 
 
 def _open_to(request: Request, principal: Principal) -> list[tuple[str, str, int]]:
-    """The doors of the bar: address, name, and how many wait there. Whom a card let in has one of their own."""
+    """The doors of the bar: address, name, and how many wait there. Whom a card let in has one of their own, and no other."""
+    if principal.role is Role.RECIPIENT:
+        return [(_SHARED, gettext("Shown to you"), 0)]
     waiting: dict[str, int] = getattr(request.state, "waiting", {})
-    own = [("/shared", gettext("Shown to you"), 0)] if principal.role is Role.RECIPIENT else []
     rights = principal.rights
-    doors = [(address, gettext(name), waiting.get(address, 0)) for right, address, name in _DOORS if right in rights]
-    return own + doors
+    return [(address, gettext(name), waiting.get(address, 0)) for right, address, name in _DOORS if right in rights]
 
 
 def speak_to(request: Request) -> None:
@@ -153,16 +157,25 @@ def speak_to(request: Request) -> None:
     language.speak(look_of(request).language or language.chosen(asked))
 
 
-def _door_of(path: str) -> str:
+def _home(principal: Principal | None) -> str:
+    """Where the name of the bank leads."""
+    if principal is None or principal.role not in HOLDERS:
+        return "/"
+    return shell.HOME if principal.role in OWNERS else _SHARED
+
+
+def _door_of(path: str, principal: Principal | None) -> str:
     """Which part of the portal a page belongs to, by the address that leads into it."""
+    if principal is not None and principal.role is Role.RECIPIENT:
+        return _SHARED
     door = "/" + path.split("/")[1]
     return "/" if door in {"/studies", "/search", "/find", "/patients"} else door
 
 
 def first_door(principal: Principal) -> str | None:
     """The first part of the portal that is open to somebody; None when none is."""
-    if principal.role in OWNERS:
-        return shell.HOME
+    if principal.role in HOLDERS:
+        return _home(principal)
     return next((address for right, address, _ in _DOORS if right in principal.rights), None)
 
 
@@ -219,6 +232,7 @@ def for_the_signed_in(show: PageOf) -> Callable[[Request], Awaitable[Response]]:
             await _count_tasks(request, principal)
             await _count_notices(request)
             await _name_owner(request, principal)
+            await _name_giver(request, principal)
             return await show(request, principal)
         except NotSignedIn:
             return see_other("/ended" if cookie_of(request, SHARED_COOKIE) else "/sign-in")
@@ -257,6 +271,21 @@ async def _name_owner(request: Request, principal: Principal) -> None:
     if principal.role in OWNERS:
         bank = bank_of(request)
         request.state.owner_name = await quickly(bank, own.called, bank, principal)
+
+
+async def _name_giver(request: Request, principal: Principal) -> None:
+    """Every page that a card has opened says who shares, and until when."""
+    if principal.role is Role.RECIPIENT:
+        bank = bank_of(request)
+        found = await quickly(bank, cards.lent, bank, principal.name)
+        request.state.lent = lent_words(bank, found) if found else ""
+
+
+def lent_words(bank: Bank, lent: cards.Lent) -> str:
+    """`Shared by Ada Varga until 3 Dec 2026, 17:00 UTC at the latest`; staff share in the name of the site."""
+    giver = bank.settings.site_name if lent.is_from_staff else lent.giver or gettext("a patient")
+    told = {"name": giver, "moment": language.moment(lent.ends_at)}
+    return gettext("Shared by %(name)s until %(moment)s at the latest") % told
 
 
 async def read_form(

@@ -17,7 +17,7 @@ from imagebank.bank import Bank
 from imagebank.dicom import document
 from imagebank.errors import BankError, Invalid, NotFound, Unsupported
 from imagebank.http.auth import address_of, bank_of, cookie_name, cookie_of, is_https
-from imagebank.model.access import OWNERS, Principal, Right, Scope
+from imagebank.model.access import HOLDERS, OWNERS, Principal, Right, Scope
 from imagebank.model.attribute import Level
 from imagebank.model.imaging import DataSet, Instance, Selection
 from imagebank.model.report import STATUSES
@@ -95,11 +95,11 @@ class ObjectLink:
 
 @for_the_signed_in
 async def list_studies(request: Request, principal: Principal) -> Response:
-    """The list; who may not search, or sees their own images, is led to the first page that is theirs.
+    """The list; who may not search, sees their own images, or what a card opens, is led to the first page that is theirs.
 
     Refused where there is none.
     """
-    is_elsewhere = Right.FIND not in principal.rights or principal.role in OWNERS
+    is_elsewhere = Right.FIND not in principal.rights or principal.role in HOLDERS
     if is_elsewhere and (door := first_door(principal)):
         return see_other(door)
     principal.require(Right.FIND)

@@ -6,13 +6,13 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from imagebank.actions import cards, redeem, search
 from imagebank.bank import Bank
 from imagebank.errors import BankError, Invalid, NotAllowed, NotFound, TooOften, Unavailable, status_for
-from imagebank.http.auth import address_of, bank_of, cookie_name, is_from_our_pages, is_https
+from imagebank.http.auth import address_of, bank_of, caller, cookie_name, is_from_our_pages, is_https
 from imagebank.http.deliberate import deliberately
 from imagebank.http.quick import quickly
 from imagebank.model import card_number
@@ -20,8 +20,18 @@ from imagebank.model.access import Principal, Role
 from imagebank.model.attribute import Level
 from imagebank.model.query import Query
 from imagebank.portal import language
-from imagebank.portal.language import noted
-from imagebank.portal.layout import SHARED_COOKIE, for_the_signed_in, page, read_form, see_other, too_often
+from imagebank.portal.language import gettext, noted
+from imagebank.portal.layout import (
+    HEADERS,
+    SHARED_COOKIE,
+    for_the_signed_in,
+    lent_words,
+    page,
+    read_form,
+    see_other,
+    speak_to,
+    too_often,
+)
 from imagebank.portal.rows import StudyRow, row_of
 from imagebank.portal.signin import opened
 
@@ -146,7 +156,19 @@ def _shared(bank: Bank, principal: Principal, address: str) -> dict[str, Any]:
     query = Query(Level.STUDY, limit=_MOST)
     search.searching(bank, principal, query, "card", address)
     rows: list[StudyRow] = [row_of(found.attributes) for found in search.find(bank, query, principal.scope)]
-    return {"rows": rows, "ends_at": cards.end_of(bank, principal.name)}
+    return {"rows": rows}
+
+
+async def tell_lent(request: Request) -> Response:
+    """Who shares and until when, in words, for the bar above the viewer; nothing for whom no card let in."""
+    principal = await caller(request)
+    bank = bank_of(request)
+    found = await quickly(bank, cards.lent, bank, principal.name) if principal.role is Role.RECIPIENT else None
+    if found is None:
+        return Response(None, HTTPStatus.NO_CONTENT, HEADERS)
+    speak_to(request)
+    told = {"words": lent_words(bank, found), "back": gettext("All that is shown to you"), "address": "/shared"}
+    return JSONResponse(told, headers=HEADERS)
 
 
 async def ended(request: Request) -> Response:
@@ -158,5 +180,6 @@ ROUTES: list[BaseRoute] = [
     Route("/redeem", show, methods=["GET"]),
     Route("/redeem", open_, methods=["POST"]),
     Route("/shared", shared, methods=["GET"]),
+    Route("/shared/open", tell_lent, methods=["GET"]),
     Route("/ended", ended, methods=["GET"]),
 ]

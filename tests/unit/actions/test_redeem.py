@@ -9,7 +9,7 @@ import pytest
 from bank import bearer
 from cards_here import ADA, KEEPER, a_card, a_claim, bank, filled, holder, holds, seen, wrong
 from imagebank.actions import access, account, cards, codes, health_links, notices, password, pins, redeem
-from imagebank.actions.cards import Changes
+from imagebank.actions.cards import Changes, Lent
 from imagebank.bank import Bank
 from imagebank.errors import BankError, Conflict, Invalid, NotFound, TooOften
 from imagebank.model import card_number
@@ -305,13 +305,22 @@ def test_who_holds_the_records_is_told_of_uses_and_of_wrong_pins(bank: Bank) -> 
     assert sorted(told) == sorted([(Kind.SHARED, 1), (Kind.PIN_REFUSED, TRIES - 1), (Kind.SWALLOWED, 1)])
 
 
-def test_when_their_access_ends_is_told_to_who_has_redeemed_a_card(bank: Bank) -> None:
+def test_who_shares_and_until_when_is_told_to_who_has_redeemed_a_card(bank: Bank) -> None:
     issued = a_card(bank)
     redeem.for_browser(bank, a_claim(issued))
     opened = redeem.for_browser(bank, a_claim(issued))
+    for name, called in (("mira", "Mira Varga"), ("7", "")):
+        account.add(bank, name, Role.PATIENT, called)
+        holds(bank, ADA, name=name)
+    of_mira, of_number = (
+        redeem.for_browser(bank, a_claim(a_card(bank, holder(bank, name), patient=None))) for name in ("mira", "7")
+    )
 
-    assert cards.end_of(bank, opened.name) == opened.ends_at < issued.card.ends_at
+    assert cards.lent(bank, opened.name) == Lent("", opened.ends_at, is_from_staff=True)
+    assert opened.ends_at < issued.card.ends_at
+    assert cards.lent(bank, of_mira.name) == Lent("Mira Varga", of_mira.ends_at)
+    assert cards.lent(bank, of_number.name) == Lent("", of_number.ends_at)
     soon = bank.now() + timedelta(minutes=5)
     cards.change(bank, issued.card.id, Changes(ends_at=soon), KEEPER)
-    assert cards.end_of(bank, opened.name) == soon
-    assert [cards.end_of(bank, name) for name in ("card-c0ffee.1", f"card-{issued.card.id}.9", "ada")] == [None] * 3
+    assert cards.lent(bank, opened.name) == Lent("", soon, is_from_staff=True)
+    assert [cards.lent(bank, name) for name in ("card-c0ffee.1", f"card-{issued.card.id}.9", "ada")] == [None] * 3

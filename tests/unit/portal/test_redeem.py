@@ -2,11 +2,12 @@
 
 import pytest
 
-from cards_here import KEEPER, a_card, bank, filled, wrong
-from imagebank.actions import cards
+from cards_here import ADA, KEEPER, a_card, bank, filled, holder, holds, wrong
+from imagebank.actions import access, account, cards
 from imagebank.app import web_application
 from imagebank.bank import Bank
 from imagebank.model import card_number
+from imagebank.model.access import Role
 from imagebank.model.card import TRIES
 from unit.portal.browsing import Browser, hidden_field
 
@@ -36,7 +37,7 @@ def test_a_card_is_opened_looked_at_and_left(bank: Bank, browser: Browser) -> No
     assert 'href="/export?study=1.1"' in page.text
     assert "1.2" not in page.text.replace("Imagebank", "").split("<main")[1].split("</main")[0].replace("1.1", "")
     for path, status in (
-        *(("/", 200), ("/studies/1.1", 200), ("/studies/1.2", 404), ("/dicom-web/studies/1.1/metadata", 200)),
+        *(("/", 303), ("/studies/1.1", 200), ("/studies/1.2", 404), ("/dicom-web/studies/1.1/metadata", 200)),
         *(("/dicom-web/studies/1.1/thumbnail", 200), ("/dicom-web/studies/1.2/thumbnail", 404)),
         *(("/upload", 403), ("/queue", 403), ("/consents", 403), ("/rules", 403), ("/disclosures", 403)),
         *(("/api/v1/quarantine", 403), ("/api/v1/cards", 403), ("/api/v1/rules", 403), ("/api/v1/attributes", 403)),
@@ -46,6 +47,30 @@ def test_a_card_is_opened_looked_at_and_left(bank: Bank, browser: Browser) -> No
     assert browser.get("/shared").headers["location"] == "/ended"
     (used,) = cards.withdrawals(bank, issued.card.id, KEEPER)
     assert (used.name, used.institution, used.purpose) == tuple(WHO.values())
+
+
+def test_every_page_says_who_shares_and_until_when_and_leads_back_to_all_of_it(bank: Bank, browser: Browser) -> None:
+    account.add(bank, "mira", Role.PATIENT, "Mira <b>Varga</b>")
+    holds(bank, ADA, name="mira")
+    issued = a_card(bank, holder(bank, "mira"), patient=None)
+    browser.post("/redeem", shown(issued))
+
+    for path in ("/shared", "/studies/1.1", "/export?study=1.1", "/studies/1.9"):
+        text = browser.get(path).text
+        assert "Shared by Mira &lt;b&gt;Varga&lt;/b&gt; until " in text, path
+        assert 'class="brand" href="/shared"' in text, path
+        assert "Studies</a>" not in text, path
+        assert 'href="/"' not in text, path
+    told = browser.get("/shared/open").json()
+    assert told["words"].startswith("Shared by Mira <b>Varga</b> until ")
+    assert (told["address"], told["back"]) == ("/shared", "All that is shown to you")
+    assert browser.get("/").headers["location"] == "/shared"
+
+
+def test_the_bar_of_the_viewer_says_nothing_to_staff(bank: Bank, browser: Browser) -> None:
+    assert browser.get("/shared/open").status_code == 401
+    browser.get(f"/sign-in/{access.sign_in_link(bank, Role.CLINICIAN, 'varga', 'north')}")
+    assert browser.get("/shared/open").status_code == 204
 
 
 def test_an_access_that_ended_says_so_and_not_why(bank: Bank, browser: Browser) -> None:
