@@ -108,7 +108,7 @@ def text_of(mail: EmailMessage) -> str:
 def forget_everybody(bank: Bank) -> Bank:
     """The bank without the people, notices and jobs that other tests have left in it."""
     assert isinstance(bank.index, SQLIndex)
-    told = (tables.notice, tables.mailbox, tables.notice_choice, tables.mailed_code, tables.place)
+    told = (tables.notice, tables.mailbox, tables.notice_choice, tables.mailed_code, tables.place, tables.recovery)
     with bank.index._database.writing() as connection:
         for table in (*told, tables.account, tables.attempt, tables.job, tables.provision, tables.session):
             connection.execute(delete(table))

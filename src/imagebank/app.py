@@ -371,10 +371,14 @@ def mail_desk() -> "Desk":
 
 def mail_work() -> "Mapping[str, Work]":
     """The jobs that speak to the mail server."""
-    from imagebank.actions import codes, mail, notify
+    from imagebank.actions import codes, forgotten, mail, notify
 
     desk = mail_desk()
-    return {notify.MAIL: partial(mail.send_job, desk), codes.JOB: partial(mail.code_job, desk)}
+    return {
+        notify.MAIL: partial(mail.send_job, desk),
+        codes.JOB: partial(mail.code_job, desk),
+        forgotten.MAIL: partial(forgotten.mail_job, desk),
+    }
 
 
 def transfer_work() -> "Mapping[str, Work]":

@@ -188,6 +188,8 @@ class Settings:
     """The address that mail comes from."""
     site_name: str = "Imagebank"
     """What mail calls this bank."""
+    forgotten_wait_hours: float = 48
+    """Hours after which a mailed link sets a new password for an account that has no app for codes and no passkey."""
     digest_hour: int = 6
     """The hour of the day, UTC, at which the daily mail goes to those who chose it."""
 

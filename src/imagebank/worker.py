@@ -18,6 +18,7 @@ from imagebank.actions import (
     exporting,
     fetching,
     finding,
+    forgotten,
     hearing,
     ledger,
     mail,
@@ -82,6 +83,7 @@ WORK: Mapping[str, Work] = {
     exporting.JOB: exporting.export_job,
     notify.ARRIVED: notify.arrived_job,
     notify.DIGEST: mail.digest_job,
+    forgotten.JOB: forgotten.ask_job,
 }
 
 
@@ -98,6 +100,7 @@ CHORES: Chores = (
     (completeness.look_for_overdue, timedelta(hours=1)),
     (attributes.go_on, timedelta(hours=1)),
     (notify.sweep, timedelta(hours=6)),
+    (forgotten.sweep, timedelta(hours=6)),
 )
 """What is done every so often. Several workers may do so: there is nothing left for the second."""
 

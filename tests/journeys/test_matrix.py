@@ -183,6 +183,7 @@ NOT_ABOUT_STUDIES: Final = {
     "/sign-in/provider": "for whoever is nobody yet",
     "/sign-in/provider/answer": "for whoever is nobody yet",
     "/activate/{code}": "for whoever is nobody yet",
+    **{f"/forgotten{rest}": "for whoever is nobody yet" for rest in ("", "/{code}", "/{code}/stop")},
     **dict.fromkeys(
         ("/notices/{notice}", *(f"/api/v1/notices{rest}" for rest in ("", "/seen", "/{notice}/seen"))),
         "one's own notices, which name no study; what one leads to is in the matrix",
@@ -194,7 +195,7 @@ NOT_ABOUT_STUDIES: Final = {
             "",
             *("/look", "/password", "/app", "/app.svg", "/app/confirm", "/app/remove"),
             *("/passkeys", "/passkeys/keep", "/passkeys/remove", "/sessions/end", "/sessions/end-others"),
-            *("/prove", "/prove/passkey", "/prove/answer"),
+            *("/prove", "/prove/passkey", "/prove/answer", "/forgotten/stop"),
             *(f"/notices{rest}" for rest in ("", "/seen", "/choices", "/address", "/code", "/remove")),
         )
     },

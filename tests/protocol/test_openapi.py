@@ -103,6 +103,7 @@ PAGES: Final[Mapping[str, str]] = {
     "/sign-in/provider/answer": "back from there",
     "/sign-in/passkey": "the same by a passkey",
     "/sign-in/passkey/answer": "the same by a passkey",
+    **{f"/forgotten{rest}": "how a forgotten password is replaced" for rest in ("", "/{code}", "/{code}/stop")},
     "/activate/{code}": "the link that somebody was sent to choose a password",
     "/account": "what somebody signs in by, for people",
     **{
@@ -110,7 +111,7 @@ PAGES: Final[Mapping[str, str]] = {
         for path in (
             *("look", "password", "app", "app.svg", "app/confirm", "app/remove"),
             *("passkeys", "passkeys/keep", "passkeys/remove", "sessions/end", "sessions/end-others"),
-            *("prove", "prove/answer", "prove/passkey"),
+            *("prove", "prove/answer", "prove/passkey", "forgotten/stop"),
         )
     },
     **{

@@ -32,16 +32,17 @@ _NEAR: Final = {4: 24, 6: 48}
 _ALL: Final = Scope(organizations=None)
 
 
-def tell(bank: Bank, tx: Transaction, account: str, kind: Kind, link: str = "") -> None:
+def tell(bank: Bank, tx: Transaction, account: str, kind: Kind, link: str = "", *, is_mailed: bool = True) -> None:
     """Tell the owner of an account, by its identifier, in the transaction of what they are told of.
 
-    `link` is the page of ours that shows it, such as `/statement`; it stands in no mail.
+    `link` is the page of ours that shows it, such as `/statement`; it stands in no mail. What is not `is_mailed` is told
+    by a mail of its own.
     """
     now = bank.now()
     if tx.notices.again(account, kind, link, now - TOGETHER):
         return
     way = Way.OFF
-    if bank.settings.smtp and tx.notices.mailbox(account) is not None:
+    if is_mailed and bank.settings.smtp and tx.notices.mailbox(account) is not None:
         way = tx.notices.ways(account).get(kind, CHOSEN[kind])
     notice = Notice(secrets.token_hex(16), account, kind, now, link)
     if way is Way.ONCE:

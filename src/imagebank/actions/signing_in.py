@@ -10,6 +10,7 @@ from imagebank.errors import NotAllowed, NotFound, TooOften
 from imagebank.model.access import Session
 from imagebank.model.account import Account, folded
 from imagebank.model.event import Act, Event
+from imagebank.model.notice import folded_address
 
 WINDOW: Final = timedelta(minutes=15)
 PER_ACCOUNT: Final = 10
@@ -20,7 +21,7 @@ UNKNOWN: Final = "unknown"
 
 
 def by_password(bank: Bank, name: str, typed: str, code: str = "", address: str = "") -> str:
-    """Open a session; the cookie's value.
+    """Open a session; the cookie's value. The name may be the mail address that its owner has shown to read.
 
     Raises NotFound alike for a name that nobody has, a wrong password, a wrong code, and somebody who is locked out;
     TooOften after many tries for a name or from an address, right ones too.
@@ -65,10 +66,10 @@ def give_back_answer(bank: Bank, means: str, address: str) -> None:
 
 def _proven(bank: Bank, name: str, typed: str, code: str, address: str) -> Account:
     """The account of who has typed its password and, where it has one, the code of its app."""
-    name = folded(name)
-    of_account, of_address = "name " + hashlib.sha256(name.encode()).hexdigest(), f"address {address}"
+    key = folded(folded_address(name) or name)
+    of_account, of_address = "name " + hashlib.sha256(key.encode()).hexdigest(), f"address {address}"
     count_try(bank, (of_address, PER_ADDRESS), (of_account, PER_ACCOUNT))
-    account = bank.index.people.account(name)
+    account = named(bank, name)
     is_open = account is not None and not account.is_locked
     is_right = password.matches(account.password if account and is_open else "", typed)
     step = _step(bank, account, code)
@@ -82,6 +83,17 @@ def _proven(bank: Bank, name: str, typed: str, code: str, address: str) -> Accou
         note_refusal(bank, account, "password", address)
         raise NotFound("nobody signs in with these")
     return account
+
+
+def named(bank: Bank, typed: str) -> Account | None:
+    """Whose name, or whose verified mail address, was typed. Of an address that two accounts have it is neither's.
+
+    The same is looked up for everybody, so that it takes as long for nobody.
+    """
+    people = bank.index.people
+    by_name, at = people.account(folded(typed)), bank.index.notices.accounts_at(folded_address(typed) or typed)
+    by_address = people.account_of(at[0] if len(at) == 1 else "")
+    return by_name or by_address
 
 
 def note_refusal(bank: Bank, account: Account | None, means: str, address: str) -> None:

@@ -5,11 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from string import ascii_lowercase, ascii_uppercase
 from types import MappingProxyType
 from typing import Final
 
 from imagebank.errors import Invalid
+from imagebank.model.recovery import WayBack
 
+_SMALL: Final = str.maketrans(ascii_uppercase, ascii_lowercase)
 _LOCAL: Final = re.compile(r"[^\s@<>()\[\]\\,;:\"]+")
 _LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _LONGEST: Final = 254
@@ -28,6 +31,7 @@ class Kind(StrEnum):
     EMERGENCY = "emergency"
     NEW_PLACE = "new place"
     MEANS = "sign-in changed"
+    FORGOTTEN = "password forgotten"
     RULE = "rule"
 
 
@@ -45,7 +49,7 @@ CHOSEN: Final[Mapping[Kind, Way]] = MappingProxyType(
 """The kinds that an account is told of, and the way of each where nobody chose another."""
 
 
-FIXED: Final = frozenset({Kind.MEANS})
+FIXED: Final = frozenset({Kind.MEANS, Kind.FORGOTTEN})
 """Kinds that are always mailed: whoever has taken an account over cannot keep its owner from hearing of it."""
 
 
@@ -104,9 +108,9 @@ class SentCode:
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """What one mail has to say: the kinds of its notices, or a code. `link` and `leave` are whole addresses.
+    """What one mail has to say: the kinds of its notices, a code, or how a forgotten password is replaced (`way_back`).
 
-    `leave` ends such mails; empty where nothing does.
+    `link` and `leave` are addresses of pages; `leave` ends such mails, and is empty where nothing does.
     """
 
     id: str
@@ -117,6 +121,18 @@ class Mail:
     link: str = ""
     leave: str = ""
     code: str = ""
+    way_back: WayBack | None = None
+
+
+def folded_address(text: str) -> str:
+    """What two spellings of a mail address have in common by which people sign in; empty for what is no address.
+
+    Letters of ASCII alone are folded: others of one look may be of two mailboxes.
+    """
+    try:
+        return address_from(text).translate(_SMALL)
+    except Invalid:
+        return ""
 
 
 def address_from(text: str) -> str:

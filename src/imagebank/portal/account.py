@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from imagebank.actions import account, passkey, totp
+from imagebank.actions import account, forgotten, passkey, totp
 from imagebank.errors import BankError, Conflict, Invalid, NotFound, status_for
 from imagebank.http.auth import address_of, bank_of
 from imagebank.http.deliberate import deliberately
@@ -45,6 +45,7 @@ async def _account(request: Request, principal: Principal, found: Session, error
         sessions=await run_in_threadpool(account.sessions, bank, found) if has_owner else [],
         session_name=account.session_name,
         here=account.session_name(found),
+        forgotten=await run_in_threadpool(forgotten.waiting, bank, owner) if owner is not None else None,
         notice=error or "",
         idle=bank.settings.session_idle_minutes,
     )

@@ -15,6 +15,7 @@ from typing import Final
 from imagebank.actions import codes
 from imagebank.http.whereabouts import web_url
 from imagebank.model.notice import Kind, Mail
+from imagebank.model.recovery import WayBack
 from imagebank.portal import language
 from imagebank.portal.language import gettext, noted
 from imagebank.settings import Settings
@@ -69,6 +70,13 @@ WORDS: Final[Mapping[Kind, Words]] = {
             "If that was not you, tell whoever runs this site at once."
         ),
     ),
+    Kind.FORGOTTEN: Words(
+        noted("Somebody asked for a new password for your account"),
+        noted(
+            "Somebody asked for a link by which a new password is set for your account. "
+            "If that was not you, stop it on the page about your account."
+        ),
+    ),
     Kind.RULE: Words(
         noted("Something came that you wanted to know of"),
         noted("Something came that the rules of your site tell you of."),
@@ -104,6 +112,8 @@ def _said(settings: Settings, mail: Mail) -> tuple[str, list[str], list[str]]:
         ]
         ending = gettext("If you did not ask %(site)s for a code, do nothing, and tell nobody the code.")
         return gettext("your code"), paragraphs, [ending % {"site": site}]
+    if mail.way_back is not None:
+        return gettext("a new password"), _back_in(mail.way_back), _not_you()
     if not mail.kinds:
         return gettext("mail works"), [gettext("This is a test. Mail of %(site)s arrives here.") % {"site": site}], []
     counted = Counter(mail.kinds)
@@ -114,6 +124,27 @@ def _said(settings: Settings, mail: Mail) -> tuple[str, list[str], list[str]]:
         return gettext(words.heading), [gettext(words.sentence)], endings
     lines = [_line(kind, number) for kind, number in counted.items()]
     return gettext("news in your account"), [gettext("This happened in your account:"), *lines], endings
+
+
+def _back_in(way: WayBack) -> list[str]:
+    """How a forgotten password is replaced."""
+    asked = gettext("Somebody asked for a new password for your account. If that was you, open this page.")
+    if not way.is_proven_twice:
+        times = {"from": language.moment(way.opens_at), "until": language.moment(way.ends_at)}
+        wait = gettext(
+            "Nothing but this mail shows that it is you. So you have to wait: the page works from %(from)s on, "
+            "until %(until)s, and once."
+        )
+        return [asked, wait % times]
+    more = gettext("You need a code from your app, too.") if way.has_app else gettext("You need your passkey, too.")
+    return [asked, gettext("The page works once, until %(at)s.") % {"at": language.moment(way.ends_at)}, more]
+
+
+def _not_you() -> list[str]:
+    return [
+        gettext("If that was not you, open the page and press “Stop it”. Your password stays as it is."),
+        gettext("Tell nobody this link."),
+    ]
 
 
 def _line(kind: Kind, number: int) -> str:
@@ -139,7 +170,9 @@ def _made(settings: Settings, mail: Mail, subject: str, paragraphs: list[str], e
         message["List-Unsubscribe"] = f"<{leave}>"
         message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     message.set_content(_text(paragraphs, link, endings, leave), cte="quoted-printable")
-    message.add_alternative(_page(subject, paragraphs, link, endings, leave), subtype="html", cte="quoted-printable")
+    words = gettext("Set a new password, or stop it") if mail.way_back else gettext("Look in your account")
+    page = _page(subject, paragraphs, (link, words), endings, leave)
+    message.add_alternative(page, subtype="html", cte="quoted-printable")
     return message
 
 
@@ -148,9 +181,10 @@ def _text(paragraphs: list[str], link: str, endings: list[str], leave: str) -> s
     return "\n\n".join([*paragraphs, *([link] if link else []), *endings, *ways_out]) + "\n"
 
 
-def _page(subject: str, paragraphs: list[str], link: str, endings: list[str], leave: str) -> str:
+def _page(subject: str, paragraphs: list[str], link: tuple[str, str], endings: list[str], leave: str) -> str:
     parts = [escape(one) for one in paragraphs]
-    parts += [f'<a href="{escape(link)}">{escape(gettext("Look in your account"))}</a>'] if link else []
+    address, words = link
+    parts += [f'<a href="{escape(address)}">{escape(words)}</a>'] if address else []
     parts += [escape(one) for one in endings]
     parts += [f'<a href="{escape(leave)}">{escape(gettext("No more mails like this one"))}</a>'] if leave else []
     body = "\n".join(f"<p>{one}</p>" for one in parts)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from imagebank.actions import forgotten
 from imagebank.actions.actors import Actor, Sort
 from imagebank.actions.statement import Entry, Theme
 from imagebank.model.audited import recipient_of
@@ -67,8 +68,34 @@ _HOLDS: Final[Mapping[str, Said]] = {
     "closed by its owner": (noted("You closed your account."), noted("An account for these images was closed.")),
     "ended": (noted("You ended an access."), noted("An access to these images ended.")),
 }
+_SIGN_IN: Final[Mapping[str, Said]] = {
+    forgotten.ASKED: (
+        noted("Somebody asked for a new password for your account."),
+        noted("Somebody asked for a new password for the account of %(who)s."),
+    ),
+    forgotten.SET: (
+        noted("A new password was set for your account by a link in a mail."),
+        noted("A new password was set for the account of %(who)s by a link in a mail."),
+    ),
+    forgotten.STOPPED: (
+        noted("A link for a new password of your account was stopped."),
+        noted("A link for a new password for the account of %(who)s was stopped."),
+    ),
+}
+_STEPS: Final[Mapping[str, tuple[str, str]]] = {
+    **dict.fromkeys((Act.CARD, Act.REDEEMED, Act.NOT_REDEEMED), (noted("See your cards"), "/my/cards")),
+    Act.ENROLLED: (noted("See who has access"), "/my/people"),
+    Act.REQUESTED: (noted("See your requests"), "/my/requests"),
+}
+"""What the reader of an entry can do, and the page for it."""
 _HEARD: Final[Said] = (noted("You changed personal data."), noted("Your name, birth date or address came in."))
 _NEW_SHEET: Final[Said] = (noted("A new sheet was printed."), noted("A new sheet for an account was printed."))
+_BY_DETAIL: Final[Mapping[str, tuple[Mapping[str, Said], Said]]] = {
+    Act.CARD: (_CARDS, _CARD_CHANGED),
+    Act.ENROLLED: (_HOLDS, _NEW_SHEET),
+    Act.REQUESTED: (_ASKED, _SENT_REQUEST),
+}
+"""Acts that the ledger tells apart by their detail, each with what is said of all others."""
 _JOINED: Final[Said] = (noted("You joined records."), noted("Records were joined as yours, or parted from yours."))
 
 
@@ -126,14 +153,13 @@ def tell(entry: Entry, actor: Actor, exam: str) -> Told:
 def _sentence(entry: Entry) -> Said:
     line = entry.line
     what = line.detail.partition(": ")[2]
-    if line.act == Act.CARD:
-        return _CARDS.get(what, _CARD_CHANGED)
-    if line.act == Act.ENROLLED:
-        return _HOLDS.get(what, _NEW_SHEET)
-    if line.act == Act.REQUESTED:
-        return _ASKED.get(what, _SENT_REQUEST)
+    if line.act in _BY_DETAIL:
+        said, otherwise = _BY_DETAIL[line.act]
+        return said.get(what, otherwise)
     if line.act == Act.DECIDED and line.detail.startswith("persons: "):
         return _JOINED
+    if line.act == Act.CHANGED and line.detail in _SIGN_IN:
+        return _SIGN_IN[line.detail]
     if line.act == Act.CHANGED and line.detail.startswith("patient record"):
         return _HEARD
     return _SAID.get(line.act, _OTHERWISE)
@@ -184,12 +210,11 @@ def _where(entry: Entry, actor: Actor) -> str:
 def _step(entry: Entry, actor: Actor) -> tuple[str, str]:
     """What its reader can do, and where."""
     line = entry.line
-    if line.act in {Act.CARD, Act.REDEEMED, Act.NOT_REDEEMED} or actor.card:
-        return gettext("See your cards"), "/my/cards"
-    if line.act == Act.ENROLLED:
-        return gettext("See who has access"), "/my/people"
-    if line.act == Act.REQUESTED:
-        return gettext("See your requests"), "/my/requests"
+    step, page = _STEPS.get(Act.CARD if actor.card else line.act, ("", ""))
+    if line.detail in _SIGN_IN and actor.sort is Sort.SELF:
+        step, page = noted("See how you sign in"), "/account"
+    if page:
+        return gettext(step), page
     if entry.theme is Theme.EMERGENCY and actor.sort is not Sort.SELF:
         words = {"organization": actor.organization}
         return gettext("Do you have a question? Ask the privacy office of %(organization)s.") % words, ""

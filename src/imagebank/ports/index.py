@@ -25,6 +25,7 @@ from imagebank.ports.people import PeopleReader
 from imagebank.ports.persons import PersonsReader
 from imagebank.ports.pictures import PictureReader
 from imagebank.ports.proposals import ProposalReader
+from imagebank.ports.recoveries import RecoveryReader
 from imagebank.ports.requests import RequestReader
 from imagebank.ports.rules import RulesReader
 from imagebank.ports.searchable import SearchableReader
@@ -101,6 +102,9 @@ class Index(Protocol):
 
     @property
     def fetches(self) -> FetchReader: ...
+
+    @property
+    def recoveries(self) -> RecoveryReader: ...
 
     @property
     def workitems(self) -> WorkitemReader:

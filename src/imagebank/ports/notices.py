@@ -30,6 +30,10 @@ class NoticesReader(Protocol):
 
     def mailbox(self, account: str) -> Mailbox | None: ...
 
+    def accounts_at(self, address: str) -> list[str]:
+        """The accounts here, by identifier, that have shown to read a mail address; it is folded as they were."""
+        ...
+
     def ways(self, account: str) -> dict[Kind, Way]:
         """What an account has chosen; nothing of kinds that it has not chosen for."""
         ...

@@ -72,7 +72,10 @@ class PeopleWriter(Protocol):
         totp_waiting: bytes | None = None,
         is_locked: bool | None = None,
     ) -> None:
-        """Change what is given, and nothing else."""
+        """Change what is given, and nothing else.
+
+        With another password or app, links by which a forgotten password is replaced open nothing any more.
+        """
         ...
 
     def spend_step(self, identifier: str, step: int) -> bool:

@@ -23,6 +23,7 @@ from imagebank.ports.people import PeopleWriter
 from imagebank.ports.persons import PersonsWriter
 from imagebank.ports.pictures import PictureWriter
 from imagebank.ports.proposals import ProposalWriter
+from imagebank.ports.recoveries import RecoveryWriter
 from imagebank.ports.requests import RequestWriter
 from imagebank.ports.rules import RulesWriter
 from imagebank.ports.searchable import SearchableWriter
@@ -117,6 +118,9 @@ class Transaction(Protocol):
 
     @property
     def fetches(self) -> FetchWriter: ...
+
+    @property
+    def recoveries(self) -> RecoveryWriter: ...
 
     @property
     def workitems(self) -> WorkitemWriter:

@@ -37,6 +37,7 @@ from imagebank.storage import (
     proposals,
     provisions,
     quarantine,
+    recoveries,
     requests,
     rules,
     searchable,
@@ -136,6 +137,7 @@ class SQLIndex:
         self._requests = requests.SQLRequests(database)
         self._transfers = transfers.SQLTransfers(database)
         self._fetches = fetches.SQLFetches(database)
+        self._recoveries = recoveries.SQLRecoveries(database)
         self._notices = notices.SQLNotices(database)
         self._cards = cards.SQLCards(database)
 
@@ -194,6 +196,10 @@ class SQLIndex:
     @property
     def fetches(self) -> fetches.SQLFetches:
         return self._fetches
+
+    @property
+    def recoveries(self) -> recoveries.SQLRecoveries:
+        return self._recoveries
 
     @property
     def workitems(self) -> workitems.SQLWorkitems:

@@ -6,7 +6,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, delete, func, select, update
 
 from imagebank.model.access import is_elsewhere
-from imagebank.model.notice import Kind, Mailbox, Notice, SentCode, State, Way
+from imagebank.model.notice import Kind, Mailbox, Notice, SentCode, State, Way, folded_address
 from imagebank.model.person import PatientId
 from imagebank.model.provision import Kind as Decided
 from imagebank.storage import provisions, tables
@@ -54,6 +54,12 @@ class SQLNotices:
     def mailbox(self, account: str) -> Mailbox | None:
         with self._database.reading() as connection:
             return _mailbox(connection, account)
+
+    def accounts_at(self, address: str) -> list[str]:
+        account = tables.account.c.id
+        theirs = select(account).join_from(_MAILBOX, tables.account, account == _MAILBOX.c.account).order_by(account)
+        with self._database.reading() as connection:
+            return list(connection.scalars(theirs.where(_MAILBOX.c.folded == clean(address))))
 
     def ways(self, account: str) -> dict[Kind, Way]:
         with self._database.reading() as connection:
@@ -136,6 +142,7 @@ class NoticesChanges:
             "address": clean(mailbox.address),
             "verified_at": micros(mailbox.verified_at),
             "language": mailbox.language,
+            "folded": folded_address(mailbox.address),
         }
         put(self._connection, _MAILBOX, ["account"], values)
 

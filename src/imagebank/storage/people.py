@@ -10,8 +10,10 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from imagebank.model.access import Role, Session, Token
 from imagebank.model.account import Account, Invitation, Passkey
 from imagebank.model.client import Client
+from imagebank.model.recovery import Fate
 from imagebank.storage import tables
 from imagebank.storage.database import Database, put
+from imagebank.storage.recoveries import RecoveryChanges
 from imagebank.storage.rows import clean, micros, moment
 
 _ACCOUNT, _PASSKEY, _SESSION, _ATTEMPT = tables.account, tables.passkey, tables.session, tables.attempt
@@ -207,6 +209,8 @@ class PeopleChanges:
         if is_locked is not None:
             changes["is_locked"] = int(is_locked)
         self._done(update(_ACCOUNT).where(_ACCOUNT.c.id == identifier).values(**changes))
+        if password is not None or totp is not None:
+            RecoveryChanges(self._connection).end(identifier, Fate.OVERTAKEN)
 
     def spend_step(self, identifier: str, step: int) -> bool:
         rows = _ACCOUNT

@@ -37,6 +37,7 @@ from imagebank.storage import (
     proposals,
     provisions,
     quarantine,
+    recoveries,
     removal,
     requests,
     rules,
@@ -89,6 +90,7 @@ class SQLTransaction:
         self.requests: Final = requests.RequestChanges(connection)
         self.transfers: Final = transfers.TransferChanges(connection)
         self.fetches: Final = fetches.FetchChanges(connection)
+        self.recoveries: Final = recoveries.RecoveryChanges(connection)
         self.notices: Final = notices.NoticesChanges(connection)
         self.cards: Final = cards.CardChanges(connection)
 

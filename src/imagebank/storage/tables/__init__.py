@@ -60,6 +60,7 @@ from imagebank.storage.tables.persons import (
 )
 from imagebank.storage.tables.pictures import fingerprint, picture_pair, picture_verdict
 from imagebank.storage.tables.proposals import proposal
+from imagebank.storage.tables.recoveries import recovery
 from imagebank.storage.tables.requests import request
 from imagebank.storage.tables.rules import route, rules_version
 from imagebank.storage.tables.searchable import catalogue_version, searchable
@@ -140,6 +141,7 @@ __all__ = [
     "proposal",
     "provision",
     "quarantine",
+    "recovery",
     "report",
     "request",
     "route",

@@ -33,7 +33,10 @@ mailbox = Table(
     words("address"),
     moment("verified_at"),
     words("language"),
+    words("folded"),
+    Index("mailbox_folded", "folded"),
 )
+"""`folded` is the address by which its owner signs in: `model.notice.folded_address`."""
 
 notice_choice = Table(
     "notice_choice",
