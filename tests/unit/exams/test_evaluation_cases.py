@@ -29,7 +29,7 @@ def cases() -> list[dict[str, Any]]:
 
 
 def test_there_are_enough_cases_of_many_patterns(cases: list[dict[str, Any]]) -> None:
-    assert len(cases) >= 300
+    assert len(cases) >= 450
     assert max(Counter(case["pattern"] for case in cases).values()) <= 3
     assert sum(len(case["history"]) >= 60 for case in cases) >= 5
 
@@ -58,7 +58,8 @@ def test_exams_are_whole(cases: list[dict[str, Any]]) -> None:
             assert set(exam) == EXAM | {"id", "date", "organization"}
         for exam in (case["new"], *case["history"]):
             assert all(isinstance(value, str) for value in exam.values())
-            assert exam["modality"] and exam["organization"], case["id"]
+            assert exam["modality"], case["id"]
+            assert exam["organization"], case["id"]
             assert date.fromisoformat(exam["date"]).isoformat() == exam["date"]
             assert exam["laterality_tag"] in {"", "L", "R", "B", "U"}, case["id"]
 
