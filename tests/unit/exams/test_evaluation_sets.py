@@ -33,7 +33,8 @@ def test_labels_are_terms_of_the_lists(rows: list[dict[str, str]]) -> None:
     for row in rows:
         regions = row["regions"].split(";") if row["regions"] else []
         assert row["modality_group"] in GROUPS, row
-        assert set(regions) <= REGIONS and len(set(regions)) == len(regions), row
+        assert set(regions) <= REGIONS, row
+        assert len(set(regions)) == len(regions), row
         assert row["laterality"] in {"L", "R", "B", "U", ""}, row
         assert row["contrast"] in {"yes", "no", "unknown"}, row
         assert all(value == value.strip() for value in row.values()), row
