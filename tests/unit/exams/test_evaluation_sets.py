@@ -7,18 +7,24 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).resolve().parents[2] / "evaluation"
-INPUTS = (
-    "modality study_description series_description body_part_examined "
-    "procedure_code procedure_code_scheme laterality_tag"
-).split()
+INPUTS = [
+    "modality",
+    "study_description",
+    "series_description",
+    "body_part_examined",
+    "procedure_code",
+    "procedure_code_scheme",
+    "laterality_tag",
+]
 LABELS = ["modality_group", "regions", "laterality", "contrast"]
-GROUPS = set("CT MR XR US MG NM PT XA RF OPH DX_DENTAL ECG ES PHOTO OTHER".split())
-REGIONS = set(
+GROUP_WORDS = "CT MR XR US MG NM PT XA RF OPH DX_DENTAL ECG ES PHOTO OTHER"
+REGION_WORDS = (
     "HEAD BRAIN SKULL FACE ORBIT EYE EAR SINUS JAW TOOTH NECK THYROID CSPINE TSPINE LSPINE SACRUM SPINE CHEST LUNG "
     "RIB STERNUM HEART CORONARYARTERY AORTA BREAST SHOULDER CLAVICLE HUMERUS ELBOW FOREARM WRIST HAND FINGER ABDOMEN "
     "LIVER GALLBLADDER PANCREAS SPLEEN KIDNEY URETER BLADDER COLON PELVIS PROSTATE UTERUS OVARY TESTIS HIP FEMUR KNEE "
-    "TIBIA ANKLE FOOT TOE CAROTID LEG ARM WHOLEBODY SKIN".split()
+    "TIBIA ANKLE FOOT TOE CAROTID LEG ARM WHOLEBODY SKIN"
 )
+GROUPS, REGIONS = set(GROUP_WORDS.split()), set(REGION_WORDS.split())
 
 
 @pytest.fixture(scope="module")
