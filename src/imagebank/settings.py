@@ -5,9 +5,11 @@ import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from datetime import UTC, tzinfo
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final, Literal
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -44,6 +46,8 @@ class Settings:
     root_key_file: Path | None = None
     """File of mode 0600 with the root key; empty for `root.key` in the data folder."""
 
+    time_zone: str = "UTC"
+    """The site's time zone by its IANA name, such as `Europe/Berlin`: days and times on pages, sheets and statements are its own."""
     organization: str = "local"
     """Assigning authority of patient identifiers that name none, and owner of deposits without another."""
     rights_file: Path | None = None
@@ -191,7 +195,7 @@ class Settings:
     forgotten_wait_hours: float = 48
     """Hours after which a mailed link sets a new password for an account that has no app for codes and no passkey."""
     digest_hour: int = 6
-    """The hour of the day, UTC, at which the daily mail goes to those who chose it."""
+    """The hour of the day, in `time_zone`, at which the daily mail goes to those who chose it."""
 
     decoders: int = 2
     """Sandboxed decoding processes of each web or DIMSE process."""
@@ -199,6 +203,17 @@ class Settings:
     """Address space of one decoding process, in bytes."""
     decode_timeout_s: float = 30
     """Seconds after which a decoding process is ended."""
+
+    @property
+    def zone(self) -> tzinfo:
+        """The site's time zone. Raises SettingsError for one that this machine does not know."""
+        try:
+            return UTC if self.time_zone == "UTC" else ZoneInfo(self.time_zone)
+        except (OSError, ValueError, KeyError):
+            raise SettingsError(
+                f"no time zone is called {self.time_zone!r} here; the setting time_zone is an IANA name such as "
+                "Europe/Berlin, and the system, or the package tzdata, has to know it"
+            ) from None
 
     @property
     def is_embedded(self) -> bool:
@@ -238,7 +253,9 @@ def load(file: Path | None = None, environ: Mapping[str, str] | None = None, **g
         raise SettingsError(f"there is no setting {named}; `docs/reference/settings.md` lists them")
     for name, value in values.items():
         _check(name, value, origins[name])
-    return _convert(values)
+    made = _convert(values)
+    _ = made.zone  # said now, and not on the first page
+    return made
 
 
 def variable(name: str) -> str:

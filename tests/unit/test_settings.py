@@ -70,3 +70,11 @@ def test_a_file_that_is_no_settings_file_is_refused_by_name(tmp_path: Path, cont
         file.write_bytes(content)
     with pytest.raises(SettingsError, match=r"imagebank\.toml"):
         load(file, environ={})
+
+
+def test_a_time_zone_is_one_that_is_known() -> None:
+    assert str(load(environ={}).zone) == "UTC"
+    assert str(load(environ={}, time_zone="Europe/Berlin").zone) == "Europe/Berlin"
+    for odd in ("Europe/Bärlin", "../etc/passwd", "/etc/localtime", "", "CEST+1"):
+        with pytest.raises(SettingsError, match="no time zone is called"):
+            load(environ={}, time_zone=odd)

@@ -6,7 +6,7 @@ An account holds a person's records (`Kind.HOLDING`). Several people may hold th
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Final
 
 from imagebank.actions import access, charge, holders, notes
@@ -20,6 +20,7 @@ from imagebank.model.account import Account, Invitation
 from imagebank.model.event import Act, Event
 from imagebank.model.person import PatientId
 from imagebank.model.provision import FOR_EVER, Kind, Provision, Relation
+from imagebank.model.zone import beginning
 from imagebank.ports import Transaction
 
 SHEET_DAYS: Final = 30
@@ -120,16 +121,16 @@ def _end_of(bank: Bank, wanted: Wanted, birth_date: str) -> datetime:
         born = date.fromisoformat(birth_date)
     except ValueError:
         raise Invalid("a parent's hold ends when the child is of age: say the child's birth date") from None
-    return of_age(born, bank.settings.age_of_majority)
+    return of_age(born, bank.settings.age_of_majority, bank.settings.zone)
 
 
-def of_age(born: date, years: int) -> datetime:
+def of_age(born: date, years: int, zone: tzinfo = UTC) -> datetime:
     """The beginning of the day on which somebody has so many years; who is born on a 29 February, on 1 March."""
     try:
         day = born.replace(year=born.year + years)
     except ValueError:
         day = date(born.year + years, 3, 1)
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+    return beginning(day, zone)
 
 
 def _refuse_twice(bank: Bank, wanted: Wanted) -> None:

@@ -213,7 +213,9 @@ class Maker:
         language = pages.Language(asked.wish.language, asked.wish.words)
         objects = [one for one in members if one.record]
         files = {
-            "README.TXT": pages.readme(f"{asked.at:%Y-%m-%d}", len(objects), len(asked.told), troubles),
+            "README.TXT": pages.readme(
+                f"{asked.at.astimezone(self._bank.settings.zone):%Y-%m-%d}", len(objects), len(asked.told), troubles
+            ),
             "INDEX.HTM": pages.index(language, asked.told, members),
             "DICOMDIR": self._directory(objects),
             f"{pages.FOLDER}/VIEWER.CSS": pages.STYLE.encode(),

@@ -203,7 +203,7 @@ def opened(bank: Bank, name: str, principal: Principal, address: str = "") -> Op
         first = {one.study: one for one in seen if one.study in reported}
         bank.reads.count(principal, first.values(), reports.WAY, address)
     return Opened(
-        f"images-{asked.at:%Y-%m-%d}.{form.suffix}",
+        f"images-{asked.at.astimezone(bank.settings.zone):%Y-%m-%d}.{form.suffix}",
         form.media_type,
         plan.size,
         f'"{plan.tag}"',

@@ -6,7 +6,7 @@ A notice holds no word about a patient: its kind, when it was, and where to look
 import secrets
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_network
 from typing import Any, Final
 
@@ -94,9 +94,11 @@ def send(tx: Transaction, mail: str, now: datetime) -> None:
 
 
 def next_digest(bank: Bank, now: datetime) -> datetime:
-    """When the next daily mail goes."""
-    at = now.replace(hour=bank.settings.digest_hour % 24, minute=0, second=0, microsecond=0)
-    return at if at > now else at + timedelta(days=1)
+    """When the next daily mail goes, by the clocks of the site."""
+    here = now.astimezone(bank.settings.zone)
+    at = here.replace(hour=bank.settings.digest_hour % 24, minute=0, second=0, microsecond=0, fold=0)
+    # Added to what the clock shows: a day on which it is changed has 23 hours, or 25.
+    return (at if at > here else at + timedelta(days=1)).astimezone(UTC)
 
 
 def arrive(tx: Transaction, studies: Sequence[Uid], quiet_at: datetime) -> None:

@@ -1,6 +1,6 @@
 """`imagebank account`: people's own accounts, opened at the desk."""
 
-from datetime import UTC, date, datetime, time
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,9 +60,10 @@ def open_(
     """
     from imagebank.actions import enrol
     from imagebank.model.person import PatientId
+    from imagebank.model.zone import beginning
 
     with bank_of(common) as bank, typed():
-        ends_at = FOR_EVER if until is None else datetime.combine(until, time(), UTC)
+        ends_at = FOR_EVER if until is None else beginning(until, bank.settings.zone)
         whose = PatientId(issuer or bank.settings.organization, patient)
         wanted = enrol.Wanted(whose, relation, account, name, birth_date, ends_at)
         _show(common, bank, enrol.enrol(bank, wanted, operator(bank)), pdf, name, language)
@@ -146,5 +147,5 @@ def _show(common: Common, bank: "Bank", made: "Sheet", pdf: Path | None, name: s
     words = f"account {made.account}"
     if made.secret and made.expires_at:
         words = f"account {account_number.shown(made.account)}, secret {account_number.shown(made.secret)}"
-        words += f", to be used before {made.expires_at:%Y-%m-%d}"
+        words += f", to be used before {made.expires_at.astimezone(bank.settings.zone):%Y-%m-%d}"
     tell(common, words, account=made.account, secret=made.secret, holding=made.holding.id)

@@ -1,7 +1,7 @@
 """`imagebank card`: cards that let somebody without an account see a patient's images."""
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from cyclopts import App
@@ -70,7 +70,7 @@ def issue(
     look_only
         To look at, and not to take along.
     expires
-        The last day on which it works, in UTC.
+        The last day on which it works, in the site's time zone.
     days
         For how many days it works; a month without either.
     uses
@@ -119,9 +119,11 @@ def issue(
 
 
 def _end(bank: "Bank", expires: date | None, days: float | None) -> datetime | None:
+    from imagebank.model.zone import ending
+
     if days is not None:
         return bank.now() + timedelta(days=days)
-    return None if expires is None else datetime.combine(expires, time.max, UTC)
+    return None if expires is None else ending(expires, bank.settings.zone)
 
 
 @app.command(name="list")

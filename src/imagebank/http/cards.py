@@ -1,7 +1,7 @@
 """`/api/v1/cards` and `/api/v1/redeem`: cards are given, listed, frozen, thawed, changed, taken back, and redeemed."""
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote
 
@@ -28,6 +28,7 @@ from imagebank.model.imaging import DataSet
 from imagebank.model.person import PatientId
 from imagebank.model.query import Query, comparable_date
 from imagebank.model.uid import Uid
+from imagebank.model.zone import ending
 
 _NO_STORE: Final = {"Cache-Control": "no-store"}
 _MOST_STUDIES: Final = 1000
@@ -128,7 +129,7 @@ def _end(bank: Bank, expires: str | None, days: float | None) -> datetime | None
     except (ValueError, OverflowError):
         raise Invalid("expires is a time such as 2026-12-31T23:59:59Z, or a day such as 2026-12-31") from None
     if len(expires) == len("2026-12-31"):
-        found = datetime.combine(found, time.max)
+        return ending(found.date(), bank.settings.zone)
     return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
 
 

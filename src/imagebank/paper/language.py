@@ -11,6 +11,7 @@ from typing import Final
 
 from babel.dates import format_date
 
+from imagebank.model.zone import name_at
 from imagebank.paper import catalogue
 from imagebank.paper.catalogue import languages_in, locale_of, names_of, words_in
 from imagebank.paper.typeset import written
@@ -91,10 +92,10 @@ def typed(text: str) -> Part:
 
 
 def moment(language: str, at: datetime) -> str:
-    """`Friday, 11 December 2026, 14:05 UTC`, in the way of the language."""
+    """`Friday, 11 December 2026, 14:05 CET`, in the way of the language and the zone in which it is given."""
     here = locale_of(language)
     pattern = str(here.datetime_formats["medium"])
-    return pattern.format(_LEFT_TO_RIGHT.format(f"{at:%H:%M} UTC"), format_date(at, "full", locale=here))
+    return pattern.format(_LEFT_TO_RIGHT.format(f"{at:%H:%M} {name_at(at)}"), format_date(at, "full", locale=here))
 
 
 def _words(language: str) -> NullTranslations:

@@ -9,7 +9,7 @@ from imagebank.actions.cards import Told
 from imagebank.model.card import NO_END, Opens, State
 from imagebank.model.timeline import Part
 from imagebank.portal import exams, plain_words
-from imagebank.portal.language import counted, day, gettext, moment, noted
+from imagebank.portal.language import counted, day, day_at, gettext, moment, noted
 from imagebank.portal.rows import row_of
 
 _STATES: Final = {
@@ -63,12 +63,12 @@ def shown(told: Told, number: str = "") -> Shown:
     card = told.card
     return Shown(
         card.id,
-        card.label or card.recipient or gettext("Card of %(day)s") % {"day": day(f"{card.made_at:%Y%m%d}")},
+        card.label or card.recipient or gettext("Card of %(day)s") % {"day": day_at(card.made_at)},
         told.state,
         gettext(_STATES[told.state]),
         GLYPHS[told.state],
         card.recipient or gettext("anybody"),
-        day(f"{card.ends_at:%Y%m%d}"),
+        day_at(card.ends_at),
         shows(told.opens),
         number,
     )

@@ -22,7 +22,7 @@ from imagebank.model.card import NO_END, TRIES, State
 from imagebank.paper.language import known as papers_known
 from imagebank.paper.sheets import CardSheet, card_pdf
 from imagebank.paper.typeset import PaperSize
-from imagebank.portal import card_words, language, plain_words, share_form
+from imagebank.portal import card_words, here, language, plain_words, share_form
 from imagebank.portal.layout import HEADERS, for_the_signed_in, page, read_own_form, see_other
 from imagebank.portal.share import ROOTS, code_of, root_of
 from imagebank.portal.share_form import Form
@@ -138,7 +138,7 @@ def _change(bank: Bank, name: str, form: Form, principal: Principal, address: st
     card = cards.kept(bank, name, principal, address).card
     ends_at = share_form.of_day(form.get("last_day", ""))
     wanted = Changes(
-        ends_at=None if ends_at is None or ends_at.date() == card.ends_at.date() else ends_at,
+        ends_at=None if ends_at is None or here.local(ends_at).date() == here.local(card.ends_at).date() else ends_at,
         uses=share_form.changed_uses(form, card),
         recipient=form.get("recipient", "").strip(),
         purpose=form.get("purpose", "").strip(),
@@ -186,7 +186,7 @@ def _printed(bank: Bank, principal: Principal, told: Told, number: str, site: st
         code_of(site, number),
         tuple(card_words.opened(told.opens, contents)),
         f"{site}/my/cards",
-        told.card.ends_at,
+        here.local(told.card.ends_at),
         told.opens.taking,
         plain_words.called(name) if name.alphabetic or name.ideographic else "",
     )

@@ -1,7 +1,7 @@
 """The desk that opens people's accounts, and the page where the owner of a sheet opens theirs."""
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime
 from http import HTTPStatus
 
 from starlette.concurrency import run_in_threadpool
@@ -18,8 +18,9 @@ from imagebank.model import account_number
 from imagebank.model.access import Principal, Right
 from imagebank.model.person import PatientId
 from imagebank.model.provision import FOR_EVER, Provision, Relation
+from imagebank.model.zone import beginning
 from imagebank.paper.sheets import ActivationSheet, activation_pdf
-from imagebank.portal import language
+from imagebank.portal import here, language
 from imagebank.portal.layout import HEADERS, for_the_signed_in, page, read_form, read_own_form, see_other
 from imagebank.portal.signin import site_of
 from imagebank.settings import Settings
@@ -111,7 +112,7 @@ async def print_sheet(request: Request, principal: Principal) -> Response:
 async def sheet_of(request: Request, form: Form) -> Response:
     """The sheet of an account by the number and the secret that a page of ours has shown. Raises Invalid."""
     number, secret = account_number.read(form.get("account", "")), account_number.read_secret(form.get("secret", ""))
-    ends_at = _moment(form.get("expires", "")) or bank_of(request).now()
+    ends_at = here.local(_moment(form.get("expires", "")) or bank_of(request).now())
     made = (number, secret, ends_at, form.get("name", "")[:100], form.get("language", "en")[:16])
     body = await run_in_threadpool(_printed, bank_of(request).settings, site_of(request).origin, *made)
     named = {"Content-Disposition": 'attachment; filename="account.pdf"'}
@@ -121,7 +122,8 @@ async def sheet_of(request: Request, form: Form) -> Response:
 def printed(settings: Settings, site: str, made: enrol.Sheet, name: str, spoken: str) -> bytes:
     """The sheet of an account that has a secret, as PDF."""
     assert made.expires_at is not None, "a secret has an end"
-    return _printed(settings, site, made.account, made.secret, made.expires_at, name, spoken)
+    ends_at = made.expires_at.astimezone(settings.zone)
+    return _printed(settings, site, made.account, made.secret, ends_at, name, spoken)
 
 
 def _printed(
@@ -153,7 +155,7 @@ def _patient(form: Form) -> PatientId:
 
 def _moment(text: str) -> datetime | None:
     try:
-        return datetime.combine(date.fromisoformat(text[:10]), time(), UTC) if text else None
+        return beginning(date.fromisoformat(text[:10]), here.zone()) if text else None
     except ValueError:
         raise Invalid("a day is written as 2026-01-31") from None
 

@@ -16,9 +16,11 @@ from babel.numbers import format_decimal
 
 from imagebank import errors
 from imagebank.dicom.moments import read_day
+from imagebank.model.zone import name_at
 from imagebank.paper import catalogue
 from imagebank.paper.catalogue import languages_in, names_of, words_in
 from imagebank.paper.catalogue import locale_of as _locale
+from imagebank.portal import here
 
 ENGLISH: Final = catalogue.ENGLISH
 _CATALOGUES: Final = Path(__file__).parent / "locale"
@@ -132,9 +134,15 @@ def day_of_year(text: str) -> str:
 
 
 def moment(at: datetime) -> str:
-    """`11 Oct 2026, 14:05 UTC`."""
+    """`11 Oct 2026, 14:05 CEST`, where the site is."""
+    at = here.local(at)
     pattern = str(_locale(spoken()).datetime_formats["medium"])
-    return pattern.format(f"{at:%H:%M} UTC", day(f"{at:%Y%m%d}"))
+    return pattern.format(f"{at:%H:%M} {name_at(at)}", day(f"{at:%Y%m%d}"))
+
+
+def day_at(at: datetime) -> str:
+    """The day of a moment, where the site is: `11 Oct 2026`."""
+    return day(f"{here.local(at):%Y%m%d}")
 
 
 def listed(texts: Iterable[str]) -> str:

@@ -23,7 +23,7 @@ from imagebank.http.auth import bank_of, caller, caller_if_any, cookie_of, is_fr
 from imagebank.http.errors import HTTP_STATUS, RETRY_AFTER_S, NotSignedIn, say
 from imagebank.http.quick import quickly
 from imagebank.model.access import HOLDERS, OWNERS, Principal, Right, Role
-from imagebank.portal import language, qr, refusals, shell, wording
+from imagebank.portal import here, language, qr, refusals, shell, wording
 from imagebank.portal.language import gettext, noted
 from imagebank.portal.look import look_of
 
@@ -96,6 +96,10 @@ _templates.globals["whole"] = language.whole
 _templates.globals["minutes_left"] = wording.minutes_left
 _templates.filters["listed"] = language.listed
 _templates.filters["moment"] = language.moment
+_templates.filters["day_at"] = language.day_at
+_templates.filters["clock_at"] = here.clock
+_templates.filters["local"] = here.local
+_templates.globals["zone_name"] = here.zone_name
 _templates.filters["name_parts"] = wording.name_of
 _templates.filters["plain"] = wording.plain
 _templates.filters["purpose"] = wording.purpose
@@ -152,7 +156,11 @@ def _open_to(request: Request, principal: Principal) -> list[tuple[str, str, int
 
 
 def speak_to(request: Request) -> None:
-    """Let what is written for this request be in the language that was chosen, else that its browser asks for."""
+    """Let what is written for this request be in the language that was chosen, else that its browser asks for.
+
+    Its times are the site's.
+    """
+    here.stand_in(bank_of(request).settings.zone)
     asked = request.headers.get("accept-language", "")
     language.speak(look_of(request).language or language.chosen(asked))
 

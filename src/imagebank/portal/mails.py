@@ -16,7 +16,7 @@ from imagebank.actions import codes
 from imagebank.http.whereabouts import web_url
 from imagebank.model.notice import Kind, Mail
 from imagebank.model.recovery import WayBack
-from imagebank.portal import language
+from imagebank.portal import here, language
 from imagebank.portal.language import gettext, noted
 from imagebank.settings import Settings
 
@@ -85,18 +85,20 @@ WORDS: Final[Mapping[Kind, Words]] = {
 
 
 @contextmanager
-def _speaking(chosen: str) -> Iterator[None]:
-    before = language.spoken()
+def _speaking(settings: Settings, chosen: str) -> Iterator[None]:
+    before, where = language.spoken(), here.zone()
+    here.stand_in(settings.zone)
     language.speak(chosen if chosen in language.known() else language.ENGLISH)
     try:
         yield
     finally:
         language.speak(before)
+        here.stand_in(where)
 
 
 def write(settings: Settings, mail: Mail) -> EmailMessage:
     """A mail as text and as a simple page, of what it has to say. Its Message-ID follows from its identifier."""
-    with _speaking(mail.language):
+    with _speaking(settings, mail.language):
         subject, paragraphs, endings = _said(settings, mail)
         return _made(settings, mail, f"{settings.site_name}: {subject}", paragraphs, endings)
 

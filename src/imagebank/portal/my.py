@@ -21,7 +21,7 @@ from imagebank.model.notice import Notice
 from imagebank.model.timeline import Entry, Page, years
 from imagebank.model.uid import Uid
 from imagebank.portal import exams, plain_words
-from imagebank.portal.language import day
+from imagebank.portal.language import day_at
 from imagebank.portal.layout import for_the_signed_in, page
 from imagebank.portal.mails import WORDS
 from imagebank.portal.rows import StudyRow, row_of, state_of
@@ -125,7 +125,7 @@ def _looks(bank: Bank, principal: Principal, some: Sequence[Held]) -> Looks | No
     if not found:
         return None
     last = plain_words.named(actors.who(bank, principal)(found[0]))
-    return Looks(len(found), last, day(f"{plain_words.at(found[0].at):%Y%m%d}"))
+    return Looks(len(found), last, day_at(plain_words.at(found[0].at)))
 
 
 @for_the_signed_in

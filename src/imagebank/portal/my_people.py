@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -20,8 +20,9 @@ from imagebank.http.errors import HTTP_STATUS
 from imagebank.model import account_number
 from imagebank.model.access import Principal, Session
 from imagebank.model.provision import ACTING, FOR_EVER, Relation
-from imagebank.portal import enrolment, language, plain_words
-from imagebank.portal.language import day, gettext, noted
+from imagebank.model.zone import beginning
+from imagebank.portal import enrolment, here, language, plain_words
+from imagebank.portal.language import day_at, gettext, noted
 from imagebank.portal.layout import for_the_signed_in, page, read_own_form, see_other
 from imagebank.portal.proving import of_the_proven
 from imagebank.portal.shell import is_there
@@ -95,8 +96,8 @@ def _group(bank: Bank, principal: Principal, held: Held, address: str) -> Group:
 
 def _row(one: Access) -> Row:
     holding = one.holding
-    until = "" if holding.ends_at == FOR_EVER else day(f"{holding.ends_at - timedelta(seconds=1):%Y%m%d}")
-    return Row(one, gettext(RELATIONS[Relation(holding.terms)]), day(f"{holding.starts_at:%Y%m%d}"), until)
+    until = "" if holding.ends_at == FOR_EVER else day_at(holding.ends_at - timedelta(seconds=1))
+    return Row(one, gettext(RELATIONS[Relation(holding.terms)]), day_at(holding.starts_at), until)
 
 
 @of_the_proven
@@ -130,7 +131,7 @@ def _one(held: Sequence[Held], key: str) -> list[Held]:
 def _end(text: str) -> datetime:
     """The end of the day that was chosen."""
     try:
-        return datetime.combine(date.fromisoformat(text) + timedelta(days=1), time(), UTC) if text else FOR_EVER
+        return beginning(date.fromisoformat(text) + timedelta(days=1), here.zone()) if text else FOR_EVER
     except (ValueError, OverflowError):
         raise Invalid("a day is written as 2026-01-31") from None
 

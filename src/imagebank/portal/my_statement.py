@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, timedelta
 from http import HTTPStatus
 from itertools import groupby
 from typing import Any, Final
@@ -22,7 +22,8 @@ from imagebank.http.auth import address_of, bank_of
 from imagebank.http.statement import cursor, place_of
 from imagebank.model.access import Principal
 from imagebank.model.uid import Uid
-from imagebank.portal import exams, plain_words, statement_files
+from imagebank.model.zone import beginning
+from imagebank.portal import exams, here, plain_words, statement_files
 from imagebank.portal.language import day, gettext, noted
 from imagebank.portal.layout import HEADERS, for_the_signed_in, page, read_own_form
 from imagebank.portal.my import OF_ONE, key_in, people_of, switcher, whose
@@ -104,7 +105,7 @@ def wanted_of(asked: Asked, some: Sequence[Held]) -> Wanted:
 
 
 def _micros(on: date | None) -> int | None:
-    return None if on is None else int(datetime.combine(on, time(), UTC).timestamp()) * 1_000_000
+    return None if on is None else int(beginning(on, here.zone()).timestamp()) * 1_000_000
 
 
 @for_the_signed_in
@@ -153,7 +154,7 @@ def _statement(request: Request, principal: Principal, asked: Asked) -> dict[str
     held, some = people_of(bank, principal, asked.key)
     found = statement.statement(bank, wanted_of(asked, some), principal, address_of(request))
     told = folded(in_words(bank, principal, held, found.entries))
-    today = bank.now().date()
+    today = here.local(bank.now()).date()
     days = groupby(told, key=lambda one: one.at.date())
     return {
         "people": switcher(held, asked.key),

@@ -10,7 +10,7 @@ from imagebank.actions.actors import Actor, Sort
 from imagebank.dicom.moments import read_day
 from imagebank.model.person import PersonName
 from imagebank.paper.catalogue import locale_of
-from imagebank.portal import language
+from imagebank.portal import here, language
 from imagebank.portal.language import gettext
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -47,8 +47,8 @@ def heading(on: date, today: date) -> str:
 
 
 def at(micros: int) -> datetime:
-    """A moment of the ledger."""
-    return datetime.fromtimestamp(micros // 1_000_000, UTC)
+    """A moment of the ledger, by the clocks of the site."""
+    return datetime.fromtimestamp(micros // 1_000_000, here.zone())
 
 
 def named(one: Actor) -> str:

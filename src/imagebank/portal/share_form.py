@@ -1,7 +1,7 @@
 """What the forms say by which a card is made: which images, for whom, and for how long."""
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Final
 
 from imagebank.actions.card_reach import Reach
@@ -11,11 +11,12 @@ from imagebank.errors import Invalid
 from imagebank.model.card import Card
 from imagebank.model.person import PatientId
 from imagebank.model.uid import Uid
+from imagebank.model.zone import ending
+from imagebank.portal import here
 
 Form = Mapping[str, str]
 STUDY: Final = "study-"
 """How the fields begin that choose a study; its UID follows."""
-LAST: Final = time(23, 59, 59)
 DAYS: Final = (1, 7, 30)
 _USUAL_DAYS: Final = 7
 _WHOSE: Final = ("of", "patient_id", "issuer")
@@ -113,22 +114,18 @@ def last_moment(bank: Bank, form: Form) -> datetime:
     if form.get("days", "") == "other":
         if not form.get("last_day"):
             raise Invalid("say until which day the card works")
-        return end_of(_date(form["last_day"]))
-    return end_of(after(bank, _number(form.get("days", "")) or _USUAL_DAYS))
+        return ending(_date(form["last_day"]), here.zone())
+    return ending(after(bank, _number(form.get("days", "")) or _USUAL_DAYS), here.zone())
 
 
 def after(bank: Bank, days: int) -> date:
-    """The day that is so many days from now."""
-    return (bank.now() + timedelta(days=min(days, 10_000))).date()
-
-
-def end_of(day: date) -> datetime:
-    return datetime.combine(day, LAST, UTC)
+    """The day that is so many days from now, where the site is."""
+    return here.local(bank.now() + timedelta(days=min(days, 10_000))).date()
 
 
 def of_day(text: str) -> datetime | None:
     """The end of a day that was typed; None where none was. Raises Invalid."""
-    return end_of(_date(text)) if text else None
+    return ending(_date(text), here.zone()) if text else None
 
 
 def _number(text: str) -> int | None:

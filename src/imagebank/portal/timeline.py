@@ -21,7 +21,7 @@ from imagebank.model.completeness import Progress
 from imagebank.model.identity import Decision, Ground
 from imagebank.model.timeline import By, Entry, Kind, Lane, Timeline, lanes, names_of, years
 from imagebank.model.uid import Uid
-from imagebank.portal.language import day, gettext, listed, noted
+from imagebank.portal.language import day_at, gettext, listed, noted
 from imagebank.portal.layout import for_the_signed_in, page, see_other
 from imagebank.portal.rows import StudyRow, row_of, state_of
 from imagebank.portal.shell import HOME
@@ -232,7 +232,7 @@ def why(reason: Decision | None) -> str:
     if reason is None:
         return ""
     if reason.ground is Ground.HUMAN:
-        return gettext("%(by)s said so on %(day)s") % {"by": reason.by, "day": day(f"{reason.at:%Y%m%d}")}
+        return gettext("%(by)s said so on %(day)s") % {"by": reason.by, "day": day_at(reason.at)}
     same = [gettext(_FIELDS.get(one.field, one.field)) for one in reason.evidence if one.finding == "same"]
     like = [
         gettext(_FIELDS.get(one.field, one.field))

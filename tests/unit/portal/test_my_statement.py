@@ -146,7 +146,7 @@ def test_it_is_saved_as_table_document_proof_and_audit_events(bank: Bank, cookie
     made = statement_proof.verify(proof.content.splitlines(keepends=True), bank.signer.public().hex())
     bundle = events.json()
 
-    assert table.content.startswith(b"\xef\xbb\xbfWhen (UTC),What happened,")
+    assert table.content.startswith(b"\xef\xbb\xbfWhen,What happened,")
     assert "Dr 59 looked at images." in table.text
     assert document.content.startswith(b"%PDF-")
     assert made.is_whole
