@@ -1,7 +1,7 @@
 """What the forms say by which a card is made: which images, for whom, and for how long."""
 
 from collections.abc import Mapping
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 
 from imagebank.actions.card_reach import Reach
