@@ -1,5 +1,7 @@
 """A card of one bank shown at another, which brings its studies in: two banks, and HTTP between them."""
 
+import io
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,19 +10,23 @@ import httpx
 import pytest
 
 from bank import a_token, bearer, open_test_bank, serving
-from cards_here import KEEPER, a_card, bank, filled, wrong
-from imagebank.actions import cards, fetching, ingest, rights
+from cards_here import ADA, KEEPER, a_card, bank, filled, wrong
+from imagebank.actions import cards, fetching, ingest, reports, rights
 from imagebank.app import transfer_work
 from imagebank.bank import Bank
 from imagebank.errors import NotAllowed, NotFound, Unavailable
 from imagebank.http import taking
+from imagebank.model import card_number
 from imagebank.model.access import Principal, Role, Scope
 from imagebank.model.event import Act
 from imagebank.model.imaging import Selection
 from imagebank.model.person import PatientId
+from imagebank.model.report import Body, Part, Report
 from imagebank.model.task import Kind, Wanted
 from imagebank.model.transfer import State
 from imagebank.model.uid import Uid
+from make_pdf import a_pdf
+from running import Said, imagebank
 
 __all__ = ["bank", "filled"]
 ALL = Scope(organizations=None)
@@ -127,6 +133,39 @@ def test_programs_fetch_and_ask_how_far_it_is(bank: Bank, other: Bank, url: str)
         assert http.get(f"/api/v1/fetches/{'0' * 32}").status_code == 404
 
 
+def test_an_operator_fetches_by_command_and_reports_come_along(
+    bank: Bank, other: Bank, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = (Part("text/plain", b"Keine Blutung"), Part("application/pdf", a_pdf(), "As PDF"))
+    body = Body("CT head", "Dr Varga", parts)
+    reports.keep(bank, Report("north", ADA, bank.now(), "F", "R1", study=Uid("1.1")), body, "RIS")
+    asked = ("--name", "Dr Okafor", "--institution", "Quay", "--purpose", "Treatment")
+    data = ("--json", "--data", tmp_path / "other" / "bank")
+
+    def fetch(number: str, pin: str) -> Said:
+        monkeypatch.setattr("sys.stdin", io.StringIO(f"{pin}\n"))
+        return imagebank("fetch", url, number, *asked, *data, environ={"IMAGEBANK_ORGANIZATION": "quay"})
+
+    card = a_card(bank, studies=(Uid("1.1"),), reports=True)
+    mistyped = ("1" if card.number[0] == "0" else "0") + card.number[1:]
+    refused = [fetch(mistyped, card.pin), fetch(card.number, wrong(card.pin))]
+    made = fetch(card_number.shown(card.number), card.pin)
+    work(other, json.loads(made.out)["id"])
+
+    assert [one.status for one in refused] == [2, 1]
+    assert "no try was used" in refused[0].err
+    assert "do not open anything" in refused[1].err
+    assert made.status == 0, made.err
+    assert json.loads(made.out)["studies"] == ["1.1"]
+    (told,) = reports.of_study(other, Uid("1.1"), doctor(other))
+    assert (told.body, told.report.patient.identifier) == (body, "ADA")
+    assert [one.name for one in cards.withdrawals(bank, card.card.id, KEEPER)] == ["Dr Okafor"]
+
+    without = a_card(bank, studies=(Uid("1.2"),), reports=False)
+    work(other, json.loads(fetch(without.number, without.pin).out)["id"])
+    assert reports.of_study(other, Uid("1.2"), doctor(other)) == []
+
+
 def test_what_answers_otherwise_is_tried_again(other: Bank, url: str) -> None:
     with pytest.raises(NotFound):
         list(taking.files(other, f"{url}/dicom-web/studies/1.1", {}))
@@ -134,3 +173,7 @@ def test_what_answers_otherwise_is_tried_again(other: Bank, url: str) -> None:
         list(taking.files(other, f"{url}/sign-in", {}))
     with pytest.raises(Unavailable, match="status"):
         list(taking.files(other, f"{url}/sign-out", {}))
+    with pytest.raises(NotFound):
+        taking.document(f"{url}/dicom-web/studies/1.1", {})
+    with pytest.raises(Unavailable, match="status"):
+        taking.document(f"{url}/sign-out", {})

@@ -6,17 +6,18 @@ goes on where it broke. The patient identifiers stay the other bank's until some
 """
 
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import msgspec
 
-from imagebank.actions import ingest, medium, outbound, pins, redeem
+from imagebank.actions import brought_reports, ingest, medium, outbound, pins, redeem
 from imagebank.actions.arrival import Arrival
 from imagebank.actions.audit import event
+from imagebank.actions.other_bank import ENDED, Web, decoded
 from imagebank.bank import Bank
 from imagebank.errors import BankError, Invalid, NotAllowed, NotFound, TooOften, Unavailable
 from imagebank.model import card_number
@@ -26,8 +27,6 @@ from imagebank.model.fetch import Fetch
 from imagebank.model.imaging import Outcome, Receipt, Selection, Source
 from imagebank.model.transfer import State
 from imagebank.model.uid import Uid
-
-T = TypeVar("T")
 
 JOB: Final = "fetch"
 MOST_OBJECTS: Final = 100_000
@@ -40,24 +39,6 @@ _TAKEN: Final = (Outcome.STORED, Outcome.DUPLICATE)
 # Well below what a job may take before another worker does it, too.
 _AT_A_TIME: Final = timedelta(seconds=60)
 _SUCH_AS: Final = "https://imagebank.example"
-_ENDED: Final = "the patient has taken the card back, or its time has ended; what came before is kept"
-
-Ask = Callable[[str, bytes | None, Mapping[str, str]], tuple[int, bytes]]
-"""GETs an address, or POSTs a body to it: status and body. Raises Unavailable."""
-
-Files = Callable[[Bank, str, Mapping[str, str]], Iterator[Arrival]]
-"""The objects that an address gives, one after another; whoever takes one closes it.
-
-Raises NotFound where it gives them no more, Unavailable.
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Web:
-    """How another bank is spoken to."""
-
-    ask: Ask
-    files: Files
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +130,7 @@ def _redeemed(web: Web, made: Fetch, shown: Mapping[str, str]) -> _Opened:
     status, body = web.ask(f"{made.url}/api/v1/redeem", msgspec.json.encode(shown), headers)
     match status:
         case 200:
-            opened = _decoded(body, _Opened, made)
+            opened = decoded(body, _Opened, made.host)
         case 403:
             raise NotAllowed("number and PIN are right, and a code is wanted, too; it was mailed to who asked for it")
         case 404:
@@ -167,13 +148,6 @@ def _redeemed(web: Web, made: Fetch, shown: Mapping[str, str]) -> _Opened:
     if not opened.studies:
         raise NotFound("this card opens no studies now")
     return opened
-
-
-def _decoded(body: bytes, kind: type[T], made: Fetch) -> T:
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Unavailable("{host} did not answer as an Imagebank does; check the address", host=made.host) from error
 
 
 def listed(bank: Bank, principal: Principal) -> list[Fetch]:
@@ -197,11 +171,12 @@ def work(web: Web, bank: Bank, payload: Mapping[str, Any]) -> None:
         return None
     try:
         refused = _bring_in(web, bank, found)
+        unread = 0 if refused is None else _bring_reports(web, bank, found)
     except (NotFound, Invalid) as error:
-        _settle(bank, found, State.STOPPED, _ENDED if isinstance(error, NotFound) else str(error))
+        _settle(bank, found, State.STOPPED, ENDED if isinstance(error, NotFound) else str(error))
     except (NotAllowed, Unavailable) as error:
         if bank.now() >= found.ends_at:
-            return _settle(bank, found, State.STOPPED, _ENDED)
+            return _settle(bank, found, State.STOPPED, ENDED)
         now = _now(bank, found)
         with bank.index.begin() as tx:
             tx.fetches.progress(found.id, now.total, now.kept, str(error))
@@ -211,14 +186,27 @@ def work(web: Web, bank: Bank, payload: Mapping[str, Any]) -> None:
             with bank.index.begin() as tx:
                 tx.defer(JOB, {"fetch": found.id}, bank.now(), key=found.id)
         else:
-            _settle(bank, found, State.DONE, _words(refused))
+            _settle(bank, found, State.DONE, _words(refused, unread))
 
 
-def _words(refused: Sequence[Receipt]) -> str:
-    if not refused:
-        return ""
-    why = refused[0].error or "they lie in quarantine, where an administrator decides"
-    return f"{len(refused)} images were not taken in: {why}"
+def _words(refused: Sequence[Receipt], unread: int) -> str:
+    found = []
+    if refused:
+        why = refused[0].error or "they lie in quarantine, where an administrator decides"
+        found.append(f"{len(refused)} images were not taken in: {why}")
+    if unread:
+        found.append(f"{unread} reports could not be read")
+    return "; ".join(found)
+
+
+def _bring_reports(web: Web, bank: Bank, found: Fetch) -> int:
+    """The reports of what came; how many could not be read."""
+    headers = _bearer(bank, found)
+    return sum(brought_reports.bring(web, bank, found, study, headers) for study in found.studies)
+
+
+def _bearer(bank: Bank, found: Fetch) -> dict[str, str]:
+    return {"Authorization": f"Bearer {bank.seal.unseal(found.secret).decode()}"}
 
 
 Named = Mapping[str, Sequence[str]]
@@ -227,7 +215,7 @@ Named = Mapping[str, Sequence[str]]
 
 def _bring_in(web: Web, bank: Bank, found: Fetch) -> list[Receipt] | None:
     """Take in what is not here yet: what was refused of it; None when its time is over and there is more."""
-    headers = {"Authorization": f"Bearer {bank.seal.unseal(found.secret).decode()}"}
+    headers = _bearer(bank, found)
     named = {study: _named(web, found, study, headers) for study in found.studies}
     total = sum(len(one) for series in named.values() for one in series.values())
     here = {uid for study, series in named.items() for uid in _here(bank, found, study, series)}
@@ -258,15 +246,15 @@ def _named(web: Web, found: Fetch, study: Uid, headers: Mapping[str, str]) -> Na
         address = f"{found.url}/dicom-web/studies/{study}/instances?limit={PAGE}&offset={first}"
         status, body = web.ask(address, None, {**headers, "Accept": "application/dicom+json"})
         if status in (401, 403, 404):
-            raise NotFound(_ENDED)
+            raise NotFound(ENDED)
         if status not in (200, 204):
             raise Unavailable("{host} answered with status {status}", host=found.host, status=status)
-        rows = _decoded(body, list[dict[str, Any]], found) if status == 200 else []
+        rows = decoded(body, list[dict[str, Any]], found.host) if status == 200 else []
         for row in rows:
             series.setdefault(_uid(row, "0020000E"), []).append(_uid(row, "00080018"))
         if len(rows) < PAGE:
             if not series:
-                raise NotFound(_ENDED)
+                raise NotFound(ENDED)
             return series
     raise Invalid("a study with more than {most} images is not brought in", most=MOST_OBJECTS)
 

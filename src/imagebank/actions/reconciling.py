@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from imagebank.actions import candidates, correct, notes, persons, pixels, retrieve
+from imagebank.actions import candidates, correct, notes, persons, pixels, reports, retrieve
 from imagebank.actions.audit import event
 from imagebank.actions.candidates import Known
 from imagebank.actions.guesses import changes, guesses
@@ -174,6 +174,8 @@ def identify(
     wanted = changes(header, who.identity, who.accession, accepted or {}, len(instances))
     with bank.index.begin() as tx:
         _have(bank, tx, found, principal)
+    if found.kind is Kind.MEDIA:
+        reports.hand_over(bank, study, patient, principal, address)
     # To say whose a study is that names nobody, that is what the right to reconcile is for.
     corrector = replace(principal, rights=principal.rights | {Right.CORRECT})
     made = correct.correct(bank, Selection(study), wanted, corrector, "identified in the reconciliation queue", address)

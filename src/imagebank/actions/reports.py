@@ -15,6 +15,7 @@ from imagebank.model.imaging import Selection
 from imagebank.model.key import owner_of
 from imagebank.model.note import Enclosure
 from imagebank.model.order import Order
+from imagebank.model.person import PatientId
 from imagebank.model.report import Body, Part, Report
 from imagebank.model.uid import Uid
 
@@ -87,6 +88,18 @@ def _identity(report: Report) -> tuple[bytes, ...]:
         report.event_at.isoformat(),
     )
     return tuple(text.encode("utf-8", "surrogatepass") for text in texts)
+
+
+def hand_over(bank: Bank, study: Uid, patient: PatientId, principal: Principal, address: str = "") -> None:
+    """Let the reports that came with a study of another hospital's patient be of `patient`, too, who that is found to be.
+
+    Those that name the study and are of its record of now; they are sealed anew, as `patient`'s. Raises as `keep` does.
+    """
+    held = bank.index.instances(Selection(study), principal.scope)[:1]
+    for one in reversed(bank.index.orders.reports(study, principal.scope)):
+        body = body_of(bank, one)
+        if body is not None and one.study == study and one.patient == held[0].patient:
+            keep(bank, replace(one, patient=patient), body, principal.name, address)
 
 
 def of_study(bank: Bank, study: Uid, principal: Principal, address: str = "") -> list[Told]:

@@ -4,13 +4,15 @@ from collections.abc import Iterator, Mapping
 from typing import BinaryIO, Final
 
 from imagebank.actions.arrival import Arrival
-from imagebank.actions.fetching import Web
+from imagebank.actions.other_bank import ENDED, Web
 from imagebank.actions.unnamed import unnamed_file, write_all
 from imagebank.bank import Bank
 from imagebank.errors import Invalid, NotFound, OutOfSpace, Unavailable
 from imagebank.http.fetch import fetch, streamed
 from imagebank.http.multipart import Data, End, Splitter, boundary_of, media_type
 
+LONGEST_DOCUMENT: Final = 32 << 20
+"""Of a report, in bytes."""
 ACCEPT: Final = 'multipart/related; type="application/dicom"; transfer-syntax=*'
 
 
@@ -25,6 +27,21 @@ def files(bank: Bank, address: str, headers: Mapping[str, str]) -> Iterator[Arri
             yield from _parts(bank, answer.content_type, answer.pieces)
         except Invalid as error:
             raise Unavailable("the other bank did not answer to the end: {why}", why=error) from error
+
+
+def document(address: str, headers: Mapping[str, str]) -> bytes:
+    """`actions.other_bank.Document`."""
+    with streamed(address, headers) as answer:
+        if answer.status in (401, 403, 404):
+            raise NotFound(ENDED)
+        if answer.status != 200:
+            raise Unavailable("the other bank answered with status {status}", status=answer.status)
+        content = bytearray()
+        for piece in answer.pieces:
+            content += piece
+            if len(content) > LONGEST_DOCUMENT:
+                raise Invalid("a document of a report is longer than {most} bytes", most=LONGEST_DOCUMENT)
+    return bytes(content)
 
 
 def _parts(bank: Bank, content_type: str, pieces: Iterator[bytes]) -> Iterator[Arrival]:
@@ -55,5 +72,5 @@ def _write(content: BinaryIO, data: bytes) -> None:
         raise OutOfSpace("there is no room on the disk for what another bank sends") from error
 
 
-WEB: Final = Web(fetch, files)
+WEB: Final = Web(fetch, files, document)
 """How other banks are spoken to."""

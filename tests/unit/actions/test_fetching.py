@@ -11,15 +11,20 @@ from typing import Any
 import pytest
 
 from bank import SOURCE, keep, open_test_bank
-from imagebank.actions import fetching
+from imagebank.actions import fetching, persons, reconciling, reports
 from imagebank.actions.arrival import Arrival
+from imagebank.actions.other_bank import Web
 from imagebank.bank import Bank
 from imagebank.errors import BankError, Invalid, NotAllowed, NotFound, TooOften, Unavailable
 from imagebank.model import card_number
 from imagebank.model.access import RIGHTS, Principal, Role, Scope
 from imagebank.model.event import Act
 from imagebank.model.fetch import Fetch
+from imagebank.model.identity import Identity
+from imagebank.model.person import PatientId, PersonName
+from imagebank.model.task import Kind, Wanted
 from imagebank.model.transfer import State
+from imagebank.model.uid import Uid
 from make import a_file
 
 ALL = Scope(organizations=None)
@@ -43,6 +48,9 @@ class There:
     ends_at: datetime = datetime(2100, 1, 1, tzinfo=UTC)
     away_after: int = 100
     broken: bytes = b""
+    reports: list[dict[str, Any]] = field(default_factory=list)
+    documents: dict[str, bytes] = field(default_factory=dict)
+    tells_reports: type[BankError] | None = None
     posted: list[dict[str, str]] = field(default_factory=list)
     got: list[str] = field(default_factory=list)
 
@@ -67,9 +75,15 @@ class There:
             data = self.broken or image(uid)
             yield Arrival(BytesIO(data), len(data))
 
+    def document(self, address: str, _headers: Mapping[str, str]) -> bytes:
+        path = address.partition("/studies/1.5/reports")[2]
+        if not path and self.tells_reports:
+            raise self.tells_reports("no")
+        return self.documents[path] if path else json.dumps({"reports": self.reports}).encode()
+
     @property
-    def web(self) -> fetching.Web:
-        return fetching.Web(self.ask, self.files)
+    def web(self) -> Web:
+        return Web(self.ask, self.files, self.document)
 
 
 IMAGES = (("1.5.1", "1.5.1.1"), ("1.5.1", "1.5.1.2"), ("1.5.1", "1.5.1.3"), ("1.5.2", "1.5.2.1"))
@@ -172,7 +186,7 @@ def test_two_workers_end_it_once(bank: Bank) -> None:
         work(bank, there, made)
         yield from there.files(bank, address, headers)
 
-    fetching.work(fetching.Web(there.ask, files), bank, {"fetch": made.id})
+    fetching.work(Web(there.ask, files, there.document), bank, {"fetch": made.id})
     told = [one.detail for one in bank.index.events(ALL, 99) if one.detail.startswith(f"fetch {made.id}: done")]
     assert told == [f"fetch {made.id}: done, 4 of 4 from north.example"]
 
@@ -190,6 +204,78 @@ def test_what_cannot_be_read_is_said_at_the_end(bank: Bank) -> None:
     found = work(bank, there, fetching.ask(bank, there.web, WANTED, DOCTOR))
     assert (found.state, found.kept) == (State.DONE, 0)
     assert found.reason.startswith("4 images were not taken in")
+
+
+def a_report(key: int = 7, **given: Any) -> dict[str, Any]:
+    """A version as another bank tells it: a text and a PDF."""
+    parts = [{"part": 0, "type": "text/plain", "text": "No bleed"}, {"part": 1, "type": "application/pdf"}]
+    told = {"report": key, "number": "R1", "status": "final", "at": "2026-01-10T09:00:00+00:00", "parts": parts}
+    return {**told, "is_readable": True, "title": "CT head", "author": "Dr Varga", **given}
+
+
+def told(bank: Bank) -> list[tuple[str, str, str, list[bytes]]]:
+    """The reports of the study as they are here: whose, number, status, and what their parts are."""
+    return [
+        (
+            str(one.report.patient.identifier),
+            one.report.number,
+            one.report.status,
+            [part.content for part in one.body.parts],
+        )
+        for one in reports.of_study(bank, Uid(STUDY), KEEPER)
+        if one.body is not None
+    ]
+
+
+def test_reports_come_along_in_all_their_versions_and_go_with_who_it_is_found_to_be(bank: Bank) -> None:
+    newer = a_report(8, status="corrected", at="2026-01-11T09:00:00+00:00", parts=[])
+    there = There(reports=[newer, a_report()], documents={"/7/parts/1": b"%PDF-1.7"})
+    for _ in range(2):
+        found = work(bank, there, fetching.ask(bank, there.web, WANTED, DOCTOR))
+        assert (found.state, found.reason) == (State.DONE, "")
+    number = "north.example R1"
+    brought = [("ADA", number, "C", []), ("ADA", number, "F", [b"No bleed", b"%PDF-1.7"])]
+    assert told(bank) == brought
+
+    ours = PatientId("quay", "4711")
+    persons.hear(bank, Identity(ours, PersonName("Varga^Ada")))
+    (task,) = reconciling.page(bank, Wanted(kind=Kind.MEDIA), KEEPER).tasks
+    reconciling.identify(bank, task.id, KEEPER, ours)
+    assert told(bank) == [("4711", *rest) for _, *rest in brought]
+    reconciling.undo(bank, task.id, KEEPER)
+    assert told(bank) == brought
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"is_readable": False},
+        {"status": "odd"},
+        {"at": "2026-01-10T09:00:00"},
+        {"parts": [{"part": 1, "type": "text/html"}]},
+        {"parts": [{"part": 9, "type": "application/pdf"}]},
+    ],
+)
+def test_reports_that_cannot_be_read_are_said_at_the_end(bank: Bank, odd: dict[str, Any]) -> None:
+    there = There(reports=[a_report(**odd), a_report(8, number="", parts=[])], documents={"/7/parts/9": b"<html>"})
+    found = work(bank, there, fetching.ask(bank, there.web, WANTED, DOCTOR))
+
+    assert (found.state, found.kept, found.reason) == (State.DONE, 4, "1 reports could not be read")
+    assert [number for _, number, _, _ in told(bank)] == [""]
+
+
+@pytest.mark.parametrize(
+    ("there", "state", "words"),
+    [
+        (There(tells_reports=NotFound), State.STOPPED, "taken the card back"),
+        (There(tells_reports=Invalid), State.DONE, "1 reports could not be read"),
+        (There(broken=b"no image", reports=[a_report()]), State.DONE, "4 images were not taken in"),
+    ],
+)
+def test_where_no_reports_are_told_images_stay_as_they_came(bank: Bank, there: There, state: State, words: str) -> None:
+    found = work(bank, there, fetching.ask(bank, there.web, WANTED, DOCTOR))
+
+    assert (found.state, words in found.reason) == (state, True)
 
 
 def test_a_bank_that_fails_is_asked_again(bank: Bank) -> None:

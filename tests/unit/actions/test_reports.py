@@ -43,6 +43,19 @@ def test_a_version_is_kept_once_and_comes_back_as_it_was(bank: Bank) -> None:
     assert scrub.verify(bank).orphans == []
 
 
+def test_what_is_handed_over_with_a_study_is_what_names_it(bank: Bank) -> None:
+    deposit(bank, a_file(StudyInstanceUID="1.2.4", PatientID="P1", AccessionNumber="A9"))
+    by_number = replace(REPORT, number="R2", accession="A9", study=None)
+    named = replace(REPORT, number="R3", study=Uid("1.2.4"))
+    for one in (by_number, named):
+        reports.keep(bank, one, BODY, "RIS")
+    other = PatientId("local", "P2")
+    reports.hand_over(bank, Uid("1.2.4"), other, ADMIN)
+
+    assert reports.keep(bank, replace(by_number, patient=other), BODY, "RIS"), "it was not there"
+    assert not reports.keep(bank, replace(named, patient=other), BODY, "RIS"), "it was there"
+
+
 @pytest.mark.parametrize("odd", [replace(REPORT, patient=PatientId("local", "")), replace(REPORT, study=None)])
 def test_a_report_of_nobody_or_of_no_study_is_refused(bank: Bank, odd: Report) -> None:
     with pytest.raises(Invalid):
