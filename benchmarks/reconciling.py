@@ -23,10 +23,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 from contracts.described import a_kept
 from contracts.indexes import opened
-from contracts.postgres import fresh_database, postgres_server
+from contracts.postgres import postgres_server
 from imagebank.model.access import Asker, Purpose, Role, Scope
 from imagebank.model.task import ASIDE, Mark, Wanted, unidentified
 from imagebank.storage.index import SQLIndex
+from schema import fresh_database
 
 NOW = datetime(2026, 2, 1, tzinfo=UTC)
 BATCH = 500

@@ -18,6 +18,7 @@ from imagebank.bank import Bank
 from imagebank.model.access import Role
 from imagebank.model.imaging import Receipt, Source
 from imagebank.settings import load
+from schema import migrated_file
 
 SOURCE = Source("import", "tester", "local", "127.0.0.1")
 
@@ -25,8 +26,11 @@ SOURCE = Source("import", "tester", "local", "127.0.0.1")
 @contextmanager
 def open_test_bank(folder: Path, **settings: Any) -> Iterator[Bank]:
     """An embedded bank in a folder; settings by name."""
-    given = {"data": folder / "bank", "decoders": 1, **settings}
-    with opened(load(environ={}, **given)) as bank:
+    given = load(environ={}, **{"data": folder / "bank", "decoders": 1, **settings})
+    if not given.database:
+        given.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        migrated_file(given.data / "index.db")
+    with opened(given) as bank:
         yield bank
 
 

@@ -8,19 +8,20 @@ import pytest
 pytest.register_assert_rewrite("contracts.index_contract", "contracts.matching_contract", "contracts.jobs_contract")
 
 from contracts.indexes import opened  # noqa: E402  # the suites have to be named before they are imported
-from contracts.postgres import fresh_database, postgres  # noqa: E402  # the same
+from contracts.postgres import postgres  # noqa: E402  # the same
 from imagebank.storage.index import SQLIndex  # noqa: E402  # the same
+from schema import migrated_database, migrated_file  # noqa: E402  # the same
 
 __all__ = ["postgres"]
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """An empty database of each kind."""
+    """A database of each kind, with the schema of now and nothing in it."""
     if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'index.db'}"
+        yield migrated_file(tmp_path / "index.db")
     else:
-        with fresh_database(request.getfixturevalue("postgres")) as made:
+        with migrated_database(request.getfixturevalue("postgres")) as made:
             yield made
 
 

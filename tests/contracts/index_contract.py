@@ -76,6 +76,12 @@ def enter_in_process(address: str, study: str, series: str, numbers: list[int]) 
 class IndexContract:
     @pytest.fixture
     def address(self) -> str:
+        """Of a database with the schema of now."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def bare(self) -> str:
+        """Of a database without any."""
         raise NotImplementedError
 
     @pytest.fixture
@@ -788,15 +794,15 @@ class IndexContract:
             tx._connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0000'")
         assert not index.is_ready()
 
-    def test_migrations_may_start_at_once(self, address: str) -> None:
+    def test_migrations_may_start_at_once(self, bare: str) -> None:
         def work(_: int) -> None:
-            database = open_database(address)
+            database = open_database(bare)
             migrate(database)
             database.close()
 
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(work, range(4)))
-        index = SQLIndex(open_database(address), EVERYTHING)
+        index = SQLIndex(open_database(bare), EVERYTHING)
 
         assert index.is_ready()
         index.close()

@@ -3,7 +3,6 @@
 import os
 import shutil
 import tempfile
-import uuid
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +10,8 @@ from pathlib import Path
 
 import psycopg
 import pytest
+
+from schema import forget_template
 
 
 @contextmanager
@@ -40,24 +41,13 @@ def postgres_server(kept: Path | None = None, *, durable: bool = False) -> Itera
             shutil.rmtree(folder, ignore_errors=True)
 
 
-@contextmanager
-def fresh_database(server: str) -> Iterator[str]:
-    """A new database on the server; its URL. It is dropped at the end."""
-    name = f"bank_{uuid.uuid4().hex}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
-        try:
-            yield server.replace("/postgres?", f"/{name}?")
-        finally:
-            connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-
-
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """One server for the whole run. `IMAGEBANK_TEST_POSTGRES` names another that is there already."""
     given = os.environ.get("IMAGEBANK_TEST_POSTGRES")
     if given:
         yield given
+        forget_template(given)
     else:
         with postgres_server() as server:
             yield server

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from contracts.postgres import fresh_database
 from imagebank.errors import NotFound, Unavailable
 from imagebank.model.imaging import Location
 from imagebank.model.key import AccountKey, owner_of
@@ -17,6 +16,7 @@ from imagebank.storage.database import Database, open_database
 from imagebank.storage.files import FileBlobs
 from imagebank.storage.keys import FileKeys
 from imagebank.storage.migrate import migrate
+from schema import migrated_database, migrated_file
 
 ADA, BOB = PatientId("north", "ADA"), PatientId("north", "BOB")
 
@@ -24,12 +24,12 @@ ADA, BOB = PatientId("north", "ADA"), PatientId("north", "BOB")
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     if request.param == "sqlite":
-        database = open_database(f"sqlite:///{tmp_path / 'index.db'}")
+        database = open_database(migrated_file(tmp_path / "index.db"))
         migrate(database)
         yield database
         database.close()
     else:
-        with fresh_database(request.getfixturevalue("postgres")) as address:
+        with migrated_database(request.getfixturevalue("postgres")) as address:
             database = open_database(address)
             migrate(database)
             yield database

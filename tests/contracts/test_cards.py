@@ -13,7 +13,6 @@ import pytest
 from bank import open_test_bank
 from cards_here import KEEPER, a_card, a_claim, fill, quick_hashes, wrong
 from contracts.indexes import opened
-from contracts.postgres import fresh_database
 from imagebank.actions import cards, pins, redeem
 from imagebank.bank import Bank
 from imagebank.errors import NotFound
@@ -21,6 +20,7 @@ from imagebank.model.access import Scope
 from imagebank.model.card import NO_END, TRIES, Card, State, Withdrawal
 from imagebank.model.person import PatientId
 from imagebank.storage.index import SQLIndex
+from schema import migrated_database, migrated_file
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 ALL = Scope(organizations=None)
@@ -47,9 +47,9 @@ CARD = Card(
 def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """One database of each kind for all of these."""
     if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path_factory.mktemp('cards') / 'index.db'}"
+        yield migrated_file(tmp_path_factory.mktemp("cards") / "index.db")
     else:
-        with fresh_database(request.getfixturevalue("postgres")) as made:
+        with migrated_database(request.getfixturevalue("postgres")) as made:
             yield made
 
 

@@ -9,11 +9,11 @@ import pytest
 from contracts.described import a_kept
 from contracts.index_contract import IndexContract
 from contracts.matching_contract import MatchingContract
-from contracts.postgres import fresh_database
 from imagebank.model.access import Scope
 from imagebank.model.imaging import Outcome, Selection
 from imagebank.model.uid import Uid
 from imagebank.storage.index import SQLIndex
+from schema import fresh_database, migrated_database
 
 ALL = Scope(None)
 
@@ -21,6 +21,11 @@ ALL = Scope(None)
 class TestPostgresIndex(IndexContract):
     @pytest.fixture
     def address(self, postgres: str) -> Iterator[str]:
+        with migrated_database(postgres) as address:
+            yield address
+
+    @pytest.fixture
+    def bare(self, postgres: str) -> Iterator[str]:
         with fresh_database(postgres) as address:
             yield address
 
@@ -48,5 +53,5 @@ class TestPostgresMatching(MatchingContract):
     @pytest.fixture(scope="class")
     @classmethod
     def address(cls, postgres: str) -> Iterator[str]:
-        with fresh_database(postgres) as address:
+        with migrated_database(postgres) as address:
             yield address

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import pytest
 
 from contracts.jobs_contract import JobsContract
-from contracts.postgres import fresh_database
+from schema import migrated_database
 
 
 class TestPostgresJobs(JobsContract):
     @pytest.fixture
     def address(self, postgres: str) -> Iterator[str]:
-        with fresh_database(postgres) as address:
+        with migrated_database(postgres) as address:
             yield address

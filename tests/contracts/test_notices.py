@@ -9,7 +9,6 @@ import pytest
 from sqlalchemy import delete
 
 from contracts.indexes import opened
-from contracts.postgres import fresh_database
 from imagebank.model.access import Role
 from imagebank.model.account import Account
 from imagebank.model.notice import Kind, Mailbox, Notice, SentCode, State, Way
@@ -19,6 +18,7 @@ from imagebank.model.provision import Kind as Decided
 from imagebank.model.uid import Uid
 from imagebank.storage import tables
 from imagebank.storage.index import SQLIndex
+from schema import migrated_database, migrated_file
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 CODE = SentCode("ada@example.org", b"kept", 0, START + timedelta(minutes=10))
@@ -27,10 +27,10 @@ CODE = SentCode("ada@example.org", b"kept", 0, START + timedelta(minutes=10))
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SQLIndex]:
     if request.param == "sqlite":
-        with opened(f"sqlite:///{tmp_path_factory.mktemp('notices') / 'index.db'}") as made:
+        with opened(migrated_file(tmp_path_factory.mktemp("notices") / "index.db")) as made:
             yield made
     else:
-        with fresh_database(request.getfixturevalue("postgres")) as address, opened(address) as made:
+        with migrated_database(request.getfixturevalue("postgres")) as address, opened(address) as made:
             yield made
 
 

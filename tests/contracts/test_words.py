@@ -12,7 +12,6 @@ from sqlalchemy import text as sql
 
 from contracts.described import a_kept
 from contracts.indexes import opened
-from contracts.postgres import fresh_database
 from imagebank.model.access import Clause, Scope
 from imagebank.model.completeness import Completeness, Progress, Standing
 from imagebank.model.imaging import Selection
@@ -25,6 +24,7 @@ from imagebank.storage.database import open_database
 from imagebank.storage.index import SQLIndex
 from imagebank.storage.marks import beginning_of, era_marks, eras_within, lexemes_of
 from imagebank.storage.words import place_of
+from schema import fresh_database, migrated_database, migrated_file
 
 ALL = Scope(organizations=None)
 NAMES = [
@@ -54,8 +54,8 @@ QUESTIONS = [
 @pytest.fixture
 def both(postgres: str, tmp_path: Path) -> Iterator[tuple[SQLIndex, SQLIndex]]:
     with (
-        opened(f"sqlite:///{tmp_path / 'index.db'}") as embedded,
-        fresh_database(postgres) as address,
+        opened(migrated_file(tmp_path / "index.db")) as embedded,
+        migrated_database(postgres) as address,
         opened(address) as served,
     ):
         yield embedded, served
@@ -304,7 +304,7 @@ def test_places_are_in_the_order_of_time() -> None:
 
 @pytest.mark.parametrize("number", [1, 400])
 def test_no_word_of_what_was_taken_out_is_left_in_a_file(tmp_path: Path, number: int) -> None:
-    with opened(f"sqlite:///{tmp_path / 'index.db'}") as index:
+    with opened(migrated_file(tmp_path / "index.db")) as index:
         for one in range(number):
             enter(index, one, "kneescan others" if one % 2 else "kneescan")
         enter(index, 5001, "quixotic zebrafish")
@@ -337,7 +337,7 @@ def test_a_frequent_word_is_looked_for_era_by_era_and_finds_the_same(
 
 
 def test_what_postgresql_has_sampled_tells_which_words_are_frequent(postgres: str) -> None:
-    with fresh_database(postgres) as address, opened(address) as index:
+    with migrated_database(postgres) as address, opened(address) as index:
         nothing = index.words.hits(marks_for(Wish("ct"), Nearness.TEXT), ALL, 5)
         fill(index, 40)
         with psycopg.connect(address, autocommit=True) as connection:

@@ -9,13 +9,14 @@ import pytest
 from pydicom import Dataset
 from pydicom.uid import generate_uid
 
-from contracts.postgres import fresh_database, postgres_server
+from contracts.postgres import postgres_server
 from contracts.seaweed import Seaweed, seaweed_server
 from journeys.dump import differences, dump
 from journeys.senders import STUDY_FIND, as_files, associated, c_store, dataset_of, stored, stow, uid_of
 from make import a_file, a_series, read
 from running import Running, command_line, descendants, running_bank
 from samples import sample_data
+from schema import fresh_database
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import pytest
 from pydicom.uid import generate_uid
 
 from bank import SOURCE, keep, open_test_bank
-from contracts.postgres import fresh_database, postgres_server
+from contracts.postgres import postgres_server
 from imagebank import worker
 from imagebank.actions import quarantine, reindex
 from imagebank.actions.commit import GroupCommit
@@ -23,6 +23,7 @@ from imagebank.model.person import PatientId
 from imagebank.model.uid import Uid
 from make import a_file, read
 from running import wait_for
+from schema import migrated_database
 
 ALL = Scope(organizations=None)
 KEEPER = Principal("keeper", Role.ADMIN, "local", RIGHTS[Role.ADMIN], ALL)
@@ -39,7 +40,7 @@ def address(request: pytest.FixtureRequest) -> Iterator[str]:
     if request.param == "sqlite":
         yield ""
     else:
-        with fresh_database(request.getfixturevalue("server")) as database:
+        with migrated_database(request.getfixturevalue("server")) as database:
             yield database
 
 

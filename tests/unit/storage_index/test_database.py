@@ -16,13 +16,14 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from contracts.described import a_kept, studies
-from contracts.postgres import fresh_database, postgres_server
+from contracts.postgres import postgres_server
 from imagebank.errors import OutOfSpace, Unavailable
 from imagebank.model.access import Scope
 from imagebank.model.attribute import catalogue
 from imagebank.storage.database import Database, Turns, open_database
 from imagebank.storage.index import SQLIndex
 from imagebank.storage.migrate import migrate
+from schema import fresh_database
 
 ALL = Scope(None)
 

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import event, text
 
 from contracts.described import a_kept, asked, studies
-from contracts.postgres import fresh_database, postgres_server
+from contracts.postgres import postgres_server
 from imagebank.model.access import Asker, Purpose, Role, Scope
 from imagebank.model.attribute import Level, catalogue
 from imagebank.model.imaging import Selection
@@ -19,6 +19,7 @@ from imagebank.storage.database import Database, open_database
 from imagebank.storage.index import SQLIndex
 from imagebank.storage.migrate import migrate
 from imagebank.storage.select import matches
+from schema import fresh_database
 
 LOCAL = Scope.of("local")
 HOT = {

@@ -9,7 +9,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from contracts.postgres import fresh_database, postgres_server
+from contracts.postgres import postgres_server
 from imagebank.model.access import Scope
 from imagebank.model.attribute import catalogue
 from imagebank.model.event import Act, Event
@@ -19,6 +19,7 @@ from imagebank.storage.database import Database, open_database
 from imagebank.storage.index import SQLIndex
 from imagebank.storage.migrate import migrate
 from imagebank.storage.tables import metadata
+from schema import fresh_database
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

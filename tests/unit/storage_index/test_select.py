@@ -16,6 +16,7 @@ from imagebank.model.uid import Uid
 from imagebank.storage.database import open_database
 from imagebank.storage.index import SQLIndex
 from imagebank.storage.migrate import migrate
+from schema import migrated_file
 
 ALL = Scope(organizations=None)
 REQUESTER = (0x00400275, 0x00321032)
@@ -23,7 +24,7 @@ REQUESTER = (0x00400275, 0x00321032)
 
 @pytest.fixture
 def index(tmp_path: Path) -> Iterator[SQLIndex]:
-    database = open_database(f"sqlite:///{tmp_path / 'index.db'}")
+    database = open_database(migrated_file(tmp_path / "index.db"))
     migrate(database)
     opened = SQLIndex(database, EVERYTHING)
     yield opened
@@ -104,7 +105,7 @@ def test_fuzzy_names_are_found_in_sequences_that_a_site_declares(tmp_path: Path)
     requester = Attribute("RequestAttributesSequence.RequestingPhysician", REQUESTER, "PN", Level.SERIES, folded=True)
     searchable = catalogue([requester])
     by_erika: dict[str, Any] = {requester.keyword: "Varga^Erika"}
-    database = open_database(f"sqlite:///{tmp_path / 'index.db'}")
+    database = open_database(migrated_file(tmp_path / "index.db"))
     migrate(database)
     index = SQLIndex(database, searchable)
     with index.begin() as tx:
