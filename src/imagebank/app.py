@@ -373,12 +373,8 @@ def mail_work() -> "Mapping[str, Work]":
     """The jobs that speak to the mail server."""
     from imagebank.actions import codes, forgotten, mail, notify
 
-    desk = mail_desk()
-    return {
-        notify.MAIL: partial(mail.send_job, desk),
-        codes.JOB: partial(mail.code_job, desk),
-        forgotten.MAIL: partial(forgotten.mail_job, desk),
-    }
+    desk, jobs = mail_desk(), {notify.MAIL: mail.send_job, codes.JOB: mail.code_job, forgotten.MAIL: forgotten.mail_job}
+    return {name: partial(job, desk) for name, job in jobs.items()}
 
 
 def transfer_work() -> "Mapping[str, Work]":

@@ -3,6 +3,7 @@
 An account holds a person's records (`Kind.HOLDING`). Several people may hold the same: the owner, and proxies.
 """
 
+import hashlib
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -24,6 +25,8 @@ from imagebank.model.zone import beginning
 from imagebank.ports import Transaction
 
 SHEET_DAYS: Final = 30
+_TURN: Final = timedelta(minutes=1)
+_NO_LIMIT: Final = 1 << 30
 TRIES: Final = 5
 """Wrong secrets for one account, before its sheet is worth nothing."""
 _REFUSED: Final = "this number and secret open nothing; look at both again, or ask the desk for a new sheet"
@@ -72,7 +75,6 @@ def enrol(bank: Bank, wanted: Wanted, principal: Principal, address: str = "") -
     now = bank.now()
     if ends_at <= now:
         raise Invalid("this hold would have ended already: look at the dates")
-    _refuse_twice(bank, wanted)
     account = _account(bank, wanted)
     holding = Provision(
         secrets.token_hex(16),
@@ -89,6 +91,7 @@ def enrol(bank: Bank, wanted: Wanted, principal: Principal, address: str = "") -
     )
     secret = account_number.new_secret() if account is not None and not wanted.account else ""
     with bank.index.begin() as tx:
+        _refuse_twice(bank, tx, wanted)
         tx.put_provision(holding)
         notes.defer(bank, tx, provisions=(holding,))
         if account is not None and secret:
@@ -133,9 +136,19 @@ def of_age(born: date, years: int, zone: tzinfo = UTC) -> datetime:
     return beginning(day, zone)
 
 
-def _refuse_twice(bank: Bank, wanted: Wanted) -> None:
+def _take_turns(tx: Transaction, patient: PatientId, now: datetime) -> None:
+    """Let who changes who holds a person's records at the same moment wait, and then find what was done.
+
+    The count itself is of no use: its row is ours until the transaction ends.
+    """
+    hidden = hashlib.sha256(f"{patient.issuer}|{patient.identifier}".encode()).hexdigest()
+    tx.people.count_attempt(f"holding of {hidden}", now, now + _TURN, _NO_LIMIT)
+
+
+def _refuse_twice(bank: Bank, tx: Transaction, wanted: Wanted) -> None:
     """Raises Conflict for what is held already."""
     now = bank.now()
+    _take_turns(tx, wanted.patient, now)
     for one in held_of(bank, wanted.patient):
         if not (one.starts_at <= now < one.ends_at):
             continue

@@ -1,5 +1,6 @@
 """Who has access to the images that an account holds, how a carer is let in, and how access ends."""
 
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -11,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from imagebank.actions import enrol, own
+from imagebank.actions import enrol, once, own
 from imagebank.actions.own import Access, Held
 from imagebank.bank import Bank
 from imagebank.errors import BankError, Conflict, Invalid, NotAllowed, NotFound, status_for
@@ -80,6 +81,7 @@ async def _show(
         made=made,
         typed={name: (form or {}).get(name, "") for name in ("person", "name", "account", "until")},
         notice=error or "",
+        once=secrets.token_urlsafe(16),
         shown=account_number.shown,
         spoken=language.spoken(),
     )
@@ -119,6 +121,12 @@ def _let_in(bank: Bank, principal: Principal, form: Mapping[str, str], address: 
         raise Invalid("say how your carer is called")
     number = account_number.read(typed) if typed else ""
     wanted = enrol.Wanted(held.patient, Relation.CARER, number, name, until=_end(form.get("until", "")))
+    drawn = form.get("once", "")
+    if drawn and not once.is_first(bank, principal, drawn):
+        raise Conflict(
+            "this form was sent already, and your carer was let in; if you have not seen their secret, "
+            "end their access and let them in anew"
+        )
     return enrol.enrol(bank, wanted, principal, address)
 
 

@@ -9,13 +9,13 @@ import pytest
 
 from bank import open_test_bank
 from imagebank import worker
-from imagebank.actions import account, codes, mailboxes
+from imagebank.actions import account, codes, mailboxes, notify
 from imagebank.app import mail_work
 from imagebank.bank import Bank
 from imagebank.errors import Invalid, NotFound, TooOften, Unsupported
 from imagebank.model.access import Role
 from imagebank.model.event import Act
-from imagebank.model.notice import Mailbox
+from imagebank.model.notice import Kind, Mailbox
 from mail_server import Office, forget_everybody, mail_server, settings_of, text_of
 from unit.actions.people_here import after, events
 
@@ -145,6 +145,28 @@ def test_a_bank_without_a_mail_server_sends_no_code(tmp_path: Path) -> None:
             codes.send(mute, "k", ADA)
         with pytest.raises(Invalid, match="no mail address"):
             codes.send(mute, "k", "ada")
+
+
+def test_the_address_of_somebody_else_gets_one_code_that_says_what_to_do_and_nothing_more(
+    bank: Bank, office: Office
+) -> None:
+    account.add(bank, "ada", Role.PATIENT)
+    owner = bank.index.people.account("ada")
+    assert owner is not None
+    mailboxes.offer(bank, owner.id, "stranger@example.org")
+    code = mailed(bank, office)
+    with bank.index.begin() as tx:
+        notify.tell(bank, tx, owner.id, Kind.SHARED)
+    mailboxes.offer(bank, owner.id, ADA)
+    mailed(bank, office)
+
+    assert office.recipients == ["stranger@example.org", ADA]
+    assert "If you did not ask North Bank for a code, do nothing, and tell nobody the code." in " ".join(
+        text_of(office.received[0]).split()
+    )
+    with pytest.raises(NotFound, match="not the code that we mailed"):
+        mailboxes.confirm(bank, owner.id, code)
+    assert mailboxes.address_of(bank, owner.id) is None
 
 
 def test_an_account_takes_the_address_whose_code_its_owner_typed(bank: Bank, office: Office) -> None:

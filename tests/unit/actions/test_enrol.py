@@ -1,6 +1,7 @@
 """Opening accounts at the desk: who may, what a sheet opens, who else holds it, and how it ends."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -151,6 +152,29 @@ def test_the_owner_lets_a_carer_in_and_ends_it(bank: Bank) -> None:
 
     enrol.end(bank, sheet.holding.id, ada)
     assert seen(bank, rights.principal(bank, carer.name, Role.PATIENT, "north")) == []
+
+
+def test_of_two_who_let_the_same_in_at_once_the_second_reads_that_it_is_done(bank: Bank) -> None:
+    proxies = [activated(bank, enrol.enrol(bank, Wanted(BEN, Relation.REPRESENTATIVE), NORTH)) for _ in range(2)]
+    carer = enrol.enrol(bank, Wanted(ADA), NORTH).account
+
+    def tried(act: Callable[[Principal], object]) -> list[str]:
+        def acted(principal: Principal) -> str:
+            try:
+                act(principal)
+            except BankError as error:
+                return str(error)
+            return ""
+
+        with ThreadPoolExecutor(4) as pool:
+            return sorted(pool.map(acted, proxies * 2))
+
+    let_in = tried(lambda one: enrol.enrol(bank, Wanted(BEN, Relation.CARER, carer), one))
+    (held,) = [one for one in enrol.held_of(bank, BEN) if one.principal == carer]
+    ended = tried(lambda one: enrol.end(bank, held.id, one))
+
+    assert let_in == ["", *["this account holds these records already"] * 3]
+    assert ended == ["", *["nobody holds that any more"] * 3]
 
 
 def test_who_may_end_what_somebody_holds(bank: Bank) -> None:

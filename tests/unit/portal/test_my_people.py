@@ -104,6 +104,17 @@ def test_somebody_with_an_account_becomes_a_carer_by_its_number(bank: Bank, cook
     assert "holds these records already" in send(browser, f"{PAGE}/let-in", **given)
 
 
+def test_a_form_that_is_sent_twice_lets_one_carer_in(bank: Bank, cookie: str, browser: Browser) -> None:
+    page = browser.get(PAGE)
+    given = {"csrf": hidden_field(page, "csrf"), "once": hidden_field(page, "once"), "person": person(bank, cookie)}
+    first, second = (browser.post(f"{PAGE}/let-in", {**given, "name": "Ida Lind"}) for _ in range(2))
+
+    assert (first.status_code, second.status_code) == (200, 409)
+    assert "This form was sent already, and your carer was let in" in second.text
+    assert [one.display_name for one in bank.index.people.accounts()].count("Ida Lind") == 1
+    assert hidden_field(second, "once") != given["once"]
+
+
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
