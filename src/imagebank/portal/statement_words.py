@@ -68,6 +68,15 @@ _HOLDS: Final[Mapping[str, Said]] = {
     "closed by its owner": (noted("You closed your account."), noted("An account for these images was closed.")),
     "ended": (noted("You ended an access."), noted("An access to these images ended.")),
 }
+_TRANSFERS: Final[Mapping[str, Said]] = {
+    "to": (
+        noted("You had images sent to another place."),
+        noted("%(who)s had images of yours sent to another place."),
+    ),
+    "done": (noted("The images that you sent are there."), noted("The images that %(who)s sent are there.")),
+    "stopped": (noted("The sending of images stopped."), noted("The sending of images by %(who)s stopped.")),
+}
+"""By the first word of what the ledger says of a transfer."""
 _SIGN_IN: Final[Mapping[str, Said]] = {
     forgotten.ASKED: (
         noted("Somebody asked for a new password for your account."),
@@ -158,6 +167,8 @@ def _sentence(entry: Entry) -> Said:
         return said.get(what, otherwise)
     if line.act == Act.DECIDED and line.detail.startswith("persons: "):
         return _JOINED
+    if line.act == Act.DECIDED and line.detail.startswith("transfer "):
+        return _TRANSFERS.get(what.replace(",", " ").partition(" ")[0], _OTHERWISE)
     if line.act == Act.CHANGED and line.detail in _SIGN_IN:
         return _SIGN_IN[line.detail]
     if line.act == Act.CHANGED and line.detail.startswith("patient record"):
@@ -175,11 +186,25 @@ def _more(entry: Entry, actor: Actor) -> list[str]:
         found.append(gettext("To: %(name)s") % {"name": recipient.organization or recipient.name})
     if line.act == Act.EMERGENCY and about is not None:
         return [*found, *_emergency(about)]
+    if line.act == Act.DECIDED and line.detail.startswith("transfer "):
+        found += _transfer(line.detail.partition(": ")[2])
     if line.act == Act.ENROLLED and about is not None and about.ends_at != FOR_EVER:
         found.append(gettext("until %(at)s") % {"at": moment(about.ends_at)})
     if line.purpose and actor.sort is not Sort.SELF:
         found.append(gettext("Reason: %(why)s") % {"why": wording.purpose(line.purpose)})
     return found
+
+
+def _transfer(what: str) -> list[str]:
+    """Where to; or how many are there, and the digest over the receipt, by which both banks' statements are compared."""
+    if what.startswith("to "):
+        return [gettext("To: %(name)s") % {"name": what.removeprefix("to ")}]
+    _, *told = what.split(", ")
+    if len(told) != 2:
+        return []
+    sent, _, total = told[0].partition(" of ")
+    counts = {"sent": sent, "total": total}
+    return [gettext("%(sent)s of %(total)s images") % counts, gettext("Receipt: %(digest)s") % {"digest": told[1]}]
 
 
 def _emergency(about: Provision) -> list[str]:

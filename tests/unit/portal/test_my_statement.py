@@ -10,10 +10,13 @@ import pytest
 import owners
 from bank import open_test_bank
 from imagebank.actions import emergency, ledger, statement, statement_proof
-from imagebank.actions.statement import Wanted
+from imagebank.actions.actors import Actor, Sort
+from imagebank.actions.statement import Entry, Theme, Wanted
 from imagebank.bank import Bank
 from imagebank.model.event import Act, Event
+from imagebank.model.ledger import Line
 from imagebank.model.uid import Uid
+from imagebank.portal.statement_words import tell
 from owners import ADA, DOCTOR, EVE, HAND, HEAD, LEO, OFFICER
 from unit.portal.browsing import Browser, hidden_field
 from unit.portal.test_my import browser_of
@@ -84,6 +87,24 @@ def test_entries_stand_by_day_in_plain_words_with_who_why_and_what_can_be_done(b
     assert "MRI of the head, 11 Oct 2026 · Amina Haddad · 39 images" in page
     assert f'<a href="/studies/{HEAD}">See these images</a>' in page
     assert "Dr Elsewhere" not in page
+
+
+@pytest.mark.parametrize(
+    ("detail", "words", "more"),
+    [
+        ("to Quay, Street 7", "Dr Okafor had images of yours sent to another place.", "To: Quay, Street 7"),
+        ("done, 6 of 6, sha256:0f", "The images that Dr Okafor sent are there.", "6 of 6 images · Receipt: sha256:0f"),
+        ("stopped, 2 of 6, sha256:0f", "The sending of images by Dr Okafor stopped.", "2 of 6 images"),
+        ("stopped", "The sending of images by Dr Okafor stopped.", ""),
+    ],
+)
+def test_what_was_sent_elsewhere_is_told_with_its_receipt(detail: str, words: str, more: str) -> None:
+    line = Line("a", 1, 0, Act.DECIDED, "card-0.1", "north", "", HEAD, 6, f"transfer {'0' * 32}: {detail}")
+    told = tell(Entry(line, Theme.SHARE, {}, is_own=False), Actor(Sort.CARD, "Dr Okafor", ""), "")
+
+    assert told.what == words
+    assert more in told.more
+    assert bool(more) == bool(told.more)
 
 
 def test_what_one_did_again_and_again_is_said_once(browser: Browser) -> None:
