@@ -23,6 +23,7 @@ from imagebank.dicom.sandbox import Sandbox
 from imagebank.errors import BankError, Conflict, Invalid, Unavailable
 from imagebank.model.access import Device
 from imagebank.model.attribute import catalogue
+from imagebank.model.delay import Delay, delay_of
 from imagebank.model.rights import Rights
 from imagebank.model.rules import FILE as RULES_FILE
 from imagebank.ports import Blobs, Keys
@@ -77,6 +78,7 @@ def opened(settings: Settings) -> Iterator[Bank]:
     except OSError as error:
         raise Unavailable(f"the data folder {settings.data} cannot be used: {error.strerror}") from error
     rights = _rights(settings)
+    delays = _delays(settings)
     _check_provider(settings)
     _check_mail(settings)
     _check_matching(settings)
@@ -112,6 +114,7 @@ def opened(settings: Settings) -> Iterator[Bank]:
                 rights=rights,
                 rules=rules,
                 now=now,
+                delays=delays,
             )
             if settings.attributes:
                 _settle_attributes(bank)
@@ -175,6 +178,13 @@ def _rights(settings: Settings) -> Rights:
         return parse(read_toml(settings.rights_file))
     except Invalid as error:
         raise SettingsError(f"{settings.rights_file}: {error}") from None
+
+
+def _delays(settings: Settings) -> tuple[Delay, ...]:
+    try:
+        return tuple(delay_of(one.types, one.hours, one.reason) for one in settings.report_delays)
+    except Invalid as error:
+        raise SettingsError(f"the setting report_delays: {error}") from None
 
 
 def _check_proposals(settings: Settings) -> None:

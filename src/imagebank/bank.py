@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from imagebank.dicom.sandbox import Sandbox
 from imagebank.model.access import Principal
 from imagebank.model.attribute import Catalogue
+from imagebank.model.delay import Delay
 from imagebank.model.imaging import Instance, Kept
 from imagebank.model.rights import Rights
 from imagebank.model.rules import Deposit, Opinion
@@ -70,6 +71,7 @@ class Bank:
     rights: Rights
     rules: Rules
     now: Clock
+    delays: tuple[Delay, ...] = ()
 
     @property
     def catalogue(self) -> Catalogue:

@@ -1,6 +1,7 @@
 """The only reader of environment and TOML."""
 
 import difflib
+import json
 import os
 import tomllib
 from collections.abc import Mapping
@@ -18,6 +19,14 @@ PREFIX = "IMAGEBANK_"
 
 class SettingsError(Exception):
     """A setting is unknown or has a value of the wrong kind. The message names it."""
+
+
+class ReportDelay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One entry of `report_delays`, as it was written; `model.delay` says what it may be."""
+
+    types: tuple[str, ...] = ()
+    hours: float = 0
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +114,8 @@ class Settings:
     """Age in years at which a parent's hold of a child's account ends."""
     retention_years: int = 10
     """For how many years the law has organizations keep images; told to whoever closes an account. 0 where none says so."""
+    report_delays: tuple[ReportDelay, ...] = ()
+    """Which reports patients read how many hours later than they came, each entry with `types`, `hours` and the `reason` that they are told (`docs/delays.md`); in the environment as JSON. Empty for none: every report at once."""
     session_hours: float = 12
     """How long a sign-in lasts."""
     session_idle_minutes: float = 30
@@ -230,6 +241,8 @@ _SECRET: Final = frozenset({"database", "oidc_client_secret", "s3_access_key", "
 """Settings whose values are never shown."""
 _LISTS: Final = frozenset({"attributes", "cors_origins", "oidc_hosts", "oidc_roles", "trusted_proxies"})
 """Settings of several values, with commas between them in the environment."""
+_TABLES: Final = frozenset({"report_delays"})
+"""Settings of several tables, which are JSON in the environment."""
 
 
 def load(file: Path | None = None, environ: Mapping[str, str] | None = None, **given: Any) -> Settings:
@@ -316,8 +329,18 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     for name in _NAMES:
         text = environ.get(PREFIX + name.upper())
         if text is not None:
-            found[name] = [part for part in text.split(",") if part] if name in _LISTS else text
+            found[name] = _written(name, text)
     return found
+
+
+def _written(name: str, text: str) -> object:
+    """The value of a setting that a variable gives. Raises SettingsError."""
+    if name in _TABLES:
+        try:
+            return json.loads(text or "[]")
+        except ValueError:
+            raise SettingsError(f"the variable {PREFIX}{name.upper()} is no JSON") from None
+    return [part for part in text.split(",") if part] if name in _LISTS else text
 
 
 def environment(settings: Settings, around: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -328,8 +351,14 @@ def environment(settings: Settings, around: Mapping[str, str] | None = None) -> 
     for f in fields(Settings):
         value = getattr(settings, f.name)
         if value is not None:
-            found[PREFIX + f.name.upper()] = ",".join(value) if f.name in _LISTS else str(value)
+            found[PREFIX + f.name.upper()] = _told(f.name, value)
     return found
+
+
+def _told(name: str, value: Any) -> str:
+    if name in _TABLES:
+        return msgspec.json.encode(value).decode()
+    return ",".join(value) if name in _LISTS else str(value)
 
 
 def host_and_port(text: str, where: str, such_as: str) -> tuple[str, int]:

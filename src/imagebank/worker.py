@@ -25,6 +25,7 @@ from imagebank.actions import (
     notes,
     notify,
     pixels,
+    releasing,
     remove,
     retrieve,
     rotate,
@@ -82,6 +83,7 @@ WORK: Mapping[str, Work] = {
     attributes.AGAIN: attributes.describe_again,
     exporting.JOB: exporting.export_job,
     notify.ARRIVED: notify.arrived_job,
+    releasing.JOB: releasing.tell_job,
     notify.DIGEST: mail.digest_job,
     forgotten.JOB: forgotten.ask_job,
 }

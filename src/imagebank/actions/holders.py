@@ -41,8 +41,9 @@ def narrowed(bank: Bank, scope: Scope, asker: Asker) -> tuple[Scope, frozenset[T
     is_owner = asker.role is not Role.RECIPIENT
     terms = frozenset(term for term in Term if is_owner or any(term in one.terms.split() for one in held))
     heeds = frozenset(one.id for one in held)
-    scope = replace(scope, heeds=heeds, patients=records_of(bank, *held), reports=Term.REPORTS in terms)
-    return scope, terms
+    patients, reports = records_of(bank, *held), Term.REPORTS in terms
+    # A card's, too: it shows nothing that its owner does not see at that moment.
+    return replace(scope, heeds=heeds, patients=patients, reports=reports, delays=bank.delays), terms
 
 
 def holdings(bank: Bank, asker: Asker) -> list[Provision]:

@@ -34,6 +34,7 @@ from imagebank.model.note import REMOVED, Amendment, Enclosure, MessageKey, Note
 from imagebank.model.person import PatientId
 from imagebank.model.picture import Verdict
 from imagebank.model.provision import Provision
+from imagebank.model.report import Which
 from imagebank.model.rules import Version
 from imagebank.model.task import Mark, Task
 from imagebank.model.uid import Uid
@@ -83,6 +84,7 @@ class _Told:
     attributes: dict[str, tuple[datetime, Wanted, bool]] = field(default_factory=dict)
     tasks: dict[str, Task] = field(default_factory=dict)
     marks: dict[str, tuple[datetime, Mark]] = field(default_factory=dict)
+    released: set[Which] = field(default_factory=set)
 
     def hear(self, amendment: Amendment) -> None:
         at = amendment.at
@@ -108,6 +110,7 @@ class _Told:
         self._declare(amendment)
         self.tasks |= {one.id: one for one in amendment.tasks}
         self._mark(at, amendment.marks)
+        self.released |= {*amendment.released}
         for uid in amendment.removed:
             self.removed[uid] = max(amendment.at, self.removed.get(uid, amendment.at))
         self.aside |= {place_of(location): reason for location, reason in amendment.aside}
@@ -173,6 +176,8 @@ def reindex(bank: Bank, progress: Progress = in_silence) -> Rebuilt:
         rebuilt.messages = enclosed.restore(
             bank, tx, again.enclosures, {key: one for key, (_, one) in again.fates.items()}
         )
+        for one in again.released:
+            tx.orders.release(one)
         tx.renumber(aside_before)
         tx.renew_versions(bank.now())
         tx.complete()

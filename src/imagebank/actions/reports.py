@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from imagebank.actions import notes
+from imagebank.actions import notes, releasing
 from imagebank.bank import Bank
 from imagebank.dicom.digest import digest_of
 from imagebank.errors import Invalid, NotFound
@@ -70,6 +70,7 @@ def keep(
         tx.record([event] if is_new else [])
         for study in studies if is_new else ():
             tx.defer("words", {"study": study}, now, key=study)
+            releasing.tell_soon(bank, tx, study, kept.which)
     if not is_new:
         bank.blobs.destroy([location])
     return is_new

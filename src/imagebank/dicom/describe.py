@@ -11,12 +11,14 @@ from imagebank.dicom.frames import pixels_of
 from imagebank.dicom.preamble import disguise
 from imagebank.dicom.read import Converted, open_header
 from imagebank.dicom.scan import Header
+from imagebank.dicom.sop_class import is_report
 from imagebank.dicom.values import Place
 from imagebank.dicom.vr import KNOWN, creator_tag, name_of
 from imagebank.dicom.walk import Buffer
 from imagebank.errors import Invalid, Unsupported
 from imagebank.model.attribute import MAIN, Attribute, Catalogue, Level, Path
 from imagebank.model.comparison import comparison, is_comparable
+from imagebank.model.delay import UNNAMED, type_words
 from imagebank.model.imaging import DataSet, Description, Element
 from imagebank.model.person import PatientId
 from imagebank.model.uid import MAX_LENGTH, Uid
@@ -24,6 +26,8 @@ from imagebank.model.uid import MAX_LENGTH, Uid
 _MEDIA_STORAGE_DIRECTORY: Final = "1.2.840.10008.1.3.10"
 _DATES: Final = (0x00080020, 0x00080030)
 _TIMEZONE: Final = 0x00080201
+_TITLE_CODE: Final = 0x0040A043
+_NAMES: Final = (0x00080100, 0x00080104)
 _OFFSET: Final = re.compile(r"[+-]\d{4}$", re.ASCII)
 # As many as anybody would search for; the others are not lost: the object has them.
 _MAX_VALUES: Final = 1000
@@ -69,6 +73,7 @@ def describe(data: Buffer, *, size: int | None = None, catalogue: Catalogue, org
         pixels=pixels,
         warnings=(*warnings, *place.warnings),
         catalogue_version=catalogue.version,
+        types=_types(place, sop_class),
     )
 
 
@@ -145,6 +150,22 @@ def _levels(place: Place, catalogue: Catalogue) -> tuple[DataSet, DataSet, DataS
         found.clear()
         found.update(ordered)
     return levels
+
+
+def _types(place: Place, sop_class: Uid) -> tuple[str, ...]:
+    """What kind of report a document is: the code of its title, the title, and its department; of an image nothing.
+
+    Concept Name Code Sequence (PS3.3 C.17.3 and C.24.2), Document Title (C.24.2).
+    """
+    if not is_report(sop_class):
+        return ()
+    codes = [_read(item, tag) for item in islice(children(place, _TITLE_CODE), 1) for tag in _NAMES]
+    found = type_words([*codes, _read(place, 0x00420010), _read(place, 0x00081040)])
+    return found or (UNNAMED,)
+
+
+def _read(place: Place, tag: int) -> str:
+    return _first(element_of(place, tag, "LO")) if tag in place.elements else ""
 
 
 def _narrowed(place: Place, tag: int, paths: list[tuple[Path, str]]) -> Element:

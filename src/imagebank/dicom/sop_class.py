@@ -55,6 +55,16 @@ RETIRED: Final = _named_storage(is_retired=True) - STORAGE
 """Retired and trial ones; old archives are full of them."""
 
 
+_STRUCTURED: Final = f"{_CLASSES}1.1.88."
+_KEY_OBJECTS: Final = f"{_CLASSES}1.1.88.59"
+_TEXTS: Final = frozenset(uid for uid, kind in DOCUMENT_TYPES.items() if kind in (PDF, "text/xml"))
+
+
+def is_report(sop_class: str) -> bool:
+    """Whether an object of a class says something of its own in words: a structured report, a PDF or a CDA document."""
+    return sop_class in _TEXTS or (sop_class.startswith(_STRUCTURED) and sop_class != _KEY_OBJECTS)
+
+
 def is_storage(sop_class: str, *, private: bool) -> bool:
     """Whether objects of a class are kept; `private` lets classes in that the dictionary does not know."""
     return sop_class in STORAGE or sop_class in RETIRED or (private and sop_class not in UID_dictionary)

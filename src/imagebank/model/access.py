@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Final, Protocol, Self
 
 from imagebank.errors import NotAllowed
+from imagebank.model.delay import Delay
 from imagebank.model.person import PatientId
 from imagebank.model.uid import Uid
 
@@ -20,7 +21,8 @@ class Right(StrEnum):
     EMERGENCY is to open a record beyond one's rights for a stated reason; CONSENT to write down what a patient has
     decided, and who cares for whom; AUDIT to read the ledger and to review emergencies; RECONCILE to say which patient
     records are one person's, and whose studies are that name nobody; CORRECT to change attributes of objects that are
-    kept, and to see what they were; ENROL to open a person's account once their identity was proofed at the desk.
+    kept, and to see what they were; ENROL to open a person's account once their identity was proofed at the desk; RELEASE
+    to let patients read reports at once that a delay of the site's holds back.
     """
 
     ADMINISTER = "administer"
@@ -35,6 +37,7 @@ class Right(StrEnum):
     RECONCILE = "reconcile"
     CORRECT = "correct"
     ENROL = "enrol"
+    RELEASE = "release"
 
 
 class Role(StrEnum):
@@ -79,9 +82,11 @@ class Purpose(StrEnum):
 RIGHTS: Mapping[Role, frozenset[Right]] = MappingProxyType(
     {
         Role.ADMIN: frozenset(Right) - {Right.EMERGENCY},
-        Role.CLINICIAN: frozenset({Right.FIND, Right.GET, Right.STORE, Right.EMERGENCY}),
+        Role.CLINICIAN: frozenset({Right.FIND, Right.GET, Right.STORE, Right.EMERGENCY, Right.RELEASE}),
         Role.REFERRER: frozenset({Right.FIND, Right.GET}),
-        Role.TECHNOLOGIST: frozenset({Right.FIND, Right.GET, Right.STORE, Right.RECONCILE, Right.CORRECT, Right.ENROL}),
+        Role.TECHNOLOGIST: frozenset(
+            {Right.FIND, Right.GET, Right.STORE, Right.RECONCILE, Right.CORRECT, Right.ENROL, Right.RELEASE}
+        ),
         Role.RESEARCHER: frozenset({Right.FIND, Right.GET}),
         Role.PRIVACY_OFFICER: frozenset({Right.AUDIT, Right.CONSENT, Right.ENROL}),
         Role.PATIENT: frozenset({Right.FIND, Right.GET}),
@@ -132,7 +137,7 @@ class Scope:
     `permits` add, and what provisions permit the `asker`. `denies`, and provisions that deny, win over all of these;
     only an emergency of the asker's wins over them. `studies` and `patients`, when given, narrow everything; of these
     patients is known beforehand that whatever the scope shows is theirs. Without `reports` there are none for the caller,
-    nor series of documents.
+    nor series of documents; under `delays`, none that wait still at the asker's moment.
     `heeds` names the only provisions that count, to explain what each does; all of them without it.
     What lies outside the scope does not exist for the caller: it is neither found, nor counted, nor refused by name.
     """
@@ -145,6 +150,7 @@ class Scope:
     heeds: frozenset[str] | None = None
     patients: frozenset[PatientId] | None = None
     reports: bool = True
+    delays: tuple[Delay, ...] = ()
 
     @classmethod
     def nothing(cls) -> Self:

@@ -72,7 +72,8 @@ class Description:
 
     `levels` holds the attributes of each level in the DICOM JSON model, indexed by `Level`. `declared` holds the
     comparison forms of attributes inside sequences and of those the site declares. `warnings` says, in words for a
-    receipt, what was tolerated. `catalogue_version` is of the catalogue by which the header was read.
+    receipt, what was tolerated. `catalogue_version` is of the catalogue by which the header was read. `types` are codes
+    and words for the kind of report that a document is (`model.delay`); of another object there are none.
     """
 
     study: Uid
@@ -87,6 +88,7 @@ class Description:
     pixels: Pixels | None
     warnings: tuple[str, ...] = ()
     catalogue_version: int = 0
+    types: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

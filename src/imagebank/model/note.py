@@ -13,7 +13,7 @@ from imagebank.model.message import Letter, Told
 from imagebank.model.picture import Verdict
 from imagebank.model.proposal import Proposal
 from imagebank.model.provision import Provision
-from imagebank.model.report import Report
+from imagebank.model.report import Report, Which
 from imagebank.model.rules import Version
 from imagebank.model.task import Mark, Task
 
@@ -88,7 +88,8 @@ class Amendment:
     changed in objects, and `versions` the records that took their places by that. `told` is what became of messages
     that were not simply done, `expectations` are words about what belongs to studies, and `rules` versions of the site's
     rules that were switched on. `attributes` were made searchable, or are so no more. `tasks` were filed into the
-    reconciliation queue, and `marks` say what was done about what stands in it.
+    reconciliation queue, and `marks` say what was done about what stands in it. `released` are reports that somebody let
+    be read at once.
     """
 
     at: datetime
@@ -108,6 +109,7 @@ class Amendment:
     attributes: tuple[tuple[Wanted, bool], ...] = ()
     tasks: tuple[Task, ...] = ()
     marks: tuple[Mark, ...] = ()
+    released: tuple[Which, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

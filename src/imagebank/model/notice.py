@@ -32,6 +32,7 @@ class Kind(StrEnum):
     NEW_PLACE = "new place"
     MEANS = "sign-in changed"
     FORGOTTEN = "password forgotten"
+    REPORT = "report"
     RULE = "rule"
 
 
@@ -44,7 +45,11 @@ class Way(StrEnum):
 
 
 CHOSEN: Final[Mapping[Kind, Way]] = MappingProxyType(
-    {Kind.DEPOSIT: Way.DAILY, **{kind: Way.ONCE for kind in Kind if kind not in {Kind.DEPOSIT, Kind.RULE}}}
+    {
+        Kind.DEPOSIT: Way.DAILY,
+        Kind.REPORT: Way.DAILY,
+        **{kind: Way.ONCE for kind in Kind if kind not in {Kind.DEPOSIT, Kind.REPORT, Kind.RULE}},
+    }
 )
 """The kinds that an account is told of, and the way of each where nobody chose another."""
 

@@ -34,6 +34,10 @@ WORDS: Final[Mapping[Kind, Words]] = {
         noted("Something new is in your account"),
         noted("Something new was put into your account."),
     ),
+    Kind.REPORT: Words(
+        noted("A report is there for you to read"),
+        noted("A report about images of yours came, and you can read it."),
+    ),
     Kind.SHARED: Words(
         noted("A card of yours was used"),
         noted("Somebody used a card of yours to look at what you share with it."),

@@ -1,13 +1,15 @@
 """What the bank needs to tell of one person as a whole."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import Protocol
 
 from imagebank.model.access import Scope
+from imagebank.model.delay import Delay
 from imagebank.model.exam import Held
 from imagebank.model.imaging import Found
 from imagebank.model.person import PatientId
-from imagebank.model.report import Report
+from imagebank.model.report import Report, Waiting
 from imagebank.model.timeline import Place
 from imagebank.model.uid import Uid
 from imagebank.ports.outlines import OutlineReader
@@ -43,4 +45,13 @@ class HistoryReader(OutlineReader, Protocol):
 
     def reports(self, patients: Collection[PatientId], scope: Scope) -> list[tuple[Uid, Report]]:
         """Every version of every report of these records, newest first, with each study that it is about."""
+        ...
+
+    def waiting(
+        self, patients: Collection[PatientId], delays: Sequence[Delay], at: datetime, scope: Scope
+    ) -> list[Waiting]:
+        """Reports and series of documents of these records that wait under these delays at a moment; the first ones first.
+
+        Each once for each study in scope that it is about, also for whom the delays do not bind; none without reports.
+        """
         ...

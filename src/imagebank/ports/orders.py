@@ -11,7 +11,7 @@ from imagebank.model.imaging import Digest
 from imagebank.model.message import Fate, Letter, Peer, Told
 from imagebank.model.order import Order, Patient, Performed
 from imagebank.model.person import PatientId
-from imagebank.model.report import Report
+from imagebank.model.report import Report, Which
 from imagebank.model.uid import Uid
 
 
@@ -129,5 +129,12 @@ class OrderWriter(Protocol):
         ...
 
     def put_report(self, report: Report, sealed_by: bytes) -> bool:
-        """Add a version of a report; False when this very version is there. Raises Unavailable as `put_letter` does."""
+        """Add a version of a report; False when this very version is there. Raises Unavailable as `put_letter` does.
+
+        Delays count since the first version of it came.
+        """
+        ...
+
+    def release(self, which: Which) -> None:
+        """Let all versions of a report, or a series of documents, be read at once; twice changes nothing."""
         ...

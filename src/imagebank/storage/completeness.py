@@ -33,8 +33,7 @@ from imagebank.ports.completeness import Asked
 from imagebank.storage import tables
 from imagebank.storage.database import Database, Prepared, put
 from imagebank.storage.expectations import as_uid, packed
-from imagebank.storage.removal import pack_set, unpack_set
-from imagebank.storage.rows import clean, micros
+from imagebank.storage.rows import clean, micros, pack_set, unpack_set
 from imagebank.storage.select import studies_in
 from imagebank.storage.sets import one_of
 from imagebank.storage.steady import LOOKUP_S, hold

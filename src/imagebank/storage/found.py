@@ -8,8 +8,7 @@ from sqlalchemy import Row
 
 from imagebank.model.attribute import INSTANCE, PATIENT, SERIES, STUDY, Level
 from imagebank.model.imaging import DataSet, Element, Found
-from imagebank.storage.removal import unpack_set
-from imagebank.storage.rows import INSTANCE_NAMES, instance_dataset
+from imagebank.storage.rows import INSTANCE_NAMES, instance_dataset, unpack_set
 from imagebank.storage.select import INSTANCE_RETURNED, SERIES_RETURNED, STUDY_RETURNED
 
 # PS3.18 10.6.3.3: a required return attribute is there even when empty. An empty ModalitiesInStudy is left out,

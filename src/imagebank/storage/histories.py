@@ -1,27 +1,33 @@
 """All that the database has of some patient records."""
 
-from collections.abc import Collection
-from typing import Final
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, Row, Table, select
 
 from imagebank.model.access import Scope
 from imagebank.model.attribute import Level
+from imagebank.model.delay import Delay, until
 from imagebank.model.exam import Held
 from imagebank.model.imaging import Found
 from imagebank.model.person import PatientId
 from imagebank.model.query import Query
-from imagebank.model.report import Report
+from imagebank.model.report import Report, Waiting, Which
 from imagebank.model.timeline import Place
 from imagebank.model.uid import Uid
 from imagebank.storage import tables
 from imagebank.storage.found import found
 from imagebank.storage.orders import report_of
 from imagebank.storage.outlines import SQLOutlines, about_studies, are
-from imagebank.storage.rows import unpack_said
+from imagebank.storage.rows import moment, unpack_said, unpack_set
 from imagebank.storage.select import NEWEST, behind, matches, studies_in
+from imagebank.storage.visible import reports_in
+from imagebank.storage.waiting import lengths_of, moments_of, waits
 
 _PATIENT, _STUDY, _REPORT, _FINDING = tables.patient, tables.study, tables.report, tables.finding
+_DOCUMENTS: Final = tables.series
+_OF_DOCUMENTS: Final = (_DOCUMENTS.c.series_instance_uid, _DOCUMENTS.c.types, _DOCUMENTS.c.since)
 _SERIES: Final = Query(Level.SERIES)
 
 
@@ -79,14 +85,49 @@ class SQLHistories(SQLOutlines):
             return [(Uid(uid), accession or "") for uid, accession in connection.execute(statement)]
 
     def reports(self, patients: Collection[PatientId], scope: Scope) -> list[tuple[Uid, Report]]:
-        if not scope.reports:
-            return []
-        theirs = (are(_REPORT, patients), are(_PATIENT, patients))
+        theirs = (are(_REPORT, patients), are(_PATIENT, patients), *reports_in(scope, self._dialect))
         newest = (_REPORT.c.event_at.desc(), _REPORT.c.id.desc())
         statement = about_studies(scope, self._dialect).where(*theirs).order_by(*newest)
         with self._database.reading() as connection:
             rows = connection.execute(statement).all()
         return [(Uid(row.study_instance_uid), report_of(row)) for row in rows]
+
+    def waiting(
+        self, patients: Collection[PatientId], delays: Sequence[Delay], at: datetime, scope: Scope
+    ) -> list[Waiting]:
+        if not (scope.reports and delays and patients):
+            return []
+        theirs = (are(_REPORT, patients), are(_PATIENT, patients), self._wait(_REPORT, delays, at))
+        reports = about_studies(scope, self._dialect).where(*theirs)
+        documents = (
+            select(
+                _STUDY.c.study_instance_uid,
+                _STUDY.c.organization,
+                _PATIENT.c.issuer,
+                _PATIENT.c.identifier,
+                *_OF_DOCUMENTS,
+            )
+            .join_from(_STUDY, _PATIENT, _PATIENT.c.id == _STUDY.c.patient_row)
+            .join(_DOCUMENTS, _DOCUMENTS.c.study_row == _STUDY.c.id)
+            .where(_theirs(patients), self._wait(_DOCUMENTS, delays, at))
+            .where(*studies_in(scope, self._dialect))
+        )
+        with self._database.reading() as connection:
+            found = [_waiting(row, delays, report_of(row).which) for row in connection.execute(reports)]
+            found += [_waiting(row, delays, _which_of(row)) for row in connection.execute(documents)]
+        return sorted(dict.fromkeys(found), key=lambda one: (one.until, one.study))
+
+    def _wait(self, table: Table, delays: Sequence[Delay], at: datetime) -> ColumnElement[bool]:
+        return waits(lengths_of(delays), table, self._dialect, dict(moments_of(delays, at)))
+
+
+def _waiting(row: Row[*tuple[Any, ...]], delays: Sequence[Delay], which: Which) -> Waiting:
+    return Waiting(Uid(row.study_instance_uid), which, *until(unpack_set(row.types), moment(row.since), delays))
+
+
+def _which_of(row: Row[*tuple[Any, ...]]) -> Which:
+    whose = PatientId(row.issuer, row.identifier)
+    return Which(row.organization, whose, series=Uid(row.series_instance_uid))
 
 
 def _theirs(patients: Collection[PatientId]) -> ColumnElement[bool]:

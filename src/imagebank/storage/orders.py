@@ -15,16 +15,16 @@ from imagebank.model.imaging import Digest, Location
 from imagebank.model.message import Fate, Letter, Peer, Told
 from imagebank.model.order import Order, Ordered, Patient, Performed, State, joined
 from imagebank.model.person import PatientId
-from imagebank.model.report import Report
+from imagebank.model.report import Report, Which
 from imagebank.model.uid import Uid
 from imagebank.ports.orders import Wanted
-from imagebank.storage import account_keys, performed, tables
+from imagebank.storage import account_keys, delays, performed, tables
 from imagebank.storage.database import Database, insert_new, lock_studies, put
-from imagebank.storage.rows import clean, micros, moment, pack_digest, unpack_digest
+from imagebank.storage.rows import clean, micros, moment, pack_digest, pack_set, unpack_digest, unpack_set
 from imagebank.storage.segments import Segments
 from imagebank.storage.select import studies_in
 from imagebank.storage.sets import one_of
-from imagebank.storage.visible import orders_in, visits_in
+from imagebank.storage.visible import orders_in, reports_in, visits_in
 
 _PEER, _LETTER, _ORDER, _REPORT = tables.peer, tables.letter, tables.imaging_order, tables.report
 _STUDY: Final = tables.study
@@ -132,6 +132,7 @@ def report_of(row: Row[Any]) -> Report:
         moment(row.received_at),
         _location(row),
         row.id,
+        tuple(unpack_set(row.types)),
     )
 
 
@@ -221,9 +222,8 @@ class SQLOrders:
         return _encounter_of(rows[0]) if len(rows) == 1 else None
 
     def reports(self, study: Uid, scope: Scope) -> list[Report]:
-        if not scope.reports:
-            return []
         rows = tables.study
+        shown = reports_in(scope, self._dialect)
         of_study = (
             select(rows.c.organization, rows.c.json, tables.patient.c.issuer, tables.patient.c.identifier)
             .join_from(rows, tables.patient, tables.patient.c.id == rows.c.patient_row)
@@ -239,7 +239,7 @@ class SQLOrders:
             newest = (_REPORT.c.event_at.desc(), _REPORT.c.id.desc())
             if row.identifier:
                 theirs = _of_person(PatientId(row.issuer, row.identifier))
-                found += self._rows(with_segment(_REPORT).where(theirs, own, named).order_by(*newest))
+                found += self._rows(with_segment(_REPORT).where(theirs, own, named, *shown).order_by(*newest))
         return [report_of(row) for row in found]
 
     def studies_of(self, report: Report, scope: Scope) -> list[Uid]:
@@ -410,11 +410,22 @@ class OrderChanges:
             "study": report.study or "",
             "digest": digest,
             "sealed_by": sealed_by,
+            "types": clean(pack_set(report.types)),
+            "since": delays.first_since(self._connection, report, _of_person(report.patient)),
             **{name: clean(getattr(report, name)) for name in ("organization", "number", "status", "accession")},
             **self._segments.columns(report.location),
         }
         insert_new(self._connection, _REPORT, values)
         return True
+
+    def release(self, which: Which) -> None:
+        if which.series is not None:
+            delays.release_series(self._connection, which.series)
+        elif which.number:
+            named = (_REPORT.c.organization == clean(which.organization), _REPORT.c.number == clean(which.number))
+            delays.release_reports(self._connection, and_(*named, _of_person(which.patient)))
+        elif which.digest is not None:
+            delays.release_reports(self._connection, _REPORT.c.digest == pack_digest(which.digest))
 
 
 def _told_row(told: Told) -> dict[str, Any]:

@@ -19,6 +19,8 @@ from imagebank.storage.rows import clean, micros, moment, pack_digest
 from imagebank.storage.select import NEWEST, studies_in
 from imagebank.storage.sets import one_of
 from imagebank.storage.steady import SEARCH_S, hold
+from imagebank.storage.visible import delay_moments, reports_in
+from imagebank.storage.waiting import lengths_of, waits
 
 _PATIENT, _STUDY, _SERIES, _INSTANCE = tables.patient, tables.study, tables.series, tables.instance
 _KNOWN, _REPORT = tables.identity, tables.report
@@ -51,10 +53,8 @@ class SQLOutlines:
         ]
 
     def report(self, digest: Digest, scope: Scope) -> list[tuple[Uid, Report]]:
-        if not scope.reports:
-            return []
         statement = about_studies(scope, self._dialect).where(
-            _REPORT.c.digest == pack_digest(digest), _are_one(_REPORT, _PATIENT)
+            _REPORT.c.digest == pack_digest(digest), _are_one(_REPORT, _PATIENT), *reports_in(scope, self._dialect)
         )
         with self._database.reading() as connection:
             rows = connection.execute(statement.order_by(*NEWEST)).all()
@@ -106,20 +106,34 @@ def _has_since(moment: int) -> ColumnElement[bool]:
 
 
 def about_studies(scope: Scope, dialect: str) -> Select[Any]:
-    """Versions of reports, each with every study in scope that it may be about by UID or accession number."""
-    by_accession = and_(
-        _REPORT.c.study == "", _REPORT.c.accession != "", _STUDY.c.accession_number == _REPORT.c.accession
-    )
-    named = or_(_STUDY.c.study_instance_uid == _REPORT.c.study, by_accession)
-    # Whoever sends for one organization says nothing about the studies of another.
-    own = _STUDY.c.organization == _REPORT.c.organization
+    """Versions of reports, be they shown or not, each with every study in scope that it may be about by UID or accession number."""
     return (
         with_segment(_REPORT)
         .add_columns(_STUDY.c.study_instance_uid)
-        .join(_STUDY, and_(own, named))
+        .join(_STUDY, _is_about())
         .join(_PATIENT, _PATIENT.c.id == _STUDY.c.patient_row)
         .where(*studies_in(scope, dialect))
     )
+
+
+def _is_about() -> ColumnElement[bool]:
+    by_accession = and_(
+        _REPORT.c.study == "", _REPORT.c.accession != "", _STUDY.c.accession_number == _REPORT.c.accession
+    )
+    # Whoever sends for one organization says nothing about the studies of another.
+    own = _STUDY.c.organization == _REPORT.c.organization
+    return and_(own, or_(_STUDY.c.study_instance_uid == _REPORT.c.study, by_accession))
+
+
+def without_waiting(scope: Scope, dialect: str) -> list[ColumnElement[bool]]:
+    """What a study must be so that nothing of it waits under a scope's delays: what is written of it tells all that is said."""
+    if not scope.delays:
+        return []
+    lengths, moments = lengths_of(scope.delays), delay_moments(scope)
+    theirs = [] if scope.patients is None else [are(_REPORT, scope.patients)]
+    report = select(1).select_from(_REPORT).where(*theirs, _is_about(), waits(lengths, _REPORT, dialect, moments))
+    series = select(1).where(_SERIES.c.study_row == _STUDY.c.id, waits(lengths, _SERIES, dialect, moments))
+    return [~each.correlate(_STUDY).exists() for each in (report, series)]
 
 
 def _are_one(first: Any, second: Any) -> ColumnElement[bool]:

@@ -10,19 +10,10 @@ from imagebank.model.attribute import Level
 from imagebank.model.uid import Uid
 from imagebank.storage import marks, pictures, tables
 from imagebank.storage.corrections import forget_of
+from imagebank.storage.rows import pack_set
 from imagebank.storage.sets import among, members
 
 _STUDY, _SERIES, _INSTANCE = tables.study, tables.series, tables.instance
-
-
-def pack_set(values: Iterable[str]) -> str:
-    r"""A set as sorted text between backslashes, so that one value can be looked for: `\CT\PT\`."""
-    inner = "\\".join(sorted({value for value in values if value}))
-    return f"\\{inner}\\" if inner else ""
-
-
-def unpack_set(packed: str) -> list[str]:
-    return packed.strip("\\").split("\\") if packed else []
 
 
 Touched = list[tuple[int, int]]

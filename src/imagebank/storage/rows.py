@@ -31,6 +31,16 @@ def moment(micros_since_1970: int) -> datetime:
     return _EPOCH + timedelta(microseconds=micros_since_1970)
 
 
+def pack_set(values: Iterable[str]) -> str:
+    r"""A set as sorted text between backslashes, so that one value can be looked for: `\CT\PT\`."""
+    inner = "\\".join(sorted({value for value in values if value}))
+    return f"\\{inner}\\" if inner else ""
+
+
+def unpack_set(packed: str) -> list[str]:
+    return packed.strip("\\").split("\\") if packed else []
+
+
 def clean(text: str) -> str:
     """Foreign text as both databases can hold it: no NUL, no lone surrogates."""
     if text.isascii():

@@ -15,7 +15,7 @@ from imagebank.storage import tables
 from imagebank.storage.rows import INSTANCE_NAMES, TEXT_LIMIT, clean, cut, fit
 from imagebank.storage.sets import one_of
 from imagebank.storage.tables import LAST, NUMBERS, column_name, name_columns
-from imagebank.storage.visible import Shape, is_visible, series_in, visible_to
+from imagebank.storage.visible import Shape, delay_moments, is_visible, series_in, shape_of, visible_to
 
 _STUDY, _SERIES, _INSTANCE, _VALUE = tables.study, tables.series, tables.instance, tables.attribute
 _TABLES: Final = {
@@ -155,13 +155,14 @@ def chosen(given: frozenset[str], shape: Shape, dialect: str) -> list[ColumnElem
         "series": _SERIES.c.series_instance_uid == bindparam("series"),
         "instance": _INSTANCE.c.sop_instance_uid == bindparam("instance"),
     }
-    visible = [*is_visible(shape, dialect), *series_in(reports=shape.reports)]
+    visible = [*is_visible(shape, dialect), *series_in(shape, dialect)]
     return [*(by_name[name] for name in sorted(given)), *visible]
 
 
 def _conditions(query: Query, scope: Scope, dialect: str) -> list[ColumnElement[bool]]:
     conditions = studies_in(scope, dialect)
-    conditions += series_in(reports=scope.reports) if query.level >= Level.SERIES else []
+    of_series = _series_of(scope, dialect)
+    conditions += of_series if query.level >= Level.SERIES else []
     own_level = max(query.level, Level.STUDY)
     below: list[Condition] = []
     spans, rest = _spans(query)
@@ -172,12 +173,19 @@ def _conditions(query: Query, scope: Scope, dialect: str) -> list[ColumnElement[
         else:
             below.append(condition)
     if below:
-        conditions.append(_has_below(own_level, below, dialect))
+        conditions.append(_has_below(own_level, below, dialect, of_series))
     return conditions
 
 
-def _has_below(level: Level, conditions: Sequence[Condition], dialect: str) -> ColumnElement[bool]:
-    """There is one series (and instance of it) under this row for which all the conditions hold."""
+def _series_of(scope: Scope, dialect: str) -> list[ColumnElement[bool]]:
+    """What a series must be to be shown, with the scope's values in it."""
+    return series_in(shape_of(scope), dialect, delay_moments(scope))
+
+
+def _has_below(
+    level: Level, conditions: Sequence[Condition], dialect: str, of_series: Sequence[ColumnElement[bool]]
+) -> ColumnElement[bool]:
+    """There is one series (and instance of it) under this row for which all the conditions hold, and that is shown."""
     deepest = max(condition.attribute.level for condition in conditions)
     held = [_holds(condition, dialect) for condition in conditions]
     if level is Level.SERIES:
@@ -185,7 +193,8 @@ def _has_below(level: Level, conditions: Sequence[Condition], dialect: str) -> C
     below: FromClause = _SERIES
     if deepest is Level.INSTANCE:
         below = _SERIES.join(_INSTANCE, _INSTANCE.c.series_row == _SERIES.c.id)
-    return select(1).select_from(below).where(_SERIES.c.study_row == _STUDY.c.id, *held).correlate(_STUDY).exists()
+    is_its = (_SERIES.c.study_row == _STUDY.c.id, *of_series)
+    return select(1).select_from(below).where(*is_its, *held).correlate(_STUDY).exists()
 
 
 def _spans(query: Query) -> tuple[list[ColumnElement[bool]], list[Condition]]:

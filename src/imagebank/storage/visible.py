@@ -7,6 +7,7 @@ statements that read single frames are compiled once for each shape.
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from functools import cache
+from types import MappingProxyType
 from typing import Any, Final, cast
 
 from sqlalchemy import (
@@ -38,6 +39,7 @@ from imagebank.storage import tables
 from imagebank.storage.provisions import linked_to, of_linked
 from imagebank.storage.rows import clean, cut, micros
 from imagebank.storage.sets import among, members, one_of
+from imagebank.storage.waiting import lengths_of, moments_of, waits
 
 _STUDY, _SERIES, _LABEL = tables.study, tables.series, tables.label
 _SETS: Final = ("organizations", "departments", "modalities", "labels")
@@ -47,6 +49,7 @@ _NOTHING: Final[ColumnElement[str]] = literal_column("''", Text)
 _NEVER: Final[ColumnElement[int]] = literal_column("0", Integer)
 _ONE: Final[ColumnElement[int]] = literal_column("1", Integer)
 _SEPARATOR: Final[ColumnElement[str]] = literal_column(r"'\'", Text)
+_LATER: Final[Mapping[str, Any]] = MappingProxyType({})
 _GIVEN: Final = (Kind.CONSENT, Kind.GRANT, Kind.HOLDING, Kind.CARD)
 _DIALECTS: Final[Mapping[str, type[DefaultDialect]]] = {"sqlite": sqlite.dialect, "postgresql": postgresql.dialect}
 
@@ -65,6 +68,8 @@ class Shape:
     has_heeded: bool
     patients: int | None
     reports: bool
+    delays: tuple[int, ...] = ()
+    """The number of types of each."""
 
 
 def shape_of(scope: Scope) -> Shape:
@@ -77,6 +82,7 @@ def shape_of(scope: Scope) -> Shape:
         scope.heeds is not None,
         None if scope.patients is None else len(scope.patients),
         scope.reports,
+        lengths_of(scope.delays),
     )
 
 
@@ -88,7 +94,12 @@ def _parts(clause: Clause) -> _Parts:
 
 def parameters_of(scope: Scope, dialect: str) -> dict[str, Any]:
     """The values for a scope's shape, by the names of parameters."""
-    return dict(_parameters(scope, dialect))
+    return {**dict(_parameters(scope, dialect)), **delay_moments(scope)}
+
+
+def delay_moments(scope: Scope) -> dict[str, Any]:
+    """The values for a scope's delays, at its asker's moment."""
+    return {} if scope.asker is None else dict(moments_of(scope.delays, scope.asker.at))
 
 
 def _parameters(scope: Scope, dialect: str) -> Iterator[tuple[str, Any]]:
@@ -141,7 +152,11 @@ def is_visible(shape: Shape, dialect: str) -> list[ColumnElement[bool]]:
 def visible_to(scope: Scope, dialect: str) -> list[ColumnElement[bool]]:
     """The same with a scope's values in it. The text is kept for each shape: to write it takes longer than to ask."""
     written = _written(shape_of(scope), dialect)
-    return [] if written is None else [cast("ColumnElement[bool]", written.bindparams(**parameters_of(scope, dialect)))]
+    return (
+        []
+        if written is None
+        else [cast("ColumnElement[bool]", written.bindparams(**dict(_parameters(scope, dialect))))]
+    )
 
 
 @cache
@@ -274,9 +289,22 @@ class _Sight:
         return or_(modality == _NOTHING, kinds == packed, and_(is_card, images == packed))
 
 
-def series_in(*, reports: bool) -> list[ColumnElement[bool]]:
-    """What a series of a study that is visible must be to be: without reports, none of those that hold documents."""
-    return [] if reports else [_SERIES.c.modality.not_in([literal_column(f"'{one}'", Text) for one in DOCUMENTS])]
+def series_in(shape: Shape, dialect: str, values: Mapping[str, Any] = _LATER) -> list[ColumnElement[bool]]:
+    """What a series of a study that is visible must be to be, with named parameters, which have `values` or get them later.
+
+    Without reports, none of those that hold documents; under delays, none of reports that wait still.
+    """
+    is_image = _SERIES.c.modality.not_in([literal_column(f"'{one}'", Text) for one in DOCUMENTS])
+    read = [not_(waits(shape.delays, _SERIES, dialect, values))] if shape.delays else []
+    return read if shape.reports else [is_image, *read]
+
+
+def reports_in(scope: Scope, dialect: str) -> list[ColumnElement[bool]]:
+    """What a version of a report must be to be shown, about a study that is visible: see `series_in`."""
+    if not scope.reports:
+        return [false()]
+    still = waits(lengths_of(scope.delays), tables.report, dialect, delay_moments(scope))
+    return [not_(still)] if scope.delays else []
 
 
 def _in_time(holds: ColumnElement[bool], *, permits: bool) -> ColumnElement[bool]:

@@ -25,7 +25,7 @@ from sqlalchemy.sql.operators import custom_op
 from imagebank.model.access import Scope
 from imagebank.model.attribute import Level
 from imagebank.model.imaging import Found
-from imagebank.model.search import EDITION, Document, Facet, Hit, Line, Marks, Weight, choices
+from imagebank.model.search import EDITION, Document, Facet, Hit, Line, Marks, Weight, choices, has_words
 from imagebank.model.uid import Uid
 from imagebank.storage import tables
 from imagebank.storage.alike import Alike
@@ -33,8 +33,8 @@ from imagebank.storage.database import Database, lock_studies
 from imagebank.storage.eras import Eras
 from imagebank.storage.found import found
 from imagebank.storage.marks import FTS, matches, put_mark, spell, take_mark, taken_out, unspell
-from imagebank.storage.removal import unpack_set
-from imagebank.storage.rows import clean, dumps, pack_said
+from imagebank.storage.outlines import without_waiting
+from imagebank.storage.rows import clean, dumps, pack_said, unpack_set
 from imagebank.storage.select import STUDY_RETURNED, studies_in
 from imagebank.storage.sets import one_of
 
@@ -86,7 +86,7 @@ class SQLWords:
             with self._database.reading() as connection:
                 few = self._eras.few(connection, passes)
             if few is not None:
-                return self._of_few(few, scope, most)
+                return self._of_few(few, scope, most, by_words=has_words(passes[-1]))
         return self._in_turn(passes, scope, most)
 
     def _in_turn(self, passes: Sequence[Marks], scope: Scope, most: int) -> list[tuple[int, Hit]]:
@@ -102,10 +102,12 @@ class SQLWords:
                 break
         return list(found.values())
 
-    def _of_few(self, grades: Mapping[int, int], scope: Scope, most: int) -> list[tuple[int, Hit]]:
+    def _of_few(self, grades: Mapping[int, int], scope: Scope, most: int, *, by_words: bool) -> list[tuple[int, Hit]]:
         if not grades:
             return []
-        statement = _hits((), scope, self._dialect).where(one_of(self._dialect, _FINDING.c.place, sorted(grades)))
+        told = without_waiting(scope, self._dialect) if by_words else []
+        few = one_of(self._dialect, _FINDING.c.place, sorted(grades))
+        statement = _hits((), scope, self._dialect).where(few, *told)
         with self._database.reading() as connection:
             found = [(grades[hit.place], hit) for hit in _told_all(connection.execute(statement).all())]
         return sorted(found, key=lambda pair: (pair[0], -pair[1].place))[:most]
@@ -170,6 +172,7 @@ def _hits(marks: Marks, scope: Scope, dialect: str) -> Select[Any]:
     )
     source = _FINDING.join(_STUDY, _STUDY.c.id == _FINDING.c.study_row)
     conditions, order = studies_in(scope, dialect), _FINDING.c.place.desc()
+    conditions += without_waiting(scope, dialect) if has_words(marks) else []
     if marks and dialect == "sqlite":
         # The sign keeps SQLite from asking FTS5 anew for each study: it has to begin with the words.
         rowid: ColumnElement[int] = UnaryExpression(FTS.c.rowid, operator=custom_op("+"))

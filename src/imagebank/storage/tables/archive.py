@@ -72,7 +72,8 @@ study = Table(
     Index("study_name_phonetic", "patient_name_phonetic"),
 )
 
-# `version` counts every change; ready-made metadata are good for one version only.
+# `version` counts every change; ready-made metadata are good for one version only. `types` and `since` are those of
+# documents that are reports: delays count from the moment, and none binds where it is 0.
 series = Table(
     "series",
     metadata,
@@ -83,6 +84,8 @@ series = Table(
     words("json"),
     words("origins"),
     *attributes_of(SERIES_COLUMNS),
+    words("types"),
+    count("since"),
     UniqueConstraint("series_instance_uid"),
     Index("series_in_study", "study_row", "series_number"),
 )

@@ -144,6 +144,8 @@ report = Table(
     octets("digest"),
     *location(),
     sealed_by(),
+    words("types"),
+    count("since"),
     UniqueConstraint("digest"),
     Index("report_patient", "issuer", "identifier"),
     Index("report_sealed_by", "sealed_by"),
