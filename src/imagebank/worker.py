@@ -82,7 +82,7 @@ WORK: Mapping[str, Work] = {
     attributes.JOB: attributes.work,
     attributes.AGAIN: attributes.describe_again,
     exporting.JOB: exporting.export_job,
-    notify.ARRIVED: notify.arrived_job,
+    notify.ARRIVED: releasing.arrived_job,
     releasing.JOB: releasing.tell_job,
     notify.DIGEST: mail.digest_job,
     forgotten.JOB: forgotten.ask_job,

@@ -108,6 +108,8 @@ NOT_ABOUT_STUDIES: Final = {
     "/api/v1/instances/{instance}/versions/{number}": "for who may correct",
     "/studies/{study}/corrections": "for who may correct; see the test of corrections",
     "/studies/{study}/corrections/{correction}/undo": "for who may correct",
+    "/api/v1/studies/{study}/reports/release": "for who may release; see the test of delays",
+    "/studies/{study}/release": "the same",
     "/api/v1/rules": "the site's rules, for admins only",
     "/api/v1/rules/try": "for admins only",
     "/api/v1/rules/versions": "for admins only",
@@ -404,6 +406,21 @@ def test_corrections_are_for_who_may_correct_and_tell_nothing_of_what_is_not_see
                     assert said.status == 200, path
                 else:
                     assert said == nothing, path
+
+
+@pytest.mark.parametrize("role", Role)
+def test_reports_are_released_by_who_may_and_tell_nothing_of_what_is_not_seen(hospital: Hospital, role: Role) -> None:
+    with client(hospital, role) as http:
+        given = {
+            relation: http.post(f"/api/v1/studies/{known.study}/reports/release")
+            for relation, known in {**hospital.studies, "unknown": UNKNOWN}.items()
+        }
+    expected = {relation: 200 if relation in SEES[role] else 404 for relation in given}
+
+    assert {relation: one.status_code for relation, one in given.items()} == (
+        expected if Right.RELEASE in RIGHTS[role] else dict.fromkeys(given, 403)
+    )
+    assert len({one.text for relation, one in given.items() if relation not in SEES[role]}) == 1
 
 
 # DIMSE: a device of north, by C-FIND, C-GET and C-MOVE

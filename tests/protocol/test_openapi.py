@@ -80,6 +80,7 @@ PAGES: Final[Mapping[str, str]] = {
         "to ask for images and to answer, for people; programs use /api/v1/requests",
     ),
     "/my/close": "to end an account, for people",
+    "/studies/{study}/release": "a form of a study's page; programs use /api/v1/studies/{study}/reports/release",
     "/closed": "where that leads",
     **{f"/desk/fetch{rest}": "to bring in by a card; programs use /api/v1/fetches" for rest in ("", "/{fetch}")},
     "/open": "where the owner of a sheet opens an account",

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from imagebank.settings import SettingsError, environment, load, unknown_variables
+from imagebank.app import opened
+from imagebank.settings import ReportDelay, SettingsError, environment, load, unknown_variables
 
 
 @pytest.mark.parametrize(
@@ -78,3 +79,29 @@ def test_a_time_zone_is_one_that_is_known() -> None:
     for odd in ("Europe/Bärlin", "../etc/passwd", "/etc/localtime", "", "CEST+1"):
         with pytest.raises(SettingsError, match="no time zone is called"):
             load(environ={}, time_zone=odd)
+
+
+def test_delays_of_reports_are_tables_of_the_file_and_json_for_children(tmp_path: Path) -> None:
+    file = tmp_path / "imagebank.toml"
+    file.write_text('[[report_delays]]\ntypes = ["pathology"]\nhours = 72\nreason = "first, a doctor"\n')
+    read = load(file, environ={})
+    again = load(environ=environment(read, {}))
+
+    assert read.report_delays == (ReportDelay(("pathology",), 72, "first, a doctor"),)
+    assert again.report_delays == read.report_delays
+    assert load(environ={"IMAGEBANK_REPORT_DELAYS": ""}).report_delays == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("{", "no JSON"), ('[{"hour": 1}]', "report_delays"), ('[{"hours": "x"}]', "report_delays")],
+)
+def test_delays_that_cannot_be_read_end_the_start(text: str, words: str) -> None:
+    with pytest.raises(SettingsError, match=words):
+        load(environ={"IMAGEBANK_REPORT_DELAYS": text})
+
+
+def test_a_delay_without_a_reason_ends_the_start_in_clear_words(tmp_path: Path) -> None:
+    given = load(environ={}, data=tmp_path / "bank", report_delays=[{"types": ["pathology"], "hours": 72}])
+    with pytest.raises(SettingsError, match="report_delays: the delay for pathology has no reason"), opened(given):
+        pass

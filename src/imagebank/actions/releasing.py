@@ -31,7 +31,7 @@ def waiting(bank: Bank, principal: Principal, patients: Collection[PatientId]) -
     if not bank.delays or Right.GET not in principal.rights:
         return []
     scope = principal.scope
-    at = scope.asker.at if scope.delays and scope.asker is not None else bank.now()
+    at = bank.now() if scope.asker is None else scope.asker.at
     return bank.index.histories.waiting(patients, bank.delays, at, scope)
 
 
@@ -83,7 +83,20 @@ def tell_soon(bank: Bank, tx: Transaction, study: Uid, one: Which) -> None:
 
 
 def _tell_at(tx: Transaction, study: Uid, name: str, due: datetime) -> None:
-    tx.defer(JOB, {"study": study, "report": name}, due, key=f"{study} {name}")
+    key = f"{study} {name}"
+    tx.forget(JOB, key)  # else one that waits already would only be put off
+    tx.defer(JOB, {"study": study, "report": name}, due, key=key)
+
+
+def arrived_job(bank: Bank, payload: dict[str, Any]) -> None:
+    """What the job `tell-deposit` does: tell of a study, and later of the documents in it that wait."""
+    notify.arrived_job(bank, payload)
+    study = Uid(payload["study"])
+    found = bank.index.histories.waiting(_records(bank, study, _ALL), bank.delays, bank.now(), _ALL)
+    with bank.index.begin() as tx:
+        for one in found:
+            if one.study == study and one.which.series is not None:
+                _tell_at(tx, study, one.which.name, one.until)
 
 
 def tell_job(bank: Bank, payload: dict[str, Any]) -> None:

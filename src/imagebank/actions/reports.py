@@ -10,6 +10,7 @@ from imagebank.bank import Bank
 from imagebank.dicom.digest import digest_of
 from imagebank.errors import Invalid, NotFound
 from imagebank.model.access import Principal, Right, Scope
+from imagebank.model.delay import MODALITY, type_words
 from imagebank.model.event import Act, Event
 from imagebank.model.imaging import Selection
 from imagebank.model.key import owner_of
@@ -42,7 +43,7 @@ def keep(
     """
     if not report.patient.identifier:
         raise Invalid("a report has a patient identifier")
-    named = replace(report, accession=answers.accession, study=answers.study) if answers is not None else report
+    named = _answering(report, answers) if answers is not None else report
     if not (named.study or named.accession):
         raise Invalid("a report names its study, by Study Instance UID or accession number")
     packed = msgspec.json.encode(body)
@@ -74,6 +75,12 @@ def keep(
     if not is_new:
         bank.blobs.destroy([location])
     return is_new
+
+
+def _answering(report: Report, order: Order) -> Report:
+    """A report with what the order that it answers says of it."""
+    modality = [MODALITY + order.modality] if order.modality else []
+    return replace(report, accession=order.accession, study=order.study, types=type_words((*report.types, *modality)))
 
 
 def _identity(report: Report) -> tuple[bytes, ...]:

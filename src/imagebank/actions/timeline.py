@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Final
 
-from imagebank.actions import search
+from imagebank.actions import releasing, search
 from imagebank.bank import Bank
 from imagebank.errors import Invalid, NotFound
 from imagebank.model.access import Principal, Right
@@ -114,7 +114,8 @@ def _told(
     reasons = reasons_of(bank, principal, records)
     is_first = part is None or part.before is None
     orders = tuple(_open_orders(bank, principal, patients)) if is_first else ()
-    return Timeline(person, tuple(records), reasons, shown, orders, len(shown) < len(entries))
+    waits = tuple(releasing.waiting(bank, principal, patients)) if is_first else ()
+    return Timeline(person, tuple(records), reasons, shown, orders, len(shown) < len(entries), waits)
 
 
 def _start(bank: Bank, principal: Principal, part: Page | None) -> Place | None:

@@ -16,6 +16,7 @@ import orjson
 
 from imagebank.cli.console import ALL_WELL, HERE, NOT_WELL, Common, operator, out
 from imagebank.errors import BankError
+from imagebank.model.delay import MOST_HOURS
 from imagebank.settings import Settings, unknown_variables
 
 if TYPE_CHECKING:
@@ -77,8 +78,19 @@ def of_settings(settings: Settings) -> Iterator[Finding]:
         words = f"audit messages go to {settings.atna_host} by {settings.atna_transport}, where others can read them"
         yield Finding("audit", True, words, 'set atna_transport = "tls"')
     yield from _of_mail(settings)
+    yield from _of_reports(settings)
     for name in unknown_variables():
         yield Finding("settings", False, f"no setting has the name of the variable {name}", "correct or remove it")
+
+
+def _of_reports(settings: Settings) -> Iterator[Finding]:
+    longest = max((one.hours for one in settings.report_delays), default=0.0)
+    if longest > MOST_HOURS:
+        words = f"patients wait {longest:g} hours for some reports, and law such as 45 CFR 171 argues for none"
+        yield Finding("reports", True, words, f"set hours in report_delays to {MOST_HOURS} at most, or to none at all")
+    elif longest:
+        words = f"patients wait up to {longest:g} hours for some reports; a report can be released at once on its page"
+        yield Finding("reports", False, words, "see docs/delays.md, and ask who knows the law of your country")
 
 
 def _of_mail(settings: Settings) -> Iterator[Finding]:

@@ -18,7 +18,7 @@ from imagebank.dicom.walk import Buffer
 from imagebank.errors import Invalid, Unsupported
 from imagebank.model.attribute import MAIN, Attribute, Catalogue, Level, Path
 from imagebank.model.comparison import comparison, is_comparable
-from imagebank.model.delay import UNNAMED, type_words
+from imagebank.model.delay import DEPARTMENT, UNNAMED, type_words
 from imagebank.model.imaging import DataSet, Description, Element
 from imagebank.model.person import PatientId
 from imagebank.model.uid import MAX_LENGTH, Uid
@@ -160,7 +160,8 @@ def _types(place: Place, sop_class: Uid) -> tuple[str, ...]:
     if not is_report(sop_class):
         return ()
     codes = [_read(item, tag) for item in islice(children(place, _TITLE_CODE), 1) for tag in _NAMES]
-    found = type_words([*codes, _read(place, 0x00420010), _read(place, 0x00081040)])
+    department = _read(place, 0x00081040)
+    found = type_words([*codes, _read(place, 0x00420010), department and DEPARTMENT + department])
     return found or (UNNAMED,)
 
 

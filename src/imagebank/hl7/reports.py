@@ -9,7 +9,7 @@ from typing import Final
 from imagebank.hl7 import fields
 from imagebank.hl7.answers import DATA_TYPE, MISSING, NOT_IN_TABLE, Refused
 from imagebank.hl7.messages import Message, Segment
-from imagebank.model.delay import type_words
+from imagebank.model.delay import SECTION, type_words
 from imagebank.model.report import STATUSES, Body, Part, Report
 from imagebank.model.uid import Uid
 
@@ -54,7 +54,8 @@ def reports(message: Message, organization: str, now: datetime) -> list[tuple[Re
 
 def _types(group: _Group) -> tuple[str, ...]:
     """What kind of report it is: the section that made it (OBR-24), and the codes of the service and of what is told."""
-    named = (group.obr.get(24), *(group.obr.value(4).component(place) for place in (1, 4)))
+    section = group.obr.get(24)
+    named = (section and SECTION + section, *(group.obr.value(4).component(place) for place in (1, 4)))
     return type_words((*named, *(one.get(3) for one in group.observations if one.get(3) not in _STUDY_UID)))
 
 

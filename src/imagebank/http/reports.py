@@ -8,16 +8,20 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from imagebank.actions import reports
+from imagebank.actions import releasing, reports
 from imagebank.actions.reports import Told
 from imagebank.errors import NotFound
 from imagebank.http.auth import address_of, bank_of, caller
+from imagebank.http.described import closed
 from imagebank.http.methods import METHODS, by_method
 from imagebank.http.openapi import REFUSED, answer, as_json
-from imagebank.model.report import STATUSES, Part
+from imagebank.model.report import STATUSES, Part, Waiting
 from imagebank.model.uid import Uid
 
 _ROOT: Final = "/api/v1/studies/{study}/reports"
+_RELEASE: Final = f"{_ROOT}/release"
+WAITING: Final = ("organization", "until", "reason")
+"""What is told of a report that waits."""
 _DOCUMENT: Final = f"{_ROOT}/{{report}}/parts/{{part}}"
 _MAX_DIGITS: Final = 18
 _NO_STORE: Final = {"Cache-Control": "private, no-store", "X-Content-Type-Options": "nosniff"}
@@ -28,7 +32,22 @@ async def list_reports(request: Request) -> Response:
     principal = await caller(request)
     study = Uid.parse(request.path_params["study"])
     found = await run_in_threadpool(reports.of_study, bank_of(request), study, principal, address_of(request))
-    return JSONResponse({"reports": [_told(one) for one in found]}, headers=_NO_STORE)
+    waits = await run_in_threadpool(releasing.of_study, bank_of(request), principal, study)
+    told = {"reports": [_told(one) for one in found], "waiting": [waiting_of(one) for one in waits]}
+    return JSONResponse(told, headers=_NO_STORE)
+
+
+async def release_reports(request: Request) -> Response:
+    """Let its person read at once what waits of a study: reports, and documents that came as objects."""
+    principal = await caller(request)
+    study = Uid.parse(request.path_params["study"])
+    found = await run_in_threadpool(releasing.release, bank_of(request), study, principal, address_of(request))
+    return JSONResponse({"released": len(found)}, headers=_NO_STORE)
+
+
+def waiting_of(one: Waiting) -> dict[str, str]:
+    """What is told of a report that cannot be read yet: nothing of what it says."""
+    return {"organization": one.which.organization, "until": one.until.isoformat(), "reason": one.reason}
 
 
 async def get_part(request: Request) -> Response:
@@ -80,6 +99,7 @@ def _part(part: Part, place: int) -> dict[str, Any]:
 def report_routes() -> list[BaseRoute]:
     return [
         Route(_ROOT, by_method({"GET": list_reports}), methods=METHODS),
+        Route(_RELEASE, by_method({"POST": release_reports}), methods=METHODS),
         Route(_DOCUMENT, by_method({"GET": get_part}), methods=METHODS),
     ]
 
@@ -105,8 +125,11 @@ _REPORT: Final = {
 }
 _REPORTS: Final = {
     "type": "object",
-    "required": ["reports"],
-    "properties": {"reports": {"type": "array", "items": _REPORT}},
+    "required": ["reports", "waiting"],
+    "properties": {
+        "reports": {"type": "array", "items": _REPORT},
+        "waiting": {"type": "array", "items": closed(dict.fromkeys(WAITING, _TEXT))},
+    },
     "additionalProperties": False,
 }
 
@@ -126,9 +149,21 @@ def report_paths() -> dict[str, Any]:
             "parameters": [study],
             "get": {
                 "operationId": "get_reports",
-                "summary": "Every version of every report of a study, newest first.",
+                "summary": "Every version of every report of a study, newest first, and what cannot be read yet.",
                 "tags": ["Imagebank"],
                 "responses": {"200": answer(200, "The reports", as_json(_REPORTS)), **refused},
+            },
+        },
+        _RELEASE: {
+            "parameters": [study],
+            "post": {
+                "operationId": "release_reports",
+                "summary": release_reports.__doc__,
+                "tags": ["Imagebank"],
+                "responses": {
+                    "200": answer(200, "How many were released", as_json(closed({"released": _WHOLE}))),
+                    **refused,
+                },
             },
         },
         _DOCUMENT: {

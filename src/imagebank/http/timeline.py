@@ -14,6 +14,7 @@ from imagebank.errors import Invalid
 from imagebank.http.auth import address_of, bank_of, caller
 from imagebank.http.described import closed, query
 from imagebank.http.openapi import REFUSED, answer, as_json
+from imagebank.http.reports import WAITING, waiting_of
 from imagebank.model.completeness import Progress, Standing
 from imagebank.model.identity import Decision, Linked
 from imagebank.model.imaging import DataSet
@@ -71,6 +72,7 @@ def _answer(found: Timeline, request: Request, part: Page) -> Response:
         "records": [_record(*one) for one in zip(found.records, found.reasons, strict=True)],
         "studies": [_study(one) for one in found.entries],
         "orders": [_order(one) for one in found.orders],
+        "waiting": [{"study": one.study, **waiting_of(one)} for one in found.waiting],
         "next": _next(found, request, part),
     }
     return JSONResponse(told, headers=_NO_STORE)
@@ -189,6 +191,7 @@ _TOLD: Final = closed(
         "orders": _several(
             closed(_texts("number", "accession", "modality", "scheduled_at", "procedure", "organization"))
         ),
+        "waiting": _several(closed(_texts("study", *WAITING))),
         "next": {"type": ["string", "null"]},
     }
 )

@@ -152,6 +152,11 @@ class Scope:
     reports: bool = True
     delays: tuple[Delay, ...] = ()
 
+    @property
+    def binding(self) -> tuple[Delay, ...]:
+        """The delays that hold now: they count back from the moment of an asker."""
+        return () if self.asker is None else self.delays
+
     @classmethod
     def nothing(cls) -> Self:
         return cls(frozenset())

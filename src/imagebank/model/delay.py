@@ -12,6 +12,12 @@ ANY: Final = "*"
 """What stands for reports of every type, also of none that is known."""
 UNNAMED: Final = "document"
 """The type of a document that names none."""
+SECTION: Final = "section:"
+"""Before the code of the section that made a report (OBR-24, HL7 table 0074)."""
+MODALITY: Final = "modality:"
+"""Before the modality of the order that a report answers (PS3.3 C.7.3.1.1.1)."""
+DEPARTMENT: Final = "department:"
+"""Before the department of a document."""
 LONGEST_HOURS: Final = 8_760
 MOST_HOURS: Final = 72
 """What whoever runs the bank is warned about above it: the law argues for no delay at all (45 CFR 171)."""
@@ -20,21 +26,28 @@ MOST_TYPES: Final = 20
 _LONGEST_TYPE: Final = 64
 _LONGEST_REASON: Final = 200
 
+
+def _named(sections: str = "", modalities: str = "", departments: str = "", codes: str = "") -> frozenset[str]:
+    each = ((SECTION, sections), (MODALITY, modalities), (DEPARTMENT, departments), ("", codes))
+    return frozenset(f"{before}{word}" for before, words in each for word in words.split())
+
+
 NAMED: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
-        "pathology": frozenset({"sp", "pat", "cp", "11526-1", "11529-5", "27898-6", "60567-5", "22634-0", "22637-3"}),
-        "imaging": frozenset(
-            {
-                *("img", "rad", "rus", "rx", "ct", "nmr", "nms", "ous", "vus", "xrc"),
-                *("cr", "dx", "mg", "mr", "nm", "rf", "us", "xa"),
-                *("11525-3", "11528-7", "18747-6", "18748-4", "18755-9", "18757-1", "18758-7", "18760-9"),
-            }
+        "pathology": _named(
+            "sp pat cp", departments="pathology", codes="11526-1 11529-5 22634-0 22637-3 27898-6 60567-5"
         ),
-        "cardiology": frozenset({"ec", "cus", "cth", "11522-0", "18745-0"}),
-        "endoscopy": frozenset({"es", "18746-8", "18751-8"}),
+        "imaging": _named(
+            "img rad rus rx ct nmr nms ous vus xrc",
+            "cr ct dx mg mr nm pt rf us xa",
+            "radiology",
+            "11525-3 11528-7 18747-6 18748-4 18755-9 18757-1 18758-7 18760-9",
+        ),
+        "cardiology": _named("ec cus cth", "ecg", "cardiology", "11522-0 18745-0"),
+        "endoscopy": _named("", "es", "endoscopy", "18746-8 18751-8"),
     }
 )
-"""Names that stand for codes: HL7 table 0074, modalities of orders (PS3.3 C.7.3.1.1.1), LOINC."""
+"""Names that stand for sections, modalities, departments and codes of LOINC."""
 
 
 def type_word(text: str) -> str:

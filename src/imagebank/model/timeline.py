@@ -9,7 +9,7 @@ from imagebank.model.completeness import Standing
 from imagebank.model.identity import Decision, Linked
 from imagebank.model.imaging import DataSet
 from imagebank.model.order import Order
-from imagebank.model.report import Report
+from imagebank.model.report import Report, Waiting
 from imagebank.model.uid import Uid
 
 
@@ -84,7 +84,8 @@ class Timeline:
 
     `person` is the key of the person, empty for a record of which nothing was heard yet. `records` are those that are
     linked, as far as the caller sees a study of each, and `reasons` the decisions that link them, None for one that none
-    names. Where studies are told in pages, `has_more` says that there are earlier ones, and orders stand on the first.
+    names. `waiting` are reports that their person cannot read yet. Where studies are told in pages, `has_more` says that
+    there are earlier ones; orders, and what waits, stand on the first.
     """
 
     person: str
@@ -93,6 +94,7 @@ class Timeline:
     entries: tuple[Entry, ...]
     orders: tuple[Order, ...]
     has_more: bool = False
+    waiting: tuple[Waiting, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

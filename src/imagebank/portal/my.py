@@ -111,6 +111,7 @@ def _home(request: Request, principal: Principal, key: str) -> dict[str, Any]:
         "looks": _looks(bank, principal, some),
         "groups": groups,
         "has_more": found.has_more,
+        "waiting": found.waiting,
     }
 
 

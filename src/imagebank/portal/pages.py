@@ -55,6 +55,7 @@ from imagebank.portal import (
     speaking,
     timeline,
     upload,
+    waiting,
     waveform,
     wording,
 )
@@ -192,6 +193,7 @@ def _study(bank: Bank, principal: Principal, study: Uid, address: str) -> dict[s
         "viewer": launch.viewer_address(study, instances),
         "arrival": arrivals.of_study(bank, study, principal),
         "reports": _reports(bank, principal, study, address),
+        **waiting.of_study(bank, principal, study),
         "status_words": STATUSES,
         "quick": max((card for card in cards if card.is_picture), key=_worth, default=None),
     }
@@ -344,6 +346,7 @@ def portal_routes() -> list[BaseRoute]:
         Route(OBJECT, show_object, methods=["GET"]),
         *download_routes(),
         *corrections.ROUTES,
+        *waiting.ROUTES,
         *decisions.ROUTES,
         *provider.ROUTES,
         *signin.ROUTES,

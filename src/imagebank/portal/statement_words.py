@@ -105,7 +105,12 @@ _BY_DETAIL: Final[Mapping[str, tuple[Mapping[str, Said], Said]]] = {
     Act.REQUESTED: (_ASKED, _SENT_REQUEST),
 }
 """Acts that the ledger tells apart by their detail, each with what is said of all others."""
+_RELEASED: Final[Said] = (
+    noted("You let a report be read at once."),
+    noted("%(who)s let you read a report at once, without the wait."),
+)
 _JOINED: Final[Said] = (noted("You joined records."), noted("Records were joined as yours, or parted from yours."))
+_DECIDED: Final[Mapping[str, Said]] = {"persons": _JOINED, "report": _RELEASED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,10 +170,10 @@ def _sentence(entry: Entry) -> Said:
     if line.act in _BY_DETAIL:
         said, otherwise = _BY_DETAIL[line.act]
         return said.get(what, otherwise)
-    if line.act == Act.DECIDED and line.detail.startswith("persons: "):
-        return _JOINED
     if line.act == Act.DECIDED and line.detail.startswith("transfer "):
         return _TRANSFERS.get(what.replace(",", " ").partition(" ")[0], _OTHERWISE)
+    if line.act == Act.DECIDED:
+        return _DECIDED.get(line.detail.partition(": ")[0], _SAID[line.act])
     if line.act == Act.CHANGED and line.detail in _SIGN_IN:
         return _SIGN_IN[line.detail]
     if line.act == Act.CHANGED and line.detail.startswith("patient record"):

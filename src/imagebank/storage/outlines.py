@@ -127,9 +127,9 @@ def _is_about() -> ColumnElement[bool]:
 
 def without_waiting(scope: Scope, dialect: str) -> list[ColumnElement[bool]]:
     """What a study must be so that nothing of it waits under a scope's delays: what is written of it tells all that is said."""
-    if not scope.delays:
+    if not scope.binding:
         return []
-    lengths, moments = lengths_of(scope.delays), delay_moments(scope)
+    lengths, moments = lengths_of(scope.binding), delay_moments(scope)
     theirs = [] if scope.patients is None else [are(_REPORT, scope.patients)]
     report = select(1).select_from(_REPORT).where(*theirs, _is_about(), waits(lengths, _REPORT, dialect, moments))
     series = select(1).where(_SERIES.c.study_row == _STUDY.c.id, waits(lengths, _SERIES, dialect, moments))

@@ -82,7 +82,7 @@ def shape_of(scope: Scope) -> Shape:
         scope.heeds is not None,
         None if scope.patients is None else len(scope.patients),
         scope.reports,
-        lengths_of(scope.delays),
+        lengths_of(scope.binding),
     )
 
 
@@ -303,8 +303,8 @@ def reports_in(scope: Scope, dialect: str) -> list[ColumnElement[bool]]:
     """What a version of a report must be to be shown, about a study that is visible: see `series_in`."""
     if not scope.reports:
         return [false()]
-    still = waits(lengths_of(scope.delays), tables.report, dialect, delay_moments(scope))
-    return [not_(still)] if scope.delays else []
+    still = waits(lengths_of(scope.binding), tables.report, dialect, delay_moments(scope))
+    return [not_(still)] if scope.binding else []
 
 
 def _in_time(holds: ColumnElement[bool], *, permits: bool) -> ColumnElement[bool]:
