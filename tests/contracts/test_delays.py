@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -56,7 +57,7 @@ def test_what_waits_is_told_until_its_time(filled: SQLIndex) -> None:
 
 
 def test_versions_wait_as_the_first_one_and_a_release_is_of_all(filled: SQLIndex) -> None:
-    late = {"received_at": AT + timedelta(hours=70), "event_at": AT + timedelta(hours=70)}
+    late: Any = {"received_at": AT + timedelta(hours=70), "event_at": AT + timedelta(hours=70)}
     others = (
         replace(REPORT, status="C", digest=Digest("blake3", b"2"), **late),
         replace(REPORT, number="R2", digest=Digest("blake3", b"3"), **late),

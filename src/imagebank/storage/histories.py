@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, Table, select
+from sqlalchemy import ColumnElement, Row, Table, and_, case, null, select
 
 from imagebank.model.access import Scope
 from imagebank.model.attribute import Level
@@ -19,7 +19,7 @@ from imagebank.model.uid import Uid
 from imagebank.storage import tables
 from imagebank.storage.found import found
 from imagebank.storage.orders import report_of
-from imagebank.storage.outlines import SQLOutlines, about_studies, are
+from imagebank.storage.outlines import SQLOutlines, about_studies, are, without_waiting
 from imagebank.storage.rows import moment, unpack_said, unpack_set
 from imagebank.storage.select import NEWEST, behind, matches, studies_in
 from imagebank.storage.visible import reports_in
@@ -65,8 +65,11 @@ class SQLHistories(SQLOutlines):
             return list(found(connection.execute(statement), Level.SERIES))
 
     def exams(self, patients: Collection[PatientId], scope: Scope) -> list[Held]:
+        # What headers say is said of all series together, also of those that wait.
+        told = without_waiting(scope, self._dialect)
+        said = case((and_(*told), _FINDING.c.said), else_=null()) if told else _FINDING.c.said
         statement = (
-            select(_STUDY.c.study_instance_uid, _STUDY.c.study_date, _STUDY.c.organization, _FINDING.c.said)
+            select(_STUDY.c.study_instance_uid, _STUDY.c.study_date, _STUDY.c.organization, said.label("said"))
             .join_from(_STUDY, _FINDING, _FINDING.c.study_row == _STUDY.c.id, isouter=True)
             .where(_theirs(patients), *studies_in(scope, self._dialect))
             .order_by(*NEWEST)

@@ -7,12 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydicom.dataset import Dataset
 
 import owners
-from bank import keep as deposit
 from bank import open_test_bank
-from cards_here import ADA, KEEPER, a_card, a_claim, holder, holds, of, quick_hashes
+from cards_here import ADA, KEEPER, a_card, a_claim, holder, holds, quick_hashes
 from imagebank.actions import (
     access,
     enrol,
@@ -42,45 +40,17 @@ from imagebank.model.outline import Wanted
 from imagebank.model.person import PersonName
 from imagebank.model.provision import Relation
 from imagebank.model.query import Condition, Like, OneOf, Query
-from imagebank.model.report import Body, Part, Report
 from imagebank.model.search import Wish
-from imagebank.model.uid import Uid
 from imagebank.worker import WORK
-from make import a_file
+from waiting_here import BODY, DELAYS, LETTER, PDF, STUDY, WHY, a_report, fill
 
-STUDY, IMAGES, LETTER = Uid("1.1"), Uid("1.1.1"), Uid("1.1.5")
-WHY = "a doctor tells you first"
-DELAYS = [{"types": ["pathology"], "hours": 72, "reason": WHY}]
-PDF = "1.2.840.10008.5.1.4.1.1.104.1"
-BODY = Body("Biopsy", "House", (Part("text/plain", b"a carcinoma"),))
 DESK = Principal("desk", Role.TECHNOLOGIST, "north", RIGHTS[Role.TECHNOLOGIST], Scope.of("north", "south"))
-
-
-def a_report(bank: Bank, number: str = "R1", **given: Any) -> Report:
-    one = Report("north", ADA, bank.now(), "F", number, study=STUDY, types=("section:sp",))
-    return replace(one, **given)
-
-
-def a_letter() -> bytes:
-    code = Dataset()
-    code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = "11526-1", "LN", "Pathology study"
-    return a_file(
-        StudyInstanceUID=STUDY,
-        SeriesInstanceUID=LETTER,
-        SOPClassUID=PDF,
-        PatientID="ADA",
-        Modality="DOC",
-        SeriesDescription="Adenocarcinoma",
-        ConceptNameCodeSequence=[code],
-    )
 
 
 @pytest.fixture(scope="module")
 def bank(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bank]:
     with open_test_bank(tmp_path_factory.mktemp("delays"), organization="north", report_delays=DELAYS) as opened:
-        images = a_file(StudyInstanceUID=STUDY, SeriesInstanceUID=IMAGES, PatientID="ADA", PatientName="Haddad^Ada")
-        deposit(opened, images, a_letter(), source=of("north"))
-        reports.keep(opened, a_report(opened), BODY, "RIS")
+        fill(opened)
         finding.write(opened, STUDY)
         holds(opened, ADA)
         yield opened
@@ -195,9 +165,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bank]:
     """A bank for what changes it."""
     quick_hashes(monkeypatch)
     with open_test_bank(tmp_path, organization="north", report_delays=DELAYS) as opened:
-        images = a_file(StudyInstanceUID=STUDY, SeriesInstanceUID=IMAGES, PatientID="ADA", PatientName="Haddad^Ada")
-        deposit(opened, images, a_letter(), source=of("north"))
-        reports.keep(opened, a_report(opened), BODY, "RIS")
+        fill(opened)
         holds(opened, ADA)
         yield opened
 
