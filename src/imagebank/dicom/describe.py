@@ -159,7 +159,8 @@ def _types(place: Place, sop_class: Uid) -> tuple[str, ...]:
     """
     if not is_report(sop_class):
         return ()
-    codes = [_read(item, tag) for item in islice(children(place, _TITLE_CODE), 1) for tag in _NAMES]
+    coded = islice(children(place, _TITLE_CODE), 1) if _TITLE_CODE in place.elements else ()
+    codes = [_read(item, tag) for item in coded for tag in _NAMES]
     department = _read(place, 0x00081040)
     found = type_words([*codes, _read(place, 0x00420010), department and DEPARTMENT + department])
     return found or (UNNAMED,)
