@@ -83,6 +83,7 @@ def opened(settings: Settings) -> Iterator[Bank]:
     _check_mail(settings)
     _check_matching(settings)
     _check_proposals(settings)
+    _check_exams(settings)
     store, root, was_empty = _objects(settings)
     engine = open_database(_database_url(settings))
     migrate(engine)
@@ -194,6 +195,17 @@ def _check_proposals(settings: Settings) -> None:
 
     try:
         reading(settings.proposals_file)
+    except Invalid as error:
+        raise SettingsError(str(error)) from None
+
+
+def _check_exams(settings: Settings) -> None:
+    if settings.exams_file is None:
+        return
+    from imagebank.exams.tables import tables
+
+    try:
+        tables(settings.exams_file)
     except Invalid as error:
         raise SettingsError(str(error)) from None
 

@@ -67,6 +67,8 @@ class Settings:
     """A TOML file with the weights by which patient records are matched; empty for those that are built in."""
     proposals_file: Path | None = None
     """A TOML file by which names and texts of files are read for proposals; empty for the one that is built in."""
+    exams_file: Path | None = None
+    """A TOML file with a site's own words and codes of exams, beside those that are built in."""
     duplicates: Literal["refuse", "revise"] = "refuse"
     """Other content under a known UID: `refuse` (it goes to quarantine) or `revise` (a new version, by its owner only)."""
     attributes: tuple[str, ...] = ()

@@ -19,6 +19,7 @@ from imagebank.cli import (
     destinations,
     devices,
     doctor,
+    evaluate,
     export,
     fetch,
     hl7,
@@ -72,6 +73,7 @@ cli.command(mail.app)
 cli.command(accounts.app)
 cli.command(cards.app)
 cli.command(destinations.app)
+cli.command(evaluate.app)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

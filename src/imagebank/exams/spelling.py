@@ -1,0 +1,88 @@
+"""How words are made comparable: letters folded, texts cut into words, and words that are nearly another one."""
+
+import re
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import Final
+from unicodedata import combining, normalize
+
+_LETTERS: Final = str.maketrans(
+    {"ß": "ss", "ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "đ": "d", "\u0131": "i", "þ": "th"}
+)
+_HUMP: Final = re.compile(r"(?<=[a-zà-ÿ]{2})(?=[A-ZÀ-Þ])")
+_MANGLED: Final = re.compile("[ÃÂ][\u0080-\u00bf\u2018-\u203a\u0160-\u0178]")
+_WORD: Final = re.compile("[a-z0-9\ufffd]+")
+_LONG: Final = 9
+"""From how many letters on a word may have two faults."""
+_SHORT: Final = 6
+"""Words of fewer letters have to be written as they are."""
+
+
+def fold(text: str) -> str:
+    """A text in small letters without marks on them."""
+    text = text.lower()
+    if text.isascii():
+        return text
+    return "".join(letter for letter in normalize("NFKD", text.translate(_LETTERS)) if not combining(letter))
+
+
+def unmangled(text: str) -> str:
+    """A text whose UTF-8 was read as Latin letters, as it was meant; any other as it is."""
+    if not text.isascii() and _MANGLED.search(text):
+        try:
+            return text.encode("cp1252").decode("utf-8")
+        except UnicodeError:
+            return text
+    return text
+
+
+def parted(text: str) -> str:
+    """A text with a gap before each capital inside a word, as protocols of vendors are named."""
+    return _HUMP.sub(" ", text)
+
+
+def words_in(text: str) -> list[str]:
+    """The words of a folded text: letters and digits, whatever stands between them."""
+    return _WORD.findall(text)
+
+
+def _shortened(word: str) -> set[str]:
+    return {word, *(word[:at] + word[at + 1 :] for at in range(len(word)))}
+
+
+def _faults(word: str) -> int:
+    return 2 if len(word) >= _LONG else 1
+
+
+def near_words(words: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
+    """What is left of each long word when a letter is left out, with the words that it is left of."""
+    found: dict[str, list[str]] = {}
+    for word in words:
+        if len(word) >= _SHORT and word.isalpha():
+            for short in _shortened(word):
+                found.setdefault(short, []).append(word)
+    return {short: tuple(of) for short, of in found.items()}
+
+
+def nearest(word: str, near: Mapping[str, tuple[str, ...]]) -> str | None:
+    """The word that was meant, when one has the same first letter and is written with so few faults; else None."""
+    if not _SHORT - 1 <= len(word) <= 30:
+        return None
+    candidates = {one for short in _shortened(word) for one in near.get(short, ()) if one[0] == word[0]}
+    found = min(((distance(word, one), one) for one in candidates), default=(9, ""))
+    return found[1] if found[0] <= min(_faults(word), _faults(found[1])) else None
+
+
+@lru_cache(maxsize=4096)
+def distance(one: str, other: str) -> int:
+    """How many letters are wrong, left out, put in, or exchanged with their neighbour."""
+    before: list[int] = []
+    row = list(range(len(other) + 1))
+    for i, letter in enumerate(one, 1):
+        earlier, before, row = before, row, [i]
+        for j, wanted in enumerate(other, 1):
+            cost = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (letter != wanted))
+            if i > 1 and j > 1 and letter == other[j - 2] and one[i - 2] == wanted:
+                cost = min(cost, earlier[j - 2] + 1)
+            row.append(cost)
+    return row[-1]

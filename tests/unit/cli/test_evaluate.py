@@ -1,0 +1,53 @@
+"""`imagebank evaluate`: how well exams are understood."""
+
+import json
+from pathlib import Path
+
+from running import imagebank
+
+COLUMNS = "id modality study_description series_description body_part_examined procedure_code procedure_code_scheme laterality_tag"
+LABELS = "modality_group regions laterality contrast"
+
+
+def write(file: Path, *rows: str, columns: str = COLUMNS) -> Path:
+    lines = [columns.replace(" ", "\t"), *(row.replace("|", "\t") for row in rows)]
+    file.write_text("\r\n".join(lines) + "\r\n", "utf-8-sig")
+    return file
+
+
+def test_answers_are_written_in_the_fixed_format(tmp_path: Path) -> None:
+    file = write(tmp_path / "exams.tsv", "a|CT|CT HEAD WO|||||", "b|DX|Zwörgel Knie li||KNEE||L|")
+    out = tmp_path / "out.tsv"
+    told = imagebank("evaluate", "exams", file, "--out", out, "--unknown")
+
+    assert told.status == 0
+    assert "2 exams are described" in told.out
+    assert "zworgel" in told.out
+    assert out.read_text("utf-8").split("\n") == [
+        "id\tmodality_group\tregions\tlaterality\tcontrast",
+        "a\tCT\tHEAD\t\tno",
+        "b\tXR\tKNEE\tL\tunknown",
+        "",
+    ]
+
+
+def test_figures_and_confusions_are_shown_where_there_are_labels(tmp_path: Path) -> None:
+    rows = [f"{number}|CT|CT HEAD WO||||||MR|HEAD;NECK||no" for number in range(9)]
+    file = write(tmp_path / "exams.tsv", *rows, columns=f"{COLUMNS} {LABELS}")
+    shown = imagebank("evaluate", "exams", file, "--confusions")
+    told = json.loads(imagebank("evaluate", "exams", file, "--confusions", "--unknown", "--json").out)
+
+    assert "development" in shown.out
+    assert "HEAD;NECK" in shown.out
+    assert told["exams"] == 9
+    assert told["figures"]["all"]["recall"] == 0.5
+    assert told["figures"]["test"]["exact"]["modality_group"] == 0.0
+    assert told["unknown"] == {}
+    assert any(one[0] == "modality_group" for one in told["confusions"])
+
+
+def test_another_file_is_wrong_usage(tmp_path: Path) -> None:
+    said = imagebank("evaluate", "exams", write(tmp_path / "x.tsv", columns="id modality"))
+
+    assert said.status == 2
+    assert "no column study_description" in said.err
