@@ -166,14 +166,16 @@ def test_signing_in_and_ones_own_account(chromium: Browser, bank: Any) -> None:
         expect(page.get_by_role("alert")).to_be_visible()
         assert faults(page) == []
         press(page, "Sign out")
-        expect(page.get_by_label("Name or account number")).to_be_visible()
+        expect(page.get_by_label("E-mail address, account number or name")).to_be_visible()
         assert faults(page) == []
-        page.get_by_label("Name or account number").fill("ada")
+        page.get_by_label("E-mail address, account number or name").fill("ada")
         page.get_by_label("Password", exact=True).fill("wrong")
         press(page, "Sign in with a password")
         expect(page.get_by_role("alert")).to_contain_text("do not open anything")
         page.get_by_text("Sign in with a bearer token").click()
         assert faults(page) == []
+        page.get_by_role("link", name="Forgotten your password?").click()
+        expect(page.get_by_role("heading", name="Forgotten password")).to_be_visible()
         page.goto(link)
         expect(page.get_by_role("heading", name="nothing here for you")).to_be_visible()
         assert faults(page) == []
