@@ -32,6 +32,11 @@ def furnish(bank: Bank) -> None:
     ):
         file = a_file(StudyInstanceUID=uid, PatientID=patient.identifier, InstitutionName="St. Brigid", **about)
         keep(bank, file, source=replace(SOURCE, organization="north"))
+    name(bank)
+
+
+def name(bank: Bank) -> None:
+    """Ada and her son, of whom there are no images yet."""
     persons.hear(bank, Identity(ADA, PersonName("Haddad^Amina"), "19840512"))
     persons.hear(bank, Identity(LEO, PersonName("Haddad^Leo"), "20150302"))
 

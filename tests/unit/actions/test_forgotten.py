@@ -18,7 +18,6 @@ from imagebank.actions import (
     mailboxes,
     notices,
     passkey,
-    persons,
     signing_in,
     statement,
     totp,
@@ -30,9 +29,7 @@ from imagebank.errors import BankError, Invalid, NotFound, TooOften, Unsupported
 from imagebank.model.access import Role
 from imagebank.model.account import Account
 from imagebank.model.event import Act
-from imagebank.model.identity import Identity
 from imagebank.model.notice import Kind, Mailbox, folded_address
-from imagebank.model.person import PersonName
 from imagebank.portal import statement_words
 from mail_server import Office, forget_everybody, mail_server, settings_of, text_of
 from owners import ADA
@@ -55,7 +52,7 @@ def office() -> Office:
 def shared(tmp_path_factory: pytest.TempPathFactory, office: Office) -> Iterator[Bank]:
     folder = tmp_path_factory.mktemp("forgotten")
     with mail_server(office) as server, open_test_bank(folder, **settings_of(server, **owners.SETTINGS)) as opened:
-        persons.hear(opened, Identity(ADA, PersonName("Haddad^Amina")))
+        owners.name(opened)
         yield opened
 
 
@@ -355,11 +352,16 @@ def test_nobody_is_flooded_and_codes_are_not_guessed(bank: Bank, office: Office)
 
 
 def test_the_whole_bank_is_asked_so_often_and_no_more(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forgotten, "_ASKED_IN_ALL", 2)
-    for number in range(2):
-        forgotten.ask(bank, f"{number}@example.org")
+    monkeypatch.setattr(forgotten, "_ASKED_IN_ALL", 3)
+    monkeypatch.setattr(forgotten, "_ASKED_FROM", 1)
+    forgotten.ask(bank, "0@example.org", place="192.0.2.1")
+    for _ in range(3):
+        with pytest.raises(TooOften):
+            forgotten.ask(bank, "0@example.org", place="192.0.2.1")
+    for number in range(1, 3):
+        forgotten.ask(bank, f"{number}@example.org", place=f"192.0.2.{number + 1}")
     with pytest.raises(TooOften):
-        forgotten.ask(bank, "3@example.org")
+        forgotten.ask(bank, "3@example.org", place="192.0.2.9")
 
 
 def test_a_link_that_was_stopped_meanwhile_is_not_mailed_and_one_that_waits_is_sealed(

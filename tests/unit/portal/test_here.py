@@ -35,7 +35,7 @@ MOMENTS = ("2026-10-24T21:59:00", "2026-10-24T22:30:00", "2026-10-25T00:30:00", 
 def bank(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bank]:
     given = {**owners.SETTINGS, "time_zone": "Europe/Berlin", "smtp_from": "bank@bank.example"}
     with open_test_bank(tmp_path_factory.mktemp("here"), **given) as opened:
-        owners.furnish(opened)
+        owners.name(opened)
         with opened.index.begin() as tx:
             for number, at in enumerate(MOMENTS):
                 moment = datetime.fromisoformat(at).replace(tzinfo=UTC)
