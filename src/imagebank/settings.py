@@ -118,6 +118,14 @@ class Settings:
     """For how many years the law has organizations keep images; told to whoever closes an account. 0 where none says so."""
     report_delays: tuple[ReportDelay, ...] = ()
     """Which reports patients read how many hours later than they came, each entry with `types`, `hours` and the `reason` that they are told (`docs/delays.md`); in the environment as JSON. Empty for none: every report at once."""
+    patient_files_a_day: int = 5_000
+    """Files that an account's owner may add to their images on a day, those of an archive each; 0 for none at all."""
+    patient_bytes_a_day: int = 4 << 30
+    """Bytes that an account's owner may add on a day."""
+    patient_files: int = 50_000
+    """Files that an account's owner may have added in all."""
+    patient_bytes: int = 20 << 30
+    """Bytes that an account's owner may have added in all."""
     session_hours: float = 12
     """How long a sign-in lasts."""
     session_idle_minutes: float = 30

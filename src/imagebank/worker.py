@@ -11,6 +11,7 @@ from imagebank.actions import (
     access,
     attributes,
     completeness,
+    contributing,
     correct,
     deeds,
     expecting,
@@ -103,6 +104,7 @@ CHORES: Chores = (
     (attributes.go_on, timedelta(hours=1)),
     (notify.sweep, timedelta(hours=6)),
     (forgotten.sweep, timedelta(hours=6)),
+    (contributing.sweep, timedelta(hours=6)),
 )
 """What is done every so often. Several workers may do so: there is nothing left for the second."""
 

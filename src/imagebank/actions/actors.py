@@ -10,6 +10,7 @@ from imagebank.actions import holders
 from imagebank.actions.audit import SYSTEM
 from imagebank.bank import Bank
 from imagebank.model.access import OWNERS, Principal, Scope
+from imagebank.model.contributed import is_contributed
 from imagebank.model.ledger import Line
 
 # A person's own cards, whose owner reads.
@@ -41,6 +42,8 @@ def who(bank: Bank, principal: Principal) -> Callable[[Line], Actor]:
 
     @cache
     def named(name: str, organization: str) -> Actor:
+        # Who adds to their own images is of no organization that anybody knows.
+        organization = "" if is_contributed(organization) else organization
         if name == principal.name:
             return Actor(Sort.SELF, name, organization)
         if name == SYSTEM:

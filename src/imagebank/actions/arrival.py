@@ -20,13 +20,15 @@ class Arrival:
 
     `content` is a BytesIO or a real file, `size` its length in bytes. `has_own_header` is false where the edge had to
     put the file header before a data set that came without one (DIMSE); the digest is then of the data set.
-    `name` is what the sender called it, for the receipt.
+    `name` is what the sender called it, for the receipt. `came` is the digest of the data set that came, where this one
+    was made of it on the way here: by that the same is known again.
     """
 
     content: IO[bytes]
     size: int
     name: str = ""
     has_own_header: bool = True
+    came: Digest | None = None
 
 
 Stamp = tuple[int, int] | None

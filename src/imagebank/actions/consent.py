@@ -11,6 +11,7 @@ from imagebank.actions import charge, notes
 from imagebank.actions.audit import event, looking
 from imagebank.bank import Bank
 from imagebank.errors import Invalid, NotFound
+from imagebank.model import contributed
 from imagebank.model.access import Principal, Right, Scope
 from imagebank.model.event import Act, Event
 from imagebank.model.person import PatientId
@@ -144,6 +145,7 @@ def put_label(bank: Bank, study: Uid, label: str, principal: Principal, address:
     principal.require(Right.CONSENT)
     if not LABEL.fullmatch(label):
         raise Invalid("a label is a word or two in small letters")
+    _refuse_own(label)
     if not charge.has_study(bank, principal, study):
         raise NotFound("your organization has no such study here")
     with bank.index.begin() as tx:
@@ -152,9 +154,15 @@ def put_label(bank: Bank, study: Uid, label: str, principal: Principal, address:
         tx.record([replace(event(bank, Act.DECIDED, principal, address, f"label {label}: put"), study=study)])
 
 
+def _refuse_own(label: str) -> None:
+    if label == contributed.LABEL:
+        raise Invalid("the bank itself puts the label {label} on, and it stays", label=label)
+
+
 def remove_label(bank: Bank, study: Uid, label: str, principal: Principal, address: str = "") -> None:
-    """Take a label off a study. Raises NotFound when it has none of that name."""
+    """Take a label off a study. Raises NotFound when it has none of that name, Invalid for one that is the bank's."""
     principal.require(Right.CONSENT)
+    _refuse_own(label)
     is_own = charge.has_study(bank, principal, study)
     with bank.index.begin() as tx:
         had = is_own and tx.remove_label(study, label)

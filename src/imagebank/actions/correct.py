@@ -19,6 +19,7 @@ from imagebank.bank import Bank
 from imagebank.dicom.changes import parsed
 from imagebank.errors import Conflict, Invalid, NotAllowed, NotFound, OutOfSpace, Unavailable
 from imagebank.model.access import Principal, Right, Scope
+from imagebank.model.contributed import is_contributed
 from imagebank.model.correction import Correction, State, Values, merged
 from imagebank.model.event import Act, Event
 from imagebank.model.imaging import Element, Instance, Outcome, Selection
@@ -134,6 +135,8 @@ def _pointed_at(bank: Bank, selection: Selection, principal: Principal) -> list[
     owner = bank.index.owner_of(instances[0].study, principal.scope)
     if principal.scope.organizations is not None and owner != principal.organization:
         raise NotAllowed("only the organization whose study it is corrects it")
+    if is_contributed(owner or ""):
+        raise NotAllowed("the patient added this study: it is theirs as it is, and they take it back themselves")
     return instances
 
 

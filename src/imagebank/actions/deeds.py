@@ -8,6 +8,7 @@ from imagebank.actions import notify
 from imagebank.bank import Bank
 from imagebank.errors import NotFound
 from imagebank.model.access import Device, Principal, Right, Role, Scope
+from imagebank.model.contributed import LABEL
 from imagebank.model.event import Act, Event
 from imagebank.model.imaging import NO_DEEDS, Instance, Kept, Selection
 from imagebank.model.uid import Uid
@@ -41,7 +42,8 @@ def do(tx: Transaction, stored: Sequence[Kept], now: datetime) -> tuple[tuple[st
         payload = {"device": device, "study": study, "organization": kept[0].source.organization}
         tx.defer(ROUTE, payload, now + QUIET, key=f"{device} {study}")
     new = [(study, label) for study, label in labels if tx.put_label(study, label)]
-    tx.record(_labelled(labels[study, label], label, now) for study, label in new)
+    # That a patient added it, the deposit says itself.
+    tx.record(_labelled(labels[study, label], label, now) for study, label in new if label != LABEL)
     return tuple((str(study), label, True) for study, label in new)
 
 

@@ -214,7 +214,7 @@ class Maker:
         objects = [one for one in members if one.record]
         files = {
             "README.TXT": pages.readme(
-                f"{asked.at.astimezone(self._bank.settings.zone):%Y-%m-%d}", len(objects), len(asked.told), troubles
+                f"{asked.at.astimezone(self._bank.settings.zone):%Y-%m-%d}", len(objects), asked.told, troubles
             ),
             "INDEX.HTM": pages.index(language, asked.told, members),
             "DICOMDIR": self._directory(objects),

@@ -12,6 +12,7 @@ from imagebank.dicom.layout import DECODABLE
 from imagebank.errors import BankError, Invalid
 from imagebank.model.access import Principal, Scope
 from imagebank.model.attribute import Level
+from imagebank.model.contributed import is_contributed
 from imagebank.model.export import (
     MOST_BYTES,
     MOST_DISC_BYTES,
@@ -157,6 +158,7 @@ class _Surveyor:
             _text(head, "00080050"),
             first,
             tuple(told),
+            is_contributed(_text(head, "00100021")),
         )
 
     def _folder(self, head: DataSet) -> str:

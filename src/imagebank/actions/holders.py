@@ -6,7 +6,7 @@ from typing import Final
 from imagebank.bank import Bank
 from imagebank.model.access import HOLDERS, OWNERS, Asker, Principal, Role, Scope
 from imagebank.model.person import PatientId
-from imagebank.model.provision import ACTING, OF_OWNERS, Kind, Provision, Term
+from imagebank.model.provision import ACTING, OF_OWNERS, Provision, Term
 
 _CARD: Final = "card-"
 # What somebody holds is looked up to know what they may see, and is shown to nobody.
@@ -49,15 +49,15 @@ def narrowed(bank: Bank, scope: Scope, asker: Asker) -> tuple[Scope, frozenset[T
 def holdings(bank: Bank, asker: Asker) -> list[Provision]:
     """What an account holds, or a card opens, at the moment of asking; the oldest first.
 
-    The `reason` of a card's provision is the holding by which it was given, empty where staff gave it.
+    The `reason` of a card's provision is the holding by which it was given, empty where staff gave it; that of what an
+    account added itself is the holding by which it did.
     """
     if not asker.principal:
         return []
     found = bank.index.provisions(_ALL, principal=asker.principal)
     held = [one for one in found if one.kind in OF_OWNERS and one.role is asker.role and _is_in_force(one, asker)]
-    given_by = {one.reason for one in held if one.kind is Kind.CARD}
-    upheld = {name for name in given_by if not name or _holds(bank, name, asker)}
-    return [one for one in held if one.kind is not Kind.CARD or one.reason in upheld]
+    upheld = {name for name in {one.reason for one in held} if not name or _holds(bank, name, asker)}
+    return [one for one in held if one.reason in upheld]
 
 
 def of_account(bank: Bank, principal: Principal) -> list[Provision]:
@@ -73,7 +73,8 @@ def acting(bank: Bank, principal: Principal) -> list[Provision]:
 
 def _holds(bank: Bank, holding: str, asker: Asker) -> bool:
     """Whether the holding by which a card was given is in force: nobody lets others see what they do not hold."""
-    return any(_is_in_force(one, asker) for one in bank.index.provisions(_ALL, identifier=holding))
+    found = bank.index.provisions(_ALL, identifier=holding)
+    return any(_is_in_force(one, asker) and (not one.reason or _holds(bank, one.reason, asker)) for one in found)
 
 
 def _is_in_force(one: Provision, asker: Asker) -> bool:

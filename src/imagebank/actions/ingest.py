@@ -1,6 +1,5 @@
 """Taking objects in. Blob before row, row before reply."""
 
-import io
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,7 +8,7 @@ from typing import IO, TYPE_CHECKING, Final
 from imagebank.actions import notes, ruling
 from imagebank.actions.arrival import Arrival, Stamp, digest, stamp_of, view
 from imagebank.actions.remove import destroy_payload
-from imagebank.actions.unnamed import spooled
+from imagebank.actions.unnamed import gathered
 from imagebank.bank import Bank
 from imagebank.dicom.describe import describe
 from imagebank.dicom.same import is_same
@@ -17,6 +16,7 @@ from imagebank.dicom.sop_class import refusal_of
 from imagebank.dicom.walk import Buffer
 from imagebank.errors import BankError, Conflict, Invalid, Mismatch, NotAllowed, NotFound, Unavailable
 from imagebank.model.access import Scope
+from imagebank.model.contributed import LABEL, is_contributed, record_in
 from imagebank.model.imaging import (
     NO_DEEDS,
     Deeds,
@@ -40,8 +40,6 @@ if TYPE_CHECKING:
 
 # What is compared value by value is held in memory; larger objects than this have to be equal byte by byte.
 _MAX_COMPARED = 128 << 20
-# What rules have changed is held in memory up to this size, and in a file beyond.
-_IN_MEMORY: Final = 64 << 20
 _ORIGINAL_ATTRIBUTES: Final = 0x04000561
 
 __all__ = ["Arrival", "receive"]
@@ -156,9 +154,11 @@ def _look_at(bank: Bank, arrival: Arrival, source: Source, only_study: Uid | Non
     refusal: BankError | None = refusal_of(description.sop_class, private=bank.settings.private_sop_classes)
     if only_study is not None and description.study != only_study:
         refusal = Mismatch("it belongs to another study than the one that it was sent to")
+    if is_contributed(source.organization) and description.patient != record_in(source.organization):
+        refusal = Mismatch("what an account's owner adds belongs to the account's own record")
     if refusal is not None:
         return replace(_about(description, Outcome.REFUSED, arrival.name), error=refusal)
-    return _Seen(arrival, description, whole, content_digest, stamp)
+    return _Seen(arrival, description, whole, content_digest, stamp, arrival.came)
 
 
 def _ruled(bank: Bank, rules: "Ruleset", seen: _Seen, source: Source, *, by_hand: bool) -> _Seen | Receipt:
@@ -171,7 +171,7 @@ def _ruled(bank: Bank, rules: "Ruleset", seen: _Seen, source: Source, *, by_hand
                 pieces = ruling.changed(bank, verdict, data, source)
             except Invalid as error:
                 verdict = ruling.unfit(verdict, error)
-        content = _copied(bank, pieces) if pieces else None
+        content = gathered(bank.settings.data, pieces, "for what rules make of it") if pieces else None
         pieces.clear()
     if verdict.decision is Decision.REFUSE and not by_hand:
         bank.reads.refused(source.principal, source.organization, f"{source.way}: rule “{verdict.by}”", source.address)
@@ -183,13 +183,6 @@ def _ruled(bank: Bank, rules: "Ruleset", seen: _Seen, source: Source, *, by_hand
     return found if content is None else _remade(bank, found, content, verdict, source)
 
 
-def _copied(bank: Bank, pieces: Sequence[Buffer]) -> IO[bytes]:
-    """A file of these pieces. Raises OutOfSpace."""
-    if sum(map(len, pieces)) <= _IN_MEMORY:
-        return io.BytesIO(b"".join(pieces))
-    return spooled(bank.settings.data, map(memoryview, pieces), "for what rules make of it")
-
-
 def _remade(bank: Bank, seen: _Seen, content: IO[bytes], verdict: Verdict, source: Source) -> _Seen | Receipt:
     """What is to be kept in place of what came. It has a file header in any case."""
     size = content.seek(0, os.SEEK_END)
@@ -198,7 +191,7 @@ def _remade(bank: Bank, seen: _Seen, content: IO[bytes], verdict: Verdict, sourc
         content.close()
         return made
     words = ruling.words_of(verdict)
-    return replace(made, came=seen.content_digest, changed=words, deeds=seen.deeds, rule=seen.rule)
+    return replace(made, came=seen.came or seen.content_digest, changed=words, deeds=seen.deeds, rule=seen.rule)
 
 
 def _changed() -> Invalid:
@@ -211,7 +204,7 @@ def _place(bank: Bank, seen: _Seen, source: Source, sees: Scope) -> Kept | Recei
         standing = _standing(bank, seen, source, sees)
         return standing if isinstance(standing, Receipt) else _write(bank, seen, source, sees, *standing)
     finally:
-        if seen.came is not None:
+        if seen.changed:
             seen.arrival.content.close()  # what rules have made is nobody else's
 
 
@@ -256,11 +249,16 @@ def _write(bank: Bank, seen: _Seen, source: Source, sees: Scope, lost: Location 
         aside=aside,
         sealed_by=key.name,
         sees=sees,
-        deeds=seen.deeds,
+        deeds=_marked(seen.deeds, source),
         rule=seen.rule,
         changed=seen.changed,
         arrived=seen.came,
     )
+
+
+def _marked(deeds: Deeds, source: Source) -> Deeds:
+    """With the label of what a patient added, in whatever way it came in."""
+    return replace(deeds, labels=(*deeds.labels, LABEL)) if is_contributed(source.organization) else deeds
 
 
 def _was_corrected(bank: Bank, seen: _Seen) -> bool:

@@ -19,6 +19,7 @@ from imagebank.dicom.digest import digest_of
 from imagebank.dicom.kind import HEAD, Kind, claims, is_binary_stl, kind_of
 from imagebank.errors import BankError, Invalid, NotFound, Unsupported
 from imagebank.model.access import Principal, Scope
+from imagebank.model.contributed import is_contributed
 from imagebank.model.event import Act, Event
 from imagebank.model.imaging import Digest, Outcome, Receipt, Selection, Source
 from imagebank.model.key import owner_of
@@ -55,7 +56,7 @@ def receive(
     receipts: list[Receipt] = []
     plain: list[tuple[Arrival, Kind]] = []
     for arrival in arrivals:
-        kind = _kind(arrival)
+        kind = kind_in(arrival)
         is_for_browsers = kind is not Kind.DICOM and medium.is_for_browsers(arrival.name)
         if kind in (Kind.DICOM, Kind.UNKNOWN) and not is_for_browsers:
             plain.append((arrival, kind))
@@ -120,7 +121,7 @@ class Look:
 
 def look_at(bank: Bank, arrival: Arrival, source: Source, about: About | None = None) -> Look:
     """What would be proposed for a file; nothing is kept. DICOM says itself what it is. Raises Unavailable."""
-    kind = _kind(arrival)
+    kind = kind_in(arrival)
     if kind in (Kind.DICOM, Kind.UNKNOWN) or arrival.size > _MOST_BYTES:
         return Look(kind, about or About())
     known = named_orders.named(bank, about or About(), source)
@@ -128,7 +129,8 @@ def look_at(bank: Bank, arrival: Arrival, source: Source, about: About | None = 
     return Look(kind, found.about, found.proposals, known.warnings)
 
 
-def _kind(arrival: Arrival) -> Kind:
+def kind_in(arrival: Arrival) -> Kind:
+    """What a file is by how it begins."""
     arrival.content.seek(0)
     head = arrival.content.read(HEAD)
     arrival.content.seek(0)
@@ -159,8 +161,9 @@ def _take(
     if held is not None:
         return replace(held, warnings=known.warnings)
     proposed = proposing.propose(bank, arrival.name, data, kind, known, source)
+    filled = _of_owner(about, proposed.about) if is_contributed(source.organization) else proposed.about
     try:
-        wrapped = wrap.wrap(bank.sandbox, data, kind, proposed.about, bank.now())
+        wrapped = wrap.wrap(bank.sandbox, data, kind, filled, bank.now())
     except (Invalid, Unsupported) as error:
         return _lay_aside(bank, arrival, data, kind, source, error)
     note = Note(source, bank.now(), digest, digest, arrival.name, made_into=wrapped.uid, media_type=kind.value)
@@ -169,6 +172,12 @@ def _take(
     made = Arrival(io.BytesIO(wrapped.file), len(wrapped.file), arrival.name)
     (receipt,) = ingest.receive(bank, [made], source, sees=sees, by_hand=by_hand)
     return replace(receipt, warnings=(*receipt.warnings, *known.warnings), proposals=proposed.proposals)
+
+
+def _of_owner(said: About, filled: About) -> About:
+    """What a file of an account's owner tells of itself says neither who that is nor of which order or visit it is."""
+    whose = ("name", "birth_date", "sex", "accession", "order", "encounter", "operator", "hospital")
+    return replace(filled, **{name: getattr(said, name) for name in whose})
 
 
 def _held(bank: Bank, digest: Digest, patient: PatientId, source: Source, name: str) -> Receipt | None:

@@ -18,6 +18,7 @@ from imagebank.dicom import dicomdir
 from imagebank.dicom.dicomdir import Named
 from imagebank.dicom.digest import digest_of
 from imagebank.errors import Invalid, noted
+from imagebank.model.contributed import is_contributed
 from imagebank.model.expectation import Expectation, ExpectedSeries, Origin
 from imagebank.model.imaging import Outcome, Receipt, Source
 from imagebank.model.person import PatientId
@@ -89,7 +90,8 @@ def take(bank: Bank, arrival: Arrival, source: Source, inventory: Inventory | No
     if inventory is not None:
         inventory.directories.append((arrival.name, tuple(named)))
     announced = tuple(_announced(bank, named, str(digest_of(data)), source))
-    if announced:
+    # Of what an owner of an account adds nothing is waited for: the studies that a table names may be others'.
+    if announced and not is_contributed(source.organization):
         with bank.index.begin() as tx:
             expecting.expect(bank, tx, *announced)
     return Receipt(Outcome.READ, arrival.name)

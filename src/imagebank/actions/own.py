@@ -11,6 +11,7 @@ from imagebank.bank import Bank
 from imagebank.errors import NotFound
 from imagebank.model.access import OWNERS, Principal, Scope
 from imagebank.model.attribute import Level
+from imagebank.model.contributed import is_contributed
 from imagebank.model.event import Act
 from imagebank.model.imaging import DataSet
 from imagebank.model.ledger import Line, Sought
@@ -55,19 +56,29 @@ def called(bank: Bank, principal: Principal) -> str:
 def people(bank: Bank, principal: Principal) -> list[Held]:
     """Whose records an account holds now: its owner first, then who was added first. Raises NotAllowed for who has none."""
     found: dict[str, Held] = {}
+    added: list[Provision] = []
     for one in sorted(statement.held(bank, principal), key=lambda held: held.terms != Relation.OWNER):
         known = bank.index.persons.identity(one.patient, _ALL)
         person = (
             known.person if known is not None and known.person else f"{one.patient.issuer}\n{one.patient.identifier}"
         )
         records = holders.records_of(bank, one)
-        if person in found:
+        if is_contributed(one.patient.issuer):
+            added.append(one)
+        elif person in found:
             before = found[person]
             found[person] = replace(before, holdings=(*before.holdings, one), records=before.records | records)
         else:
             name, born = (known.identity.name, known.identity.birth_date) if known is not None else (PersonName(), "")
             found[person] = Held(one.id, one.patient, name, born, (one,), records)
-    return [*found.values()]
+    return [_with_added(bank, one, added) for one in found.values()]
+
+
+def _with_added(bank: Bank, held: Held, added: Sequence[Provision]) -> Held:
+    """With what the account itself added to the person's record."""
+    names = {one.id for one in held.holdings}
+    mine = [one for one in added if one.reason in names]
+    return replace(held, records=held.records | holders.records_of(bank, *mine)) if mine else held
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +100,8 @@ def who_has_access(bank: Bank, principal: Principal, held: Held, address: str = 
     acts = bool(held.records & enrol.acted_for(bank, principal))
     if acts:
         for record in sorted(held.records, key=lambda one: (one.issuer, one.identifier)):
-            found |= {one.id: one for one in enrol.listed(bank, record, principal, address)}
+            if not is_contributed(record.issuer):
+                found |= {one.id: one for one in enrol.listed(bank, record, principal, address)}
     names = {one.principal: bank.index.people.account(one.principal) for one in found.values()}
     return [
         Access(

@@ -15,6 +15,7 @@ from imagebank.actions.audit import SYSTEM, event
 from imagebank.bank import Bank
 from imagebank.errors import Conflict, Invalid, NotAllowed, NotFound
 from imagebank.model.access import LONG_AGO, Principal, Right, Scope
+from imagebank.model.contributed import is_contributed
 from imagebank.model.event import Act, Event
 from imagebank.model.identity import (
     Decision,
@@ -46,11 +47,14 @@ def hear(bank: Bank, identity: Identity) -> list[Decision]:
     """Take down what was heard of a patient record, and link it where that is sure; the decisions that this made.
 
     Where it is likely only, the pair is put into the queue. Hearing the same again changes nothing, nor does what was said
-    (`heard_at`; now, where it is not given) before what is held. Raises Invalid for a record without an identifier:
-    nothing is known of whose it is.
+    (`heard_at`; now, where it is not given) before what is held. Of what a patient added nothing is heard: whose it is
+    follows from the account, whatever files say. Raises Invalid for a record without an identifier: nothing is known of
+    whose it is.
     """
     if not identity.patient.identifier:
         raise Invalid("a patient record has an identifier")
+    if is_contributed(identity.patient.issuer):
+        return []
     with bank.index.begin() as tx:
         tx.persons.lock()
         known = tx.persons.record(identity.patient)
@@ -84,7 +88,7 @@ _DEMOGRAPHICS: Final = ("birth_date", "sex", "address", "phone", "mother", "othe
 
 
 def _take_down(bank: Bank, tx: Transaction, identity: Identity) -> None:
-    tx.persons.put_identity(identity, matching.keys_of(identity))
+    tx.persons.put_identity(identity, _keys(identity))
     tx.record([_told(bank, identity.patient, f"patient record heard by {identity.origin}", Act.CHANGED)])
     notes.defer(bank, tx, identities=(identity,))
 
@@ -197,6 +201,22 @@ def _as_recorded(tx: Transaction, patient: PatientId) -> _Record:
     # A record whose key was destroyed: others may still be tied to each other over it.
     stand_in = hashlib.sha256(repr(patient).encode()).hexdigest()[:32]
     return _Record(stand_in, stand_in)
+
+
+def attach(bank: Bank, tx: Transaction, added: PatientId, to: PatientId) -> None:
+    """Let the record of what an account adds belong to the person of another record. It has no demographics of its own.
+
+    Once is enough: what is decided about the record later stands.
+    """
+    tx.persons.lock()
+    if tx.persons.record(added) is not None:
+        return
+    identity = Identity(added, origin=Origin.DESK, heard_at=bank.now(), own=secrets.token_hex(16))
+    tx.persons.put_identity(identity, _keys(identity))
+    notes.defer(bank, tx, identities=(identity,))
+    if tx.persons.record(to) is not None:
+        wish = _Wish(Deed.LINK, Ground.RULE, SYSTEM, (added, to))
+        _decide(bank, tx, wish, [_told(bank, added, "")])
 
 
 def obey(bank: Bank, principal: Principal, deed: Deed, first: PatientId, second: PatientId, why: str = "") -> Decision:
@@ -345,11 +365,16 @@ def of_person(bank: Bank, principal: Principal, person: str, address: str = "") 
     return found
 
 
+def _keys(identity: Identity) -> frozenset[str]:
+    """By what a record is found; one of what a patient added, by nothing: the account alone says whose it is."""
+    return frozenset() if is_contributed(identity.patient.issuer) else matching.keys_of(identity)
+
+
 def restore(tx: Transaction, identities: Iterable[Identity], decisions: Sequence[Decision]) -> None:
     """Put records and decisions back that are not there any more, as they were kept among the objects."""
     for identity in identities:
         if tx.persons.record(identity.patient) is None:
-            tx.persons.put_identity(identity, matching.keys_of(identity))
+            tx.persons.put_identity(identity, _keys(identity))
     for one in decisions:
         tx.persons.put_decision(one)
     seen = set[PatientId]()

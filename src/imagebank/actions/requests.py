@@ -11,6 +11,7 @@ from imagebank.actions.audit import event, looking
 from imagebank.bank import Bank
 from imagebank.errors import Conflict, Invalid, NotAllowed, NotFound, TooOften
 from imagebank.model.access import OWNERS, Principal, Right, Scope
+from imagebank.model.contributed import is_contributed
 from imagebank.model.event import Act, Event
 from imagebank.model.identity import Identity
 from imagebank.model.notice import Kind as Told
@@ -59,7 +60,8 @@ def facilities(bank: Bank, principal: Principal) -> list[str]:
 
 
 def _asked(bank: Bank, records: Collection[PatientId]) -> list[str]:
-    return sorted({one.issuer for one in records} | {bank.settings.organization})
+    known = {one.issuer for one in records if not is_contributed(one.issuer)}
+    return sorted(known | {bank.settings.organization})
 
 
 def _held(bank: Bank, principal: Principal) -> list[Provision]:

@@ -1,5 +1,6 @@
 """Crypto-shredding: destroying the key of an account, and with it everything that it seals."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Final
@@ -11,6 +12,7 @@ from imagebank.model.access import Principal, Right
 from imagebank.model.event import Act
 from imagebank.model.key import BANK
 from imagebank.model.person import PatientId
+from imagebank.ports import Transaction
 
 _LEASE_S: Final = 600.0
 _PUT_OFF: Final = timedelta(hours=1)
@@ -30,18 +32,26 @@ def shred(bank: Bank, owner: PatientId, principal: Principal, address: str = "")
     names = bank.keys.names_of(owner) if owner != BANK else []
     if not names:
         raise NotFound("there is no account with a key of that issuer and identifier")
-    _settle_amendments(bank)
-    payload = {"names": [name.hex() for name in names]}
+    settle_amendments(bank)
     with bank.index.begin() as tx:
-        tx.record([replace(audit.event(bank, Act.REMOVED, principal, address, DETAIL), patient=owner)])
-        # From here on no deposit can be entered under these keys.
-        tx.close_account(owner, names)
-        tx.defer("shred", payload, bank.now())
+        payload = close(bank, tx, owner, names, principal, address)
     shred_job(bank, payload)
     return len(names)
 
 
-def _settle_amendments(bank: Bank) -> None:
+def close(
+    bank: Bank, tx: Transaction, owner: PatientId, names: Sequence[bytes], principal: Principal, address: str
+) -> dict[str, list[str]]:
+    """Let nothing more be sealed for an account by these keys, and have them destroyed; what `shred_job` is told."""
+    payload = {"names": [name.hex() for name in names]}
+    tx.record([replace(audit.event(bank, Act.REMOVED, principal, address, DETAIL), patient=owner)])
+    # From here on no deposit can be entered under these keys.
+    tx.close_account(owner, names)
+    tx.defer("shred", payload, bank.now())
+    return payload
+
+
+def settle_amendments(bank: Bank) -> None:
     """Put what was decided about patients among the objects, where it is sealed: until then it waits in plain words."""
     while job := bank.jobs.claim(("amend",), bank.now() + _PUT_OFF, _LEASE_S):
         notes.amend_job(bank, job.payload)

@@ -1,11 +1,15 @@
 """Files without a name, which no crash leaves behind."""
 
+import io
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import IO, BinaryIO, Final, cast
 
+from imagebank.dicom.walk import Buffer
 from imagebank.errors import OutOfSpace
+
+_IN_MEMORY: Final = 64 << 20
 
 
 def unnamed_file(folder: Path | None = None) -> BinaryIO:
@@ -39,3 +43,10 @@ def spooled(folder: Path, pieces: Iterable[bytes | memoryview], purpose: str) ->
         raise
     copy.seek(0)
     return copy
+
+
+def gathered(folder: Path, pieces: Sequence[Buffer], purpose: str) -> IO[bytes]:
+    """The same in memory where it is small."""
+    if sum(map(len, pieces)) <= _IN_MEMORY:
+        return io.BytesIO(b"".join(pieces))
+    return spooled(folder, map(memoryview, pieces), purpose)

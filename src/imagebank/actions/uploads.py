@@ -7,7 +7,7 @@ import io
 import json
 import shutil
 import tempfile
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,18 +17,19 @@ from typing import Any, Final
 import msgspec
 
 from imagebank import errors
-from imagebank.actions import archives, media, proposing, upload_spool
+from imagebank.actions import archives, contributing, media, proposing, upload_spool
 from imagebank.actions.collect import BATCH_BYTES, BATCH_FILES
+from imagebank.actions.contributing import Depositor
 from imagebank.actions.ingest import Arrival
 from imagebank.actions.medium import Inventory
 from imagebank.actions.unnamed import spooled, write_all
 from imagebank.bank import Bank
 from imagebank.errors import BankError, Conflict, Invalid, NotFound, OutOfSpace, TooOften
-from imagebank.model.access import Principal, Right, Scope
+from imagebank.model.access import Principal, Right
 from imagebank.model.imaging import Outcome, Receipt, Selection, Source
 from imagebank.model.proposal import Proposal
 from imagebank.model.uid import Uid
-from imagebank.model.upload import FIELDS, About, read_about
+from imagebank.model.upload import PERSON, SAID, read_about
 
 WAY: Final = "upload"
 MOST_OF_ONE: Final = 200
@@ -62,17 +63,29 @@ class Became:
 
 
 def begin(bank: Bank, principal: Principal, length: int, file: str, said: Mapping[str, str]) -> Upload:
-    """Begin an upload of so many bytes. `said` is what is known of the file, by `FIELDS`.
+    """Begin an upload of so many bytes. `said` is what is known of the file, by `SAID`.
 
     Raises Invalid for what was said, or when it is too large, TooOften when many are unfinished, OutOfSpace.
     """
-    principal.require(Right.STORE)
+    require(principal)
     read_about(said)
+    if contributing.is_owner(principal):
+        contributing.check_room(bank, _depositor(bank, principal, said, ""), length)
     _check_room(bank, principal, length)
-    fields = {name: said[name] for name in FIELDS if said.get(name)}
+    fields = {name: said[name] for name in SAID if said.get(name)}
     state = json.dumps({"file": shown(file), "said": fields}).encode()
     name = upload_spool.begin(bank, upload_spool.folder_of(bank, principal), length, state)
     return find(bank, name, principal)
+
+
+def require(principal: Principal) -> None:
+    """Raises NotAllowed for who may not store. The owner of an account adds to their own images, by no right."""
+    if not contributing.is_owner(principal):
+        principal.require(Right.STORE)
+
+
+def _depositor(bank: Bank, principal: Principal, said: Mapping[str, str], address: str) -> Depositor:
+    return contributing.depositor(bank, principal, said.get(PERSON, ""), WAY, address)
 
 
 def shown(file: str) -> str:
@@ -101,7 +114,7 @@ def _check_room(bank: Bank, principal: Principal, length: int) -> None:
 
 def find(bank: Bank, name: str, principal: Principal) -> Upload:
     """How far an upload of the caller's is. Raises NotFound, also for somebody else's and one that waited too long."""
-    principal.require(Right.STORE)
+    require(principal)
     place = upload_spool.place_of(bank, name, principal)
     done = upload_spool.answer_of(bank, place)
     head = done[0] if done else upload_spool.head_of(place)
@@ -125,7 +138,7 @@ def append(bank: Bank, name: str, principal: Principal, offset: int, data: bytes
 
 def end(bank: Bank, name: str, principal: Principal) -> None:
     """Let go of an upload, finished or not. What the bank has taken in stays. Raises NotFound."""
-    principal.require(Right.STORE)
+    require(principal)
     if not upload_spool.remove(upload_spool.place_of(bank, name, principal)):
         raise upload_spool.missing()
 
@@ -166,12 +179,25 @@ def take(
     principal: Principal,
     address: str = "",
 ) -> list[Became]:
-    """Take one file in that is all here, an archive with all that it holds. Raises as `ingest.receive` does, and Invalid."""
-    principal.require(Right.STORE)
-    source = Source(WAY, principal.name, principal.organization, address)
-    about = read_about(said)
+    """Take one file in that is all here, an archive with all that it holds. Raises as `ingest.receive` does, and Invalid.
+
+    What the owner of an account brings is added to the images of the person that they name (`contributing`).
+    """
+    require(principal)
+    about, inventory = read_about(said), Inventory()
+    if contributing.is_owner(principal):
+        who = _depositor(bank, principal, said, address)
+
+        def receive(waiting: Sequence[Arrival]) -> list[Receipt]:
+            return contributing.receive(bank, waiting, who, about, inventory)
+    else:
+        source = Source(WAY, principal.name, principal.organization, address)
+
+        def receive(waiting: Sequence[Arrival]) -> list[Receipt]:
+            return media.receive(bank, waiting, source, about, principal.joins, inventory=inventory)
+
     with closing(_arrivals(bank, pieces, size, file, principal)) as arrivals:
-        receipts = _received(bank, arrivals, source, about, principal.joins)
+        receipts = _received(arrivals, receive, inventory)
     return [Became(one, _is_of_nobody(bank, one, principal)) for one in proposing.told(principal, receipts)]
 
 
@@ -227,16 +253,15 @@ def _renamed(one: Arrival | Receipt, path: Path, file: str) -> Arrival | Receipt
 
 
 def _received(
-    bank: Bank, arrivals: Iterable[Arrival | Receipt], source: Source, about: About, sees: Scope
+    arrivals: Iterable[Arrival | Receipt], receive: Callable[[Sequence[Arrival]], list[Receipt]], inventory: Inventory
 ) -> list[Receipt]:
     """What became of each, in order; many are sent together."""
     receipts: list[Receipt] = []
     waiting: list[Arrival] = []
-    inventory = Inventory()
 
     def send() -> None:
         try:
-            receipts.extend(media.receive(bank, waiting, source, about, sees, inventory=inventory) if waiting else [])
+            receipts.extend(receive(waiting) if waiting else [])
         finally:
             for one in waiting:
                 one.content.close()

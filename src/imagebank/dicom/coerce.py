@@ -4,8 +4,8 @@ PS3.3 C.12.1.1.9. Pixel data and whatever else is not named are carried over byt
 """
 
 from base64 import b64encode
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC
 from typing import Final
 
@@ -24,10 +24,10 @@ from imagebank.dicom.changes import (
     texts_of,
 )
 from imagebank.dicom.dicomjson import INLINE, element_json
-from imagebank.dicom.part10 import TAG_LENGTH, head_for, written_items
+from imagebank.dicom.part10 import TAG_LENGTH, head_for, wrap, written_items
 from imagebank.dicom.read import Converted, big_endian, deflated, open_header
 from imagebank.dicom.scan import DEFLATED_LE, EXPLICIT_BE, TRANSFER_SYNTAX, Header
-from imagebank.dicom.spans import Rewriting, Unreadable, in_utf8, items_in_utf8, span, spliced
+from imagebank.dicom.spans import NAMES, Rewriting, Unreadable, anew, items_anew, span, spliced
 from imagebank.dicom.values import Place
 from imagebank.dicom.vr import KNOWN, creator_tag, name_of
 from imagebank.dicom.walk import PIXELS, Buffer, Raw, is_undefined
@@ -36,6 +36,8 @@ from imagebank.model.correction import Changes, Modification
 from imagebank.model.imaging import DataSet, Element
 
 _SEQUENCE_END: Final = TAG_LENGTH(0xFFFE, 0xE0DD, 0)
+_SOP_CLASS: Final = 0x00080016
+_SOP_INSTANCE: Final = 0x00080018
 _MODIFIED: Final = 0x04000550
 _NONCONFORMING: Final = 0x04000551
 _NONCONFORMING_VALUE: Final = 0x04000552
@@ -80,6 +82,28 @@ def coerced(data: Buffer, changes: Changes, modification: Modification) -> list[
         return [data]
     body = _data_set(place, header, wanted, modification)
     return _whole(data, opened, image, header, body)
+
+
+def renamed(data: Buffer, changes: Changes, modification: Modification, named: Callable[[str], str]) -> list[Buffer]:
+    """The same, and the object, its study and series, and whatever it refers to have the UIDs that `named` gives them.
+
+    The former UIDs of the object stand with its other former values; the file's head is written anew. Raises as
+    `coerced` does.
+    """
+    wanted = parsed(changes)
+    opened = open_header(data)
+    image, header = (opened.data, opened.header) if isinstance(opened, Converted) else (data, opened)
+    place = Place.top(image, header)
+    for tag in NAMES & place.elements.keys():
+        former = place.value(place.elements[tag]).decode("latin-1").strip(" \0")
+        wanted[tag] = {"vr": "UI", "Value": [named(former)]}
+    wanted = _with_issuer(place, wanted)
+    wanted = {tag: element for tag, element in wanted.items() if _differs(place, tag, element)}
+    body = _data_set(place, header, wanted, modification, named)
+    sop_class, uid = place.value(place.elements[_SOP_CLASS]).decode("latin-1").strip(" \0"), wanted[_SOP_INSTANCE]
+    assert uid is not None
+    head = wrap(b"", sop_class=sop_class, sop_uid=uid["Value"][0], transfer_syntax=opened.transfer_syntax)
+    return _coded(opened, head, body)
 
 
 def differences(data: Buffer, changes: Changes) -> tuple[Told, Told]:
@@ -132,18 +156,22 @@ def _differs(place: Place, tag: int, element: Element | None) -> bool:
 
 
 def _data_set(
-    place: Place, header: Header, wanted: Mapping[int, Element | None], modification: Modification
+    place: Place,
+    header: Header,
+    wanted: Mapping[int, Element | None],
+    modification: Modification,
+    named: Callable[[str], str] | None = None,
 ) -> list[Buffer]:
     texts = [modification.system, modification.source]
     texts += [text for element in wanted.values() if element is not None for text in texts_of(element)]
-    rewriting = Rewriting()
     becomes_utf8 = not all(fits(text, place.encodings) for text in texts)
+    rewriting = Rewriting(has_text=becomes_utf8, named=named)
     encodings = UTF_8 if becomes_utf8 else place.encodings
     new: dict[int, bytes | None] = {}
+    for tag, raw in place.elements.items() if becomes_utf8 or named else ():
+        if tag not in wanted and tag != ORIGINAL_ATTRIBUTES and (written := anew(place, tag, raw, rewriting)):
+            new[tag] = written
     if becomes_utf8:
-        for tag, raw in place.elements.items():
-            if tag not in wanted and tag != ORIGINAL_ATTRIBUTES and (text := in_utf8(place, tag, raw, rewriting)):
-                new[tag] = text
         charset = {CHARSET: {"vr": "CS", "Value": [_UTF_8_TERM]}}
         new[CHARSET] = encoded(charset, explicit=place.is_explicit, encodings=UTF_8)
     for tag, element in wanted.items():
@@ -151,9 +179,9 @@ def _data_set(
             raise Invalid(
                 "no private creator has reserved the block of {attribute} in the object", attribute=name_of(tag)
             )
-        written = None if element is None else {tag: element}
-        new[tag] = encoded(written, explicit=place.is_explicit, encodings=encodings) if written else None
-    item = _Item(place, becomes_utf8, rewriting, modification)
+        one = None if element is None else {tag: element}
+        new[tag] = encoded(one, explicit=place.is_explicit, encodings=encodings) if one else None
+    item = _Item(place, becomes_utf8, replace(rewriting, named=None), modification)
     new[ORIGINAL_ATTRIBUTES] = item.appended(wanted)
     return spliced(place.data, header.elements, new)
 
@@ -193,7 +221,7 @@ class _Item:
         if place.vr(ORIGINAL_ATTRIBUTES, raw) != "SQ":
             raise Invalid("what the object has as Original Attributes Sequence is no sequence")
         if self.becomes_utf8:
-            parts = items_in_utf8(place, ORIGINAL_ATTRIBUTES, raw, self.rewriting)
+            parts = items_anew(place, ORIGINAL_ATTRIBUTES, raw, self.rewriting)
             return b"".join(part for _, part in parts)
         if raw.vr != "SQ":
             return b"".join(written_items(place.data, place, raw, explicit=place.is_explicit))
@@ -290,7 +318,11 @@ def _whole(data: Buffer, opened: Header | Converted, image: Buffer, header: Head
         head = bytes(128) + bytes(data[128 : opened.dataset_offset])
     else:
         head = head_for(image, header, opened.transfer_syntax)
-    if isinstance(opened, Header) or not is_as_stored:
+    return _coded(opened, head, body)
+
+
+def _coded(opened: Header | Converted, head: bytes, body: list[Buffer]) -> list[Buffer]:
+    if isinstance(opened, Header) or opened.transfer_syntax not in (DEFLATED_LE, EXPLICIT_BE):
         return [head, *body]
     turned = deflated if opened.transfer_syntax == DEFLATED_LE else big_endian
     return [head, turned(b"".join(body))]

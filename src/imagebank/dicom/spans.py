@@ -1,9 +1,9 @@
-"""Elements of a data set as the bytes that they stand in, carried over as they are or with their text in UTF-8."""
+"""Elements of a data set as the bytes that they stand in, carried over as they are, or anew: text in UTF-8, other UIDs."""
 
 import re
 import struct
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from imagebank.dicom.charset import DEFAULT, decode
@@ -18,6 +18,8 @@ _SHIFTS: Final = re.compile(rb"[\x1b\x80-\xff]")
 _UNDEFINED: Final = b"\xff\xff\xff\xff"
 _END: Final = TAG_LENGTH(0xFFFE, 0xE0DD, 0)
 _LONG_VRS: Final = frozenset(LONG.values())
+NAMES: Final = frozenset((0x00080018, 0x0020000D, 0x0020000E, 0x00081155, 0x00081167, 0x00200242))
+"""What names studies, series and instances, also those that an object refers to."""
 
 Trail = tuple[tuple[int, int], ...]
 """The way down to an item: tag of each sequence and number of its item, from 1."""
@@ -34,9 +36,11 @@ class Unreadable:
 
 @dataclass(slots=True)
 class Rewriting:
-    """A data set on its way into UTF-8, with what could not be read."""
+    """A data set on its way into UTF-8, with what could not be read; or to other UIDs, which `named` gives; or to both."""
 
     unreadable: list[Unreadable] = field(default_factory=list)
+    has_text: bool = True
+    named: Callable[[str], str] | None = None
 
 
 def start_of(data: Buffer, tag: int, raw: Raw) -> int:
@@ -53,17 +57,19 @@ def span(data: Buffer, tag: int, raw: Raw) -> memoryview:
     return memoryview(data)[start_of(data, tag, raw) : raw.offset + raw.length]
 
 
-def in_utf8(place: Place, tag: int, raw: Raw, rewriting: Rewriting, trail: Trail = ()) -> bytes | None:
-    """An element anew with its text in UTF-8; None where its bytes are the same in both.
+def anew(place: Place, tag: int, raw: Raw, rewriting: Rewriting, trail: Trail = ()) -> bytes | None:
+    """An element anew, with its text in UTF-8 and what it names by other UIDs; None where its bytes stay the same.
 
-    An item that names a character set of its own stays as it is. Raises Invalid for a broken sequence.
+    Text in an item that names a character set of its own stays as it is. Raises Invalid for a broken sequence.
     """
     vr = place.vr(tag, raw)
     if tag in PIXELS:
         return None
     if vr == "SQ":
         return _sequence(place, tag, raw, rewriting, trail)
-    value = place.value(raw) if vr in _TEXTS else b""
+    if rewriting.named is not None and tag in NAMES:
+        return _with_head(place, tag, raw, _renamed(place.value(raw), rewriting.named))
+    value = place.value(raw) if rewriting.has_text and vr in _TEXTS else b""
     if not _SHIFTS.search(value):
         return None
     text, is_clean = decode(value, place.encodings, is_name=vr == "PN")
@@ -71,6 +77,12 @@ def in_utf8(place: Place, tag: int, raw: Raw, rewriting: Rewriting, trail: Trail
         rewriting.unreadable.append(Unreadable(trail, tag, value))
     new = text.encode("utf-8", "replace")
     return _with_head(place, tag, raw, new + b" " * (len(new) % 2))
+
+
+def _renamed(value: bytes, named: Callable[[str], str]) -> bytes:
+    given = (part.strip(" \0") for part in value.decode("latin-1").split("\\"))
+    new = "\\".join(named(part) if part else "" for part in given).encode("ascii")
+    return new + b"\0" * (len(new) % 2)
 
 
 def _is_guessed(place: Place, value: bytes) -> bool:
@@ -86,7 +98,7 @@ def _with_head(place: Place, tag: int, raw: Raw, value: bytes) -> bytes:
 
 
 def _sequence(place: Place, tag: int, raw: Raw, rewriting: Rewriting, trail: Trail) -> bytes | None:
-    parts = list(items_in_utf8(place, tag, raw, rewriting, trail))
+    parts = list(items_anew(place, tag, raw, rewriting, trail))
     if not any(is_new for is_new, _ in parts):
         return None
     body = b"".join(part for _, part in parts)
@@ -96,7 +108,7 @@ def _sequence(place: Place, tag: int, raw: Raw, rewriting: Rewriting, trail: Tra
     return _with_head(place, tag, raw, body)
 
 
-def items_in_utf8(
+def items_anew(
     place: Place, tag: int, raw: Raw, rewriting: Rewriting, trail: Trail = ()
 ) -> Iterator[tuple[bool, bytes]]:
     """Every item of a sequence, and whether it differs from what it was."""
@@ -107,11 +119,11 @@ def items_in_utf8(
         found, _ = elements(data, start, end, explicit=coded)
         inner = place.item(found, is_explicit=coded)
         new = {}
-        if CHARSET not in found:
-            for one, its in found.items():
-                written = in_utf8(inner, one, its, rewriting, (*trail, (tag, number)))
-                if written is not None:
-                    new[one] = written
+        within = rewriting if CHARSET not in found else replace(rewriting, has_text=False)
+        for one, its in found.items() if within.has_text or within.named else ():
+            written = anew(inner, one, its, within, (*trail, (tag, number)))
+            if written is not None:
+                new[one] = written
         body = b"".join(new.get(one) or span(data, one, its) for one, its in in_order(found) if _stays(one, new))
         yield bool(new), TAG_LENGTH(0xFFFE, 0xE000, len(body)) + body
 

@@ -17,7 +17,7 @@ from imagebank.fhir.edge import as_json, for_programs, value_of
 from imagebank.fhir.reports import CATEGORY, CODE, digest_of, id_of, reported
 from imagebank.fhir.resources import Resource
 from imagebank.fhir.search import Asked
-from imagebank.fhir.values import UIDS, filled, instant_of, moment_of, subject_of, text_of
+from imagebank.fhir.values import UIDS, filled, instant_of, meta_of, moment_of, subject_of, text_of
 from imagebank.http.auth import address_of, bank_of, origin_of
 from imagebank.model.access import Principal, Right
 from imagebank.model.outline import Wanted
@@ -71,7 +71,7 @@ def of_object(one: Document, origin: str) -> Resource:
     return filled(
         resourceType=KIND,
         id=uid,
-        meta={"lastUpdated": instant_of(held.updated_at)},
+        meta=meta_of(held.updated_at, held.patient),
         masterIdentifier={"system": UIDS, "value": f"urn:oid:{uid}"},
         status="current",
         type={"text": title.get("title", "Document")},

@@ -18,7 +18,7 @@ from imagebank.fhir.search import Asked
 from imagebank.fhir.values import (
     UIDS,
     filled,
-    instant_of,
+    meta_of,
     modality,
     moment_of,
     number_of,
@@ -60,7 +60,7 @@ def imaging_study(outline: Outline) -> Resource:
     return filled(
         resourceType=KIND,
         id=held.study,
-        meta={"lastUpdated": instant_of(held.updated_at)},
+        meta=meta_of(held.updated_at, held.patient),
         identifier=[{"system": UIDS, "value": f"urn:oid:{held.study}"}, *_accession(outline)],
         status="available",
         modality=[modality(code) for code in texts_of(study, "00080061")],

@@ -6,15 +6,23 @@ from datetime import datetime
 from typing import Any, Final
 
 from imagebank.fhir.resources import DCM, Resource, system_of
+from imagebank.model.contributed import WORDS, is_contributed
 from imagebank.model.imaging import DataSet
 from imagebank.model.person import PatientId, PersonName
 
 UIDS: Final = "urn:dicom:uid"
 _REPRESENTATION: Final = "http://hl7.org/fhir/StructureDefinition/iso21090-EN-representation"
+_PROVENANCE: Final = "http://terminology.hl7.org/CodeSystem/v3-ObservationValue"
 _WRITINGS: Final = ("ABC", "IDE", "SYL")
 _DAY: Final = re.compile(r"(\d{4})(\d\d)(\d\d)", re.ASCII)
 _TIME: Final = re.compile(r"(\d\d)(\d\d)?(\d\d)?", re.ASCII)
 _ZONE: Final = re.compile(r"([+-]\d\d)(\d\d)", re.ASCII)
+
+
+def meta_of(updated_at: datetime, patient: PatientId) -> Resource:
+    """When a resource changed last; and where it is so, that it is the patient who says this."""
+    asserted = {"system": _PROVENANCE, "code": "PATAST", "display": WORDS}
+    return filled(lastUpdated=instant_of(updated_at), tag=[asserted] if is_contributed(patient.issuer) else [])
 
 
 def text_of(attributes: DataSet, key: str) -> str:

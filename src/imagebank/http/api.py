@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
-from imagebank.actions import media, proposing, quarantine
+from imagebank.actions import contributing, media, proposing, quarantine
 from imagebank.actions.ingest import Arrival
 from imagebank.errors import Invalid, NotFound
 from imagebank.http.auth import address_of, bank_of, caller, caller_if_any, proven_caller
@@ -23,9 +23,10 @@ from imagebank.http.spool import TooLarge
 from imagebank.http.tokens import token_routes
 from imagebank.model.access import Principal, Right
 from imagebank.model.imaging import Outcome, Quarantined, Receipt, Source
-from imagebank.model.upload import FIELDS, read_about
+from imagebank.model.upload import PERSON, SAID, read_about
 
 _MAX_DIGITS = 19
+_WAY = "api"
 _LONGEST_NAME = 4096
 _NO_FILES = "send files in the form field `file`, which may be repeated"
 
@@ -51,17 +52,24 @@ async def session(request: Request) -> Response:
 async def deposit(request: Request) -> Response:
     """Files of any kind as `multipart/form-data`, field `file` repeated; one outcome a file.
 
-    What is known of those that are not DICOM stands in fields before them.
+    What is known of those that are not DICOM stands in fields before them. The owner of an account adds to the images of
+    the person that the field `person` names, or of the first.
     """
     principal = await caller(request)
-    principal.require(Right.STORE)
-    bank, said = bank_of(request), dict[str, str]()
-    source = Source("api", principal.name, principal.organization, address_of(request))
+    bank, said, address = bank_of(request), dict[str, str](), address_of(request)
+    if contributing.is_owner(principal):
+        await run_in_threadpool(contributing.depositor, bank, principal, "", _WAY, address)
+    else:
+        principal.require(Right.STORE)
+    source = Source(_WAY, principal.name, principal.organization, address)
     kind = media_type(request.headers.get("content-type", ""))
     if kind.name != "multipart/form-data":
         raise Invalid(_NO_FILES)
 
     def receive(batch: Sequence[Arrival]) -> list[Receipt]:
+        if contributing.is_owner(principal):
+            who = contributing.depositor(bank, principal, said.get(PERSON, ""), _WAY, address)
+            return contributing.receive(bank, batch, who, read_about(said))
         receipts = media.receive(bank, batch, source, read_about(said), principal.joins)
         return proposing.told(principal, receipts)
 
@@ -99,7 +107,7 @@ async def _files(request: Request, kind: MediaType, said: dict[str, str]) -> Asy
 def _hear(name: str, part: Part, said: dict[str, str], *, is_late: bool) -> None:
     """One field of the form. It has to come before the files, which are taken in as they come."""
     try:
-        if name not in FIELDS:
+        if name not in SAID:
             return
         if is_late:
             raise Invalid(f"the field {name} has to come before the files that it speaks of")

@@ -15,7 +15,9 @@ from imagebank.http import certificates
 from imagebank.http.errors import say
 from imagebank.settings import Settings
 
-UPLOADS: Final = re.compile(r"/(dicom-web/studies(/|$)|api/v1/deposits$|api/v1/uploads(/[0-9a-f]+)?$|upload$)")
+UPLOADS: Final = re.compile(
+    r"/(dicom-web/studies(/|$)|api/v1/deposits$|api/v1/uploads(/[0-9a-f]+)?$|upload$|my/deposit$)"
+)
 """Paths whose bodies are objects; every other body is a form or a few words."""
 
 # RFC 9110 7.2 and RFC 3986 3.2.2, less what no name of a machine has.

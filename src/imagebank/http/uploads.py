@@ -21,7 +21,7 @@ from imagebank.http.auth import address_of, bank_of, caller
 from imagebank.http.errors import NotSignedIn, on_not_signed_in, refusal, say
 from imagebank.http.methods import METHODS, Endpoint, by_method
 from imagebank.model.access import Principal
-from imagebank.model.upload import FIELDS
+from imagebank.model.upload import SAID
 
 VERSION: Final = "1.0.0"
 EXTENSIONS: Final = "creation,creation-with-upload,expiration,termination"
@@ -159,7 +159,7 @@ def _metadata(text: str) -> tuple[str, dict[str, str]]:
             said[name] = base64.b64decode(value.strip(), validate=True).decode()
         except (binascii.Error, ValueError):
             raise Invalid("Upload-Metadata has pairs of a key and its value, UTF-8 in base64, with commas") from None
-    return said.get("filename", ""), {name: said[name] for name in FIELDS if name in said}
+    return said.get("filename", ""), {name: said[name] for name in SAID if name in said}
 
 
 def _fields(upload: Upload) -> dict[str, str]:

@@ -122,6 +122,7 @@ class StudyTold:
     accession: str
     first: int
     series: tuple[SeriesTold, ...]
+    is_contributed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

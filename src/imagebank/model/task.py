@@ -16,17 +16,21 @@ from imagebank.model.uid import Uid
 
 
 class Kind(StrEnum):
-    """What is asked: whose a study is, whether two records are one person's, and what others file."""
+    """What is asked: whose a study is, whether two records are one person's, and what others file.
+
+    CONTRIBUTED is a study that a patient added and that names somebody else: whether it is theirs is theirs to say.
+    """
 
     UNIDENTIFIED = "unidentified"
     SAME_PERSON = "same-person"
     SAME_PIXELS = "same-pixels"
     MEDIA = "media"
+    CONTRIBUTED = "contributed"
 
 
 WHOSE: Final = (Kind.UNIDENTIFIED, Kind.MEDIA)
 """Kinds that ask whose a study is: it names nobody, or a patient by another hospital's identifier."""
-FILED: Final = (Kind.SAME_PIXELS, Kind.MEDIA)
+FILED: Final = (Kind.SAME_PIXELS, Kind.MEDIA, Kind.CONTRIBUTED)
 """Kinds that somebody has to file; the others follow from what is held."""
 
 

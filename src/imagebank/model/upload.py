@@ -106,6 +106,10 @@ FIELDS: Final = (
     "hospital",
 )
 """The names under which `read_about` looks."""
+PERSON: Final = "person"
+"""The name under which the owner of an account says to whose images files are added."""
+SAID: Final = (*FIELDS, PERSON)
+"""All names under which something is said of files."""
 _SEXES: Final = ("F", "M", "O", "")
 # PS3.5 6.2: a PN has at most 64 characters a group, an LO 64, a SH 16.
 _LONGEST: Final = {

@@ -6,6 +6,7 @@ from html import escape
 from typing import Final
 
 from imagebank import __version__
+from imagebank.model.contributed import WORDS
 from imagebank.model.export import Kind, Member, StudyTold
 from imagebank.packing.names import numbered
 
@@ -45,6 +46,7 @@ TEXTS: Final = (
     _SCROLL,
     _BRIGHTNESS,
     "Made by %(software)s.",
+    WORDS,
 )
 """What the pages say, for translators."""
 
@@ -154,9 +156,10 @@ def _study(language: Language, study: StudyTold, members: Sequence[Member]) -> s
     about = [
         f"<bdi>{escape(study.patient)}</bdi>",
         say("Born %(day)s", day=day_of(study.born)) if study.born else "",
-        say("ID %(number)s", number=study.patient_id) if study.patient_id else "",
+        say("ID %(number)s", number=study.patient_id) if study.patient_id and not study.is_contributed else "",
     ]
-    parts = [f"<h2>{title}{', ' if day else ''}{escape(day)}</h2>\n<p>{' · '.join(filter(None, about))}</p>\n<ul>\n"]
+    parts = [f"<h2>{title}{', ' if day else ''}{escape(day)}</h2>\n<p>{' · '.join(filter(None, about))}</p>\n"]
+    parts.append(f"<p><strong>{say(WORDS)}</strong></p>\n<ul>\n" if study.is_contributed else "<ul>\n")
     for place, series in enumerate(study.series, study.first):
         name = escape(series.description) or say("Series without a description")
         number = f" · {say('Series %(number)s', number=series.number)}" if series.number else ""
@@ -235,11 +238,18 @@ Portable Data for Imaging. Images that were compressed before are so here.
 PLEASE TAKE CARE
 This holds health data of a person, readable by whoever has it. Do not leave it
 where others can take it. Delete it when you do not need it any more.
-{troubles}"""
+{added}{troubles}"""
+_ADDED: Final = """
+{words}
+{added} of these studies: no organization made them or checked whose they are.
+INDEX.HTM says which, and so does Issuer of Patient ID in their files.
+"""
 
 
-def readme(day: str, objects: int, studies: int, troubles: Sequence[str]) -> bytes:
+def readme(day: str, objects: int, told: Sequence[StudyTold], troubles: Sequence[str]) -> bytes:
     """The text for whoever finds the disc: in ASCII and English, as PDI has it, with lines as every system ends them."""
-    told = "\nWHAT COULD NOT BE DONE\n" + "".join(f"{one}\n" for one in troubles) if troubles else ""
-    text = README.format(version=__version__, day=day, objects=objects, studies=studies, troubles=told)
+    undone = "\nWHAT COULD NOT BE DONE\n" + "".join(f"{one}\n" for one in troubles) if troubles else ""
+    added = sum(one.is_contributed for one in told)
+    about = _ADDED.format(words=WORDS.upper(), added=added) if added else ""
+    text = README.format(version=__version__, day=day, objects=objects, studies=len(told), added=about, troubles=undone)
     return text.encode("ascii", "replace").replace(b"\n", b"\r\n")

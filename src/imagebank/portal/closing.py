@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from imagebank.actions import closing, own
+from imagebank.actions import closing, contributing, own
 from imagebank.errors import Conflict, Invalid, NotAllowed
 from imagebank.http.auth import address_of, bank_of
 from imagebank.model.access import OWNERS, Principal, Session
@@ -27,8 +27,9 @@ async def _page(request: Request, principal: Principal, notice: Invalid | None =
     bank = bank_of(request)
     held = await run_in_threadpool(own.people, bank, principal)
     status = HTTPStatus.OK if notice is None else HTTPStatus.BAD_REQUEST
-    years = bank.settings.retention_years
-    return page(request, "close.html", status, principal, holds=bool(held), years=years, notice=notice or "")
+    added = await run_in_threadpool(contributing.kept, bank, principal)
+    shown = {"holds": bool(held), "years": bank.settings.retention_years, "added": added.files}
+    return page(request, "close.html", status, principal, **shown, notice=notice or "")
 
 
 @of_the_proven

@@ -93,6 +93,7 @@ _templates.filters["day_of_year"] = language.day_of_year
 _templates.filters["clock"] = moments.clock
 _templates.globals["counted"] = language.counted
 _templates.globals["whole"] = language.whole
+_templates.globals["contributed"] = wording.contributed
 _templates.globals["minutes_left"] = wording.minutes_left
 _templates.filters["listed"] = language.listed
 _templates.filters["moment"] = language.moment

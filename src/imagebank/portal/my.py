@@ -10,10 +10,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from imagebank.actions import actors, notices, own
+from imagebank.actions import actors, contributing, notices, own
 from imagebank.actions.own import Held
 from imagebank.bank import Bank
-from imagebank.errors import Invalid
+from imagebank.errors import Invalid, NotFound
 from imagebank.http.auth import address_of, bank_of
 from imagebank.model.access import Principal
 from imagebank.model.completeness import Progress
@@ -112,6 +112,7 @@ def _home(request: Request, principal: Principal, key: str) -> dict[str, Any]:
         "groups": groups,
         "has_more": found.has_more,
         "waiting": found.waiting,
+        "can_add": contributing.may_add(bank, principal),
     }
 
 
@@ -193,7 +194,15 @@ def exam_of(entry: Entry, whose: Whose) -> Exam:
 def study_page(bank: Bank, principal: Principal, study: Uid) -> dict[str, object]:
     """What the page of one study says beside what staff's says, too."""
     held = own.people(bank, principal)
-    return {"exam": exam_of(own.image(bank, principal, study), whose(bank, principal, held))}
+    exam = exam_of(own.image(bank, principal, study), whose(bank, principal, held))
+    return {"exam": exam, "can_take_back": bool(exam.study.contributed) and _has_added(bank, principal, study)}
+
+
+def _has_added(bank: Bank, principal: Principal, study: Uid) -> bool:
+    try:
+        return bool(contributing.added(bank, principal, study))
+    except NotFound:
+        return False
 
 
 def _both(path: str, endpoint: Any) -> Iterator[BaseRoute]:

@@ -28,11 +28,13 @@ KINDS: Mapping[Kind, str] = {
     Kind.SAME_PERSON: noted("Two records, one person?"),
     Kind.SAME_PIXELS: noted("The same picture twice"),
     Kind.MEDIA: noted("From another hospital"),
+    Kind.CONTRIBUTED: noted("Added by the patient, and names somebody else"),
 }
 ANSWERS: Mapping[Kind, Mapping[str, str]] = {
     Kind.SAME_PERSON: {"same": noted("One person"), "apart": noted("Two persons")},
     Kind.SAME_PIXELS: {Answer.RIGHT: noted("It is right so"), Answer.DIFFERENT: noted("Not the same picture")},
     Kind.MEDIA: {"apart": noted("Nobody of ours")},
+    Kind.CONTRIBUTED: {"apart": noted("I have looked at it")},
 }
 FIELDS: Mapping[str, str] = {
     "taken_at": noted("Taken"),

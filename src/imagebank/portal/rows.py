@@ -39,6 +39,11 @@ class StudyRow:
     state: str = ""
     state_words: str = ""
 
+    @property
+    def contributed(self) -> str:
+        """That the patient added it, in words; empty for what an organization brought."""
+        return wording.contributed(self.issuer)
+
 
 def rows_of(bank: Bank, studies: Iterable[Uid], scope: Scope) -> dict[str, StudyRow]:
     """What lists say of these studies, by their UIDs, as far as the scope shows them."""

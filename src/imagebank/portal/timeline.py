@@ -250,7 +250,7 @@ def _is(entry: Entry, progress: Progress) -> bool:
 
 def _row(entry: Entry) -> Row:
     study = row_of(entry.study)
-    where = listed((*entry.departments, *entry.institutions)) or study.issuer
+    where = listed((*entry.departments, *entry.institutions)) or ("" if study.contributed else study.issuer)
     return Row(study, where, len(entry.reports), *state_of(entry.standing, study.instances))
 
 

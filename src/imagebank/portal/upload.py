@@ -1,7 +1,7 @@
 """The page to bring files in: a plain form that works without script, which `static/upload.js` makes resumable."""
 
 import hmac
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import IO, Final
@@ -30,6 +30,7 @@ from imagebank.portal.upload_words import upload_words
 _FIELD_BYTES: Final = 4 << 10
 _MOST_FIELDS: Final = 40
 _BLOCK: Final = 1 << 20
+WAY: Final = uploads.WAY
 _SHORT: Final = 5
 _DEPARTMENTS: Final = sorted(filter(None, Department))
 _TECHNIQUES: Final = tuple(filter(None, Technique))
@@ -67,8 +68,20 @@ async def ask_for_files(request: Request, principal: Principal) -> Response:
 async def take_files(request: Request, principal: Principal) -> Response:
     """Take in what a browser without script sends, file by file as it comes, and say what became of each."""
     principal.require(Right.STORE)
+    fields, became, fault = await taken(request, principal, said_in)
+    return _review(request, principal, became, fault) if became else _form(request, principal, fields, fault)
+
+
+async def taken(
+    request: Request, principal: Principal, said: Callable[[Mapping[str, str]], dict[str, str]]
+) -> tuple[dict[str, str], list[Became], str]:
+    """What a form has in its fields, what became of its files as far as they came, and what is wrong with it, in words.
+
+    `said` makes of the fields what an upload is told; it raises Invalid.
+    """
     fields: dict[str, str] = {}
     became: list[Became] = []
+    fault = ""
     try:
         async for name, file, content in _parts(request):
             with content:
@@ -76,19 +89,19 @@ async def take_files(request: Request, principal: Principal) -> Response:
                     _note(fields, name, content)
                 elif file:
                     _check_own(request, fields)
-                    became += await run_in_threadpool(_take, request, principal, file, content, said_in(fields))
+                    became += await run_in_threadpool(_take, request, principal, file, content, said(fields))
         _check_own(request, fields)
-        said_in(fields)
+        said(fields)
         fault = "" if became else "choose at least one file"
     except Invalid as error:
         fault = worded(error)
-    return _review(request, principal, became, fault) if became else _form(request, principal, fields, fault)
+    return fields, became, fault
 
 
 @for_the_signed_in
 async def tell(request: Request, principal: Principal) -> Response:
     """What the bank said to the page's script in English, as a sentence in the language of the page."""
-    principal.require(Right.STORE)
+    uploads.require(principal)
     return PlainTextResponse(sentence((await read_own_form(request)).get("text", "")), headers=HEADERS)
 
 

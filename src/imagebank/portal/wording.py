@@ -8,6 +8,7 @@ from typing import Any
 
 from imagebank.dicom.moments import read_day
 from imagebank.model.access import Purpose
+from imagebank.model.contributed import WORDS, is_contributed
 from imagebank.model.imaging import DataSet
 from imagebank.model.person import PersonName
 from imagebank.model.provision import Provision
@@ -171,3 +172,8 @@ _STATUSES = (
     noted("cancelled"),
 )
 """What a report may be (`model.report.STATUSES`), for translators."""
+
+
+def contributed(issuer: str) -> str:
+    """How a study is marked whose patient's identifier has this issuer; empty for one of an organization."""
+    return gettext(WORDS) if is_contributed(issuer) else ""

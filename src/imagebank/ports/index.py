@@ -16,6 +16,7 @@ from imagebank.model.query import Query
 from imagebank.model.uid import Uid
 from imagebank.ports.cards import CardReader
 from imagebank.ports.completeness import CompletenessReader
+from imagebank.ports.contributions import ContributionReader
 from imagebank.ports.corrections import CorrectionsReader
 from imagebank.ports.fetches import FetchReader
 from imagebank.ports.histories import HistoryReader
@@ -99,6 +100,9 @@ class Index(Protocol):
 
     @property
     def requests(self) -> RequestReader: ...
+
+    @property
+    def contributions(self) -> ContributionReader: ...
 
     @property
     def fetches(self) -> FetchReader: ...

@@ -15,6 +15,7 @@ from imagebank.model.provision import Provision
 from imagebank.model.uid import Uid
 from imagebank.ports.cards import CardWriter
 from imagebank.ports.completeness import CompletenessWriter, ExpectationsWriter
+from imagebank.ports.contributions import ContributionWriter
 from imagebank.ports.corrections import CorrectionsWriter
 from imagebank.ports.fetches import FetchWriter
 from imagebank.ports.notices import NoticesWriter
@@ -115,6 +116,9 @@ class Transaction(Protocol):
 
     @property
     def requests(self) -> RequestWriter: ...
+
+    @property
+    def contributions(self) -> ContributionWriter: ...
 
     @property
     def fetches(self) -> FetchWriter: ...

@@ -23,6 +23,7 @@ from imagebank.model.uid import Uid
 from imagebank.storage import (
     cards,
     completeness,
+    contributions,
     corrections,
     fetches,
     histories,
@@ -135,6 +136,7 @@ class SQLIndex:
         self._tasks = tasks.SQLTasks(database)
         self._workitems = workitems.SQLWorkitems(database)
         self._requests = requests.SQLRequests(database)
+        self._contributions = contributions.SQLContributions(database)
         self._transfers = transfers.SQLTransfers(database)
         self._fetches = fetches.SQLFetches(database)
         self._recoveries = recoveries.SQLRecoveries(database)
@@ -188,6 +190,10 @@ class SQLIndex:
     @property
     def requests(self) -> requests.SQLRequests:
         return self._requests
+
+    @property
+    def contributions(self) -> contributions.SQLContributions:
+        return self._contributions
 
     @property
     def transfers(self) -> transfers.SQLTransfers:

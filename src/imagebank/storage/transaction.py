@@ -21,6 +21,7 @@ from imagebank.storage import (
     account_keys,
     cards,
     completeness,
+    contributions,
     corrections,
     entry,
     expectations,
@@ -88,6 +89,7 @@ class SQLTransaction:
         self.tasks: Final = tasks.TaskChanges(connection)
         self.workitems: Final = workitems.WorkitemChanges(connection)
         self.requests: Final = requests.RequestChanges(connection)
+        self.contributions: Final = contributions.ContributionChanges(connection)
         self.transfers: Final = transfers.TransferChanges(connection)
         self.fetches: Final = fetches.FetchChanges(connection)
         self.recoveries: Final = recoveries.RecoveryChanges(connection)

@@ -44,6 +44,7 @@ from imagebank.storage.tables.columns import (
     name_columns,
 )
 from imagebank.storage.tables.completeness import completeness, expectation
+from imagebank.storage.tables.contributions import contribution
 from imagebank.storage.tables.corrections import correction, correction_step
 from imagebank.storage.tables.fetches import fetch
 from imagebank.storage.tables.health_links import health_link, health_link_file
@@ -96,6 +97,7 @@ __all__ = [
     "column_name",
     "completeness",
     "completion",
+    "contribution",
     "correction",
     "correction_step",
     "destination",

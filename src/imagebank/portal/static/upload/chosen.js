@@ -5,7 +5,7 @@ import { form } from "./page.js";
 
 const SAID = [
   "patient_id", "patient_issuer", "birth_date", "sex", "department", "taken_at", "description", "body_part",
-  "laterality", "technique", "accession_number", "order", "encounter", "hospital",
+  "laterality", "technique", "accession_number", "order", "encounter", "hospital", "person",
 ];
 const WHO = ["patient_id", "patient_issuer", "patient_name", "birth_date", "sex"];
 
@@ -39,9 +39,10 @@ export async function dropped(transfer, add, lost) {
 
 // Throws an Error with words for a person where something is still to be said.
 export function said() {
-  const typed = Object.fromEntries(SAID.map((name) => [name, form.elements[name].value.trim()]));
-  typed.patient_name = [form.elements.family_name.value.trim(), form.elements.given_name.value.trim()].join("^").replace(/\^$/, "");
+  const typed = Object.fromEntries(SAID.filter((name) => name in form.elements).map((name) => [name, form.elements[name].value.trim()]));
   typed.batch = remembered("batch");
+  if (!("whose" in form.elements)) return typed; // of the owner of an account, whose files are the person's that they chose
+  typed.patient_name = [form.elements.family_name.value.trim(), form.elements.given_name.value.trim()].join("^").replace(/\^$/, "");
   const whose = form.elements.whose.value;
   if (whose !== "patient") for (const name of WHO) typed[name] = "";
   if (whose !== "order") typed.order = typed.encounter = "";
