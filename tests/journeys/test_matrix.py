@@ -231,6 +231,8 @@ NOT_ABOUT_STUDIES: Final = {
     ),
     "/api/v1/checkpoints/latest": "a number and digests, for everybody",
     "/my/close": "ends one's own account",
+    "/my/deposit": "takes objects, and gives none",
+    "/my/deposit/{study}": "for what one's own account added; any other study is none; see the test of contributions",
     "/closed": "says that an account has ended",
     "/search": "makes an address of the study list",
 }

@@ -81,6 +81,8 @@ PAGES: Final[Mapping[str, str]] = {
     ),
     "/my/close": "to end an account, for people",
     "/studies/{study}/release": "a form of a study's page; programs use /api/v1/studies/{study}/reports/release",
+    "/my/deposit": "to add images, for people; programs use /api/v1/deposits",
+    "/my/deposit/{study}": "to take back what one added, for people",
     "/closed": "where that leads",
     **{f"/desk/fetch{rest}": "to bring in by a card; programs use /api/v1/fetches" for rest in ("", "/{fetch}")},
     "/open": "where the owner of a sheet opens an account",

@@ -14,7 +14,7 @@ from imagebank.http.auth import caller
 from imagebank.http.receipts import PROPOSALS
 from imagebank.http.search import FOUND, PARAMETERS
 from imagebank.http.tokens import ASSERTION, GRANT
-from imagebank.model.upload import FIELDS
+from imagebank.model.upload import FIELDS, PERSON
 
 _OPEN: Final = frozenset({"/healthz", "/readyz", "/api/v1/token", "/.well-known/oauth-authorization-server"})
 _TEXT: Final = {"type": "string"}
@@ -31,7 +31,10 @@ _UPLOAD: Final = {
                 "required": ["file"],
                 "properties": {"file": _FILES},
                 # No schema can ask for an order.
-                "description": f"Fields that stand before the files say what is known of them: {', '.join(FIELDS)}",
+                "description": (
+                    f"Fields that stand before the files say what is known of them: {', '.join(FIELDS)}. The owner of an "
+                    f"account adds to the images of the person whose key `{PERSON}` is, or of the first"
+                ),
             },
         }
     },

@@ -66,6 +66,7 @@ WORDS: Final = (
     noted("Scroll with the mouse wheel, the arrow keys, or by moving a finger up and down."),
     noted("The brightness is that with which the picture was made, or one that fits it, and cannot be changed here."),
     noted("Made by %(software)s."),
+    noted("Added by the patient"),
 )
 
 
