@@ -1,6 +1,7 @@
 """`/api/v1` and health: Imagebank's own REST interface."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -8,8 +9,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
-from imagebank.actions import contributing, media, proposing, quarantine
+from imagebank.actions import archives, contributing, media, proposing, quarantine, uploads
 from imagebank.actions.ingest import Arrival
+from imagebank.bank import Bank
 from imagebank.errors import Invalid, NotFound
 from imagebank.http.auth import address_of, bank_of, caller, caller_if_any, proven_caller
 from imagebank.http.deposit import Deposit
@@ -27,6 +29,7 @@ from imagebank.model.upload import PERSON, SAID, read_about
 
 _MAX_DIGITS = 19
 _WAY = "api"
+_BLOCK = 1 << 20
 _LONGEST_NAME = 4096
 _NO_FILES = "send files in the form field `file`, which may be repeated"
 
@@ -68,8 +71,7 @@ async def deposit(request: Request) -> Response:
 
     def receive(batch: Sequence[Arrival]) -> list[Receipt]:
         if contributing.is_owner(principal):
-            who = contributing.depositor(bank, principal, said.get(PERSON, ""), _WAY, address)
-            return contributing.receive(bank, batch, who, read_about(said))
+            return _added(bank, principal, batch, said, address)
         receipts = media.receive(bank, batch, source, read_about(said), principal.joins)
         return proposing.told(principal, receipts)
 
@@ -85,6 +87,22 @@ async def deposit(request: Request) -> Response:
         receipts.append(Receipt(Outcome.REFUSED, "", error=fault))
     kept = all(receipt.is_kept for receipt in receipts)
     return JSONResponse({"outcomes": [as_json(one) for one in receipts]}, 200 if kept else 207)
+
+
+def _added(
+    bank: Bank, principal: Principal, batch: Sequence[Arrival], said: Mapping[str, str], address: str
+) -> list[Receipt]:
+    """What the owner of an account adds to a person's images; archives are opened, as discs come in them."""
+    if any(archives.may_be_one(one.name) for one in batch):
+        each = [
+            uploads.take(
+                bank, iter(partial(one.content.read, _BLOCK), b""), one.size, one.name, said, principal, address
+            )
+            for one in batch
+        ]
+        return [became.receipt for some in each for became in some]
+    who = contributing.depositor(bank, principal, said.get(PERSON, ""), _WAY, address)
+    return contributing.receive(bank, batch, who, read_about(said))
 
 
 async def _files(request: Request, kind: MediaType, said: dict[str, str]) -> AsyncIterator[Arrival]:

@@ -13,7 +13,7 @@ from pydicom import Dataset, dcmread
 
 from bank import SOURCE, keep, open_test_bank
 from imagebank import worker
-from imagebank.actions import deeds, ingest, notes, persons, quarantine, reindex, scrub
+from imagebank.actions import deeds, ingest, notes, persons, quarantine, reindex, scrub, unnamed
 from imagebank.bank import Bank
 from imagebank.errors import Conflict, Invalid, NotAllowed, NotFound, OutOfSpace
 from imagebank.model.access import RIGHTS, Clause, Device, Principal, Role, Scope
@@ -236,7 +236,7 @@ def test_what_becomes_unreadable_by_a_change_is_refused(bank: Bank, monkeypatch:
 
 def test_a_large_object_is_changed_in_a_file_of_its_own(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
     write_rules(bank, FIX_ISSUER)
-    monkeypatch.setattr(ingest, "_IN_MEMORY", 100)  # the real bound is far above what a test should write
+    monkeypatch.setattr(unnamed, "_IN_MEMORY", 100)  # the real bound is far above what a test should write
 
     (receipt,) = keep(bank, a_file())
 
@@ -245,7 +245,7 @@ def test_a_large_object_is_changed_in_a_file_of_its_own(bank: Bank, monkeypatch:
 
 def test_no_room_for_what_rules_make_is_said(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
     write_rules(bank, FIX_ISSUER)
-    monkeypatch.setattr(ingest, "_IN_MEMORY", 100)
+    monkeypatch.setattr(unnamed, "_IN_MEMORY", 100)
     with files_of_at_most(1 << 20), pytest.raises(OutOfSpace, match="no room on the disk for what rules make of it"):
         keep(bank, a_file(rows=1024, columns=1024))
 

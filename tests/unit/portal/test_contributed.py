@@ -1,6 +1,7 @@
 """The page on which the owner of an account adds images, and takes them back; and what a program of theirs may send."""
 
 import io
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -110,6 +111,12 @@ def test_a_program_of_the_owner_adds_by_the_same_rules(here: Here) -> None:
     assert one["study"] != OTHER
     tagged = program.get(f"/fhir/ImagingStudy/{one['study']}", token).json()["meta"]["tag"]
     assert [each["code"] for each in tagged] == ["PATAST"]
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("DICOM/1", a_file())
+        archive.writestr("DICOM/2", a_file())
+    both = program.ask("POST", "/api/v1/deposits", token, files=files(("cd.zip", packed.getvalue()))).json()["outcomes"]
+    assert [(each["file"], each["outcome"]) for each in both] == [(f"cd.zip!/DICOM/{n}", "stored") for n in (1, 2)]
     unknown = program.ask("POST", "/api/v1/deposits", token, data={"person": "0" * 32}, files=files(("a.dcm", disc)))
     assert unknown.status_code == 404
     stow = {**token, "Content-Type": 'multipart/related; type="application/dicom"; boundary=x'}
