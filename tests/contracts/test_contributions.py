@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 
@@ -43,7 +44,7 @@ def test_what_is_kept_is_counted_by_the_records_of_the_account(index: SQLIndex) 
     assert index.contributions.kept([]) == Amount(0, 0)
     mine = PatientId("added by patient 1", "1")
     with index.begin() as tx:
-        mine_too = {"patient": "1", "issuer": mine.issuer, "organization": mine.issuer}
+        mine_too: dict[str, Any] = {"patient": "1", "issuer": mine.issuer, "organization": mine.issuer}
         tx.enter([a_kept(**mine_too), a_kept(study="1.2", **mine_too), a_kept(study="1.3")])
         tx.quarantine("odd", "a", Source("upload", "ada", mine.issuer), BEGIN, PLACE, digest_of("a"))
     found = index.contributions.kept([mine])
