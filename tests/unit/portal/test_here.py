@@ -12,13 +12,15 @@ from bank import open_test_bank
 from imagebank.actions import enrol, notify
 from imagebank.actions.enrol import Wanted
 from imagebank.bank import Bank
+from imagebank.cli import cards as cli_cards
+from imagebank.http import cards as http_cards
 from imagebank.model.event import Act, Event
 from imagebank.model.notice import Mail
 from imagebank.model.provision import Relation
 from imagebank.model.recovery import WayBack
 from imagebank.paper.language import moment
 from imagebank.portal import enrolment as sheet_pages
-from imagebank.portal import here, language, mails, my_people, plain_words
+from imagebank.portal import here, language, mails, my_people, plain_words, share_form
 from mail_server import text_of
 from owners import ADA, DESK
 from unit.portal.browsing import Browser
@@ -128,6 +130,11 @@ def test_an_access_ends_with_the_sites_day(bank: Bank, browser: Browser) -> None
 
     assert "Rosa Lind" in browser.get("/my/people").text
     assert sheet_pages._moment("2026-10-26") == until
+    last = until - timedelta(microseconds=1)
+    assert share_form.of_day("2026-10-25") == share_form.last_moment(bank, {"days": "other", "last_day": "2026-10-25"})
+    assert share_form.of_day("2026-10-25") == last
+    assert http_cards._end(bank, "2026-10-25", None) == cli_cards._end(bank, date(2026, 10, 25), None) == last
+    assert http_cards._end(bank, "2026-10-25T12:00:00", None) == datetime(2026, 10, 25, 12, tzinfo=UTC)
     assert enrol.of_age(date(2008, 10, 26), 18, bank.settings.zone) == until
 
 
