@@ -1,6 +1,6 @@
 """A CT at hospital A; two weeks later, at B, without a disc, the patient reads out a card number and a PIN."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -13,15 +13,17 @@ from bank import SOURCE, free_port, keep, open_test_bank, serving
 from browser.test_access_pages import SETTLED
 from browser.viewing import Eye, eye, person
 from imagebank import worker
-from imagebank.actions import account, destinations, devices, enrol, persons, transfer
+from imagebank.actions import access, account, destinations, devices, enrol, persons, transfer
 from imagebank.actions.enrol import Wanted
 from imagebank.app import transfer_work
 from imagebank.bank import Bank
 from imagebank.http.auth import COOKIE
 from imagebank.model.access import RIGHTS, Device, Principal, Right, Role, Scope
+from imagebank.model.fetch import Fetch
 from imagebank.model.identity import Identity
 from imagebank.model.person import PatientId, PersonName
-from imagebank.model.transfer import Destination
+from imagebank.model.transfer import Destination, State
+from imagebank.model.uid import Uid
 from make import as_file, read
 from protocol.orthanc_peer import HOST, TITLE, Orthanc, an_orthanc
 from samples import sample_data
@@ -34,7 +36,7 @@ CLERK = Principal("desk", Role.TECHNOLOGIST, "brigid", RIGHTS[Role.TECHNOLOGIST]
 SLICES = 6
 STUDY = "1.2.826.0.1.3680043.10.7.31"
 PACS = "Quay Street PACS"
-LOOKS = ((PHONE, "light"), (DESK, "dark"))
+PHONE_LIGHT, DESK_DARK = LOOKS = ((PHONE, "light"), (DESK, "dark"))
 Shoot = Callable[[Page, str], None]
 
 
@@ -199,10 +201,10 @@ def test_a_doctor_elsewhere_sees_the_ct_by_number_and_pin_until_it_is_taken_back
         assert "CT" not in looking.page.inner_text("main")
 
 
-def faults(page: Page) -> list[str]:
+def faults(page: Page, looks: Sequence[tuple[ViewportSize, str]] = LOOKS) -> list[str]:
     """What axe finds on a phone in the light and on a desk in the dark, and whether something scrolls sideways."""
     found = []
-    for size, theme in LOOKS:
+    for size, theme in looks:
         page.set_viewport_size(size)
         page.evaluate("theme => { document.documentElement.dataset.theme = theme }", theme)
         page.evaluate(SETTLED)
@@ -233,9 +235,60 @@ def test_the_pages_of_cards_have_no_faults(town: Town, amina: BrowserContext) ->
     found += faults(page)
     page.goto(f"{town.url}/my/cards")
     found += faults(page)
+    page.locator('main a[href^="/my/cards/"]').first.click()
+    page.get_by_role("link", name="A health link for this card").click()
+    found += faults(page, [PHONE_LIGHT])
+    page.get_by_role("button", name="Make the link").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Your health link")
+    found += faults(page, [DESK_DARK])
+    page.goto(f"{town.url}/shl")
+    found += faults(page, [PHONE_LIGHT])
     # As the code of the card leads there.
     page.goto(f"{town.url}/redeem#{number.replace(' ', '')}")
     expect(page.get_by_label("Card number")).to_have_value(number)
 
     assert found == []
     assert page.url == f"{town.url}/redeem"
+
+
+def test_the_pages_of_requests_and_of_bringing_in_have_no_faults(
+    chromium: Browser, town: Town, amina: BrowserContext
+) -> None:
+    hers = amina.new_page()
+    hers.goto(f"{town.url}/my/requests")
+    found = faults(hers, [PHONE_LIGHT])
+    hers.goto(f"{town.url}/my/requests/ask")
+    found += faults(hers, [PHONE_LIGHT])
+    hers.get_by_label("Which images are you looking for?").fill("The MR of my knee " * 9)
+    hers.get_by_role("button", name="Send the request").click()
+    expect(hers.get_by_text("The MR of my knee").first).to_be_visible()
+    found += faults(hers, [PHONE_LIGHT])
+
+    now = town.bank.now()
+    of_desk = ("desk", Role.TECHNOLOGIST, "brigid", "")
+    brought = Fetch(
+        "f" * 32, *of_desk, "https://harbour.example", b"", (Uid(STUDY),), now, now, 9, 4, State.STOPPED, "away"
+    )
+    with town.bank.index.begin() as tx:
+        tx.fetches.put(brought)
+    with person(chromium) as desk:
+        page = desk.new_page()
+        page.goto(f"{town.url}/sign-in/{access.sign_in_link(town.bank, Role.TECHNOLOGIST, 'desk', 'brigid')}")
+        for path in ("/desk/requests", "/desk/fetch", f"/desk/fetch/{brought.id}"):
+            page.goto(town.url + path)
+            found += faults(page, [DESK_DARK])
+        page.goto(f"{town.url}/desk/requests")
+        page.locator('main a[href^="/desk/requests/"]').first.click()
+        found += faults(page, [DESK_DARK])
+        page.goto(f"{town.url}/desk/fetch")
+        for label, text in (
+            ("Address of the other bank", "https://harbour.example"),
+            ("Card number", "7K2M"),
+            ("PIN", "1234"),
+        ):
+            page.get_by_label(label, exact=True).fill(text)
+        page.get_by_role("button", name="Bring the images in").click()
+        expect(page.get_by_role("alert")).to_contain_text("no try was used")
+        found += faults(page, [DESK_DARK])
+
+    assert found == []
