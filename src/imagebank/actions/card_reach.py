@@ -19,6 +19,8 @@ from imagebank.model.uid import Uid
 MOST_STUDIES: Final = 500
 USUAL: Final = timedelta(days=30)
 LONGEST: Final = timedelta(days=3660)
+CLOCKS_DIFFER: Final = timedelta(minutes=5)
+"""By how much clocks of a site's machines may differ: a card that one has made works at once on another."""
 
 _MODALITY: Final = re.compile(r"[A-Z0-9_]{0,16}")
 _BODY_PART: Final = re.compile(r"[A-Z0-9_ ]{0,16}")
@@ -69,7 +71,7 @@ def provisions(bank: Bank, reach: Reach, principal: Principal, card: str, ends_a
         Kind.CARD,
         permits=True,
         patient=roots[0].patient,
-        starts_at=bank.now(),
+        starts_at=bank.now() - CLOCKS_DIFFER,
         ends_at=until(bank.now(), ends_at, [root.ends_at for root in roots]),
         principal=holders.card_name(card),
         role=Role.RECIPIENT,

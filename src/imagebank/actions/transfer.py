@@ -42,6 +42,8 @@ Raises Unavailable when the place does not answer, NotFound when the caller may 
 def ask(bank: Bank, studies: Sequence[Uid], destination: str, principal: Principal, address: str = "") -> Transfer:
     """Have studies sent; a worker does so. That somebody wants it stands in the ledger.
 
+    What the caller has on its way there already is not sent a second time: it is that which is told.
+
     Raises NotFound for a study that is not there for the caller and a place that is not offered, NotAllowed for who may
     take nothing along, Invalid for nothing and too much.
     """
@@ -52,6 +54,9 @@ def ask(bank: Bank, studies: Sequence[Uid], destination: str, principal: Princip
     wanted = [one for study in dict.fromkeys(studies) for one in _of(bank, study, principal)]
     if not 0 < len(wanted) <= MOST_OBJECTS:
         raise Invalid("choose studies with 1 to {most} images at a time", most=MOST_OBJECTS)
+    studies = tuple(dict.fromkeys(studies))
+    if (same := _on_its_way(bank, studies, destination, len(wanted), principal)) is not None:
+        return same
     made = Transfer(
         secrets.token_hex(16),
         principal.name,
@@ -60,7 +65,7 @@ def ask(bank: Bank, studies: Sequence[Uid], destination: str, principal: Princip
         principal.purpose,
         address,
         destination,
-        tuple(dict.fromkeys(studies)),
+        studies,
         bank.now(),
         len(wanted),
     )
@@ -70,6 +75,18 @@ def ask(bank: Bank, studies: Sequence[Uid], destination: str, principal: Princip
         tx.record(_told(bank, made, wanted, principal, f"transfer {made.id}: to {destination}"))
         tx.defer(JOB, {"transfer": made.id}, bank.now(), key=made.id)
     return made
+
+
+def _on_its_way(
+    bank: Bank, studies: tuple[Uid, ...], destination: str, total: int, principal: Principal
+) -> Transfer | None:
+    """The caller's own that waits for the same: somebody has pressed twice, or asked again."""
+    wanted = (principal.name, principal.role, principal.organization, destination, frozenset(studies), total)
+    for one in bank.index.transfers.transfers(principal.name, MOST_LISTED):
+        same = (one.by, one.role, one.organization, one.destination, frozenset(one.studies), one.total)
+        if one.state is State.WAITING and same == wanted:
+            return one
+    return None
 
 
 def _of(bank: Bank, study: Uid, principal: Principal) -> list[Instance]:

@@ -165,6 +165,12 @@ def test_it_stops_with_the_card_and_keeps_what_came(bank: Bank) -> None:
     assert (found.state, "time has ended" in found.reason) == (State.STOPPED, True)
 
 
+def test_the_clock_of_the_other_bank_may_be_far_behind(bank: Bank) -> None:
+    there = There(ends_at=datetime(2020, 1, 1, tzinfo=UTC))
+
+    assert work(bank, there, fetching.ask(bank, there.web, WANTED, DOCTOR)).state is State.DONE
+
+
 @pytest.mark.parametrize(
     ("there", "words"),
     [

@@ -132,6 +132,21 @@ def test_studies_are_sent_once_with_a_receipt(bank: Bank) -> None:
     assert [one.id for one in transfer.listed(bank, KEEPER)] == [made.id]
 
 
+def test_what_waits_already_is_not_sent_twice(bank: Bank) -> None:
+    first = transfer.ask(bank, STUDIES, "South", doctor(bank))
+    again = transfer.ask(bank, STUDIES[::-1], "South", doctor(bank))
+    others = [
+        transfer.ask(bank, STUDIES[1:], "South", doctor(bank)),
+        transfer.ask(bank, STUDIES, "Harbour", doctor(bank)),
+        transfer.ask(bank, STUDIES, "South", replace(doctor(bank), role=Role.REFERRER)),
+    ]
+    work(bank, Place(), first.id)
+
+    assert again.id == first.id
+    assert len({first.id, *(one.id for one in others)}) == 4
+    assert transfer.ask(bank, STUDIES, "South", doctor(bank)).id != first.id
+
+
 def test_a_broken_transfer_goes_on_where_it_broke(bank: Bank) -> None:
     made = transfer.ask(bank, STUDIES, "Harbour", doctor(bank))
     full = Place(room=55)
@@ -176,7 +191,7 @@ def test_it_stops_when_what_permitted_it_ends_between_two_studies(bank: Bank) ->
 
 def test_a_card_that_allows_looking_only_meanwhile_sends_no_more(bank: Bank) -> None:
     card, recipient = a_recipient(bank)
-    first, second = (transfer.ask(bank, STUDIES, "South", recipient) for _ in range(2))
+    first, second = (transfer.ask(bank, some, "South", recipient) for some in (STUDIES, STUDIES[1:]))
     place = Place(before=lambda: looking_only(bank, card))
 
     work(bank, place, first.id)
