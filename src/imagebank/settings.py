@@ -69,6 +69,10 @@ class Settings:
     """A TOML file by which names and texts of files are read for proposals; empty for the one that is built in."""
     exams_file: Path | None = None
     """A TOML file with a site's own words and codes of exams, beside those that are built in."""
+    priors_file: Path | None = None
+    """A TOML file by which earlier exams are compared and ranked; empty for the one that is built in."""
+    repeats_file: Path | None = None
+    """A TOML file that says when an exam need not be made again; empty for the one that is built in."""
     duplicates: Literal["refuse", "revise"] = "refuse"
     """Other content under a known UID: `refuse` (it goes to quarantine) or `revise` (a new version, by its owner only)."""
     attributes: tuple[str, ...] = ()

@@ -43,7 +43,7 @@ def of_study(
     """
     principal.require(Right.FIND)
     bank.reads.search(principal, f"{way}: timeline of a person", address)
-    person, records, patients = _whose(bank, principal, study)
+    person, records, patients = whose(bank, principal, study)
     if not patients:
         return Timeline(
             "",
@@ -74,7 +74,7 @@ def beside(bank: Bank, principal: Principal, study: Uid, most: int) -> tuple[Ent
 
     Raises NotFound for a study that is not there or not for the caller.
     """
-    _, _, patients = _whose(bank, principal, study)
+    _, _, patients = whose(bank, principal, study)
     place = bank.index.histories.place_of(study, principal.scope)
     chosen = list(_entries(bank, principal, search.of_studies(bank, [study], principal.scope, Level.SERIES), []))
     if not chosen or place is None:
@@ -83,7 +83,7 @@ def beside(bank: Bank, principal: Principal, study: Uid, most: int) -> tuple[Ent
     return chosen[0], list(_entries(bank, principal, found, []))
 
 
-def _whose(bank: Bank, principal: Principal, study: Uid) -> tuple[str, list[Linked], list[PatientId]]:
+def whose(bank: Bank, principal: Principal, study: Uid) -> tuple[str, list[Linked], list[PatientId]]:
     """The key of the person whose study this is, the records that are linked, and the identifiers; none where nobody knows."""
     patient = bank.index.histories.patient_of(study, principal.scope)
     if patient is None:

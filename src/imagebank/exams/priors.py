@@ -1,41 +1,45 @@
 """Which earlier exams are worth comparing with the one at hand, best first, each with its reasons."""
 
 from collections.abc import Iterable
+from datetime import date
 from math import prod
 
-from imagebank.exams.comparing import Comparing, factors, is_of
+from imagebank.exams.comparing import Comparing, Likeness, factors, is_of
 from imagebank.model.exam import Asked, Factor, Past, Prior
 
 
-def ranked(table: Comparing, asked: Asked, history: Iterable[Past]) -> list[Prior]:
+def ranked(like: Likeness, asked: Asked, history: Iterable[Past]) -> list[Prior]:
     """The priors of an exam. What is later than it, and the exam itself, is none."""
-    found = [prior for past in history if (prior := _prior(table, asked, past)) is not None]
-    found.sort(key=lambda prior: (-prior.score, -prior.past.day.toordinal(), prior.past.id))
-    return found[: table.most]
+    found = [prior for past in history if (prior := _prior(like, asked, past)) is not None]
+    found.sort(key=lambda prior: (-prior.score, -(prior.past.day or date.min).toordinal(), prior.past.id))
+    return found[: like.table.most]
 
 
-def _prior(table: Comparing, asked: Asked, past: Past) -> Prior | None:
-    days = (asked.day - past.day).days
-    if days < 0 or past.id == asked.id or not _is_in_reach(table, asked, past, days):
+def _prior(like: Likeness, asked: Asked, past: Past) -> Prior | None:
+    days = None if past.day is None else (asked.day - past.day).days
+    if past.id == asked.id or (days is not None and (days < 0 or not _is_in_reach(like, asked, past, days))):
         return None
-    found = factors(table, asked.exam, past.exam)
-    if prod(each.weight for each in found) < table.least:
+    found = factors(like, asked.exam, past.exam)
+    if prod(each.weight for each in found) < like.table.least:
         return None
-    told = (*found, _age(table, days), _organization(table, asked, past))
+    told = (*found, _age(like.table, days), _organization(like.table, asked, past))
     return Prior(past, prod(each.weight for each in told), told)
 
 
-def _is_in_reach(table: Comparing, asked: Asked, past: Past, days: int) -> bool:
+def _is_in_reach(like: Likeness, asked: Asked, past: Past, days: int) -> bool:
     fitting = [
         each
-        for each in table.look_back
-        if past.exam.group in each.groups and is_of(table, asked.exam.regions, each.regions)
+        for each in like.table.look_back
+        if past.exam.group in each.groups and is_of(like, asked.exam.regions, each.regions)
     ]
     reach = sorted(fitting, key=lambda each: not each.regions)
     return not reach or not reach[0].days or days <= reach[0].days
 
 
-def _age(table: Comparing, days: int) -> Factor:
+def _age(table: Comparing, days: int | None) -> Factor:
+    """What age makes of a score; the least, where nobody says when."""
+    if days is None:
+        return Factor("age", table.floor)
     return Factor("age", max(table.floor, 0.5 ** (days / table.half_life)), theirs=str(days))
 
 

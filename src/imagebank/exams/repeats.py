@@ -1,12 +1,13 @@
 """Whether an exam that is ordered was made already, lately enough to stand for it."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 
-from imagebank.exams.comparing import Comparing, Days, Weight, factors, is_of, lies_in
+from imagebank.exams.comparing import Days, Likeness, factors, is_of
 from imagebank.exams.table_files import read_table
 from imagebank.model.exam import Asked, Context, Contrast, Exam, Group, Past, Repeat, Side
 
@@ -19,64 +20,113 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     groups: tuple[Group, ...] = ()
     regions: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
+    contexts: tuple[Context, ...] = ()
     severity: Literal["warn", "tell", "shadow"] = "warn"
 
 
 class Easing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a context leaves of a window: its share, and at most so many days."""
+    """What a context leaves of a window: so many days at most; of exams `elsewhere`, those of other organizations alone."""
 
-    share: Weight
     most: Days | None = None
-
-    def of(self, days: int) -> int:
-        """The days that are left; one at least where any are, since exams are dated by day."""
-        left = max(1, round(days * self.share)) if days * self.share else 0
-        return left if self.most is None else min(left, self.most)
+    elsewhere: bool = False
 
 
 class Repeats(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A site's table of repeats."""
+    """A site's table of repeats.
 
+    Exams of a kind that stands `apart` answer only their own kind. Regions that are `same` stand for each other.
+    By group, `whole` names regions of which an exam answers for each of their parts, and `plain` those where one with
+    contrast does not answer for one without. Of a region that is `sided` nothing is known until its side is said.
+    """
+
+    apart: frozenset[str]
+    same: tuple[frozenset[str], ...]
+    sided: frozenset[str]
+    whole: dict[Group, frozenset[str]]
+    plain: dict[Group, frozenset[str]]
     contexts: dict[Context, Easing]
     rule: tuple[Rule, ...]
 
 
+@lru_cache(maxsize=4)
 def repeats(file: Path | None) -> Repeats:
     """The table of a file, or the one that is built in. Raises Invalid and SettingsError as `read_table` does."""
     return read_table(file, "repeats.toml", Repeats)
 
 
-def repeat_of(table: Repeats, like: Comparing, asked: Asked, history: Iterable[Past]) -> Repeat | None:
+def repeat_of(table: Repeats, like: Likeness, asked: Asked, history: Iterable[Past]) -> Repeat | None:
     """The newest earlier exam that stands for what is asked, and by which rule; None where there is none."""
-    rule = next((each for each in table.rule if _fits(like, each, asked.exam)), None)
+    context = context_of(asked)
+    rule = next((each for each in table.rule if _fits(like, each, asked.exam, context)), None)
     if rule is None or not asked.exam.regions:
         return None
-    days = table.contexts.get(asked.context, Easing(1.0)).of(rule.days)
+    easing = table.contexts.get(context, Easing())
+    days = rule.days if easing.most is None else min(rule.days, easing.most)
+    ages = ((past, (asked.day - past.day).days) for past in history if past.day is not None and past.id != asked.id)
     standing = [
-        past
-        for past in history
-        if past.id != asked.id and 0 <= (asked.day - past.day).days <= days and answers(like, asked.exam, past.exam)
+        (past, age)
+        for past, age in ages
+        if 0 <= age <= days
+        and not (easing.elsewhere and past.organization == asked.organization)
+        and answers(table, like, asked.exam, past.exam)
     ]
     if not days or not standing:
         return None
-    past = max(standing, key=lambda each: (each.day, each.id))
-    return Repeat(past, (asked.day - past.day).days, rule.name, rule.severity, factors(like, asked.exam, past.exam))
+    past, age = min(standing, key=lambda one: (one[1], one[0].id))
+    return Repeat(past, age, rule.name, rule.severity, factors(like, asked.exam, past.exam))
 
 
-def answers(like: Comparing, ours: Exam, theirs: Exam) -> bool:
+def context_of(asked: Asked) -> Context:
+    """Why an exam is ordered; what its words say counts where the order itself calls it routine."""
+    if asked.context is not Context.ROUTINE:
+        return asked.context
+    return next((one for one in Context if one == asked.exam.purpose), Context.ROUTINE)
+
+
+def answers(table: Repeats, like: Likeness, ours: Exam, theirs: Exam) -> bool:
     """Whether an exam shows all that is asked for: every part, the side, contrast where it is wanted, by the same means."""
     return (
         ours.group is theirs.group
-        and ours.kind == theirs.kind
-        and all(any(lies_in(like, part, whole) for whole in theirs.regions) for part in ours.regions)
-        and (ours.side is theirs.side or theirs.side is Side.BOTH)
-        and not (ours.contrast is Contrast.YES and theirs.contrast is not Contrast.YES)
+        and _are_of_one_kind(table, ours, theirs)
+        and all(any(_shows(table, like, ours.group, part, other) for other in theirs.regions) for part in ours.regions)
+        and _is_of_that_side(table, ours, theirs)
+        and _has_contrast(table, ours, theirs)
     )
 
 
-def _fits(like: Comparing, rule: Rule, exam: Exam) -> bool:
+def _are_of_one_kind(table: Repeats, ours: Exam, theirs: Exam) -> bool:
+    return ours.kind == theirs.kind or not table.apart & {ours.kind, theirs.kind}
+
+
+def _shows(table: Repeats, like: Likeness, group: Group, part: str, other: str) -> bool:
+    if part == other or any({part, other} <= those for those in table.same):
+        return True
+    return other in table.whole.get(group, ()) and like.lies_in(part, other)
+
+
+def _is_of_that_side(table: Repeats, ours: Exam, theirs: Exam) -> bool:
+    if _side(theirs) is Side.BOTH:
+        return True
+    is_known = ours.side is not Side.UNSAID or not table.sided.intersection(ours.regions)
+    return is_known and _side(ours) is _side(theirs)
+
+
+def _side(exam: Exam) -> Side:
+    """A mammogram is of both sides unless it says of which."""
+    return Side.BOTH if exam.group is Group.MG and exam.side is Side.UNSAID else exam.side
+
+
+def _has_contrast(table: Repeats, ours: Exam, theirs: Exam) -> bool:
+    if ours.contrast is Contrast.YES:
+        return theirs.contrast is Contrast.YES
+    hides = table.plain.get(ours.group, frozenset()).intersection(ours.regions)
+    return not (hides and ours.contrast is Contrast.NO and theirs.contrast is Contrast.YES)
+
+
+def _fits(like: Likeness, rule: Rule, exam: Exam, context: Context) -> bool:
     return (
         (not rule.groups or exam.group in rule.groups)
         and (not rule.kinds or exam.kind in rule.kinds)
+        and (not rule.contexts or context in rule.contexts)
         and is_of(like, exam.regions, rule.regions)
     )

@@ -25,6 +25,7 @@ from imagebank.http.notices import notice_paths, notice_routes
 from imagebank.http.persons import person_routes
 from imagebank.http.persons_described import person_paths
 from imagebank.http.pictures import picture_paths, picture_routes
+from imagebank.http.priors import priors_paths, priors_routes
 from imagebank.http.queue import queue_routes
 from imagebank.http.queue_described import queue_paths
 from imagebank.http.reports import report_paths, report_routes
@@ -47,6 +48,7 @@ _ROUTES: Final[tuple[Callable[[], list[BaseRoute]], ...]] = (
     completeness_routes,
     attribute_routes,
     timeline_routes,
+    priors_routes,
     correction_routes,
     rule_routes,
     picture_routes,
@@ -69,6 +71,7 @@ _PATHS: Final[tuple[Callable[[], dict[str, Any]], ...]] = (
     completeness_paths,
     attribute_paths,
     timeline_paths,
+    priors_paths,
     correction_paths,
     rule_paths,
     picture_paths,

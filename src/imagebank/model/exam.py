@@ -129,11 +129,11 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """An exam that was made: `id` is its study's UID, or a name of whoever asks."""
+    """An exam that was made: `id` is its study's UID, or a name of whoever asks; `day` is None where nobody says when."""
 
     id: str
     exam: Exam
-    day: date
+    day: date | None
     organization: str = ""
 
 

@@ -9,11 +9,13 @@ import msgspec
 import pytest
 
 from imagebank.errors import Invalid
-from imagebank.exams.comparing import comparing, factors
+from imagebank.exams.comparing import Likeness, LookBack, factors, likeness
 from imagebank.exams.priors import ranked
+from imagebank.exams.tables import Part
 from imagebank.model.exam import Asked, Contrast, Exam, Group, Past, Side
 
-TABLE = comparing(None)
+LIKE = likeness(None)
+TABLE = LIKE.table
 TODAY = date(2026, 11, 2)
 
 
@@ -26,7 +28,7 @@ def past(name: str, days: int, what: Exam, organization: str = "") -> Past:
 
 
 def ids(ours: Exam, *history: Past) -> list[str]:
-    return [prior.past.id for prior in ranked(TABLE, Asked(ours, TODAY), history)]
+    return [prior.past.id for prior in ranked(LIKE, Asked(ours, TODAY), history)]
 
 
 HEAD_CT = exam(Group.CT, "HEAD")
@@ -75,30 +77,35 @@ def test_an_exam_of_an_unknown_part_is_last_and_not_hidden() -> None:
     assert ids(HEAD_CT, past("unknown", 1, exam(Group.CT)), past("old", 3000, HEAD_CT)) == ["old", "unknown"]
 
 
+def test_an_exam_without_a_date_comes_after_those_of_the_same_kind() -> None:
+    undated = Past("undated", HEAD_CT, None)
+
+    assert ids(HEAD_CT, undated, past("dated", 900, HEAD_CT)) == ["dated", "undated"]
+
+
 def test_what_is_later_and_the_exam_itself_are_no_priors() -> None:
     asked = Asked(HEAD_CT, TODAY, id="mine")
     history = [past("later", -1, HEAD_CT), past("mine", 0, HEAD_CT), past("today", 0, HEAD_CT)]
 
-    assert [prior.past.id for prior in ranked(TABLE, asked, history)] == ["today"]
+    assert [prior.past.id for prior in ranked(LIKE, asked, history)] == ["today"]
 
 
 def test_what_is_too_old_to_help_is_left_out_where_the_table_says_so() -> None:
-    mammogram = exam(Group.MG, "BREAST", side=Side.BOTH)
+    rows = (LookBack((Group.CT, Group.US), 1000), LookBack((Group.US,), 0, ("BREAST",)))
+    like = Likeness(msgspec.structs.replace(TABLE, look_back=rows), LIKE.parts)
+    mammogram, us = exam(Group.MG, "BREAST"), exam(Group.US, "BREAST")
 
-    assert ids(HEAD_CT, past("old", 5000, HEAD_CT)) == []
-    assert ids(mammogram, past("old", 5000, mammogram), past("us", 5000, exam(Group.US, "BREAST"))) == ["old", "us"]
+    def told(ours: Exam, *history: Past) -> list[str]:
+        return [prior.past.id for prior in ranked(like, Asked(ours, TODAY), history)]
 
-
-def test_a_group_without_a_row_is_reached_for_ever() -> None:
-    table = msgspec.structs.replace(TABLE, look_back=())
-
-    assert len(ranked(table, Asked(HEAD_CT, TODAY), [past("old", 9000, HEAD_CT)])) == 1
+    assert told(HEAD_CT, past("old", 1001, HEAD_CT), past("young", 999, HEAD_CT)) == ["young"]
+    assert told(mammogram, past("mg", 9000, mammogram), past("us", 9000, us)) == ["mg", "us"]
 
 
 def test_groups_are_compared_by_the_row_that_names_the_part() -> None:
-    elbow = factors(TABLE, exam(Group.XR, "ELBOW"), exam(Group.CT, "ELBOW"))
-    abdomen = factors(TABLE, exam(Group.XR, "ABDOMEN"), exam(Group.CT, "ABDOMEN"))
-    teeth = factors(TABLE, exam(Group.DENTAL, "TOOTH"), exam(Group.ECG, "TOOTH"))
+    elbow = factors(LIKE, exam(Group.XR, "ELBOW"), exam(Group.CT, "ELBOW"))
+    abdomen = factors(LIKE, exam(Group.XR, "ABDOMEN"), exam(Group.CT, "ABDOMEN"))
+    teeth = factors(LIKE, exam(Group.DENTAL, "TOOTH"), exam(Group.ECG, "TOOTH"))
 
     assert [(each[1].name, each[1].weight) for each in (elbow, abdomen, teeth)] == [
         ("modality", 0.55),
@@ -114,7 +121,7 @@ def test_contrast_and_kind_are_reasons() -> None:
     told = {
         each.past.id: {one.name: one.weight for one in each.factors}
         for each in ranked(
-            TABLE,
+            LIKE,
             Asked(given, TODAY),
             [past("plain", 1, plain), past("vessels", 1, vessels), past("unsaid", 1, HEAD_CT)],
         )
@@ -126,7 +133,7 @@ def test_contrast_and_kind_are_reasons() -> None:
 
 
 def test_every_prior_says_its_reasons() -> None:
-    (prior,) = ranked(TABLE, Asked(HEAD_CT, TODAY, organization="B"), [past("ct", 14, HEAD_CT, "A")])
+    (prior,) = ranked(LIKE, Asked(HEAD_CT, TODAY, organization="B"), [past("ct", 14, HEAD_CT, "A")])
 
     assert [(each.name, each.ours, each.theirs) for each in prior.factors] == [
         ("region", "HEAD", "HEAD"),
@@ -147,9 +154,9 @@ def test_no_more_are_told_than_the_table_says() -> None:
 
 
 def test_parts_that_lie_in_each_other_end_somewhere() -> None:
-    table = msgspec.structs.replace(TABLE, inside={"HAND": ("ARM",), "ARM": ("HAND",)})
+    like = Likeness(TABLE, {"HAND": Part(("ARM",)), "ARM": Part(("HAND",))})
 
-    assert table.around["HAND"] == {"ARM", "HAND"}
+    assert like.around["HAND"] == {"ARM", "HAND"}
 
 
 BUILT_IN = (files("imagebank.exams") / "comparing.toml").read_text("utf-8")
@@ -159,7 +166,7 @@ def test_a_site_has_a_table_of_its_own(tmp_path: Path) -> None:
     file = tmp_path / "priors.toml"
     file.write_text(BUILT_IN.replace("most = 50", "most = 3"), "utf-8")
 
-    assert comparing(file).most == 3
+    assert likeness(file).table.most == 3
 
 
 @pytest.mark.parametrize(
@@ -175,4 +182,4 @@ def test_a_wrong_table_is_refused_with_its_file_and_place(line: str, instead: st
     file.write_text(BUILT_IN.replace(line, instead), "utf-8")
 
     with pytest.raises(Invalid, match=r"priors\.toml: .*" + place):
-        comparing(file)
+        likeness(file)

@@ -5,11 +5,11 @@ from datetime import date, timedelta
 
 import pytest
 
-from imagebank.exams.comparing import comparing
-from imagebank.exams.repeats import Easing, repeat_of, repeats
+from imagebank.exams.comparing import likeness
+from imagebank.exams.repeats import repeat_of, repeats
 from imagebank.model.exam import Asked, Context, Contrast, Exam, Group, Past, Repeat, Side
 
-TABLE, LIKE = repeats(None), comparing(None)
+TABLE, LIKE = repeats(None), likeness(None)
 TODAY = date(2026, 11, 2)
 ABDOMEN = Exam(Group.CT, ("ABDOMEN",), contrast=Contrast.YES)
 TRUNK = Exam(Group.CT, ("ABDOMEN", "CHEST", "PELVIS"), contrast=Contrast.YES)
@@ -17,9 +17,11 @@ CHEST_FILM = Exam(Group.XR, ("CHEST",))
 KNEE = Exam(Group.MR, ("KNEE",), Side.LEFT)
 
 
-def found(ours: Exam, theirs: Exam, days: int, context: Context = Context.ROUTINE) -> Repeat | None:
-    asked = Asked(ours, TODAY, context, id="new")
-    return repeat_of(TABLE, LIKE, asked, [Past("old", theirs, TODAY - timedelta(days))])
+def found(
+    ours: Exam, theirs: Exam, days: int, context: Context = Context.ROUTINE, organization: str = "A"
+) -> Repeat | None:
+    asked = Asked(ours, TODAY, context, "B", "new")
+    return repeat_of(TABLE, LIKE, asked, [Past("old", theirs, TODAY - timedelta(days), organization)])
 
 
 def test_the_same_exam_two_weeks_later_is_a_repeat() -> None:
@@ -57,8 +59,35 @@ def test_one_of_both_sides_answers_for_one() -> None:
     assert found(KNEE, replace(KNEE, side=Side.BOTH), 2)
 
 
-def test_contrast_that_nobody_asked_for_does_no_harm() -> None:
-    assert found(replace(ABDOMEN, contrast=Contrast.NO), ABDOMEN, 2)
+def test_contrast_that_nobody_asked_for_does_no_harm_where_it_hides_nothing() -> None:
+    chest, head = replace(ABDOMEN, regions=("CHEST",)), replace(ABDOMEN, regions=("HEAD",))
+
+    assert found(replace(chest, contrast=Contrast.NO), chest, 2)
+    assert found(replace(head, contrast=Contrast.UNKNOWN), head, 2)
+    assert not found(replace(head, contrast=Contrast.NO), head, 2)
+
+
+def test_some_regions_are_one_in_an_order_and_some_answer_for_their_parts() -> None:
+    brain, spine = Exam(Group.MR, ("BRAIN",)), Exam(Group.MR, ("SPINE",))
+
+    assert found(brain, replace(brain, regions=("HEAD",)), 2)
+    assert found(replace(spine, regions=("LSPINE",)), spine, 2)
+    assert not found(replace(spine, group=Group.XR, regions=("LSPINE",)), replace(spine, group=Group.XR), 2)
+
+
+def test_a_mammogram_is_of_both_sides_unless_it_says_of_which() -> None:
+    both = Exam(Group.MG, ("BREAST",), Side.BOTH)
+
+    assert found(both, replace(both, side=Side.UNSAID), 90)
+    assert not found(both, replace(both, side=Side.LEFT), 90)
+
+
+def test_what_has_no_side_in_an_order_is_known_without() -> None:
+    kidneys = Exam(Group.US, ("KIDNEY",))
+
+    assert found(kidneys, kidneys, 2)
+    assert not found(replace(KNEE, side=Side.UNSAID), replace(KNEE, side=Side.UNSAID), 2)
+    assert found(replace(KNEE, side=Side.UNSAID), replace(KNEE, side=Side.BOTH), 2)
 
 
 def test_windows_are_of_the_first_rule_that_fits() -> None:
@@ -72,10 +101,25 @@ def test_windows_are_of_the_first_rule_that_fits() -> None:
 
 def test_contexts_ease_or_silence() -> None:
     assert found(ABDOMEN, ABDOMEN, 1, Context.URGENT)
+    assert not found(ABDOMEN, ABDOMEN, 1, Context.URGENT, "B")
     assert not found(ABDOMEN, ABDOMEN, 2, Context.URGENT)
-    assert not found(ABDOMEN, ABDOMEN, 0, Context.FOLLOWUP)
-    assert found(CHEST_FILM, CHEST_FILM, 1, Context.URGENT), "a window of hours is one of a day"
-    assert Easing(0.5).of(45) == 22
+    assert not found(ABDOMEN, ABDOMEN, 1, Context.FOLLOWUP)
+    assert found(ABDOMEN, ABDOMEN, 2, Context.PREOP)
+
+
+def test_what_words_say_of_the_reason_counts_where_the_order_calls_itself_routine() -> None:
+    control = replace(ABDOMEN, purpose="followup")
+
+    assert not found(control, ABDOMEN, 1)
+    assert found(control, ABDOMEN, 1, Context.SCREENING)
+    assert found(replace(ABDOMEN, purpose="pain"), ABDOMEN, 1)
+
+
+def test_screening_of_the_lungs_has_a_year() -> None:
+    lungs = Exam(Group.CT, ("LUNG",))
+
+    assert found(lungs, lungs, 300, Context.SCREENING)
+    assert not found(lungs, lungs, 300)
 
 
 def test_the_newest_of_several_is_told_and_what_is_later_is_not() -> None:
@@ -86,3 +130,4 @@ def test_the_newest_of_several_is_told_and_what_is_later_is_not() -> None:
     assert repeat is not None
     assert repeat.past.id == "14"
     assert repeat_of(TABLE, LIKE, Asked(ABDOMEN, TODAY, id="14"), [history[2]]) is None
+    assert repeat_of(TABLE, LIKE, Asked(ABDOMEN, TODAY), [Past("undated", ABDOMEN, None)]) is None

@@ -1,0 +1,62 @@
+"""Which earlier studies of the same person are worth comparing with one, or with what is ordered; each with its reasons."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from imagebank.actions import exams, search
+from imagebank.actions.timeline import whose
+from imagebank.bank import Bank
+from imagebank.exams.comparing import likeness
+from imagebank.exams.priors import ranked
+from imagebank.model.access import Principal, Right
+from imagebank.model.exam import Asked, Past, Prior
+from imagebank.model.imaging import DataSet
+from imagebank.model.person import PatientId
+from imagebank.model.uid import Uid
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """An exam with its priors, best first, and what a list says of the study of each."""
+
+    asked: Asked
+    priors: tuple[tuple[Prior, DataSet], ...]
+
+
+def of_study(bank: Bank, principal: Principal, study: Uid, way: str, address: str = "", most: int = 50) -> Ranked:
+    """The priors of a study. Raises NotAllowed, and NotFound for a study that is not there or not for the caller."""
+    principal.require(Right.FIND)
+    bank.reads.search(principal, f"{way}: priors of a study", address)
+    _, _, patients = whose(bank, principal, study)
+    history = exams.history(bank, patients, principal.scope) if patients else []
+    current = next((one for one in history if one.id == study), None)
+    if current is None:
+        current = exams.of_study(bank, study, principal.scope)
+    day = current.day or bank.now().date()
+    return _ranked(
+        bank, principal, Asked(current.exam, day, organization=current.organization, id=study), history, most
+    )
+
+
+def of_wish(
+    bank: Bank,
+    principal: Principal,
+    asked: Asked,
+    patients: Collection[PatientId],
+    way: str,
+    address: str = "",
+    most: int = 50,
+) -> Ranked:
+    """The priors of an exam that is only wanted, of a person with these records. Raises NotAllowed."""
+    principal.require(Right.FIND)
+    bank.reads.search(principal, f"{way}: priors of an order", address)
+    return _ranked(bank, principal, asked, exams.history(bank, patients, principal.scope), most)
+
+
+def _ranked(bank: Bank, principal: Principal, asked: Asked, history: Collection[Past], most: int) -> Ranked:
+    found = ranked(likeness(bank.settings.priors_file, bank.settings.exams_file), asked, history)[:most]
+    shown = {
+        one.attributes["0020000D"]["Value"][0]: one.attributes
+        for one in search.of_studies(bank, [Uid(prior.past.id) for prior in found], principal.scope)
+    }
+    return Ranked(asked, tuple((prior, shown[prior.past.id]) for prior in found if prior.past.id in shown))

@@ -1,0 +1,138 @@
+"""`/api/v1/studies/{study}/priors`: the earlier studies of the same person that are worth comparing, with reasons."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from imagebank.actions import priors
+from imagebank.errors import Invalid
+from imagebank.exams.telling import reasons
+from imagebank.http.auth import address_of, bank_of, caller
+from imagebank.http.described import closed, query
+from imagebank.http.openapi import REFUSED, answer, as_json
+from imagebank.model.exam import Contrast, Exam, Group, Prior, Side
+from imagebank.model.imaging import DataSet
+from imagebank.model.uid import Uid
+
+_WAY: Final = "api"
+_STUDY: Final = "/api/v1/studies/{study}/priors"
+_MOST: Final = 50
+_NO_STORE: Final = {"Cache-Control": "no-store"}
+_TEXTS: Final = {"time": "00080030", "accession": "00080050", "description": "00081030"}
+
+
+async def of_study(request: Request) -> Response:
+    """The earlier studies of the same person that are worth comparing, best first, with what speaks for each."""
+    principal = await caller(request)
+    given = (principal, Uid.parse(request.path_params["study"]), _WAY, address_of(request), _limit(request))
+    return _answer(await run_in_threadpool(priors.of_study, bank_of(request), *given))
+
+
+def _limit(request: Request) -> int:
+    params = request.query_params
+    if not set(params) <= {"limit"}:
+        raise Invalid("this takes limit")
+    limit = params.get("limit", str(_MOST))
+    if not (limit.isascii() and limit.isdigit() and len(limit) < 4 and 1 <= int(limit) <= _MOST):
+        raise Invalid("limit is a number from 1 to {most}", most=_MOST)
+    return int(limit)
+
+
+def _answer(found: priors.Ranked) -> Response:
+    told = {"exam": exam_told(found.asked.exam), "priors": [_prior(*one) for one in found.priors]}
+    return JSONResponse(told, headers=_NO_STORE)
+
+
+def exam_told(exam: Exam) -> dict[str, Any]:
+    """An exam as REST tells it."""
+    return {
+        "group": exam.group.value,
+        "regions": list(exam.regions),
+        "laterality": exam.side.value,
+        "contrast": exam.contrast.value,
+        "kind": exam.kind,
+        "confidence": round(exam.confidence, 2),
+    }
+
+
+def _prior(prior: Prior, study: DataSet) -> dict[str, Any]:
+    return {
+        "study": prior.past.id,
+        "date": prior.past.day.isoformat() if prior.past.day else "",
+        "organization": prior.past.organization,
+        "modalities": [str(one) for one in study.get("00080061", {}).get("Value", ())],
+        **{name: _first(study, key) for name, key in _TEXTS.items()},
+        "exam": exam_told(prior.past.exam),
+        "score": round(prior.score, 4),
+        "reasons": [str(one) for one in reasons(prior.factors)],
+        "factors": {one.name: round(one.weight, 4) for one in prior.factors},
+    }
+
+
+def _first(dataset: DataSet, key: str) -> str:
+    values = dataset.get(key, {}).get("Value") or [""]
+    return "" if values[0] is None else str(values[0])
+
+
+def priors_routes() -> list[BaseRoute]:
+    return [Route(_STUDY, of_study, methods=["GET"])]
+
+
+_TEXT: Final = {"type": "string"}
+_SHARE: Final = {"type": "number", "minimum": 0, "maximum": 1}
+
+
+def _several(schema: Mapping[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "items": schema}
+
+
+EXAM: Final = closed(
+    {
+        "group": {"enum": [one.value for one in Group]},
+        "regions": _several(_TEXT),
+        "laterality": {"enum": [one.value for one in Side]},
+        "contrast": {"enum": [one.value for one in Contrast]},
+        "kind": _TEXT,
+        "confidence": _SHARE,
+    }
+)
+_FACTORS: Final = ("region", "modality", "side", "contrast", "kind", "age", "organization")
+_TOLD: Final = closed(
+    {
+        "exam": EXAM,
+        "priors": _several(
+            closed(
+                {
+                    **dict.fromkeys(("study", "date", "organization", *_TEXTS), _TEXT),
+                    "modalities": _several(_TEXT),
+                    "exam": EXAM,
+                    "score": _SHARE,
+                    "reasons": _several(_TEXT),
+                    "factors": closed(dict.fromkeys(_FACTORS, _SHARE)),
+                }
+            )
+        ),
+    }
+)
+_UID: Final = {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)*$", "maxLength": 128}
+
+
+def priors_paths() -> dict[str, Any]:
+    """The `paths` of the OpenAPI document for these routes."""
+    given = {200: answer(200, "The priors", as_json(_TOLD)), **{code: REFUSED[code] for code in (400, 401, 403, 404)}}
+    limit = query("limit", {"type": "integer", "minimum": 1, "maximum": _MOST}, f"Priors at most; {_MOST} if not given")
+    return {
+        _STUDY: {
+            "parameters": [{"name": "study", "in": "path", "required": True, "schema": _UID}, limit],
+            "get": {
+                "operationId": "get_priors_of_study",
+                "summary": of_study.__doc__,
+                "tags": ["Persons"],
+                "responses": {str(code): found for code, found in {**given, 503: REFUSED[503]}.items()},
+            },
+        }
+    }
