@@ -200,12 +200,14 @@ def _check_proposals(settings: Settings) -> None:
 
 
 def _check_exams(settings: Settings) -> None:
-    if settings.exams_file is None:
+    if not (settings.exams_file or settings.priors_file or settings.repeats_file):
         return
-    from imagebank.exams.tables import tables
+    from imagebank.exams.comparing import likeness
+    from imagebank.exams.repeats import repeats
 
     try:
-        tables(settings.exams_file)
+        likeness(settings.priors_file, settings.exams_file)
+        repeats(settings.repeats_file)
     except Invalid as error:
         raise SettingsError(str(error)) from None
 

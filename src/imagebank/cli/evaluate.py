@@ -1,10 +1,10 @@
-"""`imagebank evaluate`: how well exams are understood, held against labels."""
+"""`imagebank evaluate`: how well exams are understood, priors ranked and repeats found, held against labels."""
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 from cyclopts import App
@@ -14,7 +14,7 @@ from imagebank.cli.console import ALL_WELL, HERE, Common, out, say, typed
 if TYPE_CHECKING:
     from imagebank.exams.evaluating import Evaluation, Figures
 
-app = App(name="evaluate", help="How well exams and priors are understood, held against labels: exams.")
+app = App(name="evaluate", help="How well exams and priors are understood, held against labels: exams · cases.")
 
 
 @app.command
@@ -52,6 +52,75 @@ def exams(
         _write(out, TOLD, found.predicted)
     _show(common, found, confusions=confusions, unknown=unknown)
     return ALL_WELL
+
+
+@app.command
+def cases(file: Path, *, common: Common = HERE, out: Path | None = None, confusions: bool = False) -> int:
+    """Rank each person's earlier exams for a new one, and say whether it is a repeat; and how much of that is right.
+
+    The file has one JSON object a line: {"id", "new": {exam, "date", "context", "organization"}, "history": [{"id",
+    "date", exam, "organization"}]}, where an exam has the columns of `evaluate exams`. Labels are {"label": {"relevant",
+    "first", "repeat", "repeat_of", "also"}}. The halves are as in `evaluate exams`.
+
+    Example: imagebank evaluate cases cases.jsonl --out predicted.jsonl
+    Example: IMAGEBANK_REPEATS_FILE=own.toml imagebank evaluate cases cases.jsonl --confusions
+
+    Parameters
+    ----------
+    file
+        The cases.
+    out
+        Where the answers go: {"id", "ranked", "repeat", "repeat_of"} a line. A file that is there is replaced.
+    confusions
+        Also what was taken for what, in the development half.
+    """
+    from imagebank.exams import evaluating_cases as held
+    from imagebank.exams.comparing import likeness
+    from imagebank.exams.repeats import repeats
+    from imagebank.exams.tables import tables
+
+    settings = common.settings()
+    with typed():
+        found = list(held.cases_of(file.read_bytes(), tables(settings.exams_file)))
+        like, table = likeness(settings.priors_file, settings.exams_file), repeats(settings.repeats_file)
+    pairs = [(case, held.answer(case, like, table)) for case in found]
+    if out is not None:
+        out.write_bytes(b"".join(orjson.dumps(one.told()) + b"\n" for _, one in pairs))
+    _show_cases(common, held.figures(pairs), list(held.confusions(pairs)) if confusions else [], len(pairs))
+    return ALL_WELL
+
+
+_MEASURES: Final = {
+    "cases": "cases",
+    "first": "first prior",
+    "none": "no prior where there is none",
+    "relevant_precision": "priors precision",
+    "relevant_recall": "priors recall",
+    "repeat_precision": "repeats precision",
+    "repeat_recall": "repeats recall",
+}
+
+
+def _show_cases(common: Common, figures: Mapping[str, Any], confusions: Sequence[tuple[str, ...]], number: int) -> None:
+    by_half = {name: asdict(one) for name, one in figures.items()}
+    mixed = [dict(zip(("case", "what", "wanted", "said"), one, strict=True)) for one in confusions]
+    if common.json:
+        facts = {"cases": number, "figures": by_half} | ({"confusions": mixed} if mixed else {})
+        sys.stdout.write(orjson.dumps(facts).decode() + "\n")
+        return
+    out.print(f"{number} cases are answered", markup=False)
+    if by_half:
+        say(common, list(_of_cases(by_half)), ("right", *by_half))
+    if mixed:
+        say(common, mixed, tuple(mixed[0]))
+
+
+def _of_cases(by_half: Mapping[str, Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    """One row for each measure, with a column for each half."""
+    for name, words in _MEASURES.items():
+        yield {"right": words} | {
+            half: one[name] if name == "cases" else f"{one[name]:.4f}" for half, one in by_half.items()
+        }
 
 
 def _write(file: Path, columns: Iterable[str], rows: Iterable[Mapping[str, str]]) -> None:

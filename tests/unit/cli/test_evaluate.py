@@ -1,4 +1,4 @@
-"""`imagebank evaluate`: how well exams are understood."""
+"""`imagebank evaluate`: how well exams are understood, priors ranked and repeats found."""
 
 import json
 from pathlib import Path
@@ -51,3 +51,37 @@ def test_another_file_is_wrong_usage(tmp_path: Path) -> None:
 
     assert said.status == 2
     assert "no column study_description" in said.err
+
+
+HEAD = {"modality": "CT", "study_description": "CT HEAD WO"}
+CASE = {
+    "id": "a",
+    "new": {**HEAD, "date": "2026-11-02", "context": "routine"},
+    "history": [{**HEAD, "id": "h1", "date": "2026-10-20"}],
+}
+
+
+def test_cases_are_answered_in_the_fixed_format(tmp_path: Path) -> None:
+    file, out = tmp_path / "cases.jsonl", tmp_path / "out.jsonl"
+    file.write_text(json.dumps(CASE), "utf-8")
+    told = imagebank("evaluate", "cases", file, "--out", out)
+
+    assert (told.status, told.out.strip()) == (0, "1 cases are answered")
+    assert [json.loads(line) for line in out.read_text("utf-8").splitlines()] == [
+        {"id": "a", "ranked": ["h1"], "repeat": True, "repeat_of": "h1"}
+    ]
+
+
+def test_figures_of_cases_are_shown_where_there_are_labels(tmp_path: Path) -> None:
+    file = tmp_path / "cases.jsonl"
+    file.write_text(json.dumps(CASE | {"label": {"relevant": [], "repeat": False}}), "utf-8")
+    shown = imagebank("evaluate", "cases", file, "--confusions")
+    told = json.loads(imagebank("evaluate", "cases", file, "--confusions", "--json").out)
+    file.write_text("{}", "utf-8")
+    wrong = imagebank("evaluate", "cases", file)
+
+    assert "repeats precision" in shown.out
+    assert "not wanted" in shown.out
+    assert (told["cases"], told["figures"]["all"]["repeat_precision"]) == (1, 0.0)
+    assert [one["what"] for one in told["confusions"]] == ["first", "repeat", "not wanted"]
+    assert (wrong.status, "line 1" in wrong.err) == (2, True)

@@ -90,6 +90,8 @@ def test_confusions_are_of_the_development_half() -> None:
         ("left out", "h2", ""),
     ]
     assert of({"id": TEST, **case}, {"id": DEVELOPMENT, "new": NEW}) == []
+    right = {"relevant": ["h1"], "repeat": True, "repeat_of": "h1"}
+    assert of({"id": DEVELOPMENT, "new": NEW, "history": [OLD, KNEE], "label": right}) == []
 
 
 @pytest.mark.parametrize(
