@@ -1,5 +1,6 @@
 """A bank of one's own for a test, and the same behind real servers on loopback."""
 
+import atexit
 import io
 import random
 import socket
@@ -7,6 +8,8 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ import uvicorn
 from imagebank.actions import access, ingest
 from imagebank.app import opened, web_application
 from imagebank.bank import Bank
+from imagebank.dicom.sandbox import Sandbox
 from imagebank.model.access import Role
 from imagebank.model.imaging import Receipt, Source
 from imagebank.settings import load
@@ -25,13 +29,21 @@ SOURCE = Source("import", "tester", "local", "127.0.0.1")
 
 @contextmanager
 def open_test_bank(folder: Path, **settings: Any) -> Iterator[Bank]:
-    """An embedded bank in a folder; settings by name."""
-    given = load(environ={}, **{"data": folder / "bank", "decoders": 1, **settings})
+    """An embedded bank in a folder; settings by name. All have the decoder in common."""
+    given = load(environ={}, **{"data": folder / "bank", **settings})
     if not given.database:
         given.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         migrated_file(given.data / "index.db")
     with opened(given) as bank:
-        yield bank
+        yield replace(bank, sandbox=_decoder())
+
+
+@cache
+def _decoder() -> Sandbox:
+    """One for this process: its start costs as much as a whole test, and it keeps nothing of what it was given."""
+    shared = Sandbox(decoders=1)
+    atexit.register(shared.close)
+    return shared
 
 
 def keep(bank: Bank, *files: bytes, source: Source = SOURCE) -> list[Receipt]:
