@@ -105,7 +105,36 @@
     return shift;
   };
 
+  const normal = ([a, b, c, d, e, f]) => [b * f - c * e, c * d - a * f, a * e - b * d];
+  const MOST_ALIKE = Math.cos((25 * Math.PI) / 180); // farther apart cornerstone does not link
+  const isParallel = (one, other) => {
+    const [these, those] = [one, other].map(image => normal(image.imageOrientationPatient));
+    return Math.abs(these.reduce((sum, x, i) => sum + x * those[i], 0)) >= MOST_ALIKE;
+  };
+
+  // Panes without one place in the body scroll in proportion: the end of one is the end of the other. Whoever had the
+  // last input drives; what the other does because of it drives nothing.
+  let [together, driver] = [[], null];
+  const drive = ({ target }) => {
+    driver = together.find(pane => pane.element.contains(target)) ?? together.find(pane => pane.id === active()) ?? null;
+  };
+  const active = () => window.services?.viewportGridService.getActiveViewportId();
+  const follow = ({ currentTarget }) => {
+    const other = together.find(pane => pane !== driver);
+    if (!other || driver?.element !== currentTarget) return;
+    const [last, others] = [driver, other].map(pane => pane.getImageIds().length - 1);
+    const imageIndex = Math.round((driver.getCurrentImageIdIndex() / last) * others);
+    if (imageIndex !== other.getTargetImageIdIndex()) window.cornerstone.utilities.jumpToSlice(other.element, { imageIndex });
+  };
+  const linkByShare = panes => {
+    together = panes.every(pane => pane.getImageIds().length > 1) ? panes : [];
+    // The same listener twice is one.
+    for (const pane of together) pane.element.addEventListener(window.cornerstone.Enums.Events.STACK_NEW_IMAGE, follow);
+    for (const kind of ['wheel', 'pointerdown', 'keydown']) document.addEventListener(kind, drive, { capture: true, passive: true });
+  };
+
   // Brings both panes to one place and ties their scrolling, once both have data; earlier the slower would drive.
+  const GROUP = 'imagebank-slices';
   let linked = null;
   const link = ({ cornerstoneViewportService, viewportGridService, hangingProtocolService, syncGroupService }) => {
     if (hangingProtocolService.getState()?.protocolId !== compare.id) return;
@@ -114,16 +143,18 @@
     if (![left, right].every(v => v?.getImageIds?.().length && v.getCurrentImageId?.())) return;
     const key = [left, right].map(v => v.getImageIds()[0]).join();
     if (linked === key) return;
+    if (linked) panes.forEach(v => syncGroupService.removeViewportFromSyncGroup(v.id, v.getRenderingEngine().id, GROUP));
     linked = key;
-    if (![left, right].every(v => isPlaced(middle(v)))) return;
+    together = [];
+    const [one, other] = [left, right].map(middle);
+    if (!isPlaced(one) || !isPlaced(other) || !isParallel(one, other)) return linkByShare([left, right]);
     const shift = register(left, right);
     const wanted = plane(left.getCurrentImageId()).imagePositionPatient.map((x, i) => x + shift[i]);
     const distance = id => Math.hypot(...plane(id).imagePositionPatient.map((x, i) => x - wanted[i]));
     const imageIndex = right.getImageIds().reduce((best, id, i, ids) => (distance(id) < distance(ids[best]) ? i : best), 0);
     window.cornerstone.utilities.jumpToSlice(right.element, { imageIndex }).then(() => {
       for (const v of [left, right]) {
-        const group = { type: 'imageSlice', id: 'imagebank-slices', source: true, target: true };
-        syncGroupService.addViewportToSyncGroup(v.id, v.getRenderingEngine().id, group);
+        syncGroupService.addViewportToSyncGroup(v.id, v.getRenderingEngine().id, { type: 'imageSlice', id: GROUP, source: true, target: true });
       }
     });
   };

@@ -93,7 +93,7 @@
   };
 
   new ResizeObserver(() => {
-    document.documentElement.style.setProperty('--bar', `${bar.offsetHeight}px`);
+    document.documentElement.style.setProperty('--emergency-bar', `${bar.offsetHeight}px`);
   }).observe(bar);
   setInterval(ask, ASK_EVERY_MS);
   setInterval(tick, TICK_MS);

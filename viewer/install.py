@@ -23,7 +23,7 @@ ROOT = HERE.parent
 CACHE = ROOT / ".cache" / "viewer"
 OUTPUT = ROOT / "src" / "imagebank" / "portal" / "viewer"
 OURS = (
-    *("boot.js", "app-config.js", "emergency.js", "emergency.css", "shared.js", "phone.css"),
+    *("boot.js", "app-config.js", "emergency.js", "shared.js", "pair.js", "bars.css", "phone.css"),
     *("closed.html", "missing.html"),
 )
 COMPRESSED = {".js", ".css", ".html", ".json", ".svg", ".wasm", ".txt", ".xml", ".webapp", ".ico"}

@@ -23,7 +23,7 @@
   };
 
   new ResizeObserver(() => {
-    document.documentElement.style.setProperty('--bar', `${bar.offsetHeight}px`);
+    document.documentElement.style.setProperty('--shared-bar', `${bar.offsetHeight}px`);
   }).observe(bar);
   document.addEventListener('visibilitychange', ask);
   ask();

@@ -98,7 +98,9 @@ NOT_ABOUT_STUDIES: Final = {
         (f"/patients/{{person}}/records{rest}" for rest in ("", "/compare", "/link", "/part", "/undo")),
         "for who may reconcile, as far as the caller sees a study of each record",
     ),
-    "/compare": "an address of the viewer, for studies that the caller sees; see the test of what stands beside a list",
+    **dict.fromkeys(
+        ("/compare", "/compare/open"), "for two studies that the caller sees; see the test of what stands beside a list"
+    ),
     "/api/v1/matching/questions": "for who may reconcile, as far as the caller sees both records",
     "/api/v1/matching/decisions": "for who may reconcile, as far as the caller sees the records",
     "/api/v1/matching/decisions/{decision}/undo": "for who may reconcile",

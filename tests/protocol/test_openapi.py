@@ -38,6 +38,7 @@ PAGES: Final[Mapping[str, str]] = {
     "/patients/{person}/timeline": "the same",
     "/studies/{study}/beside": "what stands beside the search page",
     "/compare": "leads to the viewer",
+    "/compare/open": "for the bar in the viewer that says which studies are side by side",
     **{
         f"/patients/{{person}}/records{rest}": "to link and part records; programs use /api/v1/matching/decisions"
         for rest in ("", "/compare", "/link", "/part", "/undo")

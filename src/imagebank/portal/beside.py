@@ -1,4 +1,4 @@
-"""The study that is chosen in a list, beside it: its picture, facts, and the earlier ones of the same person; and comparing."""
+"""The study that is chosen in a list, beside it: its picture, facts, and the earlier ones of the same person."""
 
 from dataclasses import dataclass, replace
 from typing import Final
@@ -8,23 +8,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from imagebank.actions import earlier, retrieve
+from imagebank.actions import earlier
 from imagebank.actions.earlier import Earlier
 from imagebank.bank import Bank
-from imagebank.errors import Invalid, NotFound, Unsupported
 from imagebank.http.auth import address_of, bank_of
-from imagebank.model.access import Principal, Right
-from imagebank.model.imaging import Instance, Selection
+from imagebank.model.access import Principal
 from imagebank.model.timeline import Entry
 from imagebank.model.uid import Uid
-from imagebank.portal import launch
 from imagebank.portal.language import counted, gettext, listed
-from imagebank.portal.layout import for_the_signed_in, page, see_other
+from imagebank.portal.layout import for_the_signed_in, page
 from imagebank.portal.rows import StudyRow, row_of, state_of
 
 _SHOWN: Final = 5
-_MOST: Final = 8
-"""So many studies the viewer opens together."""
 _DAYS_AS_DAYS: Final = 60
 _DAYS_AS_MONTHS: Final = 730
 
@@ -94,31 +89,6 @@ async def show(request: Request, principal: Principal) -> Response:
     return page(request, "beside.html", principal=principal, chosen=chosen)
 
 
-@for_the_signed_in
-async def compare(request: Request, principal: Principal) -> Response:
-    """Open studies side by side in the viewer, the newest as the current one."""
-    principal.require(Right.FIND)
-    studies = list(dict.fromkeys(Uid.parse(text) for text in request.query_params.getlist("study")))
-    if not 2 <= len(studies) <= _MOST:
-        raise Invalid("choose two to {most} studies to compare", most=_MOST)
-    return see_other(await run_in_threadpool(_viewer, bank_of(request), principal, studies))
-
-
-def _viewer(bank: Bank, principal: Principal, studies: list[Uid]) -> str:
-    found: dict[Uid, list[Instance]] = {}
-    places = [bank.index.histories.place_of(study, principal.scope) for study in studies]
-    known = [place for place in places if place is not None]
-    if len(known) < len(places):
-        raise NotFound("there is no such study here")
-    for place in sorted(known, key=lambda one: (one.date, one.time), reverse=True):
-        found[place.study] = retrieve.select(bank, Selection(place.study), principal.scope)
-    address = launch.compare_address(found)
-    if address is None:
-        raise Unsupported("the viewer has nothing to show of one of these studies; open each by itself")
-    return address
-
-
 ROUTES: Final[list[BaseRoute]] = [
     Route("/studies/{study}/beside", show, methods=["GET"]),
-    Route("/compare", compare, methods=["GET"]),
 ]

@@ -6,6 +6,7 @@ from enum import StrEnum
 from urllib.parse import urlencode
 
 from imagebank.model.imaging import Instance, Pixels
+from imagebank.model.stack import Stack
 from imagebank.model.uid import Uid
 
 _STORAGE = "1.2.840.10008.5.1.4.1.1."
@@ -143,16 +144,32 @@ def viewer_address(study: Uid, instances: Sequence[Instance], first: Uid | None 
     return _address(parts)
 
 
-def compare_address(studies: Mapping[Uid, Sequence[Instance]]) -> str | None:
-    """Where the viewer opens studies side by side, the first being the current one; None when one has nothing to show."""
+def compare_address(studies: Mapping[Uid, Sequence[Instance]], hung: Sequence[Stack] = ()) -> str | None:
+    """Where the viewer opens studies side by side, the first being the left one; None when one has nothing to show.
+
+    `hung` is what of each is shown first; without it the viewer chooses by itself.
+    """
     shown = {study: series_for_viewer(instances) for study, instances in studies.items()}
     if not all(shown.values()):
         return None
     parts = {"StudyInstanceUIDs": ",".join(shown), "hangingProtocolId": _SIDE_BY_SIDE}
+    first = {stack.series for stack in hung}
     if any(_has_others(shown[study], instances) for study, instances in studies.items()):
         share = _LONGEST_LIST // len(shown)
-        parts["SeriesInstanceUIDs"] = ",".join(uid for series in shown.values() for uid in series[:share])
-    return _address(parts)
+        some = [sorted(series, key=lambda uid: uid not in first)[:share] for series in shown.values()]
+        parts["SeriesInstanceUIDs"] = ",".join(uid for series in some for uid in series)
+    named = {
+        # An image that is hung by itself, so that of its series no other is.
+        "initialSeriesInstanceUID": [stack.series for stack in hung if stack.instance is None],
+        "initialSOPInstanceUID": [stack.instance for stack in hung if stack.instance is not None],
+    }
+    return _address(parts | {name: ",".join(uids) for name, uids in named.items() if uids})
+
+
+def pictures_for_viewer(instances: Sequence[Instance]) -> list[Instance]:
+    """The images of a study that can be hung in the viewer."""
+    shown = set(series_for_viewer(instances))
+    return [one for one in instances if one.series in shown and kind_of(one) is Kind.PICTURE]
 
 
 def _has_others(shown: Sequence[Uid], instances: Sequence[Instance]) -> bool:

@@ -1,0 +1,63 @@
+// Above two studies side by side: which pane shows what, and the ways to the next prior, back, and to change sides. The
+// keys are those of the links; here they come before the app's own.
+(() => {
+  const query = new URLSearchParams(location.search);
+  const studies = (query.get('StudyInstanceUIDs') ?? '').split(',');
+  if (query.get('hangingProtocolId') !== 'imagebank.compare' || studies.length < 2) return;
+
+  const bar = document.createElement('section');
+  bar.id = 'pair';
+  let ways = [];
+
+  const make = (name, className, ...content) => {
+    const made = document.createElement(name);
+    made.className = className;
+    made.append(...content);
+    return made;
+  };
+
+  const pane = ({ is_current, tag, words }) => make('span', is_current ? 'now' : 'before', make('b', '', tag), words);
+
+  const link = ({ address, words, key }) => {
+    const made = make('a', '', words);
+    made.href = address;
+    if (key) {
+      made.setAttribute('aria-keyshortcuts', key);
+      made.append(make('kbd', '', key.toUpperCase()));
+    }
+    return made;
+  };
+
+  const show = told => {
+    ways = told.ways;
+    const nav = make('nav', '', ...(told.place ? [make('span', '', told.place)] : []), ...ways.map(link));
+    nav.setAttribute('aria-label', told.label);
+    bar.setAttribute('aria-label', told.label);
+    bar.replaceChildren(...told.panes.map(pane), nav);
+    document.documentElement.classList.add('pair');
+    document.body.prepend(bar);
+  };
+
+  // The words are in the language of whoever looks, and of what they may see.
+  const ask = async () => {
+    const asked = new URLSearchParams(studies.slice(0, 2).map(study => ['study', study]));
+    const answer = await fetch(`/compare/open?${asked}`, { cache: 'no-store' }).catch(() => null);
+    if (answer?.status === 200) show(await answer.json());
+  };
+
+  const isTyping = element => element.matches?.('input, textarea, select, [contenteditable]');
+  document.addEventListener('keydown', event => {
+    const isPlain = event.getModifierState('AltGraph') || !(event.ctrlKey || event.altKey || event.metaKey);
+    if (!isPlain || event.repeat || isTyping(event.target) || localStorage.getItem('keys-off')) return;
+    const way = ways.find(one => one.key === event.key.toLowerCase());
+    if (!way) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    location.assign(way.address);
+  }, true);
+
+  new ResizeObserver(() => {
+    document.documentElement.style.setProperty('--pair-bar', `${bar.offsetHeight}px`);
+  }).observe(bar);
+  ask();
+})();
