@@ -1,19 +1,25 @@
-"""Which series of two studies hang side by side: those that show the same in the same way."""
+"""Which series of two studies hang side by side, those that show the same in the same way, and where their images lie."""
 
+import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from imagebank.actions import retrieve
 from imagebank.bank import Bank
 from imagebank.errors import BankError
-from imagebank.exams.hanging import best_beside, best_pair, is_alone, stacks_of
+from imagebank.exams.hanging import best_beside, best_pair, is_alone, placed, stacks_of
 from imagebank.model.imaging import DataSet, Instance
-from imagebank.model.stack import Stack
+from imagebank.model.stack import Places, Point, Stack
 from imagebank.model.uid import Uid
 
 _MOST_SERIES = 40
 """Of so many series of a study headers are read, of those that have the most images."""
 _MOST_ALONE = 16
 """A series of more images is looked at as a whole, whatever its kind."""
+
+_MOST_PLACED = 400
+"""The headers of so many images are read where their places are not in a line."""
+_OFF_LINE_MM = 0.5
 
 
 def side_by_side(bank: Bank, studies: Sequence[Sequence[Instance]]) -> list[Stack]:
@@ -45,3 +51,38 @@ def _headers(bank: Bank, members: Sequence[Instance]) -> list[DataSet]:
     if not is_alone(middle) or len(members) > _MOST_ALONE:
         return [middle]
     return [retrieve.attributes(bank, one) for one in members]
+
+
+def places(bank: Bank, pictures: Sequence[Instance]) -> Places | None:
+    """Where the images of a stack lie in the patient, in their order; None where they do not all say, or not alike.
+
+    Where the middle one lies in the middle of a line, so do the others: their headers are not read.
+    """
+    many = len(pictures)
+    if many == 1:
+        found = _place(bank, pictures[0])
+        return found if found and pictures[0].pixels and len(found.middles) == pictures[0].pixels.frames else None
+    if any(one.pixels is not None and one.pixels.frames > 1 for one in pictures):
+        return None
+    first, middle, last = (_place(bank, pictures[at]) for at in (0, many // 2, many - 1))
+    if first is None or middle is None or last is None:
+        return None
+    (start,), (end,) = first.middles, last.middles
+    line = tuple(_between(start, end, at / (many - 1)) for at in range(many))
+    if math.dist(line[many // 2], middle.middles[0]) <= _OFF_LINE_MM:
+        return replace(first, middles=line)
+    several = [_place(bank, one) for one in pictures[:_MOST_PLACED]]
+    each = [one.middles[0] for one in several if one is not None]
+    return replace(first, middles=tuple(each)) if len(each) == many else None
+
+
+def _place(bank: Bank, picture: Instance) -> Places | None:
+    try:
+        return placed(retrieve.attributes(bank, picture))
+    except BankError:
+        return None
+
+
+def _between(start: Point, end: Point, share: float) -> Point:
+    x, y, z = (a + (b - a) * share for a, b in zip(start, end, strict=True))
+    return x, y, z

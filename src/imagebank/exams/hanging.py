@@ -7,7 +7,7 @@ from itertools import product
 from typing import Any, Final
 
 from imagebank.model.imaging import DataSet, Instance
-from imagebank.model.stack import Plane, Stack
+from imagebank.model.stack import Places, Plane, Point, Stack
 
 _SCOUT: Final = re.compile(
     r"scout|locali[sz]er|topogram|scanogram|survey|surview|pilot|3[- ]?p(l|lane)?[- ]?loc|\bloc\b"
@@ -88,26 +88,44 @@ def _is_capture(instance: Instance, header: DataSet) -> bool:
 
 
 def _plane(header: DataSet) -> Plane | None:
-    """By Image Orientation (Patient), of the image or the first that a multi-frame image tells of."""
-    for one in (header, *_oriented(header)):
-        cosines = [number for text in _texts(one, "00200037") if (number := _number(text)) is not None]
-        if len(cosines) == 6:
-            normal = normal_of(cosines)
-            return (Plane.SAGITTAL, Plane.CORONAL, Plane.AXIAL)[max(range(3), key=lambda axis: abs(normal[axis]))]
-    return None
+    normal = _normal(header)
+    if normal is None:
+        return None
+    return (Plane.SAGITTAL, Plane.CORONAL, Plane.AXIAL)[max(range(3), key=lambda axis: abs(normal[axis]))]
 
 
-def _oriented(header: DataSet) -> Iterator[Mapping[str, Any]]:
-    """The items of Plane Orientation Sequence in the functional groups (PS3.3 C.7.6.16.2.4)."""
-    for groups in ("52009229", "52009230"):
-        for item in _items(header, groups)[:1]:
-            yield from _items(item, "00209116")[:1]
-
-
-def normal_of(cosines: Sequence[float]) -> tuple[float, float, float]:
-    """What the slices are stacked along, by Image Orientation (Patient)."""
+def _normal(header: DataSet) -> Point | None:
+    cosines = _said(header, "00209116", "00200037", 6)
+    if not cosines:
+        return None
     a, b, c, d, e, f = cosines
     return b * f - c * e, c * d - a * f, a * e - b * d
+
+
+def placed(header: DataSet) -> Places | None:
+    """Where the frames of an image lie in the patient; None where it does not say (PS3.3 C.7.6.2.1.1, C.7.6.16.2.3)."""
+    normal = _normal(header)
+    cosines, spacing = _said(header, "00209116", "00200037", 6), _said(header, "00289110", "00280030", 2)
+    per_frame = _items(header, "52009230")
+    corners = [_numbers(group, "00200032", 3) for item in per_frame for group in _items(item, "00209113")[:1]]
+    corners = corners or [_numbers(header, "00200032", 3)]
+    if normal is None or not spacing or not all(corners):
+        return None
+    sizes = [_whole(_text(header, key)) for key in ("00280011", "00280010")]
+    # Pixel Spacing is that of rows first, which is how far the middle lies down (PS3.3 10.7.1.3).
+    width, height = spacing[1] * (sizes[0] - 1) / 2, spacing[0] * (sizes[1] - 1) / 2
+    middles = [
+        tuple(corner[axis] + cosines[axis] * width + cosines[3 + axis] * height for axis in range(3))
+        for corner in corners
+    ]
+    return Places(_text(header, "00200052"), normal, tuple((x, y, z) for x, y, z in middles))
+
+
+def _said(header: DataSet, group: str, key: str, many: int) -> list[float]:
+    """Numbers of the image itself, or of the functional groups of all or of its first frame."""
+    groups = [one for kind in ("52009229", "52009230") for one in _items(header, kind)[:1]]
+    places = [header, *(item for one in groups for item in _items(one, group)[:1])]
+    return next((found for place in places if (found := _numbers(place, key, many))), [])
 
 
 def _contrast(header: DataSet, said: str) -> bool | None:
@@ -172,6 +190,12 @@ def _texts(dataset: Mapping[str, Any], key: str) -> list[str]:
 
 def _text(dataset: Mapping[str, Any], key: str) -> str:
     return next(iter(_texts(dataset, key)), "")
+
+
+def _numbers(dataset: Mapping[str, Any], key: str, many: int) -> list[float]:
+    """So many numbers, or none."""
+    found = [number for text in _texts(dataset, key) if (number := _number(text)) is not None]
+    return found if len(found) == many else []
 
 
 def _number(text: str) -> float | None:

@@ -1,7 +1,9 @@
 """Images that are looked at one after another, and what of them tells which stand well beside one another."""
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from imagebank.model.uid import Uid
 
@@ -36,3 +38,37 @@ class Stack:
     thickness_mm: float | None = None
     words: frozenset[str] = frozenset()
     is_scout: bool = False
+
+
+Point = tuple[float, float, float]
+_MOST_APART: Final = math.cos(math.radians(25))
+"""Slices that are farther turned from each other show no place in common."""
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the images of a stack lie in the patient, in mm: the middle of each, and what they are stacked along."""
+
+    frame_of_reference: str
+    normal: Point
+    middles: tuple[Point, ...]
+
+
+def linked(these: Places | None, those: Places | None, many: int, others: int) -> tuple[int, ...]:
+    """For each of `many` images the one of the `others` to show beside it, both counted from 0.
+
+    The nearest in the patient where both stacks are placed and cut alike; without a frame of reference in common their
+    middles are taken as one place. Else in proportion.
+    """
+    if these is None or those is None or abs(_along(these.normal, those.normal)) < _MOST_APART:
+        return tuple(round(at * (others - 1) / max(many - 1, 1)) for at in range(many))
+    ours = [_along(these.normal, middle) for middle in these.middles]
+    theirs = [_along(these.normal, middle) for middle in those.middles]
+    if these.frame_of_reference != those.frame_of_reference:
+        shift = ours[(len(ours) - 1) // 2] - theirs[(len(theirs) - 1) // 2]
+        theirs = [place + shift for place in theirs]
+    return tuple(min(range(len(theirs)), key=lambda other: abs(theirs[other] - place)) for place in ours)
+
+
+def _along(normal: Point, point: Point) -> float:
+    return sum(a * b for a, b in zip(normal, point, strict=True))

@@ -34,28 +34,31 @@ class EarlierRow:
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """The chosen study, the first of the earlier ones, and how many of these are not among them."""
+    """The chosen study, the first of the earlier ones, and how many of these are not among them.
+
+    `ranked` are all earlier ones that may be looked at side by side with it, the best first; none where it has no picture.
+    """
 
     study: StudyRow
     where: str
     earlier: tuple[EarlierRow, ...]
     further: int
+    ranked: tuple[str, ...] = ()
 
     @property
     def prior(self) -> str:
-        """The first earlier study that may be looked at side by side with the chosen one; empty where there is none."""
-        if not self.study.is_picture:
-            return ""
-        return next((one.study.uid for one in self.earlier if one.study.is_picture), "")
+        """The first of those that may be looked at side by side; empty where there is none."""
+        return next(iter(self.ranked), "")
 
 
 def of_study(bank: Bank, principal: Principal, study: Uid, address: str) -> Beside:
     """What stands beside the list. Raises NotAllowed, NotFound."""
     chosen, others = earlier.beside(bank, principal, study, "portal", address)
-    shown = tuple(EarlierRow(row_of(one.entry.study), why(one)) for one in others[:_SHOWN])
-    row = row_of(chosen.study)
+    rows = tuple(EarlierRow(row_of(one.entry.study), why(one)) for one in others)
+    shown, row = rows[:_SHOWN], row_of(chosen.study)
+    ranked = tuple(one.study.uid for one in rows if row.is_picture and one.study.is_picture)
     state, words = state_of(chosen.standing, row.instances)
-    return Beside(replace(row, state=state, state_words=words), _where(chosen), shown, len(others) - len(shown))
+    return Beside(replace(row, state=state, state_words=words), _where(chosen), shown, len(others) - len(shown), ranked)
 
 
 def _where(entry: Entry) -> str:

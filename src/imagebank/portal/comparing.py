@@ -11,21 +11,20 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from imagebank.actions import earlier, hanging, retrieve
+from imagebank.actions import hanging, retrieve
 from imagebank.bank import Bank
 from imagebank.errors import Invalid, NotFound, Unsupported
 from imagebank.http.auth import address_of, bank_of, caller
 from imagebank.model.access import Principal, Right
 from imagebank.model.imaging import Instance, Selection
 from imagebank.model.uid import Uid
-from imagebank.portal import launch
+from imagebank.portal import beside, launch
 from imagebank.portal.language import day, gettext
 from imagebank.portal.layout import HEADERS, for_the_signed_in, see_other, speak_to
-from imagebank.portal.rows import StudyRow, row_of, rows_of
+from imagebank.portal.rows import StudyRow, rows_of
 
 _MOST: Final = 8
 """So many studies the viewer opens together."""
-_WAY: Final = "portal"
 
 
 @for_the_signed_in
@@ -77,17 +76,12 @@ class Neighbours:
     after: str
 
 
-def neighbours(bank: Bank, principal: Principal, current: Uid, prior: Uid, address: str) -> Neighbours:
-    """Where a prior stands in the ranking. Raises NotAllowed, NotFound."""
-    _, others = earlier.beside(bank, principal, current, _WAY, address)
-    ranked = [row.uid for row in (row_of(one.entry.study) for one in others) if row.is_picture]
-    at = ranked.index(prior) if prior in ranked else -1
-    return Neighbours(
-        at + 1,
-        len(ranked),
-        ranked[at - 1] if at > 0 else "",
-        ranked[at + 1] if at + 1 < len(ranked) else "",
-    )
+def neighbours(ranked: Sequence[str], prior: str) -> Neighbours:
+    """Where a prior stands in the ranking."""
+    if prior not in ranked:
+        return Neighbours(0, len(ranked), "", "")
+    at = ranked.index(prior)
+    return Neighbours(at + 1, len(ranked), "".join(ranked[at - 1 : at]), "".join(ranked[at + 1 : at + 2]))
 
 
 async def tell(request: Request) -> Response:
@@ -106,7 +100,7 @@ def _told(bank: Bank, principal: Principal, studies: Sequence[Uid], address: str
     current, prior = in_order(bank, principal, studies)
     is_swapped = studies[0] != current
     rows = rows_of(bank, studies, principal.scope)
-    near = neighbours(bank, principal, current, prior, address)
+    near = neighbours(beside.of_study(bank, principal, current, address).ranked, prior)
 
     def way(key: str, words: str, other: str, *, swapped: bool = is_swapped) -> dict[str, str]:
         return {"key": key, "words": words, "address": address_of_pair(current, other, is_swapped=swapped)}

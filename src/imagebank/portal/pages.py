@@ -47,6 +47,7 @@ from imagebank.portal import (
     provider,
     proving,
     queue,
+    quick_look,
     records,
     redeem,
     requests,
@@ -177,7 +178,8 @@ async def show_study(request: Request, principal: Principal) -> Response:
         shown |= await run_in_threadpool(my.study_page, bank, principal, study)
         can_share = shell.is_there(request, "/my/share")
         return page(request, "my-study.html", HTTPStatus.OK, principal, can_share=can_share, **shown)
-    return page(request, "study.html", HTTPStatus.OK, principal, **shown)
+    chosen = await run_in_threadpool(beside.of_study, bank, principal, study, address_of(request))
+    return page(request, "study.html", HTTPStatus.OK, principal, beside=chosen, **shown)
 
 
 def _study(bank: Bank, principal: Principal, study: Uid, address: str) -> dict[str, object]:
@@ -377,6 +379,7 @@ def portal_routes() -> list[BaseRoute]:
         *my_statement.ROUTES,
         *beside.ROUTES,
         *comparing.ROUTES,
+        *quick_look.ROUTES,
         *queue.ROUTES,
         *design.ROUTES,
         Mount("/static", _Static(directory=Path(__file__).parent / "static")),

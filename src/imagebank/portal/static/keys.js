@@ -1,4 +1,4 @@
-// Keys that act alone: the search box, rows of a list, this list of keys. They can be switched off; Tab and Enter do the same.
+// Keys that act alone: the search box, rows of a list, links that name one, this list of keys. They can be switched off; Tab and Enter do the same.
 (() => {
   const OFF = 'keys-off';
   const list = document.getElementById('keys');
@@ -37,6 +37,13 @@
     return true;
   };
 
+  const follow = key => {
+    const link = /^[a-z]$/.test(key) && document.querySelector(`a[aria-keyshortcuts="${key}"]`);
+    if (!link?.checkVisibility()) return false;
+    location.assign(link.href);
+    return true;
+  };
+
   document.addEventListener('keydown', event => {
     if (event.defaultPrevented || event.ctrlKey || event.altKey || event.metaKey || list.open || !isOn()) return;
     const target = event.target;
@@ -45,6 +52,7 @@
     const isInList = target === document.body || isInBox || target.hasAttribute('data-row');
     if (event.key === '/' && box) box.select(), box.focus();
     else if (event.key === '?') list.showModal();
+    else if (!event.repeat && follow(event.key)) ;
     else if (event.key === 'ArrowDown' && isInList && step(1)) ;
     else if (event.key === 'ArrowUp' && target.hasAttribute('data-row') && step(-1)) ;
     else return;
