@@ -60,8 +60,7 @@ def places(bank: Bank, pictures: Sequence[Instance]) -> Places | None:
     """
     many = len(pictures)
     if many == 1:
-        found = _place(bank, pictures[0])
-        return found if found and pictures[0].pixels and len(found.middles) == pictures[0].pixels.frames else None
+        return _place(bank, pictures[0])
     if any(one.pixels is not None and one.pixels.frames > 1 for one in pictures):
         return None
     first, middle, last = (_place(bank, pictures[at]) for at in (0, many // 2, many - 1))

@@ -147,7 +147,7 @@ def best_beside(chosen: Stack, others: Iterable[Stack]) -> Stack | None:
 
 def _worth_it(stacks: Iterable[Stack]) -> list[Stack]:
     """Scouts only where there is nothing else; what is equal in all is in the order of its number."""
-    found = sorted(stacks, key=lambda one: (one.number, one.series, one.instance or ""))
+    found = sorted(stacks, key=lambda one: (one.number, one.series))
     return [one for one in found if not one.is_scout] or found
 
 

@@ -60,7 +60,7 @@ def linked(these: Places | None, those: Places | None, many: int, others: int) -
     The nearest in the patient where both stacks are placed and cut alike; without a frame of reference in common their
     middles are taken as one place. Else in proportion.
     """
-    if these is None or those is None or abs(_along(these.normal, those.normal)) < _MOST_APART:
+    if these is None or those is None or not _is_common(these, those, many, others):
         return tuple(round(at * (others - 1) / max(many - 1, 1)) for at in range(many))
     ours = [_along(these.normal, middle) for middle in these.middles]
     theirs = [_along(these.normal, middle) for middle in those.middles]
@@ -68,6 +68,11 @@ def linked(these: Places | None, those: Places | None, many: int, others: int) -
         shift = ours[(len(ours) - 1) // 2] - theirs[(len(theirs) - 1) // 2]
         theirs = [place + shift for place in theirs]
     return tuple(min(range(len(theirs)), key=lambda other: abs(theirs[other] - place)) for place in ours)
+
+
+def _is_common(these: Places, those: Places, many: int, others: int) -> bool:
+    is_whole = (len(these.middles), len(those.middles)) == (many, others)
+    return is_whole and abs(_along(these.normal, those.normal)) >= _MOST_APART
 
 
 def _along(normal: Point, point: Point) -> float:

@@ -199,7 +199,7 @@ def _study(bank: Bank, principal: Principal, study: Uid, address: str) -> dict[s
         "reports": _reports(bank, principal, study, address),
         **waiting.of_study(bank, principal, study),
         "status_words": STATUSES,
-        "quick": max((card for card in cards if card.is_picture), key=_worth, default=None),
+        "can_look": any(card.is_picture for card in cards),
     }
 
 
@@ -219,11 +219,6 @@ def _reports(bank: Bank, principal: Principal, study: Uid, address: str) -> list
     for told in reports.of_study(bank, study, principal, address):
         versions.setdefault(told.report.number, []).append(told)
     return [ReportCard(found[0], tuple(found[1:])) for found in versions.values()]
-
-
-def _worth(card: SeriesCard) -> tuple[bool, int]:
-    """What a quick look is best taken at: images that the viewer knows, too, then the most of them."""
-    return card.viewer != "", card.pictures
 
 
 def _series_of(bank: Bank, scope: Scope, study: Uid) -> list[DataSet]:

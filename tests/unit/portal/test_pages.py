@@ -226,19 +226,13 @@ def test_a_report_leads_to_the_images_that_it_names(bank: Bank, browser: Browser
     assert f"CT Image {elsewhere.ReferencedSOPSequence[0].ReferencedSOPInstanceUID}" in page
 
 
-def test_a_quick_look_leads_to_the_middle_of_the_longest_series(bank: Bank, browser: Browser) -> None:
-    study = generate_uid()
-    series = [a_dataset(StudyInstanceUID=study, SeriesInstanceUID="1.2.3.4", InstanceNumber=n) for n in (1, 2, 3)]
-    shorter = [a_dataset(StudyInstanceUID=study, SeriesInstanceUID="1.2.3.1")]
-    of_a_class_that_the_viewer_lacks = [
-        a_dataset(StudyInstanceUID=study, SeriesInstanceUID="1.2.3.2", SOPClassUID="1.2.840.10008.5.1.4.1.1.30")
-        for _ in range(9)
-    ]
-    keep(bank, *map(as_file, [*shorter, *of_a_class_that_the_viewer_lacks, *series]))
+def test_a_study_page_leads_to_a_quick_look_and_to_that_of_each_series(bank: Bank, browser: Browser) -> None:
+    ds = a_dataset()
+    keep(bank, as_file(ds))
+    page = browser.get(f"/studies/{ds.StudyInstanceUID}").text
 
-    page = browser.get(f"/studies/{study}").text
-
-    assert f'<a class="button quick" href="{address(series[1])}">' in page
+    assert f'aria-keyshortcuts="q" href="/studies/{ds.StudyInstanceUID}/look"' in page
+    assert f'href="/studies/{ds.StudyInstanceUID}/look?series={ds.SeriesInstanceUID}"' in page
 
 
 def test_a_report_has_a_page_with_its_text(bank: Bank, browser: Browser) -> None:
