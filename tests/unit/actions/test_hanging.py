@@ -38,9 +38,9 @@ def bank(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bank]:
 
 
 def series(bank: Bank, study: int, number: int, along: Any, **given: Any) -> None:
-    shared = {"StudyInstanceUID": f"1.{study}", "SeriesInstanceUID": f"1.{study}.{number}", "SeriesNumber": number}
+    shared: dict[str, Any] = {"StudyInstanceUID": f"1.{study}", "SeriesInstanceUID": f"1.{study}.{number}"}
     for place, z in enumerate(along, 1):
-        ds = a_dataset(**shared, InstanceNumber=place, **given)
+        ds = a_dataset(**shared, SeriesNumber=number, InstanceNumber=place, **given)
         if "ImageOrientationPatient" in given:
             ds.ImagePositionPatient, ds.PixelSpacing = [0, 0, z], [1, 1]
         keep(bank, as_file(ds))
