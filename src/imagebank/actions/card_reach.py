@@ -191,7 +191,9 @@ def _groups(bank: Bank, principal: Principal) -> list[list[Provision]]:
     """What an account holds and may give away, by person as far as that is sure: all that is its owner's comes first."""
     held = holders.acting(bank, principal)
     own = [one for one in held if one.terms == Relation.OWNER]
-    return [*([own] if own else []), *([one] for one in held if one.terms != Relation.OWNER)]
+    others = [one for one in held if one.terms != Relation.OWNER and not one.reason]
+    # What the account added to somebody's images goes with what it holds of them.
+    return [*([own] if own else []), *([one, *(each for each in held if each.reason == one.id)] for one in others)]
 
 
 def _of_desk(bank: Bank, reach: Reach, principal: Principal) -> _Root:

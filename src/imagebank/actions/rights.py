@@ -10,7 +10,7 @@ from imagebank.actions import holders
 from imagebank.actions.audit import looking
 from imagebank.bank import Bank
 from imagebank.errors import Invalid, NotFound
-from imagebank.model.access import RIGHTS, Asker, Clause, Principal, Purpose, Right, Role, Scope
+from imagebank.model.access import HOLDERS, RIGHTS, Asker, Clause, Principal, Purpose, Right, Role, Scope
 from imagebank.model.imaging import Selection
 from imagebank.model.provision import Kind, Provision, Term
 from imagebank.model.rights import DEFAULT_RULES, OWN, SHARING_RULE, Rights, Rule, purpose_of, scope_for
@@ -78,6 +78,8 @@ def principal(
     What was decided for somebody by name is for no caller whose name nothing proves.
     """
     may = bank.rights.by_role.get(role, frozenset()) if rights is None else rights
+    if role in HOLDERS:
+        may -= {Right.STORE}  # what they add is their own (`contributing`), and never comes in as an organization's
     known_as = holders.asked_as(name, role) if is_proven else ""
     asker = Asker(known_as, role, organization, purpose or purpose_of(role), bank.now())
     scope, terms = holders.narrowed(bank, scope_for(bank.rights, asker), asker)

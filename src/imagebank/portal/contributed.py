@@ -21,7 +21,7 @@ from imagebank.model.upload import PERSON, read_about
 from imagebank.portal import plain_words, upload
 from imagebank.portal.export import megabytes
 from imagebank.portal.layout import ASKING, for_the_signed_in, page, read_own_form, see_other
-from imagebank.portal.upload_words import upload_words
+from imagebank.portal.upload_words import words_for_owners
 
 _TYPED: Final = ("description", "taken_at")
 
@@ -45,7 +45,7 @@ async def _form(request: Request, principal: Principal, typed: Mapping[str, str]
         notice=fault,
         files=settings.patient_files_a_day,
         size=megabytes(settings.patient_bytes_a_day),
-        words=upload_words(),
+        words=words_for_owners(),
     )
     answer.headers.update(ASKING)
     return answer
@@ -73,7 +73,8 @@ async def take(request: Request, principal: Principal) -> Response:
 
 
 def _review(request: Request, principal: Principal, became: list[Became], fault: str) -> Response:
-    groups = upload.grouped(became)
+    said = words_for_owners()
+    groups = [(one, said.get(f"{one.kind}_next", "")) for one in upload.grouped(became)]
     return page(request, "my-deposited.html", principal=principal, groups=groups, total=len(became), notice=fault)
 
 

@@ -75,6 +75,22 @@ _NUMBERS: Final[Mapping[str, Forms]] = {
 }
 
 
+_OF_OWNERS: Final[Mapping[str, str]] = {
+    "open_study": noted("Look at it"),
+    "quarantined_next": noted(
+        "It is safe here, but cannot be shown. If it is an image or a letter, ask whoever gave it to you for another copy."
+    ),
+    "in_quarantine": noted("It is kept under number %(number)s."),
+    "refused_next": noted("Why stands beside each."),
+}
+"""What is said in other words to the owner of an account."""
+
+
+def words_for_owners() -> dict[str, object]:
+    """The same for the page on which owners of accounts add images."""
+    return upload_words() | {name: gettext(text) for name, text in _OF_OWNERS.items()}
+
+
 def upload_words() -> dict[str, object]:
     """All of it, with what fields and values of proposals are called: `static/words.js` reads it."""
     return {

@@ -39,7 +39,7 @@ from imagebank.actions.ingest import Arrival
 from imagebank.bank import Bank
 from imagebank.dicom import dicomdir
 from imagebank.errors import Invalid, NotAllowed, NotFound, TooOften
-from imagebank.model.access import RIGHTS, Principal, Role, Scope
+from imagebank.model.access import RIGHTS, Principal, Right, Role, Scope
 from imagebank.model.contributed import LABEL, is_contributed, record_in, uid_of
 from imagebank.model.event import Act
 from imagebank.model.identity import Identity
@@ -283,6 +283,9 @@ def test_who_may_add_and_to_whose_images(here: Here, bank: Bank) -> None:
     with pytest.raises(NotFound):
         contributing.depositor(bank, here.eve, sheet.holding.id, "upload")
     enrol.end(bank, sheet.holding.id, ada)
+    # Whatever a site lets patients do: they deposit nothing in an organization's name.
+    generous = replace(bank, rights=replace(bank.rights, by_role={Role.PATIENT: frozenset(Right)}))
+    assert Right.STORE not in rights.principal(generous, ada.name, Role.PATIENT, "north").rights
     nobody = Principal(
         "x", Role.PATIENT, "north", RIGHTS[Role.PATIENT], rights.principal(bank, "x", Role.PATIENT, "north").scope
     )
@@ -396,15 +399,13 @@ def test_consents_and_cards_reach_what_was_added_and_rights_alone_do_not(here: H
     consent.decide(bank, permit, OFFICER)
     assert sees("Dr Okafor", "south")
     assert not sees("Dr Varga", "north")
-    given = cards.issue(bank, cards.Wanted(Reach(patient=ADA, future=True)), here.ada).card
-    opens = bank.index.provisions(ALL, principal=holders.card_name(given.id))
-    assert mine.study in {
-        one.study
-        for each in opens
-        for record in holders.records_of(bank, each)
-        for one in bank.index.instances(study, ALL)
-        if one.patient == record
-    }
+    (leo,) = [one for one in own.people(bank, here.ada) if one.patient == LEO]
+    (his,) = add(bank, here.ada, hers(), person=leo.key)
+    for patient, receipt in ((ADA, mine), (LEO, his)):
+        given = cards.issue(bank, cards.Wanted(Reach(patient=patient, future=True)), here.ada).card
+        opens = bank.index.provisions(ALL, principal=holders.card_name(given.id))
+        (one,) = bank.index.instances(Selection(study=receipt.study), ALL)
+        assert one.patient in {each.patient for each in opens}
 
 
 def test_the_label_is_the_banks_and_nothing_of_it_is_corrected(here: Here, bank: Bank) -> None:
@@ -434,6 +435,8 @@ def test_an_account_adds_so_much_on_a_day_and_in_all(tmp_path: Path) -> None:
         bank, ada, now = here.bank, here.ada, here.bank.now()
         first = add(bank, ada, hers(), hers())
         (over, too) = add(bank, ada, hers(), hers())
+        for one in add(replace(bank, settings=replace(bank.settings, patient_files=9)), ada, hers(), hers()):
+            assert "tomorrow" in str(one.error)
         (last,) = add(bank, ada, hers())
         assert [one.outcome for one in (*first, over, too, last)] == [
             *[Outcome.STORED] * 2,
@@ -461,6 +464,9 @@ def test_a_rebuild_brings_back_whose_it_is_and_nothing_that_was_taken_back(here:
     ada, series = here.ada, {"StudyInstanceUID": "1.6", "SeriesInstanceUID": "1.6.1"}
     one, two = add(bank, ada, hers(**series), hers(**series))
     (gone,) = add(bank, ada, hers())
+    (lost,) = add(bank, ada, hers())
+    bank.blobs.destroy([each.location for each in bank.index.instances(Selection(study=lost.study), ALL)])
+    assert contributing.take_back(bank, here.ada, Uid(str(lost.study))) == 1
     (held,) = bank.index.instances(Selection(instance=one.uid), ALL)
     note = read(bank.blobs.read(held.location))
     note.SOPInstanceUID = UID("1.6.1.9")
