@@ -219,7 +219,8 @@ def _as_own(bank: Bank, arrival: Arrival, who: Depositor) -> tuple[Arrival, Desc
 
     What cannot be read is refused later, as it would be of anybody.
     """
-    if media.kind_in(arrival) not in (FileKind.DICOM, FileKind.UNKNOWN) or is_for_browsers(arrival.name):
+    is_other = media.kind_in(arrival) not in (FileKind.DICOM, FileKind.UNKNOWN) or is_for_browsers(arrival.name)
+    if is_other or arrival.size > bank.settings.max_instance_bytes:
         return arrival, None
     try:
         with view(arrival) as data:

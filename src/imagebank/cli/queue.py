@@ -38,7 +38,7 @@ def listed(
     state
         Open, postponed, aside or settled.
     kind
-        Unidentified, same-person, same-pixels or media; all where none is named.
+        Unidentified, same-person, same-pixels, media or contributed; all where none is named.
     department
         Of this department only.
     limit

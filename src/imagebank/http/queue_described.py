@@ -13,7 +13,10 @@ _TEXT: Final = {"type": "string"}
 _LINE: Final = {"type": "string", "minLength": 1, "maxLength": 256}
 _MOMENT: Final = {"type": ["string", "null"]}
 _NUMBER: Final = {"type": ["number", "null"]}
-_ID: Final = {"type": "string", "pattern": r"^(unidentified|same-person|same-pixels|media)-[0-9a-f.-]{1,64}$"}
+_ID: Final = {
+    "type": "string",
+    "pattern": r"^(unidentified|same-person|same-pixels|media|contributed)-[0-9a-f.-]{1,64}$",
+}
 
 
 def _list(schema: Mapping[str, Any]) -> dict[str, Any]:

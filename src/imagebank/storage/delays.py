@@ -5,6 +5,8 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, func, select, update
 
+from imagebank.model.contributed import is_contributed
+from imagebank.model.imaging import Kept
 from imagebank.model.report import Report
 from imagebank.model.uid import Uid
 from imagebank.storage import tables
@@ -25,6 +27,11 @@ def first_since(connection: Connection, report: Report, is_its: ColumnElement[bo
     same = (_REPORT.c.organization == clean(report.organization), _REPORT.c.number == clean(report.number), is_its)
     first: int | None = connection.scalar(select(func.min(_REPORT.c.since)).where(*same))
     return came if first is None else min(first, came)
+
+
+def types_of(kept: Iterable[Kept]) -> list[str]:
+    """Of which types documents among instances are. What a patient added waits for nobody."""
+    return [each for one in kept if not is_contributed(one.source.organization) for each in one.description.types]
 
 
 def name_series(connection: Connection, series: int, types: Iterable[str], came_at: datetime) -> None:

@@ -16,7 +16,7 @@ from imagebank.ports import Entered
 from imagebank.storage import tables
 from imagebank.storage.corrections import is_superseded
 from imagebank.storage.database import is_race, lock_studies
-from imagebank.storage.delays import name_series
+from imagebank.storage.delays import name_series, types_of
 from imagebank.storage.growth import Branch, distinct, several, write_values
 from imagebank.storage.ownership import Holder, holder_of_instance, holder_of_series, is_open_to
 from imagebank.storage.quarantine import equal_copy, lay_aside
@@ -142,7 +142,7 @@ class _Entry:
         family = dict(sorted(family.items(), key=lambda pair: _rank(pair[1])))
         above = self._grow_study(study_row, family)
         place = self._grow_series(above, series_row, family)
-        if types := [each for item in family.values() for each in item.description.types]:
+        if types := types_of(family.values()):
             name_series(self.connection, place.id, types, next(iter(family.values())).received_at)
         self._insert(place, family)
         self._count(above, place, family)

@@ -52,6 +52,7 @@ from imagebank.model.uid import Uid
 from imagebank.model.upload import About
 from make import a_dataset, a_file, as_file, read
 from owners import ADA, DESK, DOCTOR, EVE, HEAD, LEO, OFFICER, OTHER, SETTINGS, furnish, mother, opened, who
+from rulesets import write_rules
 from samples import sample_data
 from unit.actions.people_here import events, session
 from unit.actions.test_media import a_jpeg
@@ -370,6 +371,19 @@ def test_no_way_around_the_record_of_the_account(here: Here, bank: Bank) -> None
         (refused,) = keep(bank, file, source=Source("upload", "x", record.issuer))
         assert refused.outcome is Outcome.REFUSED
         assert isinstance(refused.error, Invalid)
+
+
+def test_rules_of_the_site_change_what_is_added_and_not_whose_it_is(here: Here, bank: Bank) -> None:
+    """They come after the record of the account was put in, and what they give to another is not taken."""
+    write_rules(bank, '[[rule]]\nname = "A"\n[[rule.do]]\naction = "set"\ntag = "StudyID"\nvalue = "7"\n')
+    file = hers()
+    (mine,) = add(bank, here.ada, file)
+    (again,) = add(bank, here.ada, file)
+    assert (content(bank, mine).StudyID, mine.outcome, again.outcome) == ("7", Outcome.STORED, Outcome.DUPLICATE)
+    write_rules(bank, '[[rule]]\nname = "B"\n[[rule.do]]\naction = "set"\ntag = "IssuerOfPatientID"\nvalue = "north"\n')
+    (refused,) = add(bank, here.ada, hers())
+    write_rules(bank, "")
+    assert refused.outcome is Outcome.REFUSED
 
 
 def test_a_hospitals_copy_is_the_hospitals(here: Here, bank: Bank) -> None:

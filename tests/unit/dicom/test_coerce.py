@@ -21,7 +21,7 @@ from pydicom.uid import (
 
 from imagebank.dicom import dicomjson
 from imagebank.dicom.changes import element_of_text, keyword_of, text_of_element
-from imagebank.dicom.coerce import coerce, coerced, differences
+from imagebank.dicom.coerce import coerce, coerced, differences, renamed
 from imagebank.dicom.read import Converted, open_header
 from imagebank.errors import BankError, Invalid
 from imagebank.model.correction import Modification, Reason
@@ -413,3 +413,64 @@ def test_a_corrected_object_has_no_error_that_it_had_not(folder: str, tmp_path: 
     (tmp_path / "new.dcm").write_bytes(coerce(data, changes, BY))
 
     assert set(errors_of(tmp_path / "new.dcm")) <= set(errors_of(tmp_path / "old.dcm")), path
+
+
+def with_references(nested: int = 0) -> Dataset:
+    """An object that refers to another, in a name's own character set, and to itself at the top."""
+    inner, outer = Dataset(), Dataset()
+    inner.ReferencedSOPClassUID, inner.ReferencedSOPInstanceUID = "1.2.840.10008.5.1.4.1.1.2", "1.2.3.9"
+    inner.PurposeOfReferenceCodeSequence = Sequence([Dataset()])
+    outer.SpecificCharacterSet, outer.StudyInstanceUID = "ISO_IR 100", "1.2.3"
+    outer.ManufacturerModelName = "Müller"
+    outer.ReferencedSOPSequence = Sequence([inner, Dataset()])
+    ds = a_dataset(StudyInstanceUID="1.2.3", SOPInstanceUID="1.2.3.4", PatientName="Müller^Ada")
+    ds.CurrentRequestedProcedureEvidenceSequence = Sequence([outer])
+    ds["CurrentRequestedProcedureEvidenceSequence"].is_undefined_length = bool(nested)
+    outer.is_undefined_length_sequence_item = bool(nested)
+    return ds
+
+
+@pytest.mark.parametrize("undefined", [0, 1])
+@pytest.mark.parametrize(
+    "syntax",
+    [ExplicitVRLittleEndian, ImplicitVRLittleEndian, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian],
+)
+def test_other_uids_go_to_references_too(syntax: UID, undefined: int) -> None:
+    given = with_references(undefined)
+    with io.BytesIO() as stream:
+        given.file_meta = read(as_file(a_dataset())).file_meta
+        given.file_meta.TransferSyntaxUID = syntax
+        given.file_meta.MediaStorageSOPInstanceUID = given.SOPInstanceUID
+        if syntax == ExplicitVRBigEndian:
+            given.PixelData = bytes(128)
+        dcmwrite(stream, given, enforce_file_format=True)
+        file = stream.getvalue()
+
+    made = read(b"".join(renamed(file, ANA, BY, lambda uid: f"{uid}.7")))
+
+    assert (made.StudyInstanceUID, made.SOPInstanceUID) == ("1.2.3.7", "1.2.3.4.7")
+    assert made.file_meta.MediaStorageSOPInstanceUID == "1.2.3.4.7"
+    assert made.file_meta.TransferSyntaxUID == syntax
+    outer = made.CurrentRequestedProcedureEvidenceSequence[0]
+    assert (outer.StudyInstanceUID, outer.ManufacturerModelName) == ("1.2.3.7", "Müller")
+    assert outer.ReferencedSOPSequence[0].ReferencedSOPInstanceUID == "1.2.3.9.7"
+    assert outer.ReferencedSOPSequence[0].ReferencedSOPClassUID == "1.2.840.10008.5.1.4.1.1.2"
+    before = former(made)
+    assert (before.StudyInstanceUID, before.SOPInstanceUID) == ("1.2.3", "1.2.3.4")
+    assert str(before.PatientName) == "Müller^Ada"
+    assert made.PixelData == given.PixelData
+
+
+def test_other_uids_go_into_a_data_set_without_a_head_and_beside_text_that_changes_its_character_set() -> None:
+    given = with_references()
+    given.SpecificCharacterSet = "ISO_IR 100"
+    with io.BytesIO() as stream:
+        dcmwrite(stream, given, implicit_vr=True, little_endian=True, enforce_file_format=False)
+        bare = stream.getvalue()
+    name = {"PatientName": {"vr": "PN", "Value": [{"Alphabetic": "Чехов^Антон"}]}}
+
+    made = read(b"".join(renamed(bare, name, BY, lambda uid: f"{uid}.7")))
+
+    assert (str(made.PatientName), made.SOPInstanceUID) == ("Чехов^Антон", "1.2.3.4.7")
+    outer = made.CurrentRequestedProcedureEvidenceSequence[0]
+    assert (outer.StudyInstanceUID, outer.ManufacturerModelName) == ("1.2.3.7", "Müller")
