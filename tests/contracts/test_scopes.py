@@ -4,6 +4,7 @@ import inspect
 
 import pytest
 
+from imagebank.storage.alerts import SQLAlerts
 from imagebank.storage.cards import SQLCards
 from imagebank.storage.completeness import SQLCompleteness
 from imagebank.storage.health_links import SQLHealthLinks
@@ -18,6 +19,7 @@ from imagebank.storage.tasks import SQLTasks
 @pytest.mark.parametrize(
     "kind",
     [
+        SQLAlerts,
         SQLCards,
         SQLCompleteness,
         SQLHistories,

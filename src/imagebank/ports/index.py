@@ -14,6 +14,7 @@ from imagebank.model.person import PatientId
 from imagebank.model.provision import Kind, Provision
 from imagebank.model.query import Query
 from imagebank.model.uid import Uid
+from imagebank.ports.alerts import AlertReader
 from imagebank.ports.cards import CardReader
 from imagebank.ports.completeness import CompletenessReader
 from imagebank.ports.contributions import ContributionReader
@@ -97,6 +98,11 @@ class Index(Protocol):
 
     @property
     def transfers(self) -> TransferReader: ...
+
+    @property
+    def alerts(self) -> AlertReader:
+        """Alerts about exams that may be repeats."""
+        ...
 
     @property
     def requests(self) -> RequestReader: ...

@@ -13,6 +13,7 @@ from imagebank.model.original import Original
 from imagebank.model.person import PatientId
 from imagebank.model.provision import Provision
 from imagebank.model.uid import Uid
+from imagebank.ports.alerts import AlertWriter
 from imagebank.ports.cards import CardWriter
 from imagebank.ports.completeness import CompletenessWriter, ExpectationsWriter
 from imagebank.ports.contributions import ContributionWriter
@@ -113,6 +114,9 @@ class Transaction(Protocol):
 
     @property
     def transfers(self) -> TransferWriter: ...
+
+    @property
+    def alerts(self) -> AlertWriter: ...
 
     @property
     def requests(self) -> RequestWriter: ...

@@ -21,6 +21,7 @@ from imagebank.model.provision import Kind, Provision
 from imagebank.model.query import Query
 from imagebank.model.uid import Uid
 from imagebank.storage import (
+    alerts,
     cards,
     completeness,
     contributions,
@@ -136,7 +137,11 @@ class SQLIndex:
         self._tasks = tasks.SQLTasks(database)
         self._workitems = workitems.SQLWorkitems(database)
         self._requests = requests.SQLRequests(database)
+<<<<<<< HEAD
         self._contributions = contributions.SQLContributions(database)
+=======
+        self._alerts = alerts.SQLAlerts(database)
+>>>>>>> 9ee1728 (Keep alerts about exams that may be repeats, with what was done about them)
         self._transfers = transfers.SQLTransfers(database)
         self._fetches = fetches.SQLFetches(database)
         self._recoveries = recoveries.SQLRecoveries(database)
@@ -186,6 +191,10 @@ class SQLIndex:
     @property
     def notices(self) -> notices.SQLNotices:
         return self._notices
+
+    @property
+    def alerts(self) -> alerts.SQLAlerts:
+        return self._alerts
 
     @property
     def requests(self) -> requests.SQLRequests:

@@ -19,6 +19,7 @@ from imagebank.model.uid import Uid
 from imagebank.ports import Entered
 from imagebank.storage import (
     account_keys,
+    alerts,
     cards,
     completeness,
     contributions,
@@ -89,7 +90,11 @@ class SQLTransaction:
         self.tasks: Final = tasks.TaskChanges(connection)
         self.workitems: Final = workitems.WorkitemChanges(connection)
         self.requests: Final = requests.RequestChanges(connection)
+<<<<<<< HEAD
         self.contributions: Final = contributions.ContributionChanges(connection)
+=======
+        self.alerts: Final = alerts.AlertChanges(connection)
+>>>>>>> 9ee1728 (Keep alerts about exams that may be repeats, with what was done about them)
         self.transfers: Final = transfers.TransferChanges(connection)
         self.fetches: Final = fetches.FetchChanges(connection)
         self.recoveries: Final = recoveries.RecoveryChanges(connection)
@@ -126,6 +131,7 @@ class SQLTransaction:
         self.persons.forget(owner)
         self.cards.forget([owner])
         self.requests.forget([owner])
+        self.alerts.forget([owner])
         self.expectations.forget(owner)
 
     def shred(self, names: Sequence[bytes]) -> list[Uid]:

@@ -14,6 +14,7 @@ from imagebank.storage.tables.access import (
     session,
     token,
 )
+from imagebank.storage.tables.alerts import repeat_alert
 from imagebank.storage.tables.archive import (
     NAMES_NOBODY,
     REBUILT,
@@ -144,6 +145,7 @@ __all__ = [
     "provision",
     "quarantine",
     "recovery",
+    "repeat_alert",
     "report",
     "request",
     "route",

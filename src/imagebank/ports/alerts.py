@@ -1,0 +1,57 @@
+"""What the bank needs to keep of alerts about exams that may be repeats."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from imagebank.model.access import Scope
+from imagebank.model.alert import Alert, Answer
+from imagebank.model.person import PatientId
+
+
+class AlertReader(Protocol):
+    """Reads alerts for somebody: one is there where the study is that it names."""
+
+    def alert(self, identifier: str, scope: Scope) -> Alert | None:
+        """One alert, also of a rule on trial."""
+        ...
+
+    def alerts(self, identifiers: Collection[str], organization: str, scope: Scope) -> list[Alert]:
+        """Alerts by their identifiers, of one organization, or of all where none is named."""
+        ...
+
+    def of_patients(self, patients: Collection[PatientId], organization: str, scope: Scope, limit: int) -> list[Alert]:
+        """Alerts about some records that somebody was told of, the newest first; of one organization, or of all."""
+        ...
+
+    def of_order(self, organization: str, order: str, way: str, scope: Scope) -> list[Alert]:
+        """Alerts about one order by its number, which was checked in one way, the newest first."""
+        ...
+
+    def of_task(self, task: str, scope: Scope) -> Alert | None:
+        """The alert of which a task of the queue tells."""
+        ...
+
+    def between(self, since: datetime, until: datetime, scope: Scope) -> Sequence[Alert]:
+        """Alerts of a time, `until` not included, also of rules on trial, in their order."""
+        ...
+
+    def like(self, alert: Alert, since: datetime, scope: Scope) -> Alert | None:
+        """The newest alert since then that says the same to the same user of the same order, and that nobody has answered."""
+        ...
+
+
+class AlertWriter(Protocol):
+    """Changes within one transaction."""
+
+    def put(self, alert: Alert) -> None:
+        """A new alert."""
+        ...
+
+    def answer(self, identifier: str, answer: Answer) -> bool:
+        """Note what somebody did; what is older than what is known changes nothing, nor does what is known. False then."""
+        ...
+
+    def forget(self, patients: Sequence[PatientId]) -> None:
+        """Forget whose alerts they are, when nothing may be known of somebody any more: they are counted still."""
+        ...
