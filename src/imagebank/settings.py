@@ -73,6 +73,10 @@ class Settings:
     """A TOML file by which earlier exams are compared and ranked; empty for the one that is built in."""
     repeats_file: Path | None = None
     """A TOML file that says when an exam need not be made again; empty for the one that is built in."""
+    overrides_file: Path | None = None
+    """A TOML file with the reasons for which an exam is ordered although it was made already; empty for those that are built in."""
+    cds_clients_file: Path | None = None
+    """A TOML file with the systems whose doctors are warned by CDS Hooks; empty for none but those with a token of the bank."""
     duplicates: Literal["refuse", "revise"] = "refuse"
     """Other content under a known UID: `refuse` (it goes to quarantine) or `revise` (a new version, by its owner only)."""
     attributes: tuple[str, ...] = ()

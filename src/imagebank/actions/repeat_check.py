@@ -1,0 +1,211 @@
+"""Whether exams that are being ordered were made already: asked at the order, told once, and kept with what came of it."""
+
+import uuid
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from typing import Final
+
+from imagebank.actions import exams, search
+from imagebank.actions.audit import event
+from imagebank.bank import Bank
+from imagebank.exams.comparing import Likeness, likeness
+from imagebank.exams.priors import ranked
+from imagebank.exams.repeats import repeat_of, repeats
+from imagebank.model.access import Principal, Right, Scope
+from imagebank.model.alert import SHADOW, Alert
+from imagebank.model.event import Act, Event
+from imagebank.model.exam import Asked, Context, Exam, Past, Repeat, Said
+from imagebank.model.imaging import DataSet
+from imagebank.model.person import PatientId
+from imagebank.model.uid import Uid
+
+MOST: Final = 50
+"""Orders that are looked at in one check."""
+AGAIN: Final = timedelta(days=1)
+"""What is said of an order again within this time is the same alert."""
+_SHOWN: Final = 5
+_LONGEST: Final = 256
+_HERE: Final = Scope(organizations=None)
+_AHEAD: Final = timedelta(days=1)
+"""How far the clock or the time zone of whoever made an exam may be ahead of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """An exam that is being ordered. `day` is None where nobody says when it is to be made: then it is today.
+
+    `context` is why it is ordered, where the order says so itself; else `reasons`, its words, are read for it. `order`
+    is the number by which whoever asks calls it.
+    """
+
+    said: Said
+    day: date | None = None
+    context: Context = Context.ROUTINE
+    reasons: tuple[str, ...] = ()
+    order: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Who orders, for whom, and how they ask. `user` and `department` are as they are called there."""
+
+    principal: Principal
+    patients: tuple[PatientId, ...]
+    way: str
+    user: str = ""
+    department: str = ""
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An earlier exam with what a list says of its study."""
+
+    past: Past
+    study: DataSet
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What is said of one wish: the alert, and the rule's word with its reasons.
+
+    `seen` are the study that answers the wish, and the best other ones to compare with, as a list shows them. Without
+    an alert there is nothing to say.
+    """
+
+    wish: Wish
+    exam: Exam
+    alert: Alert | None = None
+    repeat: Repeat | None = None
+    seen: tuple[Seen, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """A wish, understood, with what the rules say of it and the best of what else there is."""
+
+    wish: Wish
+    asked: Asked
+    repeat: Repeat | None
+    others: tuple[Past, ...]
+
+    @property
+    def is_told(self) -> bool:
+        return self.repeat is not None and self.repeat.severity != SHADOW
+
+
+def check(bank: Bank, asking: Asking, wishes: Sequence[Wish]) -> list[Checked]:
+    """What is said of each wish, in their order. The check, and each alert, stands in the ledger before the answer.
+
+    What the caller does not see is not there: it makes no alert, and takes no other way. Raises NotAllowed.
+    """
+    principal = asking.principal
+    principal.require(Right.FIND)
+    patients = _records(bank, asking)
+    history = exams.history(bank, patients, principal.scope) if patients else []
+    like = likeness(bank.settings.priors_file, bank.settings.exams_file)
+    looked = [_looked(bank, like, principal, wish, history) for wish in wishes[:MOST]]
+    shown = _shown(bank, principal.scope, looked)
+    alerts = [_alert(bank, asking, one) for one in looked]
+    known = [_known(bank, one) for one in alerts]
+    with bank.index.begin() as tx:
+        for alert, before in zip(alerts, known, strict=True):
+            if alert is not None and before is None:
+                tx.alerts.put(alert)
+        tx.record(_events(bank, asking, alerts))
+    said = [before or alert for alert, before in zip(alerts, known, strict=True)]
+    return [_checked(one, alert, shown) for one, alert in zip(looked, said, strict=True)]
+
+
+def _records(bank: Bank, asking: Asking) -> tuple[PatientId, ...]:
+    """These records with those that are linked to them.
+
+    One's own patients are known before there is a study of theirs; of others' only what the caller sees.
+    """
+    found = dict.fromkeys(asking.patients)
+    for patient in asking.patients:
+        scope = _HERE if patient.issuer == asking.principal.organization else asking.principal.scope
+        linked = bank.index.persons.identity(patient, scope)
+        for one in bank.index.persons.person(linked.person, scope) if linked is not None else ():
+            found[one.identity.patient] = None
+    return tuple(found)
+
+
+def _looked(bank: Bank, like: Likeness, principal: Principal, wish: Wish, history: Collection[Past]) -> _Looked:
+    day = wish.day or bank.now().astimezone(bank.settings.zone).date()
+    asked = Asked(exams.understood(bank, wish.said), day, _context(bank, wish), principal.organization)
+    timely = [_timely(past, day) for past in history]
+    repeat = repeat_of(repeats(bank.settings.repeats_file), like, asked, timely)
+    if repeat is None or repeat.severity == SHADOW:
+        return _Looked(wish, asked, repeat, ())
+    others = [prior.past for prior in ranked(like, asked, timely) if prior.past.id != repeat.past.id]
+    return _Looked(wish, asked, repeat, tuple(others[: _SHOWN - 1]))
+
+
+def _timely(past: Past, day: date) -> Past:
+    """An exam that is ahead of the order by no more than clocks and time zones differ was made that day."""
+    if past.day is not None and day < past.day <= day + _AHEAD:
+        return replace(past, day=day)
+    return past
+
+
+def _context(bank: Bank, wish: Wish) -> Context:
+    if wish.context is not Context.ROUTINE or not wish.reasons:
+        return wish.context
+    purpose = exams.understood(bank, Said(descriptions=wish.reasons)).purpose
+    return next((one for one in Context if one == purpose), Context.ROUTINE)
+
+
+def _shown(bank: Bank, scope: Scope, looked: Sequence[_Looked]) -> Mapping[str, DataSet]:
+    """What a list shows of every study that is told of, one question for all."""
+    named = [Uid(past.id) for one in looked for past in _pasts(one)]
+    found = search.of_studies(bank, named, scope)
+    return {str(one.attributes["0020000D"]["Value"][0]): one.attributes for one in found}
+
+
+def _pasts(one: _Looked) -> tuple[Past, ...]:
+    return (one.repeat.past, *one.others) if one.repeat is not None and one.is_told else ()
+
+
+def _alert(bank: Bank, asking: Asking, one: _Looked) -> Alert | None:
+    if one.repeat is None:
+        return None
+    return Alert(
+        str(uuid.uuid4()),
+        bank.now(),
+        asking.principal.organization,
+        asking.patients[0],
+        Uid(one.repeat.past.id),
+        replace(one.asked.exam, evidence=(), unknown=(), confidence=0.0),
+        f"{one.asked.day:%Y%m%d}",
+        one.repeat.days,
+        one.repeat.rule,
+        one.repeat.severity,
+        asking.way,
+        asking.user[:_LONGEST],
+        asking.department[:_LONGEST],
+        one.wish.order[:_LONGEST],
+    )
+
+
+def _known(bank: Bank, alert: Alert | None) -> Alert | None:
+    """The alert that says the same already: an order that is selected and then signed is warned of once."""
+    return None if alert is None else bank.index.alerts.like(alert, alert.at - AGAIN, _HERE)
+
+
+def _events(bank: Bank, asking: Asking, alerts: Sequence[Alert | None]) -> Iterator[Event]:
+    words = f"{asking.way}: repeat check"
+    whose = next(iter(asking.patients), None)
+    made = event(bank, Act.SEARCHED, asking.principal, asking.address, words)
+    yield replace(made, patient=whose, count=max(len(alerts), 1))
+    for alert in alerts:
+        if alert is not None and alert.is_shown:
+            yield replace(made, patient=whose, study=alert.study, detail=f"{words}: told of an earlier exam")
+
+
+def _checked(one: _Looked, alert: Alert | None, shown: Mapping[str, DataSet]) -> Checked:
+    if alert is None or not alert.is_shown:
+        return Checked(one.wish, one.asked.exam)
+    seen = tuple(Seen(past, shown[past.id]) for past in _pasts(one) if past.id in shown)
+    return Checked(one.wish, one.asked.exam, alert, one.repeat, seen)
