@@ -1,10 +1,11 @@
-"""`/fhir` and `/shl`: every address, and who answers there."""
+"""`/fhir`, `/shl` and `/cds-services`: every address, and who answers there."""
 
 from typing import Final
 
 from starlette.routing import BaseRoute, Route
 
 from imagebank.fhir import capabilities, documents, endpoints, imaging_studies, patients, reports
+from imagebank.fhir.cds_hooks import cds_routes
 from imagebank.fhir.edge import ROOT
 from imagebank.fhir.health_links import health_link_routes
 from imagebank.fhir.read import audit_events
@@ -35,4 +36,4 @@ def fhir_routes() -> list[BaseRoute]:
             Route(f"{ROOT}/{family.KIND}/{{{name}}}", family.read, methods=["GET"]),
         ]
     found.append(Route(f"{ROOT}/{{rest:path}}", capabilities.nothing, methods=METHODS))
-    return [*found, *health_link_routes()]
+    return [*found, *health_link_routes(), *cds_routes()]

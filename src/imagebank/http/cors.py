@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from imagebank.settings import SettingsError
 
-_FOR_PROGRAMS: Final = re.compile(r"/(api|dicom-web|wado|fhir)(/|$)")
+_FOR_PROGRAMS: Final = re.compile(r"/(api|dicom-web|wado|fhir|cds-services)(/|$)")
 _ORIGIN: Final = re.compile(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:\d{1,5})?")
 _METHODS: Final = "GET, HEAD, POST, PUT, PATCH, DELETE"
 # The last ones are those of tus 1.0, by which uploads go on.

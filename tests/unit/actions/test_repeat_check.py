@@ -177,10 +177,11 @@ def test_today_is_that_of_the_site(tmp_path: Path) -> None:
 def test_what_the_patient_denies_does_not_exist(bank: Bank) -> None:
     exam(bank, owner="south", PatientID="S1")
     keep_linked(bank)
-    shared = Provision("", Kind.CONSENT, permits=True, patient=PatientId("south", "S1"), organization="north")
+    south = PatientId("south", "S1")
+    shared = Provision("", Kind.CONSENT, permits=True, patient=south, organization="north", starts_at=NOW - timedelta(days=1))
     assert alert(bank) is None
     officer = Principal("officer", Role.ADMIN, "south", RIGHTS[Role.ADMIN], Scope(None))
-    made = consent.decide(bank, replace(shared, starts_at=NOW - timedelta(days=1)), officer)
+    made = consent.decide(bank, shared, officer)
 
     found = alert(bank, who=doctor(bank))
     assert found is not None
