@@ -84,6 +84,7 @@ def opened(settings: Settings) -> Iterator[Bank]:
     _check_matching(settings)
     _check_proposals(settings)
     _check_exams(settings)
+    _check_orders(settings)
     store, root, was_empty = _objects(settings)
     engine = open_database(_database_url(settings))
     migrate(engine)
@@ -208,6 +209,19 @@ def _check_exams(settings: Settings) -> None:
     try:
         likeness(settings.priors_file, settings.exams_file)
         repeats(settings.repeats_file)
+    except Invalid as error:
+        raise SettingsError(str(error)) from None
+
+
+def _check_orders(settings: Settings) -> None:
+    if not (settings.overrides_file or settings.cds_clients_file):
+        return
+    from imagebank.actions.cds_clients import listed
+    from imagebank.exams.overriding import overrides
+
+    try:
+        overrides(settings.overrides_file)
+        listed(settings.cds_clients_file)
     except Invalid as error:
         raise SettingsError(str(error)) from None
 

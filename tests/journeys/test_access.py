@@ -152,6 +152,7 @@ def test_nobody_reads_anything_without_signing_in_but_health(bank: Running, tmp_
     in_the_open |= {"/.well-known/oauth-authorization-server", "/open", "/redeem", "/api/v1/redeem", "/shl", "/shl/1"}
     # What describes the interface; what is signed, and names nobody; and ends of what somebody had.
     in_the_open |= {"/fhir/metadata", "/fhir/.well-known/smart-configuration", "/fhir/x", "/api/v1/checkpoints/latest"}
+    in_the_open |= {"/cds-services"}
     in_the_open |= {"/forgotten", "/forgotten/1", "/forgotten/1/stop"}
     in_the_open |= {"/closed", "/shl/files/1", "/unsubscribe/1"}
     closed = sorted((method, path) for method, path in found if path not in in_the_open and method != "TRACE")

@@ -60,6 +60,11 @@ NOT_ABOUT_STUDIES: Final = {
     "/fhir/metadata": "describes the interface",
     "/fhir/{rest:path}": "says that there is nothing, the same for everybody",
     "/api/v1/cards/{card}/link": "for who may give the card; see the test of health links",
+    "/cds-services": "describes the interface",
+    **dict.fromkeys(
+        ("/cds-services/{service}", "/cds-services/{service}/feedback"),
+        "about orders, and shows of studies what the caller sees; see the tests of CDS Hooks and of the repeat check",
+    ),
     "/shl": "says what to do with a health link, the same for everybody",
     "/shl/{secret}": "for who has a health link, and shows what its card opens; see the test of health links",
     "/shl/files/{secret}": "the same",

@@ -164,6 +164,10 @@ PAGES: Final[Mapping[str, str]] = {
             ),
         )
     },
+    **{
+        f"/cds-services{rest}": "CDS Hooks describe themselves (docs/repeat-check.md)"
+        for rest in ("", "/{service}", "/{service}/feedback")
+    },
     "/shl": "what to do with a health link, for people",
     "/shl/{secret}": "where health links lead, by HL7's standard (docs/health-links.md)",
     "/shl/files/{secret}": "the same",

@@ -137,11 +137,8 @@ class SQLIndex:
         self._tasks = tasks.SQLTasks(database)
         self._workitems = workitems.SQLWorkitems(database)
         self._requests = requests.SQLRequests(database)
-<<<<<<< HEAD
         self._contributions = contributions.SQLContributions(database)
-=======
         self._alerts = alerts.SQLAlerts(database)
->>>>>>> 9ee1728 (Keep alerts about exams that may be repeats, with what was done about them)
         self._transfers = transfers.SQLTransfers(database)
         self._fetches = fetches.SQLFetches(database)
         self._recoveries = recoveries.SQLRecoveries(database)

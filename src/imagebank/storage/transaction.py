@@ -90,11 +90,8 @@ class SQLTransaction:
         self.tasks: Final = tasks.TaskChanges(connection)
         self.workitems: Final = workitems.WorkitemChanges(connection)
         self.requests: Final = requests.RequestChanges(connection)
-<<<<<<< HEAD
         self.contributions: Final = contributions.ContributionChanges(connection)
-=======
         self.alerts: Final = alerts.AlertChanges(connection)
->>>>>>> 9ee1728 (Keep alerts about exams that may be repeats, with what was done about them)
         self.transfers: Final = transfers.TransferChanges(connection)
         self.fetches: Final = fetches.FetchChanges(connection)
         self.recoveries: Final = recoveries.RecoveryChanges(connection)
