@@ -111,17 +111,13 @@ def _keys(jwks: Mapping[str, Any]) -> KeySet:
     signing = [key for key in given if isinstance(key, dict) and key.get("use", "sig") == "sig"]
     if any(key.get("kty") == "oct" or "d" in key for key in signing):
         raise Invalid("its keys are public ones")
+    # Base64 (RFC 7518 6.3.1.1) has six bits a letter.
+    if any(key.get("kty") == "RSA" and 6 * len(str(key.get("n", ""))) < _LEAST_RSA_BITS for key in signing):
+        raise Invalid("an RSA key has {bits} bits at least", bits=_LEAST_RSA_BITS)
     try:
-        found = KeySet.import_key_set({"keys": signing})
+        return KeySet.import_key_set({"keys": signing})
     except (JoseError, ValueError, TypeError, KeyError) as error:
-        raise Invalid("its keys cannot be read") from error
-    if not found.keys or any(one.key_type == "RSA" and _bits(one) < _LEAST_RSA_BITS for one in found.keys):
-        raise Invalid("its keys are EC, OKP, or RSA of {bits} bits and more", bits=_LEAST_RSA_BITS)
-    return found
-
-
-def _bits(key: Any) -> int:
-    return int(key.public_key.key_size)
+        raise Invalid("its keys cannot be read, or none is for signatures") from error
 
 
 @dataclass(slots=True)
@@ -158,33 +154,38 @@ def caller(
     and a token that is not its own, not for us, too old, good for too long or used; Unavailable where its keys are not
     to be had.
     """
-    client = listed(bank.settings.cds_clients_file).get(_said(token, "iss"))
+    client = listed(bank.settings.cds_clients_file).get(_issuer(token))
     try:
-        if client is None:
-            raise NotFound(_REFUSED)
-        _spend(bank, client, _claims(bank, keyring, client, token, audience))
+        found = _proven(bank, keyring, client, token, audience)
     except (NotFound, Invalid, JoseError, ValueError, TypeError, RecursionError) as error:
         name, organization = (client.name, client.organization) if client else ("unknown", bank.settings.organization)
         bank.reads.refused(name, organization, "cds: token", address)
         raise NotFound(_REFUSED) from error
-    return client, rights.principal(bank, f"cds {client.name}", Role(client.role), client.organization)
+    return found, rights.principal(bank, f"cds {found.name}", Role(found.role), found.organization)
 
 
-def _said(token: str, claim: str) -> str:
-    """What a token says of itself: nothing is believed yet."""
+def _proven(bank: Bank, keyring: Keyring, client: Client | None, token: str, audience: tuple[str, ...]) -> Client:
+    if client is None:
+        raise NotFound(_REFUSED)
+    _spend(bank, client, _claims(bank, keyring, client, token, audience))
+    return client
+
+
+def _issuer(token: str) -> str:
+    """Whose a token says that it is: nothing is believed yet."""
     if len(token) > _LONGEST:
         return ""
     try:
         payload = _part(token, 1)
     except (ValueError, RecursionError):
         return ""
-    found = payload.get(claim, "")
+    found = payload.get("iss", "")
     return found if isinstance(found, str) else ""
 
 
 def _part(token: str, place: int) -> dict[str, Any]:
-    """One part of a token, read and not believed. Raises ValueError for what is none."""
-    text = (token.split(".") + ["", "", ""])[place]
+    """One of the three parts of a token, read and not believed. Raises ValueError for what is none."""
+    text = token.split(".")[place]
     return msgspec.json.decode(urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=dict[str, Any])
 
 

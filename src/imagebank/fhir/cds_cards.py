@@ -108,7 +108,9 @@ def _row(one: Seen, origin: str) -> str:
     what = text_of(one.study, _DESCRIPTION) or modalities or "Exam"
     day = one.past.day.isoformat() if one.past.day else ""
     count = text_of(one.study, _IMAGES)
-    return f"| [{_cell(what)}]({origin}/studies/{one.past.id}) | {day} | {_cell(one.past.organization)} | {_cell(count)} |"
+    return (
+        f"| [{_cell(what)}]({origin}/studies/{one.past.id}) | {day} | {_cell(one.past.organization)} | {_cell(count)} |"
+    )
 
 
 def _cell(text: str) -> str:

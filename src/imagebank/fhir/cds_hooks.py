@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from starlette.concurrency import run_in_threadpool
@@ -25,7 +25,7 @@ from imagebank.http.auth import address_of, bank_of, caller
 from imagebank.http.bodies import body_of, typed
 from imagebank.http.errors import NotSignedIn, say
 from imagebank.http.fetch import fetch
-from imagebank.http.methods import METHODS, by_method
+from imagebank.http.methods import METHODS, Endpoint, by_method
 from imagebank.http.whereabouts import web_url
 from imagebank.model.access import Principal
 from imagebank.model.alert import Answer, Outcome
@@ -54,7 +54,7 @@ class _Known:
     client: Client | None
 
 
-async def discover(request: Request) -> Response:
+async def discover(_request: Request) -> Response:
     """Which services there are. It is the same for everybody, and names nobody."""
     patient = {"patient": "Patient/{{context.patientId}}"}
     usage = "The calling system has to be listed here; see docs/repeat-check.md."
@@ -223,7 +223,7 @@ def _told(one: _Entry, now: datetime, principal: Principal) -> repeat_answers.To
     return repeat_answers.Told(one.card, Answer(outcome, at, reason, comment, principal.name))
 
 
-RESOURCES: Final = {
+RESOURCES: Final[Mapping[str, Mapping[str, Endpoint]]] = {
     ROOT: {"GET": discover},
     f"{ROOT}/{{service}}": {"POST": call},
     f"{ROOT}/{{service}}/feedback": {"POST": feedback},

@@ -81,5 +81,3 @@ class Alert:
         if not self.is_shown:
             return Outcome.UNSHOWN
         return Outcome.SHOWN if self.answer is None else self.answer.outcome
-
-

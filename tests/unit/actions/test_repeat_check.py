@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -55,7 +56,7 @@ def alert(bank: Bank, wish: Wish = CT, who: Principal | None = None, whose: Pati
     return asked(bank, wish, who=who, whose=whose)[0].alert
 
 
-def ordered(text: str, **given: object) -> Wish:
+def ordered(text: str, **given: Any) -> Wish:
     return replace(CT, said=Said(descriptions=(text,)), **given)
 
 
@@ -178,7 +179,9 @@ def test_what_the_patient_denies_does_not_exist(bank: Bank) -> None:
     exam(bank, owner="south", PatientID="S1")
     keep_linked(bank)
     south = PatientId("south", "S1")
-    shared = Provision("", Kind.CONSENT, permits=True, patient=south, organization="north", starts_at=NOW - timedelta(days=1))
+    shared = Provision(
+        "", Kind.CONSENT, permits=True, patient=south, organization="north", starts_at=NOW - timedelta(days=1)
+    )
     assert alert(bank) is None
     officer = Principal("officer", Role.ADMIN, "south", RIGHTS[Role.ADMIN], Scope(None))
     made = consent.decide(bank, shared, officer)

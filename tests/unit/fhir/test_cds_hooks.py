@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -174,7 +173,11 @@ def test_nothing_is_said_where_there_is_nothing_to_say(browser: Browser, order: 
 @pytest.mark.parametrize(
     "more",
     [
-        {"code": {"coding": [{"system": "http://www.ama-assn.org/go/cpt", "code": "74160", "display": "CT abdomen W"}]}},
+        {
+            "code": {
+                "coding": [{"system": "http://www.ama-assn.org/go/cpt", "code": "74160", "display": "CT abdomen W"}]
+            }
+        },
         {"code": {"text": "CT"}, "bodySite": [{"text": "abdomen"}]},
         {"code": {"text": "CT w contrast"}, "bodySite": [{"coding": [{"display": "Abdomen", "code": "x1"}]}]},
         {"occurrencePeriod": {"start": f"{TODAY:%Y-%m-%d}T23:30:00-11:00"}, "reasonCode": [{"text": "pain"}]},
@@ -351,10 +354,11 @@ def test_a_patient_is_asked_for_at_a_listed_server_with_the_token_that_was_given
 
     monkeypatch.setattr(cds_hooks, "fetch", fetch)
     browser = Browser(web_application(bank))
-    there = {"fhirServer": f"{EHR}/fhir/", "fhirAuthorization": {"access_token": "t0k"}, "prefetch": {}}
+    there: dict[str, Any] = {"fhirServer": f"{EHR}/fhir/", "fhirAuthorization": {"access_token": "t0k"}, "prefetch": {}}
 
     assert len(cards(called(browser, a_call(**there)))) == 1
     assert asked == [(f"{EHR}/fhir/Patient/p1", "Bearer t0k")]
+    wrong: dict[str, Any]
     for wrong in (
         {"fhirServer": "http://169.254.169.254/latest"},
         {"fhirServer": f"{EHR}.evil.example/fhir"},
@@ -372,7 +376,11 @@ def test_a_server_that_does_not_give_the_patient_is_a_precondition_that_failed(
     bank: Bank, monkeypatch: pytest.MonkeyPatch, answer: tuple[int, bytes]
 ) -> None:
     monkeypatch.setattr(cds_hooks, "fetch", lambda *_: answer)
-    there = {"fhirServer": f"{EHR}/fhir", "fhirAuthorization": {"access_token": "t"}, "prefetch": {"patient": None}}
+    there: dict[str, Any] = {
+        "fhirServer": f"{EHR}/fhir",
+        "fhirAuthorization": {"access_token": "t"},
+        "prefetch": {"patient": None},
+    }
 
     assert called(Browser(web_application(bank)), a_call(**there)).status_code == 412
 
