@@ -13,7 +13,7 @@ from imagebank.exams.lexicon import Lexicon, Meaning, compiled
 from imagebank.exams.spelling import fold
 from imagebank.model.exam import Contrast, Group, Side
 
-SHIPPED: Final = ("regions", "words", "names", "contrast", "codes")
+SHIPPED: Final = ("regions", "words", "names", "contrast", "reasons", "codes")
 """Files of the package, in the order in which they are read."""
 LANGUAGES: Final = frozenset({"words", "en", "de", "es", "fr", "it", "pt", "nl", "pl", "nordic"})
 _MEANING: Final = frozenset({"regions", "side", "contrast", "group", "kind", "purpose", "role"})
