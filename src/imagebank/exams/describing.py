@@ -113,27 +113,27 @@ def _found(told: Told, group: Group) -> Iterator[Found]:
 
 
 def _side(said: Said, found: Sequence[Found], terms: Sequence[str], tables: Tables) -> tuple[Evidence, ...]:
-    """The side by codes, words, the tag, and series; letters count for paired regions only."""
+    """The side by codes, words, series and the tag, the first that says one; letters count for paired regions only."""
     is_paired = not terms or any(tables.parts[term].is_paired for term in terms)
-    for place in ("code", "study", "tag", "series", "part", "own code"):
-        if place == "tag":
-            if said.laterality in ("R", "L", "B") and is_paired:
-                return (Evidence("side", said.laterality, Source.ATTRIBUTE, said.laterality, 0.8),)
-            continue
-        those = [
+    for place in ("code", "study", "series", "part", "own code"):
+        those = [one for one in found if one.told.place == place]
+        has_place = any(one.meaning.regions and not one.is_weak for one in those)
+        sides = [
             one
-            for one in found
-            if one.told.place == place and one.meaning.side and (is_paired or _is_sure_of_side(one))
+            for one in those
+            if one.meaning.side
+            and (is_paired or not (one.meaning.is_weak or one.meaning.is_near))
+            and not (one.hit.is_reason and has_place)
         ]
-        sides = {one.meaning.side for one in those if not one.hit.is_reason} or {one.meaning.side for one in those}
+        # The plural of a part says both, when nothing else says one.
+        sides = [one for one in sides if not one.meaning.is_weak or one.meaning.side is not Side.BOTH] or sides
         if sides:
-            side = Side.BOTH if len(sides) > 1 else min(side for side in sides if side)
-            return tuple(one.evidence("side", side) for one in those)
+            values = {one.meaning.side for one in sides if one.meaning.side}
+            side = Side.BOTH if len(values) > 1 else min(values)
+            return tuple(one.evidence("side", side) for one in sides)
+    if said.laterality in ("R", "L", "B"):
+        return (Evidence("side", said.laterality, Source.ATTRIBUTE, said.laterality, 0.8),)
     return ()
-
-
-def _is_sure_of_side(one: Found) -> bool:
-    return not one.is_weak and not one.meaning.is_near
 
 
 def _contrast(said: Said, found: Sequence[Found]) -> tuple[Evidence, ...]:
@@ -143,14 +143,11 @@ def _contrast(said: Said, found: Sequence[Found]) -> tuple[Evidence, ...]:
             those = [
                 one
                 for one in found
-                if one.told.place == place
-                and one.meaning.contrast is not None
-                and one.meaning.is_weak is weak
-                and not (one.hit.is_reason and not weak)
+                if one.told.place == place and one.meaning.contrast is not None and one.meaning.is_weak is weak
             ]
             if those:
                 values = {one.meaning.contrast for one in those}
-                value = Contrast.YES if Contrast.YES in values else Contrast.NO
+                value = next(one for one in (Contrast.YES, Contrast.NO, Contrast.UNKNOWN) if one in values)
                 return tuple(one.evidence("contrast", value) for one in those)
         if said.agent and not weak:
             return (Evidence("contrast", Contrast.YES, Source.ATTRIBUTE, said.agent, 0.8),)

@@ -79,9 +79,10 @@ def said_of(row: _ROW) -> Said:
     )
 
 
-def told_of(name: str, exam: Exam) -> dict[str, str]:
-    """The row that says what an exam is."""
-    values = (name, exam.group.value, ";".join(exam.regions), exam.side.value, exam.contrast.value)
+def told_of(row: _ROW, exam: Exam) -> dict[str, str]:
+    """The row that says what an exam is. Without a side it has the U of a tag: that the part is none of two."""
+    side = exam.side.value or ("U" if row["laterality_tag"].upper() == "U" else "")
+    values = (row["id"], exam.group.value, ";".join(exam.regions), side, exam.contrast.value)
     return dict(zip(TOLD, values, strict=True))
 
 
@@ -93,7 +94,7 @@ def is_development(name: str) -> bool:
 def evaluate(rows: Sequence[_ROW], tables: Tables) -> Evaluation:
     """Describe every row, and hold it against its labels when it has all of them."""
     exams = [describe(said_of(row), tables) for row in rows]
-    predicted = tuple(told_of(row["id"], exam) for row, exam in zip(rows, exams, strict=True))
+    predicted = tuple(told_of(row, exam) for row, exam in zip(rows, exams, strict=True))
     unknown = Counter(word for exam in exams for word in exam.unknown)
     if not rows or any(label not in rows[0] for label in LABELS):
         return Evaluation(predicted, {}, (), unknown)
@@ -107,9 +108,8 @@ def evaluate(rows: Sequence[_ROW], tables: Tables) -> Evaluation:
 
 def _labels(row: _ROW) -> dict[str, str]:
     regions = ";".join(sorted(_regions(row["regions"])))
-    laterality = row["laterality"].upper()
     contrast = row["contrast"].lower() or Contrast.UNKNOWN.value
-    values = (row["modality_group"].upper(), regions, "" if laterality == "U" else laterality, contrast)
+    values = (row["modality_group"].upper(), regions, row["laterality"].upper(), contrast)
     return dict(zip(LABELS, values, strict=True))
 
 

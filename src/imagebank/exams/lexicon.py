@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final
 
-from imagebank.exams.spelling import fold, near_words, nearest, parted, unmangled, words_in
+from imagebank.exams.spelling import fold, is_eastern, near_words, nearest, parted, parted_words_in, unmangled, words_in
 from imagebank.model.exam import Contrast, Group, Side
 
 _MISSPELT: Final = 0.8
@@ -16,6 +16,8 @@ _LINKS: Final = ("", "s", "n", "en", "es", "e", "er", "o")
 _TINY: Final = frozenset({"ct", "mr", "xr", "us", "rx", "tc", "rm", "wo", "lt", "rt"})
 """Words of two letters that others are written together with."""
 _END: Final = ""
+_Piece = tuple[str, float, str]
+"""A word of the table, how surely it is meant, and the comma or slash before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,8 @@ class Meaning:
     """What a phrase says. What is None or empty it does not say.
 
     It counts in exams of `groups` only, when there are any; its group takes the place of those that it `corrects`.
-    A weak one counts where nothing else is said; a last one at the end of a text; a near one beside a paired region.
+    A weak one counts where nothing else is said; one that is alone where its text says no other region; a last one at
+    the end of a text; a near one beside a region.
     """
 
     regions: tuple[str, ...] = ()
@@ -34,6 +37,7 @@ class Meaning:
     purpose: str = ""
     role: str = ""
     is_weak: bool = False
+    is_alone: bool = False
     is_last: bool = False
     is_near: bool = False
     groups: frozenset[str] = frozenset()
@@ -43,14 +47,25 @@ class Meaning:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A phrase that was found: its words from `first` to `last`, how surely it is meant, and whether it is a reason."""
+    """A phrase that was found: its words from `first` to `last`, how surely it is meant, and whether it is a reason.
+
+    `gap` is the comma or slash before it, if there is one.
+    """
 
     first: int
     last: int
     text: str
     meanings: tuple[Meaning, ...]
     share: float
+    gap: str = ""
     is_reason: bool = False
+
+    @property
+    def is_region(self) -> bool:
+        return any(one.regions for one in self.meanings)
+
+    def has_role(self, *roles: str) -> bool:
+        return any(one.role in roles for one in self.meanings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +104,7 @@ def compiled(words: Mapping[str, Iterable[Meaning]], written: Mapping[str, str])
             node = node.setdefault(part, {})
         if parts:
             node[_END] = (*node.get(_END, ()), *meanings)
+    _inherit(tree, words)
     known = _Known(tree, frozenset(single), frozenset(every), near_words(every))
     resolve = lru_cache(maxsize=1 << 16)(lambda word: _resolved(word, known))
     signs = _signs(written)
@@ -107,16 +123,57 @@ def compiled(words: Mapping[str, Iterable[Meaning]], written: Mapping[str, str])
     return Lexicon(read)
 
 
+def _inherit(tree: dict[str, Any], words: Mapping[str, Iterable[Meaning]]) -> None:
+    """Let phrases say what words in them say of contrast, kind and group, where they themselves say nothing of it."""
+    for phrase in words:
+        parts = words_in(phrase)
+        node: Any = tree
+        for part in parts:
+            node = node[part]
+        own = node.get(_END, ())
+        if len(parts) < 2 or any(one.role for one in own):
+            continue
+        pieces = [(part, 1.0, "") for part in parts]
+        inner = [one for some in (pieces[:-1], pieces[1:]) for hit in _hits(some, tree) for one in hit.meanings]
+        told = [one for one in inner if not (one.is_last or one.is_near or one.role)]
+        for field in ("regions", "contrast", "group", "kind", "side"):
+            for one in dict.fromkeys(told):
+                if getattr(one, field) and _may_inherit(field, one, own):
+                    node[_END] += (_only(one, field),)
+
+
+def _may_inherit(field: str, inner: Meaning, own: tuple[Meaning, ...]) -> bool:
+    """Whether a phrase says nothing of a field itself. Of sides only the plural of a part is taken over."""
+    said = (one for one in own if getattr(one, field))
+    is_said = any(not one.groups or not inner.groups or one.groups & inner.groups for one in said)
+    return not is_said and (field != "side" or (inner.is_weak and inner.side is Side.BOTH))
+
+
+def _only(meaning: Meaning, field: str) -> Meaning:
+    """No more than one field of a meaning."""
+    rest = {"regions": (), "side": None, "contrast": None, "group": None, "kind": "", "purpose": "", "role": ""}
+    return replace(meaning, **{**rest, field: getattr(meaning, field)})
+
+
 def _signs(written: Mapping[str, str]) -> Callable[[str], str]:
     longest = sorted(written, key=len, reverse=True)
-    pattern = re.compile("|".join(rf"(?<![a-z0-9]){re.escape(sign)}(?![a-z0-9])" for sign in longest) or "(?!)")
+    pattern = re.compile("|".join(map(_sign, longest)) or "(?!)")
     return lambda text: pattern.sub(lambda found: f" {written[found[0]]} ", text)
+
+
+def _sign(sign: str) -> str:
+    """A sign as an expression: what begins or ends with a letter is no part of a longer word."""
+    before = "(?<![a-z0-9])" if sign[0].isalnum() or (sign[0] in "+-" and len(sign) > 1) else ""
+    after = "(?![a-z0-9])" if sign[-1].isalnum() or (sign[-1] in "+-" and len(sign) > 1) else ""
+    return f"{before}{re.escape(sign)}{after}"
 
 
 def _resolved(word: str, known: _Known) -> tuple[tuple[str, float], ...]:
     """A word as words of the table, each with how sure that is; none when nobody knows it."""
     if word in known.every:
         return ((word, 1.0),)
+    if is_eastern(word):
+        return tuple((part, 1.0) for part in _cut(word, known.every))
     if not word.isalpha():
         letters = re.findall("[a-z\ufffd]+", word)
         if letters != [word]:
@@ -135,7 +192,8 @@ def _compound(word: str, single: frozenset[str]) -> list[str] | None:
     for start in range(len(word) - 2, -1, -1):
         for end in range(len(word), start + 1, -1):
             part = word[start:end]
-            if part in single and (len(part) > 2 or part in _TINY):
+            is_tiny = part in _TINY and 0 in (start, len(word) - end)
+            if part in single and (len(part) > 2 or is_tiny):
                 after = _after_link(word, end, rest)
                 if after is not None:
                     rest[start] = [part, *after]
@@ -149,19 +207,30 @@ def _after_link(word: str, end: int, rest: Mapping[int, list[str]]) -> list[str]
     return next((rest[end + len(link)] for link in links if not link or end + len(link) < len(word)), None)
 
 
+def _cut(word: str, every: frozenset[str]) -> list[str]:
+    """The longest words of the table, one behind the other; letters between them are passed over."""
+    found, start = [], 0
+    while start < len(word):
+        ends = (end for end in range(min(len(word), start + 12), start, -1) if word[start:end] in every)
+        end = next(ends, start)
+        found += [word[start:end]] if end > start else []
+        start = max(end, start + 1)
+    return found
+
+
 def _read(text: str, known: _Known, resolve: Callable[[str], tuple[tuple[str, float], ...]]) -> Reading:
-    words: list[tuple[str, float]] = []
+    words: list[_Piece] = []
     unknown: list[str] = []
-    for word in words_in(text):
+    for gap, word in parted_words_in(text):
         found = resolve(word)
-        words += found
+        words += [(part, share, "" if number else gap) for number, (part, share) in enumerate(found)]
         if not found and len(word) > 2 and not word.isdigit():
             unknown.append(word)
-            words.append((_END, 1.0))
-    return Reading(_near(_hits(words, known.tree)), tuple(unknown))
+            words.append((_END, 1.0, gap))
+    return Reading(_near(_without_symptoms(_hits(words, known.tree))), tuple(unknown))
 
 
-def _hits(words: list[tuple[str, float]], tree: Mapping[str, Any]) -> list[Hit]:
+def _hits(words: list[_Piece], tree: Mapping[str, Any]) -> list[Hit]:
     hits: list[Hit] = []
     start, is_reason, count = 0, False, len(words)
     while start < count:
@@ -176,11 +245,34 @@ def _hits(words: list[tuple[str, float]], tree: Mapping[str, Any]) -> list[Hit]:
         if best is not None:
             meanings = best if end == count - 1 else tuple(one for one in best if not one.is_last)
             taken = words[start : end + 1]
-            share = min(share for _, share in taken)
-            hits.append(Hit(start, end, " ".join(word for word, _ in taken), meanings, share, is_reason))
-            is_reason = is_reason or any(one.role == "reason" for one in meanings)
+            share = min(one[1] for one in taken)
+            hit = Hit(start, end, " ".join(one[0] for one in taken), meanings, share, words[start][2], is_reason)
+            hits.append(hit)
+            is_reason = is_reason or hit.has_role("reason")
         start = end + 1
     return hits
+
+
+def _without_symptoms(hits: list[Hit]) -> list[Hit]:
+    """Hits of which the region that a symptom is of is a reason, when another region stands before it.
+
+    C-SPINE RT ARM NUMBNESS is of the spine; so is LSPINE, LEG MASS, as a comma parts what is found from what is shown.
+    """
+    first = next((at for at, hit in enumerate(hits) if hit.is_region), len(hits))
+    for at, hit in enumerate(hits):
+        if hit.has_role("symptom", "finding"):
+            begin = max(at - 1, 0)
+            while begin and not hits[begin].is_region:
+                begin -= 1
+            begin -= 1 if begin and _is_side(hits[begin - 1]) else 0
+            is_apart = hit.has_role("symptom") or any(one.gap == "," for one in hits[begin : at + 1])
+            if begin > first and is_apart:
+                hits[begin:at] = [replace(one, is_reason=True) for one in hits[begin:at]]
+    return hits
+
+
+def _is_side(hit: Hit) -> bool:
+    return any(one.side for one in hit.meanings)
 
 
 def _near(hits: list[Hit]) -> tuple[Hit, ...]:
@@ -192,14 +284,16 @@ def _near(hits: list[Hit]) -> tuple[Hit, ...]:
     for at, hit in enumerate(hits):
         if any(one.is_near for one in hit.meanings):
             before, after = _beside(hits, at, -1), _beside(hits, at, 1)
-            spoken = frozenset() if after else frozenset(one.language for one in before if one.regions)
+            following = hits[at + 1].meanings if at + 1 < len(hits) else ()
+            is_before = any(one.regions and not one.is_weak for one in following)
+            spoken = frozenset() if is_before else frozenset(one.language for one in before if one.regions)
             meanings = tuple(
                 one
                 for one in hit.meanings
                 if not one.is_near or (one.language in spoken if one.language else before or after)
             )
             if meanings:
-                kept.append(Hit(hit.first, hit.last, hit.text, meanings, hit.share, hit.is_reason))
+                kept.append(replace(hit, meanings=meanings))
         else:
             kept.append(hit)
     return tuple(kept)

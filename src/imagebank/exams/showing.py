@@ -21,7 +21,8 @@ def regions_shown(found: Sequence[Found], tables: Tables) -> tuple[Evidence, ...
         said = {place: _said(found, place, tables, weak=weak) for place in ("code", *_ORDER)}
         chosen = _chosen(said, tables)
         if chosen:
-            return tuple(chosen)
+            hints = [one for place in _ORDER for one in _said(found, place, tables, weak=True)]
+            return tuple(_narrowed(chosen, hints, tables))
     return ()
 
 
@@ -43,26 +44,28 @@ def _chosen(said: dict[str, list[Evidence]], tables: Tables) -> list[Evidence]:
 def _said(found: Sequence[Found], place: str, tables: Tables, *, weak: bool) -> list[Evidence]:
     """What one place says, without wide words that a finer one beside them makes plain."""
     those = [one for one in found if one.told.place == place and one.meaning.regions and one.is_weak is weak]
-    return [
-        one.evidence("region", region)
-        for one in those
-        for region in one.meaning.regions
-        if not any(_refines(other, region, one, found, tables) for other in those)
-    ]
+    those = [one for one in those if not one.meaning.is_alone] or those
+    kept = [one for one in those if not any(_makes_plain(other, one, found, tables) for other in those)]
+    return [one.evidence("region", region) for one in kept for region in one.meaning.regions]
 
 
-def _refines(fine: Found, wide: str, of: Found, found: Sequence[Found], tables: Tables) -> bool:
-    """Whether a finer word is meant with a wide one: CT HEAD BRAIN, but not abdomen and kidney."""
-    if fine is of:
+def _makes_plain(fine: Found, wide: Found, found: Sequence[Found], tables: Tables) -> bool:
+    """Whether a finer word is meant with a wide one: CT HEAD BRAIN, but not abdomen and kidney.
+
+    A phrase of several regions stays whole.
+    """
+    if len(wide.meaning.regions) > 1:
         return False
-    parts = [tables.parts[term] for term in fine.meaning.regions]
-    if any(wide in part.replaces for part in parts):
+    term = wide.meaning.regions[0]
+    parts = [tables.parts[one] for one in fine.meaning.regions]
+    if any(term in part.replaces for part in parts):
         return True
-    if fine.told is not of.told or not any(wide in part.refines for part in parts):
+    if fine.told is not wide.told or not any(term in part.refines for part in parts):
         return False
-    first, last = sorted((fine.hit.last, of.hit.last))
-    between = (one for one in found if one.told is of.told and first < one.hit.last < last)
-    return not any(one.meaning.role == "join" for one in between)
+    first, last = sorted((fine.hit, wide.hit), key=lambda hit: hit.last)
+    between = [one for one in found if one.told is wide.told and first.last < one.hit.last < last.last]
+    is_joined = last.gap == "/" or any(one.meaning.role == "join" or one.hit.gap == "/" for one in between)
+    return not is_joined
 
 
 def _are_near(some: Iterable[Evidence], others: Iterable[Evidence], tables: Tables) -> bool:

@@ -11,7 +11,9 @@ _LETTERS: Final = str.maketrans(
 )
 _HUMP: Final = re.compile(r"(?<=[a-zà-ÿ]{2})(?=[A-ZÀ-Þ])")
 _MANGLED: Final = re.compile("[ÃÂ][\u0080-\u00bf\u2018-\u203a\u0160-\u0178]")
-_WORD: Final = re.compile("[a-z0-9\ufffd]+")
+_EAST: Final = "\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af"
+"""Letters of languages that put no gaps between words."""
+_WORD: Final = re.compile(f"[a-z0-9\ufffd]+|[{_EAST}]+|(?:(?![{_EAST}])[^\\W_])+")
 _LONG: Final = 9
 """From how many letters on a word may have two faults."""
 _SHORT: Final = 6
@@ -44,6 +46,21 @@ def parted(text: str) -> str:
 def words_in(text: str) -> list[str]:
     """The words of a folded text: letters and digits, whatever stands between them."""
     return _WORD.findall(text)
+
+
+def parted_words_in(text: str) -> list[tuple[str, str]]:
+    """The words of a folded text, each with the comma or slash before it, if there is one."""
+    found, end = [], 0
+    for word in _WORD.finditer(text):
+        gap = text[end : word.start()]
+        found.append(("," if "," in gap or ";" in gap else "/" if "/" in gap else "", word[0]))
+        end = word.end()
+    return found
+
+
+def is_eastern(word: str) -> bool:
+    """Whether a word is of a language that puts no gaps between words."""
+    return "\u3040" <= word[0] <= "\ud7af"
 
 
 def _shortened(word: str) -> set[str]:

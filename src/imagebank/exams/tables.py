@@ -13,14 +13,14 @@ from imagebank.exams.lexicon import Lexicon, Meaning, compiled
 from imagebank.exams.spelling import fold
 from imagebank.model.exam import Contrast, Group, Side
 
-SHIPPED: Final = ("regions", "words", "names", "contrast", "reasons", "codes")
+SHIPPED: Final = ("regions", "words", "languages", "names", "contrast", "reasons", "codes")
 """Files of the package, in the order in which they are read."""
 LANGUAGES: Final = frozenset({"words", "en", "de", "es", "fr", "it", "pt", "nl", "pl", "nordic"})
 _MEANING: Final = frozenset({"regions", "side", "contrast", "group", "kind", "purpose", "role"})
-_FLAGS: Final = frozenset({"weak", "last", "near"})
+_FLAGS: Final = frozenset({"weak", "alone", "last", "near"})
 _LIMITS: Final = frozenset({"groups", "corrects"})
 _HEADINGS: Final = frozenset({"region", "modality", "implied", "code", "word", "written", "no_word"})
-_ROLES: Final = ("reason", "join", "noise")
+_ROLES: Final = ("reason", "symptom", "finding", "join", "noise")
 
 
 _Read = tuple[str, Mapping[str, Any]]
@@ -194,6 +194,7 @@ def _meaning(where: str, entry: Mapping[str, Any], parts: Mapping[str, Part]) ->
         purpose=entry.get("purpose", ""),
         role=entry.get("role", ""),
         is_weak=entry.get("weak", False),
+        is_alone=entry.get("alone", False),
         is_last=entry.get("last", False),
         is_near=entry.get("near", False),
         groups=frozenset(entry.get("groups", ())),

@@ -23,7 +23,7 @@ def exam(modality: str, text: str, *series: str) -> Exam:
         ("CR", "XR HAND 3V LT", "XR HAND L unknown"),
         ("CT", "CT C/A/P W CONTRAST", "CT ABDOMEN;CHEST;PELVIS - yes"),
         ("DX", "XR L-SPINE 2V", "XR LSPINE - unknown"),
-        ("CT", "CT chest for PE", "CT CHEST - unknown"),
+        ("CT", "CT chest for PE", "CT CHEST - yes"),
         ("CR", "Röntgen Knie li. in 2 Ebenen", "XR KNEE L unknown"),
         ("MR", "MRT LWS nativ", "MR LSPINE - no"),
         ("CT", "TAC CRANEO S/C", "CT HEAD - no"),
@@ -46,7 +46,7 @@ def exam(modality: str, text: str, *series: str) -> Exam:
         ("CT", "TAP avec injection", "CT ABDOMEN;CHEST;PELVIS - yes"),
         ("CR", "XR CHEST PA AND LEFT LATERAL", "XR CHEST - unknown"),
         ("CT", "CT ABODMEN", "CT ABDOMEN - unknown"),
-        ("MR", "MR SchÃ¤del", "MR BRAIN - unknown"),
+        ("MR", "MR SchÃ¤del", "MR HEAD - unknown"),
         ("MR", "MR ÃberschÃ¤\u00a0del", "MR  - unknown"),
         ("CR", "Sch\ufffddel rechts", "XR SKULL R unknown"),
         ("CR", "Kniegelenksaufnahme", "XR KNEE - unknown"),
@@ -57,6 +57,19 @@ def exam(modality: str, text: str, *series: str) -> Exam:
         ("", "MRT Knie re", "MR KNEE R unknown"),
         ("CR", "XR CHEST RIGHT", "XR CHEST R unknown"),
         ("CR", "RX CHEVILLE ET GENOU G", "XR ANKLE;KNEE L unknown"),
+        ("DX", "XR C-SPINE RT ARM NUMBNESS", "XR CSPINE - unknown"),
+        ("MR", "MRI ABDOMEN, LT RENAL MASS", "MR ABDOMEN - unknown"),
+        ("MR", "MRI KNEE PAIN LT", "MR KNEE L unknown"),
+        ("DX", "XR LEFT KNEES", "XR KNEE L unknown"),
+        ("DX", "XR HANDS AND FEET", "XR FOOT;HAND B unknown"),
+        ("CT", "CT LUNG SCREENING", "CT LUNG - unknown"),
+        ("CT", "CT CHEST LUNG SCREENING", "CT CHEST - unknown"),
+        ("CT", "ANGIOTAC PULMONAR", "CT CHEST - yes"),
+        ("CT", "CT ABDOMEN/PANCREAS", "CT ABDOMEN;PANCREAS - unknown"),
+        ("CT", "CT HEART, W CHEST", "CT HEART - yes"),
+        ("CT", "CT ABDOMEN C-", "CT ABDOMEN - no"),
+        ("MR", "右膝MRI", "MR KNEE R unknown"),
+        ("MR", "МРТ коленного сустава справа", "MR KNEE R unknown"),
         ("CT", "R CT CHEST", "CT CHEST - unknown"),
         ("CR", "XR FEMUR R 2V L", "XR FEMUR B unknown"),
     ],
@@ -112,7 +125,7 @@ def test_the_side_of_a_tag_counts_where_words_say_none() -> None:
 
     assert side("XR KNEE", "R") is Side.RIGHT
     assert side("XR KNEE LEFT", "R") is Side.LEFT
-    assert side("XR CHEST", "R") is Side.UNSAID
+    assert side("XR CHEST", "R") is Side.RIGHT
     assert side("XR KNEE", "U") is Side.UNSAID
     assert side("XR KNEE R AND L", "") is Side.BOTH
 

@@ -16,11 +16,11 @@ HEAD = {"id": "1", "modality": "CT", "study_description": "CT HEAD WO"}
 
 
 def test_each_row_is_answered_in_its_order() -> None:
-    found = evaluate(rows_of(table(HEAD, {"id": "2", "modality": "DX", "laterality_tag": "left"})), tables())
+    found = evaluate(rows_of(table(HEAD, {"id": "2", "modality": "DX", "laterality_tag": "u"})), tables())
 
     assert found.predicted == (
         {"id": "1", "modality_group": "CT", "regions": "HEAD", "laterality": "", "contrast": "no"},
-        {"id": "2", "modality_group": "XR", "regions": "", "laterality": "L", "contrast": "unknown"},
+        {"id": "2", "modality_group": "XR", "regions": "", "laterality": "U", "contrast": "unknown"},
     )
     assert found.figures == {}
 
