@@ -69,7 +69,7 @@ def exam(modality: str, text: str, *series: str) -> Exam:
         ("CT", "CT HEART, W CHEST", "CT HEART - yes"),
         ("CT", "CT ABDOMEN C-", "CT ABDOMEN - no"),
         ("MR", "右膝MRI", "MR KNEE R unknown"),
-        ("MR", "МРТ коленного сустава справа", "MR KNEE R unknown"),
+        ("MR", "МРТ коленного сустава справа", "MR KNEE R unknown"),  # noqa: RUF001 Cyrillic is meant
         ("CT", "R CT CHEST", "CT CHEST - unknown"),
         ("CR", "XR FEMUR R 2V L", "XR FEMUR B unknown"),
     ],
