@@ -103,7 +103,7 @@ def test_a_report_of_another_patient_is_never_shown_with_a_study(bank: Bank, ris
     ]
 
     assert answers == ["AA", "AA"]
-    assert browsing(bank).get(PATH).json() == {"reports": []}
+    assert browsing(bank).get(PATH).json() == {"reports": [], "waiting": []}
 
 
 def test_whoever_may_not_see_the_study_gets_no_report(bank: Bank, ris: Client) -> None:

@@ -17,7 +17,7 @@ from imagebank.cli.doctor import Finding, of_files, of_settings, of_the_bank, of
 from imagebank.model.access import Device, Role
 from imagebank.model.certificate import fingerprint
 from imagebank.model.event import Act, Event
-from imagebank.settings import Settings
+from imagebank.settings import ReportDelay, Settings
 from running import imagebank
 
 
@@ -43,6 +43,7 @@ def weak(findings: Iterator[Finding]) -> list[str]:
         ({"smtp": "192.0.2.1:25", "smtp_tls": "none"}, ["mail"]),
         ({"smtp": "127.0.0.1:25", "smtp_tls": "none"}, []),
         ({"smtp": "mail.example:587", "http": "0.0.0.0:443", "http_tls_cert": Path("c")}, ["mail"]),
+        ({"report_delays": (ReportDelay(("sp",), 73, "why"),)}, ["reports"]),
         ({"cors_origins": ("http://viewer.example", "https://viewer.example")}, ["cors"]),
     ],
 )
@@ -56,6 +57,7 @@ def test_settings_that_leave_something_open_are_weak(given: dict[str, Any], foun
         ({"http": "0.0.0.0:443", "http_tls_cert": Path("c")}, "public_url is not set"),
         ({"public_url": "https://bank.example"}, "a proxy stands before"),
         ({"dimse_tls": "0.0.0.0:2762"}, "asks for no client certificate"),
+        ({"report_delays": (ReportDelay(("sp",), 48, "why"),)}, "patients wait up to 48 hours"),
     ],
 )
 def test_settings_that_may_be_right_are_only_told(given: dict[str, Any], words: str) -> None:

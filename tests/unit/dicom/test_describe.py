@@ -290,3 +290,26 @@ def test_a_uid_that_is_too_long_identifies_as_well_as_any() -> None:
 
     assert found.uid == long
     assert "a UID has more than 64 characters" in found.warnings
+
+
+SR, PDF, KEY_OBJECTS = (f"1.2.840.10008.5.1.4.1.1.{tail}" for tail in ("88.11", "104.1", "88.59"))
+
+
+@pytest.mark.parametrize(
+    ("sop_class", "types"),
+    [
+        (SR, ("11526-1", "pathology study", "a letter", "department:lab")),
+        (PDF, ("11526-1", "pathology study", "a letter", "department:lab")),
+        (KEY_OBJECTS, ()),
+        (CT, ()),
+    ],
+)
+def test_a_document_is_of_the_types_that_its_titles_and_its_department_name(sop_class: str, types: tuple[str]) -> None:
+    coded = item(value(0x00080100, "SH", "11526-1"), value(0x00080104, "LO", "Pathology study"))
+    named = (value(0x00081040, "LO", "Lab"), sequence(0x0040A043, coded), value(0x00420010, "ST", "A letter"))
+
+    assert described(a_file(value(0x00080016, "UI", sop_class), *named)).types == types
+
+
+def test_a_document_that_names_nothing_is_a_document() -> None:
+    assert described(a_file(value(0x00080016, "UI", SR))).types == ("document",)

@@ -256,3 +256,16 @@ def test_a_link_names_two() -> None:
     assert [fields.ids_of(one, "north")[0].identifier for one in (first, second)] == ["P1", "P2"]
     with pytest.raises(answers.Refused):
         patients.pair(read(adt("A24")), "north")
+
+
+def test_a_report_is_of_the_types_that_its_section_its_service_and_its_observations_name() -> None:
+    places = {1: "1", 3: "R1", 4: "60567-5^Pathology panel^LN^LOCAL1^Biopsy^L", 18: "A1", 24: "SP", 25: "F"}
+    lines = (
+        "|".join(["OBR", *(places.get(place, "") for place in range(1, 26))]),
+        "OBX|1|TX|22637-3^Final diagnosis^LN||Words||||||F",
+        "OBX|2|ST|113014^DICOM Study^DCM||1.2.3||||||F",
+    )
+    ((report, _),) = reports.reports(read(segments(msh("ORU^R01^ORU_R01"), pid(), *lines)), "north", NOW)
+
+    assert report.types == ("section:sp", "60567-5", "local1", "22637-3")
+    assert [one.types for one, _ in reports.reports(read(oru()), "north", NOW)] == [("cth", "18748-4")]
