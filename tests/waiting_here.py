@@ -36,6 +36,7 @@ def a_letter() -> bytes:
         PatientID="ADA",
         Modality="DOC",
         SeriesDescription="Adenocarcinoma",
+        InstitutionalDepartmentName="Pathology",
         ConceptNameCodeSequence=[code],
         EncapsulatedDocument=a_pdf(),
         MIMETypeOfEncapsulatedDocument="application/pdf",

@@ -70,7 +70,6 @@ class Facet(StrEnum):
 
 # New facets go to the end: marks have their numbers.
 _SOUND: Final = "p"
-_OF_WORDS: Final = frozenset({*Weight, _SOUND})
 _CHOICE: Final[Mapping[Facet, str]] = {facet: f"f{number}" for number, facet in enumerate(Facet)}
 _WEIGHTS: Final[Mapping[Nearness, str]] = {
     Nearness.NAME: "a",
@@ -236,11 +235,6 @@ def marks_for(
         groups = [(*group, *_like(word.text, letters, alike)) for group, word in zip(groups, asked(wish), strict=True)]
     chosen = [tuple(Mark(_choice(facet, one)) for one in some) for facet, some in wish.chosen.items() if some]
     return (*groups, *chosen)
-
-
-def has_words(marks: Marks) -> bool:
-    """Whether words are asked for, and not values of facets alone."""
-    return any(mark.text[0] in _OF_WORDS for group in marks for mark in group)
 
 
 def _mark_of(word: Word, letters: str, *, is_whole: bool) -> Iterator[Mark]:

@@ -26,6 +26,7 @@ from imagebank.portal.layout import for_the_signed_in, page
 from imagebank.portal.mails import WORDS
 from imagebank.portal.rows import StudyRow, row_of, state_of
 from imagebank.portal.shell import is_there
+from imagebank.portal.waiting import together
 
 OF_ONE: Final = "{holding:holding}"
 """A part of an address that names one person whom an account holds."""
@@ -111,7 +112,7 @@ def _home(request: Request, principal: Principal, key: str) -> dict[str, Any]:
         "looks": _looks(bank, principal, some),
         "groups": groups,
         "has_more": found.has_more,
-        "waiting": found.waiting,
+        "waiting": together(found.waiting),
         "can_add": contributing.may_add(bank, principal),
     }
 

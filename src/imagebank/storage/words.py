@@ -14,6 +14,8 @@ from sqlalchemy import (
     Connection,
     Row,
     Select,
+    and_,
+    case,
     func,
     insert,
     select,
@@ -25,7 +27,7 @@ from sqlalchemy.sql.operators import custom_op
 from imagebank.model.access import Scope
 from imagebank.model.attribute import Level
 from imagebank.model.imaging import Found
-from imagebank.model.search import EDITION, Document, Facet, Hit, Line, Marks, Weight, choices, has_words
+from imagebank.model.search import EDITION, Document, Facet, Hit, Line, Marks, Weight, choices
 from imagebank.model.uid import Uid
 from imagebank.storage import tables
 from imagebank.storage.alike import Alike
@@ -86,7 +88,7 @@ class SQLWords:
             with self._database.reading() as connection:
                 few = self._eras.few(connection, passes)
             if few is not None:
-                return self._of_few(few, scope, most, by_words=has_words(passes[-1]))
+                return self._of_few(few, scope, most)
         return self._in_turn(passes, scope, most)
 
     def _in_turn(self, passes: Sequence[Marks], scope: Scope, most: int) -> list[tuple[int, Hit]]:
@@ -102,10 +104,10 @@ class SQLWords:
                 break
         return list(found.values())
 
-    def _of_few(self, grades: Mapping[int, int], scope: Scope, most: int, *, by_words: bool) -> list[tuple[int, Hit]]:
+    def _of_few(self, grades: Mapping[int, int], scope: Scope, most: int) -> list[tuple[int, Hit]]:
         if not grades:
             return []
-        told = without_waiting(scope, self._dialect) if by_words else []
+        told = without_waiting(scope, self._dialect)
         few = one_of(self._dialect, _FINDING.c.place, sorted(grades))
         statement = _hits((), scope, self._dialect).where(few, *told)
         with self._database.reading() as connection:
@@ -161,18 +163,22 @@ def _number_of_all(passes: Sequence[Marks], ask: Callable[[int], list[Hit]], mos
 
 
 def _hits(marks: Marks, scope: Scope, dialect: str) -> Select[Any]:
-    """Studies in their order; on SQLite those that have these marks."""
+    """Studies in their order; on SQLite those that have these marks.
+
+    A study of which something waits for the caller is found by no mark, and shown without what headers name: that is of it, too.
+    """
+    told = without_waiting(scope, dialect)
     columns = (
         _FINDING.c.place,
         _STUDY.c.modalities,
         _STUDY.c.study_date,
         _STUDY.c.organization,
         _STUDY.c.patient_sex,
-        _FINDING.c.named,
+        case((and_(*told), _FINDING.c.named), else_="") if told else _FINDING.c.named,
     )
     source = _FINDING.join(_STUDY, _STUDY.c.id == _FINDING.c.study_row)
     conditions, order = studies_in(scope, dialect), _FINDING.c.place.desc()
-    conditions += without_waiting(scope, dialect) if has_words(marks) else []
+    conditions += told if marks else []
     if marks and dialect == "sqlite":
         # The sign keeps SQLite from asking FTS5 anew for each study: it has to begin with the words.
         rowid: ColumnElement[int] = UnaryExpression(FTS.c.rowid, operator=custom_op("+"))

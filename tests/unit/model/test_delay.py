@@ -8,7 +8,6 @@ from imagebank.errors import Invalid
 from imagebank.model.delay import Delay, delay_of, type_words, until
 from imagebank.model.person import PatientId
 from imagebank.model.report import Report
-from imagebank.model.search import Mark, has_words
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -57,8 +56,3 @@ def test_a_report_is_named_by_its_number_or_its_digest() -> None:
     numbered = Report("north", PatientId("north", "ADA"), AT, "F", "R1").which
 
     assert (numbered.number, numbered.digest, numbered.name) == ("R1", None, "R1")
-
-
-def test_words_are_told_from_values_of_facets() -> None:
-    assert has_words(((Mark("aada"),), (Mark("f0ct"),)))
-    assert not has_words(((Mark("f0ct"),),))

@@ -3,6 +3,7 @@
 import io
 import zipfile
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 
@@ -81,9 +82,9 @@ def test_its_person_is_told_when_and_why(bank: Bank) -> None:
     told = patient.get(EDGES["REST"]).json()
 
     for page in (patient.get(f"/studies/{STUDY}").text, patient.get("/my").text):
-        assert "There is a report of <bdi>north</bdi>" in page
+        assert "2 reports of <bdi>north</bdi> will be here from " in page
         assert WHY in page
-        assert f"{until:%H:%M} UTC" in page
+        assert f"{until + timedelta(minutes=1):%H:%M} UTC" in page
         assert "/release" not in page
     assert (told["reports"], told["waiting"][0]) == (
         [],
@@ -92,16 +93,27 @@ def test_its_person_is_told_when_and_why(bank: Bank) -> None:
     assert patient.get(f"/api/v1/studies/{STUDY}/timeline").json()["waiting"][0]["study"] == STUDY
 
 
+def test_what_headers_of_it_name_is_no_facet_for_its_person(bank: Bank) -> None:
+    found = [
+        signed_in(bank, role).get(f"/api/v1/search?q={text}").json()
+        for role in (Role.PATIENT, Role.CLINICIAN)
+        for text in ("", "carcinoma")
+    ]
+
+    assert [one["total"] for one in found] == [1, 0, 1, 1]
+    assert ["Pathology" in repr(one["facets"]) for one in found] == [False, False, True, True]
+
+
 def test_staff_let_it_be_read_now(bank: Bank) -> None:
     staff = signed_in(bank, Role.CLINICIAN)
     shown = staff.get(f"/studies/{STUDY}")
     answer = staff.post(f"/studies/{STUDY}/release", {"csrf": hidden_field(shown, "csrf")})
     patient = signed_in(bank, Role.PATIENT)
 
-    assert "The patient cannot read a report of <bdi>north</bdi>" in shown.text
+    assert "2 reports of <bdi>north</bdi>: for the patient to read from " in shown.text
     assert (answer.status_code, answer.headers["location"]) == (303, f"/studies/{STUDY}#reports")
     assert "a carcinoma" in patient.get(f"/studies/{STUDY}").text
-    assert "There is a report of" not in patient.get("/my").text
+    assert "will be here from" not in patient.get("/my").text
     assert "let you read a report at once" in patient.get("/my/statement").text
     again = Browser(web_application(bank)).ask(
         "POST", f"/api/v1/studies/{STUDY}/reports/release", bearer(token(bank, Role.CLINICIAN))
