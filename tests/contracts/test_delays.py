@@ -9,9 +9,10 @@ import pytest
 from contracts.described import a_kept
 from imagebank.model.access import Asker, Purpose, Role, Scope
 from imagebank.model.delay import Delay
-from imagebank.model.imaging import Digest, Location
+from imagebank.model.imaging import Digest, Location, Selection
 from imagebank.model.person import PatientId
 from imagebank.model.report import Report, Waiting
+from imagebank.model.search import Facet, Line, Marks, Nearness, Weight, Wish, document, marks_for
 from imagebank.model.uid import Uid
 from imagebank.storage.index import SQLIndex
 
@@ -85,3 +86,23 @@ def test_a_scope_under_delays_shows_nothing_that_waits(filled: SQLIndex) -> None
     assert [len(filled.histories.series([ADA], scope)) for scope in (ALL, bound, later)] == [2, 1, 2]
     # Who nobody is, is bound by nothing: there is no moment to count from.
     assert len(filled.histories.reports([ADA], replace(bound, asker=None))) == 1
+
+
+def test_a_study_of_which_something_waits_is_found_by_no_word(filled: SQLIndex) -> None:
+    lines = [Line(Weight.REST, "Report", "a carcinoma")]
+    written = document(Uid("1.1"), lines, {Facet.DEPARTMENT: ("Pathology",)})
+    versions = {one: version for _, one, version in filled.series_of(Selection(Uid("1.1")), ALL)}
+    with filled.begin() as tx:
+        assert tx.words.put(written, versions)
+    asker = Asker("ada", Role.PATIENT, "north", Purpose.PATIENT_REQUEST, AT + timedelta(hours=71))
+    bound = Scope(None, asker=asker, delays=DELAYS, patients=frozenset({ADA}))
+    later = replace(bound, asker=replace(asker, at=AT + timedelta(hours=73)))
+    sought, anything = marks_for(Wish("carcinoma"), Nearness.TEXT), marks_for(Wish(), Nearness.TEXT)
+
+    def named(scope: Scope, marks: Marks) -> list[bool]:
+        return [(Facet.DEPARTMENT, "Pathology") in hit.values for _, hit in filled.words.graded([marks], scope, 9)]
+
+    assert [named(scope, sought) for scope in (ALL, bound, later)] == [[True], [], [True]]
+    assert [named(scope, anything) for scope in (ALL, bound, later)] == [[True], [False], [True]]
+    assert [len(filled.words.hits(sought, scope, 9)) for scope in (ALL, bound, later)] == [1, 0, 1]
+    assert [one.said is not None for one in filled.histories.exams([ADA], bound)] == [False]
