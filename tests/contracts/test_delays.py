@@ -8,6 +8,7 @@ import pytest
 
 from contracts.described import a_kept
 from imagebank.model.access import Asker, Purpose, Role, Scope
+from imagebank.model.contributed import record_in
 from imagebank.model.delay import Delay
 from imagebank.model.imaging import Digest, Location, Selection
 from imagebank.model.person import PatientId
@@ -55,6 +56,15 @@ def test_what_waits_is_told_until_its_time(filled: SQLIndex) -> None:
     assert filled.histories.waiting([], DELAYS, AT, ALL) == []
     assert len(waiting(filled, 1, delays=(Delay((), 2, "all"),))) == 2
     assert waiting(filled, 1, delays=(Delay(("p",), 2, "no whole word"),)) == []
+
+
+def test_what_people_add_themselves_waits_for_nothing(index: SQLIndex) -> None:
+    record = record_in("0123")
+    letter = a_kept(study="1.1", organization=record.issuer, patient=record.identifier, issuer=record.issuer)
+    with index.begin() as tx:
+        tx.enter([replace(letter, received_at=AT, description=replace(letter.description, types=("sp",)))])
+
+    assert index.histories.waiting([record], DELAYS, AT, ALL) == []
 
 
 def test_versions_wait_as_the_first_one_and_a_release_is_of_all(filled: SQLIndex) -> None:

@@ -20,13 +20,7 @@ from imagebank.storage.delays import name_series, types_of
 from imagebank.storage.growth import Branch, distinct, several, write_values
 from imagebank.storage.ownership import Holder, holder_of_instance, holder_of_series, is_open_to
 from imagebank.storage.quarantine import equal_copy, lay_aside
-from imagebank.storage.removal import (
-    Touched,
-    drop_empty,
-    drop_empty_patients,
-    modalities,
-    take_rows,
-)
+from imagebank.storage.removal import Touched, drop_empty, drop_empty_patients, modalities, take_rows
 from imagebank.storage.rows import (
     TEXT_LIMIT,
     clean,
