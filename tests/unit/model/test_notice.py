@@ -40,8 +40,8 @@ def test_what_is_no_address_or_would_end_a_line_is_refused(typed: str) -> None:
         address_from(typed)
 
 
-def test_security_is_told_at_once_and_deposits_daily_where_nobody_chose() -> None:
+def test_security_is_told_at_once_and_what_comes_daily_where_nobody_chose() -> None:
     daily = {kind for kind, way in CHOSEN.items() if way is Way.DAILY}
 
-    assert daily == {Kind.DEPOSIT}
+    assert daily == {Kind.DEPOSIT, Kind.REPORT}
     assert set(CHOSEN) == set(Kind) - {Kind.RULE}
