@@ -1,6 +1,6 @@
 """Attributes that are made searchable while the bank runs: matched at once, filled in the background, forgotten, rebuilt."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -31,6 +31,7 @@ AGENT = Wanted("series:ContrastBolusAgent")
 DOSE = Wanted("series:0019xx10@ACME 1.1", "DoseNote")
 CODE = Wanted("study:ProcedureCodeSequence.CodeMeaning")
 NESTED = Wanted("instance:AcquisitionContextSequence.0019xx11@ACME 1.1", "InnerNumber", "IS")
+FILLING = {attributes.JOB: attributes.work}
 
 
 @pytest.fixture
@@ -59,9 +60,9 @@ def find(bank: Bank, name: str, value: str, level: Level = Level.STUDY) -> list[
     return sorted({one.attributes["0020000D"]["Value"][0] for one in search.find(bank, Query(level, (asked,)), ALL)})
 
 
-def work_off(bank: Bank) -> None:
+def work_off(bank: Bank, work: Mapping[str, worker.Work] = worker.WORK) -> None:
     later = replace(bank, now=lambda: bank.now() + timedelta(minutes=1))
-    while worker.step(later):
+    while worker.step(later, work):
         pass
 
 
@@ -123,7 +124,7 @@ def test_a_back_fill_goes_on_where_it_was_and_takes_in_one_that_comes_later(bank
     attributes.work(bank, {}, lambda: next(ticks))
     (half,) = attributes.listed(bank, ADMIN)
     attributes.add(bank, ADMIN, Wanted("series:KVP"))
-    work_off(bank)
+    work_off(bank, FILLING)
 
     assert (half.done, half.total, half.state) == (50, 120, State.FILLING)
     assert half.remaining(half.added_at + timedelta(seconds=50)) == timedelta(seconds=70)
@@ -140,7 +141,7 @@ def test_a_stretch_of_which_everything_was_deleted_is_passed_over(bank: Bank) ->
     for number in range(50):
         remove.remove(bank, Selection(study=Uid(f"1.{number}")), ADMIN)
     attributes.add(bank, ADMIN, Wanted("series:KVP"))
-    work_off(bank)
+    work_off(bank, FILLING)
 
     assert [one.state for one in attributes.listed(bank, ADMIN)] == [State.WHOLE] * 2
     assert len(find(bank, "ContrastBolusAgent", "iohexol")) == 10
