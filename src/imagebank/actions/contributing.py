@@ -19,7 +19,7 @@ from imagebank.bank import Bank
 from imagebank.dicom.coerce import renamed
 from imagebank.dicom.describe import describe
 from imagebank.dicom.kind import Kind as FileKind
-from imagebank.errors import BankError, Invalid, NotAllowed, NotFound, TooOften, Unavailable, noted
+from imagebank.errors import BankError, Invalid, NotAllowed, NotFound, Unavailable, noted
 from imagebank.model.access import OWNERS, Principal, Scope
 from imagebank.model.attribute import Level
 from imagebank.model.contributed import is_contributed, record_of, uid_of
@@ -98,7 +98,7 @@ def may_add(bank: Bank, principal: Principal) -> bool:
 
 
 def check_room(bank: Bank, who: Depositor, size: int) -> None:
-    """Raises TooOften where an upload of so many bytes would be more than the account may add."""
+    """Raises NotAllowed where an upload of so many bytes would be more than the account may add."""
     spent = bank.index.contributions.spent(who.principal.name, bank.now().date())
     _require(spent, Amount(1, size), _a_day(bank), _FULL)
     _require_in_all(bank, who, Amount(1, size))
@@ -113,8 +113,8 @@ def _require(spent: Amount, more: Amount, most: Amount, words: str) -> None:
         raise _too_much(words, most)
 
 
-def _too_much(words: str, most: Amount) -> TooOften:
-    return TooOften(words, files=most.files, megabytes=most.bytes >> 20)
+def _too_much(words: str, most: Amount) -> NotAllowed:
+    return NotAllowed(words, files=most.files, megabytes=most.bytes >> 20)
 
 
 def _require_in_all(bank: Bank, who: Depositor, more: Amount) -> None:
@@ -147,7 +147,7 @@ def receive(
     """
     try:
         _spend(bank, who, Amount(len(arrivals), sum(one.size for one in arrivals)))
-    except TooOften as error:
+    except NotAllowed as error:
         return [Receipt(Outcome.REFUSED, one.name, error=error) for one in arrivals]
     _settle(bank, who)
     made: list[Arrival] = []

@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 from imagebank.actions import finding
 from imagebank.errors import Invalid
 from imagebank.http.auth import address_of, bank_of, caller
+from imagebank.model.contributed import is_contributed
 from imagebank.model.imaging import DataSet
 from imagebank.model.search import LONGEST_QUESTION, Answer, Facet, Match, Nearness, Wish
 
@@ -60,6 +61,7 @@ _MATCH: Final = _closed(
     | dict.fromkeys(_COUNTED, _WHOLE)
     | {
         "modalities": _several(_TEXT),
+        "added_by_patient": {"type": "boolean"},
         "hit": {"enum": [str(one) for one in Nearness]},
         "passages": _several(
             _closed({"attribute": _TEXT, "text": _TEXT, "spans": _several({"type": "array", "items": _WHOLE})})
@@ -126,7 +128,8 @@ def _match(match: Match) -> dict[str, Any]:
     numbers = {name: int(_first(attributes, key) or 0) for name, key in _COUNTED.items()}
     passages = [{"attribute": p.label, "text": p.text, "spans": [list(s) for s in p.spans]} for p in match.passages]
     modalities = [str(one) for one in attributes.get("00080061", {}).get("Value", ())]
-    return {**texts, **numbers, "modalities": modalities, "hit": str(match.nearness), "passages": passages}
+    marked = {"modalities": modalities, "added_by_patient": is_contributed(texts["issuer"])}
+    return {**texts, **numbers, **marked, "hit": str(match.nearness), "passages": passages}
 
 
 def _first(attributes: DataSet, key: str) -> str:

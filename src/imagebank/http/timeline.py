@@ -16,6 +16,7 @@ from imagebank.http.described import closed, query
 from imagebank.http.openapi import REFUSED, answer, as_json
 from imagebank.http.reports import WAITING, waiting_of
 from imagebank.model.completeness import Progress, Standing
+from imagebank.model.contributed import is_contributed
 from imagebank.model.identity import Decision, Linked
 from imagebank.model.imaging import DataSet
 from imagebank.model.order import Order
@@ -106,6 +107,7 @@ def _study(entry: Entry) -> dict[str, Any]:
         "modalities": [str(one) for one in entry.study.get("00080061", {}).get("Value", ())],
         "reports": [_report(one) for one in entry.reports],
         "completeness": _standing(entry.standing),
+        "added_by_patient": is_contributed(texts["issuer"]),
         **texts,
         **numbers,
     }
@@ -185,6 +187,7 @@ _TOLD: Final = closed(
                     **dict.fromkeys(("departments", "institutions", "modalities"), _several(_TEXT)),
                     "reports": _several(closed(_texts("number", "status", "at"))),
                     "completeness": {"anyOf": [_COMPLETENESS, {"type": "null"}]},
+                    "added_by_patient": {"type": "boolean"},
                 }
             )
         ),

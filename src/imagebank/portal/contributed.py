@@ -15,12 +15,13 @@ from imagebank.actions.uploads import Became
 from imagebank.errors import BankError, Conflict, NotFound, status_for
 from imagebank.http.auth import address_of, bank_of
 from imagebank.http.errors import HTTP_STATUS
-from imagebank.model.access import Principal
+from imagebank.model.access import Principal, Session
 from imagebank.model.uid import Uid
 from imagebank.model.upload import PERSON, read_about
 from imagebank.portal import plain_words, upload
 from imagebank.portal.export import megabytes
 from imagebank.portal.layout import ASKING, for_the_signed_in, page, read_own_form, see_other
+from imagebank.portal.proving import of_the_proven
 from imagebank.portal.upload_words import words_for_owners
 
 _TYPED: Final = ("description", "taken_at")
@@ -78,8 +79,8 @@ def _review(request: Request, principal: Principal, became: list[Became], fault:
     return page(request, "my-deposited.html", principal=principal, groups=groups, total=len(became), notice=fault)
 
 
-@for_the_signed_in
-async def ask_back(request: Request, principal: Principal) -> Response:
+@of_the_proven
+async def ask_back(request: Request, principal: Principal, _: Session) -> Response:
     """What taking back means, before it is done."""
     return await _back(request, principal)
 
@@ -91,8 +92,8 @@ async def _back(request: Request, principal: Principal, error: BankError | None 
     return page(request, "my-take-back.html", status, principal, study=study, number=len(found), notice=error or "")
 
 
-@for_the_signed_in
-async def take_back(request: Request, principal: Principal) -> Response:
+@of_the_proven
+async def take_back(request: Request, principal: Principal, _: Session) -> Response:
     """Take it back. Whoever sends the form twice reads the same."""
     form = await read_own_form(request)
     if form.get("sure") != "yes":

@@ -38,7 +38,7 @@ from imagebank.actions.enrol import Wanted
 from imagebank.actions.ingest import Arrival
 from imagebank.bank import Bank
 from imagebank.dicom import dicomdir
-from imagebank.errors import Invalid, NotAllowed, NotFound, TooOften
+from imagebank.errors import Invalid, NotAllowed, NotFound
 from imagebank.model.access import RIGHTS, Principal, Right, Role, Scope
 from imagebank.model.contributed import LABEL, is_contributed, record_in, uid_of
 from imagebank.model.event import Act
@@ -457,17 +457,17 @@ def test_an_account_adds_so_much_on_a_day_and_in_all(tmp_path: Path) -> None:
             *[Outcome.REFUSED] * 2,
             Outcome.STORED,
         ]
-        assert isinstance(over.error, TooOften)
+        assert isinstance(over.error, NotAllowed)
         assert "3 files and" in str(over.error)
         assert contributing.kept(bank, here.ada).files == 3
         tomorrow = replace(bank, now=lambda: now + timedelta(days=1))
-        with pytest.raises(TooOften, match="take something back"):
+        with pytest.raises(NotAllowed, match="take something back"):
             uploads.begin(tomorrow, here.ada, 10, "a.dcm", {})
         contributing.take_back(bank, here.ada, Uid(str(last.study)))
-        with pytest.raises(TooOften, match="tomorrow"):
+        with pytest.raises(NotAllowed, match="tomorrow"):
             uploads.begin(bank, here.ada, 10, "a.dcm", {})
         assert uploads.begin(tomorrow, here.ada, 10, "a.dcm", {}).length == 10
-        with pytest.raises(TooOften, match="tomorrow"):
+        with pytest.raises(NotAllowed, match="tomorrow"):
             uploads.begin(tomorrow, here.ada, 101 * size, "a.dcm", {})
         closed = replace(bank, settings=replace(bank.settings, patient_files_a_day=0))
         with pytest.raises(NotAllowed):

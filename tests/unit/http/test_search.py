@@ -45,6 +45,7 @@ def test_it_gives_studies_where_the_words_hit_and_counts(site: httpx.Client) -> 
         "series": 1,
         "instances": 1,
         "modalities": ["CT"],
+        "added_by_patient": False,
         "hit": "name",
         "passages": [{"attribute": "PatientName", "text": "Lovelace Ada", "spans": [[0, 8]]}],
     }

@@ -17,6 +17,7 @@ from imagebank.model.imaging import Selection
 from imagebank.model.uid import Uid
 from make import a_file
 from owners import OTHER, PASSWORD, SETTINGS, furnish, mother, who
+from unit.actions.people_here import after
 from unit.actions.test_media import a_jpeg
 from unit.portal.browsing import Browser, hidden_field
 
@@ -77,6 +78,9 @@ def test_files_are_added_without_script_and_taken_back_in_two_steps(here: Here) 
         assert LABEL in here.staff.get(path).text, path
     assert "names somebody else" in here.staff.get("/queue").text
 
+    late = Browser(web_application(after(here.bank, minutes=20)))
+    late.cookies = here.ada.cookies
+    assert late.get(f"/my/deposit/{study}").headers["location"].startswith("/account/prove")
     asked = here.ada.get(f"/my/deposit/{study}")
     sure = {"csrf": hidden_field(asked, "csrf")}
     assert "tick that you want this" in here.ada.post(f"/my/deposit/{study}", sure).text.lower()
