@@ -81,7 +81,7 @@ def said_of(row: _ROW) -> Said:
 
 def told_of(row: _ROW, exam: Exam) -> dict[str, str]:
     """The row that says what an exam is. Without a side it has the U of a tag: that the part is none of two."""
-    side = exam.side.value or ("U" if row["laterality_tag"].upper() == "U" else "")
+    side = exam.side.value or ("U" if row["laterality_tag"].upper()[:1] == "U" else "")
     values = (row["id"], exam.group.value, ";".join(exam.regions), side, exam.contrast.value)
     return dict(zip(TOLD, values, strict=True))
 

@@ -64,6 +64,10 @@ class Hit:
     def is_region(self) -> bool:
         return any(one.regions for one in self.meanings)
 
+    @property
+    def is_shown(self) -> bool:
+        return self.is_region and not self.is_reason
+
     def has_role(self, *roles: str) -> bool:
         return any(one.role in roles for one in self.meanings)
 
@@ -178,7 +182,7 @@ def _resolved(word: str, known: _Known) -> tuple[tuple[str, float], ...]:
         letters = re.findall("[a-z\ufffd]+", word)
         if letters != [word]:
             return tuple(one for part in letters for one in _resolved(part, known))
-    elif parts := _compound(word, known.single):
+    elif parts := _compound(word, known.single) or _with_side(word, known.single):
         return tuple((part, _TOGETHER) for part in parts)
     meant = nearest(word, known.near)
     return ((meant, _MISSPELT),) if meant else ()
@@ -199,6 +203,15 @@ def _compound(word: str, single: frozenset[str]) -> list[str] | None:
                     rest[start] = [part, *after]
                     break
     return rest.get(0)
+
+
+def _with_side(word: str, single: frozenset[str]) -> list[str] | None:
+    """A word with the letter of its side before or behind it: LKNEE, HANDR."""
+    if len(word) > 3 and word[0] in "lr" and word[1:] in single:
+        return [word[0], word[1:]]
+    if len(word) > 4 and word[-1] in "lr" and word[:-1] in single:
+        return [word[:-1], word[-1]]
+    return None
 
 
 def _after_link(word: str, end: int, rest: Mapping[int, list[str]]) -> list[str] | None:
@@ -246,10 +259,16 @@ def _hits(words: list[_Piece], tree: Mapping[str, Any]) -> list[Hit]:
             meanings = best if end == count - 1 else tuple(one for one in best if not one.is_last)
             taken = words[start : end + 1]
             share = min(one[1] for one in taken)
+            # R/O FRACTURE XR WRIST: a technique ends a reason that stands before all that is shown.
+            if is_reason and any(one.group for one in meanings) and not any(one.is_shown for one in hits):
+                is_reason = False
             hit = Hit(start, end, " ".join(one[0] for one in taken), meanings, share, words[start][2], is_reason)
             hits.append(hit)
             is_reason = is_reason or hit.has_role("reason")
         start = end + 1
+    # WRIST FOR PAIN LT: a side at the very end is that of what is shown.
+    if hits and hits[-1].is_reason and hits[-1].last == count - 1 and _is_side(hits[-1]) and not hits[-1].is_region:
+        hits[-1] = replace(hits[-1], is_reason=False)
     return hits
 
 

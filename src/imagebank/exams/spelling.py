@@ -75,7 +75,7 @@ def near_words(words: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
     """What is left of each long word when a letter is left out, with the words that it is left of."""
     found: dict[str, list[str]] = {}
     for word in words:
-        if len(word) >= _SHORT and word.isalpha():
+        if len(word) >= _SHORT - 1 and word.isalpha():
             for short in _shortened(word):
                 found.setdefault(short, []).append(word)
     return {short: tuple(of) for short, of in found.items()}
@@ -86,6 +86,11 @@ def nearest(word: str, near: Mapping[str, tuple[str, ...]]) -> str | None:
     if not _SHORT - 1 <= len(word) <= 30:
         return None
     candidates = {one for short in _shortened(word) for one in near.get(short, ()) if one[0] == word[0]}
+    if len(word) < _SHORT:
+        # Of a short word two letters may be exchanged, and one may be missing of a longer one.
+        candidates = {one for one in candidates if len(one) >= _SHORT or sorted(one) == sorted(word)}
+    else:
+        candidates = {one for one in candidates if len(one) >= _SHORT}
     found = min(((distance(word, one), one) for one in candidates), default=(9, ""))
     return found[1] if found[0] <= min(_faults(word), _faults(found[1])) else None
 
