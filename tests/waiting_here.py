@@ -26,12 +26,11 @@ def a_report(bank: Bank, number: str = "R1", **given: Any) -> Report:
     return replace(one, **given)
 
 
-def a_letter() -> bytes:
+def a_letter(**given: Any) -> bytes:
     code = Dataset()
     code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = "11526-1", "LN", "Pathology study"
+    given = {"StudyInstanceUID": STUDY, "SeriesInstanceUID": LETTER, **given}
     return a_file(
-        StudyInstanceUID=STUDY,
-        SeriesInstanceUID=LETTER,
         SOPClassUID=PDF,
         PatientID="ADA",
         Modality="DOC",
@@ -40,6 +39,7 @@ def a_letter() -> bytes:
         ConceptNameCodeSequence=[code],
         EncapsulatedDocument=a_pdf(),
         MIMETypeOfEncapsulatedDocument="application/pdf",
+        **given,
     )
 
 

@@ -259,6 +259,14 @@ def _of_person(patient: PatientId) -> ColumnElement[bool]:
     return or_(and_(*_of_patient(_REPORT, patient)), is_linked)
 
 
+def _theirs(connection: Connection, patient: PatientId) -> ColumnElement[bool]:
+    """The same by the identifiers of these records, so that the database begins at those and not at every report."""
+    person = connection.scalar(select(_KNOWN.c.person).where(*_of_patient(_KNOWN, patient)))
+    linked = select(_KNOWN.c.issuer, _KNOWN.c.identifier).where(_KNOWN.c.person == person)
+    found = [PatientId(*row) for row in connection.execute(linked)] if person else []
+    return or_(*(and_(*_of_patient(_REPORT, one)) for one in {patient, *found}))
+
+
 def _is_numbered(organization: str, placer: str, filler: str) -> ColumnElement[bool]:
     """Whether a row is of an order with these numbers: one is the same, and the other no different one."""
     rows = _ORDER.c
@@ -411,7 +419,7 @@ class OrderChanges:
             "digest": digest,
             "sealed_by": sealed_by,
             "types": clean(pack_set(report.types)),
-            "since": delays.first_since(self._connection, report, _of_person(report.patient)),
+            "since": delays.first_since(self._connection, report, _theirs(self._connection, report.patient)),
             **{name: clean(getattr(report, name)) for name in ("organization", "number", "status", "accession")},
             **self._segments.columns(report.location),
         }
@@ -423,7 +431,7 @@ class OrderChanges:
             delays.release_series(self._connection, which.series)
         elif which.number:
             named = (_REPORT.c.organization == clean(which.organization), _REPORT.c.number == clean(which.number))
-            delays.release_reports(self._connection, and_(*named, _of_person(which.patient)))
+            delays.release_reports(self._connection, and_(*named, _theirs(self._connection, which.patient)))
         elif which.digest is not None:
             delays.release_reports(self._connection, _REPORT.c.digest == pack_digest(which.digest))
 

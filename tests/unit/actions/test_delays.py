@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 import owners
-from bank import open_test_bank
-from cards_here import ADA, KEEPER, a_card, a_claim, holder, holds, quick_hashes
+from bank import keep, open_test_bank
+from cards_here import ADA, KEEPER, a_card, a_claim, holder, holds, of, quick_hashes
 from imagebank.actions import (
     access,
     enrol,
@@ -37,12 +37,12 @@ from imagebank.model.identity import Identity
 from imagebank.model.imaging import Selection
 from imagebank.model.notice import Kind
 from imagebank.model.outline import Wanted
-from imagebank.model.person import PersonName
+from imagebank.model.person import PatientId, PersonName
 from imagebank.model.provision import Relation
 from imagebank.model.query import Condition, Like, OneOf, Query
 from imagebank.model.search import Wish
 from imagebank.worker import WORK
-from waiting_here import BODY, DELAYS, LETTER, PDF, STUDY, WHY, a_report, fill
+from waiting_here import BODY, DELAYS, LETTER, PDF, STUDY, WHY, a_letter, a_report, fill
 
 DESK = Principal("desk", Role.TECHNOLOGIST, "north", RIGHTS[Role.TECHNOLOGIST], Scope.of("north", "south"))
 
@@ -276,6 +276,35 @@ def test_people_are_told_of_a_report_when_they_can_read_it(own: Bank) -> None:
     assert work(at_73, releasing.JOB) == 2
     assert {(one.kind, one.link) for one in notices.listed(own, account, 9) if one.kind is not Kind.DEPOSIT} == {
         (Kind.REPORT, f"/studies/{STUDY}")
+    }
+
+
+def test_of_a_study_of_which_nothing_can_be_seen_yet_nobody_is_told(own: Bank) -> None:
+    account = an_account(own)
+    letter = a_letter(StudyInstanceUID="1.7", SeriesInstanceUID="1.7.1")
+    keep(own, letter, source=of("north"))
+    releasing.arrived_job(own, {"study": "1.7"})
+    before = notices.listed(own, account, 9)
+    work(later(own, hours=73), releasing.JOB)
+
+    assert before == []
+    assert "/studies/1.7" in [one.link for one in notices.listed(own, account, 9)]
+    assert [one.study for one in releasing.waiting(own, holder(own), [ADA])].count("1.7") == 1
+
+
+def test_a_report_of_a_linked_record_goes_on_with_the_first(own: Bank) -> None:
+    second = PatientId("north", "ADA2")
+    for patient in (ADA, second):
+        persons.hear(own, Identity(patient, PersonName("Haddad^Ada"), "19840512"))
+    with own.index.begin() as tx:
+        known = own.index.persons.identity(ADA, Scope(None))
+        assert known is not None
+        tx.persons.move(second, known.person)
+    after = later(own, hours=71)
+    reports.keep(after, a_report(after, patient=second, status="C"), BODY, "RIS")
+
+    assert {one.until for one in releasing.of_study(after, KEEPER, STUDY) if one.which.number} == {
+        one.until for one in releasing.of_study(own, KEEPER, STUDY) if one.which.number
     }
 
 
