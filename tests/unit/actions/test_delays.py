@@ -289,7 +289,7 @@ def test_of_a_study_of_which_nothing_can_be_seen_yet_nobody_is_told(own: Bank) -
 
     assert before == []
     assert "/studies/1.7" in [one.link for one in notices.listed(own, account, 9)]
-    assert [one.study for one in releasing.waiting(own, holder(own), [ADA])].count("1.7") == 1
+    assert [str(one.study) for one in releasing.waiting(own, holder(own), [ADA])].count("1.7") == 1
 
 
 def test_a_report_of_a_linked_record_goes_on_with_the_first(own: Bank) -> None:
