@@ -62,7 +62,10 @@ NOT_ABOUT_STUDIES: Final = {
     "/api/v1/cards/{card}/link": "for who may give the card; see the test of health links",
     "/cds-services": "describes the interface",
     **dict.fromkeys(
-        ("/cds-services/{service}", "/cds-services/{service}/feedback"),
+        (
+            *("/cds-services/{service}", "/cds-services/{service}/feedback"),
+            *("/api/v1/repeat-check", "/api/v1/repeat-check/{alert}/outcome"),
+        ),
         "about orders, and shows of studies what the caller sees; see the tests of CDS Hooks and of the repeat check",
     ),
     "/shl": "says what to do with a health link, the same for everybody",
@@ -78,6 +81,7 @@ NOT_ABOUT_STUDIES: Final = {
             *("/fhir/Patient/{record}", "/fhir/Binary/{binary}"),
             *(f"/fhir/DiagnosticReport{rest}" for rest in ("", "/_search", "/{report}")),
             *(f"/fhir/DocumentReference{rest}" for rest in ("", "/_search", "/{document}")),
+            *(f"/fhir/DetectedIssue{rest}" for rest in ("", "/_search", "/{issue}")),
         ],
         "by the patient or by names of their own; see the test of FHIR's resources",
     ),

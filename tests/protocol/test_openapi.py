@@ -159,6 +159,7 @@ PAGES: Final[Mapping[str, str]] = {
                     ("Endpoint", "endpoint"),
                     ("DiagnosticReport", "report"),
                     ("DocumentReference", "document"),
+                    ("DetectedIssue", "issue"),
                 )
                 for rest in ("", "/_search", f"/{{{name}}}")
             ),

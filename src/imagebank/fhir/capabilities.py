@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from imagebank import __version__
-from imagebank.fhir import documents, endpoints, imaging_studies, patients, read, reports
+from imagebank.fhir import detected_issues, documents, endpoints, imaging_studies, patients, read, reports
 from imagebank.fhir.edge import ROOT, as_json
 from imagebank.fhir.resources import Resource, operation_outcome
 from imagebank.http.auth import origin_of
@@ -18,6 +18,7 @@ _READ: Final = ("read", "search-type")
 RESOURCES: Final[Mapping[str, tuple[tuple[str, ...], Mapping[str, str], frozenset[str]]]] = {
     "AuditEvent": (("search-type",), read.SEARCH, frozenset()),
     "Binary": (("read",), {}, frozenset()),
+    detected_issues.KIND: (_READ, detected_issues.SEARCH, frozenset()),
     reports.KIND: (_READ, reports.SEARCH, frozenset()),
     documents.KIND: (_READ, documents.SEARCH, frozenset()),
     endpoints.KIND: (_READ, endpoints.SEARCH, frozenset()),

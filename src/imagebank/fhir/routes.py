@@ -4,7 +4,7 @@ from typing import Final
 
 from starlette.routing import BaseRoute, Route
 
-from imagebank.fhir import capabilities, documents, endpoints, imaging_studies, patients, reports
+from imagebank.fhir import capabilities, detected_issues, documents, endpoints, imaging_studies, patients, reports
 from imagebank.fhir.cds_hooks import cds_routes
 from imagebank.fhir.edge import ROOT
 from imagebank.fhir.health_links import health_link_routes
@@ -18,6 +18,7 @@ _FAMILIES: Final = (
     (endpoints, "endpoint"),
     (reports, "report"),
     (documents, "document"),
+    (detected_issues, "issue"),
 )
 
 

@@ -28,6 +28,7 @@ from imagebank.http.pictures import picture_paths, picture_routes
 from imagebank.http.priors import priors_paths, priors_routes
 from imagebank.http.queue import queue_routes
 from imagebank.http.queue_described import queue_paths
+from imagebank.http.repeat_check import repeat_paths, repeat_routes
 from imagebank.http.reports import report_paths, report_routes
 from imagebank.http.requests import request_paths, request_routes
 from imagebank.http.rules import rule_routes
@@ -49,6 +50,7 @@ _ROUTES: Final[tuple[Callable[[], list[BaseRoute]], ...]] = (
     attribute_routes,
     timeline_routes,
     priors_routes,
+    repeat_routes,
     correction_routes,
     rule_routes,
     picture_routes,
@@ -72,6 +74,7 @@ _PATHS: Final[tuple[Callable[[], dict[str, Any]], ...]] = (
     attribute_paths,
     timeline_paths,
     priors_paths,
+    repeat_paths,
     correction_paths,
     rule_paths,
     picture_paths,
