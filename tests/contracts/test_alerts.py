@@ -41,7 +41,8 @@ def test_an_alert_is_kept_as_it_was_shown(index: SQLIndex) -> None:
     assert index.alerts.of_patients([ANA], "south", ALL, 5) == []
     assert index.alerts.of_patients([], "", ALL, 5) == []
     assert [one.id for one in index.alerts.between(AT, AT + timedelta(hours=1), ALL)] == ["a1"]
-    assert index.alerts.of_order("north", "o2", "cds", ALL) == [TWO]
+    assert index.alerts.of_order("north", ["o2", ""], ALL) == [TWO]
+    assert index.alerts.of_order("north", [""], ALL) == []
     assert index.alerts.of_task("t1", ALL) == ONE
     assert index.alerts.of_task("t9", ALL) is None
     assert index.alerts.alerts(["a1", "a3"], "north", ALL) == [ONE]

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from imagebank.actions import repeat_orders
 from imagebank.bank import Bank
 from imagebank.errors import Invalid
 from imagebank.model.access import Principal, Right
@@ -18,11 +19,11 @@ _AHEAD: Final = timedelta(days=1)
 """How far a sender's clock may be ahead of ours: what claims to be later would win over all that follows."""
 
 
-def hear(bank: Bank, orders: Sequence[Order], principal: str, address: str = "") -> int:
+def hear(bank: Bank, orders: Sequence[Order], principal: str, address: str = "", *, is_rebuilt: bool = False) -> int:
     """Take in what one message says of orders, all of it or nothing; how many changed.
 
     What is older than what is held fills gaps and changes nothing else, so that a repeated or late message is
-    harmless. Raises Invalid for an order without a number or a patient.
+    harmless. Of what `is_rebuilt` from kept messages nobody is told again. Raises Invalid for an order without a number or a patient.
     """
     for order in orders:
         if not order.number:
@@ -37,6 +38,8 @@ def hear(bank: Bank, orders: Sequence[Order], principal: str, address: str = "")
             if tx.orders.put_order(timely):
                 changed += 1
                 tx.record([_event(bank, order, principal, address)])
+                if not is_rebuilt:
+                    repeat_orders.look_later(bank, tx, order)
     return changed
 
 

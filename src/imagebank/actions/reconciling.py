@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from imagebank.actions import candidates, correct, notes, persons, pixels, reports, retrieve
+from imagebank.actions import candidates, correct, notes, persons, pixels, repeat_orders, reports, retrieve
 from imagebank.actions.audit import event
 from imagebank.actions.candidates import Known
 from imagebank.actions.guesses import changes, guesses
@@ -278,6 +278,10 @@ def settle(bank: Bank, task: str, principal: Principal, how: str, reason: str = 
             )
         pixels.settle(bank, principal, found.studies[0], found.studies[1], Answer(how), why, address)
         return _task(bank, task, principal)
+    if found.kind is Kind.REPEAT:
+        repeat_orders.answer(bank, principal, found, how, why, address)
+        _note(bank, principal, found, Mark(found.id, how=how, reason=why), f"settled: {how}", address)
+        return _task(bank, task, principal)
     if not how.isascii() or not how.replace(" ", "").replace("-", "").isalpha() or len(how) > 32 or how == ASIDE:
         raise Invalid("say in a word how it was settled")
     _note(bank, principal, found, Mark(found.id, how=how, reason=why), f"settled: {how}", address)
@@ -298,5 +302,7 @@ def undo(bank: Bank, task: str, principal: Principal, reason: str = "", address:
         correct.undo(bank, found.studies[0], by, corrector, why, address)
     if found.kind is Kind.SAME_PIXELS and found.state(bank.now()) is State.SETTLED:
         pixels.settle(bank, principal, found.studies[0], found.studies[1], Answer.OPEN, _reason(reason), address)
+    if found.kind is Kind.REPEAT and found.state(bank.now()) is State.SETTLED:
+        repeat_orders.take_back(bank, found)
     _note(bank, principal, found, Mark(found.id), "taken back", address)
     return _task(bank, task, principal)

@@ -74,8 +74,8 @@ async def discover(_request: Request) -> Response:
 
 async def call(request: Request) -> Response:
     """The cards about the orders of a call; none where there is nothing to say."""
-    hook = _hook(request)
     known = await _known(request, feedback=False)
+    hook = _hook(request)
     asked = typed(await body_of(request), Call)
     if asked.hook != hook or not _INSTANCE.fullmatch(asked.hook_instance):
         raise Invalid("this service is for the hook {hook}, and a call has a hookInstance", hook=hook)
@@ -198,8 +198,8 @@ class _Feedback(msgspec.Struct, frozen=True):
 
 async def feedback(request: Request) -> Response:
     """Note what was done about cards. The same told again changes nothing."""
-    _hook(request)
     known = await _known(request, feedback=True)
+    _hook(request)
     given = typed(await body_of(request), _Feedback)
     if not 0 < len(given.feedback) <= repeat_check.MOST:
         raise Invalid("feedback is about some cards, {most} at the most", most=repeat_check.MOST)

@@ -167,7 +167,7 @@ def _do(bank: Bank, letter: Letter, message: Message, *, decides: bool) -> None:
             _patient(bank, letter, message, event, decides=decides)
         case ("ORM", "O01") | ("OMI", "O23"):
             found = order_messages.orders(message, letter.organization, letter.received_at)
-            orders.hear(bank, found, letter.sender, letter.address)
+            orders.hear(bank, found, letter.sender, letter.address, is_rebuilt=not decides)
         case "ORU", "R01":
             _reports(bank, letter, message)
         case code, _ if code in KINDS:

@@ -157,6 +157,11 @@ class Scope:
         """The delays that hold now: they count back from the moment of an asker."""
         return () if self.asker is None else self.delays
 
+    @property
+    def orders_of(self) -> frozenset[str] | None:
+        """The organizations whose orders are known here, whoever has the studies: the asker's own; None for all."""
+        return self.organizations if self.asker is None else frozenset({self.asker.organization})
+
     @classmethod
     def nothing(cls) -> Self:
         return cls(frozenset())

@@ -19,6 +19,7 @@ class Kind(StrEnum):
     """What is asked: whose a study is, whether two records are one person's, and what others file.
 
     CONTRIBUTED is a study that a patient added and that names somebody else: whether it is theirs is theirs to say.
+    REPEAT is an exam that was ordered and that another one may answer already; it is known to whoever ordered it alone.
     """
 
     UNIDENTIFIED = "unidentified"
@@ -26,11 +27,12 @@ class Kind(StrEnum):
     SAME_PIXELS = "same-pixels"
     MEDIA = "media"
     CONTRIBUTED = "contributed"
+    REPEAT = "repeat"
 
 
 WHOSE: Final = (Kind.UNIDENTIFIED, Kind.MEDIA)
 """Kinds that ask whose a study is: it names nobody, or a patient by another hospital's identifier."""
-FILED: Final = (Kind.SAME_PIXELS, Kind.MEDIA, Kind.CONTRIBUTED)
+FILED: Final = (Kind.SAME_PIXELS, Kind.MEDIA, Kind.CONTRIBUTED, Kind.REPEAT)
 """Kinds that somebody has to file; the others follow from what is held."""
 
 

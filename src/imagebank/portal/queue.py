@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from imagebank.actions import reconciling
+from imagebank.actions import reconciling, repeat_orders
 from imagebank.actions.guesses import FIELDS
 from imagebank.bank import Bank
 from imagebank.errors import BankError, Conflict, Invalid, NotFound, status_for
@@ -143,7 +143,7 @@ def _of_task(
     bank: Bank, shown: reconciling.Shown | None, view: View, typed: Typed, principal: Principal
 ) -> dict[str, Any]:
     """What belongs to the task that is looked at."""
-    found: dict[str, Any] = dict.fromkeys(("picture", "fields", "people", "compared", "pair", "study"))
+    found: dict[str, Any] = dict.fromkeys(("picture", "fields", "people", "compared", "pair", "study", "repeat"))
     if shown is None:
         return found | {"standing": "", "taken_by": ""}
     now, mark = bank.now(), shown.task.mark
@@ -156,6 +156,8 @@ def _of_task(
         found["pair"] = queue_view.pair(shown)
     if shown.instances and (shown.known is None or shown.task.kind is Kind.MEDIA):
         found["study"] = study_row(bank, shown.instances[0].study, principal.scope)
+    if shown.task.kind is Kind.REPEAT:
+        found["repeat"] = queue_view.repeat(repeat_orders.shown(bank, shown.task, principal.scope))
     taken = mark.taken_by if mark.is_taken(now) and mark.taken_by != principal.name else ""
     return found | {"standing": str(shown.task.state(now)), "taken_by": taken}
 

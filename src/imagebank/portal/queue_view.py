@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from imagebank.actions import repeat_orders
 from imagebank.actions.guesses import region_words
 from imagebank.actions.reconciling import Shown
 from imagebank.bank import Bank
@@ -29,6 +30,7 @@ KINDS: Mapping[Kind, str] = {
     Kind.SAME_PIXELS: noted("The same picture twice"),
     Kind.MEDIA: noted("From another hospital"),
     Kind.CONTRIBUTED: noted("Added by the patient, and names somebody else"),
+    Kind.REPEAT: noted("Ordered, and made already?"),
 }
 ANSWERS: Mapping[Kind, Mapping[str, str]] = {
     Kind.SAME_PERSON: {"same": noted("One person"), "apart": noted("Two persons")},
@@ -74,6 +76,18 @@ class Row:
     picture: str
     is_current: bool
     taken_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """An order that repeats an exam: what was ordered, why the exam answers it, and the reasons for which it may stay."""
+
+    order: str
+    ordered: str
+    by: str
+    days: int
+    reasons: tuple[str, ...]
+    overrides: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,3 +347,21 @@ def _that_day(one: Candidate) -> tuple[str, str]:
         return "differs", gettext("no visit")
     times = [clock(each) for each in one.that_day if each]
     return "same", gettext("here at %(time)s") % {"time": listed(times)} if times else gettext("here")
+
+
+def repeat(found: repeat_orders.Shown | None) -> Repeat | None:
+    """What is shown of an order; None where its alert is not there any more."""
+    if found is None:
+        return None
+    alert = found.alert
+    regions = ", ".join(one.lower() for one in alert.exam.regions)
+    why = tuple(gettext(one.pattern) % dict(one.values) for one in found.reasons)
+    codes = tuple((one.code, one.display) for one in found.overrides)
+    return Repeat(
+        alert.order,
+        f"{alert.exam.group} {regions}".strip(),
+        " ".join(alert.user.replace("^", " ").split()),
+        alert.days,
+        why,
+        codes,
+    )

@@ -24,8 +24,8 @@ class AlertReader(Protocol):
         """Alerts about some records that somebody was told of, the newest first; of one organization, or of all."""
         ...
 
-    def of_order(self, organization: str, order: str, way: str, scope: Scope) -> list[Alert]:
-        """Alerts about one order by its number, which was checked in one way, the newest first."""
+    def of_order(self, organization: str, numbers: Collection[str], scope: Scope) -> list[Alert]:
+        """Alerts about one order by any of its numbers, the newest first, also of rules on trial."""
         ...
 
     def of_task(self, task: str, scope: Scope) -> Alert | None:
@@ -48,8 +48,12 @@ class AlertWriter(Protocol):
         """A new alert."""
         ...
 
+    def name_task(self, identifier: str, task: str) -> None:
+        """Say which task of the queue tells of an alert."""
+        ...
+
     def answer(self, identifier: str, answer: Answer) -> bool:
-        """Note what somebody did; what is older than what is known changes nothing, nor does what is known. False then."""
+        """Note what somebody did, or with SHOWN that nobody has done anything yet; what is older than what is known changes nothing, nor does what is known. False then."""
         ...
 
     def forget(self, patients: Sequence[PatientId]) -> None:

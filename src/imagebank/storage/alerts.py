@@ -114,8 +114,9 @@ class SQLAlerts:
         theirs = tuple_(_ALERT.c.issuer, _ALERT.c.identifier).in_(pairs)
         return self._found(scope, theirs, _ALERT.c.outcome != _SHADOW, *_of(organization), limit=limit)
 
-    def of_order(self, organization: str, order: str, way: str, scope: Scope) -> list[Alert]:
-        return self._found(scope, *_of(organization), _ALERT.c.order_number == clean(order), _ALERT.c.way == way)
+    def of_order(self, organization: str, numbers: Collection[str], scope: Scope) -> list[Alert]:
+        named = [clean(one) for one in numbers if one]
+        return self._found(scope, *_of(organization), _ALERT.c.order_number.in_(named)) if named else []
 
     def of_task(self, task: str, scope: Scope) -> Alert | None:
         return next(iter(self._found(scope, _ALERT.c.task == clean(task), limit=1)), None)
@@ -145,6 +146,10 @@ class AlertChanges:
 
     def put(self, alert: Alert) -> None:
         self._connection.execute(insert(_ALERT).values(**_values(alert)))
+
+    def name_task(self, identifier: str, task: str) -> None:
+        named = update(_ALERT).where(_ALERT.c.id == clean(identifier))
+        self._connection.execute(named.values(task=clean(task)))
 
     def answer(self, identifier: str, answer: Answer) -> bool:
         given = {

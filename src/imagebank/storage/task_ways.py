@@ -41,6 +41,7 @@ from imagebank.storage import tables
 from imagebank.storage.persons import evidence_of, shown
 from imagebank.storage.rows import micros, moment
 from imagebank.storage.select import studies_in
+from imagebank.storage.sets import one_of
 
 _TASK, _OF, _LIKENESS = tables.task, tables.task_study, tables.likeness
 _STUDY, _SERIES, _INSTANCE, _PATIENT = tables.study, tables.series, tables.instance, tables.patient
@@ -145,9 +146,15 @@ def filed(scope: Scope, dialect: str, state: State | None, now: datetime) -> Way
     there = one.select_from(_STUDY).where(_STUDY.c.study_instance_uid == _OF.c.study, *studies_in(scope, dialect))
     about = one.select_from(_OF).where(_OF.c.task == _TASK.c.id).correlate(_TASK)
     hidden = about.where(~there.correlate(_OF).exists())
-    chosen = select(_TASK).select_from(_TASK).where(_waits(state, now), about.exists(), ~hidden.exists())
+    # That something was ordered is known to whoever ordered it, and not to all who have the study.
+    ours = [] if scope.orders_of is None else [or_(_TASK.c.kind != Kind.REPEAT, _known_to(scope, dialect))]
+    chosen = select(_TASK).select_from(_TASK).where(_waits(state, now), *ours, about.exists(), ~hidden.exists())
     order = (_TASK.c.priority, _TASK.c.opened_at, _TASK.c.id)
     return Way("f", chosen, order, _TASK.c.kind, _TASK.c.department, _TASK.c.opened_at, _read_filed)
+
+
+def _known_to(scope: Scope, dialect: str) -> ColumnElement[bool]:
+    return one_of(dialect, _TASK.c.organization, sorted(scope.orders_of or ()))
 
 
 Make = Callable[[Scope, str, State | None, datetime], Way]

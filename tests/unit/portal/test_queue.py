@@ -4,19 +4,21 @@ import io
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from bank import SOURCE, keep, open_test_bank
-from imagebank.actions import access, filing, media, persons
+from imagebank.actions import access, filing, media, orders, persons, repeat_orders
 from imagebank.actions.ingest import Arrival
 from imagebank.app import web_application
 from imagebank.bank import Bank
 from imagebank.model.access import Role, Scope
 from imagebank.model.identity import Identity, Origin
 from imagebank.model.imaging import Instance, Selection
+from imagebank.model.order import Code, Order, Ordered, Patient, State
 from imagebank.model.person import PatientId, PersonName
 from imagebank.model.proposal import Proposal, ProposalSource
 from imagebank.model.task import Kind, Task, filed, unidentified
@@ -238,3 +240,26 @@ def test_pages_of_the_list_go_on_and_a_wrong_one_begins_anew(bank: Bank) -> None
     assert first.count("data-row") == 25
     assert browser.get(further.replace("&amp;", "&")).text.count("data-row") == 2
     assert browser.get("/queue?after=x&kind=x&state=x&image=x").headers["location"] == "/queue"
+
+
+def test_an_order_that_repeats_an_exam_is_shown_with_its_reasons_and_stays_for_one(bank: Bank) -> None:
+    day = f"{bank.now() - timedelta(days=3):%Y%m%d}"
+    about = {"StudyInstanceUID": "1.2.3", "StudyDate": day, "StudyDescription": "CT head", "BodyPartExamined": ""}
+    keep(
+        bank, a_file(PatientID="ANA", IssuerOfPatientID="north", **about), source=replace(SOURCE, organization="north")
+    )
+    ordered = Ordered(Code("CTH", "CT head", "L"), requesting="Cuddy^Lisa")
+    one = Order("north", Patient(PatientId("north", "ANA")), bank.now(), State.SCHEDULED, "PL-7", ordered=ordered)
+    orders.hear(bank, [one], "ris")
+    repeat_orders.look_job(bank, {"organization": "north", "placer": "PL-7", "filler": ""})
+    browser = technologist(bank)
+    page = browser.get("/queue?kind=repeat")
+
+    assert "CT head is ordered, and an exam that answers it was made 3 days before." in page.text
+    for words in ("PL-7", "Cuddy Lisa", "same region", 'href="/studies/1.2.3"', "The order is taken back"):
+        assert words in page.text
+    task = re.search(r"/queue/(repeat-[0-9a-f]+)/settle", page.text)
+    assert task
+    form = {"csrf": hidden_field(page, "csrf"), "how": "clinical-change", "reason": "worse"}
+    assert browser.post(f"/queue/{task[1]}/settle", form).status_code == 303
+    assert "Settled" in browser.get(f"/queue?done={task[1]}").text
