@@ -216,6 +216,8 @@ def test_what_waits_is_counted_by_kind_department_and_age(index: SQLIndex) -> No
         (Kind.SAME_PERSON, 1),
         (Kind.SAME_PIXELS, 0),
         (Kind.MEDIA, 1),
+        (Kind.CONTRIBUTED, 0),
+        (Kind.REPEAT, 0),
     )
     assert counts.departments == (("", 2), ("eye clinic", 2))
     assert counts.ages == (("day", 2), ("week", 0), ("month", 1), ("older", 1))
