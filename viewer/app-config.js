@@ -88,75 +88,63 @@
   };
 
   const plane = imageId => window.cornerstone.metaData.get('imagePlaneModule', imageId) || {};
-  const middle = viewport => {
-    const ids = viewport.getImageIds();
-    return plane(ids[Math.floor((ids.length - 1) / 2)]);
-  };
-  const isPlaced = image => image.imagePositionPatient && image.imageOrientationPatient;
-
-  // Where one pane lies from the other, in mm. One frame of reference: by patient position. Otherwise the middles of
-  // both stacks are taken as one place; cornerstone finds no registration by itself then, so it is given ours.
-  const register = (left, right) => {
-    if (left.getFrameOfReferenceUID() === right.getFrameOfReferenceUID()) return [0, 0, 0];
-    const [from, to] = [middle(left).imagePositionPatient, middle(right).imagePositionPatient];
-    const shift = [0, 1, 2].map(i => to[i] - from[i]);
-    const matrix = [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, ...shift, 1];
-    window.cornerstone.utilities.spatialRegistrationMetadataProvider.add([right.id, left.id], matrix);
-    return shift;
-  };
-
+  const isPlaced = image => image.imagePositionPatient && image.imageOrientationPatient && image.rowPixelSpacing > 0;
   const normal = ([a, b, c, d, e, f]) => [b * f - c * e, c * d - a * f, a * e - b * d];
-  const MOST_ALIKE = Math.cos((25 * Math.PI) / 180); // farther apart cornerstone does not link
-  const isParallel = (one, other) => {
-    const [these, those] = [one, other].map(image => normal(image.imageOrientationPatient));
-    return Math.abs(these.reduce((sum, x, i) => sum + x * those[i], 0)) >= MOST_ALIKE;
+  const along = (direction, point) => direction.reduce((sum, x, i) => sum + x * point[i], 0);
+  // An image lies where its middle is: the corners of a tilted one lie somewhere else.
+  const middle = ({ imagePositionPatient, imageOrientationPatient, rows, columns, rowPixelSpacing, columnPixelSpacing }) => {
+    const [right, down] = [(columnPixelSpacing * (columns - 1)) / 2, (rowPixelSpacing * (rows - 1)) / 2];
+    return [0, 1, 2].map(i => imagePositionPatient[i] + imageOrientationPatient[i] * right + imageOrientationPatient[i + 3] * down);
+  };
+  const MOST_APART = Math.cos((25 * Math.PI) / 180);
+
+  // For each image of one pane the one of the other to show beside it: the nearest in the patient; without a frame of
+  // reference in common the middles of both stacks are one place. Where images have no place, or are cut at another
+  // angle, in proportion. The quick look links by the same rule.
+  const linksOf = (one, other) => {
+    const [these, those] = [one, other].map(pane => pane.getImageIds().map(plane));
+    const inProportion = these.map((_, at) => Math.round((at * (those.length - 1)) / Math.max(these.length - 1, 1)));
+    if (![...these, ...those].every(isPlaced)) return inProportion;
+    const [across, through] = [these, those].map(images => normal(images[0].imageOrientationPatient));
+    if (Math.abs(along(across, through)) < MOST_APART) return inProportion;
+    const [ours, theirs] = [these, those].map(images => images.map(image => along(across, middle(image))));
+    const isCommon = one.getFrameOfReferenceUID() === other.getFrameOfReferenceUID();
+    const shift = isCommon ? 0 : ours[(ours.length - 1) >> 1] - theirs[(theirs.length - 1) >> 1];
+    const far = (at, place) => Math.abs(theirs[at] + shift - place);
+    return ours.map(place => theirs.reduce((best, _, at) => (far(at, place) < far(best, place) ? at : best), 0));
   };
 
-  // Panes without one place in the body scroll in proportion: the end of one is the end of the other. Whoever had the
-  // last input drives; what the other does because of it drives nothing.
-  let [together, driver] = [[], null];
-  const drive = ({ target }) => {
-    driver = together.find(pane => pane.element.contains(target)) ?? together.find(pane => pane.id === active()) ?? null;
-  };
+  // The pane that had the last input drives the other; what the other does because of it drives nothing.
+  let panes = [];
+  let driver = null;
   const active = () => window.services?.viewportGridService.getActiveViewportId();
-  const follow = ({ currentTarget }) => {
-    const other = together.find(pane => pane !== driver);
-    if (!other || driver?.element !== currentTarget) return;
-    const [last, others] = [driver, other].map(pane => pane.getImageIds().length - 1);
-    const imageIndex = Math.round((driver.getCurrentImageIdIndex() / last) * others);
-    if (imageIndex !== other.getTargetImageIdIndex()) window.cornerstone.utilities.jumpToSlice(other.element, { imageIndex });
+  const drive = ({ target }) => {
+    driver = panes.find(({ view }) => view.element.contains(target)) ?? panes.find(({ view }) => view.id === active()) ?? null;
   };
-  const linkByShare = panes => {
-    together = panes.every(pane => pane.getImageIds().length > 1) ? panes : [];
-    // The same listener twice is one.
-    for (const pane of together) pane.element.addEventListener(window.cornerstone.Enums.Events.STACK_NEW_IMAGE, follow);
-    for (const kind of ['wheel', 'pointerdown', 'keydown']) document.addEventListener(kind, drive, { capture: true, passive: true });
+  for (const kind of ['wheel', 'pointerdown', 'keydown']) document.addEventListener(kind, drive, { capture: true, passive: true });
+  const lead = from => {
+    const { view } = panes.find(pane => pane !== from);
+    const imageIndex = from.links[from.view.getCurrentImageIdIndex()];
+    if (imageIndex !== view.getTargetImageIdIndex()) window.cornerstone.utilities.jumpToSlice(view.element, { imageIndex });
+  };
+  const follow = ({ currentTarget }) => {
+    if (driver?.view.element === currentTarget) lead(driver);
   };
 
-  // Brings both panes to one place and ties their scrolling, once both have data; earlier the slower would drive.
-  const GROUP = 'imagebank-slices';
+  // Ties both panes once both have data; earlier the slower would drive.
   let linked = null;
-  const link = ({ cornerstoneViewportService, viewportGridService, hangingProtocolService, syncGroupService }) => {
+  const link = ({ cornerstoneViewportService, viewportGridService, hangingProtocolService }) => {
     if (hangingProtocolService.getState()?.protocolId !== compare.id) return;
-    const panes = [...viewportGridService.getState().viewports.keys()].map(id => cornerstoneViewportService.getCornerstoneViewport(id));
-    const [left, right] = panes;
-    if (![left, right].every(v => v?.getImageIds?.().length && v.getCurrentImageId?.())) return;
-    const key = [left, right].map(v => v.getImageIds()[0]).join();
+    const views = [...viewportGridService.getState().viewports.keys()].map(id => cornerstoneViewportService.getCornerstoneViewport(id));
+    if (views.length !== 2 || !views.every(view => view?.getImageIds?.().length && view.getCurrentImageId?.())) return;
+    const key = views.map(view => view.getImageIds()[0]).join();
     if (linked === key) return;
-    if (linked) panes.forEach(v => syncGroupService.removeViewportFromSyncGroup(v.id, v.getRenderingEngine().id, GROUP));
     linked = key;
-    together = [];
-    const [one, other] = [left, right].map(middle);
-    if (!isPlaced(one) || !isPlaced(other) || !isParallel(one, other)) return linkByShare([left, right]);
-    const shift = register(left, right);
-    const wanted = plane(left.getCurrentImageId()).imagePositionPatient.map((x, i) => x + shift[i]);
-    const distance = id => Math.hypot(...plane(id).imagePositionPatient.map((x, i) => x - wanted[i]));
-    const imageIndex = right.getImageIds().reduce((best, id, i, ids) => (distance(id) < distance(ids[best]) ? i : best), 0);
-    window.cornerstone.utilities.jumpToSlice(right.element, { imageIndex }).then(() => {
-      for (const v of [left, right]) {
-        syncGroupService.addViewportToSyncGroup(v.id, v.getRenderingEngine().id, { type: 'imageSlice', id: GROUP, source: true, target: true });
-      }
-    });
+    panes = views.map((view, i) => ({ view, links: linksOf(view, views[1 - i]) }));
+    driver = null;
+    // The same listener twice is one.
+    for (const view of views) view.element.addEventListener(window.cornerstone.Enums.Events.STACK_NEW_IMAGE, follow);
+    lead(panes[0]);
   };
   const extension = {
     id: 'imagebank',
@@ -165,7 +153,7 @@
     },
     onModeEnter: ({ servicesManager }) => {
       const viewports = servicesManager.services.cornerstoneViewportService;
-      linked = null;
+      [linked, panes] = [null, []];
       openWell(servicesManager.services.hangingProtocolService);
       viewports.subscribe(viewports.EVENTS.VIEWPORT_DATA_CHANGED, () => setTimeout(() => link(servicesManager.services), 0));
     },

@@ -3,11 +3,10 @@
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from bank import keep, open_test_bank, serving
-from browser.viewing import person
+from browser.viewing import faults, person
 from imagebank.actions import access, finding, persons
 from imagebank.model.access import Role, Scope
 from imagebank.model.identity import Identity
@@ -18,15 +17,6 @@ from make import a_file
 pytestmark = pytest.mark.browser
 
 VIEWER = "**/viewer/viewer?StudyInstanceUIDs={}&hangingProtocolId=imagebank.compare"
-
-
-def faults(page: Page) -> list[str]:
-    found = []
-    for theme in ("light", "dark"):
-        page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
-        axe = Axe().run(page)
-        found += [f"{theme}: {axe.generate_report()}"] if axe.violations_count else []
-    return found
 
 
 def search(page: Page, url: str) -> None:

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, expect
 from pydicom import dcmread
 from pydicom.uid import UID, generate_uid
 
-from browser.viewing import Eye, eye, person
+from browser.viewing import Eye, eye, faults, person
 from make import a_dataset, as_file
 from running import running_bank
 from samples import sample_data
@@ -208,13 +208,30 @@ def test_three_planes_are_made_of_a_stack(looking: Eye, running_bank: Any) -> No
     assert_nothing_went_wrong(looking)
 
 
+IN_BOTH = """[...services.viewportGridService.getState().viewports.keys()].map(id => {
+  const imageId = services.cornerstoneViewportService.getCornerstoneViewport(id).getCurrentImageId();
+  const image = cornerstone.cache.getImage(imageId);
+  return [cornerstone.metaData.get('sopCommonModule', imageId).sopInstanceUID, image.minPixelValue, image.maxPixelValue];
+})"""
+"""Which image each pane shows, and its least and greatest value."""
+
+
 @pytest.mark.parametrize("pair", [("ct-head-current", "ct-head-prior"), ("mr-brain-current", "mr-brain-prior")])
-def test_a_prior_scrolls_along_with_the_current_study(looking: Eye, running_bank: Any, pair: tuple[str, str]) -> None:
+def test_a_prior_stands_beside_the_current_study_and_scrolls_along(
+    looking: Eye, running_bank: Any, pair: tuple[str, str]
+) -> None:
     running_bank.import_paths(files_of(*pair))
     current, prior = (study_of(files_of(name)[0]) for name in pair)
-    looking.open(f"/viewer/viewer?StudyInstanceUIDs={current},{prior}&hangingProtocolId=imagebank.compare")
+    looking.open(f"/studies/{current}")
+    looking.page.keyboard.press("c")
+    looking.page.wait_for_url(f"**StudyInstanceUIDs={current},{prior}&*")
     looking.wait_until_lit(panes=2)
-    looking.page.wait_for_timeout(2_000)
+    bar = looking.page.get_by_role("region", name="Side by side")
+    expect(bar).to_contain_text("Prior 1 of 1")
+    for (uid, *values), name in zip(looking.ask(IN_BOTH), pair, strict=True):
+        ds = next(ds for ds in map(dcmread, files_of(name)) if uid == ds.SOPInstanceUID)
+        pixels = ds.pixel_array * float(ds.get("RescaleSlope", 1)) + float(ds.get("RescaleIntercept", 0))
+        assert values == [pixels.min(), pixels.max()]
 
     before = looking.positions()
     looking.turn_wheel(0, 4)
@@ -226,6 +243,45 @@ def test_a_prior_scrolls_along_with_the_current_study(looking: Eye, running_bank
     assert moved(before[1], after[1]) == pytest.approx(moved(before[0], after[0]), abs=5)
     assert moved(after[1], back[1]) > 0
     assert moved(after[0], back[0]) > 0
+    assert_nothing_went_wrong(looking)
+    looking.page.keyboard.press("x")
+    looking.page.wait_for_url(f"**StudyInstanceUIDs={prior},{current}&*")
+
+
+def test_a_quick_look_goes_through_both_studies_without_loading_a_page(looking: Eye, running_bank: Any) -> None:
+    pair = ("ct-head-current", "ct-head-prior")
+    running_bank.import_paths(files_of(*pair))
+    current, prior = (study_of(files_of(name)[0]) for name in pair)
+    page = looking.page
+    page.set_viewport_size({"width": 390, "height": 844})
+    looking.open(f"/studies/{current}/look?prior={prior}")
+    images, places = page.locator(".pane img"), page.locator("[data-place]")
+    expect(places).to_have_text(["Image 14 of 28", "Image 14 of 28"])
+    page.keyboard.press("ArrowDown")
+    page.mouse.move(*middle_of(page.locator(".well").nth(1)))
+    page.mouse.wheel(0, 100)
+    page.get_by_role("link", name="Bone").click()
+
+    expect(places.nth(1)).to_have_text("Image 15 of 28")
+    expect(images.nth(1)).to_have_attribute("src", re.compile(r"window=500,2000,linear$"))
+    assert images.evaluate_all("all => all.every(image => image.complete && image.naturalWidth === 512)")
+    page.get_by_role("radio", name="Window").check()
+    page.mouse.move(*middle_of(page.locator(".well").nth(1)))
+    page.mouse.down()
+    page.mouse.move(300, 300)
+    expect(images.nth(1)).not_to_have_attribute("src", re.compile(r"window=500,2000,linear$"))
+    page.mouse.up()
+    page.keyboard.press("0")
+    expect(images.nth(1)).not_to_have_attribute("src", re.compile("window"))
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    assert faults(page) == []
+    assert_nothing_went_wrong(looking)
+
+
+def middle_of(place: Locator) -> tuple[float, float]:
+    box = place.bounding_box()
+    assert box is not None
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
 
 def moved(before: list[float], after: list[float]) -> float:

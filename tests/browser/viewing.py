@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, Response, sync_playwright
 
 CHROMIUM = "/usr/bin/chromium"
@@ -92,6 +93,16 @@ class Eye:
     def _note(self, response: Response) -> None:
         if response.status >= 400:
             self.failed.append(f"{response.status} {response.url}")
+
+
+def faults(page: Page) -> list[str]:
+    """What axe finds in the light and in the dark."""
+    found = []
+    for theme in ("light", "dark"):
+        page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
+        axe = Axe().run(page)
+        found += [f"{theme}: {axe.generate_report()}"] if axe.violations_count else []
+    return found
 
 
 @contextmanager

@@ -15,7 +15,8 @@ from imagebank.portal import launch, wording
 from imagebank.portal.language import gettext
 from imagebank.portal.rows import StudyRow, study_row
 
-_VIEWPORT: Final = "viewport=1024,1024"
+_LARGEST: Final = 1024
+"""Pictures with more rows or columns are made smaller: a look needs no more, and nothing is made larger on the way."""
 _SECOND_MS: Final = 1000
 _USUAL_RATE: Final = 10
 _FASTEST: Final = 30
@@ -56,16 +57,16 @@ class Pane:
     links: tuple[int, ...] = ()
 
     @property
-    def runs(self) -> list[tuple[str, int]]:
-        """Where the frames of each object are, and how many it has."""
-        return [(_resource(one), frames_of(one)) for one in self.chosen.pictures]
+    def runs(self) -> list[tuple[str, int, str]]:
+        """Where the frames of each object are, how many it has, and how each is wanted."""
+        return [(_resource(one), frames_of(one), _wish(one)) for one in self.chosen.pictures]
 
     def picture(self, window: Window | None = None) -> str:
         """The address of the image, as the page first shows it."""
         left = self.at
-        for resource, frames in self.runs:
+        for resource, frames, wish in self.runs:
             if left < frames:
-                return f"{resource}/frames/{left + 1}/rendered?{_VIEWPORT}{window_part(window)}"
+                return f"{resource}/frames/{left + 1}/rendered?{wish}{window_part(window)}"
             left -= frames
         raise NotFound("there is no such image here")
 
@@ -77,6 +78,11 @@ def window_part(window: Window | None) -> str:
 
 def frames_of(picture: Instance) -> int:
     return picture.pixels.frames if picture.pixels else 0
+
+
+def _wish(one: Instance) -> str:
+    is_large = one.pixels is not None and max(one.pixels.rows, one.pixels.columns) > _LARGEST
+    return "quality=90" + (f"&viewport={_LARGEST},{_LARGEST}" if is_large else "")
 
 
 def _resource(one: Instance) -> str:

@@ -75,7 +75,7 @@ def look(browser: Browser, query: str = "", study: str = "1.6") -> str:
 def pictures(page: str) -> list[str]:
     """What the page shows first: series, frame and window of each pane."""
     found = re.findall(
-        r'<img src="/dicom-web/studies/[0-9.]+/series/([0-9.]+)/instances/[0-9.]+/frames/(\d+)/rendered\?viewport=1024,1024([^"]*)"',
+        r'<img src="/dicom-web/studies/[0-9.]+/series/([0-9.]+)/instances/[0-9.]+/frames/(\d+)/rendered\?quality=90([^"]*)"',
         page,
     )
     return [" ".join(filter(None, one)) for one in found]

@@ -38,7 +38,7 @@
   };
 
   const follow = key => {
-    const link = /^[a-z]$/.test(key) && document.querySelector(`a[aria-keyshortcuts="${key}"]`);
+    const link = /^[a-z]$/.test(key) ? document.querySelector(`a[aria-keyshortcuts="${key}"]`) : null;
     if (!link?.checkVisibility()) return false;
     location.assign(link.href);
     return true;

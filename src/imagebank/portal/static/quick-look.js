@@ -17,8 +17,8 @@
   // Without a window of its own it is adjusted as it is, from 0 to 255, and not made anew.
   const made = element => {
     const data = element.dataset;
-    const frames = JSON.parse(data.runs).flatMap(([resource, many]) =>
-      Array.from({ length: many }, (_, i) => `${resource}/frames/${i + 1}/rendered?viewport=1024,1024`));
+    const frames = JSON.parse(data.runs).flatMap(([resource, many, wish]) =>
+      Array.from({ length: many }, (_, i) => `${resource}/frames/${i + 1}/rendered?${wish}`));
     const image = element.querySelector('img');
     const own = pair(data.made);
     const pane = {
