@@ -88,7 +88,8 @@
   };
 
   const plane = imageId => window.cornerstone.metaData.get('imagePlaneModule', imageId) || {};
-  const isPlaced = image => image.imagePositionPatient && image.imageOrientationPatient && image.rowPixelSpacing > 0;
+  // What an image does not say is filled in: frames then lie 1 mm from each other.
+  const isPlaced = image => image.imagePositionPatient && image.rowPixelSpacing > 0 && !image.usingDefaultValues;
   const normal = ([a, b, c, d, e, f]) => [b * f - c * e, c * d - a * f, a * e - b * d];
   const along = (direction, point) => direction.reduce((sum, x, i) => sum + x * point[i], 0);
   // An image lies where its middle is: the corners of a tilted one lie somewhere else.

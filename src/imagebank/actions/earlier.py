@@ -1,13 +1,14 @@
-"""The earlier studies of a person beside one that is looked at: those first that agree with it in region or device."""
+"""The earlier studies of a person beside one that is looked at: those first that are worth comparing with it."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
-from imagebank.actions import timeline
+from imagebank.actions import priors, timeline
 from imagebank.bank import Bank
 from imagebank.dicom.moments import read_day
-from imagebank.model.access import Principal, Right
+from imagebank.model.access import Principal
+from imagebank.model.exam import Prior
 from imagebank.model.timeline import Entry, Lane
 from imagebank.model.uid import Uid
 
@@ -23,30 +24,47 @@ _WITHOUT_IMAGES: Final = frozenset(
 class Earlier:
     """An earlier study, and how it agrees with the one that is looked at; None where one of them does not say.
 
-    `days` is by how many days it is older.
+    `days` is by how many days it is older. `prior` says why it is worth comparing; None for one that is not.
     """
 
     entry: Entry
     is_same_region: bool | None
     is_same_modality: bool | None
     days: int | None
+    prior: Prior | None = None
 
 
 def beside(
     bank: Bank, principal: Principal, study: Uid, way: str, address: str = ""
 ) -> tuple[Entry, tuple[Earlier, ...]]:
-    """A study, and the earlier ones of the same person that the caller may see, those that agree most with it first.
+    """A study, and the earlier ones of the same person that the caller may see: priors in their order, then the others.
 
-    Raises NotAllowed, and NotFound for a study that is not there or not for the caller.
+    Of the others those come first that agree most with it. Raises NotAllowed, and NotFound for a study that is not there
+    or not for the caller.
     """
-    principal.require(Right.FIND)
-    bank.reads.search(principal, f"{way}: earlier studies of a person", address)
+    ranked = [prior for prior, _ in priors.of_study(bank, principal, study, way, address).priors]
     chosen, others = timeline.beside(bank, principal, study, _MOST)
-    found = [_compared(chosen, other) for other in others]
-    # The sort is stable: among equals the newest stays first.
-    return chosen, tuple(
-        sorted(found, key=lambda one: -sum((one.is_same_region is True, one.is_same_modality is True)))
-    )
+    others += _before(bank, principal, others, ranked)
+    places = {prior.past.id: place for place, prior in enumerate(ranked)}
+    found = [
+        replace(_compared(chosen, other), prior=ranked[places[other.uid]] if other.uid in places else None)
+        for other in others
+    ]
+    return chosen, tuple(sorted(found, key=lambda one: (places.get(one.entry.uid, len(ranked)), -_agreement(one))))
+
+
+def _before(bank: Bank, principal: Principal, others: Sequence[Entry], ranked: Sequence[Prior]) -> list[Entry]:
+    """Priors that are older than all of the newest so many studies."""
+    if len(others) < _MOST:
+        return []
+    known = {one.uid for one in others}
+    left = [Uid(prior.past.id) for prior in ranked if prior.past.id not in known]
+    return [one for one in timeline.entries(bank, principal, left) if one.date <= others[-1].date]
+
+
+def _agreement(one: Earlier) -> int:
+    """The sort is stable: among equals the newest stays first."""
+    return sum((one.is_same_region is True, one.is_same_modality is True))
 
 
 def _compared(chosen: Entry, other: Entry) -> Earlier:

@@ -76,11 +76,17 @@ def beside(bank: Bank, principal: Principal, study: Uid, most: int) -> tuple[Ent
     """
     _, _, patients = whose(bank, principal, study)
     place = bank.index.histories.place_of(study, principal.scope)
-    chosen = list(_entries(bank, principal, search.of_studies(bank, [study], principal.scope, Level.SERIES), []))
+    chosen = entries(bank, principal, [study])
     if not chosen or place is None:
         raise NotFound(_NO_STUDY)
     found = bank.index.histories.series(patients, principal.scope, place, most)
     return chosen[0], list(_entries(bank, principal, found, []))
+
+
+def entries(bank: Bank, principal: Principal, studies: Collection[Uid]) -> list[Entry]:
+    """These studies, as far as the caller sees them; without reports."""
+    found = search.of_studies(bank, studies, principal.scope, Level.SERIES) if studies else []
+    return list(_entries(bank, principal, found, []))
 
 
 def whose(bank: Bank, principal: Principal, study: Uid) -> tuple[str, list[Linked], list[PatientId]]:

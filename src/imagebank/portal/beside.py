@@ -11,11 +11,12 @@ from starlette.routing import BaseRoute, Route
 from imagebank.actions import earlier
 from imagebank.actions.earlier import Earlier
 from imagebank.bank import Bank
+from imagebank.exams.telling import reasons
 from imagebank.http.auth import address_of, bank_of
 from imagebank.model.access import Principal
 from imagebank.model.timeline import Entry
 from imagebank.model.uid import Uid
-from imagebank.portal.language import counted, gettext, listed
+from imagebank.portal.language import counted, gettext, listed, noted
 from imagebank.portal.layout import for_the_signed_in, page
 from imagebank.portal.rows import StudyRow, row_of, state_of
 
@@ -67,9 +68,25 @@ def _where(entry: Entry) -> str:
 
 def why(one: Earlier) -> str:
     """How an earlier study agrees, as far as both say it: `same region, same modality, 14 days older`."""
+    if one.prior is not None:
+        # Of age it is said below, in the units that a reader would use.
+        said = reasons(factor for factor in one.prior.factors if factor.name != "age")
+        return listed(
+            [*(gettext(each.pattern) % dict(each.values) for each in said), *filter(None, [_older(one.days)])]
+        )
     region = {True: gettext("same region"), False: gettext("other region"), None: ""}[one.is_same_region]
     modality = {True: gettext("same modality"), False: gettext("other modality"), None: ""}[one.is_same_modality]
     return listed(filter(None, (region, modality, _older(one.days))))
+
+
+# What may be said of a prior, for translators.
+PATTERNS: Final = (
+    *(noted("region: %(regions)s"), noted("region not said"), noted("other modality: %(modality)s")),
+    *(noted("same side"), noted("both sides"), noted("other side"), noted("side not said")),
+    *(noted("same contrast"), noted("with contrast"), noted("without contrast")),
+    *(noted("other kind of exam: %(kind)s"), noted("other kind of exam")),
+    noted("other organization: %(organization)s"),
+)
 
 
 def _older(days: int | None) -> str:

@@ -30,6 +30,7 @@ _WAYS: Mapping[str, str] = {
     "rendered": noted("as pictures"),
     "portal": noted("the page of an object"),
     "portal study page": noted("the page of the study"),
+    "portal quick look": noted("a quick look at the study"),
     "correction": noted("what a correction would change"),
     "corrections": noted("the page of corrections"),
     "WADO-RS": noted("as files (WADO-RS)"),

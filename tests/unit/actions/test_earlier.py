@@ -30,14 +30,14 @@ def told(bank: Bank, study: str) -> list[tuple[str, bool | None, bool | None, in
     return [(str(one.entry.uid), one.is_same_region, one.is_same_modality, one.days) for one in found]
 
 
-def test_those_that_agree_most_come_first_then_the_newest(bank: Bank) -> None:
-    deposit(bank, N1, "1.2.9", StudyDate="20270101", BodyPartExamined="HEAD")
-    deposit(bank, N1, "1.2.5", StudyDate="20260131", BodyPartExamined="HEAD", Modality="MR")
-    deposit(bank, S1, "1.2.4", StudyDate="20260101", BodyPartExamined="KNEE", Modality="CT")
-    deposit(bank, N1, "1.2.3", StudyDate="20250131", BodyPartExamined="BRAIN", Modality="CT")
-    deposit(bank, S1, "1.2.2", StudyDate="20240131", BodyPartExamined="", Modality="MR")
-    deposit(bank, N1, "1.2.1", StudyDate="20230131", BodyPartExamined="HEAD", Modality="MR")
-    deposit(bank, N1, "1.2.0", StudyDate="", BodyPartExamined="", Modality="SR")
+def test_priors_come_first_then_those_that_agree_most_then_the_newest(bank: Bank) -> None:
+    deposit(bank, N1, "1.2.9", StudyDescription="", StudyDate="20270101", BodyPartExamined="HEAD")
+    deposit(bank, N1, "1.2.5", StudyDescription="", StudyDate="20260131", BodyPartExamined="HEAD", Modality="MR")
+    deposit(bank, S1, "1.2.4", StudyDescription="", StudyDate="20260101", BodyPartExamined="KNEE", Modality="CT")
+    deposit(bank, N1, "1.2.3", StudyDescription="", StudyDate="20250131", BodyPartExamined="BRAIN", Modality="CT")
+    deposit(bank, S1, "1.2.2", StudyDescription="", StudyDate="20240131", BodyPartExamined="", Modality="MR")
+    deposit(bank, N1, "1.2.1", StudyDescription="", StudyDate="20230131", BodyPartExamined="HEAD", Modality="MR")
+    deposit(bank, N1, "1.2.0", StudyDescription="", StudyDate="", BodyPartExamined="", Modality="SR")
     one_person(bank)
 
     assert told(bank, "1.2.5") == [
@@ -48,6 +48,14 @@ def test_those_that_agree_most_come_first_then_the_newest(bank: Bank) -> None:
         ("1.2.0", None, None, None),
     ]
     assert told(bank, "1.2.0") == []
+
+
+def test_a_prior_older_than_the_newest_so_many_is_among_them(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(earlier, "_MOST", 1)
+    for day, part in (("20260131", "HEAD"), ("20260101", "KNEE"), ("20250101", "HEAD")):
+        deposit(bank, N1, f"1.2.{day}", StudyDescription="", StudyDate=day, BodyPartExamined=part, Modality="CT")
+
+    assert [uid for uid, *_ in told(bank, "1.2.20260131")] == ["1.2.20250101", "1.2.20260101"]
 
 
 def test_a_study_of_nobody_known_has_no_earlier_ones(bank: Bank) -> None:
@@ -86,5 +94,5 @@ def test_it_needs_the_right_to_find_and_stands_in_the_ledger(bank: Bank) -> None
 
     events = [one for one in bank.index.events(Scope(None)) if one.act is Act.SEARCHED]
     assert [(one.principal, one.detail, one.address) for one in events] == [
-        ("root", "test: earlier studies of a person", "10.0.0.1")
+        ("root", "test: priors of a study", "10.0.0.1")
     ]

@@ -12,6 +12,7 @@ from imagebank.actions import access, completeness, finding
 from imagebank.actions.earlier import Earlier
 from imagebank.app import web_application
 from imagebank.bank import Bank
+from imagebank.exams import telling
 from imagebank.model.access import Role
 from imagebank.model.timeline import Entry, Kind
 from imagebank.model.uid import Uid
@@ -85,13 +86,13 @@ def test_the_chosen_row_stands_beside_the_list_with_the_earlier_ones_and_why(bro
 
     assert "Exam 1.5 Lovelace, Ada · 15 Jan 2026" in words
     assert "Still arriving" in words
-    assert re.findall(r"Exam (1\.[1-4])  ?[^·]* · ([a-z0-9, ]+)", words) == [
-        ("1.1", "same region, same modality, 6 years older "),
-        ("1.4", "other region, same modality, 14 days older "),
-        ("1.2", "same region, other modality, 12 months older "),
-        ("1.3", "other region, other modality, 45 days older "),
+    assert re.findall(r"Exam (1\.[1-4])  ?[^·]* · (.*? older)", words) == [
+        ("1.2", "same region, other modality: CT, 12 months older"),
+        ("1.1", "same region, same modality, 6 years older"),
+        ("1.4", "other region, same modality, 14 days older"),
+        ("1.3", "other region, other modality, 45 days older"),
     ]
-    assert 'href="/compare?study=1.5&amp;study=1.1"' in shown.text
+    assert 'href="/compare?study=1.5&amp;study=1.2"' in shown.text
     assert 'alt="One picture of: Exam 1.5"' in shown.text
 
 
@@ -183,3 +184,9 @@ def test_reasons_are_words(region: bool | None, modality: bool | None, days: int
     entry = Entry(Uid("1.1"), {}, "", Kind.IMAGES, ())
 
     assert beside.why(Earlier(entry, region, modality, days)) == words
+
+
+def test_all_that_may_be_said_of_a_prior_can_be_translated() -> None:
+    of_age = {telling.SAME_DAY, telling.ONE_DAY, telling.DAYS, telling.YEARS, telling.NO_DAY}
+
+    assert {*telling.PATTERNS} - of_age == {*beside.PATTERNS, "same region", "same modality"}
