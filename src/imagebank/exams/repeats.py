@@ -105,15 +105,14 @@ def _shows(table: Repeats, like: Likeness, group: Group, part: str, other: str) 
 
 
 def _is_of_that_side(table: Repeats, ours: Exam, theirs: Exam) -> bool:
-    if _side(theirs) is Side.BOTH:
-        return True
-    is_known = ours.side is not Side.UNSAID or not table.sided.intersection(ours.regions)
-    return is_known and _side(ours) is _side(theirs)
+    asked, shown = _side(table, ours), _side(table, theirs)
+    return shown is Side.BOTH or (asked is shown and asked is not Side.UNSAID)
 
 
-def _side(exam: Exam) -> Side:
-    """A mammogram is of both sides unless it says of which."""
-    return Side.BOTH if exam.group is Group.MG and exam.side is Side.UNSAID else exam.side
+def _side(table: Repeats, exam: Exam) -> Side:
+    """Kidneys, breasts and the like are of both sides unless somebody says of which."""
+    is_whole = exam.side is Side.UNSAID and not table.sided.intersection(exam.regions)
+    return Side.BOTH if is_whole else exam.side
 
 
 def _has_contrast(table: Repeats, ours: Exam, theirs: Exam) -> bool:
