@@ -9,10 +9,11 @@ import pytest
 
 import owners
 from bank import a_token, bearer, open_test_bank
-from cards_here import ADA, holds
-from imagebank.actions import access, finding, releasing
+from cards_here import ADA, a_card, a_claim, holds
+from imagebank.actions import access, finding, redeem, releasing
 from imagebank.app import web_application
 from imagebank.bank import Bank
+from imagebank.fhir import bundle
 from imagebank.http.auth import COOKIE
 from imagebank.model.access import Role
 from unit.portal.browsing import Browser, hidden_field
@@ -31,6 +32,9 @@ EDGES = {
     "study page": f"/studies/{STUDY}",
 }
 SAID = ("carcinoma", "Biopsy", "Adenocarcinoma", str(LETTER))
+
+
+pytestmark = pytest.mark.usefixtures("quick_hashes")
 
 
 @pytest.fixture(scope="module")
@@ -52,9 +56,35 @@ def signed_in(bank: Bank, role: Role) -> Browser:
     return browser
 
 
+@pytest.fixture(scope="module")
+def patient(bank: Bank) -> Browser:
+    return signed_in(bank, Role.PATIENT)
+
+
+@pytest.fixture(scope="module")
+def staff(bank: Bank) -> Browser:
+    return signed_in(bank, Role.CLINICIAN)
+
+
+@pytest.fixture(scope="module")
+def by_card(bank: Bank) -> str:
+    """The token of who has redeemed a card for all of it."""
+    return redeem.for_program(bank, a_claim(a_card(bank))).secret
+
+
+def test_a_card_and_a_health_link_carry_nothing_of_it(bank: Bank, by_card: str) -> None:
+    browser, who = Browser(web_application(bank)), access.bearer(bank, by_card)
+    assert who is not None
+    carried = [browser.get(path, bearer(by_card)) for name, path in EDGES.items() if "page" not in name]
+    linked = [bundle.collection(bank, one, "http://bank.example", "", "token") for one in (who, owners.DOCTOR)]
+
+    assert {one.status_code for one in carried} <= {200, 404}
+    assert [word for word in SAID for one in carried if word in one.text] == []
+    assert [[word for word in SAID if word in repr(one)] != [] for one in linked] == [False, True]
+
+
 @pytest.mark.parametrize("edge", EDGES)
-def test_no_edge_says_to_its_person_what_a_report_says(bank: Bank, edge: str) -> None:
-    patient, staff = (signed_in(bank, role) for role in (Role.PATIENT, Role.CLINICIAN))
+def test_no_edge_says_to_its_person_what_a_report_says(patient: Browser, staff: Browser, edge: str) -> None:
     hidden, shown = (each.get(EDGES[edge]) for each in (patient, staff))
 
     assert [word for word in SAID if word in hidden.text] == []
@@ -76,8 +106,7 @@ def test_nothing_of_it_is_taken_along(bank: Bank) -> None:
     assert "DICOM/ST000001/SE000001/IM000001" in names[Role.PATIENT]
 
 
-def test_its_person_is_told_when_and_why(bank: Bank) -> None:
-    patient = signed_in(bank, Role.PATIENT)
+def test_its_person_is_told_when_and_why(bank: Bank, patient: Browser) -> None:
     (until, *_) = [one.until for one in releasing.of_study(bank, owners.DOCTOR, STUDY)]
     told = patient.get(EDGES["REST"]).json()
 
@@ -93,22 +122,18 @@ def test_its_person_is_told_when_and_why(bank: Bank) -> None:
     assert patient.get(f"/api/v1/studies/{STUDY}/timeline").json()["waiting"][0]["study"] == STUDY
 
 
-def test_what_headers_of_it_name_is_no_facet_for_its_person(bank: Bank) -> None:
+def test_what_headers_of_it_name_is_no_facet_for_its_person(patient: Browser, staff: Browser) -> None:
     found = [
-        signed_in(bank, role).get(f"/api/v1/search?q={text}").json()
-        for role in (Role.PATIENT, Role.CLINICIAN)
-        for text in ("", "carcinoma")
+        browser.get(f"/api/v1/search?q={text}").json() for browser in (patient, staff) for text in ("", "carcinoma")
     ]
 
     assert [one["total"] for one in found] == [1, 0, 1, 1]
     assert ["Pathology" in repr(one["facets"]) for one in found] == [False, False, True, True]
 
 
-def test_staff_let_it_be_read_now(bank: Bank) -> None:
-    staff = signed_in(bank, Role.CLINICIAN)
+def test_staff_let_it_be_read_now(bank: Bank, patient: Browser, staff: Browser) -> None:
     shown = staff.get(f"/studies/{STUDY}")
     answer = staff.post(f"/studies/{STUDY}/release", {"csrf": hidden_field(shown, "csrf")})
-    patient = signed_in(bank, Role.PATIENT)
 
     assert "2 reports of <bdi>north</bdi>: for the patient to read from " in shown.text
     assert (answer.status_code, answer.headers["location"]) == (303, f"/studies/{STUDY}#reports")
