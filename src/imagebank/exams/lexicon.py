@@ -15,6 +15,8 @@ _LINKS: Final = ("", "s", "n", "en", "es", "e", "er", "o")
 """Letters between the words of a compound, as German has them."""
 _TINY: Final = frozenset({"ct", "mr", "xr", "us", "rx", "tc", "rm", "wo", "lt", "rt"})
 """Words of two letters that others are written together with."""
+_PART: Final = 5
+"""From how many letters on a word that stands in phrases only may be a part of a compound."""
 _END: Final = ""
 _Piece = tuple[str, float, str]
 """A word of the table, how surely it is meant, and the comma or slash before it."""
@@ -92,6 +94,7 @@ class _Known:
     tree: Mapping[str, Any]
     single: frozenset[str]
     every: frozenset[str]
+    parts: frozenset[str]
     near: Mapping[str, tuple[str, ...]]
 
 
@@ -109,7 +112,8 @@ def compiled(words: Mapping[str, Iterable[Meaning]], written: Mapping[str, str])
         if parts:
             node[_END] = (*node.get(_END, ()), *meanings)
     _inherit(tree, words)
-    known = _Known(tree, frozenset(single), frozenset(every), near_words(every))
+    parts_of = single | {word for word in every if len(word) >= _PART}
+    known = _Known(tree, frozenset(single), frozenset(every), frozenset(parts_of), near_words(every))
     resolve = lru_cache(maxsize=1 << 16)(lambda word: _resolved(word, known))
     signs = _signs(written)
 
@@ -160,16 +164,22 @@ def _only(meaning: Meaning, field: str) -> Meaning:
 
 
 def _signs(written: Mapping[str, str]) -> Callable[[str], str]:
-    longest = sorted(written, key=len, reverse=True)
-    pattern = re.compile("|".join(map(_sign, longest)) or "(?!)")
+    """What puts words in place of signs. Signs are sought by their first letter, as there are many."""
+    by_first: dict[str, list[str]] = {}
+    for sign in sorted(written, key=len, reverse=True):
+        by_first.setdefault(_before(sign) + re.escape(sign[0]), []).append(re.escape(sign[1:]) + _after(sign))
+    groups = sorted(by_first.items(), key=lambda one: one[0].startswith("\\"))
+    pattern = re.compile("|".join(f"{first}(?:{'|'.join(rest)})" for first, rest in groups) or "(?!)")
     return lambda text: pattern.sub(lambda found: f" {written[found[0]]} ", text)
 
 
-def _sign(sign: str) -> str:
-    """A sign as an expression: what begins or ends with a letter is no part of a longer word."""
-    before = "(?<![a-z0-9])" if sign[0].isalnum() or (sign[0] in "+-" and len(sign) > 1) else ""
-    after = "(?![a-z0-9])" if sign[-1].isalnum() or (sign[-1] in "+-" and len(sign) > 1) else ""
-    return f"{before}{re.escape(sign)}{after}"
+def _before(sign: str) -> str:
+    """What begins with a letter is no part of a longer word."""
+    return "(?<![a-z0-9])" if sign[0].isalnum() or (sign[0] in "+-" and len(sign) > 1) else ""
+
+
+def _after(sign: str) -> str:
+    return "(?![a-z0-9])" if sign[-1].isalnum() or (sign[-1] in "+-" and len(sign) > 1) else ""
 
 
 def _resolved(word: str, known: _Known) -> tuple[tuple[str, float], ...]:
@@ -182,13 +192,13 @@ def _resolved(word: str, known: _Known) -> tuple[tuple[str, float], ...]:
         letters = re.findall("[a-z\ufffd]+", word)
         if letters != [word]:
             return tuple(one for part in letters for one in _resolved(part, known))
-    elif parts := _compound(word, known.single) or _with_side(word, known.single):
+    elif parts := _compound(word, known.parts) or _with_side(word, known.single):
         return tuple((part, _TOGETHER) for part in parts)
     meant = nearest(word, known.near)
     return ((meant, _MISSPELT),) if meant else ()
 
 
-def _compound(word: str, single: frozenset[str]) -> list[str] | None:
+def _compound(word: str, known: frozenset[str]) -> list[str] | None:
     """The words that a long one is made of, longest first; None when something is left over."""
     if not 5 <= len(word) <= 60:
         return None
@@ -197,7 +207,7 @@ def _compound(word: str, single: frozenset[str]) -> list[str] | None:
         for end in range(len(word), start + 1, -1):
             part = word[start:end]
             is_tiny = part in _TINY and 0 in (start, len(word) - end)
-            if part in single and (len(part) > 2 or is_tiny):
+            if part in known and (len(part) > 2 or is_tiny):
                 after = _after_link(word, end, rest)
                 if after is not None:
                     rest[start] = [part, *after]

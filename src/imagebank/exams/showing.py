@@ -17,22 +17,23 @@ def regions_shown(found: Sequence[Found], tables: Tables) -> tuple[Evidence, ...
     A code decides what is shown, and words say it more finely. Without a code words decide, and tags count where words
     say nothing or only something broad. What is said weakly, or as a reason, counts where nothing else is said.
     """
-    for weak in (False, True):
-        said = {place: _said(found, place, tables, weak=weak) for place in ("code", *_ORDER)}
-        chosen = _chosen(said, tables)
-        if chosen:
-            hints = [one for place in _ORDER for one in _said(found, place, tables, weak=True)]
-            return tuple(_narrowed(chosen, hints, tables))
-    return ()
+    surely: dict[str, list[Found]] = {}
+    weakly: dict[str, list[Found]] = {}
+    for one in found:
+        if one.meaning.regions:
+            (weakly if one.is_weak else surely).setdefault(one.told.place, []).append(one)
+    hints = {place: _said(those, found, tables) for place, those in weakly.items()}
+    chosen = _chosen({place: _said(those, found, tables) for place, those in surely.items()}, tables)
+    if not chosen:
+        return tuple(_chosen(hints, tables))
+    return tuple(_narrowed(chosen, [one for place in _ORDER for one in hints.get(place, ())], tables))
 
 
 def _chosen(said: dict[str, list[Evidence]], tables: Tables) -> list[Evidence]:
-    code, order = said["code"], [said[place] for place in _ORDER if said[place]]
-    words = said["study"]
-    if code and not (words and _are_near(code, words, tables)):
-        order.insert(0, code)
-    elif code:
-        order.insert(1, code)
+    order = [said[place] for place in _ORDER if place in said]
+    code, words = said.get("code"), said.get("study")
+    if code:
+        order.insert(1 if words and _are_near(code, words, tables) else 0, code)
     if not order:
         return []
     chosen = order[0]
@@ -41,9 +42,8 @@ def _chosen(said: dict[str, list[Evidence]], tables: Tables) -> list[Evidence]:
     return chosen
 
 
-def _said(found: Sequence[Found], place: str, tables: Tables, *, weak: bool) -> list[Evidence]:
+def _said(those: list[Found], found: Sequence[Found], tables: Tables) -> list[Evidence]:
     """What one place says, without wide words that a finer one beside them makes plain."""
-    those = [one for one in found if one.told.place == place and one.meaning.regions and one.is_weak is weak]
     those = [one for one in those if not one.meaning.is_alone] or those
     kept = [one for one in those if not any(_makes_plain(other, one, found, tables) for other in those)]
     return [one.evidence("region", region) for one in kept for region in one.meaning.regions]
