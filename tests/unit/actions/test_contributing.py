@@ -3,6 +3,7 @@
 import io
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -42,7 +43,7 @@ from imagebank.errors import Invalid, NotAllowed, NotFound
 from imagebank.model.access import RIGHTS, Principal, Right, Role, Scope
 from imagebank.model.contributed import LABEL, is_contributed, record_in, uid_of
 from imagebank.model.event import Act
-from imagebank.model.identity import Identity
+from imagebank.model.identity import Deed, Identity
 from imagebank.model.imaging import Outcome, Receipt, Selection, Source
 from imagebank.model.person import PersonName
 from imagebank.model.provision import Kind, Provision, Relation
@@ -243,6 +244,16 @@ def test_the_same_twice_is_a_duplicate_and_other_content_lies_apart(here: Here, 
     (held,) = bank.index.instances(Selection(instance=one.uid), ALL)
     (back,) = add(bank, here.ada, bank.blobs.read(held.location))
     assert (back.outcome, back.uid) == (Outcome.DUPLICATE, one.uid)
+
+
+def test_the_same_disc_sent_four_times_at_once_is_added_once(here: Here, bank: Bank) -> None:
+    """Also where the record of the account is made by it."""
+    eve, file = here.eve, hers()
+    with ThreadPoolExecutor(4) as four:
+        receipts = [one for (one,) in four.map(lambda _: add(bank, eve, file), range(4))]
+    assert sorted(one.outcome for one in receipts) == [*["duplicate"] * 3, "stored"]
+    (record,) = contributing.records_of(bank, here.eve)
+    assert len([one for one in bank.index.persons.decisions(ALL, 50, record) if one.deed is Deed.LINK]) == 1
 
 
 def test_references_go_to_the_accounts_own_objects(here: Here, bank: Bank) -> None:
