@@ -45,7 +45,7 @@ from imagebank.model.contributed import LABEL, is_contributed, record_in, uid_of
 from imagebank.model.event import Act
 from imagebank.model.identity import Deed, Identity
 from imagebank.model.imaging import Outcome, Receipt, Selection, Source
-from imagebank.model.person import PersonName
+from imagebank.model.person import PatientId, PersonName
 from imagebank.model.provision import Kind, Provision, Relation
 from imagebank.model.task import Kind as Asks
 from imagebank.model.task import Wanted as Tasks
@@ -254,6 +254,15 @@ def test_the_same_disc_sent_four_times_at_once_is_added_once(here: Here, bank: B
     assert sorted(one.outcome for one in receipts) == [*["duplicate"] * 3, "stored"]
     (record,) = contributing.records_of(bank, here.eve)
     assert len([one for one in bank.index.persons.decisions(ALL, 50, record) if one.deed is Deed.LINK]) == 1
+
+
+def test_a_record_that_is_added_to_is_one_persons_once_or_stands_alone(bank: Bank) -> None:
+    with bank.index.begin() as tx:
+        for name, to in (("a" * 16, ADA), ("a" * 16, LEO), ("b" * 16, PatientId("north", "NOBODY"))):
+            persons.attach(bank, tx, record_in(f"{LABEL} {name}"), to)
+    known = [bank.index.persons.identity(record_in(f"{LABEL} {name * 16}"), ALL) for name in "ab"]
+    ada = bank.index.persons.identity(ADA, ALL)
+    assert [one.person == ada.person for one in known if one is not None and ada is not None] == [True, False]
 
 
 def test_references_go_to_the_accounts_own_objects(here: Here, bank: Bank) -> None:
