@@ -201,14 +201,16 @@ def _check_proposals(settings: Settings) -> None:
 
 
 def _check_exams(settings: Settings) -> None:
-    if not (settings.exams_file or settings.priors_file or settings.repeats_file):
+    if not (settings.exams_file or settings.priors_file or settings.repeats_file or settings.doses_file):
         return
     from imagebank.exams.comparing import likeness
+    from imagebank.exams.doses import doses
     from imagebank.exams.repeats import repeats
 
     try:
         likeness(settings.priors_file, settings.exams_file)
         repeats(settings.repeats_file)
+        doses(settings.doses_file, settings.exams_file)
     except Invalid as error:
         raise SettingsError(str(error)) from None
 

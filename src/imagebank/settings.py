@@ -77,6 +77,8 @@ class Settings:
     """A TOML file with the reasons for which an exam is ordered although it was made already; empty for those that are built in."""
     cds_clients_file: Path | None = None
     """A TOML file with the systems whose doctors are warned by CDS Hooks; empty for none but those with a token of the bank."""
+    doses_file: Path | None = None
+    """A TOML file with effective doses of exams and how they follow from measurements; empty for the one that is built in."""
     duplicates: Literal["refuse", "revise"] = "refuse"
     """Other content under a known UID: `refuse` (it goes to quarantine) or `revise` (a new version, by its owner only)."""
     attributes: tuple[str, ...] = ()

@@ -102,6 +102,7 @@ NOT_ABOUT_STUDIES: Final = {
     "/api/v1/attributes/{path}": "for who may administer",
     "/api/v1/persons/{person}": "records of patients, as far as the caller sees a study of each",
     "/api/v1/patients/{person}/timeline": "the same; by a study it is in the matrix",
+    "/api/v1/patients/{person}/dose": "the same",
     "/patients/{person}/timeline": "the same; by a study it is in the matrix",
     **dict.fromkeys(
         (f"/patients/{{person}}/records{rest}" for rest in ("", "/compare", "/link", "/part", "/undo")),

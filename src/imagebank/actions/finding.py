@@ -15,6 +15,7 @@ import zstandard
 
 from imagebank.actions import retrieve, said
 from imagebank.bank import Bank
+from imagebank.dicom.doses import Gathered
 from imagebank.dicom.sayings import sayings
 from imagebank.errors import Invalid, NotFound
 from imagebank.exams.said import KEYS as SAID_KEYS
@@ -55,17 +56,20 @@ _EXACT: Final = (Nearness.NAME, Nearness.DESCRIPTION, Nearness.TEXT)
 
 
 def write(bank: Bank, study: Uid) -> bool:
-    """Write down what is said of a study; False when it went, or changed meanwhile and so will be written again."""
+    """Write down what is said of a study, and of the radiation that it took; False when it went, or changed meanwhile and so will be written again."""
     series = bank.index.series_of(Selection(study=study), _HERE)
     lines: dict[Line, None] = {}
     named: dict[Facet, dict[str, None]] = {facet: {} for facet in _NAMED}
     heads: list[DataSet] = []
+    doses = Gathered()
     try:
         # Before the headers: of what weighs the same the first is kept, and few look for what is left of a header.
         for source in said.SOURCES:
             lines.update(dict.fromkeys(source(bank, study)))
         for _, one, _ in series:
-            for dataset in _changes(retrieve.series_metadata(bank, one, _HERE)):
+            datasets = orjson.loads(zstandard.decompress(retrieve.series_metadata(bank, one, _HERE)))
+            doses.take(datasets)
+            for dataset in _changes(datasets):
                 lines.update(dict.fromkeys(sayings(dataset)))
                 heads.append({key: dataset[key] for key in SAID_KEYS & dataset.keys()})
                 for facet, keys in _NAMED.items():
@@ -74,13 +78,16 @@ def write(bank: Bank, study: Uid) -> bool:
         return False
     made = replace(document(study, lines, named), said=said_of([one for one in heads if one]))
     with bank.index.begin() as tx:
-        return tx.words.put(made, {one: version for _, one, version in series})
+        is_written = tx.words.put(made, {one: version for _, one, version in series})
+        if is_written:
+            tx.doses.put(study, doses.readings())
+    return is_written
 
 
-def _changes(metadata: bytes) -> Iterator[DataSet]:
+def _changes(datasets: Sequence[DataSet]) -> Iterator[DataSet]:
     """Each instance of a series without what the one before it said, too: most of them say the same."""
     before: DataSet = {}
-    for dataset in orjson.loads(zstandard.decompress(metadata)):
+    for dataset in datasets:
         yield {key: one for key, one in dataset.items() if before.get(key) != one or _names_creator(key)}
         before = dataset
 
@@ -107,17 +114,19 @@ def write_job(bank: Bank, payload: dict[str, Any]) -> None:
 
 
 def catch_up(bank: Bank) -> int:
-    """Have every study written down of which nothing is, or what a former version wrote; how many there were.
+    """Have every study written down of which nothing is, or what a former version wrote; how many times there was one.
 
     After a rebuild, and after an upgrade from a version that could not search; jobs go on with it after a crash.
     """
-    number, last = 0, ""
-    while missing := bank.index.words.unwritten(_BATCH, _HERE, last):
-        now, last = bank.now(), missing[-1]
-        with bank.index.begin() as tx:
-            for study in missing:
-                tx.defer(JOB, {"study": study}, now, key=study)
-        number += len(missing)
+    number = 0
+    for unwritten in (bank.index.words.unwritten, bank.index.doses.unread):
+        last = ""
+        while missing := unwritten(_BATCH, _HERE, last):
+            now, last = bank.now(), missing[-1]
+            with bank.index.begin() as tx:
+                for study in missing:
+                    tx.defer(JOB, {"study": study}, now, key=study)
+            number += len(missing)
     return number
 
 

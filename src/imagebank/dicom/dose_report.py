@@ -5,6 +5,7 @@ Totals alone are read, not each event; pictures of dose sheets are not read at a
 
 import math
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Any, Final
 
 from imagebank.model.dose import Basis, Quantity, Reading
@@ -175,8 +176,7 @@ _MASSES: Final = frozenset({"11", "13", "15", "18", "67", "68", "81m", "82", "99
 
 def nuclide_of(words: str) -> str:
     """A nuclide as it is written here ("Tc-99m") from words such as `^99m^Technetium` or `F18 FDG`; empty for none."""
-    parts = _split(words)
-    for one, after in zip(parts, [*parts[1:], ""], strict=True):
+    for one, after in pairwise([*_split(words), ""]):
         for element, mass in ((one, after), (after, one)):
             if element in _ELEMENTS and mass in _MASSES:
                 return f"{_ELEMENTS[element]}-{mass}"

@@ -4,7 +4,7 @@ Each irradiation counts once, however many images were made of it: by its event 
 what tells acquisitions apart. Secondary images, and scouts of CT, say nothing.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -86,7 +86,7 @@ def _scan(dataset: DataSet, scans: dict[Key, _Scan]) -> None:
 
 def _along(plane: Mapping[str, Any]) -> float | None:
     """Where an image lies along the table: the third value of Image Position (0020,0032)."""
-    values = plane.get("00200032", {}).get("Value") or ()
+    values: Sequence[Any] = plane.get("00200032", {}).get("Value") or ()
     try:
         return float(values[2])
     except (IndexError, TypeError, ValueError):

@@ -93,11 +93,12 @@ def doses(file: Path | None, exams: Path | None = None) -> DoseTable:
     """The table of doses of a file, or the one that is built in. Raises Invalid and SettingsError as `likeness` does."""
     found = DoseTable(read_table(file, "doses.toml", Doses), likeness(None, exams))
     table = found.table
-    rows: Sequence[Factor | Tracer | Typical] = (*table.dlp, *table.dap, *table.tracer, *table.typical)
-    for key in (table.background_source, table.breast_source, *(one.source for one in rows)):
+    placed: Sequence[Factor | Typical] = (*table.dlp, *table.dap, *table.typical)
+    named = [one.source for one in placed] + [one.source for one in table.tracer]
+    for key in (table.background_source, table.breast_source, *named):
         if key not in table.sources:
             raise Invalid("the table of doses has no source called {key}", key=key)
-    for row in (*table.dlp, *table.dap, *table.typical):
+    for row in placed:
         for region in row.regions:
             if region not in found.like.parts:
                 raise Invalid("the table of doses names {region}, which is no region", region=region)
@@ -179,4 +180,3 @@ def _holds(like: Likeness, row: _Row, regions: Sequence[str]) -> bool:
     if not row.regions:
         return True
     return bool(regions) and all(any(like.lies_in(part, whole) for whole in row.regions) for part in regions)
-

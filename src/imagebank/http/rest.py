@@ -17,6 +17,7 @@ from imagebank.http.corrections import correction_routes
 from imagebank.http.corrections_described import correction_paths
 from imagebank.http.decisions import decision_routes
 from imagebank.http.decisions_described import decision_paths
+from imagebank.http.doses import dose_paths, dose_routes
 from imagebank.http.exports import export_routes
 from imagebank.http.exports_described import export_paths
 from imagebank.http.fetches import fetch_paths, fetch_routes
@@ -50,7 +51,11 @@ _ROUTES: Final[tuple[Callable[[], list[BaseRoute]], ...]] = (
     attribute_routes,
     timeline_routes,
     priors_routes,
+<<<<<<< HEAD
     repeat_routes,
+=======
+    dose_routes,
+>>>>>>> e4cc5a8 (Keep what studies say of radiation, and tell it by study and person)
     correction_routes,
     rule_routes,
     picture_routes,
@@ -74,7 +79,11 @@ _PATHS: Final[tuple[Callable[[], dict[str, Any]], ...]] = (
     attribute_paths,
     timeline_paths,
     priors_paths,
+<<<<<<< HEAD
     repeat_paths,
+=======
+    dose_paths,
+>>>>>>> e4cc5a8 (Keep what studies say of radiation, and tell it by study and person)
     correction_paths,
     rule_paths,
     picture_paths,

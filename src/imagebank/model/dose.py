@@ -12,7 +12,6 @@ from enum import StrEnum
 from typing import Final
 
 from imagebank.model.exam import Exam
-from imagebank.model.person import PatientId
 from imagebank.model.uid import Uid
 
 
@@ -133,7 +132,6 @@ class Kept:
     study: Uid
     birth_date: str
     readings: tuple[Reading, ...]
-    patient: PatientId = PatientId("", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +149,8 @@ class Exposure:
 @dataclass(frozen=True, slots=True)
 class Share:
     """Part of a sum in mSv: exams with radiation, what follows from measurements and what is typical, and exams of which
-    nothing is known, which no sum has in it."""
+    nothing is known, which no sum has in it.
+    """
 
     name: str
     exams: int = 0

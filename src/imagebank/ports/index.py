@@ -19,6 +19,7 @@ from imagebank.ports.cards import CardReader
 from imagebank.ports.completeness import CompletenessReader
 from imagebank.ports.contributions import ContributionReader
 from imagebank.ports.corrections import CorrectionsReader
+from imagebank.ports.doses import DoseReader
 from imagebank.ports.fetches import FetchReader
 from imagebank.ports.histories import HistoryReader
 from imagebank.ports.notices import NoticesReader
@@ -89,6 +90,11 @@ class Index(Protocol):
     @property
     def completeness(self) -> CompletenessReader:
         """Whether studies have come as they were announced."""
+        ...
+
+    @property
+    def doses(self) -> DoseReader:
+        """What studies say of radiation."""
         ...
 
     @property

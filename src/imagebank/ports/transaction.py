@@ -18,6 +18,7 @@ from imagebank.ports.cards import CardWriter
 from imagebank.ports.completeness import CompletenessWriter, ExpectationsWriter
 from imagebank.ports.contributions import ContributionWriter
 from imagebank.ports.corrections import CorrectionsWriter
+from imagebank.ports.doses import DoseWriter
 from imagebank.ports.fetches import FetchWriter
 from imagebank.ports.notices import NoticesWriter
 from imagebank.ports.orders import OrderWriter
@@ -100,6 +101,11 @@ class Transaction(Protocol):
     @property
     def completeness(self) -> CompletenessWriter:
         """Changes to what was found of whether studies have come."""
+        ...
+
+    @property
+    def doses(self) -> DoseWriter:
+        """Changes to what studies say of radiation."""
         ...
 
     @property

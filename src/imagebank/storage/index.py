@@ -26,6 +26,7 @@ from imagebank.storage import (
     completeness,
     contributions,
     corrections,
+    doses,
     fetches,
     histories,
     ledger,
@@ -132,6 +133,7 @@ class SQLIndex:
         self._corrections = corrections.SQLCorrections(database)
         self._proposals = proposals.SQLProposals(database)
         self._completeness = completeness.SQLCompleteness(database)
+        self._doses = doses.SQLDoses(database)
         self._histories = histories.SQLHistories(database)
         self._pictures = pictures.SQLPictures(database)
         self._tasks = tasks.SQLTasks(database)
@@ -180,6 +182,10 @@ class SQLIndex:
     @property
     def completeness(self) -> completeness.SQLCompleteness:
         return self._completeness
+
+    @property
+    def doses(self) -> doses.SQLDoses:
+        return self._doses
 
     @property
     def tasks(self) -> tasks.SQLTasks:

@@ -8,7 +8,7 @@ from sqlalchemy import Column, ColumnElement, Connection, CursorResult, delete, 
 
 from imagebank.model.attribute import Level
 from imagebank.model.uid import Uid
-from imagebank.storage import marks, pictures, tables
+from imagebank.storage import doses, marks, pictures, tables
 from imagebank.storage.corrections import forget_of
 from imagebank.storage.rows import pack_set
 from imagebank.storage.sets import among, members
@@ -56,6 +56,7 @@ def take_rows(connection: Connection, instances: Sequence[int]) -> Touched:
         )
     studies = sorted({row.study_row for row in touched})
     marks.forget(connection, studies)
+    doses.forget(connection, studies)
     for study in studies:
         recount(connection, study)
     return [(row.series_row, row.study_row) for row in touched]

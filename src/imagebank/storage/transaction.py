@@ -24,6 +24,7 @@ from imagebank.storage import (
     completeness,
     contributions,
     corrections,
+    doses,
     entry,
     expectations,
     fetches,
@@ -85,6 +86,7 @@ class SQLTransaction:
         self.corrections: Final = corrections.CorrectionsChanges(connection, self._segments)
         self.proposals: Final = proposals.ProposalChanges(connection)
         self.completeness: Final = completeness.CompletenessChanges(connection)
+        self.doses: Final = doses.DoseChanges(connection)
         self.expectations: Final = expectations.ExpectationChanges(connection)
         self.pictures: Final = pictures.PictureChanges(connection)
         self.tasks: Final = tasks.TaskChanges(connection)
@@ -314,7 +316,7 @@ class SQLTransaction:
         marks.clear(self._connection)
         beside = (tables.proposal, tables.completion, tables.completeness, tables.expectation)
         made = (tables.fingerprint, tables.picture_pair, tables.picture_verdict)
-        for table in (*made, *tables.REBUILT, *beside):
+        for table in (*made, tables.dose, *tables.REBUILT, *beside):
             self._connection.execute(delete(table))
 
     def renew_versions(self, at: datetime) -> None:

@@ -47,6 +47,7 @@ from imagebank.storage.tables.columns import (
 from imagebank.storage.tables.completeness import completeness, expectation
 from imagebank.storage.tables.contributions import contribution
 from imagebank.storage.tables.corrections import correction, correction_step
+from imagebank.storage.tables.doses import dose
 from imagebank.storage.tables.fetches import fetch
 from imagebank.storage.tables.health_links import health_link, health_link_file
 from imagebank.storage.tables.keys import account_key, secret
@@ -103,6 +104,7 @@ __all__ = [
     "correction_step",
     "destination",
     "device",
+    "dose",
     "encounter",
     "errand",
     "event",
