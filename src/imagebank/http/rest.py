@@ -51,11 +51,8 @@ _ROUTES: Final[tuple[Callable[[], list[BaseRoute]], ...]] = (
     attribute_routes,
     timeline_routes,
     priors_routes,
-<<<<<<< HEAD
     repeat_routes,
-=======
     dose_routes,
->>>>>>> e4cc5a8 (Keep what studies say of radiation, and tell it by study and person)
     correction_routes,
     rule_routes,
     picture_routes,
@@ -79,11 +76,8 @@ _PATHS: Final[tuple[Callable[[], dict[str, Any]], ...]] = (
     attribute_paths,
     timeline_paths,
     priors_paths,
-<<<<<<< HEAD
     repeat_paths,
-=======
     dose_paths,
->>>>>>> e4cc5a8 (Keep what studies say of radiation, and tell it by study and person)
     correction_paths,
     rule_paths,
     picture_paths,
