@@ -9,6 +9,7 @@ from tomllib import TOMLDecodeError, loads
 from typing import Any, Final
 
 from imagebank.errors import Invalid
+from imagebank.exams.catalogue import codes_in
 from imagebank.exams.lexicon import Lexicon, Meaning, compiled
 from imagebank.exams.spelling import fold
 from imagebank.model.exam import Contrast, Group, Side
@@ -69,7 +70,23 @@ def tables(file: Path | None = None) -> Tables:
         own = loads(file.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, TOMLDecodeError) as error:
         raise Invalid("the table of exams {file} cannot be read: {reason}", file=file, reason=error) from None
-    return joined(_shipped(), (str(file), own))
+    return joined(_shipped(), (str(file), _with_catalogues(file, own)))
+
+
+def _with_catalogues(file: Path, own: dict[str, Any]) -> dict[str, Any]:
+    """What a site's file says, with the codes of the tables that it names; these lie beside it."""
+    schemes = {scheme: dict(named) for scheme, named in own.get("code", {}).items()}
+    for entry in own.pop("codes", []):
+        if set(entry) != {"file", "scheme", "code", "name"}:
+            _refuse(str(file), "codes", "it has to say file, scheme, code and name")
+        path = file.parent / entry["file"]
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise Invalid("the table of exams {file} cannot be read: {reason}", file=path, reason=error) from None
+        brought = codes_in(content, entry["code"], entry["name"])
+        schemes[entry["scheme"]] = {**brought, **schemes.get(entry["scheme"], {})}
+    return own | {"code": schemes}
 
 
 @lru_cache(maxsize=1)

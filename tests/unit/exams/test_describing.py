@@ -70,6 +70,12 @@ def exam(modality: str, text: str, *series: str) -> Exam:
         ("CT", "CT ABDOMEN C-", "CT ABDOMEN - no"),
         ("MR", "右膝MRI", "MR KNEE R unknown"),
         ("MR", "МРТ коленного сустава справа", "MR KNEE R unknown"),  # noqa: RUF001 Cyrillic is meant
+        ("CR", "XR LKNEE", "XR KNEE L unknown"),
+        ("CR", "XR HANDR", "XR HAND R unknown"),
+        ("CR", "XR CHETS", "XR CHEST - unknown"),
+        ("CT", "R/O PE, CTA CHEST", "CT CHEST - yes"),
+        ("CR", "XR WRIST FOR PAIN LT", "XR WRIST L unknown"),
+        ("CR", "XR AXEL KNEE R/O LT SHOULDER", "XR KNEE;SHOULDER - unknown"),
         ("CT", "R CT CHEST", "CT CHEST - unknown"),
         ("CR", "XR FEMUR R 2V L", "XR FEMUR B unknown"),
     ],
