@@ -104,15 +104,16 @@
   // angle, in proportion. The quick look links by the same rule.
   const linksOf = (one, other) => {
     const [these, those] = [one, other].map(pane => pane.getImageIds().map(plane));
-    const inProportion = these.map((_, at) => Math.round((at * (those.length - 1)) / Math.max(these.length - 1, 1)));
-    if (![...these, ...those].every(isPlaced)) return inProportion;
+    const share = these.map((_, at) => Math.round((at * (those.length - 1)) / Math.max(these.length - 1, 1)));
+    if (![...these, ...those].every(isPlaced)) return ['share', share];
     const [across, through] = [these, those].map(images => normal(images[0].imageOrientationPatient));
-    if (Math.abs(along(across, through)) < MOST_APART) return inProportion;
+    if (Math.abs(along(across, through)) < MOST_APART) return ['share', share];
     const [ours, theirs] = [these, those].map(images => images.map(image => along(across, middle(image))));
     const isCommon = one.getFrameOfReferenceUID() === other.getFrameOfReferenceUID();
     const shift = isCommon ? 0 : ours[(ours.length - 1) >> 1] - theirs[(theirs.length - 1) >> 1];
     const far = (at, place) => Math.abs(theirs[at] + shift - place);
-    return ours.map(place => theirs.reduce((best, _, at) => (far(at, place) < far(best, place) ? at : best), 0));
+    const nearest = ours.map(place => theirs.reduce((best, _, at) => (far(at, place) < far(best, place) ? at : best), 0));
+    return [isCommon ? 'place' : 'middles', nearest];
   };
 
   // The pane that had the last input drives the other; what the other does because of it drives nothing.
@@ -141,8 +142,14 @@
     const key = views.map(view => view.getImageIds()[0]).join();
     if (linked === key) return;
     linked = key;
-    panes = views.map((view, i) => ({ view, links: linksOf(view, views[1 - i]) }));
+    panes = views.map((view, i) => {
+      const [kind, links] = linksOf(view, views[1 - i]);
+      return { view, kind, links };
+    });
     driver = null;
+    // For the bar above the panes; single images have nothing to scroll.
+    window.imagebankLink = panes.some(pane => pane.links.length > 1) ? panes[0].kind : '';
+    dispatchEvent(new Event('imagebank-link'));
     // The same listener twice is one.
     for (const view of views) view.element.addEventListener(window.cornerstone.Enums.Events.STACK_NEW_IMAGE, follow);
     lead(panes[0]);

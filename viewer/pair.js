@@ -28,14 +28,22 @@
     return made;
   };
 
-  const show = told => {
+  // How both panes are tied, as app-config.js says it.
+  let told = null;
+  const tie = make('span', 'tie');
+  const tell = () => { tie.textContent = told?.links[window.imagebankLink] ?? ''; };
+  addEventListener('imagebank-link', tell);
+
+  const show = answer => {
+    told = answer;
     ways = told.ways;
-    const nav = make('nav', '', ...(told.place ? [make('span', '', told.place)] : []), ...ways.map(link));
+    const nav = make('nav', '', tie, ...(told.place ? [make('span', '', told.place)] : []), ...ways.map(link));
     nav.setAttribute('aria-label', told.label);
     bar.setAttribute('aria-label', told.label);
     bar.replaceChildren(...told.panes.map(pane), nav);
     document.documentElement.classList.add('pair');
     document.body.prepend(bar);
+    tell();
   };
 
   // The words are in the language of whoever looks, and of what they may see.

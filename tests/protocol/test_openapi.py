@@ -37,6 +37,7 @@ PAGES: Final[Mapping[str, str]] = {
     "/studies/{study}/timeline": "one person's timeline, for people",
     "/patients/{person}/timeline": "the same",
     "/studies/{study}/beside": "what stands beside the search page",
+    "/studies/{study}/look": "a quick look, alone or beside a prior",
     "/compare": "leads to the viewer",
     "/compare/open": "for the bar in the viewer that says which studies are side by side",
     **{

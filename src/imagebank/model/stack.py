@@ -42,7 +42,7 @@ class Stack:
 
 Point = tuple[float, float, float]
 _MOST_APART: Final = math.cos(math.radians(25))
-"""Slices that are farther turned from each other show no place in common."""
+"""Slices that are turned farther from each other show no place in common."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,25 +54,34 @@ class Places:
     middles: tuple[Point, ...]
 
 
-def linked(these: Places | None, those: Places | None, many: int, others: int) -> tuple[int, ...]:
-    """For each of `many` images the one of the `others` to show beside it, both counted from 0.
+class Link(StrEnum):
+    """How images of two stacks belong together: by place in the patient, with their middles as one, or in proportion."""
 
-    The nearest in the patient where both stacks are placed and cut alike; without a frame of reference in common their
-    middles are taken as one place. Else in proportion.
-    """
-    if these is None or those is None or not _is_common(these, those, many, others):
+    PLACE = "place"
+    MIDDLES = "middles"
+    SHARE = "share"
+
+
+def link_of(these: Places | None, those: Places | None, many: int, others: int) -> Link:
+    """By place where both stacks are placed and cut alike; without a frame of reference in common by their middles."""
+    if these is None or those is None or (len(these.middles), len(those.middles)) != (many, others):
+        return Link.SHARE
+    if abs(_along(these.normal, those.normal)) < _MOST_APART:
+        return Link.SHARE
+    return Link.PLACE if these.frame_of_reference == those.frame_of_reference else Link.MIDDLES
+
+
+def linked(these: Places | None, those: Places | None, many: int, others: int) -> tuple[int, ...]:
+    """For each of `many` images the one of the `others` to show beside it, both counted from 0."""
+    link = link_of(these, those, many, others)
+    if these is None or those is None or link is Link.SHARE:
         return tuple(round(at * (others - 1) / max(many - 1, 1)) for at in range(many))
     ours = [_along(these.normal, middle) for middle in these.middles]
     theirs = [_along(these.normal, middle) for middle in those.middles]
-    if these.frame_of_reference != those.frame_of_reference:
+    if link is Link.MIDDLES:
         shift = ours[(len(ours) - 1) // 2] - theirs[(len(theirs) - 1) // 2]
         theirs = [place + shift for place in theirs]
     return tuple(min(range(len(theirs)), key=lambda other: abs(theirs[other] - place)) for place in ours)
-
-
-def _is_common(these: Places, those: Places, many: int, others: int) -> bool:
-    is_whole = (len(these.middles), len(those.middles)) == (many, others)
-    return is_whole and abs(_along(these.normal, those.normal)) >= _MOST_APART
 
 
 def _along(normal: Point, point: Point) -> float:

@@ -1,6 +1,6 @@
 """Two studies side by side in the viewer: what hangs where, and the ways to the next prior, back, and to change sides."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
@@ -17,14 +17,22 @@ from imagebank.errors import Invalid, NotFound, Unsupported
 from imagebank.http.auth import address_of, bank_of, caller
 from imagebank.model.access import Principal, Right
 from imagebank.model.imaging import Instance, Selection
+from imagebank.model.stack import Link
 from imagebank.model.uid import Uid
 from imagebank.portal import beside, launch
-from imagebank.portal.language import day, gettext
+from imagebank.portal.language import day, gettext, noted
 from imagebank.portal.layout import HEADERS, for_the_signed_in, see_other, speak_to
 from imagebank.portal.rows import StudyRow, rows_of
 
 _MOST: Final = 8
 """So many studies the viewer opens together."""
+
+
+LINKS: Final[Mapping[Link, str]] = {
+    Link.PLACE: noted("Linked by place in the body"),
+    Link.MIDDLES: noted("Linked middle to middle"),
+    Link.SHARE: noted("Linked in proportion"),
+}
 
 
 @for_the_signed_in
@@ -114,6 +122,7 @@ def _told(bank: Bank, principal: Principal, studies: Sequence[Uid], address: str
         "label": gettext("Side by side"),
         "panes": [_pane(rows[study], is_current=study == current) for study in studies],
         "place": gettext("Prior %(place)s of %(of)s") % place if near.place else "",
+        "links": {str(link): gettext(words) for link, words in LINKS.items()},
         "ways": ways,
     }
 

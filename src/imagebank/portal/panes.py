@@ -10,6 +10,7 @@ from imagebank.errors import BankError, NotFound
 from imagebank.model.access import Principal
 from imagebank.model.attribute import Level
 from imagebank.model.imaging import DataSet, Instance, Selection
+from imagebank.model.stack import Link
 from imagebank.model.uid import Uid
 from imagebank.portal import launch, wording
 from imagebank.portal.language import gettext
@@ -44,7 +45,8 @@ class Choice:
 class Pane:
     """One stack on the page, at image `at` of it, from 0. `window` is None where the image names none.
 
-    `rate` is how many images a second a film has; `links` name for each image the one that the other pane shows with it.
+    `rate` is how many images a second a film has; `links` name for each image the one that the other pane shows with it,
+    `link` how that is known.
     """
 
     study: StudyRow
@@ -55,6 +57,7 @@ class Pane:
     window: Window | None
     rate: float
     links: tuple[int, ...] = ()
+    link: Link = Link.SHARE
 
     @property
     def runs(self) -> list[tuple[str, int, str]]:

@@ -16,7 +16,7 @@ from imagebank.errors import Unsupported
 from imagebank.http.auth import address_of, bank_of
 from imagebank.model.access import Principal
 from imagebank.model.imaging import Selection
-from imagebank.model.stack import Stack, linked
+from imagebank.model.stack import Link, Stack, link_of, linked
 from imagebank.model.uid import Uid
 from imagebank.portal import beside, comparing, launch, panes
 from imagebank.portal.language import gettext, noted
@@ -100,6 +100,7 @@ def _shown(bank: Bank, principal: Principal, wanted: Wanted, address: str) -> di
         "window": window,
         "beside": others,
         "viewer": _viewer(bank, principal, wanted),
+        "linked": gettext(comparing.LINKS[current.link]),
         "windows": list(_windows(wanted, current)),
         "before": wanted.address(n=current.at) if current.at > 0 else "",
         "after": wanted.address(n=current.at + 2) if current.at + 1 < last else "",
@@ -146,13 +147,13 @@ def _looked(bank: Bank, principal: Principal, wanted: Wanted, address: str) -> l
         chosen = panes.chosen_of(found[0], wanted.series)
         return [panes.pane_of(bank, principal, found[0], chosen, at, is_current=True)]
     sides, places = _hung(bank, wanted, found)
-    to, back = _links(bank, *sides)
+    link, to, back = _links(bank, *sides)
     left, right = places
     if at is not None or left is None or right is None:
         left, right = at, None
     one = panes.pane_of(bank, principal, found[0], sides[0], left, is_current=True)
     other = panes.pane_of(bank, principal, found[1], sides[1], to[one.at] if right is None else right, is_current=False)
-    return [replace(one, links=to), replace(other, links=back)]
+    return [replace(one, links=to, link=link), replace(other, links=back, link=link)]
 
 
 def _hung(
@@ -172,10 +173,11 @@ def _place(chosen: Choice, stack: Stack) -> int | None:
     return next((at for at, one in enumerate(chosen.pictures) if one.uid == stack.instance), None)
 
 
-def _links(bank: Bank, one: Choice, other: Choice) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """For each image of a stack the one of the other, both ways."""
+def _links(bank: Bank, one: Choice, other: Choice) -> tuple[Link, tuple[int, ...], tuple[int, ...]]:
+    """How the images of two stacks belong together, and for each of one that of the other, both ways."""
     here, there = hanging.places(bank, one.pictures), hanging.places(bank, other.pictures)
-    return linked(here, there, one.many, other.many), linked(there, here, other.many, one.many)
+    link = link_of(here, there, one.many, other.many)
+    return link, linked(here, there, one.many, other.many), linked(there, here, other.many, one.many)
 
 
 ROUTES: Final[list[BaseRoute]] = [Route("/studies/{study}/look", show, methods=["GET"])]

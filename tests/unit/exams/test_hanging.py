@@ -9,7 +9,7 @@ import pytest
 from imagebank.exams.hanging import best_beside, best_pair, placed, stacks_of
 from imagebank.model.imaging import DataSet, Digest, Instance, Location, Pixels
 from imagebank.model.person import PatientId
-from imagebank.model.stack import Places, Plane, Stack, linked
+from imagebank.model.stack import Link, Places, Plane, Stack, link_of, linked
 from imagebank.model.uid import Uid
 
 AXIAL, SAGITTAL, CORONAL = [1, 0, 0, 0, 1, 0], [0, 1, 0, 0, 0, -1], [1, 0, 0, 0, 0, -1]
@@ -226,10 +226,12 @@ def places(*along: float, frame: str = "1.9", normal: tuple[float, float, float]
 
 
 def test_images_are_linked_by_their_place_in_the_patient() -> None:
+    assert link_of(places(0, 5, 10), places(10, 9, 4, -1), 3, 4) is Link.PLACE
     assert linked(places(0, 5, 10), places(10, 9, 4, -1), 3, 4) == (3, 2, 0)
 
 
 def test_without_a_frame_of_reference_in_common_the_middles_are_one_place() -> None:
+    assert link_of(places(0, 5, 10), places(100, 105, 110, frame="1.8"), 3, 3) is Link.MIDDLES
     assert linked(places(0, 5, 10), places(100, 105, 110, frame="1.8"), 3, 3) == (0, 1, 2)
 
 
@@ -237,5 +239,6 @@ def test_without_a_frame_of_reference_in_common_the_middles_are_one_place() -> N
     "other", [None, places(0, 1, 2, 3, 4, normal=(1, 0, 0)), places(0, 1)], ids=["unplaced", "turned", "not all"]
 )
 def test_else_images_are_linked_in_proportion(other: Places | None) -> None:
+    assert link_of(places(0, 5, 10), other, 3, 5) is Link.SHARE
     assert linked(places(0, 5, 10), other, 3, 5) == (0, 2, 4)
     assert linked(None, other, 1, 5) == (0,)

@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
-from bank import keep, open_test_bank
-from imagebank.actions import access
+from bank import bearer, keep, open_test_bank
+from imagebank.actions import access, cards, redeem
+from imagebank.actions.card_reach import Reach
 from imagebank.app import web_application
 from imagebank.bank import Bank
-from imagebank.model.access import Role
+from imagebank.model.access import RIGHTS, Principal, Role, Scope
+from imagebank.model.uid import Uid
 from make import a_dataset, a_file, as_file
 from unit.portal.browsing import Browser
 
@@ -138,6 +140,7 @@ def test_beside_a_prior_hangs_what_shows_the_same_and_its_image_is_in_the_same_p
     assert places(look(browser, "?prior=1.5&n=5")) == ["5 of 5", "3 of 3"]
     assert 'href="/compare?study=1.6&study=1.5"' in page
     assert "On screen now" in page
+    assert "Linked by place in the body" in page
 
 
 def test_ways_lead_to_the_next_prior_and_back_and_to_the_study_alone(browser: Browser) -> None:
@@ -172,6 +175,22 @@ def test_what_is_not_for_the_caller_is_not_there(bank: Bank, browser: Browser) -
         assert seen.status_code == 404
     assert browser.get("/studies/1.6/look?prior=1.77").status_code == 404
     assert browser.get("/studies/1.6/look?prior=odd").status_code == 400
+
+
+def test_who_was_let_in_by_a_card_compares_what_it_opens_and_nothing_else(bank: Bank) -> None:
+    keeper = Principal("keeper", Role.ADMIN, "local", RIGHTS[Role.ADMIN], Scope(None))
+    made = cards.issue(bank, cards.Wanted(Reach(studies=(Uid("1.6"), Uid("1.5")))), keeper)
+    claim = redeem.Claim(made.number, made.pin, "Dr Kato", "Quay Street Clinic", "second opinion")
+    recipient = Browser(web_application(bank))
+    given = bearer(redeem.for_program(bank, claim).secret)
+
+    page = recipient.get("/studies/1.6", given).text
+    assert re.findall(r'href="/studies/1.6/look\?prior=([0-9.]+)"', page) == ["1.5"]
+    assert 'href="/studies/1.6/look"' in recipient.get("/shared", given).text
+    for path in ("/studies/1.6/look?prior={}", "/compare?study=1.6&study={}", "/compare/open?study=1.6&study={}"):
+        assert recipient.get(path.format("1.5"), given).status_code in {200, 303}
+        assert recipient.get(path.format("1.4"), given).status_code == 404
+    assert recipient.get("/compare/open?study=1.6&study=1.5", given).json()["place"] == "Prior 1 of 1"
 
 
 def test_the_page_has_the_policy_of_other_pages_and_asks_only_us(browser: Browser) -> None:
