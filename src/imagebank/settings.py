@@ -164,6 +164,8 @@ class Settings:
     """Address of the DIMSE server."""
     ae_title: str = "IMAGEBANK"
     """Our application entity title."""
+    priors_ae_title: str = "IMAGEBANK_PRIORS"
+    """A second title of ours: who calls us by it and searches for a study is answered with its priors; empty for none."""
     accept_any_called_aet: bool = False
     """Whether associations that call us by another title are accepted."""
     open_loopback: bool | None = None

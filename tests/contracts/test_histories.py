@@ -133,3 +133,17 @@ def test_a_place_is_told_by_day_then_time_then_number(filled: SQLIndex) -> None:
 def test_accession_numbers_are_told_of_every_study_that_is_seen(filled: SQLIndex) -> None:
     assert sorted(filled.histories.accessions([N1, S1], ALL)) == [("1.1", "A1"), ("1.2", "A2"), ("1.3", "A1")]
     assert [str(uid) for uid, _ in filled.histories.accessions([N1, S1], Scope.of("south"))] == ["1.3"]
+
+
+def test_what_headers_say_comes_in_parts_the_last_that_came_first(filled: SQLIndex) -> None:
+    assert filled.histories.said(ALL, None, 9) == []
+    said = Said(("CT",), ("CT HEAD",))
+    with filled.begin() as tx:
+        for study in ("1.1", "1.2", "1.3"):
+            series = filled.series_of(Selection(study=Uid(study)), ALL)
+            tx.words.put(replace(document(Uid(study), {}, {}), said=said), {one: version for _, one, version in series})
+    first = filled.histories.said(ALL, None, 2)
+    rest = filled.histories.said(ALL, first[-1][0], 2)
+
+    assert [(patient, words) for _, patient, _, words in (*first, *rest)] == [(S1, said), (N1, said), (N1, said)]
+    assert [patient for _, patient, _, _ in filled.histories.said(NORTH, None, 9)] == [N1, N1]

@@ -98,6 +98,7 @@ NOT_ABOUT_STUDIES: Final = {
     ),
     "/api/v1/care": "takes care relationships, and gives nothing",
     "/api/v1/studies/{study}/labels/{label}": "for who may write consents, and the same for every study",
+    "/api/v1/orders/{order:path}/priors": "by an order, which no grant opens; see the test of relevant priors",
     "/api/v1/attributes": "for who may administer, and says nothing of any image",
     "/api/v1/attributes/{path}": "for who may administer",
     "/api/v1/persons/{person}": "records of patients, as far as the caller sees a study of each",

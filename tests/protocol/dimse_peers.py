@@ -135,12 +135,12 @@ def a_destination(
         server.shutdown()
 
 
-def associate(site: Site, *contexts: Any, aet: str = "TESTER", **options: Any) -> Any:
+def associate(site: Site, *contexts: Any, aet: str = "TESTER", called: str = "IMAGEBANK", **options: Any) -> Any:
     """pynetdicom as requestor; the association, established."""
     ae = AE(aet)
     ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = 20
     ae.requested_contexts = [cx if not isinstance(cx, str) else build_context(cx) for cx in contexts]
-    association = ae.associate(HOST, site.port, ae_title="IMAGEBANK", **options)
+    association = ae.associate(HOST, site.port, ae_title=called, **options)
     assert association.is_established
     return association
 

@@ -268,3 +268,19 @@ def test_a_query_in_another_character_set_is_understood(site: Site) -> None:
 
     assert found.SpecificCharacterSet == "ISO_IR 192"
     assert found.PatientID == "J1"
+
+
+def test_a_second_title_answers_a_search_for_a_study_with_its_priors_best_first(site: Site) -> None:
+    current, last, first = generate_uid(), generate_uid(), generate_uid()
+    for study, day, words in ((current, "20260115", "WO"), (first, "20240101", ""), (last, "20260101", "")):
+        about = {"StudyInstanceUID": study, "StudyDate": day, "StudyDescription": f"CT HEAD {words}"}
+        keep(site.bank, a_file(PatientID="PRIOR", BodyPartExamined="", AccessionNumber=f"AC{words}", **about))
+    association = associate(site, build_context(STUDY_FIND, EXPLICIT_LE), called="IMAGEBANK_PRIORS")
+    by = {"StudyInstanceUID": current}, {"AccessionNumber": "ACWO", "StudyInstanceUID": ""}, {"PatientID": "PRIOR"}
+    answers = [list(association.send_c_find(identifier("STUDY", **keys), STUDY_FIND)) for keys in by]
+    below = list(association.send_c_find(identifier("SERIES", StudyInstanceUID=last), STUDY_FIND))
+    association.release()
+
+    assert [[one.StudyInstanceUID for _, one in found if one] for found in answers] == [[last, first]] * 2 + [[]]
+    assert [int(found[-1][0].Status) for found in answers] == [0, 0, 0xA900]
+    assert len([one for _, one in below if one]) == 1

@@ -1,7 +1,9 @@
 """What a person's exams are: what headers say of each study, understood by the site's tables."""
 
 from collections.abc import Collection
-from datetime import date
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Final
 
 from imagebank.actions import search
 from imagebank.bank import Bank
@@ -15,6 +17,9 @@ from imagebank.model.exam import NOTHING_SAID, Exam, Held, Past, Said
 from imagebank.model.imaging import DataSet
 from imagebank.model.person import PatientId
 from imagebank.model.uid import Uid
+
+_AHEAD: Final = timedelta(days=1)
+"""How far the clock or the time zone of whoever made an exam may be ahead of ours."""
 
 
 def history(bank: Bank, patients: Collection[PatientId], scope: Scope) -> list[Past]:
@@ -35,6 +40,11 @@ def of_study(bank: Bank, study: Uid, scope: Scope) -> Past:
 def understood(bank: Bank, said: Said) -> Exam:
     """What somebody says of an exam, understood by the site's tables."""
     return describe(said, tables(bank.settings.exams_file))
+
+
+def timely(past: Past, day: date) -> Past:
+    """An exam that is ahead of an order's day by no more than clocks and time zones differ, as one that was made that day."""
+    return replace(past, day=day) if past.day is not None and day < past.day <= day + _AHEAD else past
 
 
 def _past(bank: Bank, held: Collection[Held], scope: Scope) -> list[Past]:

@@ -3,8 +3,8 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from imagebank.actions import exams, search
-from imagebank.actions.timeline import whose
+from imagebank.actions import exams, ordered, search
+from imagebank.actions.timeline import records_with, whose
 from imagebank.bank import Bank
 from imagebank.exams.comparing import likeness
 from imagebank.exams.priors import ranked
@@ -32,10 +32,33 @@ def of_study(bank: Bank, principal: Principal, study: Uid, way: str, address: st
     current = next((one for one in history if one.id == study), None)
     if current is None:
         current = exams.of_study(bank, study, principal.scope)
-    day = current.day or bank.now().date()
+    day = current.day or bank.now().astimezone(bank.settings.zone).date()
     return _ranked(
         bank, principal, Asked(current.exam, day, organization=current.organization, id=study), history, most
     )
+
+
+def of_order(
+    bank: Bank,
+    principal: Principal,
+    number: str,
+    way: str,
+    address: str = "",
+    most: int = 50,
+    *,
+    by_accession: bool = False,
+) -> Ranked:
+    """The priors of what an order asks for, by its number or accession number; of its first step that is not over.
+
+    Raises NotAllowed, NotFound for an order that is not there or not for the caller, and Invalid where several patients
+    have one of this number.
+    """
+    principal.require(Right.FIND)
+    bank.reads.search(principal, f"{way}: priors of an order", address)
+    look = ordered.with_accession if by_accession else ordered.numbered
+    order = look(bank, number, principal.scope)
+    _, _, patients = records_with(bank, order.patient.id, principal.scope)
+    return _of_wish(bank, principal, ordered.asked(bank, order), patients, most)
 
 
 def of_wish(
@@ -50,7 +73,12 @@ def of_wish(
     """The priors of an exam that is only wanted, of a person with these records. Raises NotAllowed."""
     principal.require(Right.FIND)
     bank.reads.search(principal, f"{way}: priors of an order", address)
-    return _ranked(bank, principal, asked, exams.history(bank, patients, principal.scope), most)
+    return _of_wish(bank, principal, asked, patients, most)
+
+
+def _of_wish(bank: Bank, principal: Principal, asked: Asked, patients: Collection[PatientId], most: int) -> Ranked:
+    history = exams.history(bank, patients, principal.scope)
+    return _ranked(bank, principal, asked, [exams.timely(past, asked.day) for past in history], most)
 
 
 def _ranked(bank: Bank, principal: Principal, asked: Asked, history: Collection[Past], most: int) -> Ranked:

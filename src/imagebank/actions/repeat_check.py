@@ -27,8 +27,6 @@ AGAIN: Final = timedelta(days=1)
 _SHOWN: Final = 5
 _LONGEST: Final = 256
 _HERE: Final = Scope(organizations=None)
-_AHEAD: Final = timedelta(days=1)
-"""How far the clock or the time zone of whoever made an exam may be ahead of ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,19 +133,12 @@ def _records(bank: Bank, asking: Asking) -> tuple[PatientId, ...]:
 def _looked(bank: Bank, like: Likeness, principal: Principal, wish: Wish, history: Collection[Past]) -> _Looked:
     day = wish.day or bank.now().astimezone(bank.settings.zone).date()
     asked = Asked(exams.understood(bank, wish.said), day, _context(bank, wish), principal.organization)
-    timely = [_timely(past, day) for past in history]
+    timely = [exams.timely(past, day) for past in history]
     repeat = repeat_of(repeats(bank.settings.repeats_file), like, asked, timely)
     if repeat is None or repeat.severity == SHADOW:
         return _Looked(wish, asked, repeat, ())
     others = [prior.past for prior in ranked(like, asked, timely) if prior.past.id != repeat.past.id]
     return _Looked(wish, asked, repeat, tuple(others[: _SHOWN - 1]))
-
-
-def _timely(past: Past, day: date) -> Past:
-    """An exam that is ahead of the order by no more than clocks and time zones differ was made that day."""
-    if past.day is not None and day < past.day <= day + _AHEAD:
-        return replace(past, day=day)
-    return past
 
 
 def _context(bank: Bank, wish: Wish) -> Context:

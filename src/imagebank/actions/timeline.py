@@ -7,7 +7,7 @@ from typing import Final
 from imagebank.actions import releasing, search
 from imagebank.bank import Bank
 from imagebank.errors import Invalid, NotFound
-from imagebank.model.access import Principal, Right
+from imagebank.model.access import Principal, Right, Scope
 from imagebank.model.attribute import Level
 from imagebank.model.identity import Decision, Deed, Linked, in_force
 from imagebank.model.imaging import DataSet, Found
@@ -94,12 +94,15 @@ def whose(bank: Bank, principal: Principal, study: Uid) -> tuple[str, list[Linke
     patient = bank.index.histories.patient_of(study, principal.scope)
     if patient is None:
         raise NotFound(_NO_STUDY)
-    if not patient.identifier:
-        return "", [], []
-    known = bank.index.persons.identity(patient, principal.scope)
+    return records_with(bank, patient, principal.scope) if patient.identifier else ("", [], [])
+
+
+def records_with(bank: Bank, patient: PatientId, scope: Scope) -> tuple[str, list[Linked], list[PatientId]]:
+    """The key of the person whose record this is, and the records in scope that are linked with it; it alone where none is."""
+    known = bank.index.persons.identity(patient, scope)
     if known is None:
         return "", [], [patient]
-    records = bank.index.persons.person(known.person, principal.scope)
+    records = bank.index.persons.person(known.person, scope)
     return known.person, records, [one.identity.patient for one in records]
 
 

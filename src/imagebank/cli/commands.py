@@ -20,6 +20,7 @@ from imagebank.cli import (
     devices,
     doctor,
     evaluate,
+    exams,
     export,
     fetch,
     hl7,
@@ -74,6 +75,7 @@ cli.command(accounts.app)
 cli.command(cards.app)
 cli.command(destinations.app)
 cli.command(evaluate.app)
+cli.command(exams.app)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

@@ -222,6 +222,8 @@ answer. Answers are in ISO_IR 192 unless the default repertoire is enough; ident
 DICOM defines. C-CANCEL is honoured between matches. Below the level PATIENT, a PatientID that several issuers use is \
 refused with 0xA900 unless IssuerOfPatientID or StudyInstanceUID says which is meant.
 
+A peer that calls us by a second title (`priors_ae_title`, `{Settings().priors_ae_title}`) asks at the level STUDY for the relevant priors of one study: it names that by one StudyInstanceUID or one AccessionNumber, and is answered with the priors, best first, as ordinary matches, whose Study Instance UID, Accession Number and Patient ID are their own. An AccessionNumber alone may be that of an order whose study is not here yet. Other keys narrow the priors; without a single study the request is refused with 0xA900. Rights and scope are those of any C-FIND, and everything else under this title is as under the first.
+
 {_keys()}
 
 {_statuses(status.FIND, status.PENDING, status.PENDING_UNSUPPORTED_KEYS, status.CANCELLED)}"""

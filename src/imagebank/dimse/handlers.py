@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from imagebank.actions import ingest, search
+from imagebank.actions import ingest, prior_view, search
 from imagebank.actions.ingest import Arrival
 from imagebank.bank import Bank
 from imagebank.dimse import status
@@ -23,6 +23,8 @@ class Caller:
     principal: Principal
     aet: str
     address: str
+    wants_priors: bool = False
+    """Whether it called us by the title under which a search for a study is answered with its priors."""
 
     def at(self, now: datetime) -> "Caller":
         """The same at another moment: an association may outlast what was permitted when it began."""
@@ -93,7 +95,10 @@ def find(bank: Bank, caller: Caller, root: str, identifier: DataSet, options: by
     try:
         caller.principal.require(Right.FIND)
         asked = question(bank.catalogue, root, identifier, options)
-        yield from _matches(bank, caller, asked)
+        if caller.wants_priors and asked.query.level is Level.STUDY:
+            yield from _priors(bank, caller, asked)
+        else:
+            yield from _matches(bank, caller, asked)
     except BankError as error:
         yield refused(error, status.FIND)
         return
@@ -107,6 +112,13 @@ def _matches(bank: Bank, caller: Caller, asked: Question) -> Iterator[Answer]:
         require_one_person(bank, asked.query, caller.principal.scope)
     pending = status.PENDING if asked.is_supported else status.PENDING_UNSUPPORTED_KEYS
     for found in search.find(bank, asked.query, caller.principal.scope):
+        yield Answer(pending, identifier=answer(asked, found, bank.settings.ae_title))
+
+
+def _priors(bank: Bank, caller: Caller, asked: Question) -> Iterator[Answer]:
+    """The priors of the study or order that a question names, best first; what else it asks for narrows them."""
+    pending = status.PENDING if asked.is_supported else status.PENDING_UNSUPPORTED_KEYS
+    for found in prior_view.find(bank, asked.query, caller.principal, "C-FIND", caller.address):
         yield Answer(pending, identifier=answer(asked, found, bank.settings.ae_title))
 
 

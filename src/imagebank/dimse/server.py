@@ -193,7 +193,9 @@ class _Talk:
             return LOCAL_LIMIT_EXCEEDED
         if request.application_context != APPLICATION_CONTEXT:
             return APPLICATION_CONTEXT_UNKNOWN
-        if not settings.accept_any_called_aet and request.called_aet != settings.ae_title.strip():
+        wants_priors = bool(settings.priors_ae_title) and request.called_aet == settings.priors_ae_title.strip()
+        ours = wants_priors or request.called_aet == settings.ae_title.strip()
+        if not (ours or settings.accept_any_called_aet):
             return CALLED_AET_UNKNOWN
         try:
             address, is_secure, shown = self._line.address, self._line.is_secure, self._line.certificate
@@ -206,7 +208,7 @@ class _Talk:
         if principal is None:
             self._bank.reads.refused(request.calling_aet, "", "DIMSE: association rejected", address)
             return CALLING_AET_UNKNOWN
-        return Caller(principal, request.calling_aet, self._line.address)
+        return Caller(principal, request.calling_aet, self._line.address, wants_priors)
 
     def _serve(self, service: Service) -> None:
         association, line = self._association, self._line

@@ -1,4 +1,4 @@
-"""`/api/v1/studies/{study}/priors`: the earlier studies of the same person that are worth comparing, with reasons."""
+"""`/api/v1/studies/{study}/priors` and the same of an order: the earlier studies that are worth comparing, with reasons."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -20,6 +20,7 @@ from imagebank.model.uid import Uid
 
 _WAY: Final = "api"
 _STUDY: Final = "/api/v1/studies/{study}/priors"
+_ORDER: Final = "/api/v1/orders/{order:path}/priors"
 _MOST: Final = 50
 _NO_STORE: Final = {"Cache-Control": "no-store"}
 _TEXTS: Final = {"time": "00080030", "accession": "00080050", "description": "00081030"}
@@ -30,6 +31,13 @@ async def of_study(request: Request) -> Response:
     principal = await caller(request)
     given = (principal, Uid.parse(request.path_params["study"]), _WAY, address_of(request), _limit(request))
     return _answer(await run_in_threadpool(priors.of_study, bank_of(request), *given))
+
+
+async def of_order(request: Request) -> Response:
+    """The earlier studies worth comparing with what an order asks for, by the number of whoever placed or fills it."""
+    principal = await caller(request)
+    given = (principal, request.path_params["order"], _WAY, address_of(request), _limit(request))
+    return _answer(await run_in_threadpool(priors.of_order, bank_of(request), *given))
 
 
 def _limit(request: Request) -> int:
@@ -79,7 +87,7 @@ def _first(dataset: DataSet, key: str) -> str:
 
 
 def priors_routes() -> list[BaseRoute]:
-    return [Route(_STUDY, of_study, methods=["GET"])]
+    return [Route(_STUDY, of_study, methods=["GET"]), Route(_ORDER, of_order, methods=["GET"])]
 
 
 _TEXT: Final = {"type": "string"}
@@ -125,14 +133,20 @@ def priors_paths() -> dict[str, Any]:
     """The `paths` of the OpenAPI document for these routes."""
     given = {200: answer(200, "The priors", as_json(_TOLD)), **{code: REFUSED[code] for code in (400, 401, 403, 404)}}
     limit = query("limit", {"type": "integer", "minimum": 1, "maximum": _MOST}, f"Priors at most; {_MOST} if not given")
+    responses = {str(code): found for code, found in {**given, 503: REFUSED[503]}.items()}
+    number = {"type": "string", "minLength": 1, "maxLength": 128}
     return {
-        _STUDY: {
-            "parameters": [{"name": "study", "in": "path", "required": True, "schema": _UID}, limit],
+        path.replace(":path", ""): {
+            "parameters": [{"name": name, "in": "path", "required": True, "schema": schema}, limit],
             "get": {
-                "operationId": "get_priors_of_study",
-                "summary": of_study.__doc__,
+                "operationId": f"get_priors_of_{name}",
+                "summary": operation.__doc__,
                 "tags": ["Persons"],
-                "responses": {str(code): found for code, found in {**given, 503: REFUSED[503]}.items()},
+                "responses": responses,
             },
         }
+        for name, path, schema, operation in (
+            ("study", _STUDY, _UID, of_study),
+            ("order", _ORDER, number, of_order),
+        )
     }

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from imagebank.model.access import Scope
 from imagebank.model.delay import Delay
-from imagebank.model.exam import Held
+from imagebank.model.exam import Held, Said
 from imagebank.model.imaging import Found
 from imagebank.model.person import PatientId
 from imagebank.model.report import Report, Waiting
@@ -37,6 +37,13 @@ class HistoryReader(OutlineReader, Protocol):
 
     def exams(self, patients: Collection[PatientId], scope: Scope) -> list[Held]:
         """Every study of these records with what its headers say of the exam, the newest first."""
+        ...
+
+    def said(self, scope: Scope, before: int | None, most: int) -> list[tuple[int, PatientId, str, Said]]:
+        """What headers say of so many studies, the last that came first, and before a place where one is given.
+
+        With their places, whose they are, and the patient's name as the study has it.
+        """
         ...
 
     def accessions(self, patients: Collection[PatientId], scope: Scope) -> list[tuple[Uid, str]]:

@@ -4,13 +4,14 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, Final
 
+import orjson
 from sqlalchemy import ColumnElement, Row, Table, and_, case, null, select
 
 from imagebank.model.access import Scope
 from imagebank.model.attribute import Level
 from imagebank.model.delay import Delay, until
-from imagebank.model.exam import Held
-from imagebank.model.imaging import Found
+from imagebank.model.exam import Held, Said
+from imagebank.model.imaging import DataSet, Found
 from imagebank.model.person import PatientId
 from imagebank.model.query import Query
 from imagebank.model.report import Report, Waiting, Which
@@ -81,6 +82,23 @@ class SQLHistories(SQLOutlines):
             for uid, day, organization, said in rows
         ]
 
+    def said(self, scope: Scope, before: int | None, most: int) -> list[tuple[int, PatientId, str, Said]]:
+        statement = (
+            select(_STUDY.c.id, _PATIENT.c.issuer, _PATIENT.c.identifier, _STUDY.c.json, _FINDING.c.said)
+            .join_from(_STUDY, _FINDING, _FINDING.c.study_row == _STUDY.c.id)
+            .join(_PATIENT, _PATIENT.c.id == _STUDY.c.patient_row)
+            .where(_FINDING.c.said != "", *studies_in(scope, self._dialect))
+            .order_by(_STUDY.c.id.desc())
+            .limit(most)
+        )
+        statement = statement if before is None else statement.where(_STUDY.c.id < before)
+        with self._database.reading() as connection:
+            rows = connection.execute(statement).all()
+        return [
+            (row.id, PatientId(row.issuer, row.identifier), _name_in(orjson.loads(row.json)), unpack_said(row.said))
+            for row in rows
+        ]
+
     def accessions(self, patients: Collection[PatientId], scope: Scope) -> list[tuple[Uid, str]]:
         theirs = (_theirs(patients), *studies_in(scope, self._dialect))
         statement = select(_STUDY.c.study_instance_uid, _STUDY.c.accession_number).where(*theirs)
@@ -131,6 +149,11 @@ def _waiting(row: Row[*tuple[Any, ...]], delays: Sequence[Delay], which: Which) 
 def _which_of(row: Row[*tuple[Any, ...]]) -> Which:
     whose = PatientId(row.issuer, row.identifier)
     return Which(row.organization, whose, series=Uid(row.series_instance_uid))
+
+
+def _name_in(study: DataSet) -> str:
+    values = study.get("00100010", {}).get("Value") or [{}]
+    return " ".join(str(one) for one in values[0].values()) if isinstance(values[0], dict) else str(values[0])
 
 
 def _theirs(patients: Collection[PatientId]) -> ColumnElement[bool]:

@@ -3,8 +3,11 @@
 from pathlib import Path
 
 from bank import a_token, bearer, keep, open_test_bank
+from imagebank.actions import orders
 from imagebank.app import web_application
 from imagebank.model.access import Role
+from imagebank.model.order import Code, Order, Ordered, Patient
+from imagebank.model.person import PatientId
 from make import a_file
 from unit.portal.browsing import Browser
 
@@ -33,3 +36,18 @@ def test_it_tells_priors_with_reasons_best_first(tmp_path: Path) -> None:
     assert 0 < prior["score"] < prior["factors"]["region"] == 1
     assert [one.status_code for one in wrong] == [400] * 4
     assert lost.status_code == 404
+
+
+def test_an_order_is_named_by_its_number_with_whatever_signs_are_in_it(tmp_path: Path) -> None:
+    with open_test_bank(tmp_path) as bank:
+        about = {"StudyInstanceUID": "1.1", "StudyDate": "20260115", "StudyDescription": "CT HEAD"}
+        keep(bank, a_file(PatientID="ADA", PatientName="Lovelace^Ada", BodyPartExamined="", **about))
+        ordered = Ordered(Code("", "CT HEAD WO", ""))
+        ada = Patient(PatientId("local", "ADA"))
+        orders.hear(bank, [Order("local", ada, bank.now(), placer="2026/1 a", modality="CT", ordered=ordered)], "RIS")
+        browser, token = Browser(web_application(bank)), a_token(bank, Role.CLINICIAN)
+        found = browser.get("/api/v1/orders/2026%2F1%20a/priors", bearer(token))
+        lost = browser.get("/api/v1/orders/2026%2F2/priors", bearer(token))
+
+    assert [one["study"] for one in found.json()["priors"]] == ["1.1"]
+    assert (found.json()["exam"]["regions"], lost.status_code) == (["HEAD"], 404)
