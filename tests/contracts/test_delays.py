@@ -67,6 +67,18 @@ def test_what_people_add_themselves_waits_for_nothing(index: SQLIndex) -> None:
     assert index.histories.waiting([record], DELAYS, AT, ALL) == []
 
 
+def test_a_series_that_was_there_before_waits_as_its_first_object(index: SQLIndex) -> None:
+    named = {"study": "1.1", "series": "1.1.2", "organization": "north", "patient": "P1", "issuer": "north"}
+    first, second = a_kept(**named, uid="1.1.2.1"), a_kept(**named, uid="1.1.2.2")
+    described = replace(second.description, types=("sp",))
+    with index.begin() as tx:
+        tx.enter([replace(first, received_at=AT - timedelta(hours=70))])
+        tx.enter([replace(second, received_at=AT, description=described)])
+
+    assert [one.until for one in waiting(index, 0)] == [AT + timedelta(hours=2)]
+    assert waiting(index, 2) == []
+
+
 def test_versions_wait_as_the_first_one_and_a_release_is_of_all(filled: SQLIndex) -> None:
     late: Any = {"received_at": AT + timedelta(hours=70), "event_at": AT + timedelta(hours=70)}
     others = (

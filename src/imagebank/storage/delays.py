@@ -12,7 +12,7 @@ from imagebank.model.uid import Uid
 from imagebank.storage import tables
 from imagebank.storage.rows import clean, micros, pack_set, unpack_set
 
-_REPORT, _SERIES = tables.report, tables.series
+_REPORT, _SERIES, _INSTANCE = tables.report, tables.series, tables.instance
 
 
 def first_since(connection: Connection, report: Report, is_its: ColumnElement[bool]) -> int:
@@ -38,9 +38,17 @@ def name_series(connection: Connection, series: int, types: Iterable[str], came_
     """Note of which types the documents of a series are; delays count since the first of them came."""
     known = connection.execute(select(_SERIES.c.types, _SERIES.c.since).where(_SERIES.c.id == series)).one()
     values = {"types": clean(pack_set([*unpack_set(known.types), *types]))}
-    since = known.since if known.types else micros(came_at)
+    since = known.since if known.types else _first_came(connection, series, micros(came_at))
     if (values["types"], since) != tuple(known):
         connection.execute(update(_SERIES).where(_SERIES.c.id == series).values(**values, since=since))
+
+
+def _first_came(connection: Connection, series: int, now: int) -> int:
+    """When the first object of a series came: one from before types were kept, or one that comes now."""
+    first: int | None = connection.scalar(
+        select(func.min(_INSTANCE.c.received_at)).where(_INSTANCE.c.series_row == series)
+    )
+    return now if first is None else min(first, now)
 
 
 def release_reports(connection: Connection, is_one: ColumnElement[bool]) -> None:
