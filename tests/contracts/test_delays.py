@@ -68,7 +68,7 @@ def test_what_people_add_themselves_waits_for_nothing(index: SQLIndex) -> None:
 
 
 def test_a_series_that_was_there_before_waits_as_its_first_object(index: SQLIndex) -> None:
-    named = {"study": "1.1", "series": "1.1.2", "organization": "north", "patient": "P1", "issuer": "north"}
+    named: Any = {"study": "1.1", "series": "1.1.2", "organization": "north", "patient": "P1", "issuer": "north"}
     first, second = a_kept(**named, uid="1.1.2.1"), a_kept(**named, uid="1.1.2.2")
     described = replace(second.description, types=("sp",))
     with index.begin() as tx:
