@@ -17,6 +17,8 @@ _TINY: Final = frozenset({"ct", "mr", "xr", "us", "rx", "tc", "rm", "wo", "lt", 
 """Words of two letters that others are written together with."""
 _PART: Final = 5
 """From how many letters on a word that stands in phrases only may be a part of a compound."""
+_FAR: Final = 5
+"""How many phrases away from its region a letter may stand, if all between are known."""
 _END: Final = ""
 _Piece = tuple[str, float, str]
 """A word of the table, how surely it is meant, and the comma or slash before it."""
@@ -274,7 +276,8 @@ def _hits(words: list[_Piece], tree: Mapping[str, Any]) -> list[Hit]:
                 is_reason = False
             hit = Hit(start, end, " ".join(one[0] for one in taken), meanings, share, words[start][2], is_reason)
             hits.append(hit)
-            is_reason = is_reason or hit.has_role("reason")
+            is_shown = any(one.is_shown for one in hits)
+            is_reason = is_reason or hit.has_role("reason") or (is_shown and hit.has_role("context"))
         start = end + 1
     # WRIST FOR PAIN LT: a side at the very end is that of what is shown.
     if hits and hits[-1].is_reason and hits[-1].last == count - 1 and _is_side(hits[-1]) and not hits[-1].is_region:
@@ -329,12 +332,10 @@ def _near(hits: list[Hit]) -> tuple[Hit, ...]:
 
 
 def _beside(hits: list[Hit], at: int, step: int) -> tuple[Meaning, ...]:
-    """What the next phrase means that is more than a filling, or another letter of a side."""
-    edge, at = hits[at], at + step
-    while 0 <= at < len(hits) and (hits[at].first == edge.last + 1 or hits[at].last == edge.first - 1):
+    """What the next phrase means that is of a region, when only known words stand between."""
+    edge, at, last = hits[at], at + step, at + step * _FAR
+    while 0 <= at < len(hits) and at != last and (hits[at].first == edge.last + 1 or hits[at].last == edge.first - 1):
         if any(one.regions for one in hits[at].meanings):
             return hits[at].meanings
-        if not any(one.role or one.is_near or one.side for one in hits[at].meanings):
-            return ()
         edge, at = hits[at], at + step
     return ()

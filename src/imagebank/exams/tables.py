@@ -21,7 +21,7 @@ _MEANING: Final = frozenset({"regions", "side", "contrast", "group", "kind", "pu
 _FLAGS: Final = frozenset({"weak", "alone", "last", "near"})
 _LIMITS: Final = frozenset({"groups", "corrects"})
 _HEADINGS: Final = frozenset({"region", "modality", "implied", "code", "word", "written", "no_word"})
-_ROLES: Final = ("reason", "symptom", "finding", "join", "noise")
+_ROLES: Final = ("reason", "context", "symptom", "finding", "join", "noise")
 
 
 _Read = tuple[str, Mapping[str, Any]]
