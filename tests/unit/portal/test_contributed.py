@@ -3,7 +3,7 @@
 import io
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -13,8 +13,10 @@ from imagebank.app import web_application
 from imagebank.bank import Bank
 from imagebank.http.auth import COOKIE
 from imagebank.model.access import Role, Scope
+from imagebank.model.export import SeriesTold, StudyTold
 from imagebank.model.imaging import Selection
 from imagebank.model.uid import Uid
+from imagebank.packing import pages
 from make import a_file
 from owners import OTHER, PASSWORD, SETTINGS, furnish, mother, who
 from unit.actions.people_here import after
@@ -129,3 +131,16 @@ def test_a_program_of_the_owner_adds_by_the_same_rules(here: Here) -> None:
     refused = program.ask("POST", "/api/v1/deposits", nobody, files=files(("a.dcm", disc)))
     assert refused.status_code == 403
     assert len(here.bank.index.instances(Selection(study=Uid(OTHER)), Scope(None))) == 1
+
+
+def test_discs_say_which_studies_the_patient_added() -> None:
+    series = (SeriesTold("CT", "1", "head", 1, 1, 1),)
+    theirs = StudyTold("Haddad^Amina", "370e", "19840512", "20260102", "CT head", "", 0, series, is_contributed=True)
+    ours = replace(theirs, is_contributed=False)
+    english = pages.Language("en", {})
+    assert [LABEL in pages.index(english, [one], []).decode() for one in (theirs, ours)] == [True, False]
+    assert b"370e" not in pages.index(english, [theirs], [])
+    assert [LABEL.upper().encode() in pages.readme("2026-01-02", 1, [one], []) for one in (theirs, ours)] == [
+        True,
+        False,
+    ]
