@@ -2,10 +2,10 @@
 
 import socket
 import struct
+from itertools import product
 from pathlib import Path
 
 import httpx
-import pytest
 
 from running import HOST, running_bank
 
@@ -25,10 +25,9 @@ def asked(calling: bytes, called: bytes) -> bytes:
     return struct.pack(">BxI", 1, len(body)) + body
 
 
-@pytest.mark.parametrize("place", [0, 1])
-def test_a_title_or_a_name_that_holds_control_characters_writes_none_into_the_log(tmp_path: Path, place: int) -> None:
+def test_a_title_or_a_name_that_holds_control_characters_writes_none_into_the_log(tmp_path: Path) -> None:
     with running_bank(tmp_path) as running:
-        for forged in FORGED:
+        for place, forged in product((0, 1), FORGED):
             names = [b"GOOD", b"IMAGEBANK"]
             names[place] = forged
             with socket.create_connection((HOST, running.dimse_port), timeout=20) as line:
