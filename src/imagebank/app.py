@@ -4,9 +4,7 @@ What only one role or one kind of bank needs is imported where it is joined: eve
 """
 
 import contextlib
-import ctypes
 import logging
-import signal
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -27,6 +25,7 @@ from imagebank.model.delay import Delay, delay_of
 from imagebank.model.rights import Rights
 from imagebank.model.rules import FILE as RULES_FILE
 from imagebank.ports import Blobs, Keys
+from imagebank.process import end_with_parent, keep_freed_memory, loading
 from imagebank.settings import Settings, SettingsError, load, read_toml, variable
 from imagebank.storage.account_keys import SQLAccountKeys
 from imagebank.storage.database import open_database
@@ -45,9 +44,6 @@ if TYPE_CHECKING:
     from imagebank.worker import Work
 
 _log = logging.getLogger(__name__)
-_M_MMAP_THRESHOLD = -3
-_M_TRIM_THRESHOLD = -1
-_PR_SET_PDEATHSIG = 1
 
 
 def now() -> datetime:
@@ -72,7 +68,7 @@ def opened(settings: Settings) -> Iterator[Bank]:
     database that is not PostgreSQL or an attribute that is none.
     """
     _check_attributes(settings)
-    _keep_freed_memory()
+    keep_freed_memory()
     try:
         settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -303,26 +299,6 @@ def _root_keys(settings: Settings, *, may_make: bool) -> RootKeys:
     raise SettingsError("the setting root_key is empty, or of the form env:NAME or kms:NAME")
 
 
-def _keep_freed_memory() -> None:
-    """Keep large buffers in the heap instead of mapping and unmapping each: a frame costs a quarter of the CPU time.
-
-    glibc only; elsewhere nothing is changed.
-    """
-    with contextlib.suppress(OSError, AttributeError):
-        libc = ctypes.CDLL("libc.so.6")
-        libc.mallopt(_M_MMAP_THRESHOLD, 256 << 20)
-        libc.mallopt(_M_TRIM_THRESHOLD, 512 << 20)
-
-
-def end_with_parent() -> None:
-    """Have the kernel send SIGTERM when the parent dies, so that no part outlives the whole and keeps its address.
-
-    Linux only; elsewhere nothing is changed.
-    """
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-
-
 def viewer_folder() -> Path:
     """Where the prepared viewer lies: in the package, put there by `viewer/install.py`."""
     return Path(str(files("imagebank.portal"))) / "viewer"
@@ -389,7 +365,8 @@ def web() -> "Starlette":
     stack = contextlib.ExitStack()
     bank = stack.enter_context(opened(load()))
     stack.enter_context(running(bank, "web"))
-    application = web_application(bank)
+    with loading():
+        application = web_application(bank)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: "Starlette") -> AsyncIterator[None]:

@@ -22,6 +22,7 @@ from imagebank import app, descriptors, logs
 from imagebank.errors import BankError, Unavailable
 from imagebank.http.readiness import note_down
 from imagebank.http.whereabouts import noted, web_url
+from imagebank.process import end_with_parent, loading
 from imagebank.settings import Settings, SettingsError, environment, host_and_port, unknown_variables
 
 Role = Literal["web", "dimse", "worker", "hl7"]
@@ -129,8 +130,9 @@ def _web_tls(settings: Settings) -> tuple[Path | None, Path | None]:
 
 
 def _dimse(settings: Settings) -> None:
-    from imagebank.actions.trail import running
-    from imagebank.dimse.server import start as start_dimse
+    with loading():
+        from imagebank.actions.trail import running
+        from imagebank.dimse.server import start as start_dimse
 
     with _until_signal() as stop, app.opened(settings) as bank, running(bank, "dimse"):
         servers = [start_dimse(bank, *address(settings.dimse))]
@@ -142,9 +144,10 @@ def _dimse(settings: Settings) -> None:
 
 
 def _hl7(settings: Settings) -> None:
-    from imagebank.actions.trail import running
-    from imagebank.dimse.tls import server_context
-    from imagebank.hl7.listener import start as start_hl7
+    with loading():
+        from imagebank.actions.trail import running
+        from imagebank.dimse.tls import server_context
+        from imagebank.hl7.listener import start as start_hl7
 
     with _until_signal() as stop, app.opened(settings) as bank, running(bank, "hl7"):
         servers = []
@@ -164,12 +167,13 @@ def _hl7(settings: Settings) -> None:
 
 
 def _worker(settings: Settings) -> None:
-    from imagebank import worker
-    from imagebank.actions.ledger import closed
-    from imagebank.actions.trail import running
-    from imagebank.atna.delivery import telling
-    from imagebank.dimse.commitment import deliver_commitment
-    from imagebank.dimse.routing import deliver_routes
+    with loading():
+        from imagebank import worker
+        from imagebank.actions.ledger import closed
+        from imagebank.actions.trail import running
+        from imagebank.atna.delivery import telling
+        from imagebank.dimse.commitment import deliver_commitment
+        from imagebank.dimse.routing import deliver_routes
 
     work = {**worker.WORK, "commitment-result": deliver_commitment, "route": deliver_routes, **app.transfer_work()}
     with (
@@ -273,7 +277,7 @@ class Supervisor:
             command,
             env=environment(self._settings),
             start_new_session=True,
-            preexec_fn=app.end_with_parent,  # noqa: PLW1509 - one call of the kernel, and nobody holds a lock
+            preexec_fn=end_with_parent,  # noqa: PLW1509 - one call of the kernel, and nobody holds a lock
         )
 
     def _wait_for(self, listener: str) -> None:
