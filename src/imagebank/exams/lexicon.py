@@ -46,7 +46,7 @@ class Meaning:
     is_near: bool = False
     groups: frozenset[str] = frozenset()
     corrects: frozenset[str] = frozenset()
-    language: str = ""
+    languages: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +114,12 @@ def compiled(words: Mapping[str, Iterable[Meaning]], written: Mapping[str, str])
         if parts:
             node[_END] = (*node.get(_END, ()), *meanings)
     _inherit(tree, words)
+    for phrase in words:
+        node = tree
+        for part in words_in(phrase):
+            node = node[part]
+        if _END in node:
+            node[_END] = _merged(node[_END])
     parts_of = single | {word for word in every if len(word) >= _PART}
     known = _Known(tree, frozenset(single), frozenset(every), frozenset(parts_of), near_words(every))
     resolve = lru_cache(maxsize=1 << 16)(lambda word: _resolved(word, known))
@@ -157,6 +163,15 @@ def _may_inherit(field: str, inner: Meaning, own: tuple[Meaning, ...]) -> bool:
     said = (one for one in own if getattr(one, field))
     is_said = any(not one.groups or not inner.groups or one.groups & inner.groups for one in said)
     return not is_said and (field != "side" or (inner.is_weak and inner.side is Side.BOTH))
+
+
+def _merged(meanings: tuple[Meaning, ...]) -> tuple[Meaning, ...]:
+    """Meanings of which each stands there once, with all its languages. Letters of sides keep theirs apart."""
+    found: dict[Meaning, frozenset[str]] = {}
+    for one in meanings:
+        same = one if one.is_near else replace(one, languages=frozenset())
+        found[same] = found.get(same, frozenset()) | one.languages
+    return tuple(replace(one, languages=languages) for one, languages in found.items())
 
 
 def _only(meaning: Meaning, field: str) -> Meaning:
@@ -257,7 +272,7 @@ def _read(text: str, known: _Known, resolve: Callable[[str], tuple[tuple[str, fl
 
 def _hits(words: list[_Piece], tree: Mapping[str, Any]) -> list[Hit]:
     hits: list[Hit] = []
-    start, is_reason, count = 0, False, len(words)
+    start, is_reason, is_shown, count = 0, False, False, len(words)
     while start < count:
         node, best, end = tree, None, start
         for at in range(start, count):
@@ -272,11 +287,11 @@ def _hits(words: list[_Piece], tree: Mapping[str, Any]) -> list[Hit]:
             taken = words[start : end + 1]
             share = min(one[1] for one in taken)
             # R/O FRACTURE XR WRIST: a technique ends a reason that stands before all that is shown.
-            if is_reason and any(one.group for one in meanings) and not any(one.is_shown for one in hits):
+            if is_reason and not is_shown and any(one.group for one in meanings):
                 is_reason = False
             hit = Hit(start, end, " ".join(one[0] for one in taken), meanings, share, words[start][2], is_reason)
             hits.append(hit)
-            is_shown = any(one.is_shown for one in hits)
+            is_shown = is_shown or hit.is_shown
             is_reason = is_reason or hit.has_role("reason") or (is_shown and hit.has_role("context"))
         start = end + 1
     # WRIST FOR PAIN LT: a side at the very end is that of what is shown.
@@ -318,11 +333,11 @@ def _near(hits: list[Hit]) -> tuple[Hit, ...]:
             before, after = _beside(hits, at, -1), _beside(hits, at, 1)
             following = hits[at + 1].meanings if at + 1 < len(hits) else ()
             is_before = any(one.regions and not one.is_weak for one in following)
-            spoken = frozenset() if is_before else frozenset(one.language for one in before if one.regions)
+            spoken = frozenset() if is_before else frozenset().union(*(one.languages for one in before if one.regions))
             meanings = tuple(
                 one
                 for one in hit.meanings
-                if not one.is_near or (one.language in spoken if one.language else before or after)
+                if not one.is_near or (one.languages & spoken if one.languages else before or after)
             )
             if meanings:
                 kept.append(replace(hit, meanings=meanings))

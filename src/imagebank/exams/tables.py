@@ -170,7 +170,7 @@ def _meanings(
     for number, entry in enumerate(entries, 1):
         meaning = _meaning(f"{name}, entry {number} of word", entry, parts)
         for language in LANGUAGES & set(entry):
-            spoken = replace(meaning, language="" if language == "words" else language)
+            spoken = replace(meaning, languages=frozenset({language} - {"words"}))
             for phrase in entry[language]:
                 for spelling in _spellings(phrase):
                     found.setdefault(spelling, []).append(spoken)
