@@ -6,10 +6,11 @@ from datetime import timedelta
 from typing import Final
 
 from imagebank.actions.audit import event
+from imagebank.actions.repeat_check import require_ordering
 from imagebank.bank import Bank
 from imagebank.errors import Invalid, NotFound
 from imagebank.exams.overriding import overrides
-from imagebank.model.access import Principal, Right, Scope
+from imagebank.model.access import Principal, Scope
 from imagebank.model.alert import Alert, Answer, Change, Outcome
 from imagebank.model.event import Act
 from imagebank.model.person import PatientId
@@ -35,7 +36,7 @@ def tell(bank: Bank, principal: Principal, told: Sequence[Told], address: str = 
     Whoever was shown an alert tells of it by its identifier, also when they no longer see the study. Raises NotAllowed,
     NotFound for an alert that the caller's organization was not shown, Invalid for a reason that is none of the site's.
     """
-    principal.require(Right.FIND)
+    require_ordering(principal)
     whose = "" if principal.keeps else principal.organization
     found = {one.id: one for one in bank.index.alerts.alerts([one.alert for one in told], whose, _HERE) if one.is_shown}
     for one in told:
@@ -73,7 +74,7 @@ def about(
 
     Raises NotAllowed.
     """
-    principal.require(Right.FIND)
+    require_ordering(principal)
     bank.reads.search(principal, way, address)
     whose = "" if principal.keeps else principal.organization
     return bank.index.alerts.of_patients(patients, whose, principal.scope, most)
@@ -81,7 +82,7 @@ def about(
 
 def one(bank: Bank, principal: Principal, alert: str, way: str, address: str = "") -> Alert:
     """One alert. Raises NotAllowed, NotFound for one that the caller's organization was not shown, or whose study they do not see."""
-    principal.require(Right.FIND)
+    require_ordering(principal)
     bank.reads.search(principal, way, address)
     found = bank.index.alerts.alert(alert, principal.scope)
     if found is None or not found.is_shown or not (principal.keeps or found.organization == principal.organization):

@@ -9,10 +9,11 @@ from typing import Final
 from imagebank.actions import exams, search
 from imagebank.actions.audit import event
 from imagebank.bank import Bank
+from imagebank.errors import NotAllowed
 from imagebank.exams.comparing import Likeness, likeness
 from imagebank.exams.priors import ranked
 from imagebank.exams.repeats import repeat_of, repeats
-from imagebank.model.access import Principal, Right, Scope
+from imagebank.model.access import HOLDERS, Principal, Right, Scope
 from imagebank.model.alert import SHADOW, Alert
 from imagebank.model.event import Act, Event
 from imagebank.model.exam import Asked, Context, Exam, Past, Repeat, Said
@@ -99,7 +100,7 @@ def check(bank: Bank, asking: Asking, wishes: Sequence[Wish]) -> list[Checked]:
     What the caller does not see is not there: it makes no alert, and takes no other way. Raises NotAllowed.
     """
     principal = asking.principal
-    principal.require(Right.FIND)
+    require_ordering(principal)
     patients = _records(bank, asking)
     history = exams.history(bank, patients, principal.scope) if patients else []
     like = likeness(bank.settings.priors_file, bank.settings.exams_file)
@@ -114,6 +115,13 @@ def check(bank: Bank, asking: Asking, wishes: Sequence[Wish]) -> list[Checked]:
         tx.record(_events(bank, asking, alerts))
     said = [before or alert for alert, before in zip(alerts, known, strict=True)]
     return [_checked(one, alert, shown) for one, alert in zip(looked, said, strict=True)]
+
+
+def require_ordering(principal: Principal) -> None:
+    """Raises NotAllowed for whoever orders nothing: patients, who has redeemed a card, and who may find nothing."""
+    principal.require(Right.FIND)
+    if principal.role in HOLDERS:
+        raise NotAllowed("orders are checked for staff; ask whoever runs the bank")
 
 
 def _records(bank: Bank, asking: Asking) -> tuple[PatientId, ...]:

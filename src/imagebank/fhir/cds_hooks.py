@@ -137,7 +137,8 @@ def _cards(bank: Bank, known: _Known, asked: Call, address: str) -> list[cds_car
 def _patient(client: Client | None, asked: Call) -> Patient | None:
     """The patient as the call brings it, or as the caller's own server has it. Raises Invalid, Unavailable."""
     given = asked.prefetch.get("patient")
-    if given is None:
+    # Who could not fetch it ahead may say so by null or an OperationOutcome.
+    if given is None or (isinstance(given, dict) and given.get("resourceType") == "OperationOutcome"):
         given = _fetched(client, asked)
     if given is None:
         return None

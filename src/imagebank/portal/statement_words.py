@@ -10,7 +10,7 @@ from imagebank.actions.actors import Actor, Sort
 from imagebank.actions.statement import Entry, Theme
 from imagebank.model.audited import recipient_of
 from imagebank.model.event import Act
-from imagebank.model.ledger import Checkpoint, digest_of
+from imagebank.model.ledger import Checkpoint, Line, digest_of
 from imagebank.model.provision import FOR_EVER, Provision, Relation
 from imagebank.portal import plain_words, wording
 from imagebank.portal.language import counted, gettext, moment, noted
@@ -109,6 +109,19 @@ _RELEASED: Final[Said] = (
     noted("You let a report be read at once."),
     noted("%(who)s let you read a report at once, without the wait."),
 )
+_REPEAT_CHECK: Final = "repeat check"
+_CHECKED: Final[Said] = (
+    noted("You checked whether an exam that was ordered had been made already."),
+    noted("%(who)s checked whether an exam that was ordered had been made already."),
+)
+_TOLD_OF: Final[Said] = (
+    noted("You were told of this exam while another one was ordered."),
+    noted("%(who)s was told of this exam while another one was ordered."),
+)
+_ANSWERED: Final[Said] = (
+    noted("You decided about an order, knowing of this exam."),
+    noted("%(who)s decided about an order, knowing of this exam."),
+)
 _JOINED: Final[Said] = (noted("You joined records."), noted("Records were joined as yours, or parted from yours."))
 _DECIDED: Final[Mapping[str, Said]] = {"persons": _JOINED, "report": _RELEASED}
 
@@ -178,7 +191,14 @@ def _sentence(entry: Entry) -> Said:
         return _SIGN_IN[line.detail]
     if line.act == Act.CHANGED and line.detail.startswith("patient record"):
         return _HEARD
-    return _SAID.get(line.act, _OTHERWISE)
+    return _of_check(line, what) or _SAID.get(line.act, _OTHERWISE)
+
+
+def _of_check(line: Line, what: str) -> Said | None:
+    """What is said of the check of an order, and of what was done about it; None of anything else."""
+    if line.act == Act.SEARCHED and what.startswith(_REPEAT_CHECK):
+        return _CHECKED if what == _REPEAT_CHECK else _TOLD_OF
+    return _ANSWERED if line.act == Act.CHANGED and line.detail.startswith(_REPEAT_CHECK) else None
 
 
 def _more(entry: Entry, actor: Actor) -> list[str]:

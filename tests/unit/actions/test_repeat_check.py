@@ -25,6 +25,7 @@ from make import a_file
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 ANA = PatientId("north", "ANA")
 ADMIN = Principal("root", Role.ADMIN, "north", RIGHTS[Role.ADMIN], Scope(None))
+ALL = Scope(None)
 CT = Wish(Said(descriptions=("CT abdomen with contrast",)), order="o1")
 
 
@@ -150,6 +151,33 @@ def test_a_missing_body_part_is_read_from_words_and_one_that_nobody_says_warns_o
     assert alert(bank) is None
 
 
+def test_a_tag_of_another_modality_is_put_right_by_words_and_another_one_answers_nothing(bank: Bank) -> None:
+    exam(bank, Modality="OT")
+    exam(bank, "MR abdomen with contrast", Modality="MR")
+    found = alert(bank)
+
+    assert found is not None
+    assert alert(bank, ordered("US abdomen")) is None
+
+
+def test_an_implant_changes_nothing_of_what_was_shown(bank: Bank) -> None:
+    exam(bank, "XR hip left after replacement", Modality="DX")
+
+    assert alert(bank, ordered("XR hip left, prosthesis")) is not None
+
+
+def test_merged_records_are_one_person(bank: Bank) -> None:
+    study, old = exam(bank, PatientID="OLD"), PatientId("north", "OLD")
+    for one in (ANA, old):
+        persons.hear(bank, Identity(one, PersonName.parse("Doe^Ana"), heard_at=NOW))
+    persons.merge(bank, ADMIN, old, ANA, "twice registered")
+
+    for whose in (ANA, old):
+        found = alert(bank, whose=whose)
+        assert found is not None
+        assert found.study == study
+
+
 def test_a_childs_exam_is_an_exam(bank: Bank) -> None:
     exam(bank, "CT abdomen paediatric", PatientAge="004Y", PatientBirthDate="20220101")
 
@@ -234,6 +262,21 @@ def test_nobody_without_the_right_to_find_is_told_anything(bank: Bank) -> None:
     exam(bank)
     with pytest.raises(NotAllowed):
         asked(bank, who=doctor(bank, role=Role.PRIVACY_OFFICER))
+
+
+@pytest.mark.parametrize("role", [Role.PATIENT, Role.RECIPIENT])
+def test_who_orders_nothing_is_told_nothing(bank: Bank, role: Role) -> None:
+    exam(bank)
+    one = alert(bank)
+    assert one is not None
+    holder = replace(ADMIN, role=role, scope=ALL)
+
+    with pytest.raises(NotAllowed):
+        asked(bank, who=holder)
+    with pytest.raises(NotAllowed):
+        repeat_answers.about(bank, holder, [ANA], "api")
+    with pytest.raises(NotAllowed):
+        repeat_answers.one(bank, holder, one.id, "api")
 
 
 def test_nothing_is_asked_of_nobody(bank: Bank) -> None:

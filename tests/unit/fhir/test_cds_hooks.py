@@ -372,14 +372,15 @@ def test_a_patient_is_asked_for_at_a_listed_server_with_the_token_that_was_given
 
 
 @pytest.mark.parametrize("answer", [(404, b"{}"), (200, b"no JSON")])
+@pytest.mark.parametrize("given", [None, {"resourceType": "OperationOutcome"}])
 def test_a_server_that_does_not_give_the_patient_is_a_precondition_that_failed(
-    bank: Bank, monkeypatch: pytest.MonkeyPatch, answer: tuple[int, bytes]
+    bank: Bank, monkeypatch: pytest.MonkeyPatch, answer: tuple[int, bytes], given: Any
 ) -> None:
     monkeypatch.setattr(cds_hooks, "fetch", lambda *_: answer)
     there: dict[str, Any] = {
         "fhirServer": f"{EHR}/fhir",
         "fhirAuthorization": {"access_token": "t"},
-        "prefetch": {"patient": None},
+        "prefetch": {"patient": given},
     }
 
     assert called(Browser(web_application(bank)), a_call(**there)).status_code == 412

@@ -107,6 +107,25 @@ def test_what_was_sent_elsewhere_is_told_with_its_receipt(detail: str, words: st
     assert bool(more) == bool(told.more)
 
 
+@pytest.mark.parametrize(
+    ("act", "detail", "words"),
+    [
+        (Act.SEARCHED, "cds: repeat check", "checked whether an exam that was ordered had been made already."),
+        (
+            Act.SEARCHED,
+            "api: repeat check: told of an earlier exam",
+            "was told of this exam while another one was ordered.",
+        ),
+        (Act.CHANGED, "repeat check: alert overridden", "decided about an order, knowing of this exam."),
+    ],
+)
+def test_a_check_of_an_order_is_told_in_plain_words(act: Act, detail: str, words: str) -> None:
+    line = Line("a", 1, 0, act, "cds", "north", "", HEAD, 1, detail)
+    told = tell(Entry(line, Theme.LOOK, {}, is_own=False), Actor(Sort.STAFF, "Dr Okafor", ""), "")
+
+    assert told.what == f"Dr Okafor {words}"
+
+
 def test_what_one_did_again_and_again_is_said_once(browser: Browser) -> None:
     browser.get(PAGE)
     browser.get(PAGE)
