@@ -114,7 +114,7 @@ def _require(spent: Amount, more: Amount, most: Amount, words: str) -> None:
 
 
 def _too_much(words: str, most: Amount) -> NotAllowed:
-    return NotAllowed(words, files=most.files, megabytes=most.bytes >> 20)
+    return NotAllowed(words, files=most.files, megabytes=max(1, round(most.bytes / 1e6)))
 
 
 def _require_in_all(bank: Bank, who: Depositor, more: Amount) -> None:

@@ -36,8 +36,8 @@ function row(item, changed) {
   const words = wordsOf(item);
   const key = `${item.state} ${words} ${item.state === "sending" ? "" : item.sent} ${batch.isSending}`;
   const state = one.lastChild;
-  if (one.dataset.key !== key) {
-    one.dataset.key = key;
+  if (one.dataset.drawn !== key) {
+    one.dataset.drawn = key;
     state.className = `state ${item.state === "failed" ? "bad" : item.hasTrouble ? "warn" : ""}`;
     state.replaceChildren(drawnBy(item.hasTrouble ? GLYPHS.trouble : GLYPHS[item.state]), made("span", words));
     if (item.state === "sending") state.append(bar(item));

@@ -49,7 +49,7 @@ async function work() {
     try {
       await send(item, (sent) => moved(item, sent));
       busy.delete(item);
-      tell("");
+      if (!batch.isPaused) tell(""); // why it pauses stays there
     } catch (error) {
       busy.delete(item);
       await stumble(item, error);
