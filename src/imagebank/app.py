@@ -197,13 +197,17 @@ def _check_proposals(settings: Settings) -> None:
 
 
 def _check_exams(settings: Settings) -> None:
-    if not (settings.exams_file or settings.priors_file or settings.repeats_file or settings.doses_file):
+    if not any(
+        (settings.exams_file, settings.priors_file, settings.repeats_file, settings.doses_file, settings.prefetch_file)
+    ):
         return
     from imagebank.exams.comparing import likeness
     from imagebank.exams.doses import doses
+    from imagebank.exams.prefetching import prefetching
     from imagebank.exams.repeats import repeats
 
     try:
+        prefetching(settings.prefetch_file)
         likeness(settings.priors_file, settings.exams_file)
         repeats(settings.repeats_file)
         doses(settings.doses_file, settings.exams_file)
@@ -396,7 +400,7 @@ def mail_work() -> "Mapping[str, Work]":
 
 def transfer_work() -> "Mapping[str, Work]":
     """The jobs that send studies to other places, and bring them in from other banks."""
-    from imagebank.actions import fetching, transfer
+    from imagebank.actions import fetching, prefetch, transfer
     from imagebank.dicomweb import sending
     from imagebank.dimse import transfers
     from imagebank.http.taking import WEB
@@ -404,6 +408,7 @@ def transfer_work() -> "Mapping[str, Work]":
     return {
         transfer.JOB: partial(transfer.work, {"device": transfers.send, "url": sending.send}),
         fetching.JOB: partial(fetching.work, WEB),
+        prefetch.PUSH: partial(prefetch.push_job, transfers.send),
     }
 
 

@@ -19,6 +19,7 @@ from imagebank.actions import (
     exporting,
     fetching,
     finding,
+    foreseen,
     forgotten,
     hearing,
     ledger,
@@ -26,6 +27,7 @@ from imagebank.actions import (
     notes,
     notify,
     pixels,
+    prefetch,
     releasing,
     remove,
     repeat_orders,
@@ -47,7 +49,14 @@ LEASE_S = 120.0
 IDLE_S = 0.5
 ATTEMPTS = 8
 LONGEST_PAUSE_S = 3600.0
-ATTEMPTS_FOR_DAYS: Final = {"commitment-result": 82, "route": 82, transfer.JOB: 82, fetching.JOB: 82, notify.MAIL: 90}
+ATTEMPTS_FOR_DAYS: Final = {
+    "commitment-result": 82,
+    "route": 82,
+    prefetch.PUSH: 12,
+    transfer.JOB: 82,
+    fetching.JOB: 82,
+    notify.MAIL: 90,
+}
 """Kinds that are tried for three days: somebody waits for them who may be switched off until Monday.
 
 Mail says itself when it is given up; its last attempt comes later.
@@ -89,6 +98,7 @@ WORK: Mapping[str, Work] = {
     releasing.JOB: releasing.tell_job,
     notify.DIGEST: mail.digest_job,
     forgotten.JOB: forgotten.ask_job,
+    foreseen.JOB: prefetch.prefetch_job,
 }
 
 
@@ -107,6 +117,7 @@ CHORES: Chores = (
     (notify.sweep, timedelta(hours=6)),
     (forgotten.sweep, timedelta(hours=6)),
     (contributing.sweep, timedelta(hours=6)),
+    (prefetch.sweep, timedelta(hours=6)),
 )
 """What is done every so often. Several workers may do so: there is nothing left for the second."""
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from imagebank.actions import deeds, notify
+from imagebank.actions import deeds, foreseen, notify
 from imagebank.actions.expecting import JOB
 from imagebank.actions.notes import amend_payload
 from imagebank.actions.remove import destroy_payload
@@ -103,6 +103,7 @@ class GroupCommit:
             news = [one for one, entry in zip(kept, entered, strict=True) if entry.tells_of_patient]
             for study in {one.description.study for one in news}:
                 tx.defer("hear", {"study": study}, due, key=study)
+                foreseen.study_began(tx, study, self._now())
             spare = [one.location for one, entry in zip(kept, entered, strict=True) if entry.is_spare]
             if spare:
                 tx.defer("destroy", destroy_payload(spare), self._now())

@@ -1,5 +1,7 @@
 """Exams that are only ordered: which order has a number, and what it says of the exam."""
 
+from typing import Final
+
 from imagebank.actions import exams
 from imagebank.bank import Bank
 from imagebank.errors import Invalid, NotFound
@@ -8,6 +10,9 @@ from imagebank.model.exam import Asked, Said
 from imagebank.model.order import Code, Order
 from imagebank.model.region import Code as Coded
 from imagebank.ports.orders import Wanted
+
+_SCHEMES: Final = {"CPT": "C4", "CPT4": "C4", "CPT-4": "C4", "SNM": "SCT", "SNOMED": "SCT", "LOINC": "LN"}
+"""Names of code systems in HL7 (table 0396) that DICOM has by another one."""
 
 
 def numbered(bank: Bank, number: str, scope: Scope) -> Order:
@@ -37,7 +42,9 @@ def said_of(order: Order) -> Said:
     return Said(
         (order.modality,) if order.modality else (),
         tuple(dict.fromkeys(one.meaning for one in codes if one.meaning)),
-        codes=tuple(Coded(one.value, one.system, one.meaning) for one in codes if one.value),
+        codes=tuple(
+            Coded(one.value, _SCHEMES.get(one.system.upper(), one.system), one.meaning) for one in codes if one.value
+        ),
     )
 
 

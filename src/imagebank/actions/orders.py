@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from imagebank.actions import repeat_orders
+from imagebank.actions import foreseen, repeat_orders
 from imagebank.bank import Bank
 from imagebank.errors import Invalid
 from imagebank.model.access import Principal, Right
@@ -40,6 +40,7 @@ def hear(bank: Bank, orders: Sequence[Order], principal: str, address: str = "",
                 tx.record([_event(bank, order, principal, address)])
                 if not is_rebuilt:
                     repeat_orders.look_later(bank, tx, order)
+                    foreseen.order_heard(tx, timely, now)
     return changed
 
 
@@ -98,4 +99,6 @@ def visit(bank: Bank, encounter: Encounter, principal: str, address: str = "") -
             now, Act.CHANGED, principal, encounter.organization, address, detail=words, patient=encounter.patient
         )
         tx.record([event] if is_new else [])
+        if is_new:
+            foreseen.admitted(tx, timely, now)
     return is_new

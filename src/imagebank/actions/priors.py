@@ -58,7 +58,7 @@ def of_order(
     look = ordered.with_accession if by_accession else ordered.numbered
     order = look(bank, number, principal.scope)
     _, _, patients = records_with(bank, order.patient.id, principal.scope)
-    return _of_wish(bank, principal, ordered.asked(bank, order), patients, most)
+    return among(bank, principal, ordered.asked(bank, order), patients, most)
 
 
 def of_wish(
@@ -73,10 +73,11 @@ def of_wish(
     """The priors of an exam that is only wanted, of a person with these records. Raises NotAllowed."""
     principal.require(Right.FIND)
     bank.reads.search(principal, f"{way}: priors of an order", address)
-    return _of_wish(bank, principal, asked, patients, most)
+    return among(bank, principal, asked, patients, most)
 
 
-def _of_wish(bank: Bank, principal: Principal, asked: Asked, patients: Collection[PatientId], most: int) -> Ranked:
+def among(bank: Bank, principal: Principal, asked: Asked, patients: Collection[PatientId], most: int) -> Ranked:
+    """The same for a job of the bank's own, of which nobody is told what was found."""
     history = exams.history(bank, patients, principal.scope)
     return _ranked(bank, principal, asked, [exams.timely(past, asked.day) for past in history], most)
 

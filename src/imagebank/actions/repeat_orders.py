@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
-from imagebank.actions import exams, filing, notes, repeat_answers, repeat_check, rights
+from imagebank.actions import exams, filing, notes, ordered, repeat_answers, repeat_check, rights
 from imagebank.actions.audit import SYSTEM
 from imagebank.actions.repeat_check import Asking, Wish
 from imagebank.bank import Bank
@@ -17,9 +17,8 @@ from imagebank.exams.telling import reasons
 from imagebank.model.access import Principal, Role, Scope
 from imagebank.model.alert import Alert, Answer, Change, Outcome
 from imagebank.model.event import Act, Event
-from imagebank.model.exam import Context, Past, Said
-from imagebank.model.order import Code, Order, State
-from imagebank.model.region import Code as Coded
+from imagebank.model.exam import Context, Past
+from imagebank.model.order import Order, State
 from imagebank.model.task import Kind, Mark, Priority, Task, filed
 from imagebank.model.uid import Uid
 from imagebank.ports import Transaction
@@ -31,8 +30,6 @@ PERFORMED: Final = "performed"
 """How a task is settled whose exam was made all the same before anybody had looked."""
 _HERE: Final = Scope(organizations=None)
 _TAKEN_BACK: Final = (State.CANCELLED, State.STOPPED)
-_SCHEMES: Final = {"CPT": "C4", "CPT4": "C4", "CPT-4": "C4", "SNM": "SCT", "SNOMED": "SCT", "LOINC": "LN"}
-"""Names of code systems in HL7 (table 0396) that DICOM has by another one."""
 
 
 def look_later(bank: Bank, tx: Transaction, order: Order) -> None:
@@ -71,17 +68,9 @@ def _look(bank: Bank, order: Order) -> None:
 
 
 def _wish(order: Order) -> Wish:
-    ordered = order.ordered
-    codes = tuple(_coded(one) for one in (ordered.procedure, ordered.protocol) if one.value)
-    words = tuple(one.meaning for one in (ordered.procedure, ordered.protocol) if one.meaning)
-    said = Said(modalities=tuple(filter(None, (order.modality,))), descriptions=words, codes=codes)
     day = exams.day_of(order.scheduled_at[:8])
-    context = Context.URGENT if ordered.priority == "STAT" else Context.ROUTINE
-    return Wish(said, day, context, tuple(filter(None, (ordered.reason,))))
-
-
-def _coded(one: Code) -> Coded:
-    return Coded(one.value, _SCHEMES.get(one.system.upper(), one.system), one.meaning)
+    context = Context.URGENT if order.ordered.priority == "STAT" else Context.ROUTINE
+    return Wish(ordered.said_of(order), day, context, tuple(filter(None, (order.ordered.reason,))))
 
 
 def _settle(bank: Bank, state: State, alerts: Iterable[Alert]) -> None:

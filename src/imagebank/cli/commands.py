@@ -30,6 +30,7 @@ from imagebank.cli import (
     objects,
     people,
     pictures,
+    prefetch,
     propose,
     quarantine,
     queue,
@@ -76,6 +77,7 @@ cli.command(cards.app)
 cli.command(destinations.app)
 cli.command(evaluate.app)
 cli.command(exams.app)
+cli.command(prefetch.app)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

@@ -217,6 +217,20 @@ def of_the_bank(bank: "Bank") -> Iterator[Finding]:
     yield from _of_the_ledger(bank)
     yield from _of_the_rules(bank)
     yield from _of_the_mail(bank)
+    yield from _of_prefetch(bank)
+
+
+def _of_prefetch(bank: "Bank") -> Iterator[Finding]:
+    from imagebank.exams.prefetching import prefetching
+
+    for rule in prefetching(bank.settings.prefetch_file).push:
+        if bank.index.device(rule.device) is None:
+            words = f"priors shall go to {rule.device}, which no device is registered as"
+            yield Finding("prefetch", True, words, "register it by `imagebank device add`, or change prefetch_file")
+        else:
+            studies, octets = bank.index.prefetches.done_since(rule.device, bank.now() - timedelta(days=1))
+            words = f"{studies} priors ({octets >> 20} MiB) went to {rule.device} within a day"
+            yield Finding("prefetch", False, words, "`imagebank prefetch list` shows them")
 
 
 def _of_callers(bank: "Bank") -> Iterator[Finding]:

@@ -27,6 +27,7 @@ from imagebank.ports.orders import OrderReader
 from imagebank.ports.people import PeopleReader
 from imagebank.ports.persons import PersonsReader
 from imagebank.ports.pictures import PictureReader
+from imagebank.ports.prefetches import PrefetchReader
 from imagebank.ports.proposals import ProposalReader
 from imagebank.ports.recoveries import RecoveryReader
 from imagebank.ports.requests import RequestReader
@@ -118,6 +119,9 @@ class Index(Protocol):
 
     @property
     def fetches(self) -> FetchReader: ...
+
+    @property
+    def prefetches(self) -> PrefetchReader: ...
 
     @property
     def recoveries(self) -> RecoveryReader: ...

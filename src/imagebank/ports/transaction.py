@@ -25,6 +25,7 @@ from imagebank.ports.orders import OrderWriter
 from imagebank.ports.people import PeopleWriter
 from imagebank.ports.persons import PersonsWriter
 from imagebank.ports.pictures import PictureWriter
+from imagebank.ports.prefetches import PrefetchWriter
 from imagebank.ports.proposals import ProposalWriter
 from imagebank.ports.recoveries import RecoveryWriter
 from imagebank.ports.requests import RequestWriter
@@ -132,6 +133,9 @@ class Transaction(Protocol):
 
     @property
     def fetches(self) -> FetchWriter: ...
+
+    @property
+    def prefetches(self) -> PrefetchWriter: ...
 
     @property
     def recoveries(self) -> RecoveryWriter: ...

@@ -37,6 +37,7 @@ from imagebank.storage import (
     people,
     persons,
     pictures,
+    prefetches,
     proposals,
     provisions,
     quarantine,
@@ -143,6 +144,7 @@ class SQLIndex:
         self._alerts = alerts.SQLAlerts(database)
         self._transfers = transfers.SQLTransfers(database)
         self._fetches = fetches.SQLFetches(database)
+        self._prefetches = prefetches.SQLPrefetches(database)
         self._recoveries = recoveries.SQLRecoveries(database)
         self._notices = notices.SQLNotices(database)
         self._cards = cards.SQLCards(database)
@@ -214,6 +216,10 @@ class SQLIndex:
     @property
     def fetches(self) -> fetches.SQLFetches:
         return self._fetches
+
+    @property
+    def prefetches(self) -> prefetches.SQLPrefetches:
+        return self._prefetches
 
     @property
     def recoveries(self) -> recoveries.SQLRecoveries:

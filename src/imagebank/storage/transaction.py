@@ -37,6 +37,7 @@ from imagebank.storage import (
     people,
     persons,
     pictures,
+    prefetches,
     proposals,
     provisions,
     quarantine,
@@ -96,6 +97,7 @@ class SQLTransaction:
         self.alerts: Final = alerts.AlertChanges(connection)
         self.transfers: Final = transfers.TransferChanges(connection)
         self.fetches: Final = fetches.FetchChanges(connection)
+        self.prefetches: Final = prefetches.PrefetchChanges(connection)
         self.recoveries: Final = recoveries.RecoveryChanges(connection)
         self.notices: Final = notices.NoticesChanges(connection)
         self.cards: Final = cards.CardChanges(connection)

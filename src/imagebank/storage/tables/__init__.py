@@ -62,6 +62,7 @@ from imagebank.storage.tables.persons import (
     person_decision_record,
 )
 from imagebank.storage.tables.pictures import fingerprint, picture_pair, picture_verdict
+from imagebank.storage.tables.prefetches import prefetch
 from imagebank.storage.tables.proposals import proposal
 from imagebank.storage.tables.recoveries import recovery
 from imagebank.storage.tables.requests import request
@@ -143,6 +144,7 @@ __all__ = [
     "picture_pair",
     "picture_verdict",
     "place",
+    "prefetch",
     "proposal",
     "provision",
     "quarantine",

@@ -1,0 +1,63 @@
+"""What a site has made ready before somebody reads: how many priors, and which of them go to which reading station when."""
+
+from datetime import datetime, timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from imagebank.exams.table_files import read_table
+
+_Count = Annotated[int, msgspec.Meta(ge=0)]
+_Hour = Annotated[int, msgspec.Meta(ge=0, le=24)]
+
+
+class Push(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A standing rule: priors of exams of these modalities and departments go to a device, of all where none is named.
+
+    Within these hours of the site's clock, and so many studies and bytes a day at most.
+    """
+
+    device: Annotated[str, msgspec.Meta(min_length=1, max_length=16)]
+    modalities: frozenset[str] = frozenset()
+    departments: frozenset[str] = frozenset()
+    from_hour: _Hour = 0
+    until_hour: _Hour = 24
+    studies_a_day: _Count = 200
+    bytes_a_day: _Count = 20 << 30
+
+    def is_for(self, modalities: frozenset[str], departments: frozenset[str]) -> bool:
+        """Whether priors of such an exam go there. A rule that names departments is for no exam that names none."""
+        return (not self.modalities or bool(self.modalities & modalities)) and (
+            not self.departments or bool(self.departments & departments)
+        )
+
+    def opens(self, now: datetime) -> datetime:
+        """The first moment from now, on the site's clock, at which the hours permit; now where they do."""
+        span = (self.until_hour - self.from_hour) % 24
+        if not span or (now.hour - self.from_hour) % 24 < span:
+            return now
+        start = now.replace(hour=self.from_hour % 24, minute=0, second=0, microsecond=0)
+        return start if start > now else start + timedelta(days=1)
+
+
+class Prefetching(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A site's table. `priors` are made ready of each exam; none where it is 0."""
+
+    priors: Annotated[int, msgspec.Meta(ge=0, le=20)]
+    warm: bool
+    warm_a_day: _Count
+    fresh_days: _Count
+    again_days: Annotated[int, msgspec.Meta(ge=1, le=365)]
+    push: tuple[Push, ...] = ()
+
+    def to(self, device: str) -> Push | None:
+        """The first rule of a device."""
+        return next((one for one in self.push if one.device == device), None)
+
+
+@lru_cache(maxsize=4)
+def prefetching(file: Path | None) -> Prefetching:
+    """The table of a file, or the one that is built in. Raises Invalid and SettingsError as `read_table` does."""
+    return read_table(file, "prefetching.toml", Prefetching)
