@@ -16,7 +16,7 @@ from make import a_file
 
 pytestmark = pytest.mark.browser
 
-VIEWER = "**/viewer/viewer?StudyInstanceUIDs={}&hangingProtocolId=imagebank.compare"
+VIEWER = "**/viewer/viewer?StudyInstanceUIDs={}&hangingProtocolId=imagebank.compare&*"
 
 
 def search(page: Page, url: str) -> None:
