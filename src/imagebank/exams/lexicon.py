@@ -294,9 +294,11 @@ def _hits(words: list[_Piece], tree: Mapping[str, Any]) -> list[Hit]:
             is_shown = is_shown or hit.is_shown
             is_reason = is_reason or hit.has_role("reason") or (is_shown and hit.has_role("context"))
         start = end + 1
-    # WRIST FOR PAIN LT: a side at the very end is that of what is shown.
-    if hits and hits[-1].is_reason and hits[-1].last == count - 1 and _is_side(hits[-1]) and not hits[-1].is_region:
-        hits[-1] = replace(hits[-1], is_reason=False)
+    # WRIST FOR PAIN LT: a side at the very end is that of what is shown, when the reason is of no part.
+    last = hits[-1] if hits else None
+    is_at_end = last is not None and last.is_reason and last.last == count - 1 and _is_side(last)
+    if last is not None and is_at_end and not any(one.is_reason and one.is_region for one in hits):
+        hits[-1] = replace(last, is_reason=False)
     return hits
 
 

@@ -77,6 +77,8 @@ def exam(modality: str, text: str, *series: str) -> Exam:
         ("CR", "XR WRIST FOR PAIN LT", "XR WRIST L unknown"),
         ("CR", "XR AXEL KNEE R/O LT SHOULDER", "XR KNEE;SHOULDER - unknown"),
         ("DX", "XR CHEST PREOP KNEE REPLACEMENT", "XR CHEST - unknown"),
+        ("DX", "Thorax, Z.n. Mamma-CA re.", "XR CHEST - unknown"),
+        ("CT", "Head^Routine (Adult)", "CT HEAD - unknown"),
         ("DX", "XR PREOP KNEE", "XR KNEE - unknown"),
         ("RF", "KNEE ARTHROGRAM L", "RF KNEE L yes"),
         ("DX", "XR RIBS RT W/ CHEST", "XR CHEST;RIB R unknown"),
