@@ -216,7 +216,11 @@ NOT_ABOUT_STUDIES: Final = {
     },
     "/sign-out": "ends a session",
     **dict.fromkeys(
-        (f"/my{whose}{page}" for whose in ("", "/{holding:holding}") for page in ("", "/images", "/statement")),
+        (
+            f"/my{whose}{page}"
+            for whose in ("", "/{holding:holding}")
+            for page in ("", "/images", "/statement", "/dose")
+        ),
         "what the caller's own account holds; see the tests of those pages",
     ),
     **dict.fromkeys(

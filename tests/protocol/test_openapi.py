@@ -137,7 +137,7 @@ PAGES: Final[Mapping[str, str]] = {
     **{
         f"/my{whose}{page}": "for people who see their own images; programs use DICOMweb and /api/v1/statement"
         for whose in ("", "/{holding:holding}")
-        for page in ("", "/images", "/statement")
+        for page in ("", "/images", "/statement", "/dose")
     },
     **{
         f"{root}{path}": "cards, for their owners and the desk; programs use /api/v1/cards"

@@ -20,12 +20,15 @@ from imagebank.portal.arrivals import Arrival
 from imagebank.portal.beside import Beside, EarlierRow
 from imagebank.portal.card_words import GLYPHS
 from imagebank.portal.card_words import Shown as Card
+from imagebank.portal.doses import Line, OfPerson, OfStudy
+from imagebank.portal.doses import Row as DoseRow
 from imagebank.portal.finding import Choice
 from imagebank.portal.language import gettext
 from imagebank.portal.layout import for_the_signed_in, page
 from imagebank.portal.look import DENSITIES, THEMES, Look
 from imagebank.portal.my import Choice as Owned
 from imagebank.portal.my import Exam
+from imagebank.portal.my_dose import Year
 from imagebank.portal.proposed import Shown
 from imagebank.portal.rows import StudyRow
 from imagebank.portal.shell import Tab
@@ -148,6 +151,19 @@ def _exams() -> list[Exam]:
     ]
 
 
+def _doses() -> dict[str, OfStudy | OfPerson]:
+    """What pages say of the dose of a study and of a person."""
+    sources = ("AAPM Report 96 (2008), table 3",)
+    lines = (Line("Dose length product", "400 mGy·cm", "dose report"), Line("CTDIvol, the largest", "8 mGy", "images"))
+    rows = (DoseRow("CT", 4, "23 mSv", "9%"), DoseRow("XR", 2, "0.1 mSv", "100%"))
+    return {
+        "dose_of_study": OfStudy("5.6 mSv", "from the dose length product", lines, sources, True, True),
+        "dose_of_person": OfPerson(
+            DoseRow("", 6, "23 mSv", "9%"), rows, (DoseRow("2026", 6, "23 mSv", "9%"),), 1, 0, sources
+        ),
+    }
+
+
 def _cards() -> list[Card]:
     """A card just made, and one in each other state."""
     first = Card("1", "", CardState.WORKS, "Works", GLYPHS[CardState.WORKS], "Dr Okafor", "1 Dec 2026", "2 exams")
@@ -185,6 +201,12 @@ async def show(request: Request, principal: Principal) -> Response:
         order=_order(now),
         exams=_exams(),
         bank_cards=_cards(),
+        **_doses(),
+        shown_years=[
+            Year("2024", 7.2, "7.2", "", ""),
+            Year("2025", 0.02, "0.02", "", ""),
+            Year("2026", 3.1, "3.1", "", ""),
+        ],
         owned=[
             Owned("", "", is_current=False),
             Owned("a", "Amina", is_current=True),

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from imagebank.actions import actors, contributing, notices, own
+from imagebank.actions import actors, contributing, dose, notices, own
 from imagebank.actions.own import Held
 from imagebank.bank import Bank
 from imagebank.errors import Invalid, NotFound
@@ -20,7 +20,7 @@ from imagebank.model.completeness import Progress
 from imagebank.model.notice import Notice
 from imagebank.model.timeline import Entry, Page, years
 from imagebank.model.uid import Uid
-from imagebank.portal import exams, plain_words
+from imagebank.portal import doses, exams, plain_words
 from imagebank.portal.language import day_at
 from imagebank.portal.layout import for_the_signed_in, page
 from imagebank.portal.mails import WORDS
@@ -196,7 +196,9 @@ def study_page(bank: Bank, principal: Principal, study: Uid) -> dict[str, object
     """What the page of one study says beside what staff's says, too."""
     held = own.people(bank, principal)
     exam = exam_of(own.image(bank, principal, study), whose(bank, principal, held))
-    return {"exam": exam, "can_take_back": bool(exam.study.contributed) and _has_added(bank, principal, study)}
+    radiation = doses.plainly(dose.beside(bank, principal, study).dose, dose.table_of(bank))
+    can_take_back = bool(exam.study.contributed) and _has_added(bank, principal, study)
+    return {"exam": exam, "radiation": radiation, "can_take_back": can_take_back}
 
 
 def _has_added(bank: Bank, principal: Principal, study: Uid) -> bool:

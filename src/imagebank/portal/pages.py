@@ -36,11 +36,13 @@ from imagebank.portal import (
     decisions,
     design,
     disclosures,
+    doses,
     enrolment,
     fetches,
     forgotten,
     launch,
     my,
+    my_dose,
     my_people,
     my_statement,
     notices,
@@ -179,7 +181,8 @@ async def show_study(request: Request, principal: Principal) -> Response:
         can_share = shell.is_there(request, "/my/share")
         return page(request, "my-study.html", HTTPStatus.OK, principal, can_share=can_share, **shown)
     chosen = await run_in_threadpool(beside.of_study, bank, principal, study, address_of(request))
-    return page(request, "study.html", HTTPStatus.OK, principal, beside=chosen, **shown)
+    told = await run_in_threadpool(doses.of_study, bank, principal, study)
+    return page(request, "study.html", HTTPStatus.OK, principal, beside=chosen, dose=told, **shown)
 
 
 def _study(bank: Bank, principal: Principal, study: Uid, address: str) -> dict[str, object]:
@@ -371,6 +374,7 @@ def portal_routes() -> list[BaseRoute]:
         *my_people.ROUTES,
         *share.ROUTES,
         *cards.ROUTES,
+        *my_dose.ROUTES,
         *my_statement.ROUTES,
         *beside.ROUTES,
         *comparing.ROUTES,

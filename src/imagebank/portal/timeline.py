@@ -21,6 +21,7 @@ from imagebank.model.completeness import Progress
 from imagebank.model.identity import Decision, Ground
 from imagebank.model.timeline import By, Entry, Kind, Lane, Timeline, lanes, names_of, years
 from imagebank.model.uid import Uid
+from imagebank.portal import doses
 from imagebank.portal.language import day_at, gettext, listed, noted
 from imagebank.portal.layout import for_the_signed_in, page, see_other
 from imagebank.portal.rows import StudyRow, row_of, state_of
@@ -138,7 +139,7 @@ def read_choice(params: Mapping[str, str]) -> Choice:
 async def of_person(request: Request, principal: Principal) -> Response:
     """By the person's key."""
     given = (principal, request.path_params["person"], _WAY, address_of(request))
-    return _page(request, principal, await run_in_threadpool(timeline.of_person, bank_of(request), *given))
+    return await _page(request, principal, await run_in_threadpool(timeline.of_person, bank_of(request), *given))
 
 
 @for_the_signed_in
@@ -147,10 +148,11 @@ async def of_study(request: Request, principal: Principal) -> Response:
     if principal.role in OWNERS:
         return see_other(HOME)
     given = (principal, Uid.parse(request.path_params["study"]), _WAY, address_of(request))
-    return _page(request, principal, await run_in_threadpool(timeline.of_study, bank_of(request), *given))
+    return await _page(request, principal, await run_in_threadpool(timeline.of_study, bank_of(request), *given))
 
 
-def _page(request: Request, principal: Principal, found: Timeline) -> Response:
+async def _page(request: Request, principal: Principal, found: Timeline) -> Response:
+    told = await run_in_threadpool(doses.of_person, bank_of(request), principal, found.entries[0].uid)
     choice = read_choice(request.query_params)
     chosen = [entry for entry in found.entries if choice.holds(entry)]
     # A study that is gone meanwhile leads to the beginning.
@@ -162,6 +164,7 @@ def _page(request: Request, principal: Principal, found: Timeline) -> Response:
         "timeline.html",
         HTTPStatus.OK,
         principal,
+        dose=told,
         head=row_of(found.entries[0].study),
         records=[(one, why(reason)) for one, reason in zip(found.records, found.reasons, strict=True)],
         person=found.person,
