@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -151,7 +151,7 @@ def _exams() -> list[Exam]:
     ]
 
 
-def _doses() -> dict[str, OfStudy | OfPerson]:
+def _doses() -> dict[str, Any]:
     """What pages say of the dose of a study and of a person."""
     sources = ("AAPM Report 96 (2008), table 3",)
     lines = (Line("Dose length product", "400 mGy·cm", "dose report"), Line("CTDIvol, the largest", "8 mGy", "images"))
