@@ -364,11 +364,14 @@ def web_application(bank: Bank) -> "Starlette":
 def web() -> "Starlette":
     """What the web server's processes load: a bank from the environment, closed when the server ends."""
     end_with_parent()
+    from imagebank.actions import repeat_check
     from imagebank.actions.trail import running
 
     stack = contextlib.ExitStack()
     bank = stack.enter_context(opened(load()))
     stack.enter_context(running(bank, "web"))
+    if bank.settings.cds_clients_file:
+        repeat_check.warm(bank)
     with loading():
         application = web_application(bank)
 

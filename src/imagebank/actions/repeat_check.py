@@ -117,6 +117,13 @@ def check(bank: Bank, asking: Asking, wishes: Sequence[Wish]) -> list[Checked]:
     return [_checked(one, alert, shown) for one, alert in zip(looked, said, strict=True)]
 
 
+def warm(bank: Bank) -> None:
+    """Read the tables, so that the first order of a process waits for none of them."""
+    likeness(bank.settings.priors_file, bank.settings.exams_file)
+    repeats(bank.settings.repeats_file)
+    exams.understood(bank, Said())
+
+
 def require_ordering(principal: Principal) -> None:
     """Raises NotAllowed for whoever orders nothing: patients, who has redeemed a card, and who may find nothing."""
     principal.require(Right.FIND)

@@ -16,6 +16,7 @@ SELECT: Final = "order-select"
 SIGN: Final = "order-sign"
 _KIND: Final = "ServiceRequest"
 _LONGEST: Final = 512
+_DEEPEST: Final = 64
 _SCHEMES: Final[Mapping[str, str]] = {
     "http://www.ama-assn.org/go/cpt": "C4",
     "http://snomed.info/sct": "SCT",
@@ -191,7 +192,19 @@ def day_of(text: str, zone: tzinfo) -> date | None:
 
 def converted(resource: object, kind: Any) -> Any:
     """A resource as those elements that are read of it. Raises Invalid, naming the element and no value."""
+    _require_shallow(resource)
     try:
         return msgspec.convert(resource, kind)
     except msgspec.ValidationError as error:
         raise Invalid("a resource is not as FHIR R4 has it: {reason}", reason=error) from None
+
+
+def _require_shallow(resource: object) -> None:
+    """Raises Invalid for what is nested deeper than any resource is: it would come back in a card."""
+    layer = [resource]
+    for _ in range(_DEEPEST):
+        inner = (one.values() if isinstance(one, dict) else one for one in layer if isinstance(one, dict | list))
+        layer = [each for values in inner for each in values]
+        if not layer:
+            return
+    raise Invalid("a resource is nested too deep")

@@ -46,6 +46,8 @@ def typed(body: bytes, kind: type[B]) -> B:
 def decoded(body: bytes, decode: Callable[[bytes], T]) -> T:
     try:
         return decode(body)
+    except RecursionError as error:
+        raise Invalid("the body is JSON within JSON without end") from error
     except (orjson.JSONDecodeError, msgspec.DecodeError, UnicodeDecodeError) as error:
         # The words of a decoder name fields and kinds, and repeat no value.
         raise Invalid(f"the body is not the JSON that is wanted: {error}") from error

@@ -279,6 +279,12 @@ def test_who_orders_nothing_is_told_nothing(bank: Bank, role: Role) -> None:
         repeat_answers.one(bank, holder, one.id, "api")
 
 
+def test_tables_are_read_before_the_first_order(bank: Bank) -> None:
+    repeat_check.warm(bank)
+
+    assert alert(bank) is None
+
+
 def test_nothing_is_asked_of_nobody(bank: Bank) -> None:
     asking = Asking(doctor(bank), (), "api")
 

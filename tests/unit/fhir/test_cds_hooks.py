@@ -17,12 +17,15 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, RSAKey
 
 from bank import SOURCE, a_token, bearer, keep, open_test_bank
+from imagebank.actions import consent
 from imagebank.app import web_application
 from imagebank.bank import Bank
 from imagebank.fhir import cds_cards, cds_hooks, cds_orders
-from imagebank.model.access import Role, Scope
+from imagebank.model.access import RIGHTS, Principal, Role, Scope
 from imagebank.model.alert import Change, Outcome
 from imagebank.model.event import Act
+from imagebank.model.person import PatientId
+from imagebank.model.provision import Kind, Provision
 from make import a_file
 from unit.portal.browsing import SITE, Browser
 
@@ -101,7 +104,8 @@ def a_call(*orders: Any, hook: str = "order-sign", **more: Any) -> dict[str, Any
 
 
 def called(browser: Browser, body: Any, token: str | None = None, address: str = SIGN) -> httpx.Response:
-    return browser.ask("POST", address, bearer(token or signed(address)), content=json.dumps(body))
+    text = body if isinstance(body, str) else json.dumps(body)
+    return browser.ask("POST", address, bearer(token or signed(address)), content=text)
 
 
 def cards(answer: httpx.Response) -> list[dict[str, Any]]:
@@ -139,6 +143,37 @@ def test_an_order_is_signed_and_its_card_says_what_was_done(browser: Browser) ->
     assert cancel["actions"][0]["resourceId"] == "ServiceRequest/o1"
     assert change["actions"][0]["resource"]["supportingInfo"][0]["identifier"]["value"] == "urn:oid:1.2.3"
     assert change["actions"][0]["resource"]["id"] == "o1"
+
+
+def test_the_link_of_a_card_opens_the_images_for_who_may_see_them(bank: Bank, browser: Browser) -> None:
+    (card,) = cards(called(browser, a_call()))
+    address = card["links"][0]["url"]
+    doctor, stranger = (a_token(bank, Role.CLINICIAN, organization=name) for name in ("north", "east"))
+
+    assert browser.get(address).headers["location"] == "/sign-in"
+    assert browser.get(address, bearer(doctor)).status_code == 200
+    assert browser.get(address, bearer(stranger)).status_code == 404
+
+
+def test_a_card_gives_no_exam_away_that_the_patient_denies(bank: Bank, browser: Browser) -> None:
+    denied = Provision(
+        "",
+        Kind.CONSENT,
+        permits=False,
+        patient=PatientId("north", "ANA"),
+        organization="north",
+        starts_at=TODAY - timedelta(days=1),
+    )
+    officer = Principal("officer", Role.ADMIN, "north", RIGHTS[Role.ADMIN], Scope(None))
+    made = consent.decide(bank, denied, officer)
+    nobody = {**PATIENT, "identifier": [{"system": MRN, "value": "NOBODY"}]}
+    hidden, unknown = (called(browser, a_call(prefetch={"patient": one})) for one in (PATIENT, nobody))
+    consent.revoke(bank, made.id, officer)
+
+    assert (hidden.status_code, hidden.content) == (unknown.status_code, unknown.content)
+    assert hidden.json() == {"cards": []}
+    assert set(hidden.headers) == set(unknown.headers)
+    assert len(cards(called(browser, a_call()))) == 1
 
 
 def test_only_what_is_selected_is_looked_at_while_an_order_is_written(browser: Browser) -> None:
@@ -398,6 +433,8 @@ def test_a_server_that_does_not_give_the_patient_is_a_precondition_that_failed(
         a_call(prefetch={"patient": {**PATIENT, "identifier": "ANA"}}),
         a_call(an_order(subject={"reference": "Patient/p2"})),
         a_call(an_order(code="CT")),
+        a_call(an_order(extension=json.loads("[" * 80 + "]" * 80))),
+        '{"context":' * 20_000,
     ],
 )
 def test_a_call_that_is_none_is_refused(browser: Browser, body: Any) -> None:
