@@ -36,6 +36,7 @@ MOST_OF_ONE: Final = 50
 """Exports of one caller that wait; the oldest of an hour ago and more gives way to the next."""
 _RECENT: Final = timedelta(hours=1)
 _AGAIN: Final = timedelta(seconds=5)
+_OTHER: Final = "what this export holds was changed, or is not there for you any more; begin it anew"
 
 
 def begin(bank: Bank, wish: Wish, principal: Principal) -> Progress:
@@ -224,7 +225,7 @@ def _given(
 
 
 def _still_seen(bank: Bank, asked: Asked, principal: Principal) -> list[Instance]:
-    """The objects of an export, by their places. Raises NotFound when any is not there for the caller as it was."""
+    """The objects of an export, by their places. Raises NotFound when one, or a report, is not there for the caller as it was."""
     principal.require(Right.GET)
     principal.require_taking()
     by_uid: dict[Uid, Instance] = {}
@@ -232,5 +233,9 @@ def _still_seen(bank: Bank, asked: Asked, principal: Principal) -> list[Instance
         by_uid |= {one.uid: one for one in bank.index.instances(Selection(study), principal.scope)}
     found = [by_uid.get(uid) for _, _, uid, _ in asked.objects]
     if not all(one is not None and str(one.digest) == asked.objects[at][3] for at, one in enumerate(found)):
-        raise NotFound("what this export holds was changed, or is not there for you any more; begin it anew")
+        raise NotFound(_OTHER)
+    for study in {study for _, study in asked.reports}:
+        read = {one.id for one in bank.index.orders.reports(study, principal.scope)}
+        if not read >= {number for number, of in asked.reports if of == study}:
+            raise NotFound(_OTHER)
     return [one for one in found if one is not None]

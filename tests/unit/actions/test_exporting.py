@@ -502,6 +502,24 @@ def test_it_ends_in_the_middle_when_what_was_permitted_ends(shared: Bank, clock:
             act(shared, name, doctor.at(clock.at))
 
 
+def test_a_report_that_may_not_be_read_any_more_leaves_in_no_export(shared: Bank) -> None:
+    keeper = rights.principal(shared, "o", Role.ADMIN, "north")
+    said = Body("CT of the head", "Dr. Roe", (Part("text/plain", b"Nothing."),))
+    reports.keep(
+        shared, Report("north", PatientId("north", "ADA"), shared.now(), "F", "R1", study=Uid(CT)), said, "RIS"
+    )
+    whole = made(shared, Wish.parse([CT], "pictures"), keeper)
+    images = made(shared, Wish.parse([CT], "pictures", reports=False), keeper)
+    begun = exporting.begin(shared, Wish.parse([CT]), keeper)
+    without = replace(keeper, scope=replace(keeper.scope, reports=False))
+
+    for name in (whole.name, begun.name):
+        for act in (exporting.progress, exporting.opened):
+            with pytest.raises(NotFound, match="not there for you any more"):
+                act(shared, name, without)
+    assert exporting.opened(shared, images.name, without).size == images.bytes
+
+
 def test_an_object_that_goes_while_it_is_made_ends_it(shared: Bank) -> None:
     keeper = rights.principal(shared, "o", Role.ADMIN, "north")
     begun = exporting.begin(shared, Wish.parse([CT]), keeper)
