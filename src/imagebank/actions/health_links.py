@@ -134,6 +134,8 @@ def _standing(bank: Bank, secret: str) -> tuple[Kept, Card]:
     card = bank.index.cards.card(link.card, _ALL) if link is not None and link.ended_at is None else None
     if link is None or card is None or card.email or card.state(bank.now()) is not State.WORKS:
         raise NotFound(_GONE)
+    if not redeem.is_upheld(bank, card):
+        raise NotFound(_GONE)
     return link, card
 
 
@@ -171,5 +173,7 @@ def fetch(bank: Bank, secret: str) -> bytes:
         found = tx.cards.take(bank.seal.digest(_FILE, secret.encode()), bank.now())
     card = bank.index.cards.card(found.card, _ALL) if found is not None else None
     if found is None or card is None or card.state(bank.now()) not in (State.WORKS, State.USED_UP):
+        raise NotFound(_GONE)
+    if not redeem.is_upheld(bank, card):
         raise NotFound(_GONE)
     return found.content

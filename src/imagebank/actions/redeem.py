@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from imagebank.actions import access, cards, codes, holders, notify, pins
+from imagebank.actions import access, cards, codes, holders, notify, pins, rights
 from imagebank.actions.signing_in import WINDOW
 from imagebank.bank import Bank
 from imagebank.errors import Invalid, NotAllowed, NotFound, TooOften
@@ -104,6 +104,8 @@ def _redeemed(bank: Bank, claim: Claim, address: str, *, is_session: bool) -> Op
 
 def withdraw(bank: Bank, card: Card, who: Recipient, address: str = "", *, is_session: bool) -> Opened:
     """Use a card that was proven, once more. Raises NotFound where it works no more."""
+    if not is_upheld(bank, card):
+        raise NotFound(REFUSED)
     now = bank.now()
     ends_at = min(card.ends_at, now + timedelta(hours=bank.settings.session_hours))
     with bank.index.begin() as tx:
@@ -117,6 +119,11 @@ def withdraw(bank: Bank, card: Card, who: Recipient, address: str = "", *, is_se
     if not use:
         raise NotFound(REFUSED)
     return Opened(card, one, secret)
+
+
+def is_upheld(bank: Bank, card: Card) -> bool:
+    """Whether a card opens anything: whoever gave it may hold the images no more."""
+    return bool(rights.principal(bank, holders.card_name(card.id), Role.RECIPIENT, card.organization).scope.heeds)
 
 
 def _check_code(bank: Bank, card: Card, claim: Claim, address: str) -> None:

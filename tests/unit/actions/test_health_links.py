@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from cards_here import KEEPER, OTHERS, a_card, bank, filled, seen, wrong
-from imagebank.actions import access, cards, health_links
+from cards_here import ADA, DESK, KEEPER, OTHERS, a_card, bank, filled, holder, holds, seen, wrong
+from imagebank.actions import access, cards, enrol, health_links
 from imagebank.actions.health_links import NotThePasscode, Opened, Wish
 from imagebank.bank import Bank
 from imagebank.errors import BankError, Conflict, Invalid, NotFound, TooOften
@@ -246,6 +246,19 @@ def test_a_file_waits_an_hour_and_is_got_once(bank: Bank) -> None:
     for secret in (stopped, again):
         with pytest.raises(NotFound):
             health_links.fetch(bank, secret)
+
+
+def test_nothing_is_got_by_a_link_whose_giver_holds_the_images_no_more(bank: Bank) -> None:
+    holds(bank, ADA)
+    issued = a_card(bank, holder(bank), patient=None)
+    link = health_links.make(bank, issued.card.id, Wish(), ORIGIN, holder(bank))
+    waiting = health_links.leave(bank, follow(bank, link, issued.pin), "sealed")
+    enrol.end(bank, "ada-ADA", DESK)
+
+    with pytest.raises(NotFound):
+        health_links.fetch(bank, waiting)
+    with pytest.raises(NotFound, match="opens nothing"):
+        follow(bank, link, issued.pin)
 
 
 def test_a_card_that_stops_while_its_pin_is_compared_is_no_wrong_passcode(bank: Bank) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from bank import bearer
-from cards_here import ADA, KEEPER, a_card, a_claim, bank, filled, holder, holds, seen, wrong
-from imagebank.actions import access, account, cards, codes, health_links, notices, password, pins, redeem
+from cards_here import ADA, DESK, KEEPER, a_card, a_claim, bank, filled, holder, holds, seen, wrong
+from imagebank.actions import access, account, cards, codes, enrol, health_links, notices, password, pins, redeem
 from imagebank.actions.cards import Changes, Lent
 from imagebank.bank import Bank
 from imagebank.errors import BankError, Conflict, Invalid, NotFound, TooOften
@@ -97,6 +97,20 @@ def test_who_has_redeemed_a_card_is_nobody_once_it_opens_nothing(bank: Bank) -> 
     assert known() == (True, True)
     cards.revoke(bank, issued.card.id, KEEPER)
     assert known() == (False, False)
+
+
+def test_a_card_whose_giver_holds_the_images_no_more_is_refused_like_any_other(bank: Bank) -> None:
+    holds(bank, ADA)
+    issued = a_card(bank, holder(bank), patient=None, uses=1)
+    enrol.end(bank, "ada-ADA", DESK)
+
+    for way in (redeem.for_browser, redeem.for_program):
+        with pytest.raises(NotFound) as refused:
+            way(bank, a_claim(issued))
+        assert str(refused.value) == redeem.REFUSED
+    card = bank.index.cards.card(issued.card.id, Scope(organizations=None))
+    assert card is not None
+    assert (card.uses, card.tries_left) == (0, TRIES), "nothing was used"
 
 
 @pytest.mark.parametrize(
@@ -222,14 +236,19 @@ def test_so_are_many_from_everywhere(bank: Bank, monkeypatch: pytest.MonkeyPatch
         redeem.for_browser(bank, a_claim(issued), "192.0.2.9")
 
 
-def test_a_card_that_is_used_up_between_its_pin_and_its_use_is_refused(
-    bank: Bank, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("how", ["used up", "frozen"])
+def test_a_card_that_stops_between_its_pin_and_its_use_is_refused(
+    bank: Bank, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
-    issued = a_card(bank)
+    issued = a_card(bank, uses=1)
     really = pins.matches
 
     def matches(*given: Any) -> bool:
-        cards.freeze(bank, issued.card.id, KEEPER)
+        if how == "frozen":
+            cards.freeze(bank, issued.card.id, KEEPER)
+        else:
+            with bank.index.begin() as tx:
+                tx.cards.spend(issued.card.id, bank.now())
         return really(*given)
 
     monkeypatch.setattr(pins, "matches", matches)
