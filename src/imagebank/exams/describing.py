@@ -64,7 +64,8 @@ def _told(said: Said, tables: Tables) -> Iterator[Told]:
 def _name(code: Code, tables: Tables) -> str | None:
     """What a code means by the table; without a scheme, by whichever scheme of the table has it."""
     value = code.value.strip().upper()
-    named = tables.codes.get(code.scheme.strip().upper())
+    scheme = code.scheme.strip().upper()
+    named = tables.codes.get(tables.schemes.get(scheme, scheme))
     if named is not None:
         return named.get(value)
     if code.scheme.strip():

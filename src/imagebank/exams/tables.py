@@ -20,7 +20,7 @@ LANGUAGES: Final = frozenset({"words", "en", "de", "es", "fr", "it", "pt", "nl",
 _MEANING: Final = frozenset({"regions", "side", "contrast", "group", "kind", "purpose", "role"})
 _FLAGS: Final = frozenset({"weak", "alone", "last", "near"})
 _LIMITS: Final = frozenset({"groups", "corrects"})
-_HEADINGS: Final = frozenset({"region", "modality", "implied", "code", "word", "written", "no_word"})
+_HEADINGS: Final = frozenset({"region", "modality", "implied", "scheme", "code", "word", "written", "no_word"})
 _ROLES: Final = ("reason", "context", "symptom", "finding", "join", "noise")
 
 
@@ -50,6 +50,7 @@ class Tables:
     parts: Mapping[str, Part]
     groups: Mapping[str, Group]
     implied: Mapping[Group, str]
+    schemes: Mapping[str, str]
     codes: Mapping[str, Mapping[str, str]]
     lexicon: Lexicon
 
@@ -96,7 +97,7 @@ def _shipped() -> tuple[_Read, ...]:
 
 def joined(read: Sequence[_Read], own: _Read | None = None) -> Tables:
     """Tables of several files by name. What `own` says of a word takes the place of all that the others say of it."""
-    found = _Gathered({}, {}, {}, {}, {}, {})
+    found = _Gathered({}, {}, {}, {}, {}, {}, {})
     for name, table in (*read, *((own,) if own else ())):
         _gather(name, table, found)
     theirs = dict(_meanings(own[0], own[1].get("word", []), found.parts)) if own else {}
@@ -107,7 +108,7 @@ def joined(read: Sequence[_Read], own: _Read | None = None) -> Tables:
     for taken in own[1].get("no_word", []) if own else ():
         found.words.pop(fold(taken), None)
     lexicon = compiled(found.words, found.written)
-    return Tables(found.parts, found.groups, found.implied, found.codes, lexicon)
+    return Tables(found.parts, found.groups, found.implied, found.schemes, found.codes, lexicon)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,7 @@ class _Gathered:
     parts: dict[str, Part]
     groups: dict[str, Group]
     implied: dict[Group, str]
+    schemes: dict[str, str]
     codes: dict[str, dict[str, str]]
     words: dict[str, list[Meaning]]
     written: dict[str, str]
@@ -134,6 +136,8 @@ def _gather(name: str, table: Mapping[str, Any], found: _Gathered) -> None:
     for group, term in table.get("implied", {}).items():
         known = Group(_one_of(name, "implied", group, tuple(Group)))
         found.implied[known] = _one_of(name, "implied", term, tuple(found.parts))
+    for scheme, others in table.get("scheme", {}).items():
+        found.schemes.update({other.upper(): scheme.upper() for other in others})
     for scheme, named in table.get("code", {}).items():
         found.codes.setdefault(scheme.upper(), {}).update(dict(_numbers(named)))
     found.written.update({key.lower(): fold(value) for key, value in table.get("written", {}).items()})

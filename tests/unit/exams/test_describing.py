@@ -101,6 +101,11 @@ def test_a_code_goes_before_words_that_say_something_else() -> None:
     assert {one.source for one in found.evidence if one.field == "region"} == {Source.CODE}
 
 
+@pytest.mark.parametrize("scheme", ["C4", "cpt", "http://www.ama-assn.org/go/cpt", ""])
+def test_a_scheme_may_have_other_names(scheme: str) -> None:
+    assert describe(Said(("CT",), codes=(Code("71260", scheme, ""),)), tables()).regions == ("CHEST",)
+
+
 def test_words_say_more_finely_what_a_code_says() -> None:
     said = Said(("MR",), ("MR wrist right",), codes=(Code("73221", "", ""),))
 
