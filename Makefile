@@ -10,7 +10,7 @@ PROVIDER_READY := tests/oidc/node_modules/.ready
 LINKS_READY := tests/shl/node_modules/.ready
 SYSTEM_PACKAGES := dcmtk dicom3tools chromium nginx orthanc orthanc-dicomweb rsyslog rsyslog-gnutls
 
-.PHONY: help demo test deeds units contracts protocols journeys test-long check viewer provider health-links system lock docs words wheel
+.PHONY: help demo test deeds units contracts protocols browser journeys test-long check viewer provider health-links system lock docs words wheel
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -19,12 +19,12 @@ demo: $(RUN_READY) viewer ## set up, then run a bank with sample studies until C
 	@$(VENV)/bin/imagebank demo
 
 test: system $(TEST_READY) viewer provider health-links check ## set up, then run everything that CI runs
-	@$(MAKE) --no-print-directory -j5 --output-sync=target deeds units contracts protocols journeys
+	@$(MAKE) --no-print-directory -j6 --output-sync=target deeds units contracts protocols browser journeys
 	$(PY) -m coverage combine -q .coverage.deeds .coverage.units .coverage.contracts
 	$(PY) -m coverage report
 
-# Five parts side by side: much of the fourth and most of the fifth is waiting for servers and browsers. The first
-# three have to reach the coverage floor together.
+# Six parts side by side: much of the last three is waiting for servers and browsers. The first three have to reach the
+# coverage floor together.
 deeds:
 	$(PY) -m coverage run --data-file=.coverage.deeds -m pytest -q tests/unit/actions
 
@@ -37,8 +37,11 @@ contracts:
 protocols:
 	$(PY) -m pytest -q tests/protocol tests/crash
 
+browser:
+	$(PY) -m pytest -q tests/browser
+
 journeys: # and whatever else there is
-	$(PY) -m pytest -q tests --ignore=tests/unit --ignore=tests/contracts --ignore=tests/protocol --ignore=tests/crash
+	$(PY) -m pytest -q tests $(addprefix --ignore=tests/,unit contracts protocol crash browser)
 
 test-long: system $(TEST_READY) viewer ## the tests that take long, such as many thousand kills
 	$(PY) -m pytest -q -m slow

@@ -55,7 +55,8 @@ def dataset_of(file: bytes) -> bytes:
 def associated(running: Running, *contexts: str, aet: str = "TESTER") -> Iterator[Any]:
     """A pynetdicom association, or what is left of one that was rejected."""
     ae = AE(aet)
-    ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = 30
+    # How long a busy machine takes says nothing of what is tested.
+    ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = 90
     for uid in contexts or (VERIFICATION,):
         ae.add_requested_context(uid, EXPLICIT)
     association = ae.associate(HOST, running.dimse_port, ae_title="IMAGEBANK")

@@ -83,7 +83,8 @@ def a_storescp(folder: Path, *options: str | Path) -> Iterator[int]:
 
 
 def wait_for(port: int) -> None:
-    for _ in range(200):
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
         with socket.socket() as probe:
             probe.settimeout(0.1)
             if probe.connect_ex((HOST, port)) == 0:
