@@ -4,17 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
-from typing import Final
 
-from imagebank.actions import holders
+from imagebank.actions import cards, holders
 from imagebank.actions.audit import SYSTEM
 from imagebank.bank import Bank
-from imagebank.model.access import OWNERS, Principal, Scope
+from imagebank.model.access import OWNERS, Principal
 from imagebank.model.contributed import is_contributed
 from imagebank.model.ledger import Line
-
-# A person's own cards, whose owner reads.
-_ALL: Final = Scope(organizations=None)
 
 
 class Sort(StrEnum):
@@ -60,7 +56,5 @@ def who(bank: Bank, principal: Principal) -> Callable[[Line], Actor]:
 
 def _withdrew(bank: Bank, card: str, name: str) -> Actor:
     """Who redeemed a card, by what they said of themselves then."""
-    for one in bank.index.cards.withdrawals(card, _ALL):
-        if holders.withdrawal_name(card, one.number) == name:
-            return Actor(Sort.CARD, one.name, one.institution, card)
-    return Actor(Sort.CARD, "", "", card)
+    one = cards.withdrawal_called(bank, name)
+    return Actor(Sort.CARD, one.name, one.institution, card) if one else Actor(Sort.CARD, "", "", card)

@@ -212,9 +212,15 @@ def lent(bank: Bank, name: str) -> Lent | None:
     account = bank.index.people.account(card.holder) if card.holder else None
     is_named = account is not None and account_number.name_of(account.display_name) != account.name
     giver = account.display_name if account is not None and is_named else ""
-    used = bank.index.cards.withdrawals(card.id, _ALL)
-    named = [one for one in used if holders.withdrawal_name(card.id, one.number) == name]
-    return next((Lent(giver, min(one.ends_at, card.ends_at), not card.holder) for one in named), None)
+    one = withdrawal_called(bank, name)
+    return Lent(giver, min(one.ends_at, card.ends_at), not card.holder) if one else None
+
+
+def withdrawal_called(bank: Bank, name: str) -> Withdrawal | None:
+    """The withdrawal that stands in the ledger by this name; None for one that is not there."""
+    card = holders.card_of(name)
+    used = bank.index.cards.withdrawals(card, _ALL)
+    return next((one for one in used if holders.withdrawal_name(card, one.number) == name), None)
 
 
 def opened_by(bank: Bank, card: Card) -> Opens:

@@ -4,13 +4,12 @@ Each caller has a folder, as for uploads. In it an export is a folder with `aske
 while it is made, then `plan`. The objects themselves are never copied here.
 """
 
-import fcntl
 import os
 import re
 import shutil
 import struct
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, TypeVar
@@ -19,6 +18,7 @@ import msgspec
 import zstandard
 
 from imagebank.actions import upload_spool
+from imagebank.actions.alone import alone
 from imagebank.actions.unnamed import write_all
 from imagebank.bank import Bank
 from imagebank.errors import Conflict, Invalid, NotFound, OutOfSpace
@@ -118,19 +118,9 @@ def sweep(bank: Bank) -> int:
     return gone
 
 
-@contextmanager
-def held(place: Path) -> Iterator[None]:
+def held(place: Path) -> AbstractContextManager[None]:
     """One at a time makes an export. Raises Conflict while another does, NotFound when it is gone."""
-    try:
-        lock = (place / "asked").open("rb")
-    except OSError:
-        raise missing() from None
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Conflict("this export is being made at this moment") from None
-        yield
+    return alone(place / "asked", missing(), Conflict("this export is being made at this moment"))
 
 
 class Making:

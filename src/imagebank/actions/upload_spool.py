@@ -12,13 +12,14 @@ import secrets
 import shutil
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import IO, Final
 
+from imagebank.actions.alone import alone
 from imagebank.actions.unnamed import write_all
 from imagebank.bank import Bank
 from imagebank.errors import Conflict, Invalid, NotFound, OutOfSpace
@@ -164,19 +165,11 @@ def pieces(bank: Bank, place: Path) -> Iterator[bytes]:
             yield piece
 
 
-@contextmanager
-def held(place: Path) -> Iterator[None]:
+def held(place: Path) -> AbstractContextManager[None]:
     """One at a time may finish an upload. Raises Conflict while another does, NotFound when it is gone."""
-    try:
-        lock = (place / "state").open("rb")
-    except OSError:
-        raise missing() from None
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Conflict("this upload is being taken in at this moment; ask again in some seconds") from None
-        yield
+    return alone(
+        place / "state", missing(), Conflict("this upload is being taken in at this moment; ask again in some seconds")
+    )
 
 
 def finish(bank: Bank, place: Path, answer: bytes) -> None:
