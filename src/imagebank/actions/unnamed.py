@@ -4,10 +4,12 @@ import io
 import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import IO, BinaryIO, Final, cast
+from typing import IO, TYPE_CHECKING, BinaryIO, Final, cast
 
-from imagebank.dicom.walk import Buffer
 from imagebank.errors import OutOfSpace
+
+if TYPE_CHECKING:
+    from imagebank.dicom.walk import Buffer  # which loads pydicom, and the command for tokens goes without
 
 _IN_MEMORY: Final = 64 << 20
 
@@ -45,7 +47,7 @@ def spooled(folder: Path, pieces: Iterable[bytes | memoryview], purpose: str) ->
     return copy
 
 
-def gathered(folder: Path, pieces: Sequence[Buffer], purpose: str) -> IO[bytes]:
+def gathered(folder: Path, pieces: Sequence["Buffer"], purpose: str) -> IO[bytes]:
     """The same in memory where it is small."""
     if sum(map(len, pieces)) <= _IN_MEMORY:
         return io.BytesIO(b"".join(pieces))

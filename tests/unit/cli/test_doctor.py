@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -130,7 +131,8 @@ def test_tokens_that_live_too_long_are_weak_and_ended_ones_are_told(tmp_path: Pa
     with open_test_bank(tmp_path) as bank:
         access.issue_token(bank, Role.SYSTEM, name="lasting", days=3000)
         access.issue_token(bank, Role.SYSTEM, name="ended", days=0.000001)
-        found = [one for one in of_the_bank(bank) if one.check == "tokens"]
+        later = bank.now() + timedelta(seconds=1)
+        found = [one for one in of_the_bank(replace(bank, now=lambda: later)) if one.check == "tokens"]
 
     assert {(one.words.split()[2], one.is_weak) for one in found} == {("ended", False), ("lasting", True)}
 
