@@ -16,7 +16,7 @@ from owners import ADA, DOCTOR, HAND, HEAD
 
 pytestmark = pytest.mark.browser
 
-PAGES = ("/my", "/my/statement", "/my/people", "/my/settings", "/my/deposit", f"/studies/{HAND}")
+PAGES = ("/my", "/my/dose", "/my/statement", "/my/people", "/my/settings", "/my/deposit", f"/studies/{HAND}")
 FOCUSED = "() => document.activeElement.textContent.trim()"
 
 

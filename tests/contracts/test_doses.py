@@ -9,8 +9,10 @@ from contracts.described import a_kept
 from imagebank.model.access import Asker, Purpose, Role, Scope
 from imagebank.model.delay import Delay
 from imagebank.model.dose import Basis, Quantity, Reading
+from imagebank.model.exam import Said
 from imagebank.model.imaging import Selection
 from imagebank.model.person import PatientId
+from imagebank.model.search import document
 from imagebank.model.uid import Uid
 from imagebank.storage.index import SQLIndex
 
@@ -43,6 +45,17 @@ def test_readings_come_back_as_they_were_for_who_sees_the_study(filled: SQLIndex
     (found,) = filled.doses.of_studies([Uid("1.1"), Uid("1.2"), Uid("1.3")], NORTH)
     assert (found.study, found.birth_date, found.readings) == ("1.1", "19700101", (TOLD, SEEN))
     assert filled.doses.of_studies([Uid("1.3")], NORTH) == filled.doses.of_studies([], ALL) == []
+
+
+def test_what_headers_say_of_the_exam_comes_with_it(filled: SQLIndex) -> None:
+    said = Said(modalities=("CT",), descriptions=("CT CHEST",))
+    versions = {one: version for _, one, version in filled.series_of(Selection(study=Uid("1.1")), ALL)}
+    before = filled.doses.of_studies([Uid("1.1")], ALL)
+    with filled.begin() as tx:
+        assert tx.words.put(replace(document(Uid("1.1"), []), said=said), versions)
+
+    assert [one.said for one in before] == [None]
+    assert [one.said for one in filled.doses.of_studies([Uid("1.1")], ALL)] == [said]
 
 
 def test_what_a_report_says_is_for_who_sees_reports(filled: SQLIndex) -> None:

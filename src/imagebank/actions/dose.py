@@ -5,6 +5,7 @@ asked for, so that a change of the site's table holds at once.
 """
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Final
 
 from imagebank.actions import exams
@@ -40,13 +41,12 @@ def of_study(bank: Bank, principal: Principal, study: Uid, way: str, address: st
 
 def beside(bank: Bank, principal: Principal, study: Uid) -> Exposure:
     """The same for a page that has asked for the study already. Raises NotFound."""
-    patient = bank.index.histories.patient_of(study, principal.scope)
     past = exams.of_study(bank, study, principal.scope)
-    if patient is not None and patient.identifier:
-        known = exams.history(bank, [patient], principal.scope)
-        past = next((one for one in known if one.id == study), past)
     kept = bank.index.doses.of_studies([study], principal.scope)
-    return _exposures(table_of(bank), [past], kept)[0]
+    said = kept[0].said if kept else None
+    exam = past.exam if said is None else exams.understood(bank, said)
+    owner = bank.index.owner_of(study, principal.scope) or ""
+    return _exposures(table_of(bank), [replace(past, exam=exam, organization=owner)], kept)[0]
 
 
 def of_person(bank: Bank, principal: Principal, person: str, way: str, address: str = "") -> Cumulative:

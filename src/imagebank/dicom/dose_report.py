@@ -3,7 +3,6 @@
 Totals alone are read, not each event; pictures of dose sheets are not read at all.
 """
 
-import math
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import Any, Final
@@ -21,6 +20,8 @@ _SIDES: Final = {"T-04020": "R", "T-04030": "L", "T-04080": "B", "73056007": "R"
 _AGENTS: Final = frozenset({"349358000", "F-61FDB"})
 _NUCLIDES: Final = frozenset({"89457008", "C-10072"})
 _DEEPEST: Final = 12
+_MOST: Final = 1e12
+"""Bq of a therapy are the largest numbers that anybody measures."""
 _MOST_EVENTS: Final = 5_000
 _QUANTITIES: Final[Mapping[str, Quantity]] = {
     "113813": Quantity.DLP,
@@ -43,14 +44,14 @@ _SCALES: Final[Mapping[Quantity, Mapping[str, float]]] = {
 
 
 def number(value: object) -> float | None:
-    """A number that a dose can be: finite and not below zero; None for all else."""
+    """A number that a dose can be: not below zero, and not without measure; None for all else."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
     try:
         found = float(value)
     except ValueError:
         return None
-    return found if math.isfinite(found) and found >= 0 else None
+    return found if 0 <= found <= _MOST else None
 
 
 def items(dataset: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
@@ -94,6 +95,7 @@ def readings(dataset: DataSet) -> list[Reading]:
 
 
 def _quantities(dataset: DataSet) -> Iterator[tuple[Quantity, float, str, str]]:
+    tracer = _tracer(dataset)
     for node, path in _walk(dataset, (), 0):
         concept = code(node, "0040A043")[0]
         quantity = _QUANTITIES.get(concept)
@@ -106,7 +108,7 @@ def _quantities(dataset: DataSet) -> Iterator[tuple[Quantity, float, str, str]]:
         value = _value(node, quantity)
         if value is None:
             continue
-        agent, nuclide = _tracer(dataset) if quantity is Quantity.ACTIVITY else ("", "")
+        agent, nuclide = tracer if quantity is Quantity.ACTIVITY else ("", "")
         side = _side(node) if quantity is Quantity.GLANDULAR else ""
         yield quantity, value, agent or side, nuclide
 

@@ -11,7 +11,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Final
 
-from imagebank.model.exam import Exam
+from imagebank.model.exam import Exam, Said
 from imagebank.model.uid import Uid
 
 
@@ -127,11 +127,12 @@ class Dose:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What is kept of one study: its readings, and the birth date of its patient as DICOM has it."""
+    """What is kept of one study: its readings, the birth date of its patient as DICOM has it, and what headers say it is."""
 
     study: Uid
     birth_date: str
     readings: tuple[Reading, ...]
+    said: Said | None = None
 
 
 @dataclass(frozen=True, slots=True)

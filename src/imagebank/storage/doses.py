@@ -14,13 +14,13 @@ from imagebank.model.uid import Uid
 from imagebank.storage import tables
 from imagebank.storage.database import Database, put
 from imagebank.storage.outlines import are, without_waiting
-from imagebank.storage.rows import clean
+from imagebank.storage.rows import clean, unpack_said
 from imagebank.storage.select import studies_in
 from imagebank.storage.sets import one_of
 
 EDITION: Final = 1
 """Counts how readings are made: what an older edition wrote is made again."""
-_DOSE, _STUDY, _PATIENT = tables.dose, tables.study, tables.patient
+_DOSE, _STUDY, _PATIENT, _FINDING = tables.dose, tables.study, tables.patient, tables.finding
 _readings: Final = msgspec.json.Decoder(tuple[Reading, ...]).decode
 
 
@@ -44,10 +44,12 @@ class SQLDoses:
                 _STUDY.c.study_instance_uid,
                 _STUDY.c.patient_birth_date,
                 _DOSE.c.readings,
+                _FINDING.c.said,
                 told.label("is_told"),
             )
             .join_from(_DOSE, _STUDY, _STUDY.c.id == _DOSE.c.study_row)
             .join(_PATIENT, _PATIENT.c.id == _STUDY.c.patient_row)
+            .outerjoin(_FINDING, _FINDING.c.study_row == _STUDY.c.id)
             .where(chosen, *studies_in(scope, self._dialect))
             .order_by(_STUDY.c.study_instance_uid)
         )
@@ -71,7 +73,9 @@ def _read(row: Row[Any], scope: Scope) -> Kept:
     readings = _readings(row.readings)
     if not (scope.reports and row.is_told):
         readings = tuple(one for one in readings if one.basis is not Basis.REPORT)
-    return Kept(Uid(row.study_instance_uid), row.patient_birth_date or "", readings)
+    # What headers say is said of all series together, also of those that wait.
+    said = unpack_said(row.said) if row.said and row.is_told else None
+    return Kept(Uid(row.study_instance_uid), row.patient_birth_date or "", readings, said)
 
 
 class DoseChanges:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from imagebank.model.identity import Identity, Origin
 from imagebank.model.imaging import Selection, Source
 from imagebank.model.person import PatientId, PersonName
 from imagebank.model.uid import Uid
+from imagebank.settings import SettingsError
 from make import a_dataset, as_file
 from make_dose import a_ct_report
 
@@ -143,6 +145,18 @@ def test_an_exam_that_is_not_made_is_estimated_by_the_sites_table(bank: Bank) ->
     assert (found.msv, found.method, found.is_measured) == (7, Method.TYPICAL, False)
     assert found.sources == ("Mettler et al., Radiology 2008; 248:254-263",)
     assert dose.estimate(bank, Exam(Group.OTHER)).msv is None
+
+
+def test_a_sites_table_is_looked_at_when_the_bank_opens(tmp_path: Path) -> None:
+    file = tmp_path / "doses.toml"
+    text = (files("imagebank.exams") / "doses.toml").read_text("utf-8")
+    file.write_text(text.replace("msv = 7\nsource", "msv = 5\nsource"), "utf-8")
+    with open_test_bank(tmp_path, doses_file=file) as own:
+        assert dose.estimate(own, Exam(Group.CT, ("CHEST",))).msv == 5
+    wrong = tmp_path / "wrong.toml"
+    wrong.write_text(text.replace("msv = 7", "msv = -7"), "utf-8")
+    with pytest.raises(SettingsError, match=r"wrong\.toml"), open_test_bank(tmp_path, doses_file=wrong):
+        pass
 
 
 def test_a_rebuild_and_a_removal_bring_readings_back_by_jobs(bank: Bank) -> None:
