@@ -161,7 +161,8 @@ def repeat_routes() -> list[BaseRoute]:
 _TEXT: Final = {"type": "string"}
 _LINE: Final = {"type": "string", "maxLength": _LONGEST}
 _TEXTS: Final = {"type": "array", "items": _TEXT}
-_PATIENT: Final = closed({"issuer": _LINE, "identifier": _LINE})
+_NAMED: Final = {"type": "string", "minLength": 1, "maxLength": _LONGEST}
+_PATIENT: Final = closed({"issuer": _NAMED, "identifier": _NAMED})
 _CODE: Final = {"anyOf": [{"type": "null"}, closed({"value": _LINE}, {"scheme": _LINE, "meaning": _LINE})]}
 _ORDER: Final = closed(
     {"description": _LINE},
@@ -169,7 +170,7 @@ _ORDER: Final = closed(
         **dict.fromkeys(("modality", "body_part", "reason", "number", "department", "user"), _LINE),
         "code": _CODE,
         "laterality": {"enum": ["", "L", "R", "B", "U"]},
-        "date": {"type": "string", "pattern": r"^(\d{4}-\d\d-\d\d)?$"},
+        "date": {"anyOf": [{"const": ""}, {"type": "string", "format": "date"}]},
         "context": {"enum": [str(one) for one in Context]},
     },
 )
