@@ -68,8 +68,8 @@ def proof(bank: Bank, wanted: Wanted, principal: Principal, address: str = "") -
 
 
 def _proof(bank: Bank, sought: Sought) -> Iterator[bytes]:
-    yield _line({"format": FORMAT, "key": bank.signer.public().hex()})
     lines = sorted(chain.from_iterable(pages(bank, sought)), key=lambda one: (one.lane, one.position))
+    yield _line({"format": FORMAT, "key": bank.signer.public().hex(), "lines": str(len(lines))})
     told: set[int] = set()
     for _, of_lane in groupby(lines, key=lambda one: one.lane):
         waiting = list(of_lane)
@@ -115,6 +115,8 @@ def _line(part: Any) -> bytes:
 def verify(source: Iterable[bytes], key: str = "") -> Proven:
     """Look through a statement, without a bank; it has to be signed by `key`, or by the key that it names itself.
 
+    What is altered or moved is found, and what is missing of the number that the file names: a number that nobody has
+    signed. That the bank has told every line, the ledger alone can show.
     Raises Invalid when it is no statement.
     """
     parts = iter(source)
@@ -139,6 +141,9 @@ def verify(source: Iterable[bytes], key: str = "") -> Proven:
             wrong = _fault(part.chain, checkpoints)
             faults += [wrong] if wrong else []
             sealed += 0 if wrong else len(own)
+    # Files of before say no number.
+    if (told := head.get("lines", str(lines))) != str(lines):
+        faults.append(f"{lines} lines are here, and {told} were written")
     newest = checkpoints[max(checkpoints)] if checkpoints else None
     return Proven(lines, sealed, tuple(faults), key, digest_of(newest) if newest else "")
 

@@ -215,6 +215,18 @@ def test_a_line_that_was_left_out_or_moved_is_told(bank: Bank) -> None:
         assert not statement_proof.verify(json.dumps(one).encode() for one in parts).is_whole
 
 
+def test_a_file_that_was_cut_short_or_has_lost_a_stretch_is_told(bank: Bank) -> None:
+    ledger.checkpoint(bank)
+    look(bank, "1.1")
+    parts = proven(bank)
+    stretches = [one for one in parts if b'"chain":{' in one]
+    assert len(stretches) == 2
+
+    for damaged in (parts[:1], parts[:-1], [one for one in parts if one != stretches[0]]):
+        (fault,) = statement_proof.verify(damaged).faults
+        assert "lines are here" in fault
+
+
 def test_a_checkpoint_that_the_bank_did_not_sign_is_told(bank: Bank) -> None:
     parts = proven(bank)
 
