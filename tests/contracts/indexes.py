@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
+from contracts.described import a_kept
 from imagebank.model.attribute import catalogue
 from imagebank.storage.database import open_database
 from imagebank.storage.index import SQLIndex
@@ -19,3 +21,9 @@ def opened(address: str) -> Iterator[SQLIndex]:
         yield index
     finally:
         index.close()
+
+
+def put(index: SQLIndex, study: str, organization: str, patient: str, **given: Any) -> None:
+    """Enter an instance of an organization's own patient, by name of what it has besides."""
+    with index.begin() as tx:
+        tx.enter([a_kept(study=study, organization=organization, patient=patient, issuer=organization, **given)])

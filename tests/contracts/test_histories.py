@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 
 from contracts.described import a_kept
+from contracts.indexes import put
 from imagebank.model.access import Scope
 from imagebank.model.exam import Held, Said
 from imagebank.model.imaging import Digest, Found, Location, Selection
@@ -29,17 +29,12 @@ REPORT = Report(
 @pytest.fixture
 def filled(index: SQLIndex) -> SQLIndex:
     """Two studies of a record of north, one of south, one of another patient, and one of nobody."""
-
-    def kept(study: str, organization: str, patient: str, **given: Any) -> None:
-        with index.begin() as tx:
-            tx.enter([a_kept(study=study, organization=organization, patient=patient, issuer=organization, **given)])
-
-    kept("1.1", "north", "P1", StudyDate="20240101", BodyPartExamined="KNEE")
-    kept("1.1", "north", "P1", StudyDate="20240101", series="1.1.2", BodyPartExamined="HAND")
-    kept("1.2", "north", "P1", StudyDate="20260101", AccessionNumber="A2")
-    kept("1.3", "south", "P1", StudyDate="20250101")
-    kept("1.4", "north", "P2", StudyDate="20250101")
-    kept("1.5", "north", "", StudyDate="20250101")
+    put(index, "1.1", "north", "P1", StudyDate="20240101", BodyPartExamined="KNEE")
+    put(index, "1.1", "north", "P1", StudyDate="20240101", series="1.1.2", BodyPartExamined="HAND")
+    put(index, "1.2", "north", "P1", StudyDate="20260101", AccessionNumber="A2")
+    put(index, "1.3", "south", "P1", StudyDate="20250101")
+    put(index, "1.4", "north", "P2", StudyDate="20250101")
+    put(index, "1.5", "north", "", StudyDate="20250101")
     return index
 
 

@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 
-from contracts.described import a_kept, at
+from contracts.described import at
+from contracts.indexes import put
 from imagebank.model.access import Scope
 from imagebank.model.identity import Identity
 from imagebank.model.imaging import Digest, Location
@@ -26,15 +26,11 @@ REPORT = Report(
 
 @pytest.fixture
 def filled(index: SQLIndex) -> SQLIndex:
-    def kept(study: str, organization: str, patient: str, **given: Any) -> None:
-        with index.begin() as tx:
-            tx.enter([a_kept(study=study, organization=organization, patient=patient, issuer=organization, **given)])
-
-    kept("1.1", "north", "P1", StudyDate="20240101", received=1)
-    kept("1.1", "north", "P1", StudyDate="20240101", received=100)
-    kept("1.2", "north", "P1", StudyDate="20260101", AccessionNumber="A2", Modality="MR", received=50)
-    kept("1.3", "south", "P1", StudyDate="20250101", received=10)
-    kept("1.4", "north", "", StudyDate=None, received=20)
+    put(index, "1.1", "north", "P1", StudyDate="20240101", received=1)
+    put(index, "1.1", "north", "P1", StudyDate="20240101", received=100)
+    put(index, "1.2", "north", "P1", StudyDate="20260101", AccessionNumber="A2", Modality="MR", received=50)
+    put(index, "1.3", "south", "P1", StudyDate="20250101", received=10)
+    put(index, "1.4", "north", "", StudyDate=None, received=20)
     with index.begin() as tx:
         tx.persons.put_identity(Identity(N1, own="1" * 32), [])
     return index
