@@ -24,44 +24,11 @@ class _Content(bytes):
     member: int
 
 
-class _Hollow(io.RawIOBase):
-    """A file of a length, of which every read gives `_Content`."""
+class _Placed(io.RawIOBase):
+    """A file of a length, and where in it the next byte is read or written."""
 
-    def __init__(self, member: int, size: int) -> None:
-        self._member, self._size, self._at = member, size, 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
-        return self._at
-
-    def read(self, size: int = -1) -> bytes:
-        left = self._size - self._at
-        content = _Content(_ZEROS[: left if size < 0 else min(size, left)])
-        content.member = self._member
-        self._at += len(content)
-        return content
-
-
-class _Image(io.RawIOBase):
-    """Takes an image as it is written: what is in it beside files, and where each file begins."""
-
-    def __init__(self) -> None:
-        self._at = 0
-        self.end = 0
-        self.written: dict[int, bytes] = {}
-        self.begins: dict[int, int] = {}
-
-    def writable(self) -> bool:
-        return True
+    def __init__(self, end: int) -> None:
+        self._at, self.end = 0, end
 
     def seekable(self) -> bool:
         return True
@@ -72,6 +39,36 @@ class _Image(io.RawIOBase):
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self.end}[whence]
         return self._at
+
+
+class _Hollow(_Placed):
+    """A file of which every read gives `_Content`."""
+
+    def __init__(self, member: int, size: int) -> None:
+        super().__init__(size)
+        self._member = member
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        left = self.end - self._at
+        content = _Content(_ZEROS[: left if size < 0 else min(size, left)])
+        content.member = self._member
+        self._at += len(content)
+        return content
+
+
+class _Image(_Placed):
+    """Takes an image as it is written: what is in it beside files, and where each file begins."""
+
+    def __init__(self) -> None:
+        super().__init__(0)
+        self.written: dict[int, bytes] = {}
+        self.begins: dict[int, int] = {}
+
+    def writable(self) -> bool:
+        return True
 
     def truncate(self, size: int | None = None) -> int:
         self.end = self._at if size is None else size
