@@ -50,6 +50,7 @@
   const beat = async () => {
     if (document.hidden) return;
     const answer = await fetch('/api/v1/session', { cache: 'no-store' }).catch(() => null);
+    answer?.body?.cancel();
     if (answer?.status === 401 || answer?.status === 403) goDark();
   };
   setInterval(beat, BEAT_MS);
@@ -57,6 +58,7 @@
   addEventListener('pageshow', event => { if (event.persisted) location.reload(); });
   const ask = async address => {
     const answer = await fetch(address, { cache: 'no-store' }).catch(() => null);
+    answer?.body?.cancel();
     if ([401, 403, 404].includes(answer?.status)) goDark();
   };
 
@@ -118,16 +120,20 @@
     image.alt = `${pane.what}, ${place}`;
     if (image !== pane.image) pane.image.replaceWith(image);
     pane.image = image;
+    image.hidden = false;
     pane.element.querySelector('.lost')?.remove();
     dress(pane);
   };
   const lose = (pane, at) => {
     pane.kept.delete(key(pane, at));
+    pane.image.hidden = true;
+    pane.element.querySelector('.lost')?.remove();
     const said = document.createElement('p');
     said.className = 'lost';
-    said.textContent = board.dataset.lost;
-    pane.image.removeAttribute('src');
-    pane.element.querySelector('.lost')?.remove();
+    const link = document.createElement('a');
+    link.href = pane.frames[at].replace(/^\/dicom-web|\/frames\/.*$/g, '');
+    link.textContent = board.dataset.object;
+    said.append(board.dataset.lost, ' ', link);
     pane.well.append(said);
     ask(pane.frames[at]);
   };
@@ -320,8 +326,10 @@
   });
 
   panes.forEach(pane => {
-    pane.image.addEventListener('error', () => lose(pane, pane.at));
-    if (pane.image.complete && !pane.image.naturalWidth) lose(pane, pane.at);
-    else lookAhead(pane);
+    const [first, at] = [pane.image, pane.at];
+    const check = () => { if (first === pane.image && !first.hidden) lose(pane, at); };
+    first.addEventListener('error', check);
+    if (first.complete && !first.naturalWidth) check();
+    lookAhead(pane);
   });
 })();
