@@ -1,6 +1,6 @@
 """Which earlier studies of the same person are worth comparing with one, or with what is ordered; each with its reasons."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from imagebank.actions import exams, ordered, search
@@ -11,6 +11,7 @@ from imagebank.exams.priors import ranked
 from imagebank.model.access import Principal, Right
 from imagebank.model.exam import Asked, Past, Prior
 from imagebank.model.imaging import DataSet
+from imagebank.model.order import Order
 from imagebank.model.person import PatientId
 from imagebank.model.uid import Uid
 
@@ -80,6 +81,19 @@ def among(bank: Bank, principal: Principal, asked: Asked, patients: Collection[P
     """The same for a job of the bank's own, of which nobody is told what was found."""
     history = exams.history(bank, patients, principal.scope)
     return _ranked(bank, principal, asked, [exams.timely(past, asked.day) for past in history], most)
+
+
+def of_orders(
+    bank: Bank, principal: Principal, orders: Sequence[Order], patients: Collection[PatientId]
+) -> list[tuple[Prior, DataSet] | None]:
+    """The best prior of each of some orders of one person, whose history is read once; for a page that is noted already."""
+    history = exams.history(bank, patients, principal.scope) if orders else []
+    found = []
+    for order in orders:
+        asked = ordered.asked(bank, order)
+        timely = [exams.timely(past, asked.day) for past in history]
+        found.append(next(iter(_ranked(bank, principal, asked, timely, 1).priors), None))
+    return found
 
 
 def _ranked(bank: Bank, principal: Principal, asked: Asked, history: Collection[Past], most: int) -> Ranked:

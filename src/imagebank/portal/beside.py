@@ -14,6 +14,7 @@ from imagebank.bank import Bank
 from imagebank.exams.telling import reasons
 from imagebank.http.auth import address_of, bank_of
 from imagebank.model.access import Principal
+from imagebank.model.exam import Prior
 from imagebank.model.timeline import Entry
 from imagebank.model.uid import Uid
 from imagebank.portal.language import counted, gettext, listed, noted
@@ -69,14 +70,17 @@ def _where(entry: Entry) -> str:
 def why(one: Earlier) -> str:
     """How an earlier study agrees, as far as both say it: `same region, same modality, 14 days older`."""
     if one.prior is not None:
-        # Of age it is said below, in the units that a reader would use.
-        said = reasons(factor for factor in one.prior.factors if factor.name != "age")
-        return listed(
-            [*(gettext(each.pattern) % dict(each.values) for each in said), *filter(None, [_older(one.days)])]
-        )
+        return why_prior(one.prior, one.days)
     region = {True: gettext("same region"), False: gettext("other region"), None: ""}[one.is_same_region]
     modality = {True: gettext("same modality"), False: gettext("other modality"), None: ""}[one.is_same_modality]
     return listed(filter(None, (region, modality, _older(one.days))))
+
+
+def why_prior(prior: Prior, days: int | None) -> str:
+    """Why an exam that is so many days older is worth comparing."""
+    # Of age it is said below, in the units that a reader would use.
+    said = reasons(factor for factor in prior.factors if factor.name != "age")
+    return listed([*(gettext(each.pattern) % dict(each.values) for each in said), *filter(None, [_older(days)])])
 
 
 # What may be said of a prior, for translators.

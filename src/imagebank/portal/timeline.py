@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from http import HTTPStatus
+from itertools import zip_longest
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -13,15 +14,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from imagebank.actions import timeline
+from imagebank.actions import priors, timeline
+from imagebank.bank import Bank
 from imagebank.dicom.moments import read_day
 from imagebank.http.auth import address_of, bank_of
 from imagebank.model.access import OWNERS, Principal
 from imagebank.model.completeness import Progress
+from imagebank.model.exam import Prior
 from imagebank.model.identity import Decision, Ground
+from imagebank.model.order import Order
 from imagebank.model.timeline import By, Entry, Kind, Lane, Timeline, lanes, names_of, years
 from imagebank.model.uid import Uid
 from imagebank.portal import doses
+from imagebank.portal.beside import EarlierRow, why_prior
 from imagebank.portal.language import day_at, gettext, listed, noted
 from imagebank.portal.layout import for_the_signed_in, page, see_other
 from imagebank.portal.rows import StudyRow, row_of, state_of
@@ -29,6 +34,9 @@ from imagebank.portal.shell import HOME
 
 PAGE_SIZE: Final = 50
 _WAY: Final = "portal"
+_MOST_COMPARED: Final = 5
+"""Of so many open orders the best prior is told."""
+_Awaited = tuple[Order | None, EarlierRow | None]
 _MOST_LANES: Final = 16
 _LABELLED: Final = 12
 """More years than these are labelled in steps."""
@@ -151,8 +159,25 @@ async def of_study(request: Request, principal: Principal) -> Response:
     return await _page(request, principal, await run_in_threadpool(timeline.of_study, bank_of(request), *given))
 
 
+def _awaited(bank: Bank, principal: Principal, found: Timeline) -> list[_Awaited]:
+    """Open orders, and of the first of them the best prior."""
+    first = found.orders[:_MOST_COMPARED]
+    patients = [one.identity.patient for one in found.records] or [one.patient.id for one in first[:1]]
+    best: list[EarlierRow | None] = [
+        None if one is None else EarlierRow(row_of(one[1]), why_prior(one[0], _days(one[0])))
+        for one in priors.of_orders(bank, principal, first, patients)
+    ]
+    return list(zip_longest(found.orders, best))
+
+
+def _days(prior: Prior) -> int | None:
+    age = next((one.theirs for one in prior.factors if one.name == "age"), "")
+    return int(age) if age else None
+
+
 async def _page(request: Request, principal: Principal, found: Timeline) -> Response:
     told = await run_in_threadpool(doses.of_person, bank_of(request), principal, found.entries[0].uid)
+    awaited = await run_in_threadpool(_awaited, bank_of(request), principal, found)
     choice = read_choice(request.query_params)
     chosen = [entry for entry in found.entries if choice.holds(entry)]
     # A study that is gone meanwhile leads to the beginning.
@@ -168,7 +193,7 @@ async def _page(request: Request, principal: Principal, found: Timeline) -> Resp
         head=row_of(found.entries[0].study),
         records=[(one, why(reason)) for one, reason in zip(found.records, found.reasons, strict=True)],
         person=found.person,
-        orders=found.orders,
+        orders=awaited,
         by=choice.by,
         ways=[
             (choice.address(by=By.REGION, lane=""), gettext("By body part"), None, choice.by is By.REGION),

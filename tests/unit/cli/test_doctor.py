@@ -192,3 +192,17 @@ def test_a_bank_that_does_not_open_is_weak(tmp_path: Path) -> None:
 
     assert said.status == 1
     assert "does not open" in said.out
+
+
+def test_a_station_that_priors_go_to_has_to_be_registered(tmp_path: Path) -> None:
+    file = tmp_path / "prefetch.toml"
+    rules = "".join(f"[[push]]\ndevice = '{name}'\n" for name in ("READ1", "GONE"))
+    file.write_text(f"priors = 3\nwarm = true\nwarm_a_day = 9\nfresh_days = 7\nagain_days = 7\n{rules}", "utf-8")
+    with open_test_bank(tmp_path / "bank", prefetch_file=file) as bank:
+        devices.add(bank, Device("READ1", "127.0.0.1", 11112, False, devices.DEVICE_RIGHTS, "local"))
+        found = [(one.is_weak, one.words) for one in of_the_bank(bank) if one.check == "prefetch"]
+
+    assert found == [
+        (False, "0 priors (0 MiB) went to READ1 within a day"),
+        (True, "priors shall go to GONE, which no device is registered as"),
+    ]

@@ -3,6 +3,11 @@
 import re
 from pathlib import Path
 
+from imagebank.actions import finding
+from imagebank.app import opened
+from imagebank.model.prefetch import Prefetch, State
+from imagebank.model.uid import Uid
+from imagebank.settings import load
 from make import a_file, read
 from running import Said, imagebank
 
@@ -44,3 +49,24 @@ def test_moments_are_shown_to_the_second_and_with_their_zone(tmp_path: Path) -> 
 
     assert re.search(r"\d{4}-\d\d-\d\d\d\d:\d\d:\d\dUTC$", column(said.out, 3))
     assert '+00:00"' in imagebank("token", "list", "--json", "--data", tmp_path / "bank").out
+
+
+def test_words_that_no_table_knows_and_priors_that_were_made_ready_are_listed(tmp_path: Path) -> None:
+    data = tmp_path / "bank"
+    for number in range(3):
+        about = {"PatientID": f"P{number}", "StudyInstanceUID": f"1.2.{number}", "StudyDescription": "CT jennyscan"}
+        (tmp_path / f"{number}.dcm").write_bytes(a_file(**about))
+    imagebank("import", tmp_path, "--data", data)
+    with opened(load(environ={}, data=data)) as bank:
+        for number in range(3):
+            finding.write(bank, Uid(f"1.2.{number}"))
+        with bank.index.begin() as tx:
+            tx.prefetches.put(Prefetch("READ1", Uid("1.2.1"), State.DONE, bank.now(), 3, 9))
+    unknown, ready = imagebank("exams", "unknown", "--data", data), imagebank("prefetch", "list", "--data", data)
+    wrong = [
+        imagebank(*words, "--limit", "0", "--data", data) for words in (("exams", "unknown"), ("prefetch", "list"))
+    ]
+
+    assert "jennyscan" in unknown.out
+    assert "READ1" in ready.out
+    assert [one.status for one in wrong] == [2, 2]

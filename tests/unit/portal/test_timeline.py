@@ -136,6 +136,20 @@ def test_reports_and_orders_are_in_it(bank: Bank, browser: Browser) -> None:
     assert "MR knee" not in text_of(browser.get("/studies/1.1/timeline?kind=documents"))
 
 
+def test_an_order_says_which_prior_is_the_best_and_why(bank: Bank, browser: Browser) -> None:
+    deposit(bank, "1.1", "20240301", StudyDescription="CT FOOT")
+    deposit(bank, "1.2", "", StudyDescription="MR KNEE RIGHT", Modality="MR", BodyPartExamined="")
+    deposit(bank, "1.3", "20261231", StudyDescription="MR HEAD", Modality="MR", BodyPartExamined="")
+    asked = Order("local", Patient(ADA), bank.now(), State.SCHEDULED, "P7", scheduled_at="20270105", modality="MR")
+    for number, words in (("P7", "MR knee right"), ("P8", "MR head"), ("P9", "US thyroid")):
+        orders.hear(bank, [replace(asked, placer=number, ordered=Ordered(Code("", words)))], "RIS")
+    words = text_of(browser.get("/studies/1.1/timeline"))
+
+    assert "Best prior: MR KNEE RIGHT · same region, same modality, same side" in words
+    assert "Best prior: MR HEAD · same region, same modality, 5 days older" in words
+    assert words.count("Best prior") == 2
+
+
 def test_it_says_why_records_are_one_persons(bank: Bank, browser: Browser) -> None:
     about = Identity(ADA, PersonName.parse("Lovelace^Ada"), "18151210", "F", "1 Mill Lane", "0123 456", "Annabella")
     deposit(bank, "1.1", "20240301")
