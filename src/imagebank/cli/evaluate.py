@@ -19,7 +19,13 @@ app = App(name="evaluate", help="How well exams and priors are understood, held 
 
 @app.command
 def exams(
-    file: Path, *, common: Common = HERE, out: Path | None = None, confusions: bool = False, unknown: bool = False
+    file: Path,
+    *,
+    common: Common = HERE,
+    out: Path | None = None,
+    confusions: bool = False,
+    unknown: bool = False,
+    plot: Path | None = None,
 ) -> int:
     """Say of each row of a table what the exam is, and how much of that is right where the table has labels.
 
@@ -42,6 +48,8 @@ def exams(
         Also what was taken for what, in the development half.
     unknown
         Also words that no table has, and how often they stand there.
+    plot
+        Where a picture of the figures goes, as SVG.
     """
     from imagebank.exams.evaluating import TOLD, evaluate, rows_of
     from imagebank.exams.tables import tables
@@ -50,12 +58,21 @@ def exams(
         found = evaluate(rows_of(file.read_bytes()), tables(common.settings().exams_file))
     if out is not None:
         _write(out, TOLD, found.predicted)
+    if plot is not None and found.figures:
+        _plot(plot, "How well exams are understood", _rows(found.figures))
     _show(common, found, confusions=confusions, unknown=unknown)
     return ALL_WELL
 
 
 @app.command
-def cases(file: Path, *, common: Common = HERE, out: Path | None = None, confusions: bool = False) -> int:
+def cases(
+    file: Path,
+    *,
+    common: Common = HERE,
+    out: Path | None = None,
+    confusions: bool = False,
+    plot: Path | None = None,
+) -> int:
     """Rank each person's earlier exams for a new one, and say whether it is a repeat; and how much of that is right.
 
     The file has one JSON object a line: {"id", "new": {exam, "date", "context", "organization"}, "history": [{"id",
@@ -73,6 +90,8 @@ def cases(file: Path, *, common: Common = HERE, out: Path | None = None, confusi
         Where the answers go: {"id", "ranked", "repeat", "repeat_of"} a line. A file that is there is replaced.
     confusions
         Also what was taken for what, in the development half.
+    plot
+        Where a picture of the figures goes, as SVG.
     """
     from imagebank.exams import evaluating_cases as held
     from imagebank.exams.comparing import likeness
@@ -86,7 +105,10 @@ def cases(file: Path, *, common: Common = HERE, out: Path | None = None, confusi
     pairs = [(case, held.answer(case, like, table)) for case in found]
     if out is not None:
         out.write_bytes(b"".join(orjson.dumps(one.told()) + b"\n" for _, one in pairs))
-    _show_cases(common, held.figures(pairs), list(held.confusions(pairs)) if confusions else [], len(pairs))
+    by_half = {name: asdict(one) for name, one in held.figures(pairs).items()}
+    if plot is not None and by_half:
+        _plot(plot, "How well priors are ranked and repeats found", _of_cases(by_half))
+    _show_cases(common, by_half, list(held.confusions(pairs)) if confusions else [], len(pairs))
     return ALL_WELL
 
 
@@ -101,8 +123,15 @@ _MEASURES: Final = {
 }
 
 
-def _show_cases(common: Common, figures: Mapping[str, Any], confusions: Sequence[tuple[str, ...]], number: int) -> None:
-    by_half = {name: asdict(one) for name, one in figures.items()}
+def _plot(file: Path, title: str, rows: Iterable[Mapping[str, Any]]) -> None:
+    """The first row counts; the others are shares."""
+    from imagebank.exams.plotting import picture
+
+    shares = {row["right"]: {half: float(row[half]) for half in ("development", "test")} for row in list(rows)[1:]}
+    file.write_text(picture(title, shares), "utf-8")
+
+
+def _show_cases(common: Common, by_half: Mapping[str, Any], confusions: Sequence[tuple[str, ...]], number: int) -> None:
     mixed = [dict(zip(("case", "what", "wanted", "said"), one, strict=True)) for one in confusions]
     if common.json:
         facts = {"cases": number, "figures": by_half} | ({"confusions": mixed} if mixed else {})

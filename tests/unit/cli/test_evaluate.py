@@ -34,11 +34,13 @@ def test_answers_are_written_in_the_fixed_format(tmp_path: Path) -> None:
 def test_figures_and_confusions_are_shown_where_there_are_labels(tmp_path: Path) -> None:
     rows = [f"{number}|CT|CT HEAD WO||||||MR|HEAD;NECK||no" for number in range(9)]
     file = write(tmp_path / "exams.tsv", *rows, columns=f"{COLUMNS} {LABELS}")
-    shown = imagebank("evaluate", "exams", file, "--confusions")
+    plot = tmp_path / "exams.svg"
+    shown = imagebank("evaluate", "exams", file, "--confusions", "--plot", plot)
     told = json.loads(imagebank("evaluate", "exams", file, "--confusions", "--unknown", "--json").out)
 
     assert "development" in shown.out
     assert "HEAD;NECK" in shown.out
+    assert "region F1" in plot.read_text("utf-8")
     assert told["exams"] == 9
     assert told["figures"]["all"]["recall"] == 0.5
     assert told["figures"]["test"]["exact"]["modality_group"] == 0.0
@@ -75,12 +77,14 @@ def test_cases_are_answered_in_the_fixed_format(tmp_path: Path) -> None:
 def test_figures_of_cases_are_shown_where_there_are_labels(tmp_path: Path) -> None:
     file = tmp_path / "cases.jsonl"
     file.write_text(json.dumps(CASE | {"label": {"relevant": [], "repeat": False}}), "utf-8")
-    shown = imagebank("evaluate", "cases", file, "--confusions")
+    plot = tmp_path / "cases.svg"
+    shown = imagebank("evaluate", "cases", file, "--confusions", "--plot", plot)
     told = json.loads(imagebank("evaluate", "cases", file, "--confusions", "--json").out)
     file.write_text("{}", "utf-8")
     wrong = imagebank("evaluate", "cases", file)
 
     assert "repeats precision" in shown.out
+    assert "repeats precision" in plot.read_text("utf-8")
     assert "not wanted" in shown.out
     assert (told["cases"], told["figures"]["all"]["repeat_precision"]) == (1, 0.0)
     assert [one["what"] for one in told["confusions"]] == ["first", "repeat", "not wanted"]
