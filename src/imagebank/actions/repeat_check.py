@@ -56,6 +56,12 @@ class Asking:
     department: str = ""
     address: str = ""
 
+    @property
+    def patient(self) -> PatientId | None:
+        """Whom the order is for, by the orderer's own identifier where there is one; None where nobody says."""
+        own = (one for one in self.patients if one.issuer == self.principal.organization)
+        return next(own, next(iter(self.patients), None))
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:
@@ -175,13 +181,13 @@ def _pasts(one: _Looked) -> tuple[Past, ...]:
 
 
 def _alert(bank: Bank, asking: Asking, one: _Looked) -> Alert | None:
-    if one.repeat is None:
+    if one.repeat is None or asking.patient is None:
         return None
     return Alert(
         str(uuid.uuid4()),
         bank.now(),
         asking.principal.organization,
-        asking.patients[0],
+        asking.patient,
         Uid(one.repeat.past.id),
         replace(one.asked.exam, evidence=(), unknown=(), confidence=0.0),
         f"{one.asked.day:%Y%m%d}",
@@ -202,12 +208,11 @@ def _known(bank: Bank, alert: Alert | None) -> Alert | None:
 
 def _events(bank: Bank, asking: Asking, alerts: Sequence[Alert | None]) -> Iterator[Event]:
     words = f"{asking.way}: repeat check"
-    whose = next(iter(asking.patients), None)
-    made = event(bank, Act.SEARCHED, asking.principal, asking.address, words)
-    yield replace(made, patient=whose, count=max(len(alerts), 1))
+    made = replace(event(bank, Act.SEARCHED, asking.principal, asking.address, words), patient=asking.patient)
+    yield replace(made, count=max(len(alerts), 1))
     for alert in alerts:
         if alert is not None and alert.is_shown:
-            yield replace(made, patient=whose, study=alert.study, detail=f"{words}: told of an earlier exam")
+            yield replace(made, study=alert.study, detail=f"{words}: told of an earlier exam")
 
 
 def _checked(one: _Looked, alert: Alert | None, shown: Mapping[str, DataSet]) -> Checked:

@@ -230,6 +230,15 @@ def keep_linked(bank: Bank) -> None:
     persons.link(bank, ADMIN, ANA, PatientId("south", "S1"), "one person")
 
 
+def test_an_alert_is_kept_under_the_orderers_own_identifier(bank: Bank) -> None:
+    exam(bank)
+    asking = Asking(doctor(bank), (PatientId("south", "S1"), ANA), "api")
+    (found,) = repeat_check.check(bank, asking, [CT])
+
+    assert found.alert is not None
+    assert found.alert.patient == ANA
+
+
 def test_a_patient_of_ours_is_followed_before_there_is_a_study_of_theirs(bank: Bank) -> None:
     study = exam(bank, owner="south", PatientID="S1")
     keep_linked(bank)
