@@ -112,6 +112,14 @@ def _line(part: Any) -> bytes:
     return msgspec.json.encode(part) + b"\n"
 
 
+def is_statement(head: bytes) -> bool:
+    """Whether a file that begins with this line is a statement to be verified."""
+    try:
+        return bool(_decoded(head, dict[str, str]).get("format") == FORMAT)
+    except Invalid:
+        return False
+
+
 def verify(source: Iterable[bytes], key: str = "") -> Proven:
     """Look through a statement, without a bank; it has to be signed by `key`, or by the key that it names itself.
 

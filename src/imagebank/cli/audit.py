@@ -41,11 +41,11 @@ def verify(file: Path | None = None, *, key: str = "", common: Common = HERE) ->
     Parameters
     ----------
     file
-        An export, verified without the bank; the ledger of the bank itself without it.
+        An export, verified without the bank, or the saved statement of an account; the ledger of the bank without it.
     key
         The public key that has to have signed, as an earlier run showed it; by default the one that the export names.
     """
-    from imagebank.actions import ledger
+    from imagebank.actions import ledger, statement_proof
 
     if file is None:
         with bank_of(common) as bank:
@@ -54,6 +54,9 @@ def verify(file: Path | None = None, *, key: str = "", common: Common = HERE) ->
             ledger.checkpoint(bank, keeps=True)
     else:
         with file.open("rb") as source:
+            if statement_proof.is_statement(source.readline()):
+                return statement(file, key=key, common=common)
+            source.seek(0)
             proof = ledger.verify_export(source, key)
     _report(proof, as_json=common.json)
     return ALL_WELL if proof.is_whole else NOT_WELL

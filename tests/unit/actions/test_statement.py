@@ -168,6 +168,9 @@ def test_a_command_verifies_a_file(bank: Bank, tmp_path: Path, capsys: pytest.Ca
     assert audit.statement(whole) == 0
     assert f"{len(of_ledger(bank, ADA))} of them sealed" in " ".join(capsys.readouterr().out.split())
     assert audit.statement(damaged) == 1
+    assert (audit.verify(whole), audit.verify(damaged)) == (0, 1), (
+        "and so does the one for ledgers, which tells them apart"
+    )
 
 
 def test_lines_of_several_processes_are_proven_lane_by_lane(bank: Bank, tmp_path: Path) -> None:
