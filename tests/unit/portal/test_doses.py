@@ -127,7 +127,7 @@ def test_staff_read_what_was_measured_and_whose_figures_they_are(doctor: Browser
     assert "5.6 mSv effective dose, from the dose length product" in words
     assert "Dose length product 400 mGy·cm dose report" in words
     assert "AAPM Report 96" in words
-    assert 'id="dose"' not in doctor.get(f"/studies/{HEAD}").text
+    assert "<h2>Dose</h2>" not in doctor.get(f"/studies/{HEAD}").text
 
 
 def test_staff_read_the_sum_of_what_they_may_see_on_the_timeline(bank: Bank, doctor: Browser) -> None:
