@@ -242,6 +242,7 @@ def test_a_checkpoint_that_the_bank_did_not_sign_is_told(bank: Bank) -> None:
 def test_what_is_no_statement_is_refused(text: bytes) -> None:
     with pytest.raises(Invalid):
         statement_proof.verify([text])
+    assert not statement_proof.is_statement(text)
 
 
 def test_lines_without_a_salt_are_not_told_to_others_by_their_digest(
