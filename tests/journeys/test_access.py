@@ -146,7 +146,7 @@ def routes(given: Iterable[BaseRoute], prefix: str = "") -> Iterator[tuple[str, 
 def test_nobody_reads_anything_without_signing_in_but_health(bank: Running, tmp_path: Path) -> None:
     with open_test_bank(tmp_path) as opened:
         found = set(routes(web_application(opened).routes))
-    in_the_open = {"/healthz", "/readyz", "/sign-in", "/sign-in/1", "/activate/1", "/viewer/x"}
+    in_the_open = {"/healthz", "/readyz", "/sign-in", "/sign-in/1", "/activate", "/activate/1", "/viewer/x"}
     # For whoever is nobody yet: they take a proof, or say where to bring one.
     in_the_open |= {"/sign-in/provider", "/sign-in/provider/answer", "/api/v1/token"}
     in_the_open |= {"/.well-known/oauth-authorization-server", "/open", "/redeem", "/api/v1/redeem", "/shl", "/shl/1"}

@@ -197,7 +197,7 @@ NOT_ABOUT_STUDIES: Final = {
     "/sign-in/passkey/answer": "for whoever is nobody yet",
     "/sign-in/provider": "for whoever is nobody yet",
     "/sign-in/provider/answer": "for whoever is nobody yet",
-    "/activate/{code}": "for whoever is nobody yet",
+    **dict.fromkeys(("/activate", "/activate/{code}"), "for whoever is nobody yet"),
     **{f"/forgotten{rest}": "for whoever is nobody yet" for rest in ("", "/{code}", "/{code}/stop")},
     **dict.fromkeys(
         ("/notices/{notice}", *(f"/api/v1/notices{rest}" for rest in ("", "/seen", "/{notice}/seen"))),

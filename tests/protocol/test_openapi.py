@@ -109,6 +109,7 @@ PAGES: Final[Mapping[str, str]] = {
     "/sign-in/passkey": "the same by a passkey",
     "/sign-in/passkey/answer": "the same by a passkey",
     **{f"/forgotten{rest}": "how a forgotten password is replaced" for rest in ("", "/{code}", "/{code}/stop")},
+    "/activate": "the same for who has a sheet",
     "/activate/{code}": "the link that somebody was sent to choose a password",
     "/account": "what somebody signs in by, for people",
     **{

@@ -1,6 +1,7 @@
-"""What a one-time activation link leads to: choosing how one signs in."""
+"""What a one-time activation link, or the sheet of an account, leads to: choosing how one signs in."""
 
 from http import HTTPStatus
+from typing import Final
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -9,11 +10,15 @@ from starlette.routing import BaseRoute, Route
 
 from imagebank.actions import account
 from imagebank.errors import BankError, Conflict, Invalid
-from imagebank.http.auth import address_of, bank_of, is_from_our_pages
+from imagebank.http.auth import address_of, bank_of, cookie_name, cookie_of, is_from_our_pages, is_https
 from imagebank.http.deliberate import deliberately
 from imagebank.portal.language import noted
-from imagebank.portal.layout import page, read_form, refused
+from imagebank.portal.layout import page, read_form, refused, see_other
 from imagebank.portal.signin import opened
+
+_PATH: Final = "/activate"
+_COOKIE: Final = "imagebank-sheet"
+_LASTS_S: Final = 900
 
 
 async def show(request: Request) -> Response:
@@ -60,11 +65,21 @@ async def _form(
     )
 
 
+def by_sheet(request: Request, code: str) -> Response:
+    """On to the same page for who has typed number and secret of a sheet. What was typed stands in no address."""
+    answer = see_other(_PATH)
+    name, is_safe = cookie_name(request, _COOKIE), is_https(request)
+    answer.set_cookie(name, code, max_age=_LASTS_S, path="/", httponly=True, secure=is_safe, samesite="strict")
+    return answer
+
+
 def _code(request: Request) -> str:
-    return str(request.path_params["code"])
+    return str(request.path_params.get("code") or cookie_of(request, _COOKIE))
 
 
 ROUTES: list[BaseRoute] = [
+    Route("/activate", show, methods=["GET"]),
+    Route("/activate", choose, methods=["POST"]),
     Route("/activate/{code}", show, methods=["GET"]),
     Route("/activate/{code}", choose, methods=["POST"]),
 ]

@@ -21,6 +21,7 @@ from imagebank.model.provision import FOR_EVER, Provision, Relation
 from imagebank.model.zone import beginning
 from imagebank.paper.sheets import ActivationSheet, activation_pdf
 from imagebank.portal import here, language
+from imagebank.portal.activation import by_sheet
 from imagebank.portal.layout import HEADERS, for_the_signed_in, page, read_form, read_own_form, see_other
 from imagebank.portal.signin import site_of
 from imagebank.settings import Settings
@@ -34,7 +35,7 @@ async def ask(request: Request) -> Response:
 
 
 async def try_sheet(request: Request) -> Response:
-    """On to choosing how to sign in, where number and secret are right. Neither stands in a log: both are posted."""
+    """On to choosing how to sign in, where number and secret are right. Both are posted, and stand in no address."""
     form: dict[str, str] = {}
     try:
         form = await read_form(request)
@@ -45,7 +46,7 @@ async def try_sheet(request: Request) -> Response:
     except (Invalid, NotFound, TooOften) as error:
         status = status_for(error, HTTP_STATUS, HTTPStatus.INTERNAL_SERVER_ERROR)
         return page(request, "open.html", status, notice=error, number=form.get("number", "")[:32])
-    return see_other(f"/activate/{code}")
+    return by_sheet(request, code)
 
 
 @for_the_signed_in

@@ -57,7 +57,9 @@ def test_from_the_desk_to_ones_own_images(bank: Bank) -> None:
 
     assert "One-time secret" in ada.get("/open").text
     on = ada.post("/open", {"number": f"{number[:4]} {number[4:8]}-{number[8:]}", "secret": secret.lower()})
-    assert on.status_code == 303
+    assert (on.status_code, on.headers["location"]) == (303, "/activate"), "what was typed stands in no address"
+    assert "You sign in as" in ada.get("/activate").text
+    assert Browser(web_application(bank)).get("/activate").status_code == 404
     chosen = ada.post(on.headers["location"], {"means": "password", "password": "seven grey herons at dusk"})
     assert chosen.status_code == 303
 
