@@ -197,11 +197,11 @@ def _check_proposals(settings: Settings) -> None:
 
 
 def _check_exams(settings: Settings) -> None:
-    if not any(
-        (settings.exams_file, settings.priors_file, settings.repeats_file, settings.doses_file, settings.prefetch_file)
-    ):
+    files = (settings.exams_file, settings.priors_file, settings.repeats_file, settings.doses_file)
+    if not any((*files, settings.prefetch_file, settings.costs_file)):
         return
     from imagebank.exams.comparing import likeness
+    from imagebank.exams.costs import costs
     from imagebank.exams.doses import doses
     from imagebank.exams.prefetching import prefetching
     from imagebank.exams.repeats import repeats
@@ -211,6 +211,7 @@ def _check_exams(settings: Settings) -> None:
         likeness(settings.priors_file, settings.exams_file)
         repeats(settings.repeats_file)
         doses(settings.doses_file, settings.exams_file)
+        costs(settings.costs_file)
     except Invalid as error:
         raise SettingsError(str(error)) from None
 

@@ -81,6 +81,8 @@ class Settings:
     """A TOML file with the systems whose doctors are warned by CDS Hooks; empty for none but those with a token of the bank."""
     doses_file: Path | None = None
     """A TOML file with effective doses of exams and how they follow from measurements; empty for the one that is built in."""
+    costs_file: Path | None = None
+    """A TOML file with what exams cost, for the report of what the repeat check brought; empty for none: then no cost is told."""
     duplicates: Literal["refuse", "revise"] = "refuse"
     """Other content under a known UID: `refuse` (it goes to quarantine) or `revise` (a new version, by its owner only)."""
     attributes: tuple[str, ...] = ()

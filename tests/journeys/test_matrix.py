@@ -68,6 +68,10 @@ NOT_ABOUT_STUDIES: Final = {
         ),
         "about orders, and shows of studies what the caller sees; see the tests of CDS Hooks and of the repeat check",
     ),
+    **dict.fromkeys(
+        ("/api/v1/repeat-check/report", "/quality"),
+        "counts for who may audit, of alerts whose study they see; see the test of avoided exams",
+    ),
     "/shl": "says what to do with a health link, the same for everybody",
     "/shl/{secret}": "for who has a health link, and shows what its card opens; see the test of health links",
     "/shl/files/{secret}": "the same",

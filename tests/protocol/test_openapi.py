@@ -55,6 +55,7 @@ PAGES: Final[Mapping[str, str]] = {
     "/rules": "for people; programs use /api/v1/rules",
     "/completeness": "what is missing, for people; programs use /api/v1/completeness",
     "/completeness/settle": "the form of that page and of a study's",
+    "/quality": "for people; programs use /api/v1/repeat-check/report",
     "/upload": "for people; programs use /api/v1/uploads",
     "/upload/told": "says on that page, in another language, what it is given",
     "/language": "the choice of a language, for people",

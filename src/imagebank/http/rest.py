@@ -30,6 +30,7 @@ from imagebank.http.priors import priors_paths, priors_routes
 from imagebank.http.queue import queue_routes
 from imagebank.http.queue_described import queue_paths
 from imagebank.http.repeat_check import repeat_paths, repeat_routes
+from imagebank.http.repeat_report import brought_paths, brought_routes
 from imagebank.http.reports import report_paths, report_routes
 from imagebank.http.requests import request_paths, request_routes
 from imagebank.http.rules import rule_routes
@@ -52,6 +53,7 @@ _ROUTES: Final[tuple[Callable[[], list[BaseRoute]], ...]] = (
     timeline_routes,
     priors_routes,
     repeat_routes,
+    brought_routes,
     dose_routes,
     correction_routes,
     rule_routes,
@@ -77,6 +79,7 @@ _PATHS: Final[tuple[Callable[[], dict[str, Any]], ...]] = (
     timeline_paths,
     priors_paths,
     repeat_paths,
+    brought_paths,
     dose_paths,
     correction_paths,
     rule_paths,
