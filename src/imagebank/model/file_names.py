@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from re import _parser as parser  # no other way to see what an expression is made of
+from importlib import import_module
 from typing import Any, Final
 
 from imagebank.errors import Invalid
@@ -16,6 +16,8 @@ from imagebank.model.proposal import Proposal, ProposalSource, proposal
 from imagebank.model.spoken_dates import Spoken, dates_in
 from imagebank.model.upload import FIELDS
 
+# No other way to see what an expression is made of; no stub tells of it.
+parser: Any = import_module("re._parser")
 LONGEST_NAME: Final = 255
 """How many letters of a name are looked at; as long as names are on most disks."""
 MOST_WAYS: Final = 100_000
