@@ -23,6 +23,8 @@ WAY: Final = "api"
 _NO_STORE: Final = {"Cache-Control": "no-store"}
 _USUAL: Final = (By.MONTH, By.ORGANIZATION, By.DEPARTMENT, By.EXAM)
 _USUAL_DAYS: Final = 365
+_FIRST: Final = date(1900, 1, 1)
+_BEHIND: Final = date(9999, 1, 1)
 _WHOLES: Final = (
     *("shown", "accepted", "overridden", "ignored", "waiting", "shadow", "avoided", "made", "unknown"),
     *("undosed", "uncosted"),
@@ -54,8 +56,9 @@ def span(bank: Bank, given: Mapping[str, str]) -> tuple[date, date]:
         since = date.fromisoformat(given["since"]) if given.get("since") else until - timedelta(days=_USUAL_DAYS)
     except (ValueError, OverflowError):
         raise Invalid("since and until are days, such as 2026-03-02") from None
-    if until == date.max:
-        raise Invalid("since and until are days, such as 2026-03-02")
+    # Moments of the first and the last year of all are none any more in some time zones.
+    if since < _FIRST or until >= _BEHIND:
+        raise Invalid("since and until are days from 1900 on")
     return since, until
 
 

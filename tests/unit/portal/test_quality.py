@@ -97,5 +97,13 @@ def test_programs_get_the_same_as_json_or_csv(bank: Bank) -> None:
         {"clinical-change": 1, "": 1},
     )
     assert browser.get(REPORT, {**headers, "Accept": "text/csv"}).headers["content-type"].startswith("text/csv")
-    for wrong in ("by=name", "by=month,month", "format=xml", "until=9999-12-31", "other=1"):
+    for wrong in (
+        "by=name",
+        "by=month,month",
+        "format=xml",
+        "until=9999-12-31",
+        "until=0001-01-01",
+        "since=0001-01-01&until=0001-06-01",
+        "other=1",
+    ):
         assert browser.get(f"{REPORT}?{wrong}", headers).status_code == 400
