@@ -38,6 +38,8 @@ async def read_report(request: Request) -> Response:
     params, bank = request.query_params, bank_of(request)
     if not set(params) <= {"since", "until", "by", "format"} or params.get("format", "json") not in ("json", "csv"):
         raise Invalid("this takes since, until, by and format (json or csv)")
+    if not all(params.values()):
+        raise Invalid("what is given of since, until and by is not empty")
     since, until = span(bank, params)
     by = _by(params.get("by", ",".join(_USUAL)))
     found = await run_in_threadpool(avoided.report, bank, principal, since, until, by, WAY, address_of(request))
@@ -63,7 +65,7 @@ def span(bank: Bank, given: Mapping[str, str]) -> tuple[date, date]:
 
 
 def _by(text: str) -> tuple[By, ...]:
-    named = text.split(",") if text else []
+    named = text.split(",")
     if not set(named) <= set(By) or len(set(named)) != len(named):
         raise Invalid("by takes {known}, each once, between commas", known=", ".join(By))
     return tuple(By(one) for one in named)

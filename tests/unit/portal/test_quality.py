@@ -102,6 +102,7 @@ def test_programs_get_the_same_as_json_or_csv(bank: Bank) -> None:
         "by=month,month",
         "format=xml",
         "until=9999-12-31",
+        "until=",
         "until=0001-01-01",
         "since=0001-01-01&until=0001-06-01",
         "other=1",
