@@ -73,9 +73,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(bank: Bank) -> Iterator[str]:
+def serving(bank: Bank, port: int = 0) -> Iterator[str]:
     """The bank's web application on loopback in a thread of this process; its address without a final slash."""
-    server = uvicorn.Server(uvicorn.Config(web_application(bank), host="127.0.0.1", port=0, log_level="warning"))
+    server = uvicorn.Server(uvicorn.Config(web_application(bank), host="127.0.0.1", port=port, log_level="warning"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     deadline = time.monotonic() + 20

@@ -136,6 +136,8 @@ def served(bank: Bank) -> list[str]:
 
 
 def naming_a_study(bank: Bank) -> list[str]:
-    """Routes that name a study and give something of it; labels are only put on and taken off, corrections taken back."""
+    """Routes that name a study and give something of it; labels are only put on and taken off, corrections taken back,
+    and reports released.
+    """
     named = [path for path in served(bank) if "{study}" in path or path in BY_PARAMETERS]
-    return [path for path in named if "{label}" not in path and not path.endswith("/undo")]
+    return [path for path in named if "{label}" not in path and not path.endswith(("/undo", "/release"))]

@@ -99,6 +99,7 @@ def test_no_secret_stands_on_a_command_line(grown: Grown) -> None:
     assert not any(secret in grown.bank.said() for secret in grown.secrets)
 
 
+@pytest.mark.timeout(900)
 def test_all_samples_come_in_and_the_index_comes_out_of_the_objects(grown: Grown, tmp_path: Path) -> None:
     bank = grown.bank
     again = a_file(StudyDescription="first")

@@ -309,10 +309,11 @@ def test_watching_picks_up_what_is_new_and_nothing_half_written(tmp_path: Path) 
         late = inside / "late"
         late.mkdir()
         with (late / "slow.dcm").open("wb", buffering=0) as slow:
-            for piece in range(0, len(file), 3000):
+            # In small steps: on a busy machine a longer pause would look like the end.
+            for piece in range(0, len(file), 600):
                 (inside / "half-at-start.dcm").write_bytes(file[: 2000 + piece])
-                slow.write(file[piece : piece + 3000])
-                time.sleep(1.5)
+                slow.write(file[piece : piece + 600])
+                time.sleep(0.4)
         (inside / "half-at-start.dcm").write_bytes(a_file())
         later = {told(late / "slow.dcm"), told(inside / "half-at-start.dcm")}
         wait_for(lambda: later <= settled(data), "the later files are in", 60)

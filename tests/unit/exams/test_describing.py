@@ -206,3 +206,7 @@ def test_the_order_of_series_does_not_matter(series: list[str]) -> None:
     found = describe(Said(("MR",), series=tuple(series)), tables())
 
     assert (found.regions, found.side) == (("HIP", "KNEE"), Side.RIGHT)
+
+
+def test_a_letter_that_no_region_stands_beside_is_no_side() -> None:
+    assert [describe(Said(("CT",), (text,)), tables()).side for text in ("G", "CT S", "DS")] == [Side.UNSAID] * 3
