@@ -19,7 +19,8 @@ from imagebank.bank import Bank
 from imagebank.dicom.coerce import renamed
 from imagebank.dicom.describe import describe
 from imagebank.dicom.kind import Kind as FileKind
-from imagebank.errors import BankError, Invalid, NotAllowed, NotFound, Unavailable, noted
+from imagebank.dicom.scan import NOT_DICOM
+from imagebank.errors import BankError, Invalid, NotAllowed, NotFound, Unavailable, Unsupported, noted
 from imagebank.model.access import OWNERS, Principal, Scope
 from imagebank.model.attribute import Level
 from imagebank.model.contributed import is_contributed, record_of, uid_of
@@ -44,6 +45,9 @@ _FULL: Final = noted(
 )
 _ALL_FULL: Final = noted(
     "your account holds {files} files and {megabytes} MB of your own at the most; take something back to make room"
+)
+_UNREADABLE: Final = noted(
+    "this file is none that can be looked at here; add hospital images (DICOM), photographs, films or PDF documents"
 )
 _EMPTY: Final[dict[str, Element | None]] = {
     # Of other systems: here they would be taken for orders and visits of our own (IHE IRWF).
@@ -179,7 +183,13 @@ def _received(
         return []
     sees = Scope.of(who.source.organization)
     receipts = media.receive(bank, made, who.source, _about(said, who), sees, inventory=inventory)
-    return [replace(one, proposals=()) for one in proposing.told(who.principal, receipts)]
+    return [replace(_plain(one), proposals=()) for one in proposing.told(who.principal, receipts)]
+
+
+def _plain(receipt: Receipt) -> Receipt:
+    """What became of a file that is no image at all, in words for who never heard of DICOM."""
+    is_unknown = receipt.error is not None and receipt.error.template == NOT_DICOM
+    return replace(receipt, error=Unsupported(_UNREADABLE)) if is_unknown else receipt
 
 
 def _spend(bank: Bank, who: Depositor, more: Amount) -> None:

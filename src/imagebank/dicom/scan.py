@@ -6,7 +6,7 @@ from typing import Final
 
 from imagebank.dicom.vr import KNOWN, LONG, SHORT, name_of, standard_vr
 from imagebank.dicom.walk import PIXELS, Buffer, More, Odd, Raw, elements, is_undefined, items, walk
-from imagebank.errors import Invalid
+from imagebank.errors import Invalid, noted
 from imagebank.model.uid import Uid
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "EXPLICIT_BE",
     "EXPLICIT_LE",
     "IMPLICIT_LE",
+    "NOT_DICOM",
     "PIXELS",
     "TRANSFER_SYNTAX",
     "UNNAMED",
@@ -34,6 +35,7 @@ EXPLICIT_LE: Final = Uid("1.2.840.10008.1.2.1")
 DEFLATED_LE: Final = Uid("1.2.840.10008.1.2.1.99")
 EXPLICIT_BE: Final = Uid("1.2.840.10008.1.2.2")
 TRANSFER_SYNTAX: Final = 0x00020010
+NOT_DICOM: Final = noted("not DICOM: there is neither a DICM mark nor a data set at the start")
 UNNAMED: Final = "the file does not name its transfer syntax; it was recognised from the bytes"
 
 _EXPLICIT: Final = struct.Struct("<HH2sH").unpack_from
@@ -141,7 +143,7 @@ def _require_plausible(data: Buffer, *, explicit: bool) -> None:
         length = _LENGTH(data, 4)[0]
     # The first group of a real data set is 0008 nearly always; a value of a first element is short.
     if not 4 <= group <= 0x20 or group & 1 or length > 1024 or (explicit and code.decode("latin-1") not in KNOWN):
-        raise Invalid("not DICOM: there is neither a DICM mark nor a data set at the start")
+        raise Invalid(NOT_DICOM)
 
 
 def _top_level(data: Buffer, offset: int, have: int, size: int, found: dict[int, Raw], *, explicit: bool) -> list[str]:

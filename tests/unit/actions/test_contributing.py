@@ -39,7 +39,7 @@ from imagebank.actions.enrol import Wanted
 from imagebank.actions.ingest import Arrival
 from imagebank.bank import Bank
 from imagebank.dicom import dicomdir
-from imagebank.errors import Invalid, NotAllowed, NotFound
+from imagebank.errors import Invalid, NotAllowed, NotFound, Unsupported
 from imagebank.model.access import RIGHTS, Principal, Right, Role, Scope
 from imagebank.model.contributed import LABEL, is_contributed, record_in, uid_of
 from imagebank.model.event import Act
@@ -593,3 +593,11 @@ def test_what_is_added_ends_with_the_holding_by_which_it_was(here: Here, bank: B
     assert spent(ada.name, bank.now().date()).files > 0
     contributing.sweep(replace(bank, now=lambda: now + timedelta(days=2)))
     assert spent(ada.name, now.date()).files == 0
+
+
+def test_a_file_that_is_no_image_at_all_is_told_in_plain_words(here: Here, bank: Bank) -> None:
+    (refused,) = add(bank, here.ada, b"MZ\x90\0" * 500)
+
+    assert not refused.is_kept
+    assert isinstance(refused.error, Unsupported)
+    assert "photographs, films or PDF" in str(refused.error)
