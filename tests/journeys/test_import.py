@@ -300,22 +300,28 @@ def test_watching_picks_up_what_is_new_and_nothing_half_written(tmp_path: Path) 
     inside, data, file = tmp_path / "in", tmp_path / "bank", a_file(rows=64, columns=64)
     as_files(inside, a_file())
     os.utime(inside / "0000.dcm", (0, 0))
-    (inside / "half-at-start.dcm").write_bytes(file[:2000])
+    half = inside / "half-at-start.dcm"
+    half.write_bytes(file[:2000])
+
+    def is_first_in() -> bool:
+        os.utime(half)  # somebody writes it still, however long the command takes to start
+        return told(inside / "0000.dcm") in settled(data)
+
     with (tmp_path / "out").open("wb") as out:
         given = ("import", inside, "--watch", "--json", "--data", data)
         process = start_program(*given, log=tmp_path / "log", stdout=out)
     try:
-        wait_for(lambda: told(inside / "0000.dcm") in settled(data), "the first file is in", 60)
+        wait_for(is_first_in, "the first file is in", 60)
         late = inside / "late"
         late.mkdir()
         with (late / "slow.dcm").open("wb", buffering=0) as slow:
             # In small steps: on a busy machine a longer pause would look like the end.
             for piece in range(0, len(file), 600):
-                (inside / "half-at-start.dcm").write_bytes(file[: 2000 + piece])
+                half.write_bytes(file[: 2000 + piece])
                 slow.write(file[piece : piece + 600])
                 time.sleep(0.4)
-        (inside / "half-at-start.dcm").write_bytes(a_file())
-        later = {told(late / "slow.dcm"), told(inside / "half-at-start.dcm")}
+        half.write_bytes(a_file())
+        later = {told(late / "slow.dcm"), told(half)}
         wait_for(lambda: later <= settled(data), "the later files are in", 60)
         process.send_signal(signal.SIGINT)
         status = process.wait(30)
