@@ -13,7 +13,7 @@ from imagebank.actions import completeness
 from imagebank.errors import Invalid
 from imagebank.http.auth import address_of, bank_of, caller
 from imagebank.http.bodies import body_of, typed
-from imagebank.http.described import closed, query
+from imagebank.http.described import closed, query, several
 from imagebank.http.methods import METHODS, by_method
 from imagebank.http.openapi import REFUSED, answer, as_json
 from imagebank.model.completeness import Completeness, Lack, Progress, Word
@@ -142,10 +142,6 @@ _YES: Final = {"type": "boolean"}
 _SOURCE: Final = {"enum": [str(one) for one in (*_SAYERS, Origin.PERSON)]}
 
 
-def _several(schema: Mapping[str, Any]) -> dict[str, Any]:
-    return {"type": "array", "items": schema}
-
-
 _WORD: Final = {"source": _SOURCE, "by": _TEXT, "at": _TEXT, "expected": _NONE_OR_WHOLE, "is_final": _YES}
 _LACK: Final = {
     "source": _SOURCE,
@@ -157,7 +153,7 @@ _LACK: Final = {
     "missing": _WHOLE,
     "expected": _WHOLE,
     "unit": {"enum": ["image", "series", "study"]},
-    "instances": _several(_TEXT),
+    "instances": several(_TEXT),
 }
 _FOUND: Final = closed(
     {
@@ -170,21 +166,21 @@ _FOUND: Final = closed(
         "received": _WHOLE,
         "expected": _NONE_OR_WHOLE,
         "missing": _WHOLE,
-        "modalities": _several(_TEXT),
+        "modalities": several(_TEXT),
         "date": _TEXT,
         "accession": _TEXT,
-        "lacks": _several(closed(_LACK)),
-        "words": _several(closed(_WORD)),
+        "lacks": several(closed(_LACK)),
+        "words": several(closed(_WORD)),
         "settled": {"anyOf": [{"type": "null"}, closed({**_WORD, "reason": _TEXT})]},
     }
 )
-_LIST: Final = closed({"total": _WHOLE, "studies": _several(_FOUND)})
+_LIST: Final = closed({"total": _WHOLE, "studies": several(_FOUND)})
 _BODY: Final = closed({"is_all": _YES}, {"reason": {"type": "string", "maxLength": 500}})
 _DAY: Final = {"type": "string", "format": "date"}
 
 
 _PARAMETERS: Final = [
-    query("state", _several({"enum": [str(one) for one in Progress]}), "missing and arriving if not given"),
+    query("state", several({"enum": [str(one) for one in Progress]}), "missing and arriving if not given"),
     query("modality", {"type": "string", "minLength": 1, "maxLength": 16}, "Only studies with this modality"),
     query("since", _DAY, "The first day of the study"),
     query("until", _DAY, "The last day of the study"),

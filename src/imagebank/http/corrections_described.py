@@ -4,15 +4,14 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from imagebank.http import corrections
-from imagebank.http.described import Group, closed, paths
+from imagebank.http.described import UID, Group, closed, paths
 from imagebank.http.openapi import REFUSED, answer, as_json
 
 _TEXT: Final = {"type": "string"}
 _WHOLE: Final = {"type": "integer", "minimum": 0}
-_UID: Final = {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)*$", "maxLength": 128}
 _NAMES: Final[Mapping[str, Mapping[str, Any]]] = {
-    "study": _UID,
-    "instance": _UID,
+    "study": UID,
+    "instance": UID,
     "correction": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
     "number": {"type": "integer", "minimum": 1, "maximum": 10**9 - 1},
 }
@@ -61,7 +60,7 @@ _VALUE: Final = {"oneOf": [_TEXT, _ELEMENT, {"type": "null"}]}
 _BODIES: Final[Mapping[str, Mapping[str, Any]]] = {
     "write_correction": closed(
         {"attributes": {"type": "object", "minProperties": 1, "additionalProperties": _VALUE}},
-        {"reason": _TEXT, "series": _UID, "instance": _UID, "dry_run": {"type": "boolean"}},
+        {"reason": _TEXT, "series": UID, "instance": UID, "dry_run": {"type": "boolean"}},
     ),
     "undo_correction": closed({"reason": _TEXT}),
 }

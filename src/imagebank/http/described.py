@@ -4,12 +4,15 @@ import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from re import findall
-from typing import Any
+from typing import Any, Final
 
 from imagebank.http.methods import Endpoint
 from imagebank.http.openapi import REFUSED
 
 Schema = Mapping[str, Any]
+
+UID: Final = {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)*$", "maxLength": 128}
+"""A UID as it may be given; one that is too long is refused in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,11 @@ def closed(required: Schema, optional: Schema | None = None) -> dict[str, Any]:
     """An object that has some fields, may have others, and has no more."""
     properties = {**required, **(optional or {})}
     return {"type": "object", "required": list(required), "properties": properties, "additionalProperties": False}
+
+
+def several(schema: Schema) -> dict[str, Any]:
+    """A list of such things."""
+    return {"type": "array", "items": schema}
 
 
 def query(name: str, schema: Schema, words: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute, Route
 from imagebank.actions import dose
 from imagebank.errors import Invalid
 from imagebank.http.auth import address_of, bank_of, caller
-from imagebank.http.described import closed
+from imagebank.http.described import UID, closed, several
 from imagebank.http.openapi import REFUSED, answer, as_json
 from imagebank.http.priors import EXAM, exam_told
 from imagebank.model.dose import UNITS, Basis, Cumulative, Dose, Exposure, Method, Reading, Share
@@ -121,10 +121,6 @@ _AMOUNT: Final = {"type": "number", "minimum": 0}
 _COUNT: Final = {"type": "integer", "minimum": 0}
 
 
-def _several(schema: Mapping[str, Any]) -> dict[str, Any]:
-    return {"type": "array", "items": schema}
-
-
 _SHARE: Final = closed(
     {
         "name": _TEXT,
@@ -147,31 +143,30 @@ _DOSE: Final = closed(
         "effective_dose_msv": {"type": ["number", "null"], "minimum": 0},
         "method": {"enum": [one.value for one in Method]},
         **dict.fromkeys(("is_measured", "is_for_child"), _FLAG),
-        "sources": _several(_TEXT),
+        "sources": several(_TEXT),
     }
 )
 _OF_STUDY: Final = {
     **dict.fromkeys(("study", "date", "organization"), _TEXT),
     "exam": EXAM,
     "dose": _DOSE,
-    "readings": _several(_READING),
+    "readings": several(_READING),
 }
 _OF_PERSON: Final = closed(
     {
         "note": _TEXT,
         "of_what_may_be_seen": _FLAG,
         "total": _SHARE,
-        **dict.fromkeys(("by_year", "by_modality", "by_organization"), _several(_SHARE)),
+        **dict.fromkeys(("by_year", "by_modality", "by_organization"), several(_SHARE)),
         "children": _COUNT,
-        "studies": _several(closed(_OF_STUDY)),
+        "studies": several(closed(_OF_STUDY)),
     }
 )
-_UID: Final = {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)*$", "maxLength": 128}
 
 
 def dose_paths() -> dict[str, Any]:
     """The `paths` of the OpenAPI document for these routes."""
-    study = ("study", _UID, of_study, "get_dose_of_study", closed({**_OF_STUDY, "note": _TEXT}))
+    study = ("study", UID, of_study, "get_dose_of_study", closed({**_OF_STUDY, "note": _TEXT}))
     key = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
     person = ("person", key, of_person, "get_dose_of_person", _OF_PERSON)
     return {_STUDY: _path(*study), _PERSON: _path(*person)}

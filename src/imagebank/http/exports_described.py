@@ -3,15 +3,14 @@
 from typing import Any, Final
 
 from imagebank.http import exports
-from imagebank.http.described import Group, closed, paths
+from imagebank.http.described import UID, Group, closed, paths
 from imagebank.http.openapi import REFUSED, answer, as_json
 from imagebank.model.export import LONGEST_PASSWORD, MOST_STUDIES, SHORTEST_PASSWORD, Format
 
 _TEXT: Final = {"type": "string"}
 _WHOLE: Final = {"type": "integer", "minimum": 0}
 _YES: Final = {"type": "boolean"}
-_UID: Final = {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)*$", "maxLength": 128}
-_STUDIES: Final = {"type": "array", "items": _UID, "minItems": 1, "maxItems": MOST_STUDIES}
+_STUDIES: Final = {"type": "array", "items": UID, "minItems": 1, "maxItems": MOST_STUDIES}
 _FORMAT: Final = {"type": "string", "enum": list(Format)}
 _PASSWORD: Final = {
     "type": "string",

@@ -12,7 +12,7 @@ from imagebank.actions import pixels
 from imagebank.errors import Invalid
 from imagebank.http.auth import address_of, bank_of, caller
 from imagebank.http.bodies import body_of, typed
-from imagebank.http.described import closed, query
+from imagebank.http.described import UID, closed, query
 from imagebank.http.methods import METHODS, by_method
 from imagebank.http.openapi import REFUSED, answer, as_json
 from imagebank.model.picture import Answer, Finding, Ground, Side, Whose
@@ -92,7 +92,6 @@ def picture_routes() -> list[BaseRoute]:
 
 
 _TEXT: Final = {"type": "string"}
-_UID: Final = {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)*$", "maxLength": 128}
 _ANSWER: Final = {"enum": [str(one) for one in Answer]}
 _SIDE: Final = closed(
     {
@@ -114,7 +113,7 @@ _FINDING: Final = closed(
 )
 _LIST: Final = closed({"findings": {"type": "array", "items": _FINDING}})
 _BODY: Final = closed(
-    {"studies": {"type": "array", "items": _UID, "minItems": 2, "maxItems": 2}, "answer": _ANSWER},
+    {"studies": {"type": "array", "items": UID, "minItems": 2, "maxItems": 2}, "answer": _ANSWER},
     {"reason": {"type": "string", "maxLength": 1000}},
 )
 

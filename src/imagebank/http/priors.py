@@ -1,6 +1,5 @@
 """`/api/v1/studies/{study}/priors` and the same of an order: the earlier studies that are worth comparing, with reasons."""
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 from starlette.concurrency import run_in_threadpool
@@ -12,7 +11,7 @@ from imagebank.actions import priors
 from imagebank.errors import Invalid
 from imagebank.exams.telling import reasons
 from imagebank.http.auth import address_of, bank_of, caller
-from imagebank.http.described import closed, query
+from imagebank.http.described import UID, closed, query, several
 from imagebank.http.openapi import REFUSED, answer, as_json
 from imagebank.model.exam import Contrast, Exam, Group, Prior, Side
 from imagebank.model.imaging import DataSet
@@ -94,14 +93,10 @@ _TEXT: Final = {"type": "string"}
 _SHARE: Final = {"type": "number", "minimum": 0, "maximum": 1}
 
 
-def _several(schema: Mapping[str, Any]) -> dict[str, Any]:
-    return {"type": "array", "items": schema}
-
-
 EXAM: Final = closed(
     {
         "group": {"enum": [one.value for one in Group]},
-        "regions": _several(_TEXT),
+        "regions": several(_TEXT),
         "laterality": {"enum": [one.value for one in Side]},
         "contrast": {"enum": [one.value for one in Contrast]},
         "kind": _TEXT,
@@ -112,21 +107,20 @@ _FACTORS: Final = ("region", "modality", "side", "contrast", "kind", "age", "org
 _TOLD: Final = closed(
     {
         "exam": EXAM,
-        "priors": _several(
+        "priors": several(
             closed(
                 {
                     **dict.fromkeys(("study", "date", "organization", *_TEXTS), _TEXT),
-                    "modalities": _several(_TEXT),
+                    "modalities": several(_TEXT),
                     "exam": EXAM,
                     "score": _SHARE,
-                    "reasons": _several(_TEXT),
+                    "reasons": several(_TEXT),
                     "factors": closed(dict.fromkeys(_FACTORS, _SHARE)),
                 }
             )
         ),
     }
 )
-_UID: Final = {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)*$", "maxLength": 128}
 
 
 def priors_paths() -> dict[str, Any]:
@@ -146,7 +140,7 @@ def priors_paths() -> dict[str, Any]:
             },
         }
         for name, path, schema, operation in (
-            ("study", _STUDY, _UID, of_study),
+            ("study", _STUDY, UID, of_study),
             ("order", _ORDER, number, of_order),
         )
     }

@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Route
 from imagebank.actions import timeline
 from imagebank.errors import Invalid
 from imagebank.http.auth import address_of, bank_of, caller
-from imagebank.http.described import closed, query
+from imagebank.http.described import UID, closed, query, several
 from imagebank.http.openapi import REFUSED, answer, as_json
 from imagebank.http.reports import WAITING, waiting_of
 from imagebank.model.completeness import Progress, Standing
@@ -150,10 +150,6 @@ _TEXT: Final = {"type": "string"}
 _WHOLE: Final = {"type": "integer", "minimum": 0}
 
 
-def _several(schema: Mapping[str, Any]) -> dict[str, Any]:
-    return {"type": "array", "items": schema}
-
-
 def _texts(*names: str) -> dict[str, Any]:
     return dict.fromkeys(names, _TEXT)
 
@@ -169,7 +165,7 @@ _COMPLETENESS: Final = closed(
 _TOLD: Final = closed(
     {
         "person": {"type": ["string", "null"]},
-        "records": _several(
+        "records": several(
             closed(
                 {
                     **_texts("issuer", "identifier", "birth_date", "sex", "heard_by"),
@@ -177,33 +173,32 @@ _TOLD: Final = closed(
                 }
             )
         ),
-        "studies": _several(
+        "studies": several(
             closed(
                 {
                     **_texts("study", "date", *_TEXTS),
                     **dict.fromkeys(_NUMBERS, _WHOLE),
                     "kind": {"enum": [str(one) for one in Kind]},
-                    "regions": _several({"enum": [str(one) for one in Lane]}),
-                    **dict.fromkeys(("departments", "institutions", "modalities"), _several(_TEXT)),
-                    "reports": _several(closed(_texts("number", "status", "at"))),
+                    "regions": several({"enum": [str(one) for one in Lane]}),
+                    **dict.fromkeys(("departments", "institutions", "modalities"), several(_TEXT)),
+                    "reports": several(closed(_texts("number", "status", "at"))),
                     "completeness": {"anyOf": [_COMPLETENESS, {"type": "null"}]},
                     "added_by_patient": {"type": "boolean"},
                 }
             )
         ),
-        "orders": _several(
+        "orders": several(
             closed(_texts("number", "accession", "modality", "scheduled_at", "procedure", "organization"))
         ),
-        "waiting": _several(closed(_texts("study", *WAITING))),
+        "waiting": several(closed(_texts("study", *WAITING))),
         "next": {"type": ["string", "null"]},
     }
 )
 
 
-_UID: Final = {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)*$", "maxLength": 128}
 _PARAMETERS: Final = [
     query("limit", {"type": "integer", "minimum": 1, "maximum": _MOST}, f"Studies a page; {_USUAL} if not given"),
-    query("before", _UID, "Only studies behind this one, with which the page before ended: see `next`"),
+    query("before", UID, "Only studies behind this one, with which the page before ended: see `next`"),
 ]
 
 
@@ -212,7 +207,7 @@ def timeline_paths() -> dict[str, Any]:
     key = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
     return {
         _PERSON: _described("person", key, of_person.__doc__ or "", "get_timeline_of_person"),
-        _STUDY: _described("study", _UID, of_study.__doc__ or "", "get_timeline_of_study"),
+        _STUDY: _described("study", UID, of_study.__doc__ or "", "get_timeline_of_study"),
     }
 
 
