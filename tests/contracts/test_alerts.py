@@ -74,6 +74,14 @@ def test_an_answer_counts_once_and_a_later_one_replaces_it(index: SQLIndex) -> N
     assert (found.answer, found.outcome) == (later, Outcome.ACCEPTED)
 
 
+def test_an_alert_is_put_back_as_it_was_kept_elsewhere(index: SQLIndex) -> None:
+    for one in (replace(ONE, answer=DONE), replace(ONE, task="t9")):
+        with index.begin() as tx:
+            tx.alerts.put(one)
+
+        assert index.alerts.alert("a1", ALL) == one
+
+
 def test_the_same_said_again_is_found_while_nobody_has_answered(index: SQLIndex) -> None:
     again = replace(ONE, id="a4", at=AT + timedelta(hours=2), days=13)
 
@@ -87,8 +95,10 @@ def test_the_same_said_again_is_found_while_nobody_has_answered(index: SQLIndex)
 
 def test_whoever_is_forgotten_is_counted_still(index: SQLIndex) -> None:
     with index.begin() as tx:
-        tx.alerts.forget([ANA])
+        tx.alerts.answer("a1", DONE)
+        left = tx.alerts.forget([ANA])
 
+    assert {one.id: one.answer for one in left} == {"a1": replace(DONE, comment=""), "a2": None, "a3": None}
     found = index.alerts.between(AT, AT + timedelta(days=1), ALL)
     assert len(found) == 3
     assert {(one.patient, one.study, one.order) for one in found} == {(PatientId("", ""), "", "")}

@@ -25,6 +25,7 @@ from imagebank.actions.scrub import Place, Progress, in_silence, place_of, where
 from imagebank.bank import Bank
 from imagebank.errors import Invalid, NotFound
 from imagebank.model.access import Scope
+from imagebank.model.alert import Alert
 from imagebank.model.correction import Correction
 from imagebank.model.expectation import Expectation
 from imagebank.model.identity import Decision, Identity
@@ -85,6 +86,7 @@ class _Told:
     tasks: dict[str, Task] = field(default_factory=dict)
     marks: dict[str, tuple[datetime, Mark]] = field(default_factory=dict)
     released: set[Which] = field(default_factory=set)
+    alerts: dict[str, tuple[datetime, Alert]] = field(default_factory=dict)
 
     def hear(self, amendment: Amendment) -> None:
         at = amendment.at
@@ -111,6 +113,7 @@ class _Told:
         self.tasks |= {one.id: one for one in amendment.tasks}
         self._mark(at, amendment.marks)
         self.released |= {*amendment.released}
+        self._warn(at, amendment.alerts)
         for uid in amendment.removed:
             self.removed[uid] = max(amendment.at, self.removed.get(uid, amendment.at))
         self.aside |= {place_of(location): reason for location, reason in amendment.aside}
@@ -126,6 +129,11 @@ class _Told:
         for mark in marks:
             if mark.task not in self.marks or self.marks[mark.task][0] <= at:
                 self.marks[mark.task] = at, mark
+
+    def _warn(self, at: datetime, alerts: Sequence[Alert]) -> None:
+        for one in alerts:
+            if one.id not in self.alerts or self.alerts[one.id][0] <= at:
+                self.alerts[one.id] = at, one
 
     def _expect(self, words: Sequence[Expectation]) -> None:
         for word in words:
@@ -220,6 +228,8 @@ def _decide_again(tx: Transaction, told: _Told) -> None:
         tx.pictures.settle(verdict)
     for version in told.rules.values():
         tx.rules.put_version(version)
+    for _, alert in told.alerts.values():
+        tx.alerts.put(alert)
     filing.restore(tx, told.tasks.values(), [mark for _, mark in told.marks.values()])
     persons.restore(tx, [record for _, record in told.identities.values()], list(told.decisions.values()))
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
+from imagebank.actions import notes
 from imagebank.actions.audit import event
 from imagebank.actions.repeat_check import require_ordering
 from imagebank.bank import Bank
@@ -52,6 +53,7 @@ def tell(bank: Bank, principal: Principal, told: Sequence[Told], address: str = 
                 words = f"repeat check: alert {answer.outcome}"
                 made = event(bank, Act.CHANGED, principal, address, words)
                 tx.record([replace(made, study=alert.study, patient=alert.patient)])
+                notes.defer(bank, tx, alerts=(replace(alert, answer=timely),))
     return bank.index.alerts.alerts(list(found), whose, _HERE)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Final
 
-from imagebank.actions import exams, search
+from imagebank.actions import exams, notes, search
 from imagebank.actions.audit import event
 from imagebank.bank import Bank
 from imagebank.errors import NotAllowed
@@ -115,9 +115,11 @@ def check(bank: Bank, asking: Asking, wishes: Sequence[Wish]) -> list[Checked]:
     alerts = [_alert(bank, asking, one) for one in looked]
     known = [_known(bank, one) for one in alerts]
     with bank.index.begin() as tx:
-        for alert, before in zip(alerts, known, strict=True):
-            if alert is not None and before is None:
-                tx.alerts.put(alert)
+        new = tuple(one for one, before in zip(alerts, known, strict=True) if one is not None and before is None)
+        for alert in new:
+            tx.alerts.put(alert)
+        if new:
+            notes.defer(bank, tx, alerts=new)
         tx.record(_events(bank, asking, alerts))
     said = [before or alert for alert, before in zip(alerts, known, strict=True)]
     return [_checked(one, alert, shown) for one, alert in zip(looked, said, strict=True)]

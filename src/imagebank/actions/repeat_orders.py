@@ -65,6 +65,7 @@ def _look(bank: Bank, order: Order) -> None:
     with bank.index.begin() as tx:
         filing.file(bank, tx, task)
         tx.alerts.name_task(alert.id, name)
+        notes.defer(bank, tx, alerts=(replace(alert, task=name),))
 
 
 def _wish(order: Order) -> Wish:
@@ -83,6 +84,7 @@ def _settle(bank: Bank, state: State, alerts: Iterable[Alert]) -> None:
             if one.answer is None and one.is_shown and tx.alerts.answer(one.id, answer):
                 words = f"repeat check: alert {answer.outcome}"
                 tx.record([_event(one, now, words)])
+                notes.defer(bank, tx, alerts=(replace(one, answer=answer),))
                 if one.task:
                     mark = Mark(one.task, how=Change.CANCELLED if is_back else PERFORMED, by=SYSTEM, at=now)
                     tx.tasks.mark(mark)
@@ -102,7 +104,7 @@ def answer(bank: Bank, principal: Principal, task: Task, how: str, why: str, add
         raise Invalid("say that the order is cancelled, or for which reason it stays")
     alert = bank.index.alerts.of_task(task.id, _HERE)
     if alert is None:
-        return  # it was rebuilt from the objects, where no alerts are
+        return  # it was filed before alerts were kept among the objects, and rebuilt since
     outcome = Outcome.ACCEPTED if how == Change.CANCELLED else Outcome.OVERRIDDEN
     told = repeat_answers.Told(alert.id, Answer(outcome, bank.now(), how, why, principal.name))
     repeat_answers.tell(bank, principal, [told], address)
@@ -114,6 +116,7 @@ def take_back(bank: Bank, task: Task) -> None:
     if alert is not None:
         with bank.index.begin() as tx:
             tx.alerts.answer(alert.id, Answer(Outcome.SHOWN, bank.now()))
+            notes.defer(bank, tx, alerts=(replace(alert, answer=None),))
 
 
 @dataclass(frozen=True, slots=True)

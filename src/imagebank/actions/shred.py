@@ -45,6 +45,9 @@ def close(
     """Let nothing more be sealed for an account by these keys, and have them destroyed; what `shred_job` is told."""
     payload = {"names": [name.hex() for name in names]}
     tx.record([replace(audit.event(bank, Act.REMOVED, principal, address, DETAIL), patient=owner)])
+    # What alerts brought is counted still: what is left of them names nobody, and goes under no key of theirs.
+    if left := tx.alerts.forget([owner]):
+        notes.defer(bank, tx, alerts=tuple(left))
     # From here on no deposit can be entered under these keys.
     tx.close_account(owner, names)
     tx.defer("shred", payload, bank.now())

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from imagebank.errors import noted
+from imagebank.model.alert import Alert
 from imagebank.model.correction import Correction
 from imagebank.model.expectation import Expectation
 from imagebank.model.identity import Decision, Identity
@@ -89,7 +90,7 @@ class Amendment:
     that were not simply done, `expectations` are words about what belongs to studies, and `rules` versions of the site's
     rules that were switched on. `attributes` were made searchable, or are so no more. `tasks` were filed into the
     reconciliation queue, and `marks` say what was done about what stands in it. `released` are reports that somebody let
-    be read at once.
+    be read at once. `alerts` about repeated exams are as they stood at `at`, with what was done about them.
     """
 
     at: datetime
@@ -110,6 +111,7 @@ class Amendment:
     tasks: tuple[Task, ...] = ()
     marks: tuple[Mark, ...] = ()
     released: tuple[Which, ...] = ()
+    alerts: tuple[Alert, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ class AlertWriter(Protocol):
     """Changes within one transaction."""
 
     def put(self, alert: Alert) -> None:
-        """A new alert."""
+        """A new alert; or a known one as it was kept among the objects."""
         ...
 
     def name_task(self, identifier: str, task: str) -> None:
@@ -56,6 +56,6 @@ class AlertWriter(Protocol):
         """Note what somebody did, or with SHOWN that nobody has done anything yet; what is older than what is known changes nothing, nor does what is known. False then."""
         ...
 
-    def forget(self, patients: Sequence[PatientId]) -> None:
-        """Forget whose alerts they are, when nothing may be known of somebody any more: they are counted still."""
+    def forget(self, patients: Sequence[PatientId]) -> list[Alert]:
+        """Forget whose alerts they are, when nothing may be known of somebody any more; what is left of them, to be counted."""
         ...

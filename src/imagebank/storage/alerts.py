@@ -4,15 +4,15 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, insert, or_, select, text, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, or_, select, text, tuple_, update
 
-from imagebank.model.access import Scope
+from imagebank.model.access import LONG_AGO, Scope
 from imagebank.model.alert import Alert, Answer, Outcome
 from imagebank.model.exam import Contrast, Exam, Group, Side
 from imagebank.model.person import PatientId
 from imagebank.model.uid import Uid
 from imagebank.storage import tables
-from imagebank.storage.database import Database
+from imagebank.storage.database import Database, put
 from imagebank.storage.rows import clean, micros, moment
 from imagebank.storage.select import studies_in
 
@@ -74,7 +74,17 @@ def _values(one: Alert) -> dict[str, Any]:
         "days": one.days,
         "rule": clean(one.rule),
         "severity": one.severity,
-        "outcome": one.outcome.value,
+        **_answered(one.answer or Answer(one.outcome, LONG_AGO)),
+    }
+
+
+def _answered(answer: Answer) -> dict[str, Any]:
+    return {
+        "outcome": answer.outcome.value,
+        "reason": clean(answer.reason),
+        "comment": clean(answer.comment),
+        "answered_by": clean(answer.by),
+        "answered_at": micros(answer.at),
     }
 
 
@@ -145,27 +155,22 @@ class AlertChanges:
         self._connection = connection
 
     def put(self, alert: Alert) -> None:
-        self._connection.execute(insert(_ALERT).values(**_values(alert)))
+        put(self._connection, _ALERT, ["id"], _values(alert))
 
     def name_task(self, identifier: str, task: str) -> None:
         named = update(_ALERT).where(_ALERT.c.id == clean(identifier))
         self._connection.execute(named.values(task=clean(task)))
 
     def answer(self, identifier: str, answer: Answer) -> bool:
-        given = {
-            "outcome": answer.outcome.value,
-            "reason": clean(answer.reason),
-            "comment": clean(answer.comment),
-            "answered_by": clean(answer.by),
-        }
-        at = micros(answer.at)
-        is_new = _ALERT.c.answered_at <= at
-        differs = or_(*(_ALERT.c[name] != value for name, value in given.items()))
+        given = _answered(answer)
+        is_new = _ALERT.c.answered_at <= given["answered_at"]
+        differs = or_(*(_ALERT.c[name] != value for name, value in given.items() if name != "answered_at"))
         changed = update(_ALERT).where(_ALERT.c.id == clean(identifier), _ALERT.c.outcome != _SHADOW, is_new, differs)
-        return self._connection.execute(changed.values(**given, answered_at=at)).rowcount == 1
+        return self._connection.execute(changed.values(**given)).rowcount == 1
 
-    def forget(self, patients: Sequence[PatientId]) -> None:
+    def forget(self, patients: Sequence[PatientId]) -> list[Alert]:
         pairs = [(clean(one.issuer), clean(one.identifier)) for one in patients]
         theirs = tuple_(_ALERT.c.issuer, _ALERT.c.identifier).in_(pairs)
         empty = dict.fromkeys(("issuer", "identifier", "order_number", "comment", "study", "task"), "")
-        self._connection.execute(update(_ALERT).where(theirs).values(**empty))
+        forgotten = update(_ALERT).where(theirs).values(**empty).returning(_ALERT)
+        return [_alert(row) for row in self._connection.execute(forgotten)]

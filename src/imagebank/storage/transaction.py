@@ -132,7 +132,6 @@ class SQLTransaction:
         self.persons.forget(owner)
         self.cards.forget([owner])
         self.requests.forget([owner])
-        self.alerts.forget([owner])
         self.expectations.forget(owner)
 
     def shred(self, names: Sequence[bytes]) -> list[Uid]:
