@@ -107,7 +107,8 @@ def amend_job(bank: Bank, payload: dict[str, Any]) -> None:
     patients = (*(one.patient for one in amendment.provisions), *(one.patient for one in amendment.identities))
     patients += tuple(one.records[0] for one in amendment.decisions)
     patients += tuple(one.patient for one in amendment.expectations)
-    patients += tuple(one.patient for one in (*amendment.released, *amendment.alerts))
+    patients += tuple(one.patient for one in amendment.released)
+    patients += tuple(one.patient for one in amendment.alerts)
     owners = [patient for patient in patients if patient.identifier]
     # Whoever the object is of now, be it nobody that is known: its account has the former versions, too.
     owners += [one.patient for one in amendment.corrections]
