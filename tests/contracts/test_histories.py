@@ -72,6 +72,19 @@ def test_exams_are_told_with_what_headers_say_of_them_where_somebody_looked(fill
     assert filled.histories.exams([NOBODY], ALL) == []
 
 
+def test_rows_of_studies_say_what_is_asked_of_them_and_of_their_series(filled: SQLIndex) -> None:
+    keys = frozenset(("00180015", "00100020", "00181030"))
+    asked = [Uid("1.1"), Uid("1.3"), Uid("1.9")]
+    told = filled.histories.rows(asked, keys, ALL)
+
+    assert [study for study, _ in told] == ["1.1", "1.1", "1.3"]
+    assert all(set(one) <= keys for _, one in told)
+    assert sorted(one["00180015"]["Value"][0] for _, one in told[:2]) == ["HAND", "KNEE"]
+    assert {one["00100020"]["Value"][0] for _, one in told[:2]} == {"P1"}
+    assert [study for study, _ in filled.histories.rows(asked, keys, NORTH)] == ["1.1", "1.1"]
+    assert filled.histories.rows([], keys, ALL) == []
+
+
 def test_reports_come_with_the_studies_that_they_are_about(filled: SQLIndex) -> None:
     later = replace(REPORT, status="C", event_at=AT.replace(hour=13), digest=Digest("blake3", b"2"))
     by_uid = replace(REPORT, number="R2", study=Uid("1.2"), accession="", digest=Digest("blake3", b"3"))

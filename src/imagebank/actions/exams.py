@@ -9,7 +9,7 @@ from imagebank.actions import search
 from imagebank.bank import Bank
 from imagebank.errors import NotFound
 from imagebank.exams.describing import describe
-from imagebank.exams.said import said_of
+from imagebank.exams.said import KEYS, said_of
 from imagebank.exams.tables import tables
 from imagebank.model.access import Scope
 from imagebank.model.attribute import Level
@@ -63,9 +63,9 @@ def _past(bank: Bank, held: Collection[Held], scope: Scope) -> list[Past]:
 
 def _rows(bank: Bank, studies: Collection[Uid], scope: Scope) -> dict[Uid, Said]:
     by_study: dict[Uid, list[DataSet]] = {}
-    for one in search.of_studies(bank, studies, scope, Level.SERIES):
-        by_study.setdefault(Uid(one.attributes["0020000D"]["Value"][0]), []).append(one.attributes)
-    return {study: said_of(series) for study, series in by_study.items()}
+    for study, series in bank.index.histories.rows(studies, KEYS, scope):
+        by_study.setdefault(study, []).append(series)
+    return {study: said_of(several) for study, several in by_study.items()}
 
 
 def day_of(text: str) -> date | None:

@@ -48,11 +48,11 @@ def _side(said: Sequence[str]) -> str:
 
 
 def _each(datasets: Iterable[DataSet], keys: Sequence[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(text for key in keys for one in datasets for text in _texts(one, key)))
+    return tuple(dict.fromkeys(text for key in keys for one in datasets if key in one for text in _texts(one, key)))
 
 
 def _codes(datasets: Iterable[DataSet], keys: Sequence[str]) -> tuple[Code, ...]:
-    return tuple(dict.fromkeys(code for key in keys for one in datasets for code in _coded(one.get(key, {}))))
+    return tuple(dict.fromkeys(code for key in keys for one in datasets if key in one for code in _coded(one[key])))
 
 
 def _coded(sequence: Mapping[str, Any]) -> Iterator[Code]:

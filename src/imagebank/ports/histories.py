@@ -7,7 +7,7 @@ from typing import Protocol
 from imagebank.model.access import Scope
 from imagebank.model.delay import Delay
 from imagebank.model.exam import Held, Said
-from imagebank.model.imaging import Found
+from imagebank.model.imaging import DataSet, Found
 from imagebank.model.person import PatientId
 from imagebank.model.report import Report, Waiting
 from imagebank.model.timeline import Place
@@ -37,6 +37,13 @@ class HistoryReader(OutlineReader, Protocol):
 
     def exams(self, patients: Collection[PatientId], scope: Scope) -> list[Held]:
         """Every study of these records with what its headers say of the exam, the newest first."""
+        ...
+
+    def rows(self, studies: Collection[Uid], keys: frozenset[str], scope: Scope) -> list[tuple[Uid, DataSet]]:
+        """Every series of these studies with those of its attributes, and of its study's, that are among `keys`.
+
+        Those of one study stand together, in the order of their numbers.
+        """
         ...
 
     def said(self, scope: Scope, before: int | None, most: int) -> list[tuple[int, PatientId, str, Said]]:

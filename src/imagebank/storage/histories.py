@@ -21,8 +21,9 @@ from imagebank.storage import tables
 from imagebank.storage.found import found
 from imagebank.storage.orders import report_of
 from imagebank.storage.outlines import SQLOutlines, about_studies, are, without_waiting
-from imagebank.storage.rows import moment, unpack_said, unpack_set
-from imagebank.storage.select import NEWEST, behind, matches, studies_in
+from imagebank.storage.rows import moment, picking, unpack_said, unpack_set
+from imagebank.storage.select import NEWEST, SERIES_ORDER, behind, matches, series_of, studies_in
+from imagebank.storage.sets import one_of
 from imagebank.storage.visible import reports_in
 from imagebank.storage.waiting import lengths_of, moments_of, waits
 
@@ -81,6 +82,26 @@ class SQLHistories(SQLOutlines):
             Held(Uid(uid), day or "", organization, unpack_said(said) if said else None)
             for uid, day, organization, said in rows
         ]
+
+    def rows(self, studies: Collection[Uid], keys: frozenset[str], scope: Scope) -> list[tuple[Uid, DataSet]]:
+        if not studies:
+            return []
+        uid, text, below = _STUDY.c.study_instance_uid, _STUDY.c.json, _DOCUMENTS.c.json.label("below")
+        statement = (
+            select(uid, text, below)
+            .join_from(_STUDY, _DOCUMENTS, _DOCUMENTS.c.study_row == _STUDY.c.id)
+            .where(one_of(self._dialect, uid, [*studies]), *studies_in(scope, self._dialect))
+            .where(*series_of(scope, self._dialect))
+            .order_by(_STUDY.c.id, *SERIES_ORDER)
+        )
+        with self._database.reading() as connection:
+            rows = connection.execute(statement).all()
+        pick = picking(keys)
+        above: dict[str, DataSet] = {}
+        for row in rows:
+            if row.study_instance_uid not in above:
+                above[row.study_instance_uid] = pick(row.json)
+        return [(Uid(study), above[study] | pick(below)) for study, _, below in rows]
 
     def said(self, scope: Scope, before: int | None, most: int) -> list[tuple[int, PatientId, str, Said]]:
         statement = (

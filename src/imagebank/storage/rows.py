@@ -1,8 +1,9 @@
 """Values of the model as they stand in columns, and back."""
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any, Final
 
 import msgspec
@@ -66,6 +67,20 @@ def pack_said(said: Said) -> str:
 
 
 unpack_said: Final = msgspec.json.Decoder(Said).decode
+
+
+@cache
+def picking(keys: frozenset[str]) -> Callable[[str], DataSet]:
+    """Reads of attributes in the DICOM JSON model those that are among `keys`, and passes over the others."""
+    names = [(key, f"a{key}") for key in sorted(keys)]
+    fields = [(name, dict[str, Any] | None, msgspec.field(default=None, name=key)) for key, name in names]
+    decode = msgspec.json.Decoder(msgspec.defstruct("Picked", fields)).decode
+
+    def pick(text: str) -> DataSet:
+        found = decode(text)
+        return {key: element for key, name in names if (element := getattr(found, name)) is not None}
+
+    return pick
 
 
 _PIXELS: Final = struct.Struct("<qqqqqqqB")

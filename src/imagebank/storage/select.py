@@ -28,7 +28,7 @@ _TABLES: Final = {
 _SINGLE: Final = frozenset(["PatientID", "PatientName", "AccessionNumber", "StudyDate", "StudyTime", "Modality"])
 NEWEST: Final = (_STUDY.c.study_date.desc(), _STUDY.c.study_time.desc(), _STUDY.c.study_instance_uid)
 """The order of studies: see `behind`."""
-_SERIES_ORDER: Final = (_SERIES.c.series_number, _SERIES.c.series_instance_uid)
+SERIES_ORDER: Final = (_SERIES.c.series_number, _SERIES.c.series_instance_uid)
 _INSTANCE_ORDER: Final = (_INSTANCE.c.instance_number, _INSTANCE.c.sop_instance_uid)
 
 STUDY_RETURNED: Final = (
@@ -57,7 +57,7 @@ def matches(query: Query, scope: Scope, dialect: str) -> Select[Any]:
         statement = _patients(query, scope, dialect)
     else:
         returned = (STUDY_RETURNED, SERIES_RETURNED, INSTANCE_RETURNED)[: query.level]
-        order = (NEWEST, _SERIES_ORDER, _INSTANCE_ORDER)[: query.level]
+        order = (NEWEST, SERIES_ORDER, _INSTANCE_ORDER)[: query.level]
         statement = (
             select(*(column for columns in returned for column in columns))
             .select_from(_joined(query, dialect))
@@ -161,7 +161,7 @@ def chosen(given: frozenset[str], shape: Shape, dialect: str) -> list[ColumnElem
 
 def _conditions(query: Query, scope: Scope, dialect: str) -> list[ColumnElement[bool]]:
     conditions = studies_in(scope, dialect)
-    of_series = _series_of(scope, dialect)
+    of_series = series_of(scope, dialect)
     conditions += of_series if query.level >= Level.SERIES else []
     own_level = max(query.level, Level.STUDY)
     below: list[Condition] = []
@@ -177,7 +177,7 @@ def _conditions(query: Query, scope: Scope, dialect: str) -> list[ColumnElement[
     return conditions
 
 
-def _series_of(scope: Scope, dialect: str) -> list[ColumnElement[bool]]:
+def series_of(scope: Scope, dialect: str) -> list[ColumnElement[bool]]:
     """What a series must be to be shown, with the scope's values in it."""
     return series_in(shape_of(scope), dialect, delay_moments(scope))
 
