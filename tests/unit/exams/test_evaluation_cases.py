@@ -81,3 +81,12 @@ def test_a_repeat_names_the_exam_that_it_repeats(cases: list[dict[str, Any]]) ->
         label = case["label"]
         assert isinstance(label["repeat"], bool)
         assert (label["repeat_of"] in label["relevant"]) if label["repeat"] else label["repeat_of"] is None, case["id"]
+
+
+def test_the_outsiders_cases_name_earlier_exams_of_the_history() -> None:
+    for line in (FILE.parent / "outsiders.jsonl").read_text(encoding="utf-8").splitlines():
+        case = json.loads(line)
+        label, known = case["label"], {exam["id"]: exam["date"] for exam in case["history"]}
+        assert all(known[name] <= case["new"]["date"] for name in label["relevant"]), case["id"]
+        assert label["first"] == label["relevant"][:1], case["id"]
+        assert (label["repeat_of"] in label["relevant"]) if label["repeat"] else label["repeat_of"] is None, case["id"]
