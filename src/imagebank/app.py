@@ -34,6 +34,7 @@ from imagebank.storage.index import SQLIndex
 from imagebank.storage.jobs import SQLJobs
 from imagebank.storage.keys import FileKeys, RootKeys, key_of, service_named
 from imagebank.storage.migrate import migrate
+from imagebank.storage.renditions import FileRenditions
 from imagebank.storage.sealing import KeySeal
 from imagebank.storage.signing import LedgerKey, own_key, pseudonyms
 
@@ -95,6 +96,7 @@ def opened(settings: Settings) -> Iterator[Bank]:
             tx.complete()
     reads = CountedReads(index, now)
     rules = SiteRules(index, settings.rules_file or settings.data / RULES_FILE, settings.organization, now)
+    renditions = FileRenditions(settings.data / "pictures", settings.pictures_bytes)
     sandbox = Sandbox(settings.decoders, memory_bytes=settings.decode_memory_bytes, timeout_s=settings.decode_timeout_s)
     try:
         with _flushing(reads):
@@ -113,6 +115,7 @@ def opened(settings: Settings) -> Iterator[Bank]:
                 rules=rules,
                 now=now,
                 delays=delays,
+                renditions=renditions if settings.pictures_bytes > 0 else None,
             )
             if settings.attributes:
                 _settle_attributes(bank)
@@ -120,6 +123,7 @@ def opened(settings: Settings) -> Iterator[Bank]:
     finally:
         reads.flush(is_last=True)
         sandbox.close()
+        renditions.close()
         rules.close()
         blobs.close()
         index.close()

@@ -13,6 +13,7 @@ from imagebank.model.rights import Rights
 from imagebank.model.rules import Deposit, Opinion
 from imagebank.ports import AccountKeys, Blobs, Clock, Entered, Index, Jobs, Signer
 from imagebank.ports.people import Seal
+from imagebank.ports.renditions import Renditions
 from imagebank.settings import Settings
 
 if TYPE_CHECKING:
@@ -72,6 +73,8 @@ class Bank:
     rules: Rules
     now: Clock
     delays: tuple[Delay, ...] = ()
+    renditions: Renditions | None = None
+    """None where the site keeps none."""
 
     @property
     def catalogue(self) -> Catalogue:

@@ -240,6 +240,8 @@ class Settings:
     """Address space of one decoding process, in bytes."""
     decode_timeout_s: float = 30
     """Seconds after which a decoding process is ended."""
+    pictures_bytes: int = 1 << 30
+    """Room for pictures that were made of images, sealed in `pictures` of the data folder, in bytes; the longest unused go first. 0 to keep none."""
 
     @property
     def zone(self) -> tzinfo:

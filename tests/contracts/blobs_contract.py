@@ -406,6 +406,22 @@ class BlobsContract:
         with pytest.raises(NotFound):
             blobs.wrapped_by(dead)
 
+    def test_a_record_has_secrets_of_its_own_until_it_is_destroyed(
+        self, ground: Ground, blobs: Blobs, keys: Keys
+    ) -> None:
+        one, dead = keep_together(blobs, b"one", b"dead")
+        told = {blobs.secret(one, b"a"), blobs.secret(one, b"b"), blobs.secret(dead, b"a")}
+        blobs.destroy([dead])
+        other = ground.open(keys)
+
+        assert other.secret(one, b"a") in told
+        assert {len(each) for each in told} == {32}
+        assert len(told) == 3
+        for each in (blobs, other):
+            with pytest.raises(NotFound):
+                each.secret(dead, b"a")
+        other.close()
+
     def test_keys_are_kept_apart_from_the_objects(self, ground: Ground, blobs: Blobs, keys: Keys) -> None:
         keep(blobs, b"an object")
         places = [blobs.keep_key(b"key %d" % n) for n in range(3)]

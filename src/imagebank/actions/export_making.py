@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 from zlib import crc32
 
-from imagebank.actions import reports, retrieve, showing
+from imagebank.actions import renditions, reports, retrieve, showing
 from imagebank.actions.export_reading import Reader
 from imagebank.actions.export_spool import Making
 from imagebank.actions.export_survey import PDF
@@ -140,7 +140,7 @@ class Maker:
         # Nothing is made larger than it is.
         is_large = max(instance.pixels.rows, instance.pixels.columns) > side
         viewport = render.Viewport(side, side) if is_large else None
-        picture = retrieve.picture(
+        picture = renditions.painted(
             self._bank, instance, render.Rendering(frames=(item.frame,), viewport=viewport, quality=85)
         )
         yield Member(item.name, self._making.put([picture], item.number), label=item.label)

@@ -1,4 +1,4 @@
-"""Giving out: files as stored or in another transfer syntax, frames, metadata, bulk data, pictures."""
+"""Giving out: files as stored or in another transfer syntax, frames, metadata, bulk data."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -9,9 +9,9 @@ import zstandard
 from imagebank.actions import open_file
 from imagebank.actions.audit import event
 from imagebank.bank import Bank
-from imagebank.dicom import dicomjson, frames, layout, preamble, read, render, transcode
+from imagebank.dicom import dicomjson, frames, layout, preamble, read, transcode
 from imagebank.dicom.scan import Buffer, Header, is_undefined
-from imagebank.errors import Invalid, NotFound, Unsupported
+from imagebank.errors import NotFound, Unsupported
 from imagebank.model.access import Device, Principal, Right, Scope
 from imagebank.model.audited import moved_to
 from imagebank.model.event import Act
@@ -303,17 +303,3 @@ def series_metadata(bank: Bank, series: Uid, scope: Scope) -> bytes:
     with bank.index.begin() as tx:
         tx.put_metadata(series, version, body)
     return body
-
-
-def picture(bank: Bank, instance: Instance, rendering: render.Rendering) -> bytes:
-    """One frame, or the whole loop as GIF, as a picture. Raises Unsupported for an object without pixels."""
-    pixels = instance.pixels
-    if pixels is None:
-        raise Invalid("the object has no pixel data to show")
-    if not pixels.direct:
-        return render.render(bank.sandbox, file(bank, instance), rendering)
-    # A cine of gigabytes is not read for the sake of one frame.
-    numbers = render.frames_to_paint(rendering, pixels.frames, pixels.rows * pixels.columns * pixels.samples)
-    shown = [frame(bank, instance, number) for number in numbers]
-    before = bank.blobs.read(instance.location, 0, pixels.offset)
-    return render.render(bank.sandbox, render.Parts(before, shown, numbers), rendering)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from imagebank.actions import retrieve, search
+from imagebank.actions import renditions, retrieve, search
 from imagebank.bank import Bank
 from imagebank.errors import BankError, NotFound
 from imagebank.model.access import Principal
@@ -16,8 +16,6 @@ from imagebank.portal import launch, wording
 from imagebank.portal.language import gettext
 from imagebank.portal.rows import StudyRow, study_row
 
-_LARGEST: Final = 1024
-"""Pictures with more rows or columns are made smaller: a look needs no more, and nothing is made larger on the way."""
 _SECOND_MS: Final = 1000
 _USUAL_RATE: Final = 10
 _FASTEST: Final = 30
@@ -84,8 +82,9 @@ def frames_of(picture: Instance) -> int:
 
 
 def _wish(one: Instance) -> str:
-    is_large = one.pixels is not None and max(one.pixels.rows, one.pixels.columns) > _LARGEST
-    return "quality=90" + (f"&viewport={_LARGEST},{_LARGEST}" if is_large else "")
+    rendering = renditions.look_at(one, 1)
+    size = rendering.viewport
+    return f"quality={rendering.quality}" + (f"&viewport={size.columns},{size.rows}" if size else "")
 
 
 def _resource(one: Instance) -> str:

@@ -70,6 +70,13 @@ class Blobs(Protocol):
         """The name of the key that wraps this record's data key. Raises NotFound when destroyed, Invalid when damaged."""
         ...
 
+    def secret(self, location: Location, use: bytes) -> bytes:
+        """32 bytes that nobody can tell without this record's data key, others for each use; the same at each asking.
+
+        Raises as `read` does: with the record's key they are gone.
+        """
+        ...
+
     def keep_key(self, note: bytes) -> Location:
         """Keep what tells an account's key, apart from the objects; it is durable when this returns."""
         ...

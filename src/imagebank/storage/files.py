@@ -144,6 +144,9 @@ class FileBlobs:
             raise NotFound(f"the record at {location.segment}+{location.offset} was destroyed")
         return prefix.wrapped_by
 
+    def secret(self, location: Location, use: bytes) -> bytes:
+        return record.secret_of(self._prefix(self._descriptor(location.segment), location), self._keys, use)
+
     def keep_key(self, note: bytes) -> Location:
         location = self._append(Contents.KEYS, Kind.KEY, BytesIO(), 0, note)
         self.sync([location])

@@ -249,12 +249,21 @@ def place(new: Draft, segment: str, offset: int) -> tuple[Opened, bytes]:
 
 def open_prefix(prefix: Prefix, keys: Keys) -> Opened:
     """A record ready for reading. Raises NotFound when destroyed, Invalid when it is not where it belongs."""
+    return Opened(prefix, AESGCM(_key_of(prefix, keys)), prefix.identity)
+
+
+def _key_of(prefix: Prefix, keys: Keys) -> bytes:
     if not prefix.wrapped:
         raise NotFound(f"the record at {prefix.segment}+{prefix.offset} was destroyed")
     key = keys.unwrap(prefix.wrapped)
     if not hmac.compare_digest(_place_tag(key, prefix.fields()), prefix.tag):
         raise damaged(prefix.location)
-    return Opened(prefix, AESGCM(key), prefix.identity)
+    return key
+
+
+def secret_of(prefix: Prefix, keys: Keys, use: bytes) -> bytes:
+    """What only the record's key tells, for a use. Raises as `open_prefix` does."""
+    return hmac.digest(_key_of(prefix, keys), b"imagebank secret" + use, "sha256")
 
 
 def prefix_at(location: Location, head: Buffer) -> Prefix:

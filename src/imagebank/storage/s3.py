@@ -220,6 +220,10 @@ class ObjectBlobs:
         opened, _ = self._opened(location, 0, record.PREFIX)
         return opened.prefix.wrapped_by
 
+    def secret(self, location: Location, use: bytes) -> bytes:
+        opened, _ = self._opened(location, 0, record.PREFIX)
+        return record.secret_of(opened.prefix, self._keys, use)
+
     def keep_key(self, note: bytes) -> Location:
         """Each is an object of its own, so that it can be deleted."""
         return self._put_small(Contents.KEYS, Kind.KEY, note)

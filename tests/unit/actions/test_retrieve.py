@@ -15,7 +15,7 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import ImplicitVRLittleEndian, JPEG2000Lossless
 
 from bank import keep, open_test_bank
-from imagebank.actions import retrieve
+from imagebank.actions import renditions, retrieve
 from imagebank.bank import Bank
 from imagebank.dicom import transcode
 from imagebank.dicom.layout import Layout
@@ -66,7 +66,7 @@ def value_of(bulk: retrieve.Bulk) -> bytes:
 
 
 def picture_of(bank: Bank, instance: Instance, rendering: Rendering) -> Image.Image:
-    return Image.open(io.BytesIO(retrieve.picture(bank, instance, rendering)))
+    return Image.open(io.BytesIO(renditions.picture(bank, instance, rendering)))
 
 
 def test_what_is_not_there_and_what_nobody_may_see_is_not_found_alike(bank: Bank) -> None:
@@ -256,7 +256,7 @@ def test_an_object_without_pixels_is_no_picture(bank: Bank) -> None:
     assert one.pixels is None
     assert PIXEL_DATA not in retrieve.attributes(bank, one)
     with pytest.raises(Invalid, match="no pixel data"):
-        retrieve.picture(bank, one, Rendering())
+        renditions.picture(bank, one, Rendering())
 
 
 @pytest.fixture(scope="module")
