@@ -1,5 +1,6 @@
 """Exams that are only ordered: which order has a number, and what it says of the exam."""
 
+from collections.abc import Collection
 from typing import Final
 
 from imagebank.actions import exams
@@ -8,9 +9,11 @@ from imagebank.errors import Invalid, NotFound
 from imagebank.model.access import Scope
 from imagebank.model.exam import Asked, Said
 from imagebank.model.order import Code, Order
+from imagebank.model.person import PatientId
 from imagebank.model.region import Code as Coded
 from imagebank.ports.orders import Wanted
 
+_HERE: Final = Scope(organizations=None)
 _SCHEMES: Final = {"CPT": "C4", "CPT4": "C4", "CPT-4": "C4", "SNM": "SCT", "SNOMED": "SCT", "LOINC": "LN"}
 """Names of code systems in HL7 (table 0396) that DICOM has by another one."""
 
@@ -53,3 +56,17 @@ def asked(bank: Bank, order: Order) -> Asked:
     day = exams.day_of(order.scheduled_at[:8]) or bank.now().astimezone(bank.settings.zone).date()
     exam = exams.understood(bank, said_of(order))
     return Asked(exam, day, organization=order.organization, id=order.study or "")
+
+
+def records(bank: Bank, patients: Collection[PatientId], organization: str, scope: Scope) -> tuple[PatientId, ...]:
+    """The records for whom an organization orders, with those that are linked to them.
+
+    Its own patients are known before there is a study of theirs; of others' only what the scope shows.
+    """
+    found = dict.fromkeys(patients)
+    for patient in patients:
+        known = _HERE if patient.issuer == organization else scope
+        linked = bank.index.persons.identity(patient, known)
+        for one in bank.index.persons.person(linked.person, known) if linked is not None else ():
+            found[one.identity.patient] = None
+    return tuple(found)

@@ -11,7 +11,6 @@ from typing import Any, Final
 
 from imagebank.actions import exams, ordered, priors, retrieve, rights, search
 from imagebank.actions.devices import DEVICE_RIGHTS
-from imagebank.actions.timeline import records_with
 from imagebank.actions.transfer import Send
 from imagebank.bank import Bank
 from imagebank.errors import NotFound, Unavailable
@@ -104,7 +103,7 @@ def _ready(bank: Bank, table: Prefetching, need: _Need) -> None:
 
 
 def _best(bank: Bank, table: Prefetching, need: _Need, principal: Principal) -> list[Uid]:
-    _, _, patients = records_with(bank, need.patient, principal.scope)
+    patients = ordered.records(bank, [need.patient], need.asked.organization, principal.scope)
     found = priors.among(bank, principal, need.asked, patients, table.priors)
     return [Uid(prior.past.id) for prior, _ in found.priors]
 

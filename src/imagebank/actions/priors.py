@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from imagebank.actions import exams, ordered, search
-from imagebank.actions.timeline import records_with, whose
+from imagebank.actions.timeline import whose
 from imagebank.bank import Bank
 from imagebank.exams.comparing import likeness
 from imagebank.exams.priors import ranked
@@ -58,7 +58,7 @@ def of_order(
     bank.reads.search(principal, f"{way}: priors of an order", address)
     look = ordered.with_accession if by_accession else ordered.numbered
     order = look(bank, number, principal.scope)
-    _, _, patients = records_with(bank, order.patient.id, principal.scope)
+    patients = ordered.records(bank, [order.patient.id], order.organization, principal.scope)
     return among(bank, principal, ordered.asked(bank, order), patients, most)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Final
 
-from imagebank.actions import exams, notes, search
+from imagebank.actions import exams, notes, ordered, search
 from imagebank.actions.audit import event
 from imagebank.bank import Bank
 from imagebank.errors import NotAllowed
@@ -107,7 +107,7 @@ def check(bank: Bank, asking: Asking, wishes: Sequence[Wish]) -> list[Checked]:
     """
     principal = asking.principal
     require_ordering(principal)
-    patients = _records(bank, asking)
+    patients = ordered.records(bank, asking.patients, principal.organization, principal.scope)
     history = exams.history(bank, patients, principal.scope) if patients else []
     like = likeness(bank.settings.priors_file, bank.settings.exams_file)
     looked = [_looked(bank, like, principal, wish, history) for wish in wishes[:MOST]]
@@ -137,20 +137,6 @@ def require_ordering(principal: Principal) -> None:
     principal.require(Right.FIND)
     if principal.role in HOLDERS:
         raise NotAllowed("orders are checked for staff; ask whoever runs the bank")
-
-
-def _records(bank: Bank, asking: Asking) -> tuple[PatientId, ...]:
-    """These records with those that are linked to them.
-
-    One's own patients are known before there is a study of theirs; of others' only what the caller sees.
-    """
-    found = dict.fromkeys(asking.patients)
-    for patient in asking.patients:
-        scope = _HERE if patient.issuer == asking.principal.organization else asking.principal.scope
-        linked = bank.index.persons.identity(patient, scope)
-        for one in bank.index.persons.person(linked.person, scope) if linked is not None else ():
-            found[one.identity.patient] = None
-    return tuple(found)
 
 
 def _looked(bank: Bank, like: Likeness, principal: Principal, wish: Wish, history: Collection[Past]) -> _Looked:

@@ -154,7 +154,7 @@ def _modality(like: Likeness, ours: Exam, theirs: Exam) -> Factor:
 
 
 def _side(table: Comparing, ours: Exam, theirs: Exam) -> Factor:
-    sides = {ours.side, theirs.side}
+    sides = {ours.sure_side, theirs.sure_side}
     if len(sides) == 1 or Side.BOTH in sides:
         weight = 1.0
     elif Side.UNSAID in sides:
@@ -162,7 +162,7 @@ def _side(table: Comparing, ours: Exam, theirs: Exam) -> Factor:
     else:
         is_breast = "BREAST" in ours.regions and "BREAST" in theirs.regions
         weight = table.weights.unsaid_side if is_breast else table.weights.other_side
-    return Factor("side", weight, ours.side, theirs.side)
+    return Factor("side", weight, ours.sure_side, theirs.sure_side)
 
 
 def _contrast(table: Comparing, ours: Exam, theirs: Exam) -> Factor:

@@ -23,7 +23,8 @@ def describe(said: Said, tables: Tables) -> Exam:
     found = [one for each in told for one in _found(each, group)]
     regions = regions_shown(found, tables) or _implied(group, tables)
     terms = tuple(sorted({one.value for one in regions}))
-    side = _side(said, found, terms, tables)
+    sides = list(_sides(said, found, terms, tables))
+    side = sides[0] if sides else ()
     contrast = _contrast(said, found)
     kind = _word(found, "kind")
     purpose = _word(found, "purpose")
@@ -38,6 +39,7 @@ def describe(said: Said, tables: Tables) -> Exam:
         _confidence(why, regions),
         evidence,
         tuple(dict.fromkeys(word for each in told if each.source is Source.WORDS for word in each.reading.unknown)),
+        {Side.LEFT, Side.RIGHT} <= {Side(one[0].value) for one in sides},
     )
 
 
@@ -113,8 +115,8 @@ def _found(told: Told, group: Group) -> Iterator[Found]:
                 yield Found(told, hit, meaning)
 
 
-def _side(said: Said, found: Sequence[Found], terms: Sequence[str], tables: Tables) -> tuple[Evidence, ...]:
-    """The side by codes, words, series and the tag, the first that says one; letters count for paired regions only."""
+def _sides(said: Said, found: Sequence[Found], terms: Sequence[str], tables: Tables) -> Iterator[tuple[Evidence, ...]]:
+    """The side by codes, words, series and the tag, of each that says one; letters count for paired regions only."""
     is_paired = not terms or any(tables.parts[term].is_paired for term in terms)
     for place in ("code", "study", "series", "part", "own code"):
         those = [one for one in found if one.told.place == place]
@@ -131,10 +133,9 @@ def _side(said: Said, found: Sequence[Found], terms: Sequence[str], tables: Tabl
         if sides:
             values = {one.meaning.side for one in sides if one.meaning.side}
             side = Side.BOTH if len(values) > 1 else min(values)
-            return tuple(one.evidence("side", side) for one in sides)
+            yield tuple(one.evidence("side", side) for one in sides)
     if said.laterality in ("R", "L", "B"):
-        return (Evidence("side", said.laterality, Source.ATTRIBUTE, said.laterality, 0.8),)
-    return ()
+        yield (Evidence("side", said.laterality, Source.ATTRIBUTE, said.laterality, 0.8),)
 
 
 def _contrast(said: Said, found: Sequence[Found]) -> tuple[Evidence, ...]:

@@ -110,7 +110,9 @@ def _is_of_that_side(table: Repeats, ours: Exam, theirs: Exam) -> bool:
 
 
 def _side(table: Repeats, exam: Exam) -> Side:
-    """Kidneys, breasts and the like are of both sides unless somebody says of which."""
+    """Kidneys, breasts and the like are of both sides unless somebody says of which. Of one that contradicts itself nothing is known."""
+    if exam.is_torn:
+        return Side.UNSAID
     is_whole = exam.side is Side.UNSAID and not table.sided.intersection(exam.regions)
     return Side.BOTH if is_whole else exam.side
 

@@ -103,7 +103,7 @@ class Exam:
 
     `kind` tells exams of one group and region apart that do not stand for each other ("angiography", "intervention",
     "screening"); `purpose` is why it was made where words say so. `confidence` is of the whole, from 0 to 1; `unknown`
-    are words that no table has.
+    are words that no table has. `is_torn` where one says left and another right, so that `side` is what the surer one says.
     """
 
     group: Group
@@ -115,6 +115,12 @@ class Exam:
     confidence: float = 0.0
     evidence: tuple[Evidence, ...] = ()
     unknown: tuple[str, ...] = ()
+    is_torn: bool = False
+
+    @property
+    def sure_side(self) -> Side:
+        """The side as far as nothing contradicts it."""
+        return Side.UNSAID if self.is_torn else self.side
 
 
 @dataclass(frozen=True, slots=True)

@@ -147,6 +147,15 @@ def test_the_side_of_a_tag_counts_where_words_say_none() -> None:
     assert side("XR KNEE R AND L", "") is Side.BOTH
 
 
+def test_an_exam_whose_words_and_tag_contradict_says_so() -> None:
+    def torn(text: str, tag: str) -> tuple[Side, Side]:
+        found = describe(Said(("MR",), (text,), laterality=tag), tables())
+        return found.side, found.sure_side
+
+    assert torn("MR KNEE LEFT", "R") == (Side.LEFT, Side.UNSAID)
+    assert all(torn("MR KNEE LEFT", tag) == (Side.LEFT, Side.LEFT) for tag in ("L", "B", "U", ""))
+
+
 def test_an_agent_tells_of_contrast_where_words_do_not() -> None:
     given_agent = Said(("CT",), ("CT ABDOMEN",), agent="OMNIPAQUE 350")
     contradicted = Said(("CT",), ("CT ABDOMEN WO",), agent="OMNIPAQUE 350")

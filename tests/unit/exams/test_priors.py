@@ -51,8 +51,10 @@ def test_other_parts_and_other_sides_are_left_out() -> None:
     unsaid = replace(LEFT_KNEE, side=Side.UNSAID)
     foot = exam(Group.XR, "FOOT", side=Side.LEFT)
     history = (past("right", 1, right), past("both", 2, both), past("unsaid", 3, unsaid), past("foot", 4, foot))
+    torn = past("torn", 1, replace(LEFT_KNEE, is_torn=True))
 
     assert ids(LEFT_KNEE, *history) == ["both", "unsaid"]
+    assert ids(LEFT_KNEE, torn, *history) == ["both", "torn", "unsaid"]
 
 
 def test_the_other_breast_is_compared() -> None:

@@ -48,6 +48,9 @@ def test_an_exam_that_shows_more_answers_and_one_that_shows_less_does_not() -> N
         (replace(ABDOMEN, regions=()), replace(ABDOMEN, regions=())),
         (KNEE, replace(KNEE, side=Side.RIGHT)),
         (KNEE, replace(KNEE, side=Side.UNSAID)),
+        (KNEE, replace(KNEE, is_torn=True)),
+        (replace(KNEE, is_torn=True), KNEE),
+        (Exam(Group.US, ("KIDNEY",), Side.LEFT, is_torn=True), Exam(Group.US, ("KIDNEY",), Side.LEFT)),
         (replace(ABDOMEN, group=Group.OTHER), replace(ABDOMEN, group=Group.OTHER)),
     ],
 )
