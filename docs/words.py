@@ -31,6 +31,8 @@ _METHODS: Final = [
     ("portal/templates/**.html", "jinja2"),
     *((name, "ignore") for name in _SILENT),
     *((f"http/{name}.py", "python") for name in ("auth", "deliberate", "multipart", "quick")),
+    *((f"fhir/{name}.py", "python") for name in ("cds_cards", "detected_issues")),
+    *((f"exams/{name}.py", "python") for name in ("naming", "telling")),
     *((f"{folder}/**.py", "python") for folder in ("actions", "dicom", "model", "paper", "portal")),
 ]
 """Refusals are gathered from where somebody can meet them on a page."""
@@ -38,9 +40,15 @@ _REFUSALS: Final = [
     name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, BankError)
 ]
 _UNSAID: Final = tuple(b'"%s' % field for field in (b"POT-", b"PO-", b"Last-", b"Language-Team", b"Report-", b"Gen"))
-_KEYWORDS: Final = {"_": None, "gettext": None, "noted": None, "counted": (2, 3), "plural": (1, 2)} | dict.fromkeys(
-    _REFUSALS
-)
+_KEYWORDS: Final = {
+    "_": None,
+    "gettext": None,
+    "noted": None,
+    "counted": (2, 3),
+    "plural": (1, 2),
+    "for_number": (1, 2),
+    "Phrase": None,
+} | dict.fromkeys(_REFUSALS)
 _OPTIONS: Final = {
     "portal/templates/**.html": {"trimmed": "true", "silent": "false", "lstrip_blocks": "1", "trim_blocks": "1"}
 }

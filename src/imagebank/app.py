@@ -334,6 +334,7 @@ def web_application(bank: Bank) -> "Starlette":
     from imagebank.http.rest import rest_paths, rest_routes
     from imagebank.portal import export, finding, health_link
     from imagebank.portal import rules as rule_pages
+    from imagebank.portal.language import words_for
     from imagebank.portal.layout import on_unrouted
     from imagebank.portal.pages import portal_routes
     from imagebank.portal.viewer_files import viewer_routes
@@ -363,6 +364,7 @@ def web_application(bank: Bank) -> "Starlette":
     )
     application.state.bank = bank
     application.state.translate = export.translate
+    application.state.speak = words_for
     return application
 
 

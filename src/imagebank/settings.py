@@ -29,6 +29,10 @@ class ReportDelay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reason: str = ""
 
 
+Language = Literal["ar", "de", "en", "es", "fr", "ja", "zh"]
+"""Languages of which there are catalogues (`portal/locale`), and English."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Every setting of a bank. Each may stand in `imagebank.toml` or be given as `IMAGEBANK_NAME`.
@@ -59,6 +63,8 @@ class Settings:
     """The site's time zone by its IANA name, such as `Europe/Berlin`: days and times on pages, sheets and statements are its own."""
     organization: str = "local"
     """Assigning authority of patient identifiers that name none, and owner of deposits without another."""
+    language: Language = "en"
+    """The language in which pages and programs are told something that ask for none of those that are known."""
     rights_file: Path | None = None
     """A TOML file with the site's rules of who may see what; empty for the rules that are built in."""
     rules_file: Path | None = None

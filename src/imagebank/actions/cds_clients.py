@@ -25,7 +25,7 @@ from imagebank.bank import Bank
 from imagebank.errors import BankError, Invalid, NotFound, Unavailable, noted
 from imagebank.model.access import Principal, Role
 from imagebank.model.person import PatientId
-from imagebank.settings import read_toml
+from imagebank.settings import Language, read_toml
 
 ALGORITHMS: Final = ("ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "EdDSA")
 """Signatures by keys of which only the client has the private half: never `none`, never a shared secret."""
@@ -48,7 +48,7 @@ class Client(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     `jwks` are its public keys themselves, `jku` is where they are asked for; one of both. `systems` says which
     organization of ours gives the patient identifiers that are of a system (a URI) there. `fhir_servers` are asked for a
-    patient where a call does not bring one along.
+    patient where a call does not bring one along. `language` is that of its cards where a call asks for none.
     """
 
     name: _Text
@@ -59,6 +59,7 @@ class Client(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     jku: str = ""
     systems: dict[str, str] = {}
     fhir_servers: tuple[str, ...] = ()
+    language: Language | None = None
 
     def patient(self, system: str, value: str) -> PatientId | None:
         """Whom an identifier of this system names; None where nothing says whose it is."""

@@ -12,13 +12,13 @@ from imagebank.bank import Bank
 from imagebank.errors import Invalid, noted
 from imagebank.exams.comparing import factors, likeness
 from imagebank.exams.overriding import Reason, overrides
-from imagebank.exams.telling import Reason as Told
 from imagebank.exams.telling import reasons
 from imagebank.model.access import Principal, Role, Scope
 from imagebank.model.alert import Alert, Answer, Change, Outcome
 from imagebank.model.event import Act, Event
 from imagebank.model.exam import Context, Past
 from imagebank.model.order import Order, State
+from imagebank.model.phrase import Phrase
 from imagebank.model.task import Kind, Mark, Priority, Task, filed
 from imagebank.model.uid import Uid
 from imagebank.ports import Transaction
@@ -125,7 +125,7 @@ class Shown:
 
     alert: Alert
     past: Past
-    reasons: tuple[Told, ...]
+    reasons: tuple[Phrase, ...]
     overrides: tuple[Reason, ...]
 
 
@@ -137,4 +137,4 @@ def shown(bank: Bank, task: Task, scope: Scope) -> Shown | None:
     past = exams.of_study(bank, Uid(alert.study), scope)
     like = likeness(bank.settings.priors_file, bank.settings.exams_file)
     why = reasons(factors(like, alert.exam, past.exam))
-    return Shown(alert, past, tuple(why), overrides(bank.settings.overrides_file).reason)
+    return Shown(alert, past, tuple(why), overrides(bank.settings.overrides_file).offered)

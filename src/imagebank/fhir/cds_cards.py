@@ -1,16 +1,19 @@
 """Cards of CDS Hooks 2.0: what was done already, in words for whoever orders, with what they may do about it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from imagebank.actions.repeat_check import Checked, Seen
+from imagebank.exams import naming
 from imagebank.exams.overriding import Overrides
 from imagebank.exams.telling import reasons
 from imagebank.fhir.values import text_of, texts_of
+from imagebank.http.tongue import IN_ENGLISH, Tongue
 from imagebank.model.alert import Alert, Change
-from imagebank.model.exam import Exam
+from imagebank.model.phrase import Phrase, for_number, listed
 
 Card = dict[str, Any]
 LONGEST: Final = 139
@@ -38,24 +41,45 @@ def change_of(alert: str, suggestions: list[str]) -> str:
     return next((each for each in Change if suggestion(alert, each) in suggestions), "")
 
 
-def card(one: Checked, draft: Mapping[str, Any], origin: str, site: str, overrides: Overrides) -> Card:
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What cards of one call have in common: the bank's address and name, the reasons to override, and the language."""
+
+    origin: str
+    site: str
+    overrides: Overrides
+    tongue: Tongue = IN_ENGLISH
+
+    def say(self, phrase: Phrase | str) -> str:
+        return self.tongue.say(phrase)
+
+
+def card(one: Checked, draft: Mapping[str, Any], desk: Desk) -> Card:
     """The card of an alert about a draft order."""
     alert = one.alert
     assert alert is not None
     return {
         "uuid": alert.id,
-        "summary": summary(one),
-        "detail": detail(one, origin),
+        "summary": summary(one, desk),
+        "detail": detail(one, desk),
         "indicator": INDICATORS[alert.severity],
-        "source": {"label": site, "url": origin},
-        "suggestions": list(_suggestions(one, draft)),
+        "source": {"label": desk.site, "url": desk.origin},
+        "suggestions": list(_suggestions(one, draft, desk)),
         "selectionBehavior": "at-most-one",
         "overrideReasons": [
-            {"code": each.code, "system": overrides.system, "display": each.display} for each in overrides.reason
+            {
+                "code": each.code,
+                "system": desk.overrides.system,
+                "display": desk.say(each.said_in(desk.tongue.language)),
+            }
+            for each in desk.overrides.offered
         ],
         "links": [
-            {"label": "Open the images", "url": address_of(origin, alert), "type": "absolute"},
-            {"label": "Open them in the viewer", "url": viewer_of(origin, alert), "type": "absolute"},
+            {"label": desk.say(label), "url": url, "type": "absolute"}
+            for label, url in (
+                (Phrase("Open the images"), address_of(desk.origin, alert)),
+                (Phrase("Open them in the viewer"), viewer_of(desk.origin, alert)),
+            )
         ],
     }
 
@@ -69,48 +93,50 @@ def viewer_of(origin: str, alert: Alert) -> str:
     return f"{origin}/viewer/viewer?StudyInstanceUIDs={alert.study}"
 
 
-def summary(one: Checked) -> str:
-    """What was done, when and where, in fewer than 140 characters."""
+def summary(one: Checked, desk: Desk) -> str:
+    """What was done, when and where, in fewer than 140 characters of every language."""
     assert one.alert is not None
     assert one.repeat is not None
-    what = exam_words(one.repeat.past.exam)
-    where = one.repeat.past.organization
-    end = f" was done {ago(one.alert.days)}: the images are here"
-    at = f" at {where}" if where else ""
-    text = f"{what} was done {ago(one.alert.days)}{at}: the images are here"
-    return _plain(text if len(text) <= LONGEST else f"{what[: LONGEST - len(end)]}{end}")
+    when, what = ago(one.alert.days), _plain(desk.say(naming.exam(one.repeat.past.exam)))
+    where = _plain(one.repeat.past.organization)
+    told = Phrase(
+        "%(exam)s was done %(when)s at %(where)s: the images are here", {"exam": what, "when": when, "where": where}
+    )
+    if where and len(text := desk.say(told)) <= LONGEST:
+        return text
+    rest = len(desk.say(_briefly("", when)))
+    return desk.say(_briefly(what[: LONGEST - rest], when))
 
 
-def ago(days: int) -> str:
-    return "today" if not days else "yesterday" if days == 1 else f"{days} days ago"
+def _briefly(what: str, when: Phrase) -> Phrase:
+    return Phrase("%(exam)s was done %(when)s: the images are here", {"exam": what, "when": when})
 
 
-def exam_words(exam: Exam) -> str:
-    """An exam in a few words, such as `CT abdomen, pelvis`, from what it was understood to be."""
-    side = {"R": " right", "L": " left", "B": " both sides"}.get(exam.side.value, "")
-    regions = ", ".join(one.lower() for one in exam.regions)
-    return " ".join(f"{exam.group.value} {regions}{side}".split())
+def ago(days: int) -> Phrase:
+    if days < 2:
+        return Phrase("yesterday") if days else Phrase("today")
+    return for_number("%(num)s day ago", "%(num)s days ago", days)
 
 
-def detail(one: Checked, origin: str) -> str:
+def detail(one: Checked, desk: Desk) -> str:
     """Why, and the earlier exams as a table, in GitHub Flavored Markdown."""
     assert one.repeat is not None
-    why = ", ".join(str(each) for each in reasons(one.repeat.factors))
-    rows = [_row(each, origin) for each in one.seen]
-    table = ["| Exam | Date | Where | Images |", "|---|---|---|---|", *rows]
-    return "\n".join(
-        [f"It answers what is ordered: {_cell(why)}. Rule: {_cell(one.repeat.rule)}.", "", *(table if rows else ())]
+    why = desk.say(listed(reasons(one.repeat.factors)))
+    told = Phrase(
+        "It answers what is ordered: %(why)s. Rule: %(rule)s.", {"why": _cell(why), "rule": _cell(one.repeat.rule)}
     )
+    heads = (Phrase("Exam"), Phrase("Date"), Phrase("Where"), Phrase("Images"))
+    head = "".join(f"| {_cell(desk.say(each))} " for each in heads) + "|"
+    table = [head, "|---|---|---|---|", *(_row(each, desk) for each in one.seen)]
+    return "\n".join([desk.say(told), "", *(table if one.seen else ())])
 
 
-def _row(one: Seen, origin: str) -> str:
+def _row(one: Seen, desk: Desk) -> str:
     modalities = " ".join(texts_of(one.study, _MODALITIES))
-    what = text_of(one.study, _DESCRIPTION) or modalities or "Exam"
+    what = text_of(one.study, _DESCRIPTION) or modalities or desk.say(Phrase("Exam"))
     day = one.past.day.isoformat() if one.past.day else ""
-    count = text_of(one.study, _IMAGES)
-    return (
-        f"| [{_cell(what)}]({origin}/studies/{one.past.id}) | {day} | {_cell(one.past.organization)} | {_cell(count)} |"
-    )
+    count, address = text_of(one.study, _IMAGES), f"{desk.origin}/studies/{one.past.id}"
+    return f"| [{_cell(what)}]({address}) | {day} | {_cell(one.past.organization)} | {_cell(count)} |"
 
 
 def _cell(text: str) -> str:
@@ -122,31 +148,34 @@ def _plain(text: str) -> str:
     return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
 
 
-def _suggestions(one: Checked, draft: Mapping[str, Any]) -> Any:
+def _suggestions(one: Checked, draft: Mapping[str, Any], desk: Desk) -> Iterator[dict[str, Any]]:
+    """What may be done about the order. Without an `id` of the draft nothing can be done about it by the client itself."""
     assert one.alert is not None
+    delete = {
+        "type": "delete",
+        "description": desk.say(Phrase("Take the order back: the earlier exam answers it")),
+        "resourceId": f"ServiceRequest/{draft.get('id')}",
+    }
     yield {
-        "label": "Cancel this order",
+        "label": desk.say(Phrase("Cancel this order")),
         "uuid": suggestion(one.alert.id, Change.CANCELLED),
         "isRecommended": one.alert.severity == "warn",
-        "actions": [
-            {
-                "type": "delete",
-                "description": "Take the order back: the earlier exam answers it",
-                "resourceId": f"ServiceRequest/{draft.get('id', '')}",
-            }
-        ],
+        **_actions(draft, delete),
+    }
+    update = {
+        "type": "update",
+        "description": desk.say(Phrase("Name the earlier exam in the order")),
+        "resource": {**draft, "supportingInfo": [*_supporting(draft), _named(one, desk)]},
     }
     yield {
-        "label": "Keep the order and name the earlier exam for comparison",
+        "label": desk.say(Phrase("Keep the order and name the earlier exam for comparison")),
         "uuid": suggestion(one.alert.id, Change.CHANGED),
-        "actions": [
-            {
-                "type": "update",
-                "description": "Name the earlier exam in the order",
-                "resource": {**draft, "supportingInfo": [*_supporting(draft), _named(one)]},
-            }
-        ],
+        **_actions(draft, update),
     }
+
+
+def _actions(draft: Mapping[str, Any], action: dict[str, Any]) -> dict[str, Any]:
+    return {"actions": [action]} if draft.get("id") else {}
 
 
 def _supporting(draft: Mapping[str, Any]) -> list[Any]:
@@ -154,10 +183,10 @@ def _supporting(draft: Mapping[str, Any]) -> list[Any]:
     return list(held) if isinstance(held, list) else []
 
 
-def _named(one: Checked) -> dict[str, Any]:
+def _named(one: Checked, desk: Desk) -> dict[str, Any]:
     assert one.alert is not None
     assert one.repeat is not None
     identifier = {"system": "urn:dicom:uid", "value": f"urn:oid:{one.alert.study}"}
     day = one.repeat.past.day
-    words = exam_words(one.repeat.past.exam) + (f", {day.isoformat()}" if day else "")
+    words = desk.say(listed([naming.exam(one.repeat.past.exam), *([day.isoformat()] if day else [])]))
     return {"type": "ImagingStudy", "identifier": identifier, "display": words}

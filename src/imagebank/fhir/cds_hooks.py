@@ -19,6 +19,7 @@ from imagebank.bank import Bank
 from imagebank.errors import Invalid, NotFound, Unavailable
 from imagebank.exams.overriding import overrides
 from imagebank.fhir import cds_cards, cds_orders
+from imagebank.fhir.cds_cards import Desk
 from imagebank.fhir.cds_orders import Call, Patient
 from imagebank.fhir.resources import issuer_of
 from imagebank.http.auth import address_of, bank_of, caller
@@ -26,6 +27,7 @@ from imagebank.http.bodies import body_of, typed
 from imagebank.http.errors import NotSignedIn, say
 from imagebank.http.fetch import fetch
 from imagebank.http.methods import METHODS, Endpoint, by_method
+from imagebank.http.tongue import Tongue, tongue_of
 from imagebank.http.whereabouts import web_url
 from imagebank.model.access import Principal
 from imagebank.model.alert import Answer, Outcome
@@ -53,6 +55,11 @@ class _Known:
     principal: Principal
     client: Client | None
 
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """In which language to tell them something where a call does not say."""
+        return (self.client.language,) if self.client is not None and self.client.language is not None else ()
+
 
 async def discover(_request: Request) -> Response:
     """Which services there are. It is the same for everybody, and names nobody."""
@@ -79,10 +86,11 @@ async def call(request: Request) -> Response:
     asked = typed(await body_of(request), Call)
     if asked.hook != hook or not _INSTANCE.fullmatch(asked.hook_instance):
         raise Invalid("this service is for the hook {hook}, and a call has a hookInstance", hook=hook)
-    cards = await run_in_threadpool(_cards, bank_of(request), known, asked, address_of(request))
+    tongue = tongue_of(request, *known.languages)
+    cards = await run_in_threadpool(_cards, bank_of(request), known, asked, address_of(request), tongue)
     if cards is None:
         return say(HTTPStatus.PRECONDITION_FAILED, "Missing", _WANTED)
-    return JSONResponse({"cards": cards}, headers=_NO_STORE)
+    return JSONResponse({"cards": cards}, headers={**_NO_STORE, **tongue.headers})
 
 
 def _hook(request: Request) -> str:
@@ -118,7 +126,7 @@ def _keyring(request: Request) -> Keyring:
     return keyring
 
 
-def _cards(bank: Bank, known: _Known, asked: Call, address: str) -> list[cds_cards.Card] | None:
+def _cards(bank: Bank, known: _Known, asked: Call, address: str, tongue: Tongue) -> list[cds_cards.Card] | None:
     """The cards; None where nobody says who the patient is."""
     patient = _patient(known.client, asked)
     if patient is None:
@@ -129,9 +137,9 @@ def _cards(bank: Bank, known: _Known, asked: Call, address: str) -> list[cds_car
     whose = tuple(_identifiers(known.client, patient))
     asking = repeat_check.Asking(known.principal, whose, WAY, user, department, address)
     found = repeat_check.check(bank, asking, [one.wish for one in orders])
-    given = (web_url(bank.settings), bank.settings.site_name, overrides(bank.settings.overrides_file))
+    desk = Desk(web_url(bank.settings), bank.settings.site_name, overrides(bank.settings.overrides_file), tongue)
     told = zip(found, orders, strict=True)
-    return [cds_cards.card(one, order.resource, *given) for one, order in told if one.alert is not None]
+    return [cds_cards.card(one, order.resource, desk) for one, order in told if one.alert is not None]
 
 
 def _patient(client: Client | None, asked: Call) -> Patient | None:

@@ -13,6 +13,7 @@ from imagebank.exams.telling import reasons
 from imagebank.http.auth import address_of, bank_of, caller
 from imagebank.http.described import UID, closed, query, several
 from imagebank.http.openapi import REFUSED, answer, as_json
+from imagebank.http.tongue import Tongue, tongue_of
 from imagebank.model.exam import Contrast, Exam, Group, Prior, Side
 from imagebank.model.imaging import DataSet
 from imagebank.model.uid import Uid
@@ -29,14 +30,14 @@ async def of_study(request: Request) -> Response:
     """The earlier studies of the same person that are worth comparing, best first, with what speaks for each."""
     principal = await caller(request)
     given = (principal, Uid.parse(request.path_params["study"]), _WAY, address_of(request), _limit(request))
-    return _answer(await run_in_threadpool(priors.of_study, bank_of(request), *given))
+    return _answer(await run_in_threadpool(priors.of_study, bank_of(request), *given), tongue_of(request))
 
 
 async def of_order(request: Request) -> Response:
     """The earlier studies worth comparing with what an order asks for, by the number of whoever placed or fills it."""
     principal = await caller(request)
     given = (principal, request.path_params["order"], _WAY, address_of(request), _limit(request))
-    return _answer(await run_in_threadpool(priors.of_order, bank_of(request), *given))
+    return _answer(await run_in_threadpool(priors.of_order, bank_of(request), *given), tongue_of(request))
 
 
 def _limit(request: Request) -> int:
@@ -49,9 +50,9 @@ def _limit(request: Request) -> int:
     return int(limit)
 
 
-def _answer(found: priors.Ranked) -> Response:
-    told = {"exam": exam_told(found.asked.exam), "priors": [_prior(*one) for one in found.priors]}
-    return JSONResponse(told, headers=_NO_STORE)
+def _answer(found: priors.Ranked, tongue: Tongue) -> Response:
+    told = {"exam": exam_told(found.asked.exam), "priors": [_prior(*one, tongue) for one in found.priors]}
+    return JSONResponse(told, headers={**_NO_STORE, **tongue.headers})
 
 
 def exam_told(exam: Exam) -> dict[str, Any]:
@@ -66,7 +67,7 @@ def exam_told(exam: Exam) -> dict[str, Any]:
     }
 
 
-def _prior(prior: Prior, study: DataSet) -> dict[str, Any]:
+def _prior(prior: Prior, study: DataSet, tongue: Tongue) -> dict[str, Any]:
     return {
         "study": prior.past.id,
         "date": prior.past.day.isoformat() if prior.past.day else "",
@@ -75,7 +76,7 @@ def _prior(prior: Prior, study: DataSet) -> dict[str, Any]:
         **{name: _first(study, key) for name, key in _TEXTS.items()},
         "exam": exam_told(prior.past.exam),
         "score": round(prior.score, 4),
-        "reasons": [str(one) for one in reasons(prior.factors)],
+        "reasons": [tongue.say(one) for one in reasons(prior.factors)],
         "factors": {one.name: round(one.weight, 4) for one in prior.factors},
     }
 

@@ -21,6 +21,7 @@ from imagebank.http.described import Group, closed, paths
 from imagebank.http.methods import METHODS, Endpoint, by_method
 from imagebank.http.openapi import REFUSED, answer, as_json
 from imagebank.http.priors import EXAM, exam_told
+from imagebank.http.tongue import Tongue, tongue_of
 from imagebank.http.whereabouts import web_url
 from imagebank.model.alert import Alert, Answer, Outcome
 from imagebank.model.exam import Context, Said
@@ -81,14 +82,14 @@ async def check_repeat(request: Request) -> Response:
     one, bank = given.order, bank_of(request)
     asking = Asking(principal, (given.patient.id,), WAY, one.user, one.department, address_of(request))
     (found,) = await run_in_threadpool(repeat_check.check, bank, asking, [_wish(one)])
-    offered = overrides(bank.settings.overrides_file).reason
+    offered, tongue = overrides(bank.settings.overrides_file).offered, tongue_of(request)
     told = {
         "repeat": found.alert is not None,
         "exam": exam_told(found.exam),
-        "alerts": [] if found.alert is None else [_told(found.alert, found, web_url(bank.settings))],
-        "reasons": [{"code": each.code, "display": each.display} for each in offered],
+        "alerts": [] if found.alert is None else [_told(found.alert, found, web_url(bank.settings), tongue)],
+        "reasons": [{"code": each.code, "display": tongue.say(each.said_in(tongue.language))} for each in offered],
     }
-    return JSONResponse(told, headers=_NO_STORE)
+    return JSONResponse(told, headers={**_NO_STORE, **tongue.headers})
 
 
 def _wish(one: Ordered) -> Wish:
@@ -111,14 +112,14 @@ def _day(text: str) -> date | None:
         raise Invalid("date is a day, such as 2026-03-02") from None
 
 
-def _told(alert: Alert, found: Checked, origin: str) -> dict[str, Any]:
+def _told(alert: Alert, found: Checked, origin: str, tongue: Tongue) -> dict[str, Any]:
     assert found.repeat is not None
     past = found.repeat.past
     return _alert(alert) | {
         "date": past.day.isoformat() if past.day else "",
         "organization": past.organization,
         "exam": exam_told(past.exam),
-        "reasons": [str(one) for one in reasons(found.repeat.factors)],
+        "reasons": [tongue.say(one) for one in reasons(found.repeat.factors)],
         "url": f"{origin}/studies/{alert.study}",
         "others": [one.past.id for one in found.seen if one.past.id != past.id],
     }

@@ -17,7 +17,7 @@ from imagebank.model.access import Principal
 from imagebank.model.exam import Prior
 from imagebank.model.timeline import Entry
 from imagebank.model.uid import Uid
-from imagebank.portal.language import counted, gettext, listed, noted
+from imagebank.portal.language import counted, gettext, listed, say
 from imagebank.portal.layout import for_the_signed_in, page
 from imagebank.portal.rows import StudyRow, row_of, state_of
 
@@ -80,17 +80,7 @@ def why_prior(prior: Prior, days: int | None) -> str:
     """Why an exam that is so many days older is worth comparing."""
     # Of age it is said below, in the units that a reader would use.
     said = reasons(factor for factor in prior.factors if factor.name != "age")
-    return listed([*(gettext(each.pattern) % dict(each.values) for each in said), *filter(None, [_older(days)])])
-
-
-# What may be said of a prior, for translators.
-PATTERNS: Final = (
-    *(noted("region: %(regions)s"), noted("region not said"), noted("other modality: %(modality)s")),
-    *(noted("same side"), noted("both sides"), noted("other side"), noted("side not said")),
-    *(noted("same contrast"), noted("with contrast"), noted("without contrast")),
-    *(noted("other kind of exam: %(kind)s"), noted("other kind of exam")),
-    noted("other organization: %(organization)s"),
-)
+    return listed([*map(say, said), *filter(None, [_older(days)])])
 
 
 def _older(days: int | None) -> str:

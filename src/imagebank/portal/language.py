@@ -3,7 +3,7 @@
 What is not in a catalogue stays English. A language is added by a catalogue: `portal/locale/<language>.po`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextvars import ContextVar
 from datetime import datetime
 from functools import cache, reduce
@@ -16,6 +16,7 @@ from babel.numbers import format_decimal
 
 from imagebank import errors
 from imagebank.dicom.moments import read_day
+from imagebank.model.phrase import Phrase, in_words
 from imagebank.model.zone import name_at
 from imagebank.paper import catalogue
 from imagebank.paper.catalogue import languages_in, names_of, words_in
@@ -41,8 +42,8 @@ def names() -> list[tuple[str, str]]:
     return names_of(known())
 
 
-def chosen(asked: str) -> str:
-    """The best known language of an Accept-Language field (RFC 9110 12.5.4); English where none is known."""
+def chosen(asked: str, *otherwise: str) -> str:
+    """The best known language of an Accept-Language field (RFC 9110 12.5.4), else the first known of `otherwise`; or English."""
     ranked: list[tuple[float, str]] = []
     for part in asked[:_LONGEST].split(","):
         tag, _, rest = part.partition(";")
@@ -52,7 +53,13 @@ def chosen(asked: str) -> str:
             continue
         ranked.append((weight, tag.strip().partition("-")[0].lower()))
     wanted = sorted((one for one in ranked if one[0] > 0), key=lambda one: -one[0])
-    return next((tag for _, tag in wanted if tag in known()), ENGLISH)
+    return next((tag for tag in (*(tag for _, tag in wanted), *otherwise) if tag in known()), ENGLISH)
+
+
+def words_for(asked: str, otherwise: Sequence[str]) -> tuple[str, NullTranslations]:
+    """The language that `chosen` says, with its texts, for edges that have no pages."""
+    language = chosen(asked, *otherwise)
+    return language, _words(language)
 
 
 def speak(language: str) -> None:
@@ -87,6 +94,11 @@ def translated(language: str) -> list[tuple[str, str]]:
 def gettext(message: str) -> str:
     """A text in the language of the page."""
     return _words(spoken()).gettext(message) if message else ""
+
+
+def say(phrase: str | Phrase) -> str:
+    """A phrase in the language of the page; what somebody wrote as it is."""
+    return in_words(phrase, _words(spoken()))
 
 
 def ngettext(one: str, many: str, count: int) -> str:

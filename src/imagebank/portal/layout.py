@@ -164,7 +164,7 @@ def speak_to(request: Request) -> None:
     """
     here.stand_in(bank_of(request).settings.zone)
     asked = request.headers.get("accept-language", "")
-    language.speak(look_of(request).language or language.chosen(asked))
+    language.speak(look_of(request).language or language.chosen(asked, bank_of(request).settings.language))
 
 
 def _home(principal: Principal | None) -> str:

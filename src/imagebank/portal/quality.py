@@ -22,7 +22,7 @@ from imagebank.model.access import Principal, Right
 from imagebank.model.avoided import Brought, By, Counts, Line
 from imagebank.paper.catalogue import locale_of
 from imagebank.portal import doses
-from imagebank.portal.language import gettext, spoken
+from imagebank.portal.language import gettext, say, spoken
 from imagebank.portal.layout import HEADERS, for_the_signed_in, page
 from imagebank.portal.refusals import worded
 
@@ -66,7 +66,6 @@ def _shown(bank: Bank, principal: Principal, given: Mapping[str, str], address: 
     found = _found(bank, principal, given, (By.MONTH,), address)
     is_any = bool(found.lines)
     tables = {by: _found(bank, principal, given, (by,), address) for by in (By.DEPARTMENT, By.EXAM) if is_any}
-    offered = {one.code: one.display for one in overrides(bank.settings.overrides_file).reason}
     reasons = sorted(found.total.reasons.items(), key=lambda one: (-one[1], one[0]))
     return {
         "asked": {"since": found.since.isoformat(), "until": found.until.isoformat()},
@@ -76,8 +75,13 @@ def _shown(bank: Bank, principal: Principal, given: Mapping[str, str], address: 
         "months": _months(found),
         "departments": _rows(tables[By.DEPARTMENT]) if is_any else [],
         "exams": _rows(tables[By.EXAM]) if is_any else [],
-        "reasons": [(offered.get(code, code) or gettext("no reason given"), count) for code, count in reasons],
+        "reasons": [(_reason(bank, code), count) for code, count in reasons],
     }
+
+
+def _reason(bank: Bank, code: str) -> str:
+    known = overrides(bank.settings.overrides_file).named(code)
+    return say(known.said_in(spoken())) if known else code or gettext("no reason given")
 
 
 def _rows(found: Brought) -> list[Row]:

@@ -9,6 +9,7 @@ from imagebank.actions.guesses import region_words
 from imagebank.actions.reconciling import Shown
 from imagebank.bank import Bank
 from imagebank.dicom.moments import clock
+from imagebank.exams import naming
 from imagebank.model.access import Principal
 from imagebank.model.candidate import Candidate, Guess, agreement
 from imagebank.model.identity import Evidence, Identity
@@ -354,12 +355,11 @@ def repeat(found: repeat_orders.Shown | None) -> Repeat | None:
     if found is None:
         return None
     alert = found.alert
-    regions = ", ".join(one.lower() for one in alert.exam.regions)
-    why = tuple(gettext(one.pattern) % dict(one.values) for one in found.reasons)
-    codes = tuple((one.code, one.display) for one in found.overrides)
+    why = tuple(map(language.say, found.reasons))
+    codes = tuple((one.code, language.say(one.said_in(language.spoken()))) for one in found.overrides)
     return Repeat(
         alert.order,
-        f"{alert.exam.group} {regions}".strip(),
+        language.say(naming.exam(alert.exam)),
         " ".join(alert.user.replace("^", " ").split()),
         alert.days,
         why,

@@ -52,6 +52,14 @@ iss = "https://other.example"
 organization = "north"
 jku = "{KEYS}"
 systems = {{ "{MRN}" = "north" }}
+
+[[client]]
+name = "french-ehr"
+iss = "https://fr.example"
+organization = "north"
+language = "fr"
+jwks = {{ keys = [{{ kty = "EC", kid = "k1", crv = "P-384", x = "{KEY.as_dict()["x"]}", y = "{KEY.as_dict()["y"]}" }}] }}
+systems = {{ "{MRN}" = "north" }}
 """
 TODAY = datetime.now(UTC)
 PATIENT = {"resourceType": "Patient", "id": "p1", "identifier": [{"system": MRN, "value": "ANA"}]}
@@ -103,9 +111,12 @@ def a_call(*orders: Any, hook: str = "order-sign", **more: Any) -> dict[str, Any
     return {"hook": hook, "hookInstance": str(uuid.uuid4()), "context": context, "prefetch": prefetch, **more}
 
 
-def called(browser: Browser, body: Any, token: str | None = None, address: str = SIGN) -> httpx.Response:
+def called(
+    browser: Browser, body: Any, token: str | None = None, address: str = SIGN, language: str = ""
+) -> httpx.Response:
     text = body if isinstance(body, str) else json.dumps(body)
-    return browser.ask("POST", address, bearer(token or signed(address)), content=text)
+    asked = {"Accept-Language": language} if language else {}
+    return browser.ask("POST", address, bearer(token or signed(address)) | asked, content=text)
 
 
 def cards(answer: httpx.Response) -> list[dict[str, Any]]:
@@ -143,6 +154,29 @@ def test_an_order_is_signed_and_its_card_says_what_was_done(browser: Browser) ->
     assert cancel["actions"][0]["resourceId"] == "ServiceRequest/o1"
     assert change["actions"][0]["resource"]["supportingInfo"][0]["identifier"]["value"] == "urn:oid:1.2.3"
     assert change["actions"][0]["resource"]["id"] == "o1"
+
+
+def test_a_card_is_in_the_language_of_the_call_else_of_the_client_else_of_the_site(
+    bank: Bank, browser: Browser
+) -> None:
+    french = {"iss": "https://fr.example"}
+    site = Browser(web_application(replace(bank, settings=replace(bank.settings, language="es"))))
+    told = {
+        "ja": called(browser, a_call(), language="nl, ja;q=0.5"),
+        "de": called(browser, a_call(), signed(**french), language="de-AT"),
+        "fr": called(browser, a_call(), signed(**french), language="nl"),
+        "es": called(site, a_call()),
+        "en": called(browser, a_call()),
+    }
+
+    assert {tag: one.headers["content-language"] for tag, one in told.items()} == {tag: tag for tag in told}
+    assert {tag: cards(one)[0]["links"][0]["label"] for tag, one in told.items()} == {
+        "ja": "画像を開く",
+        "de": "Die Bilder öffnen",
+        "fr": "Ouvrir les images",
+        "es": "Abrir las imágenes",
+        "en": "Open the images",
+    }
 
 
 def test_the_link_of_a_card_opens_the_images_for_who_may_see_them(bank: Bank, browser: Browser) -> None:
@@ -469,7 +503,7 @@ def test_a_page_of_another_site_may_ask_where_the_settings_name_it(browser: Brow
 
 
 def test_a_summary_is_short_and_says_when() -> None:
-    assert [cds_cards.ago(days) for days in (0, 1, 2)] == ["today", "yesterday", "2 days ago"]
+    assert [str(cds_cards.ago(days)) for days in (0, 1, 2)] == ["today", "yesterday", "2 days ago"]
     assert cds_cards.change_of("no-uuid", ["x"]) == ""
     assert cds_orders.day_of("2026-03-02T23:30:00-05:00", UTC) == datetime(2026, 3, 3, tzinfo=UTC).date()
     assert cds_orders.day_of("2026-03", UTC) is None

@@ -137,6 +137,23 @@ def test_fhir_tells_of_it_as_a_detected_issue(here: Here) -> None:
     assert entry["resource"]["mitigation"][0]["action"]["text"] == "accepted: the order was cancelled"
 
 
+def test_what_is_said_is_in_the_language_that_is_asked_for(here: Here) -> None:
+    doctor = here.asked()
+    german = replace(doctor, headers=doctor.headers | {"Accept-Language": "de"})
+    answer = german.check(number="german")
+    (alert,) = answer.json()["alerts"]
+
+    assert answer.headers["content-language"] == "de"
+    assert alert["reasons"][:2] == ["gleiche Region", "gleiche Modalität"]
+    assert answer.json()["reasons"][-1] == {"code": "other", "display": "Ein anderer Grund"}
+    german.post(f"{CHECK}/{alert['id']}/outcome", {"outcome": "overridden", "reason": "other"})
+    one = german.get(f"{ISSUES}/{alert['id']}").json()
+    assert (one["language"], one["code"]["text"]) == ("de", "Die Bildgebung wurde schon gemacht")
+    assert one["detail"].startswith("MRT Gehirn ist angefordert; eine Untersuchung, die das beantwortet, wurde 3 Tage")
+    assert one["mitigation"][0]["action"]["text"] == "übergangen"
+    assert one["mitigation"][0]["action"]["coding"][0]["display"] == "Ein anderer Grund"
+
+
 def test_an_override_is_told_with_its_reason(here: Here) -> None:
     doctor = here.asked()
     (alert,) = doctor.check(number="overridden").json()["alerts"]

@@ -12,7 +12,6 @@ from imagebank.actions import access, completeness, finding
 from imagebank.actions.earlier import Earlier
 from imagebank.app import web_application
 from imagebank.bank import Bank
-from imagebank.exams import telling
 from imagebank.model.access import Role
 from imagebank.model.timeline import Entry, Kind
 from imagebank.model.uid import Uid
@@ -184,9 +183,3 @@ def test_reasons_are_words(region: bool | None, modality: bool | None, days: int
     entry = Entry(Uid("1.1"), {}, "", Kind.IMAGES, ())
 
     assert beside.why(Earlier(entry, region, modality, days)) == words
-
-
-def test_all_that_may_be_said_of_a_prior_can_be_translated() -> None:
-    of_age = {telling.SAME_DAY, telling.ONE_DAY, telling.DAYS, telling.YEARS, telling.NO_DAY}
-
-    assert {*telling.PATTERNS} - of_age == {*beside.PATTERNS, "same region", "same modality"}

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from babel.messages.pofile import read_po
@@ -14,6 +15,7 @@ from imagebank.app import web_application
 from imagebank.model.access import Role
 from imagebank.portal import language
 from imagebank.portal.look import Look, parse
+from imagebank.settings import Language
 from unit.portal.browsing import Browser, hidden_field
 
 CATALOGUES = sorted((Path(language.__file__).parent / "locale").glob("*.po"))
@@ -44,6 +46,11 @@ def _english_again() -> Iterator[None]:
 )
 def test_the_first_known_language_is_spoken(asked: str, language_of_page: str) -> None:
     assert language.chosen(asked) == language_of_page
+
+
+def test_the_site_may_name_a_language_for_who_asks_for_none() -> None:
+    assert {*get_args(Language)} == language.known()
+    assert [language.chosen(asked, "xx", "fr") for asked in ("", "nl", "de")] == ["fr", "fr", "de"]
 
 
 def test_days_numbers_and_times_are_as_the_language_writes_them() -> None:
