@@ -21,10 +21,11 @@ def order_heard(tx: Transaction, order: Order, now: datetime) -> None:
 
 
 def admitted(tx: Transaction, visit: Encounter, now: datetime) -> None:
-    """Have the priors of what is ordered for a patient made ready who has come."""
+    """Have the priors of what is ordered for a patient made ready who has come; without an order, the newest exams."""
     if visit.stay is Stay.OPEN:
         told = {"organization": visit.organization, "issuer": visit.patient.issuer, "patient": visit.patient.identifier}
-        tx.defer(JOB, told, now + SOON, key="\n".join(("visit", *told.values())))
+        key = "\n".join(("visit", *told.values()))
+        tx.defer(JOB, told | {"place": visit.place}, now + SOON, key=key)
 
 
 def study_began(tx: Transaction, study: Uid, now: datetime) -> None:

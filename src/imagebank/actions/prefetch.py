@@ -1,27 +1,27 @@
-"""Priors made ready before somebody reads: their metadata made, and they themselves on the reading station.
+"""Priors made ready before somebody reads: their metadata and first pictures, and they themselves on the reading station.
 
 Seam for other archives: a port that brings in what a federated archive holds would be asked in `_ready`, before the
 priors are ranked. There is none yet.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from imagebank.actions import exams, ordered, priors, retrieve, rights, search
+from imagebank.actions import exams, first_looks, ordered, priors, retrieve, rights, search
 from imagebank.actions.devices import DEVICE_RIGHTS
 from imagebank.actions.transfer import Send
 from imagebank.bank import Bank
-from imagebank.errors import NotFound, Unavailable
+from imagebank.errors import BankError, NotFound, Unavailable
 from imagebank.exams.prefetching import Prefetching, Push, prefetching
-from imagebank.model.access import Device, Principal, Role, Scope
+from imagebank.model.access import Device, Principal, Right, Role, Scope
 from imagebank.model.attribute import Level
-from imagebank.model.exam import Asked
+from imagebank.model.exam import Asked, Group
 from imagebank.model.imaging import DataSet, Instance, Selection
 from imagebank.model.order import Order
 from imagebank.model.person import PatientId
-from imagebank.model.prefetch import HERE, Prefetch, State
+from imagebank.model.prefetch import HERE, Link, Prefetch, State
 from imagebank.model.transfer import Destination
 from imagebank.model.uid import Uid
 from imagebank.ports.orders import Wanted
@@ -35,10 +35,14 @@ _WHO: Final = "prefetch"
 
 @dataclass(frozen=True, slots=True)
 class _Need:
-    """An exam that will be read: whose it is, what it is, by which modalities, and where."""
+    """An exam that will be read: whose it is, what it is, by which modalities, and where.
 
-    asked: Asked
+    Of a patient who comes nothing is `asked` yet: `modalities` are then none, and those of each earlier exam count.
+    """
+
+    asked: Asked | None
     patient: PatientId
+    organization: str
     modalities: frozenset[str]
     departments: frozenset[str]
 
@@ -61,15 +65,23 @@ def _needs(bank: Bank, table: Prefetching, payload: dict[str, Any]) -> Iterator[
         patient = PatientId(payload["issuer"], payload["patient"])
         wanted = Wanted(identifier=patient.identifier)
         found = [one for one in bank.index.orders.orders(wanted, own) if one.patient.id == patient]
+        if not any(map(_is_open, found)) and table.admitted:
+            departments = frozenset(filter(None, (payload.get("place", ""),)))
+            yield _Need(None, patient, payload["organization"], frozenset(), departments)
     else:
         number = payload["filler"] or payload["placer"]
         found = bank.index.orders.orders(Wanted(number=number, is_open=False), own)
-    yield from (_of_order(bank, one) for one in found if one.state is None or not one.state.is_over)
+    yield from (_of_order(bank, one) for one in found if _is_open(one))
+
+
+def _is_open(order: Order) -> bool:
+    return order.state is None or not order.state.is_over
 
 
 def _of_order(bank: Bank, order: Order) -> _Need:
-    departments = frozenset(filter(None, (order.ordered.place,)))
-    return _Need(ordered.asked(bank, order), order.patient.id, frozenset(filter(None, (order.modality,))), departments)
+    modalities, departments = (frozenset(filter(None, (one,))) for one in (order.modality, order.ordered.place))
+    asked = ordered.asked(bank, order)
+    return _Need(asked, order.patient.id, asked.organization, modalities, departments)
 
 
 def _of_study(bank: Bank, table: Prefetching, study: Uid) -> Iterator[_Need]:
@@ -82,7 +94,7 @@ def _of_study(bank: Bank, table: Prefetching, study: Uid) -> Iterator[_Need]:
         return
     series = [one.attributes for one in search.of_studies(bank, [study], _HERE, Level.SERIES)]
     asked = Asked(current.exam, current.day or today, organization=current.organization, id=study)
-    yield _Need(asked, patient, _all(series, "00080060"), _all(series, "00081040"))
+    yield _Need(asked, patient, asked.organization, _all(series, "00080060"), _all(series, "00081040"))
 
 
 def _all(series: Sequence[DataSet], key: str) -> frozenset[str]:
@@ -91,21 +103,37 @@ def _all(series: Sequence[DataSet], key: str) -> frozenset[str]:
 
 def _ready(bank: Bank, table: Prefetching, need: _Need) -> None:
     # As a device of whoever reads: what consent keeps from them is neither looked at nor sent.
-    reader = rights.principal(bank, _WHO, Role.DEVICE, need.asked.organization, rights=DEVICE_RIGHTS, is_proven=False)
+    reader = rights.principal(bank, _WHO, Role.DEVICE, need.organization, rights=DEVICE_RIGHTS, is_proven=False)
     if table.warm:
         for study in _best(bank, table, need, reader):
             warm(bank, table, study)
     for rule in table.push:
         device = bank.index.device(rule.device)
-        if device is not None and rule.is_for(need.modalities, need.departments):
-            for study in _best(bank, table, need, _receiver(bank, device)):
-                _intend(bank, table, rule, study)
+        if device is not None and rule.is_for(need.modalities or rule.modalities, need.departments):
+            for study, modalities in _best(bank, table, need, _receiver(bank, device)).items():
+                if rule.is_for(need.modalities or modalities, need.departments):
+                    _intend(bank, table, rule, study)
 
 
-def _best(bank: Bank, table: Prefetching, need: _Need, principal: Principal) -> list[Uid]:
-    patients = ordered.records(bank, [need.patient], need.asked.organization, principal.scope)
+def _best(bank: Bank, table: Prefetching, need: _Need, principal: Principal) -> dict[Uid, frozenset[str]]:
+    """The studies that are worth it for somebody, the best first, and the modalities of each."""
+    patients = ordered.records(bank, [need.patient], need.organization, principal.scope)
+    if need.asked is None:
+        return _newest(bank, table, patients, principal.scope)
     found = priors.among(bank, principal, need.asked, patients, table.priors)
-    return [Uid(prior.past.id) for prior, _ in found.priors]
+    return {Uid(prior.past.id): _all([shown], "00080061") for prior, shown in found.priors}
+
+
+def _newest(bank: Bank, table: Prefetching, patients: Collection[PatientId], scope: Scope) -> dict[Uid, frozenset[str]]:
+    """The newest exam of each kind and part of the body: what is asked for once it is known why somebody came."""
+    since = bank.now().astimezone(bank.settings.zone).date() - timedelta(days=table.admitted_days)
+    chosen: dict[tuple[Group, tuple[str, ...]], Uid] = {}
+    for past in exams.history(bank, patients, scope):
+        if past.day is not None and past.day >= since and past.exam.group is not Group.OTHER:
+            chosen.setdefault((past.exam.group, past.exam.regions), Uid(past.id))
+    studies = list(chosen.values())[: table.admitted]
+    shown = {one.attributes["0020000D"]["Value"][0]: one.attributes for one in search.of_studies(bank, studies, scope)}
+    return {study: _all([shown[study]], "00080061") for study in studies if study in shown}
 
 
 def _receiver(bank: Bank, device: Device) -> Principal:
@@ -113,23 +141,27 @@ def _receiver(bank: Bank, device: Device) -> Principal:
 
 
 def warm(bank: Bank, table: Prefetching, study: Uid) -> None:
-    """Have the metadata of its series made, and the first image of each read, which puts it near."""
+    """Have the metadata of its series made, and its first pictures. Raises Unavailable to be tried again."""
     now = bank.now()
     known = bank.index.prefetches.one(HERE, study)
-    if known is not None and now - known.at < timedelta(days=1):
+    if known is not None and known.state is State.DONE and now - known.at < timedelta(days=1):
         return
     if bank.index.prefetches.done_since(HERE, _midnight(bank, now))[0] >= table.warm_a_day:
+        _note(bank, Prefetch(HERE, study, State.LIMITED, now))
         return
-    objects = octets = 0
+    held: list[Instance] = []
     try:
         for _, series, _ in retrieve.versions(bank, Selection(study=study), _HERE):
             retrieve.series_metadata(bank, series, _HERE)
-            first = retrieve.select(bank, Selection(series=series), _HERE)[0]
-            objects, octets = objects + 1, octets + sum(map(len, retrieve.stored(bank, first)))
+            held += retrieve.select(bank, Selection(series=series), _HERE)
     except NotFound:
         return  # it went meanwhile
+    _note(bank, Prefetch(HERE, study, State.DONE, now, *first_looks.make(bank, held, table.pictures)))
+
+
+def _note(bank: Bank, one: Prefetch) -> None:
     with bank.index.begin() as tx:
-        tx.prefetches.put(Prefetch(HERE, study, State.DONE, now, objects, octets))
+        tx.prefetches.put(one)
 
 
 def _intend(bank: Bank, table: Prefetching, rule: Push, study: Uid) -> None:
@@ -166,17 +198,32 @@ def push_job(send: Send, bank: Bank, payload: dict[str, Any]) -> None:
     opens = _permitted(bank, rule, octets, now)
     if opens > now:
         with bank.index.begin() as tx:
+            tx.prefetches.put(replace(known, state=State.LIMITED))
             tx.defer(PUSH, payload, opens, key=f"{rule.device} {study}")
         return
-    _send(bank, send, replace(receiver, name=_WHO, role=Role.SYSTEM), rule.device, held)
-    with bank.index.begin() as tx:
-        tx.prefetches.put(Prefetch(rule.device, study, State.DONE, now, len(held), octets))
+    try:
+        _send(bank, send, replace(receiver, name=_WHO, role=Role.SYSTEM), rule.device, held)
+    except BankError:
+        _note(bank, replace(known, state=State.FAILED))
+        raise
+    _note(bank, Prefetch(rule.device, study, State.DONE, now, len(held), octets))
 
 
 def _send(bank: Bank, send: Send, sender: Principal, device: str, held: Sequence[Instance]) -> None:
     refused = send(bank, sender, Destination(device, device=device), held, "", lambda _: None)
     if refused:
         raise Unavailable("device {aet} did not take {count} objects", aet=device, count=len(refused))
+
+
+def links(bank: Bank, principal: Principal) -> list[Link]:
+    """The bank itself and each station: what stands, and what was done since the day began. Raises NotAllowed.
+
+    Stations that rules name are among them though nothing went there yet.
+    """
+    principal.require(Right.ADMINISTER)
+    found = {one.device: one for one in bank.index.prefetches.links(_midnight(bank, bank.now()))}
+    rules = [rule.device for rule in prefetching(bank.settings.prefetch_file).push]
+    return [found.get(device, Link(device)) for device in sorted({HERE, *rules, *found})]
 
 
 def _permitted(bank: Bank, rule: Push, octets: int, now: datetime) -> datetime:

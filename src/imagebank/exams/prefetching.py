@@ -43,13 +43,19 @@ class Push(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
 
 class Prefetching(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A site's table. `priors` are made ready of each exam; none where it is 0."""
+    """A site's table. `priors` are made ready of each exam, with so many `pictures` each; none where it is 0.
+
+    Of a patient who comes without an order so many exams are, as `admitted` says, that are no older than that.
+    """
 
     priors: Annotated[int, msgspec.Meta(ge=0, le=20)]
     warm: bool
     warm_a_day: _Count
     fresh_days: _Count
     again_days: Annotated[int, msgspec.Meta(ge=1, le=365)]
+    pictures: _Count = 16
+    admitted: Annotated[int, msgspec.Meta(ge=0, le=20)] = 3
+    admitted_days: _Count = 1095
     push: tuple[Push, ...] = ()
 
     def to(self, device: str) -> Push | None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from imagebank.actions import renditions, retrieve, search
+from imagebank.actions import first_looks, renditions, retrieve, search
 from imagebank.bank import Bank
 from imagebank.errors import BankError, NotFound
 from imagebank.model.access import Principal
@@ -112,14 +112,15 @@ def choices(bank: Bank, principal: Principal, study: Uid, shown: Sequence[Instan
 
 
 def _of_series(series: Uid, members: Sequence[Instance], row: DataSet) -> Iterator[Choice]:
-    stills = tuple(one for one in members if frames_of(one) == 1)
-    films = [one for one in members if frames_of(one) > 1]
-    parts = [(str(series), stills)] if stills else []
-    parts += [(f"{series},{one.uid}", (one,)) for one in films]
+    parts = [(_key(series, some), some) for some in first_looks.stacks(members)]
     modality = wording.text(row, "00080060")
     for place, (key, some) in enumerate(parts, 1):
         part = "" if len(parts) == 1 else f" ({place})"
         yield Choice(key, _called(row) + part, some, modality, all(map(launch.is_drawn_alone, some)))
+
+
+def _key(series: Uid, some: Sequence[Instance]) -> str:
+    return str(series) if frames_of(some[0]) == 1 else f"{series},{some[0].uid}"
 
 
 def _called(row: DataSet) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from imagebank.model.prefetch import Prefetch
+from imagebank.model.prefetch import Link, Prefetch
 from imagebank.model.uid import Uid
 
 
@@ -15,6 +15,10 @@ class PrefetchReader(Protocol):
 
     def done_since(self, device: str, since: datetime) -> tuple[int, int]:
         """How many studies were made ready for a device since then, and of how many bytes."""
+        ...
+
+    def links(self, since: datetime) -> Sequence[Link]:
+        """Every device with studies, by its title: what stands, and what was done since then."""
         ...
 
     def newest(self, limit: int) -> Sequence[Prefetch]: ...

@@ -1,11 +1,12 @@
 """Studies that are made ready before somebody reads, in the database."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, delete, func, select
+from sqlalchemy import Connection, Row, and_, delete, func, or_, select
 
-from imagebank.model.prefetch import Prefetch, State
+from imagebank.model.prefetch import HERE, Link, Prefetch, State
 from imagebank.model.uid import Uid
 from imagebank.storage import tables
 from imagebank.storage.database import Database, put
@@ -32,6 +33,20 @@ class SQLPrefetches:
         with self._database.reading() as connection:
             studies, octets = connection.execute(counted).one()
         return int(studies), int(octets)
+
+    def links(self, since: datetime) -> list[Link]:
+        # What was left out here stays so, and is of its day.
+        stands = and_(_ONE.c.state != State.DONE.value, _ONE.c.device != HERE)
+        in_time = or_(stands, _ONE.c.at >= micros(since))
+        columns = (_ONE.c.device, _ONE.c.state, func.count(), func.sum(_ONE.c.octets), func.min(_ONE.c.at))
+        counted = select(*columns).where(in_time).group_by(_ONE.c.device, _ONE.c.state).order_by(_ONE.c.device)
+        found: dict[str, Link] = {}
+        with self._database.reading() as connection:
+            for device, state, count, octets, oldest in connection.execute(counted):
+                link = replace(found.get(device, Link(device)), **{state: count})
+                is_owed = state != State.DONE and device != HERE
+                found[device] = _older(link, oldest) if is_owed else replace(link, octets=link.octets + int(octets))
+        return list(found.values())
 
     def newest(self, limit: int) -> list[Prefetch]:
         wanted = select(_ONE).order_by(_ONE.c.at.desc(), _ONE.c.device, _ONE.c.study_instance_uid).limit(limit)
@@ -61,6 +76,11 @@ class PrefetchChanges:
         which += [] if device is None else [_ONE.c.device == clean(device)]
         which += [] if study is None else [_ONE.c.study_instance_uid == study]
         self._connection.execute(delete(_ONE).where(*which))
+
+
+def _older(link: Link, oldest: int) -> Link:
+    at = moment(oldest)
+    return replace(link, oldest=at if link.oldest is None else min(link.oldest, at))
 
 
 def _of(row: Row[Any]) -> Prefetch:

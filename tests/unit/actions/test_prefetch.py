@@ -12,14 +12,14 @@ import pytest
 from bank import open_test_bank
 from imagebank.actions import consent, devices, foreseen, orders, prefetch
 from imagebank.bank import Bank
-from imagebank.errors import Unavailable
+from imagebank.errors import NotAllowed, Unavailable
 from imagebank.exams.prefetching import prefetching
 from imagebank.model.access import Device, Principal, Right
 from imagebank.model.encounter import Encounter, Stay
 from imagebank.model.imaging import Instance, Selection
 from imagebank.model.order import Code, Order, Ordered, Patient, State
 from imagebank.model.person import PatientId
-from imagebank.model.prefetch import HERE
+from imagebank.model.prefetch import HERE, Link
 from imagebank.model.prefetch import State as Fate
 from imagebank.model.provision import Kind, Provision
 from imagebank.model.transfer import Destination
@@ -41,8 +41,8 @@ CT = Order(
 )
 
 
-def write(file: Path, *pushes: str, priors: int = 3, warm: str = "false", warm_a_day: int = 9) -> None:
-    text = TABLE.format(priors=priors, warm=warm, warm_a_day=warm_a_day)
+def write(file: Path, *pushes: str, priors: int = 3, warm: str = "false", warm_a_day: int = 9, more: str = "") -> None:
+    text = TABLE.format(priors=priors, warm=warm, warm_a_day=warm_a_day) + more
     file.write_text(text + "".join(f"[[push]]\n{one}\n" for one in pushes), "utf-8")
 
 
@@ -83,7 +83,8 @@ class Site:
         prefetching.cache_clear()
 
     def warmed(self) -> set[str]:
-        return {one.study for one in self.bank.index.prefetches.newest(99) if one.device == HERE}
+        made = [one for one in self.bank.index.prefetches.newest(99) if (one.device, one.state) == (HERE, Fate.DONE)]
+        return {one.study for one in made}
 
 
 @pytest.fixture
@@ -162,6 +163,50 @@ def test_an_admission_makes_ready_what_is_ordered_for_the_patient(site: Site) ->
     assert (cancelled, sorted(site.work())) == ([], ["1.1", "1.2"])
 
 
+def test_who_comes_without_an_order_has_the_newest_exam_of_each_kind_and_part_made_ready(site: Site) -> None:
+    site.rules("device = 'READ1'\nmodalities = ['CT']", "device = 'READ1'\nmodalities = ['MR']", warm="true")
+    deposit(site.bank, N1, "1.5", "20260201", "MR HEAD", Modality="MR")
+    deposit(site.bank, N1, "1.6", "20200201", "CT ABDOMEN")
+    deposit(site.bank, N1, "1.7", "20260205", "SOMETHING", Modality="OT")
+    orders.visit(site.bank, Encounter("north", "V1", N1, NOW, place="Ward 3"), "ADT")
+
+    assert sorted(site.work()) == ["1.1", "1.3", "1.5"]
+    assert site.warmed() == {"1.5", "1.1", "1.3"}
+
+
+def test_how_many_exams_of_who_comes_a_site_says_and_an_order_is_worth_more(site: Site) -> None:
+    site.rules("device = 'READ1'", more="admitted = 1\n")
+    orders.visit(site.bank, Encounter("north", "V1", N1, NOW), "ADT")
+    one = site.work()
+    site.rules("device = 'READ1'", more="admitted = 0\n")
+    orders.visit(site.bank, Encounter("north", "V2", N1, NOW), "ADT")
+    none = site.work()
+    hear(site)
+    orders.visit(site.bank, Encounter("north", "V3", N1, NOW), "ADT")
+
+    assert (one, none, site.work()) == (["1.1"], [], ["1.2"])
+
+
+def test_an_administrator_sees_each_link_and_nobody_else_does(site: Site) -> None:
+    site.rules("device = 'READ1'\nstudies_a_day = 1", "device = 'READ2'", warm="true", warm_a_day=1)
+    hear(site)
+    site.work()
+    beyond = prefetch.links(site.bank, ADMIN)
+    site.refuses, site.now = True, site.now + timedelta(days=1)
+    site.work()
+    here, first, second = prefetch.links(site.bank, ADMIN)
+    with pytest.raises(NotAllowed):
+        prefetch.links(site.bank, replace(ADMIN, rights=frozenset({Right.AUDIT})))
+
+    assert [(one.device, one.done, one.limited, one.failed) for one in beyond] == [
+        (HERE, 1, 1, 0),
+        ("READ1", 1, 1, 0),
+        ("READ2", 0, 0, 0),
+    ]
+    assert (here.done, here.limited, second) == (0, 0, Link("READ2"))
+    assert (first.failed, first.limited, first.oldest) == (1, 0, NOW + timedelta(minutes=2))
+
+
 def test_the_first_object_of_a_new_study_makes_its_priors_ready_and_an_old_one_nothing(site: Site) -> None:
     deposit(site.bank, N1, "1.7", "20250801", "CT HEAD")
     deposit(site.bank, PatientId("north", ""), "1.8", "20260301", "CT HEAD")
@@ -207,14 +252,14 @@ def test_what_is_refused_is_tried_again_and_what_nobody_wants_any_more_is_forgot
     site.refuses = True
     hear(site)
     site.work()
-    waiting = [one.state for one in site.bank.index.prefetches.newest(9)]
+    failed = [one.state for one in site.bank.index.prefetches.newest(9)]
     with pytest.raises(Unavailable, match="did not take 1 objects"):
         prefetch.push_job(site.send, site.bank, {"device": "READ1", "study": "1.1"})
     site.rules()
     prefetch.push_job(site.send, site.bank, {"device": "READ1", "study": "1.1"})
     prefetch.push_job(site.send, site.bank, {"device": "READ1", "study": "1.1"})
 
-    assert (waiting, site.sent) == ([Fate.WAITING] * 2, [])
+    assert (failed, site.sent) == ([Fate.FAILED] * 2, [])
     assert [one.study for one in site.bank.index.prefetches.newest(9)] == ["1.2"]
 
 
