@@ -9,9 +9,10 @@ are kept among the objects, which nobody can write without the bank's keys.
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from operator import attrgetter
 from typing import Final
 
 from imagebank.model.event import Act
@@ -47,6 +48,12 @@ class Line:
     purpose: str = ""
     salt: str = ""
     link: str = ""
+
+
+FIELDS: Final = tuple(field.name for field in fields(Line))
+"""The names of a line's fields, in their order."""
+values_of: Final[Callable[[Line], tuple[object, ...]]] = attrgetter(*FIELDS)
+"""The values of a line's fields, in their order; `astuple` would copy each, and lines are written with every instance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +109,7 @@ def link_of(before: str, line: Line) -> str:
     So it can be proven that a line stands between others without showing those. Of a line without a salt it is of the
     link before and of every field.
     """
-    return after(before, own_digest(line)) if line.salt else _digest([before, *astuple(line)[:-2]])
+    return after(before, own_digest(line)) if line.salt else _digest([before, *values_of(line)[:-2]])
 
 
 def after(before: str, digest: str) -> str:
@@ -112,7 +119,7 @@ def after(before: str, digest: str) -> str:
 
 def own_digest(line: Line) -> str:
     """The SHA-256 of every field of a line but its link."""
-    return _digest(astuple(line)[:-1])
+    return _digest(values_of(line)[:-1])
 
 
 def statement_of(checkpoint: Checkpoint) -> bytes:
@@ -131,7 +138,10 @@ def _digest(parts: Sequence[object]) -> str:
 
 
 def _packed(parts: Sequence[object]) -> bytes:
-    return json.dumps(parts, ensure_ascii=False, separators=(",", ":")).encode()
+    return _JSON(parts).encode()
+
+
+_JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ import secrets
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from sqlalchemy.sql.dml import Insert
 
 from imagebank.model.access import Purpose
 from imagebank.model.event import Act, Event
-from imagebank.model.ledger import BEGINNING, Checkpoint, Head, Line, link_of
+from imagebank.model.ledger import BEGINNING, FIELDS, Checkpoint, Head, Line, link_of, values_of
 from imagebank.model.person import PatientId
 from imagebank.model.uid import Uid
 from imagebank.storage import tables
@@ -31,21 +31,21 @@ _EVENT, _LANE, _CHECKPOINT = tables.event, tables.lane, tables.checkpoint
 _QUIET: Final = timedelta(days=1)
 """After this long without a line, an end that a checkpoint knows is forgotten; the line itself stays."""
 
-_FIELDS: Final = tuple(field.name for field in fields(Line))
-LINE: Final = tuple(_EVENT.c[name] for name in _FIELDS)
+LINE: Final = tuple(_EVENT.c[name] for name in FIELDS)
 """The columns of a `Line`."""
-_WRITE: Final = Prepared(lambda _: insert(_EVENT).values({name: bindparam(name) for name in _FIELDS}))
+_WRITE: Final = Prepared(lambda _: insert(_EVENT).values({name: bindparam(name) for name in FIELDS}))
 
 
 def _moving(dialect: str) -> Insert:
     make = sqlite_insert if dialect == "sqlite" else postgresql_insert
-    statement = make(_LANE).values({name: bindparam(name) for name in ("lane", "position", "link", "at")})
+    statement = make(_LANE).values({name: bindparam(name) for name in _PLACE})
     return statement.on_conflict_do_update(
         index_elements=["lane"], set_={name: statement.excluded[name] for name in ("position", "link", "at")}
     )
 
 
 _MOVE: Final = Prepared(_moving)
+_PLACE: Final = ("lane", "position", "link", "at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +112,9 @@ class Turn:
             line = self._line_of(event, self._end)
             line = replace(line, link=link_of(self._end.link, line))
             self._end = _End(line.lane, line.position, line.link)
-            rows.append(asdict(line))
+            rows.append(dict(zip(FIELDS, values_of(line), strict=True)))
         _WRITE.run_many(connection, rows)
-        _MOVE.run(connection, {**asdict(self._end), "at": rows[-1]["at"]})
+        _MOVE.run(connection, {name: rows[-1][name] for name in _PLACE})
 
     def give_back(self, end: _End | None = None) -> None:
         """Let the next one have the lane, if it was taken: where it ends now, or at the end that is given."""

@@ -15,7 +15,7 @@ from imagebank.model.declared import Declared, State
 from imagebank.model.imaging import Instance
 from imagebank.ports.searchable import Read
 from imagebank.storage import tables
-from imagebank.storage.database import Database, lock_studies, put
+from imagebank.storage.database import Database, Prepared, lock_studies, put
 from imagebank.storage.growth import Branch, distinct, write_values
 from imagebank.storage.instances import instances_after
 from imagebank.storage.rows import clean, dumps, instance_columns, micros, moment
@@ -74,8 +74,13 @@ class SQLSearchable:
             return instances_after(connection, after, upto, limit, scope)
 
 
+_NEWEST: Final = Prepared(lambda _: select(_VERSION.c.version))
+
+
 def _version(connection: Connection) -> int:
-    return connection.scalar(select(_VERSION.c.version)) or 0
+    """Asked with every batch of instances."""
+    row = _NEWEST.run(connection, {}).fetchone()
+    return int(row[0] or 0) if row else 0
 
 
 def _declared(connection: Connection) -> Iterator[Declared]:
