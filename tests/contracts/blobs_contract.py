@@ -151,6 +151,16 @@ class BlobsContract:
 
         assert [blobs.read(location) for location in locations] == contents
 
+    def test_a_sync_that_is_begun_is_waited_for(self, ground: Ground, blobs: Blobs, keys: Keys) -> None:
+        until_durable = blobs.begin_sync([blobs.write(BytesIO(b"first"), 5, b"")])
+        until_durable()
+        until_durable()
+        blobs.close()
+        other = ground.open(keys)
+
+        assert [other.read(each.location) for each in other.records()] == [b"first"]
+        other.close()
+
     def test_threads_write_and_sync_at_once(self, blobs: Blobs) -> None:
         contents = [some_bytes(1 + seed * 7_000, seed) for seed in range(48)]
         with ThreadPoolExecutor(8) as pool:
@@ -184,6 +194,7 @@ class BlobsContract:
         location = blobs.write(BytesIO(b"late"), 4, b"")
         blobs.close()
         blobs.sync([location])
+        blobs.begin_sync([location])()
         other = ground.open(keys)
 
         assert other.read(location) == b"late"

@@ -4,7 +4,7 @@ import hashlib
 import os
 import random
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from multiprocessing.connection import Connection
@@ -18,8 +18,8 @@ from imagebank.actions.commit import GroupCommit
 from imagebank.storage.account_keys import SQLAccountKeys
 from make import a_file
 
-STEPS = ("before key", "after key", "before write", "in write", "after write", "before sync", "after sync", "after begin", "after enter",
-         "after commit", "never")  # fmt: skip
+STEPS = ("before key", "after key", "before write", "in write", "after write", "before sync", "in sync", "after sync", "after begin",
+         "after enter", "after commit", "never")  # fmt: skip
 
 
 class Doomed:
@@ -51,10 +51,16 @@ class DoomedBlobs(Doomed):
         self.die_at("after key")
         return location
 
-    def sync(self, locations: Sequence[Any]) -> None:
+    def begin_sync(self, locations: Sequence[Any]) -> Callable[[], None]:
         self.die_at("before sync")
-        self._real.sync(locations)
-        self.die_at("after sync")
+        until_durable = self._real.begin_sync(locations)
+
+        def wait() -> None:
+            self.die_at("in sync")
+            until_durable()
+            self.die_at("after sync")
+
+        return wait
 
 
 class _Dying:

@@ -85,7 +85,8 @@ class GroupCommit:
 
     def _enter(self, batch: list[_Waiting]) -> None:
         kept = [one for waiting in batch for one in waiting.kept]
-        self._blobs.sync([one.location for one in kept])
+        # Rows are written while the disk takes the bytes, and committed only once it has them: blob before row.
+        until_durable = self._blobs.begin_sync([one.location for one in kept])
         with self._index.begin() as tx:
             entered = tx.enter(kept)
             stored = [one for one, entry in zip(kept, entered, strict=True) if entry.outcome is Outcome.STORED]
@@ -113,6 +114,7 @@ class GroupCommit:
             if aside or joined or labels:
                 decided = Amendment(self._now(), aside=aside, joined=joined, labels=labels)
                 tx.defer("amend", amend_payload(decided), self._now())
+            until_durable()
         results = iter(entered)
         for waiting in batch:
             waiting.entered = [next(results) for _ in waiting.kept]

@@ -1,6 +1,6 @@
 """Objects: bytes that never change, each sealed under a data key of its own."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Protocol
 
@@ -38,6 +38,13 @@ class Blobs(Protocol):
 
     def sync(self, locations: Sequence[Location]) -> None:
         """Make written records durable, all of them or none acknowledged. Raises OutOfSpace, Unavailable."""
+        ...
+
+    def begin_sync(self, locations: Sequence[Location]) -> Callable[[], None]:
+        """Begin to make written records durable. What is given back waits until they are, and raises as `sync` does.
+
+        A store that is slow to answer does all of it before this returns.
+        """
         ...
 
     def read(self, location: Location, start: int = 0, end: int | None = None) -> bytes:

@@ -3,7 +3,8 @@
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import lru_cache, partial
 from io import BytesIO
@@ -64,6 +65,7 @@ class FileBlobs:
         self._held: dict[str, Segment] = {}
         self._is_closed = False
         self._buffers = threading.local()
+        self._beside = ThreadPoolExecutor(1, "sync")
         self._descriptor = lru_cache(maxsize=_OPEN_DESCRIPTORS)(self._open)
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -91,6 +93,12 @@ class FileBlobs:
             for segment in segments:
                 segment.pending.difference_update(at.offset for at in locations if at.segment == segment.id)
         self._close_finished(segments)
+
+    def begin_sync(self, locations: Sequence[Location]) -> Callable[[], None]:
+        try:
+            return self._beside.submit(self.sync, locations).result
+        except RuntimeError:  # we are closed: in the thread of whoever asks, then
+            return partial(self.sync, locations)
 
     def read(self, location: Location, start: int = 0, end: int | None = None) -> bytes:
         low, high = record.bounds(location.size, start, end)
@@ -202,6 +210,7 @@ class FileBlobs:
             for segment in segments:
                 segment.is_full = True
         self._close_finished(segments)
+        self._beside.shutdown()
         self._descriptor.cache_clear()
 
     def _free_bytes(self) -> int:
