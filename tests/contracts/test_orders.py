@@ -148,6 +148,9 @@ def test_a_report_finds_its_order_by_either_number(index: SQLIndex) -> None:
 
     assert known == [True, True, True, False, False, False]
     assert index.orders.order_of("south", "PL1", "F1") is None
+    put(index, replace(ORDER, step_id=f"{ORDER.step_id}2"))
+    assert [one.step_id for one in index.orders.steps_of("north", "", "F1")] == [ORDER.step_id, f"{ORDER.step_id}2"]
+    assert index.orders.steps_of("north", "", "") == []
 
 
 def test_a_patients_new_name_is_on_open_orders_that_are_older(index: SQLIndex) -> None:

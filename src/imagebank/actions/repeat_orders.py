@@ -1,6 +1,6 @@
 """Orders that come by HL7: one that repeats an exam is a task of the queue, after its message was acknowledged."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -16,7 +16,7 @@ from imagebank.exams.telling import reasons
 from imagebank.model.access import Principal, Role, Scope
 from imagebank.model.alert import Alert, Answer, Change, Outcome
 from imagebank.model.event import Act, Event
-from imagebank.model.exam import Context, Past
+from imagebank.model.exam import Context, Exam, Past
 from imagebank.model.order import Order, State
 from imagebank.model.phrase import Phrase
 from imagebank.model.task import Kind, Mark, Priority, Task, filed
@@ -39,26 +39,47 @@ def look_later(bank: Bank, tx: Transaction, order: Order) -> None:
 
 
 def look_job(bank: Bank, payload: dict[str, Any]) -> None:
-    """File a task where an order repeats an exam; settle it where the order is taken back, or was carried out."""
-    order = bank.index.orders.order_of(payload["organization"], payload["placer"], payload["filler"])
-    if order is None:
+    """File a task for each step of an order that repeats an exam; settle it where the step is taken back, or was carried out."""
+    steps = bank.index.orders.steps_of(payload["organization"], payload["placer"], payload["filler"])
+    if not steps:
         return
-    known = bank.index.alerts.of_order(order.organization, (order.placer, order.filler), _HERE)
-    if order.state is not None and order.state.is_over:
-        _settle(bank, order.state, known)
-    elif not known and order.state is not State.STARTED:
-        # Whoever was told while they ordered need not be told again.
-        _look(bank, order)
+    numbers = {number for one in steps for number in (one.placer, one.filler)}
+    known = bank.index.alerts.of_order(steps[0].organization, numbers, _HERE)
+    asked = {one.id: exams.understood(bank, ordered.said_of(one)) for one in steps}
+    about = {alert.id: _about(alert, steps, asked) for alert in known}
+    _settle(bank, [(alert, about[alert.id]) for alert in known if all(map(_is_over, about[alert.id]))])
+    # Whoever was told while they ordered need not be told again.
+    told = {one.id for those in about.values() for one in those}
+    new = [one for one in steps if one.id not in told and not _is_over(one) and one.state is not State.STARTED]
+    if new:
+        # The same exam in two steps is asked about once.
+        _look(bank, list({_same(asked[one.id]): one for one in reversed(new)}.values())[::-1])
 
 
-def _look(bank: Bank, order: Order) -> None:
-    asker = rights.principal(bank, WAY, Role.CLINICIAN, order.organization, is_proven=False)
-    number = order.placer or order.filler
-    asking = Asking(asker, (order.patient.id,), WAY, order.ordered.requesting, order.ordered.place)
-    (found,) = repeat_check.check(bank, asking, [replace(_wish(order), order=number)])
-    if found.alert is None:
-        return
-    alert = found.alert
+def _is_over(order: Order) -> bool:
+    return order.state is not None and order.state.is_over
+
+
+def _same(exam: Exam) -> tuple[object, ...]:
+    return exam.group, exam.regions, exam.side
+
+
+def _about(alert: Alert, steps: Sequence[Order], asked: Mapping[int, Exam]) -> list[Order]:
+    """The steps of an order that an alert is about: those that ask for its exam, else all of them."""
+    return [one for one in steps if _same(asked[one.id]) == _same(alert.exam)] or list(steps)
+
+
+def _look(bank: Bank, steps: Sequence[Order]) -> None:
+    first = steps[0]
+    asker = rights.principal(bank, WAY, Role.CLINICIAN, first.organization, is_proven=False)
+    asking = Asking(asker, (first.patient.id,), WAY, first.ordered.requesting, first.ordered.place)
+    found = repeat_check.check(bank, asking, [_wish(one) for one in steps])
+    for one, order in zip(found, steps, strict=False):
+        if one.alert is not None:
+            _file(bank, one.alert, order)
+
+
+def _file(bank: Bank, alert: Alert, order: Order) -> None:
     name = filed(Kind.REPEAT, alert.id)
     priority = Priority.HIGH if alert.severity == "warn" else Priority.NORMAL
     task = Task(name, Kind.REPEAT, order.organization, (alert.study,), alert.at, order.ordered.place, priority, NOTE)
@@ -71,19 +92,21 @@ def _look(bank: Bank, order: Order) -> None:
 def _wish(order: Order) -> Wish:
     day = exams.day_of(order.scheduled_at[:8])
     context = Context.URGENT if order.ordered.priority == "STAT" else Context.ROUTINE
-    return Wish(ordered.said_of(order), day, context, tuple(filter(None, (order.ordered.reason,))))
+    reasons = tuple(filter(None, (order.ordered.reason,)))
+    return Wish(ordered.said_of(order), day, context, reasons, order.placer or order.filler)
 
 
-def _settle(bank: Bank, state: State, alerts: Iterable[Alert]) -> None:
-    """Note for alerts that nobody has answered what became of their order."""
-    now, is_back = bank.now(), state in _TAKEN_BACK
-    reason = Change.CANCELLED if is_back else ""
-    answer = Answer(Outcome.ACCEPTED if is_back else Outcome.IGNORED, now, reason, by=SYSTEM)
+def _settle(bank: Bank, alerts: Iterable[tuple[Alert, Sequence[Order]]]) -> None:
+    """Note for alerts that nobody has answered what became of the steps that they are about: all of those are over."""
+    now = bank.now()
     with bank.index.begin() as tx:
-        for one in alerts:
+        for one, steps in alerts:
+            # What was made of it was made all the same.
+            is_back = all(step.state in _TAKEN_BACK for step in steps)
+            outcome, reason = (Outcome.ACCEPTED, Change.CANCELLED) if is_back else (Outcome.IGNORED, "")
+            answer = Answer(outcome, now, reason, by=SYSTEM)
             if one.answer is None and one.is_shown and tx.alerts.answer(one.id, answer):
-                words = f"repeat check: alert {answer.outcome}"
-                tx.record([_event(one, now, words)])
+                tx.record([_event(one, now, f"repeat check: alert {outcome}")])
                 notes.defer(bank, tx, alerts=(replace(one, answer=answer),))
                 if one.task:
                     mark = Mark(one.task, how=Change.CANCELLED if is_back else PERFORMED, by=SYSTEM, at=now)

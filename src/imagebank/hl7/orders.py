@@ -31,18 +31,21 @@ _STATUSES: Final = {
 """Order status (table 0038, ORC-5), which status changes (SC, SR) go by."""
 _FIRST: Final = frozenset({"NW", "SN", "RO", "RL"})
 _NUMBER_BYTES: Final = 64
+_NUMBERS: Final = (2, 3, 20)
+"""The fields of an OBR by which one order or step is told from another: placer, filler, step."""
 _AET: Final = re.compile(r"[ -\[\]-~]{1,16}")
 
 
 @dataclass(slots=True)
 class _Group:
-    """The segments of one order: ORC to the next ORC."""
+    """The segments of one order: ORC to the next ORC, or to another OBR that names an order or a step of its own."""
 
     orc: Segment
     obr: Segment | None = None
     ipcs: list[Segment] = field(default_factory=list)
     timing: Segment | None = None
     zds: Segment | None = None
+    is_further: bool = False
 
 
 def orders(message: Message, organization: str, now: datetime) -> list[Order]:
@@ -70,7 +73,7 @@ def _groups(message: Message) -> list[_Group]:
         elif segment.name in ("OBR", "IPC", "TQ1", "ZDS") and not groups:
             raise Refused(f"{segment.name} comes before any ORC", SEGMENT_SEQUENCE, f"{segment.name}^1")
         elif segment.name == "OBR":
-            groups[-1].obr = groups[-1].obr or segment
+            _begin(groups, segment)
         elif segment.name == "IPC":
             groups[-1].ipcs.append(segment)
         elif segment.name == "TQ1":
@@ -78,6 +81,15 @@ def _groups(message: Message) -> list[_Group]:
         elif segment.name == "ZDS":
             groups[-1].zds = segment
     return groups
+
+
+def _begin(groups: list[_Group], obr: Segment) -> None:
+    """The OBR of the group at the end; one that comes after it there is of a further order with the same ORC."""
+    last = groups[-1]
+    if last.obr is None:
+        last.obr = obr
+    elif any(obr.get(place) and obr.get(place) != last.obr.get(place) for place in _NUMBERS):
+        groups.append(_Group(last.orc, obr, is_further=True))
 
 
 def state_of(control: str, status: str) -> State | None:
@@ -94,7 +106,8 @@ def state_of(control: str, status: str) -> State | None:
 def _steps(group: _Group, patient: Patient, visit: Segment | None, organization: str, at: datetime) -> list[Order]:
     orc = group.orc
     obr = group.obr or Segment("OBR", ["OBR"], orc.marks)
-    placer, filler = (fields.number(orc.value(place)) or fields.number(obr.value(place)) for place in (2, 3))
+    one, other = (obr, orc) if group.is_further else (orc, obr)
+    placer, filler = (fields.number(one.value(place)) or fields.number(other.value(place)) for place in (2, 3))
     if not (placer or filler):
         raise Refused("the order has neither a placer nor a filler number", MISSING, "ORC^1^2")
     whole = Order(

@@ -55,6 +55,10 @@ class OrderReader(Protocol):
         """Orders of the scope's organizations, by time. An order is not a study yet: a scope of studies shows none."""
         ...
 
+    def steps_of(self, organization: str, placer: str, filler: str) -> list[Order]:
+        """Every step of an order of an organization by its numbers, as they were heard of."""
+        ...
+
     def order_of(self, organization: str, placer: str, filler: str) -> Order | None:
         """An order of an organization by its numbers, to tell of which study a report speaks."""
         ...

@@ -204,11 +204,14 @@ class SQLOrders:
         chosen = select(_ORDER).where(*conditions).order_by(_ORDER.c.scheduled_at, _ORDER.c.id).limit(wanted.limit)
         return [_order_of(row) for row in self._rows(chosen)]
 
-    def order_of(self, organization: str, placer: str, filler: str) -> Order | None:
+    def steps_of(self, organization: str, placer: str, filler: str) -> list[Order]:
         if not (placer or filler):
-            return None
+            return []
         rows = self._rows(select(_ORDER).where(_is_numbered(organization, placer, filler)).order_by(_ORDER.c.id))
-        return _order_of(rows[0]) if rows else None
+        return [_order_of(row) for row in rows]
+
+    def order_of(self, organization: str, placer: str, filler: str) -> Order | None:
+        return next(iter(self.steps_of(organization, placer, filler)), None)
 
     def encounters(self, patient: PatientId, scope: Scope) -> list[Encounter]:
         theirs = (*_of_patient(_VISIT, patient), _VISIT.c.stay != Stay.CANCELLED.value)

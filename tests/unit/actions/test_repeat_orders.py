@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -132,6 +133,44 @@ def test_an_order_that_is_over_settles_its_task(bank: Bank, state: State, outcom
     (task,) = tasks(bank, state=Standing.SETTLED)
     assert task.mark.how == how
     assert [one.outcome for one in alerts(bank)] == [outcome]
+
+
+def with_steps(*steps: tuple[str, str], **given: Any) -> list[Order]:
+    """One order with steps, each by its identifier and what is made."""
+    one = replace(ONE, **given)
+    code = Code("X", "", "L")
+    return [
+        replace(one, step_id=name, ordered=replace(HEAD, procedure=code, protocol=replace(code, meaning=what)))
+        for name, what in steps
+    ]
+
+
+def all_heard(bank: Bank, found: list[Order]) -> None:
+    orders.hear(bank, found, "ris")
+    while step(bank):
+        pass
+
+
+def test_each_step_of_an_order_is_asked_about_and_settled_by_itself(bank: Bank) -> None:
+    ids = {"PatientID": "ANA", "IssuerOfPatientID": "north", "StudyInstanceUID": "1.2.4"}
+    about = {"StudyDate": "20260227", "StudyDescription": "CT chest", "BodyPartExamined": ""}
+    keep(bank, a_file(**ids, **about), source=replace(SOURCE, organization="north"))
+    steps = (("S1", "CT knee left"), ("S2", "CT head"), ("S3", "CT chest"), ("S4", "CT head"))
+    all_heard(bank, with_steps(*steps))
+    assert {one.studies for one in tasks(bank)} == {(Uid("1.2.3"),), (Uid("1.2.4"),)}
+
+    later = NOW + timedelta(minutes=1)
+    all_heard(bank, with_steps(("S3", "CT chest"), state=State.CANCELLED, event_at=later))
+    assert [one.studies for one in tasks(bank)] == [(Uid("1.2.3"),)]
+    all_heard(bank, with_steps(("S2", "CT head"), state=State.CANCELLED, event_at=later))
+    assert len(tasks(bank)) == 1, "it is to be made in another step"
+    all_heard(bank, with_steps(("S4", "CT head"), state=State.DONE, event_at=later))
+
+    assert tasks(bank) == ()
+    assert {str(one.study): one.outcome for one in alerts(bank)} == {
+        "1.2.3": Outcome.IGNORED,
+        "1.2.4": Outcome.ACCEPTED,
+    }
 
 
 def test_an_order_that_was_told_of_elsewhere_and_taken_back_is_answered_too(bank: Bank) -> None:

@@ -218,6 +218,17 @@ def test_only_what_is_selected_is_looked_at_while_an_order_is_written(browser: B
     assert [one["suggestions"][0]["actions"][0]["resourceId"] for one in found] == ["ServiceRequest/b"]
 
 
+def test_each_order_that_is_signed_has_a_card_of_its_own(browser: Browser) -> None:
+    drafts = (an_order(number="m1"), an_order("MR knee left", number="m2"), an_order("CT abdomen", number="m3"))
+    found = cards(called(browser, a_call(*drafts)))
+
+    assert [one["suggestions"][0]["actions"][0]["resourceId"] for one in found] == [
+        "ServiceRequest/m1",
+        "ServiceRequest/m3",
+    ]
+    assert len({one["uuid"] for one in found}) == 2
+
+
 def test_a_card_is_the_same_when_the_order_is_signed_again(browser: Browser) -> None:
     first, second = (cards(called(browser, a_call(an_order(number="twice"))))[0]["uuid"] for _ in range(2))
 
