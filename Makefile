@@ -10,7 +10,7 @@ PROVIDER_READY := tests/oidc/node_modules/.ready
 LINKS_READY := tests/shl/node_modules/.ready
 SYSTEM_PACKAGES := dcmtk dicom3tools chromium nginx orthanc orthanc-dicomweb rsyslog rsyslog-gnutls
 
-.PHONY: help demo test deeds units contracts protocols browser journeys test-long check viewer provider health-links system lock docs words wheel
+.PHONY: help demo test deeds units contracts protocols browser journeys test-long bench check viewer provider health-links system lock docs words wheel
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -45,6 +45,9 @@ journeys: # and whatever else there is
 
 test-long: system $(TEST_READY) viewer ## the tests that take long, such as many thousand kills
 	$(PY) -m pytest -q -m slow
+
+bench: system $(TEST_READY) ## measure the bank beside Orthanc and put the table into docs/benchmarks.md
+	@$(VENV)/bin/imagebank bench --out docs/benchmarks --into docs/benchmarks.md
 
 check: $(TEST_READY) ## style, format, types and import rules
 	$(VENV)/bin/ruff check .

@@ -12,6 +12,7 @@ from imagebank.cli import (
     arrivals,
     attributes,
     audit,
+    bench,
     cards,
     clients,
     corrections,
@@ -76,6 +77,7 @@ cli.command(accounts.app)
 cli.command(cards.app)
 cli.command(destinations.app)
 cli.command(evaluate.app)
+cli.command(bench.bench)
 cli.command(exams.app)
 cli.command(prefetch.app)
 
