@@ -79,6 +79,8 @@ class Settings:
     """A TOML file by which earlier exams are compared and ranked; empty for the one that is built in."""
     prefetch_file: Path | None = None
     """A TOML file that says which priors are made ready before somebody reads, and which stations they go to; empty for the one that is built in, by which none go anywhere."""
+    archives_file: Path | None = None
+    """A TOML file with other archives that are asked what they hold of a person, and fetched from; empty for none."""
     repeats_file: Path | None = None
     """A TOML file that says when an exam need not be made again; empty for the one that is built in."""
     overrides_file: Path | None = None

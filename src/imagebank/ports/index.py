@@ -20,6 +20,7 @@ from imagebank.ports.completeness import CompletenessReader
 from imagebank.ports.contributions import ContributionReader
 from imagebank.ports.corrections import CorrectionsReader
 from imagebank.ports.doses import DoseReader
+from imagebank.ports.elsewhere import ElsewhereReader
 from imagebank.ports.fetches import FetchReader
 from imagebank.ports.histories import HistoryReader
 from imagebank.ports.notices import NoticesReader
@@ -119,6 +120,9 @@ class Index(Protocol):
 
     @property
     def fetches(self) -> FetchReader: ...
+
+    @property
+    def elsewhere(self) -> ElsewhereReader: ...
 
     @property
     def prefetches(self) -> PrefetchReader: ...

@@ -19,6 +19,7 @@ from imagebank.ports.completeness import CompletenessWriter, ExpectationsWriter
 from imagebank.ports.contributions import ContributionWriter
 from imagebank.ports.corrections import CorrectionsWriter
 from imagebank.ports.doses import DoseWriter
+from imagebank.ports.elsewhere import ElsewhereWriter
 from imagebank.ports.fetches import FetchWriter
 from imagebank.ports.notices import NoticesWriter
 from imagebank.ports.orders import OrderWriter
@@ -133,6 +134,9 @@ class Transaction(Protocol):
 
     @property
     def fetches(self) -> FetchWriter: ...
+
+    @property
+    def elsewhere(self) -> ElsewhereWriter: ...
 
     @property
     def prefetches(self) -> PrefetchWriter: ...

@@ -27,6 +27,7 @@ from imagebank.storage import (
     contributions,
     corrections,
     doses,
+    elsewhere,
     fetches,
     histories,
     ledger,
@@ -144,6 +145,7 @@ class SQLIndex:
         self._alerts = alerts.SQLAlerts(database)
         self._transfers = transfers.SQLTransfers(database)
         self._fetches = fetches.SQLFetches(database)
+        self._elsewhere = elsewhere.SQLElsewhere(database)
         self._prefetches = prefetches.SQLPrefetches(database)
         self._recoveries = recoveries.SQLRecoveries(database)
         self._notices = notices.SQLNotices(database)
@@ -216,6 +218,10 @@ class SQLIndex:
     @property
     def fetches(self) -> fetches.SQLFetches:
         return self._fetches
+
+    @property
+    def elsewhere(self) -> elsewhere.SQLElsewhere:
+        return self._elsewhere
 
     @property
     def prefetches(self) -> prefetches.SQLPrefetches:

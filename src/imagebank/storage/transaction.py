@@ -25,6 +25,7 @@ from imagebank.storage import (
     contributions,
     corrections,
     doses,
+    elsewhere,
     entry,
     expectations,
     fetches,
@@ -97,6 +98,7 @@ class SQLTransaction:
         self.alerts: Final = alerts.AlertChanges(connection)
         self.transfers: Final = transfers.TransferChanges(connection)
         self.fetches: Final = fetches.FetchChanges(connection)
+        self.elsewhere: Final = elsewhere.ElsewhereChanges(connection)
         self.prefetches: Final = prefetches.PrefetchChanges(connection)
         self.recoveries: Final = recoveries.RecoveryChanges(connection)
         self.notices: Final = notices.NoticesChanges(connection)
@@ -133,6 +135,7 @@ class SQLTransaction:
         self.cards.forget([owner])
         self.requests.forget([owner])
         self.expectations.forget(owner)
+        self.elsewhere.forget_patient(owner)
 
     def shred(self, names: Sequence[bytes]) -> list[Uid]:
         # What is found of a study by a report goes with the report; the rest is written anew.

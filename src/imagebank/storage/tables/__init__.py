@@ -48,6 +48,13 @@ from imagebank.storage.tables.completeness import completeness, expectation
 from imagebank.storage.tables.contributions import contribution
 from imagebank.storage.tables.corrections import correction, correction_step
 from imagebank.storage.tables.doses import dose
+from imagebank.storage.tables.elsewhere import (
+    archive_line,
+    archive_question,
+    archive_recall,
+    archive_series,
+    archive_study,
+)
 from imagebank.storage.tables.fetches import fetch
 from imagebank.storage.tables.health_links import health_link, health_link_file
 from imagebank.storage.tables.keys import account_key, secret
@@ -90,6 +97,11 @@ __all__ = [
     "Stored",
     "account",
     "account_key",
+    "archive_line",
+    "archive_question",
+    "archive_recall",
+    "archive_series",
+    "archive_study",
     "attempt",
     "attribute",
     "card",
