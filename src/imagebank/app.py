@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
 
     from imagebank.actions.mail import Desk
+    from imagebank.actions.other_archives import Ways
     from imagebank.worker import Work
 
 _log = logging.getLogger(__name__)
@@ -82,6 +83,7 @@ def opened(settings: Settings) -> Iterator[Bank]:
     _check_proposals(settings)
     _check_exams(settings)
     _check_orders(settings)
+    _check_archives(settings)
     store, root, was_empty = _objects(settings)
     engine = open_database(_database_url(settings))
     migrate(engine)
@@ -229,6 +231,17 @@ def _check_orders(settings: Settings) -> None:
     try:
         overrides(settings.overrides_file)
         listed(settings.cds_clients_file)
+    except Invalid as error:
+        raise SettingsError(str(error)) from None
+
+
+def _check_archives(settings: Settings) -> None:
+    if settings.archives_file is None:
+        return
+    from imagebank.actions.other_archives import archives_of
+
+    try:
+        archives_of(settings.archives_file)
     except Invalid as error:
         raise SettingsError(str(error)) from None
 
@@ -420,6 +433,26 @@ def transfer_work() -> "Mapping[str, Work]":
         fetching.JOB: partial(fetching.work, WEB),
         prefetch.PUSH: partial(prefetch.push_job, transfers.send),
     }
+
+
+def asking_work() -> "Mapping[str, Work]":
+    """The jobs that ask other archives what they hold."""
+    from imagebank.actions import asking
+
+    return {asking.JOB: partial(asking.work, _ways())}
+
+
+def recalling_work() -> "Mapping[str, Work]":
+    """The jobs that fetch studies from other archives."""
+    from imagebank.actions import recalling
+
+    return {recalling.JOB: partial(recalling.work, _ways())}
+
+
+def _ways() -> "Ways":
+    from imagebank.dicomweb import other_archive as by_web
+
+    return {"url": by_web.WAY}
 
 
 def echo(bank: Bank, device: Device) -> None:

@@ -13,12 +13,13 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 from imagebank import app, descriptors, logs
+from imagebank.bank import Bank
 from imagebank.errors import BankError, Unavailable
 from imagebank.http.readiness import note_down
 from imagebank.http.whereabouts import noted, web_url
@@ -30,6 +31,8 @@ ROLES: tuple[Role, ...] = ("web", "dimse", "worker", "hl7")
 """The one that takes longest to start comes first."""
 
 DRAIN_S = 20.0
+ASKED_AT_ONCE = 3
+"""Questions to other archives that one worker asks at a time."""
 # A connection without a whole header, and one that stays open for the next request, is closed after this.
 _HEADER_S = 10.0
 _MOST_CONNECTIONS = 4096
@@ -183,8 +186,20 @@ def _worker(settings: Settings) -> None:
         telling(bank),
         running(bank, "worker"),
         worker.beside(bank, app.mail_work()) if settings.smtp else nullcontext(),
+        _with_archives(bank) if settings.archives_file else nullcontext(),
     ):
         worker.run(bank, stop, work)
+
+
+@contextmanager
+def _with_archives(bank: Bank) -> Iterator[None]:
+    """Ask other archives, some at once, and fetch from them: one that hangs keeps nothing else waiting."""
+    from imagebank import worker
+
+    with ExitStack() as stack:
+        for work in (*(app.asking_work() for _ in range(ASKED_AT_ONCE)), app.recalling_work()):
+            stack.enter_context(worker.beside(bank, work))
+        yield
 
 
 @contextmanager

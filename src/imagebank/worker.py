@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from imagebank.actions import (
     access,
+    asking,
     attributes,
     completeness,
     contributing,
@@ -28,6 +29,7 @@ from imagebank.actions import (
     notify,
     pixels,
     prefetch,
+    recalling,
     releasing,
     remove,
     repeat_orders,
@@ -53,6 +55,7 @@ ATTEMPTS_FOR_DAYS: Final = {
     "commitment-result": 82,
     "route": 82,
     prefetch.PUSH: 12,
+    recalling.JOB: 12,
     transfer.JOB: 82,
     fetching.JOB: 82,
     notify.MAIL: 90,
@@ -118,6 +121,7 @@ CHORES: Chores = (
     (forgotten.sweep, timedelta(hours=6)),
     (contributing.sweep, timedelta(hours=6)),
     (prefetch.sweep, timedelta(hours=6)),
+    (asking.sweep, timedelta(hours=6)),
 )
 """What is done every so often. Several workers may do so: there is nothing left for the second."""
 

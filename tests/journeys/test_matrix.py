@@ -170,6 +170,10 @@ NOT_ABOUT_STUDIES: Final = {
         [f"{root}{one}" for root in ("/api/v1/fetches", "/desk/fetch") for one in ("", "/{fetch}")],
         "what the caller has had brought in from other banks; see the test of fetches",
     ),
+    **dict.fromkeys(
+        [f"/api/v1/archives{rest}" for rest in ("", "/fetches", "/{archive}/studies/{study}/fetch")],
+        "what other archives hold, judged as studies here are, and the caller's own fetches; see the test of federation",
+    ),
     "/open": "for whoever is nobody yet",
     "/api/v1/emergencies": "the same answer whether there is such a record or not; the list is for who may audit",
     "/api/v1/emergencies/{emergency}/end": "the caller's own",

@@ -17,7 +17,7 @@ import msgspec
 from imagebank.actions import brought_reports, ingest, medium, outbound, pins, redeem
 from imagebank.actions.arrival import Arrival
 from imagebank.actions.audit import event
-from imagebank.actions.other_bank import ENDED, Web, decoded
+from imagebank.actions.other_bank import ENDED, Named, Web, decoded, missing, named_objects
 from imagebank.bank import Bank
 from imagebank.errors import BankError, Invalid, NotAllowed, NotFound, TooOften, Unavailable
 from imagebank.model import card_number
@@ -29,10 +29,7 @@ from imagebank.model.transfer import State
 from imagebank.model.uid import Uid
 
 JOB: Final = "fetch"
-MOST_OBJECTS: Final = 100_000
 MOST_LISTED: Final = 100
-# The other bank's answer is bounded; some hundred bytes are told of each object.
-PAGE: Final = 300
 _BATCH: Final = 16
 _LONGEST: Final = 200
 _TAKEN: Final = (Outcome.STORED, Outcome.DUPLICATE)
@@ -209,23 +206,20 @@ def _bearer(bank: Bank, found: Fetch) -> dict[str, str]:
     return {"Authorization": f"Bearer {bank.seal.unseal(found.secret).decode()}"}
 
 
-Named = Mapping[str, Sequence[str]]
-"""The instances of a study, by series."""
-
-
 def _bring_in(web: Web, bank: Bank, found: Fetch) -> list[Receipt] | None:
     """Take in what is not here yet: what was refused of it; None when its time is over and there is more."""
     headers = _bearer(bank, found)
-    named = {study: _named(web, found, study, headers) for study in found.studies}
+    root = f"{found.url}/dicom-web"
+    named = {study: named_objects(web.ask, root, found.host, study, headers, ENDED) for study in found.studies}
     total = sum(len(one) for series in named.values() for one in series.values())
     here = {uid for study, series in named.items() for uid in _here(bank, found, study, series)}
     _note(bank, found, total, len(here))
     end, refused = bank.now() + _AT_A_TIME, list[Receipt]()
     source = Source("api", found.by, found.organization, found.address, issuer=found.host)
-    for study, path in [(study, path) for study, series in named.items() for path in _missing(series, here)]:
+    for study, path in [(study, path) for study, series in named.items() for path in missing(series, here)]:
         if bank.now() >= end:
             return None
-        for batch in _batches(web.files(bank, f"{found.url}/dicom-web/studies/{study}/{path}", headers)):
+        for batch in _batches(web.files(bank, f"{root}/studies/{study}/{path}", headers)):
             receipts = _take(bank, batch, source, study)
             taken = [one.uid for one in receipts if one.outcome in _TAKEN]
             here.update(str(uid) for uid in taken)
@@ -239,47 +233,10 @@ def _batches(arrivals: Iterator[Arrival]) -> Iterator[list[Arrival]]:
         yield batch
 
 
-def _named(web: Web, found: Fetch, study: Uid, headers: Mapping[str, str]) -> Named:
-    """What the other bank names of a study. Raises NotFound where it names it no more, Invalid for too much."""
-    series: dict[str, list[str]] = {}
-    for first in range(0, MOST_OBJECTS, PAGE):
-        address = f"{found.url}/dicom-web/studies/{study}/instances?limit={PAGE}&offset={first}"
-        status, body = web.ask(address, None, {**headers, "Accept": "application/dicom+json"})
-        if status in (401, 403, 404):
-            raise NotFound(ENDED)
-        if status not in (200, 204):
-            raise Unavailable("{host} answered with status {status}", host=found.host, status=status)
-        rows = decoded(body, list[dict[str, Any]], found.host) if status == 200 else []
-        for row in rows:
-            series.setdefault(_uid(row, "0020000E"), []).append(_uid(row, "00080018"))
-        if len(rows) < PAGE:
-            if not series:
-                raise NotFound(ENDED)
-            return series
-    raise Invalid("a study with more than {most} images is not brought in", most=MOST_OBJECTS)
-
-
-def _uid(row: Mapping[str, Any], key: str) -> Uid:
-    match row.get(key):
-        case {"Value": [str(uid), *_]}:
-            return Uid.parse(uid)
-    raise Invalid("the other bank names an image without its UIDs")
-
-
 def _here(bank: Bank, found: Fetch, study: Uid, series: Named) -> set[str]:
     """What of it the organization has. What others have here does not count, nor is it told."""
     held = bank.index.instances(Selection(study=study), Scope.of(found.organization))
     return {str(one.uid) for one in held} & {uid for of_it in series.values() for uid in of_it}
-
-
-def _missing(series: Named, here: set[str]) -> Iterator[str]:
-    """Where to get what is not here: a series as a whole, or the rest of it one by one."""
-    for uid, instances in series.items():
-        rest = [one for one in instances if one not in here]
-        if len(rest) == len(instances):
-            yield f"series/{uid}"
-        else:
-            yield from (f"series/{uid}/instances/{one}" for one in rest)
 
 
 def _take(bank: Bank, batch: Sequence[Arrival], source: Source, study: Uid) -> list[Receipt]:

@@ -1,16 +1,20 @@
 """Another bank, as it is spoken to once a card of its was redeemed here: what it is asked, and what it answers."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
 from imagebank.actions.arrival import Arrival
 from imagebank.bank import Bank
-from imagebank.errors import Unavailable
+from imagebank.errors import Invalid, NotFound, Unavailable
+from imagebank.model.uid import Uid
 
 T = TypeVar("T")
+MOST_OBJECTS: Final = 100_000
+# The other's answer is bounded; some hundred bytes are told of each object.
+PAGE: Final = 300
 
 ENDED: Final = "the patient has taken the card back, or its time has ended; what came before is kept"
 
@@ -41,4 +45,48 @@ def decoded(body: bytes, kind: type[T], host: str) -> T:
     try:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Unavailable("{host} did not answer as an Imagebank does; check the address", host=host) from error
+        raise Unavailable("{host} did not answer as an archive does; check the address", host=host) from error
+
+
+Named = Mapping[str, Sequence[str]]
+"""The instances of a study, by series."""
+
+
+def named_objects(ask: Ask, root: str, host: str, study: Uid, headers: Mapping[str, str], ended: str) -> Named:
+    """What a DICOMweb at `root` names of a study (PS3.18 10.6).
+
+    Raises NotFound, in the words of `ended`, where it names it no more, Invalid for too much, Unavailable.
+    """
+    series: dict[str, list[str]] = {}
+    for first in range(0, MOST_OBJECTS, PAGE):
+        address = f"{root}/studies/{study}/instances?limit={PAGE}&offset={first}"
+        status, body = ask(address, None, {**headers, "Accept": "application/dicom+json"})
+        if status in (401, 403, 404):
+            raise NotFound(ended)
+        if status not in (200, 204):
+            raise Unavailable("{host} answered with status {status}", host=host, status=status)
+        rows = decoded(body, list[dict[str, Any]], host) if status == 200 else []
+        for row in rows:
+            series.setdefault(_uid(row, "0020000E"), []).append(_uid(row, "00080018"))
+        if len(rows) < PAGE:
+            if not series:
+                raise NotFound(ended)
+            return series
+    raise Invalid("a study with more than {most} images is not brought in", most=MOST_OBJECTS)
+
+
+def _uid(row: Mapping[str, Any], key: str) -> Uid:
+    match row.get(key):
+        case {"Value": [str(uid), *_]}:
+            return Uid.parse(uid)
+    raise Invalid("the other bank names an image without its UIDs")
+
+
+def missing(series: Named, here: set[str]) -> Iterator[str]:
+    """Where to get what is not here: a series as a whole, or the rest of it one by one."""
+    for uid, instances in series.items():
+        rest = [one for one in instances if one not in here]
+        if len(rest) == len(instances):
+            yield f"series/{uid}"
+        else:
+            yield from (f"series/{uid}/instances/{one}" for one in rest)

@@ -49,7 +49,7 @@ def post(address: str, pieces: Iterable[bytes], headers: Mapping[str, str]) -> t
     return answer.status, read
 
 
-def fetch(address: str, body: bytes | None, headers: Mapping[str, str]) -> tuple[int, bytes]:
+def fetch(address: str, body: bytes | None, headers: Mapping[str, str], whole_s: float = WHOLE_S) -> tuple[int, bytes]:
     """GET an address, or POST a body to it: the status and the body. No redirect is followed. Raises Unavailable."""
     url = urlsplit(address)
     host, is_https = url.hostname or "", url.scheme == "https"
@@ -58,11 +58,11 @@ def fetch(address: str, body: bytes | None, headers: Mapping[str, str]) -> tuple
         port = url.port or (443 if is_https else 80)
     except ValueError as error:
         raise Unavailable("there is an address with a port that is none") from error
-    connection = kind(host, port, timeout=WHOLE_S)
+    connection = kind(host, port, timeout=whole_s)
     try:
         connection.sock = line = _dialled(host, port, is_https=is_https)
         # A server that sends a byte now and then would hold a thread for ever.
-        clock = threading.Timer(WHOLE_S, _cut, (line,))
+        clock = threading.Timer(whole_s, _cut, (line,))
         clock.daemon = True
         clock.start()
         try:

@@ -1,5 +1,6 @@
 """`/api/v1/studies/{study}/priors` and the same of an order: the earlier studies that are worth comparing, with reasons."""
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from starlette.concurrency import run_in_threadpool
@@ -7,9 +8,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from imagebank.actions import priors
+from imagebank.actions import elsewhere, priors
+from imagebank.bank import Bank
 from imagebank.errors import Invalid
 from imagebank.exams.telling import reasons
+from imagebank.http.archives import LINE, MOMENT, line_told
 from imagebank.http.auth import address_of, bank_of, caller
 from imagebank.http.described import UID, closed, query, several
 from imagebank.http.openapi import REFUSED, answer, as_json
@@ -30,14 +33,14 @@ async def of_study(request: Request) -> Response:
     """The earlier studies of the same person that are worth comparing, best first, with what speaks for each."""
     principal = await caller(request)
     given = (principal, Uid.parse(request.path_params["study"]), _WAY, address_of(request), _limit(request))
-    return _answer(await run_in_threadpool(priors.of_study, bank_of(request), *given), tongue_of(request))
+    return await run_in_threadpool(_answer, bank_of(request), priors.of_study, given, tongue_of(request))
 
 
 async def of_order(request: Request) -> Response:
     """The earlier studies worth comparing with what an order asks for, by the number of whoever placed or fills it."""
     principal = await caller(request)
     given = (principal, request.path_params["order"], _WAY, address_of(request), _limit(request))
-    return _answer(await run_in_threadpool(priors.of_order, bank_of(request), *given), tongue_of(request))
+    return await run_in_threadpool(_answer, bank_of(request), priors.of_order, given, tongue_of(request))
 
 
 def _limit(request: Request) -> int:
@@ -50,9 +53,20 @@ def _limit(request: Request) -> int:
     return int(limit)
 
 
-def _answer(found: priors.Ranked, tongue: Tongue) -> Response:
-    told = {"exam": exam_told(found.asked.exam), "priors": [_prior(*one, tongue) for one in found.priors]}
+def _answer(bank: Bank, look: Callable[..., priors.Ranked], given: tuple[object, ...], tongue: Tongue) -> Response:
+    found = look(bank, *given, wide=True)
+    told = {
+        "exam": exam_told(found.asked.exam),
+        "priors": [{**_prior(*one, tongue), **_whereabouts(found, one[0])} for one in found.priors],
+        "archives": [line_told(one) for one in elsewhere.lines(bank)],
+    }
     return JSONResponse(told, headers={**_NO_STORE, **tongue.headers})
+
+
+def _whereabouts(found: priors.Ranked, prior: Prior) -> dict[str, Any]:
+    """Where a prior is: here, or at another archive that said so when it was asked."""
+    one = found.away.get(prior.past.id)
+    return {"archive": one.archive, "asked_at": one.asked_at.isoformat()} if one else {"archive": "", "asked_at": None}
 
 
 def exam_told(exam: Exam) -> dict[str, Any]:
@@ -117,9 +131,12 @@ _TOLD: Final = closed(
                     "score": _SHARE,
                     "reasons": several(_TEXT),
                     "factors": closed(dict.fromkeys(_FACTORS, _SHARE)),
+                    "archive": _TEXT,
+                    "asked_at": MOMENT,
                 }
             )
         ),
+        "archives": several(LINE),
     }
 )
 

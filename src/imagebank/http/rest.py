@@ -8,6 +8,7 @@ from starlette.routing import BaseRoute
 from imagebank.http.accounts import account_routes
 from imagebank.http.accounts_described import account_paths
 from imagebank.http.api import api_routes
+from imagebank.http.archives import archive_paths, archive_routes
 from imagebank.http.attributes import attribute_routes
 from imagebank.http.attributes_described import attribute_paths
 from imagebank.http.cards import card_routes
@@ -67,6 +68,7 @@ _ROUTES: Final[tuple[Callable[[], list[BaseRoute]], ...]] = (
     transfer_routes,
     request_routes,
     fetch_routes,
+    archive_routes,
     card_routes,
 )
 _PATHS: Final[tuple[Callable[[], dict[str, Any]], ...]] = (
@@ -93,6 +95,7 @@ _PATHS: Final[tuple[Callable[[], dict[str, Any]], ...]] = (
     transfer_paths,
     request_paths,
     fetch_paths,
+    archive_paths,
     card_paths,
 )
 

@@ -135,12 +135,16 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """An exam that was made: `id` is its study's UID, or a name of whoever asks; `day` is None where nobody says when."""
+    """An exam that was made: `id` is its study's UID, or a name of whoever asks; `day` is None where nobody says when.
+
+    `archive` is the other archive that holds it; empty for what is here.
+    """
 
     id: str
     exam: Exam
     day: date | None
     organization: str = ""
+    archive: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -298,7 +298,7 @@ def test_a_bank_that_fails_is_asked_again(bank: Bank) -> None:
         (There(status=404), NotFound, "do not open anything"),
         (There(status=429), TooOften, "north.example has heard"),
         (There(status=302), Unavailable, "as an Imagebank does"),
-        (There(answer=b"<html>"), Unavailable, "as an Imagebank does"),
+        (There(answer=b"<html>"), Unavailable, "as an archive does"),
         (There(taking=False), NotAllowed, "looking only"),
         (There(studies=()), NotFound, "opens no studies"),
     ],
