@@ -38,8 +38,8 @@ class Archive(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     issuer: _Text
     issuer_there: str = ""
     url: str = ""
-    token_file: Path | None = None
-    password_file: Path | None = None
+    token_file: str = ""
+    password_file: str = ""
     device: Annotated[str, msgspec.Meta(max_length=16)] = ""
     retrieve: Literal["get", "move"] = "get"
     timeout_s: Annotated[float, msgspec.Meta(ge=0.1, le=60)] = 5.0
@@ -108,7 +108,7 @@ def _check(one: Archive, folder: Path) -> None:
         raise Invalid("it has url or device, and one of both")
     if not one.name.isprintable():
         raise Invalid("its name is one line")
-    secrets = [file for file in (one.token_file, one.password_file) if file is not None]
+    secrets = [file for file in (one.token_file, one.password_file) if file]
     if one.device and secrets:
         raise Invalid("a device takes no token and no password")
     if len(secrets) > 1:
@@ -116,20 +116,20 @@ def _check(one: Archive, folder: Path) -> None:
     if one.url:
         check_address(one.url, "https://archive.example/dicom-web")
     for file in secrets:
-        secret_of(folder / file)
+        secret_of(str(folder / file))
 
 
 def _beside(one: Archive, folder: Path) -> Archive:
     """With its files as paths from here: those that are not absolute lie beside the list."""
     paths = {name: getattr(one, name) for name in ("token_file", "password_file")}
-    absolute = {name: None if path is None else folder / path for name, path in paths.items()}
-    return msgspec.structs.replace(one, url=one.url.rstrip("/"), **absolute)
+    found = {name: str(folder / path) for name, path in paths.items() if path}
+    return msgspec.structs.replace(one, url=one.url.rstrip("/"), **found)
 
 
-def secret_of(file: Path) -> str:
+def secret_of(file: str) -> str:
     """What a file hides. Raises SettingsError for one that cannot be read, or has nothing in it."""
     try:
-        secret = file.read_text("utf-8").strip()
+        secret = Path(file).read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{file} cannot be read") from error
     if not secret or not secret.isprintable():

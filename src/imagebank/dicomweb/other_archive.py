@@ -54,9 +54,9 @@ def bring(bank: Bank, archive: Archive, study: Uid, named: Named, here: set[str]
 
 def _shown(archive: Archive) -> Mapping[str, str]:
     """By what the archive knows us; read anew, so that a secret can be changed while the bank runs."""
-    if archive.token_file is not None:
+    if archive.token_file:
         return {"Authorization": f"Bearer {secret_of(archive.token_file)}"}
-    if archive.password_file is not None:
+    if archive.password_file:
         return {"Authorization": f"Basic {b64encode(secret_of(archive.password_file).encode()).decode()}"}
     return {}
 

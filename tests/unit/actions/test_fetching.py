@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bank import SOURCE, keep, open_test_bank
-from imagebank.actions import fetching, persons, reconciling, reports
+from imagebank.actions import fetching, other_bank, persons, reconciling, reports
 from imagebank.actions.arrival import Arrival
 from imagebank.actions.other_bank import Web
 from imagebank.bank import Bank
@@ -198,8 +198,8 @@ def test_two_workers_end_it_once(bank: Bank) -> None:
 
 
 def test_what_is_too_much_stops_it(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetching, "PAGE", 4)
-    monkeypatch.setattr(fetching, "MOST_OBJECTS", 8)
+    monkeypatch.setattr(other_bank, "PAGE", 4)
+    monkeypatch.setattr(other_bank, "MOST_OBJECTS", 8)
     there = There()
     found = work(bank, there, fetching.ask(bank, there.web, WANTED, DOCTOR))
     assert (found.state, "is not brought in" in found.reason) == (State.STOPPED, True)
