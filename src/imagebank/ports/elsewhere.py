@@ -53,7 +53,9 @@ class ElsewhereWriter(Protocol):
         """A study is to be fetched, in place of what was known of fetching it before."""
         ...
 
-    def progress(self, archive: str, study: Uid, total: int, kept: int, reason: str) -> None: ...
+    def progress(self, archive: str, study: Uid, total: int, kept: int, reason: str) -> None:
+        """How far it is, unless it has ended."""
+        ...
 
     def settle(self, archive: str, study: Uid, state: State, reason: str, at: datetime) -> bool:
         """The end; False when it has ended before."""

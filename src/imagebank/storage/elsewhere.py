@@ -177,6 +177,10 @@ def _is_recall(archive: str, study: Uid) -> tuple[ColumnElement[bool], ...]:
     return _RECALL.c.archive == clean(archive), _RECALL.c.study_instance_uid == study
 
 
+def _is_open(archive: str, study: Uid) -> tuple[ColumnElement[bool], ...]:
+    return *_is_recall(archive, study), _RECALL.c.state == State.WAITING.value
+
+
 class ElsewhereChanges:
     """An `ElsewhereWriter` on an open connection."""
 
@@ -229,12 +233,11 @@ class ElsewhereChanges:
 
     def progress(self, archive: str, study: Uid, total: int, kept: int, reason: str) -> None:
         now = {"total": total, "kept": kept, "reason": clean(reason)}
-        self._connection.execute(update(_RECALL).where(*_is_recall(archive, study)).values(now))
+        self._connection.execute(update(_RECALL).where(*_is_open(archive, study)).values(now))
 
     def settle(self, archive: str, study: Uid, state: State, reason: str, at: datetime) -> bool:
         end = {"state": state.value, "reason": clean(reason), "ended_at": micros(at)}
-        is_open = (*_is_recall(archive, study), _RECALL.c.state == State.WAITING.value)
-        return self._connection.execute(update(_RECALL).where(*is_open).values(end)).rowcount == 1
+        return self._connection.execute(update(_RECALL).where(*_is_open(archive, study)).values(end)).rowcount == 1
 
     def forget(self, before: datetime) -> None:
         old = micros(before)
