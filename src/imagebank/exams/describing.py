@@ -118,6 +118,7 @@ def _found(told: Told, group: Group) -> Iterator[Found]:
 def _sides(said: Said, found: Sequence[Found], terms: Sequence[str], tables: Tables) -> Iterator[tuple[Evidence, ...]]:
     """The side by codes, words, series and the tag, of each that says one; letters count for paired regions only."""
     is_paired = not terms or any(tables.parts[term].is_paired for term in terms)
+    is_paired = is_paired or any(one.meaning.is_sided and not one.hit.is_reason for one in found)
     for place in ("code", "study", "series", "part", "own code"):
         those = [one for one in found if one.told.place == place]
         has_place = any(one.meaning.regions and not one.is_weak for one in those)

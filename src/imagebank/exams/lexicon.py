@@ -30,7 +30,7 @@ class Meaning:
 
     It counts in exams of `groups` only, when there are any; its group takes the place of those that it `corrects`.
     A weak one counts where nothing else is said; one that is alone where its text says no other region; a last one at
-    the end of a text; a near one beside a region.
+    the end of a text; a near one beside a region. What is sided there are two of, though its region has none.
     """
 
     regions: tuple[str, ...] = ()
@@ -44,6 +44,7 @@ class Meaning:
     is_alone: bool = False
     is_last: bool = False
     is_near: bool = False
+    is_sided: bool = False
     groups: frozenset[str] = frozenset()
     corrects: frozenset[str] = frozenset()
     languages: frozenset[str] = frozenset()
@@ -162,7 +163,9 @@ def _may_inherit(field: str, inner: Meaning, own: tuple[Meaning, ...]) -> bool:
     """Whether a phrase says nothing of a field itself. Of sides only the plural of a part is taken over."""
     said = (one for one in own if getattr(one, field))
     is_said = any(not one.groups or not inner.groups or one.groups & inner.groups for one in said)
-    return not is_said and (field != "side" or (inner.is_weak and inner.side is Side.BOTH))
+    # "Avec injection" is said of an agent, and is no procedure.
+    is_agent = field == "kind" and inner.kind == "intervention" and any(one.contrast for one in own)
+    return not is_said and not is_agent and (field != "side" or (inner.is_weak and inner.side is Side.BOTH))
 
 
 def _merged(meanings: tuple[Meaning, ...]) -> tuple[Meaning, ...]:
@@ -334,7 +337,8 @@ def _near(hits: list[Hit]) -> tuple[Hit, ...]:
         if any(one.is_near for one in hit.meanings):
             before, after = _beside(hits, at, -1), _beside(hits, at, 1)
             following = hits[at + 1].meanings if at + 1 < len(hits) else ()
-            is_before = any(one.regions and not one.is_weak for one in following)
+            here = {term for one in before for term in one.regions}
+            is_before = any(here.isdisjoint(one.regions) for one in following if one.regions and not one.is_weak)
             spoken = frozenset() if is_before else frozenset().union(*(one.languages for one in before if one.regions))
             meanings = tuple(
                 one

@@ -36,7 +36,9 @@ class Repeats(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
     Exams of a kind that stands `apart` answer only their own kind. Regions that are `same` stand for each other.
     By group, `whole` names regions of which an exam answers for each of their parts, and `plain` those where one with
-    contrast does not answer for one without. Of a region that is `sided` nothing is known until its side is said.
+    contrast does not answer for one without. Of a region that is `sided` nothing is known until its side is said,
+    but in exams of a kind that is `sideless`. By group, what is ordered after an exam of a kind that is `recalled`, and is
+    of another kind, was called for by it.
     """
 
     apart: frozenset[str]
@@ -44,6 +46,8 @@ class Repeats(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     sided: frozenset[str]
     whole: dict[Group, frozenset[str]]
     plain: dict[Group, frozenset[str]]
+    sideless: frozenset[str] = frozenset()
+    recalled: dict[Group, frozenset[str]] = {}
     contexts: dict[Context, Easing]
     rule: tuple[Rule, ...]
 
@@ -95,7 +99,9 @@ def answers(table: Repeats, like: Likeness, ours: Exam, theirs: Exam) -> bool:
 
 
 def _are_of_one_kind(table: Repeats, ours: Exam, theirs: Exam) -> bool:
-    return ours.kind == theirs.kind or not table.apart & {ours.kind, theirs.kind}
+    if ours.kind == theirs.kind:
+        return True
+    return not table.apart & {ours.kind, theirs.kind} and theirs.kind not in table.recalled.get(ours.group, ())
 
 
 def _shows(table: Repeats, like: Likeness, group: Group, part: str, other: str) -> bool:
@@ -113,7 +119,8 @@ def _side(table: Repeats, exam: Exam) -> Side:
     """Kidneys, breasts and the like are of both sides unless somebody says of which. Of one that contradicts itself nothing is known."""
     if exam.is_torn:
         return Side.UNSAID
-    is_whole = exam.side is Side.UNSAID and not table.sided.intersection(exam.regions)
+    is_one = exam.kind not in table.sideless and table.sided.intersection(exam.regions)
+    is_whole = exam.side is Side.UNSAID and not is_one
     return Side.BOTH if is_whole else exam.side
 
 

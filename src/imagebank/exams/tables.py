@@ -14,11 +14,22 @@ from imagebank.exams.lexicon import Lexicon, Meaning, compiled
 from imagebank.exams.spelling import fold
 from imagebank.model.exam import Contrast, Group, Side
 
-SHIPPED: Final = ("regions", "words", "languages", "names", "contrast", "reasons", "codes")
+SHIPPED: Final = (
+    "regions",
+    "words",
+    "languages",
+    "names",
+    "shorthand",
+    "contrast",
+    "reasons",
+    "codes",
+    "loinc",
+    "playbook",
+)
 """Files of the package, in the order in which they are read."""
 LANGUAGES: Final = frozenset({"words", "en", "de", "es", "fr", "it", "pt", "nl", "pl", "nordic"})
 _MEANING: Final = frozenset({"regions", "side", "contrast", "group", "kind", "purpose", "role"})
-_FLAGS: Final = frozenset({"weak", "alone", "last", "near"})
+_FLAGS: Final = frozenset({"weak", "alone", "last", "near", "sided"})
 _LIMITS: Final = frozenset({"groups", "corrects"})
 _HEADINGS: Final = frozenset({"region", "modality", "implied", "scheme", "code", "word", "written", "no_word"})
 _ROLES: Final = ("reason", "context", "symptom", "finding", "join", "noise")
@@ -218,6 +229,7 @@ def _meaning(where: str, entry: Mapping[str, Any], parts: Mapping[str, Part]) ->
         is_alone=entry.get("alone", False),
         is_last=entry.get("last", False),
         is_near=entry.get("near", False),
+        is_sided=entry.get("sided", False),
         groups=frozenset(entry.get("groups", ())),
         corrects=frozenset(entry.get("corrects", ())),
     )

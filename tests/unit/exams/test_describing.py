@@ -34,6 +34,17 @@ def exam(modality: str, text: str, *series: str) -> Exam:
         ("MG", "MG SCREENING BILATERAL", "MG BREAST B unknown"),
         ("US", "US DOPPLER VENOUS LE BILATERAL", "US LEG B unknown"),
         ("CT", "CT HEAD & C-SPINE WO", "CT CSPINE;HEAD - no"),
+        ("CT", "TC CEREBRAL SIN CTE", "CT BRAIN - no"),
+        ("CT", "CTE", "CT ABDOMEN - unknown"),
+        ("US", "TOE ECHO", "US HEART - unknown"),
+        ("US", "US 2nd TOE RT", "US TOE R unknown"),
+        ("MR", "IRM plexus brachial G", "MR NECK L unknown"),
+        ("DX", "Genou D schuss", "XR KNEE R unknown"),
+        ("DX", "RX ABDOMEN DE PIE", "XR ABDOMEN - unknown"),
+        ("DX", "RX DE PIE DERECHO", "XR FOOT R unknown"),
+        ("DX", "XR Lumbar spine Left oblique", "XR LSPINE - unknown"),
+        ("DX", "XR Hand Left oblique", "XR HAND L unknown"),
+        ("US", "Re-scan kidneys", "US KIDNEY - unknown"),
         ("XA", "Left heart catheterization", "XA HEART - unknown"),
         ("CR", "XR HIP W PELVIS RT", "XR HIP;PELVIS R unknown"),
         ("CR", "XR NECK OF FEMUR RIGHT", "XR HIP R unknown"),
@@ -219,3 +230,8 @@ def test_the_order_of_series_does_not_matter(series: list[str]) -> None:
 
 def test_a_letter_that_no_region_stands_beside_is_no_side() -> None:
     assert [describe(Said(("CT",), (text,)), tables()).side for text in ("G", "CT S", "DS")] == [Side.UNSAID] * 3
+
+
+def test_an_injection_of_an_agent_is_no_procedure() -> None:
+    assert exam("CT", "Scanner TAP avec injection").kind == ""
+    assert exam("US", "US guided injection hip").kind == "intervention"

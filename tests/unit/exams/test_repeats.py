@@ -134,3 +134,15 @@ def test_the_newest_of_several_is_told_and_what_is_later_is_not() -> None:
     assert repeat.past.id == "14"
     assert repeat_of(TABLE, LIKE, Asked(ABDOMEN, TODAY, id="14"), [history[2]]) is None
     assert repeat_of(TABLE, LIKE, Asked(ABDOMEN, TODAY), [Past("undated", ABDOMEN, None)]) is None
+
+
+def test_bone_density_is_known_without_a_side() -> None:
+    density = Exam(Group.OTHER, ("HIP",), kind="densitometry")
+    assert found(density, density, days=300) is not None
+
+
+def test_a_mammogram_for_diagnosis_is_called_for_by_the_one_of_screening() -> None:
+    diagnostic = Exam(Group.MG, ("BREAST",))
+    screening = replace(diagnostic, kind="screening")
+    assert found(diagnostic, screening, days=14) is None
+    assert found(screening, screening, days=14) is not None
