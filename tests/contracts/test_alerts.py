@@ -74,6 +74,23 @@ def test_an_answer_counts_once_and_a_later_one_replaces_it(index: SQLIndex) -> N
     assert (found.answer, found.outcome) == (later, Outcome.ACCEPTED)
 
 
+def test_what_was_told_of_the_same_exam_in_another_way_is_found_whatever_was_done(index: SQLIndex) -> None:
+    with index.begin() as tx:
+        tx.alerts.answer("a1", DONE)
+    other = replace(ONE, id="a4", way="hl7", order="P9", user="Grey", exam=replace(CT, contrast=Contrast.NO))
+
+    assert index.alerts.by_another_way(other, AT, ALL) == [TWO, replace(ONE, answer=DONE)]
+    assert index.alerts.by_another_way(other, TWO.at, ALL) == [TWO]
+    head = replace(other, exam=replace(CT, regions=("HEAD",)))
+    for elsewhere in (
+        head,
+        replace(other, way="cds"),
+        replace(other, study=Uid("1.9")),
+        replace(other, organization="east"),
+    ):
+        assert index.alerts.by_another_way(elsewhere, AT, ALL) == []
+
+
 def test_an_alert_is_put_back_as_it_was_kept_elsewhere(index: SQLIndex) -> None:
     for one in (replace(ONE, answer=DONE), replace(ONE, task="t9")):
         with index.begin() as tx:

@@ -14,7 +14,7 @@ from imagebank.exams.comparing import Likeness, likeness
 from imagebank.exams.priors import ranked
 from imagebank.exams.repeats import repeat_of, repeats
 from imagebank.model.access import HOLDERS, Principal, Right, Scope
-from imagebank.model.alert import SHADOW, Alert
+from imagebank.model.alert import SHADOW, Alert, Change
 from imagebank.model.event import Act, Event
 from imagebank.model.exam import Asked, Context, Exam, Past, Repeat, Said
 from imagebank.model.imaging import DataSet
@@ -47,7 +47,10 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """Who orders, for whom, and how they ask. `user` and `department` are as they are called there."""
+    """Who orders, for whom, and how they ask. `user` and `department` are as they are called there.
+
+    Of an order that `is_placed` nobody is told who was told while it was written, unless they said that it is taken back.
+    """
 
     principal: Principal
     patients: tuple[PatientId, ...]
@@ -55,6 +58,7 @@ class Asking:
     user: str = ""
     department: str = ""
     address: str = ""
+    is_placed: bool = False
 
     @property
     def patient(self) -> PatientId | None:
@@ -113,15 +117,15 @@ def check(bank: Bank, asking: Asking, wishes: Sequence[Wish]) -> list[Checked]:
     looked = [_looked(bank, like, principal, wish, history) for wish in wishes[:MOST]]
     shown = _shown(bank, principal.scope, looked)
     alerts = [_alert(bank, asking, one) for one in looked]
-    known = [_known(bank, one) for one in alerts]
+    known = [_known(bank, asking, one) for one in alerts]
     with bank.index.begin() as tx:
         new = tuple(one for one, before in zip(alerts, known, strict=True) if one is not None and before is None)
         for alert in new:
             tx.alerts.put(alert)
         if new:
             notes.defer(bank, tx, alerts=new)
-        tx.record(_events(bank, asking, alerts))
-    said = [before or alert for alert, before in zip(alerts, known, strict=True)]
+        said = [before or alert for alert, before in zip(alerts, known, strict=True)]
+        tx.record(_events(bank, asking, said))
     return [_checked(one, alert, shown) for one, alert in zip(looked, said, strict=True)]
 
 
@@ -189,9 +193,16 @@ def _alert(bank: Bank, asking: Asking, one: _Looked) -> Alert | None:
     )
 
 
-def _known(bank: Bank, alert: Alert | None) -> Alert | None:
+def _known(bank: Bank, asking: Asking, alert: Alert | None) -> Alert | None:
     """The alert that says the same already: an order that is selected and then signed is warned of once."""
-    return None if alert is None else bank.index.alerts.like(alert, alert.at - AGAIN, _HERE)
+    if alert is None:
+        return None
+    since = alert.at - AGAIN
+    same = bank.index.alerts.like(alert, since, _HERE)
+    if same is not None or not asking.is_placed:
+        return same
+    others = bank.index.alerts.by_another_way(alert, since, _HERE)
+    return next((one for one in others if one.answer is None or one.answer.reason != Change.CANCELLED), None)
 
 
 def _events(bank: Bank, asking: Asking, alerts: Sequence[Alert | None]) -> Iterator[Event]:
@@ -199,7 +210,7 @@ def _events(bank: Bank, asking: Asking, alerts: Sequence[Alert | None]) -> Itera
     made = replace(event(bank, Act.SEARCHED, asking.principal, asking.address, words), patient=asking.patient)
     yield replace(made, count=max(len(alerts), 1))
     for alert in alerts:
-        if alert is not None and alert.is_shown:
+        if alert is not None and alert.is_shown and alert.way == asking.way:
             yield replace(made, study=alert.study, detail=f"{words}: told of an earlier exam")
 
 

@@ -72,10 +72,10 @@ def _about(alert: Alert, steps: Sequence[Order], asked: Mapping[int, Exam]) -> l
 def _look(bank: Bank, steps: Sequence[Order]) -> None:
     first = steps[0]
     asker = rights.principal(bank, WAY, Role.CLINICIAN, first.organization, is_proven=False)
-    asking = Asking(asker, (first.patient.id,), WAY, first.ordered.requesting, first.ordered.place)
+    asking = Asking(asker, (first.patient.id,), WAY, first.ordered.requesting, first.ordered.place, is_placed=True)
     found = repeat_check.check(bank, asking, [_wish(one) for one in steps])
     for one, order in zip(found, steps, strict=False):
-        if one.alert is not None:
+        if one.alert is not None and one.alert.way == WAY:
             _file(bank, one.alert, order)
 
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from imagebank.exams.found import Found, Told
 from imagebank.exams.lexicon import Meaning
+from imagebank.exams.said import PICTURELESS
 from imagebank.exams.showing import regions_shown
 from imagebank.exams.tables import Tables
 from imagebank.model.exam import Contrast, Evidence, Exam, Group, Said, Side, Source
@@ -13,6 +14,8 @@ from imagebank.model.region import Code
 
 NO_GROUP: Final = 0.5
 """What is left of the confidence in an exam when its group is not known."""
+_ON_PAPER: Final = (Group.ECG, Group.OPH)
+"""Groups whose exams themselves come as documents."""
 
 
 @lru_cache(maxsize=1 << 16)
@@ -40,6 +43,7 @@ def describe(said: Said, tables: Tables) -> Exam:
         evidence,
         tuple(dict.fromkeys(word for each in told if each.source is Source.WORDS for word in each.reading.unknown)),
         {Side.LEFT, Side.RIGHT} <= {Side(one[0].value) for one in sides},
+        group not in _ON_PAPER and bool(said.modalities) and PICTURELESS.issuperset(said.modalities),
     )
 
 

@@ -17,7 +17,8 @@ def ranked(like: Likeness, asked: Asked, history: Iterable[Past]) -> list[Prior]
 
 def _prior(like: Likeness, asked: Asked, past: Past) -> Prior | None:
     days = None if past.day is None else (asked.day - past.day).days
-    if past.id == asked.id or (days is not None and (days < 0 or not _is_in_reach(like, asked, past, days))):
+    is_none = past.id == asked.id or past.exam.is_pictureless
+    if is_none or (days is not None and (days < 0 or not _is_in_reach(like, asked, past, days))):
         return None
     found = factors(like, asked.exam, past.exam)
     if prod(each.weight for each in found) < like.table.least:

@@ -91,6 +91,7 @@ def answers(table: Repeats, like: Likeness, ours: Exam, theirs: Exam) -> bool:
     """Whether an exam shows all that is asked for: every part, the side, contrast where it is wanted, by the same means."""
     return (
         ours.group is theirs.group
+        and not theirs.is_pictureless
         and _are_of_one_kind(table, ours, theirs)
         and all(any(_shows(table, like, ours.group, part, other) for other in theirs.regions) for part in ours.regions)
         and _is_of_that_side(table, ours, theirs)

@@ -8,7 +8,8 @@ from imagebank.model.imaging import DataSet
 from imagebank.model.region import Code
 
 # What is made beside the images and says nothing of what was done (PS3.3 C.7.3.1.1.1).
-_BESIDE: Final = frozenset(("SR", "DOC", "KO", "PR", "SEG", "REG", "RWV", "AU", "PLAN", "FID", "RTSTRUCT", "OT", "SC"))
+PICTURELESS: Final = frozenset(("SR", "DOC", "KO", "PR", "SEG", "REG", "RWV", "AU", "PLAN", "FID", "RTSTRUCT"))
+_BESIDE: Final = PICTURELESS | {"OT", "SC"}
 # Study, requested procedure and performed step in words; series and protocol in words.
 _DESCRIPTIONS: Final = ("00081030", "00321060", "00400254")
 _SERIES: Final = ("0008103E", "00181030")

@@ -104,6 +104,7 @@ class Exam:
     `kind` tells exams of one group and region apart that do not stand for each other ("angiography", "intervention",
     "screening"); `purpose` is why it was made where words say so. `confidence` is of the whole, from 0 to 1; `unknown`
     are words that no table has. `is_torn` where one says left and another right, so that `side` is what the surer one says.
+    `is_pictureless` where there are only reports, marks and the like of it, and no images.
     """
 
     group: Group
@@ -116,6 +117,7 @@ class Exam:
     evidence: tuple[Evidence, ...] = ()
     unknown: tuple[str, ...] = ()
     is_torn: bool = False
+    is_pictureless: bool = False
 
     @property
     def sure_side(self) -> Side:

@@ -27,7 +27,7 @@ from imagebank.portal.layout import HEADERS, for_the_signed_in, page
 from imagebank.portal.refusals import worded
 
 WAY: Final = "page"
-_FINE: Final = (By.MONTH, By.ORGANIZATION, By.DEPARTMENT, By.EXAM)
+_FINE: Final = tuple(By)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,8 @@ async def show(request: Request, principal: Principal) -> Response:
     bank, given, address = bank_of(request), dict(request.query_params), address_of(request)
     try:
         if given.get("format") == "csv":
-            found = await run_in_threadpool(_found, bank, principal, given, _FINE, address)
+            days = span(bank, given)
+            found = await run_in_threadpool(avoided.report, bank, principal, *days, _FINE, WAY, address)
             headers = {**HEADERS, "Content-Disposition": 'attachment; filename="repeat-check.csv"'}
             return Response(report_csv(found), headers=headers, media_type=csv_lines.TYPE)
         shown = await run_in_threadpool(_shown, bank, principal, given, address)
@@ -58,14 +59,9 @@ async def show(request: Request, principal: Principal) -> Response:
     return page(request, "quality.html", HTTPStatus.OK, principal, notice="", **shown)
 
 
-def _found(bank: Bank, principal: Principal, given: Mapping[str, str], by: tuple[By, ...], address: str) -> Brought:
-    return avoided.report(bank, principal, *span(bank, given), by, WAY, address)
-
-
 def _shown(bank: Bank, principal: Principal, given: Mapping[str, str], address: str) -> dict[str, Any]:
-    found = _found(bank, principal, given, (By.MONTH,), address)
-    is_any = bool(found.lines)
-    tables = {by: _found(bank, principal, given, (by,), address) for by in (By.DEPARTMENT, By.EXAM) if is_any}
+    each = [(by,) for by in (By.MONTH, By.DEPARTMENT, By.EXAM, By.RULE)]
+    found, departments, exams, rules = avoided.reports(bank, principal, *span(bank, given), each, WAY, address)
     reasons = sorted(found.total.reasons.items(), key=lambda one: (-one[1], one[0]))
     return {
         "asked": {"since": found.since.isoformat(), "until": found.until.isoformat()},
@@ -73,8 +69,9 @@ def _shown(bank: Bank, principal: Principal, given: Mapping[str, str], address: 
         "total": _row(Line(("",), found.total), found.currency),
         "typical": doses.share(found.total.estimated_share) if found.total.estimated else "",
         "months": _months(found),
-        "departments": _rows(tables[By.DEPARTMENT]) if is_any else [],
-        "exams": _rows(tables[By.EXAM]) if is_any else [],
+        "departments": _rows(departments),
+        "exams": _rows(exams),
+        "rules": _rows(rules),
         "reasons": [(_reason(bank, code), count) for code, count in reasons],
     }
 

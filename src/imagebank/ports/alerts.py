@@ -40,6 +40,13 @@ class AlertReader(Protocol):
         """The newest alert since then that says the same to the same user of the same order, and that nobody has answered."""
         ...
 
+    def by_another_way(self, alert: Alert, since: datetime, scope: Scope) -> list[Alert]:
+        """Alerts since then that tell of the same study, for an order of the same parts and side, asked in another way by anybody.
+
+        The newest first, whatever was done about them.
+        """
+        ...
+
 
 class AlertWriter(Protocol):
     """Changes within one transaction."""

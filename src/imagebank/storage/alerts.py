@@ -140,11 +140,18 @@ class SQLAlerts:
         found = self._found(scope, *same, _ALERT.c.at >= micros(since), limit=1)
         return found[0] if found else None
 
+    def by_another_way(self, alert: Alert, since: datetime, scope: Scope) -> list[Alert]:
+        values = _values(alert)
+        same = [_ALERT.c[name] == values[name] for name in _TELLING]
+        return self._found(scope, *same, _ALERT.c.way != alert.way, _ALERT.c.at >= micros(since))
 
-_SAME: Final = (
-    *("organization", "issuer", "identifier", "user_name", "order_number", "way", "modality_group", "regions", "side"),
-    *("contrast", "kind", "study", "rule", "severity", "outcome"),
+
+_TELLING: Final = (
+    *("organization", "issuer", "identifier", "study", "rule", "severity"),
+    *("modality_group", "regions", "side"),
 )
+"""What two alerts have in common that tell of the same exam of one patient, for an order of the same."""
+_SAME: Final = (*_TELLING, "user_name", "order_number", "way", "contrast", "kind", "outcome")
 """What two alerts have in common that say the same to the same user."""
 
 

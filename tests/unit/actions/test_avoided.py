@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bank import SOURCE, keep, open_test_bank
-from imagebank.actions import avoided, finding, persons, rights
+from imagebank.actions import avoided, finding, orders, persons, rights
 from imagebank.bank import Bank
 from imagebank.errors import Invalid, NotAllowed
 from imagebank.model.access import Principal, Role, Scope
@@ -17,6 +17,7 @@ from imagebank.model.alert import Alert, Answer, Outcome
 from imagebank.model.avoided import Brought, By, Counts
 from imagebank.model.exam import Contrast, Exam, Group, Side
 from imagebank.model.identity import Identity
+from imagebank.model.order import Order, Patient, State
 from imagebank.model.person import PatientId, PersonName
 from imagebank.model.uid import Uid
 from imagebank.settings import SettingsError
@@ -215,6 +216,98 @@ def test_the_same_exam_accepted_twice_is_avoided_once(bank: Bank) -> None:
     alert(bank, study, "a3", at=AT + timedelta(days=60))
 
     assert (total(bank).accepted, total(bank).avoided) == (3, 2)
+
+
+def test_an_exam_of_one_person_is_avoided_once_under_all_their_records_and_names(bank: Bank) -> None:
+    study = exam(bank)
+    link(bank)
+    larger = replace(CT, regions=("ABDOMEN", "PELVIS"))
+    alert(bank, study)
+    alert(bank, study, "a2", patient=PatientId("south", "ANA"), organization="south", at=AT + timedelta(days=1))
+    alert(bank, study, "a3", exam=larger, at=AT + timedelta(days=2))
+    alert(bank, study, "a4", exam=replace(CT, contrast=Contrast.NO), at=AT + timedelta(days=3))
+    alert(bank, study, "a5", exam=replace(CT, regions=("HEAD",)), at=AT + timedelta(days=3))
+    alert(bank, study, "a6", patient=PatientId("north", "BEN"))
+
+    assert (total(bank).accepted, total(bank).avoided) == (6, 3)
+
+
+def test_an_exam_that_was_avoided_before_the_days_asked_about_is_not_avoided_again(bank: Bank) -> None:
+    study = exam(bank)
+    alert(bank, study)
+    alert(bank, study, "a2", at=AT + timedelta(days=15))
+    january, february = (
+        avoided.report(bank, admin(bank), date(2026, month, 1), date(2026, month, 28), (), "api").total
+        for month in (1, 2)
+    )
+
+    assert (january.avoided, january.accepted) == (1, 1)
+    assert (february.avoided, february.accepted) == (0, 1)
+
+
+def test_parts_that_were_made_apart_are_the_whole_and_one_of_them_leaves_it_open(bank: Bank) -> None:
+    alert(bank, exam(bank, description="CT chest abdomen"), exam=replace(CT, regions=("ABDOMEN", "CHEST")))
+    assert total(bank).avoided == 1
+    exam(bank, "20260125", "CT abdomen")
+    assert (total(bank).unknown, total(bank).avoided) == (1, 0)
+    exam(bank, "20260210", "CT chest", "south")
+    link(bank)
+    assert total(bank).made == 1
+
+
+def test_two_exams_of_one_side_each_are_one_of_both(bank: Bank) -> None:
+    alert(bank, exam(bank, description="CT knees both"), exam=Exam(Group.CT, ("KNEE",), Side.BOTH))
+    exam(bank, "20260125", "CT knee left")
+    assert total(bank).unknown == 1
+    exam(bank, "20260126", "CT knee right")
+    assert total(bank).made == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "came"),
+    [
+        ({"description": ""}, "unknown"),
+        ({"description": "", "Modality": "MR"}, "avoided"),
+        ({"description": "CT abdomen, report", "Modality": "SR"}, "made"),
+        ({"day": "", "description": "CT head"}, "avoided"),
+    ],
+)
+def test_what_does_not_say_what_it_shows_leaves_it_open_and_a_report_tells_of_the_exam(
+    bank: Bank, given: dict[str, Any], came: str
+) -> None:
+    alert(bank, exam(bank))
+    exam(bank, **{"day": "20260201", **given})
+
+    assert [name for name in ("avoided", "made", "unknown") if getattr(total(bank), name)] == [came]
+
+
+def test_an_order_that_stays_or_comes_again_and_is_kept_is_not_avoided(bank: Bank) -> None:
+    study = exam(bank)
+    alert(bank, study, reason="changed")
+    assert (total(bank).unknown, total(bank).avoided) == (1, 0)
+
+    alert(bank, study, "b1", patient=PatientId("north", "BEN"))
+    alert(bank, study, "b2", Outcome.OVERRIDDEN, patient=PatientId("north", "BEN"), at=AT - timedelta(hours=1))
+    assert total(bank).avoided == 1
+    alert(bank, study, "b3", Outcome.OVERRIDDEN, patient=PatientId("north", "BEN"), at=AT + timedelta(days=29))
+    assert (total(bank).unknown, total(bank).avoided) == (2, 0)
+
+
+def test_an_order_that_was_carried_out_elsewhere_is_made_all_the_same(bank: Bank) -> None:
+    order = Order("north", Patient(ANA), AT, State.SCHEDULED, "P1", "F1", modality="CT")
+    alert(bank, exam(bank), order="P1")
+    orders.hear(bank, [order], "ris")
+    assert total(bank).avoided == 1
+    alert(bank, Uid("1.2.3"), "b1", order="P1", patient=PatientId("north", "BEN"))
+    orders.hear(bank, [replace(order, state=State.DONE, event_at=AT + timedelta(days=1))], "ris")
+    assert (total(bank).made, total(bank).avoided) == (1, 1)
+
+
+def test_days_at_the_end_of_all_calendars_are_days(bank: Bank) -> None:
+    alert(bank, exam(bank), day="99991231")
+    assert total(bank).unknown == 1
+    for since, until in ((date(1900, 1, 1), date(1900, 2, 1)), (date(9998, 12, 1), date(9998, 12, 31))):
+        assert avoided.report(bank, admin(bank), since, until, (), "api").total == Counts()
 
 
 def test_a_rule_on_trial_is_counted_apart(bank: Bank) -> None:

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from bank import SOURCE, keep, open_test_bank
-from imagebank.actions import orders, reconciling, repeat_check, repeat_orders, rights
+from imagebank.actions import orders, reconciling, repeat_answers, repeat_check, repeat_orders, rights
 from imagebank.actions.repeat_check import Asking, Wish
 from imagebank.bank import Bank
 from imagebank.errors import Invalid, NotFound
 from imagebank.model.access import Principal, Role, Scope
-from imagebank.model.alert import Alert, Outcome
+from imagebank.model.alert import Alert, Answer, Outcome
 from imagebank.model.exam import Said
 from imagebank.model.order import Code, Order, Ordered, Patient, State
 from imagebank.model.person import PatientId
@@ -107,6 +107,32 @@ def test_whoever_was_told_while_ordering_is_not_told_again(bank: Bank) -> None:
     heard(bank)
 
     assert tasks(bank) == ()
+
+
+@pytest.mark.parametrize(
+    ("outcome", "reason", "asked"),
+    [
+        (None, "", 0),
+        (Outcome.OVERRIDDEN, "other", 0),
+        (Outcome.ACCEPTED, "changed", 0),
+        (Outcome.ACCEPTED, "cancelled", 1),
+    ],
+)
+def test_who_was_told_of_a_draft_is_asked_again_only_where_it_comes_though_it_was_taken_back(
+    bank: Bank, outcome: Outcome | None, reason: str, asked: int
+) -> None:
+    doctor = rights.principal(bank, "dr", Role.CLINICIAN, "north")
+    wish = Wish(Said(modalities=("CT",), descriptions=("CT head",)), order="draft-1")
+    (found,) = repeat_check.check(bank, Asking(doctor, (ANA,), "cds"), [wish])
+    assert found.alert is not None
+    if outcome is not None:
+        repeat_answers.tell(bank, doctor, [repeat_answers.Told(found.alert.id, Answer(outcome, NOW, reason))])
+    heard(bank)
+
+    assert len(tasks(bank)) == asked
+    assert len(alerts(bank)) == 1 + asked
+    told = [one.detail for one in bank.index.events(ALL, patient=ANA) if one.detail.endswith("told of an earlier exam")]
+    assert len(told) == 1 + asked
 
 
 def test_messages_that_are_read_again_after_a_reindex_ask_nothing(bank: Bank) -> None:

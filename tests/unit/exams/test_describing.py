@@ -167,6 +167,15 @@ def test_an_exam_whose_words_and_tag_contradict_says_so() -> None:
     assert all(torn("MR KNEE LEFT", tag) == (Side.LEFT, Side.LEFT) for tag in ("L", "B", "U", ""))
 
 
+def test_reports_and_marks_without_images_are_told_apart_but_for_those_that_are_the_exam() -> None:
+    def pictureless(*modalities: str, text: str = "CT abdomen") -> bool:
+        return describe(Said(modalities, (text,)), tables()).is_pictureless
+
+    assert pictureless("SR")
+    assert pictureless("PR", "KO")
+    assert not any((pictureless(), pictureless("OT"), pictureless("CT"), pictureless("DOC", text="ECG 12 lead")))
+
+
 def test_an_agent_tells_of_contrast_where_words_do_not() -> None:
     given_agent = Said(("CT",), ("CT ABDOMEN",), agent="OMNIPAQUE 350")
     contradicted = Said(("CT",), ("CT ABDOMEN WO",), agent="OMNIPAQUE 350")

@@ -65,6 +65,7 @@ CASES = {
     "a child": Case("Paed CT abdomen", (of("CT abdomen paediatric", PatientAge="004Y"),), 0, (0,)),
     "an implant": Case("XR hip left, prosthesis", (of("XR hip left after replacement", "DX"),), 0, (0,), "DX"),
     "a modality that is none": Case(ABDOMEN, (of(ABDOMEN, "OT"),), 0, (0,)),
+    "a report without images": Case(ABDOMEN, (of(ABDOMEN, "SR"),), None, ()),
     "another modality": Case(ABDOMEN, (of("MR abdomen with contrast", "MR"),), None, (0,)),
     "a part of several regions": Case(ABDOMEN, (TRUNK,), 0, (0,)),
     "another region than several": Case("CT head", (TRUNK,), None, ()),

@@ -51,7 +51,16 @@ def test_the_page_tells_of_each_month_in_plots_and_tables(bank: Bank) -> None:
     page = signed_in(bank).get(f"/quality?{SPAN}")
 
     assert page.status_code == 200
-    for words in ("2026-01", "2026-02", "2026-03", "Exams avoided", "=SURGERY", "CT ABDOMEN", "no reason given"):
+    for words in (
+        "2026-01",
+        "2026-02",
+        "2026-03",
+        "Exams avoided",
+        "=SURGERY",
+        "CT ABDOMEN",
+        "no such rule",
+        "no reason given",
+    ):
         assert words in page.text
     assert page.text.count("<svg viewBox") >= 2
     assert "P1" not in page.text
@@ -78,7 +87,7 @@ def test_the_table_is_taken_along_and_holds_no_formula(bank: Bank) -> None:
     table = signed_in(bank).get(f"/quality?{SPAN}&format=csv")
 
     first, *lines = table.text.splitlines()
-    assert first.startswith("\ufeffmonth,organization,department,exam,shown,accepted,overridden")
+    assert first.startswith("\ufeffmonth,organization,department,exam,rule,shown,accepted,overridden")
     assert first.endswith("cost,currency,reason: ,reason: clinical-change")
     assert [line.split(",")[2] for line in lines] == ["", "'=SURGERY"]
 
