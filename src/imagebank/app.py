@@ -21,13 +21,15 @@ from imagebank.dicom.sandbox import Sandbox
 from imagebank.errors import BankError, Conflict, Invalid, Unavailable
 from imagebank.model.access import Device
 from imagebank.model.attribute import catalogue
+from imagebank.model.compression import Coding
 from imagebank.model.delay import Delay, delay_of
 from imagebank.model.rights import Rights
 from imagebank.model.rules import FILE as RULES_FILE
-from imagebank.ports import Blobs, Keys
+from imagebank.ports import Keys
 from imagebank.process import end_with_parent, keep_freed_memory, loading
 from imagebank.settings import Settings, SettingsError, load, read_toml, variable
 from imagebank.storage.account_keys import SQLAccountKeys
+from imagebank.storage.compressed import CompressedBlobs, Store
 from imagebank.storage.database import open_database
 from imagebank.storage.files import FileBlobs, segments_below
 from imagebank.storage.index import SQLIndex
@@ -62,6 +64,12 @@ def is_there(settings: Settings) -> bool:
     return any((settings.data / name).exists() for name in ("index.db", "objects", "root.key"))
 
 
+def _restored(sandbox: Sandbox, how: bytes, coding: Coding, coded: bytes, size: int) -> bytes:
+    from imagebank.dicom.compress import restored
+
+    return restored(sandbox, how, coding, coded, size)
+
+
 @contextlib.contextmanager
 def opened(settings: Settings) -> Iterator[Bank]:
     """A bank on real parts, made ready on first use and closed at the end.
@@ -89,7 +97,8 @@ def opened(settings: Settings) -> Iterator[Bank]:
     migrate(engine)
     people = own_key(engine, root, "people")
     keys = SQLAccountKeys(root, engine, people)
-    blobs = store(keys)
+    sandbox = Sandbox(settings.decoders, memory_bytes=settings.decode_memory_bytes, timeout_s=settings.decode_timeout_s)
+    blobs = CompressedBlobs(store(keys), partial(_restored, sandbox))
     keys.keep_in(blobs)
     index = SQLIndex(engine, catalogue(), settings.duplicates, pseudonyms(people))
     if was_empty:
@@ -99,7 +108,6 @@ def opened(settings: Settings) -> Iterator[Bank]:
     reads = CountedReads(index, now)
     rules = SiteRules(index, settings.rules_file or settings.data / RULES_FILE, settings.organization, now)
     renditions = FileRenditions(settings.data / "pictures", settings.pictures_bytes)
-    sandbox = Sandbox(settings.decoders, memory_bytes=settings.decode_memory_bytes, timeout_s=settings.decode_timeout_s)
     try:
         with _flushing(reads):
             bank = Bank(
@@ -288,7 +296,7 @@ def _database_url(settings: Settings) -> str:
     return settings.database or f"sqlite:///{settings.data / 'index.db'}"
 
 
-def _objects(settings: Settings) -> tuple[Callable[[Keys], Blobs], RootKeys, bool]:
+def _objects(settings: Settings) -> tuple[Callable[[Keys], Store], RootKeys, bool]:
     """How to open the object store, the root keys, and whether it was empty."""
     if not settings.objects:
         folder = settings.data / "objects"

@@ -11,7 +11,7 @@ from imagebank.model.delay import Delay
 from imagebank.model.imaging import Instance, Kept
 from imagebank.model.rights import Rights
 from imagebank.model.rules import Deposit, Opinion
-from imagebank.ports import AccountKeys, Blobs, Clock, Entered, Index, Jobs, Signer
+from imagebank.ports import AccountKeys, Clock, Entered, Index, Jobs, Objects, Signer
 from imagebank.ports.people import Seal
 from imagebank.ports.renditions import Renditions
 from imagebank.settings import Settings
@@ -60,7 +60,7 @@ class Bank:
     """Built once in `app.py`; tests build their own."""
 
     index: Index
-    blobs: Blobs
+    blobs: Objects
     jobs: Jobs
     commits: Commits
     reads: Reads

@@ -95,6 +95,12 @@ class Settings:
     """Other content under a known UID: `refuse` (it goes to quarantine) or `revise` (a new version, by its owner only)."""
     attributes: tuple[str, ...] = ()
     """Further searchable attributes: keywords or tags, with dots into sequences, as `study:`, `series:` or `instance:`. They are taken over at a start; `imagebank attribute` adds and removes others while the bank runs."""
+    compress_after_days: float = 30
+    """Days after which native pixels are kept as HTJ2K, from which every byte comes back; 0 for at once, -1 for never."""
+    compress_modalities: tuple[str, ...] = ()
+    """Modalities whose objects are compressed so, such as CT; empty for all."""
+    compress_min_bytes: int = 64 << 10
+    """Smallest object that is compressed, in bytes."""
     arrival_quiet_minutes: float = 5
     """Minutes without a new object after which a study counts as arrived, unless its device has said that it has ended."""
     arrival_expected_hours: float = 24

@@ -12,6 +12,7 @@ from imagebank.actions import (
     asking,
     attributes,
     completeness,
+    compress,
     contributing,
     correct,
     deeds,
@@ -102,6 +103,7 @@ WORK: Mapping[str, Work] = {
     notify.DIGEST: mail.digest_job,
     forgotten.JOB: forgotten.ask_job,
     foreseen.JOB: prefetch.prefetch_job,
+    compress.JOB: compress.compress_job,
 }
 
 
@@ -122,6 +124,7 @@ CHORES: Chores = (
     (contributing.sweep, timedelta(hours=6)),
     (prefetch.sweep, timedelta(hours=6)),
     (asking.sweep, timedelta(hours=6)),
+    (compress.go_on, timedelta(hours=1)),
 )
 """What is done every so often. Several workers may do so: there is nothing left for the second."""
 

@@ -21,7 +21,7 @@ from imagebank.bank import Bank
 from imagebank.dimse.server import start
 from imagebank.model.access import Device, Right, Role
 from imagebank.model.imaging import Location
-from imagebank.ports import Blobs
+from imagebank.ports import Objects
 from imagebank.storage import searchable
 from journeys.relations import RELATIONS, SEES, Known, deposit, naming_a_study, unknown
 from journeys.senders import STUDY_FIND
@@ -54,7 +54,7 @@ class Work:
 class CountedBlobs:
     """The real store, which says how often it was read."""
 
-    def __init__(self, blobs: Blobs) -> None:
+    def __init__(self, blobs: Objects) -> None:
         self._blobs = blobs
         self.reads = 0
 
@@ -133,7 +133,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
         patched.setattr(searchable, "_LOOKED_FOR_S", 3600.0)
         studies = {relation: deposit(opened, relation) for relation in RELATIONS}
         blobs = CountedBlobs(opened.blobs)
-        bank = replace(opened, blobs=cast("Blobs", blobs))
+        bank = replace(opened, blobs=cast("Objects", blobs))
         devices.add(bank, Device("NORTH", HOST, 11112, tls=False, rights=ALL_RIGHTS, organization="north"))
         devices.add(bank, Device("DEST", HOST, 11113, tls=False, rights=frozenset({Right.STORE}), organization="north"))
         with serving(bank) as url:

@@ -143,7 +143,7 @@ class _Told:
 
     def is_wanted(self, note: Note, location: Location) -> bool:
         """Whether a record is an object of the bank: not a new version that no correction ever put in its place."""
-        return not note.correction or place_of(location) in self.versions
+        return not note.correction or _decided_at(note, location) in self.versions
 
     def _settle(self, verdicts: Sequence[Verdict]) -> None:
         for verdict in sorted((*self.pictures.values(), *verdicts), key=lambda one: one.at):
@@ -153,7 +153,12 @@ class _Told:
         """Why an object belongs into quarantine; empty for one that belongs into the archive."""
         removed_at = self.removed.get(uid)
         is_left_over = removed_at is not None and note.received_at < removed_at
-        return note.quarantine or self.aside.get(place_of(location)) or (REMOVED if is_left_over else "")
+        return note.quarantine or self.aside.get(_decided_at(note, location)) or (REMOVED if is_left_over else "")
+
+
+def _decided_at(note: Note, location: Location) -> Place:
+    """The place by which decisions name a record: where its bytes lay before they were compressed."""
+    return place_of(note.stands_for or location)
 
 
 def reindex(bank: Bank, progress: Progress = in_silence) -> Rebuilt:
@@ -261,6 +266,13 @@ def _listen(bank: Bank) -> _Told:
             told.originals.append((note, record.location))
         else:
             told.objects.append((note, record.location))
+    there = {place_of(location) for _, location in told.objects}
+    # Of what is being compressed the original counts as long as it is there.
+    told.objects = [
+        (note, at)
+        for note, at in told.objects
+        if place_of(at) == _decided_at(note, at) or _decided_at(note, at) not in there
+    ]
     return told
 
 
@@ -270,7 +282,7 @@ def _enter_all(
     def place(pair: tuple[Note, Location]) -> tuple[bool, datetime, str, int]:
         note, location = pair
         # What joined a study of another organization comes when that is there.
-        return place_of(location) in told.joined, note.received_at, location.segment, location.offset
+        return _decided_at(note, location) in told.joined, note.received_at, location.segment, location.offset
 
     todo = iter(sorted((pair for pair in objects if told.is_wanted(*pair)), key=place))
     while batch := list(islice(todo, _BATCH)):
@@ -304,7 +316,7 @@ def _enter(bank: Bank, told: _Told, batch: Sequence[tuple[Note, Location]], rebu
                 tx.quarantine(reason, one.name, one.source, one.received_at, location, one.digest, uid, one.sealed_by)
             else:
                 # What somebody saw when it came cannot be told any more; that it was let in was written down.
-                is_guest = place_of(location) in told.joined
+                is_guest = _decided_at(note, location) in told.joined
                 kept.append(
                     replace(one, is_guest=is_guest, sees=None if is_guest else Scope.of(note.source.organization))
                 )

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -11,7 +12,7 @@ import msgspec
 from imagebank.actions import audit, notes
 from imagebank.actions.expecting import deleted, expect
 from imagebank.bank import Bank
-from imagebank.errors import BankError, NotFound
+from imagebank.errors import BankError, Invalid, NotFound
 from imagebank.model.access import Principal, Right, Scope
 from imagebank.model.event import Act
 from imagebank.model.imaging import Instance, Kept, Location, Selection
@@ -99,14 +100,25 @@ def _kept(bank: Bank, location: Location) -> Kept:
 def destroy(bank: Bank, locations: list[Location]) -> None:
     """Destroy keys now; a job that was deferred with the rows does it later where that fails."""
     try:
-        bank.blobs.destroy(locations)
+        _destroy(bank, locations)
     except BankError:
         _log.warning("keys could not be destroyed at once; a job tries again", exc_info=True)
 
 
 def destroy_job(bank: Bank, payload: dict[str, list[list[str | int]]]) -> None:
     """What the job `destroy` does; repeating it changes nothing."""
-    bank.blobs.destroy([msgspec.convert(one, Location) for one in payload["locations"]])
+    _destroy(bank, [msgspec.convert(one, Location) for one in payload["locations"]])
+
+
+def _destroy(bank: Bank, locations: Sequence[Location]) -> None:
+    """What lay there before it was compressed goes first: without the compressed record nobody knows of it."""
+    former = []
+    for location in locations:
+        if bank.blobs.is_compressed(location):
+            with suppress(NotFound, Invalid):
+                former.append(notes.note_at(bank, location).stands_for)
+    bank.blobs.destroy([one for one in former if one is not None])
+    bank.blobs.destroy(locations)
 
 
 def destroy_payload(locations: Sequence[Location]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from imagebank.dicom.scan import Buffer, Header, is_undefined
 from imagebank.errors import NotFound, Unsupported
 from imagebank.model.access import Device, Principal, Right, Scope
 from imagebank.model.audited import moved_to
+from imagebank.model.compression import Coding
 from imagebank.model.event import Act
 from imagebank.model.imaging import DataSet, Instance, Location, Pixels, Selection
 from imagebank.model.uid import Uid
@@ -118,6 +119,24 @@ def frame(bank: Bank, instance: Instance, number: int) -> bytes:
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
+def is_kept_as_htj2k(bank: Bank, instance: Instance) -> bool:
+    """Whether the native frames of an instance are kept compressed, so that HTJ2K is the form that costs nothing."""
+    pixels = instance.pixels
+    if pixels is None or pixels.encapsulated or not pixels.frames or not bank.blobs.is_compressed(instance.location):
+        return False
+    return _kept_frame(bank, instance, 1) is not None
+
+
+def _kept_frame(bank: Bank, instance: Instance, number: int) -> bytes | None:
+    """Frame `number` (from 1) of a compressed object as it is kept at rest; None where it is kept otherwise."""
+    pixels = instance.pixels
+    if pixels is None or pixels.encapsulated or not pixels.direct or not bank.blobs.is_compressed(instance.location):
+        return None
+    ((offset, length),) = frames.spans(pixels, number - 1)
+    found = bank.blobs.coded(instance.location, offset, offset + length)
+    return found[1] if found is not None and found[0] is Coding.HTJ2K else None
+
+
 def frames_in(bank: Bank, instance: Instance, numbers: Sequence[int], syntax: Uid) -> list[bytes]:
     """Frames (from 1) in another transfer syntax, reading no more of the file than its header and them.
 
@@ -127,6 +146,10 @@ def frames_in(bank: Bank, instance: Instance, numbers: Sequence[int], syntax: Ui
     pixels = instance.pixels
     if pixels is None or not all(1 <= number <= pixels.frames for number in numbers):
         raise NotFound("the object has no such frame")
+    if syntax in layout.AS_KEPT:
+        kept = [_kept_frame(bank, instance, number) for number in numbers]
+        if all(one is not None for one in kept):
+            return [one for one in kept if one is not None]
     stored_frames, coded = _read_frames(bank, instance, numbers)
     return transcode.recode(bank.sandbox, coded, stored_frames, syntax)[0]
 

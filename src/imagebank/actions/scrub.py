@@ -235,15 +235,18 @@ def _uids(bank: Bank, location: Location) -> tuple[Uid, Uid, Uid]:
 
 def _fault(bank: Bank, record: Record) -> str:
     """What is wrong with a record, in words; empty when it is what arrived."""
-    if record.note is None:
-        return record.fault
+    return record.fault if record.note is None else fault_at(bank, record.location)
+
+
+def fault_at(bank: Bank, location: Location) -> str:
+    """What is wrong with the bytes of a record that has a note, in words; empty when they are what arrived."""
     try:
-        note = notes.content_at(bank, record.location)
-        if note.digest == digest_of_stream(bank.blobs.stream(record.location)):
+        note = notes.content_at(bank, location)
+        if note.digest == digest_of_stream(bank.blobs.stream(location)):
             return ""
         if isinstance(note, Note) and note.digest == note.content_digest:
             # It came without a file header, which is ours: the digest is of the data set.
-            with memoryview(open_file.opened(bank, record.location)) as data:
+            with memoryview(open_file.opened(bank, location)) as data:
                 start = read.open_header(data, size=len(data)).dataset_offset
                 if digest_of(data[start:]) == note.digest:
                     return ""

@@ -15,6 +15,7 @@ from imagebank.cli import (
     bench,
     cards,
     clients,
+    compress,
     corrections,
     decisions,
     destinations,
@@ -53,6 +54,7 @@ cli = App(
 for command in (running.serve, running.demo, objects.verify, objects.reindex, doctor.doctor, tokens.sign_in_link):
     cli.command(command)
 cli.command(objects.import_, name="import")
+cli.command(compress.compress)
 cli.command(export.export)
 cli.command(fetch.fetch)
 cli.command(propose.propose)

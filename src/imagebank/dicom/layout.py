@@ -31,6 +31,9 @@ J2K: Final = Uid(f"{_4}90")
 HTJ2K: Final = Uid(f"{_4}201")
 HTJ2K_RPCL: Final = Uid(f"{_4}202")
 
+AS_KEPT: Final = frozenset({HTJ2K, HTJ2K_RPCL})
+"""Transfer syntaxes under which a frame that is kept compressed at rest goes out as it is."""
+
 NATIVE: Final = frozenset({IMPLICIT_LE, EXPLICIT_LE, EXPLICIT_BE, DEFLATED_LE})
 """Transfer syntaxes whose pixel data is not encapsulated."""
 

@@ -7,7 +7,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from imagebank.actions import retrieve
-from imagebank.dicom.layout import DECODABLE, NATIVE
+from imagebank.dicom.layout import AS_KEPT, DECODABLE, HTJ2K, NATIVE
 from imagebank.dicom.scan import EXPLICIT_LE
 from imagebank.dicom.transcode import TARGETS
 from imagebank.dicomweb.accept import Offer
@@ -38,10 +38,15 @@ def numbers_of(text: str) -> list[int]:
     return numbers
 
 
-def frame_offers(instance: Instance, *, is_single: bool) -> list[Offer]:
+def frame_offers(instance: Instance, *, is_single: bool, is_kept_as_htj2k: bool = False) -> list[Offer]:
     """The forms of an instance's frames, what is stored first."""
     stored = instance.transfer_syntax
     offers = []
+    if is_kept_as_htj2k:
+        # Compressed at rest: for whoever takes it, this is what is stored.
+        name = TYPE_OF_SYNTAX[HTJ2K]
+        offers.append(Offer(name, HTJ2K, FRAME_TYPES[name][0] == HTJ2K, is_usual=False))
+        offers.append(Offer(OCTETS, HTJ2K, is_default=False, is_usual=False))
     if stored in NATIVE:
         offers.append(Offer(OCTETS, EXPLICIT_LE))
     else:
@@ -71,7 +76,8 @@ async def retrieve_frames(call: Call) -> Response:
     pixels = instance.pixels
     if pixels is None or max(numbers) > pixels.frames:
         raise NotFound(f"the object has {pixels.frames if pixels else 0} frames")
-    offer = call.prefers.require(frame_offers(instance, is_single=len(numbers) == 1))
+    is_kept = retrieve.is_kept_as_htj2k(call.bank, instance)
+    offer = call.prefers.require(frame_offers(instance, is_single=len(numbers) == 1, is_kept_as_htj2k=is_kept))
     syntax = Uid(offer.syntax)
     kind = OCTETS if syntax in NATIVE else TYPE_OF_SYNTAX.get(syntax, OCTETS)
     etag = "W/" + entity_tag([(instance.digest.value, syntax), (b"frames", call.request.path_params["frames"])])
@@ -81,9 +87,11 @@ async def retrieve_frames(call: Call) -> Response:
         return not_modified(etag, headers)
     content_type = f"{kind}; transfer-syntax={syntax}"
     is_stored = syntax == instance.transfer_syntax or (instance.transfer_syntax in NATIVE and syntax in NATIVE)
-    is_quick = call.bank.settings.is_embedded and pixels.direct and is_stored
+    # What has to be decoded takes a decoder's time, and nobody else is to wait for that.
+    is_as_it_lies = syntax in AS_KEPT if call.bank.blobs.is_compressed(instance.location) else is_stored
+    is_quick = call.bank.settings.is_embedded and pixels.direct and is_as_it_lies
     if is_quick and pixels.length // max(pixels.frames, 1) * len(numbers) <= QUICK_BYTES:
-        contents = [retrieve.frame(call.bank, instance, number) for number in numbers]
+        contents = list(retrieve.frames_each(call.bank, instance, numbers, None if is_stored else syntax))
         return _at_once(contents, offer, kind, content_type, headers)
     if not offer.is_related:
         content = await run_in_threadpool(_frames, call, instance, numbers, syntax, is_stored=is_stored)

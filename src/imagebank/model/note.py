@@ -43,6 +43,8 @@ class Note:
     it was put in its place. `made_into` is the SOP Instance UID of the object that was made of a file without DICOM;
     this record is the file then, of that media type, and `proposals` what may be so of it. `arrived` is the digest of the
     data set as it came, where the site's rules have changed it: the others are of what was made of it then.
+    `stands_for` is where the same bytes lay before this compressed record of them took that one's place: what was decided
+    about that one is decided about this.
     """
 
     source: Source
@@ -56,6 +58,7 @@ class Note:
     arrived: Digest | None = None
     correction: str = ""
     proposals: tuple[Proposal, ...] = ()
+    stands_for: Location | None = None
 
 
 @dataclass(frozen=True, slots=True)

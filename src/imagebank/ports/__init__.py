@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from imagebank.ports.blobs import Blobs, Record
+from imagebank.ports.blobs import Blobs, Objects, Record
 from imagebank.ports.index import Index
 from imagebank.ports.jobs import Job, Jobs
 from imagebank.ports.keys import AccountKeys, Keys, KeyService, Signer
@@ -19,6 +19,7 @@ __all__ = [
     "Jobs",
     "KeyService",
     "Keys",
+    "Objects",
     "Record",
     "Signer",
     "Transaction",

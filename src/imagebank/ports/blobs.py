@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Protocol
 
+from imagebank.model.compression import Coding, Compressed
 from imagebank.model.imaging import Location
 from imagebank.model.key import AccountKey
 
@@ -120,4 +121,25 @@ class Blobs(Protocol):
 
     def close(self) -> None:
         """Let go of files and connections."""
+        ...
+
+
+class Objects(Blobs, Protocol):
+    """Blobs of which some are kept compressed. Who reads them need not know: the bytes are the same."""
+
+    def is_compressed(self, location: Location) -> bool:
+        """Whether what lies there is kept compressed; nothing is read for that."""
+        ...
+
+    def write_compressed(self, content: Compressed, note: bytes, key: AccountKey | None = None) -> Location:
+        """The same of an object in parts that take less room. The location's size is the object's, and so is every
+        range that is read of it. Raises as `write` does.
+        """
+        ...
+
+    def coded(self, location: Location, start: int, end: int) -> tuple[Coding, bytes] | None:
+        """A part of a compressed object as it is kept, where the range is exactly that part; None for any other.
+
+        Raises as `read` does.
+        """
         ...

@@ -17,6 +17,7 @@ from imagebank.model.uid import Uid
 from imagebank.ports.alerts import AlertReader
 from imagebank.ports.cards import CardReader
 from imagebank.ports.completeness import CompletenessReader
+from imagebank.ports.compression import CompressionReader
 from imagebank.ports.contributions import ContributionReader
 from imagebank.ports.corrections import CorrectionsReader
 from imagebank.ports.doses import DoseReader
@@ -92,6 +93,11 @@ class Index(Protocol):
     @property
     def completeness(self) -> CompletenessReader:
         """Whether studies have come as they were announced."""
+        ...
+
+    @property
+    def compression(self) -> CompressionReader:
+        """Which objects are kept compressed."""
         ...
 
     @property

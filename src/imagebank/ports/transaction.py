@@ -16,6 +16,7 @@ from imagebank.model.uid import Uid
 from imagebank.ports.alerts import AlertWriter
 from imagebank.ports.cards import CardWriter
 from imagebank.ports.completeness import CompletenessWriter, ExpectationsWriter
+from imagebank.ports.compression import CompressionWriter
 from imagebank.ports.contributions import ContributionWriter
 from imagebank.ports.corrections import CorrectionsWriter
 from imagebank.ports.doses import DoseWriter
@@ -103,6 +104,11 @@ class Transaction(Protocol):
     @property
     def completeness(self) -> CompletenessWriter:
         """Changes to what was found of whether studies have come."""
+        ...
+
+    @property
+    def compression(self) -> CompressionWriter:
+        """Which objects are kept compressed."""
         ...
 
     @property
@@ -274,6 +280,10 @@ class Transaction(Protocol):
 
     def defer(self, kind: str, payload: dict[str, Any], due: datetime, key: str = "") -> None:
         """Enqueue a job. With a `key`, a job of that kind and key that waits already is moved to the later time."""
+        ...
+
+    def start(self, kind: str, payload: dict[str, Any], due: datetime, key: str) -> None:
+        """Enqueue a job that goes on by itself, unless one of that kind and key waits already."""
         ...
 
     def forget(self, kind: str, key: str) -> None:

@@ -17,7 +17,7 @@ from imagebank.model.key import AccountKey
 from imagebank.ports import Keys, Record
 from imagebank.storage import record, tombstone, walk
 from imagebank.storage.record import BLOCK, Buffer, Contents, Fetch, Kind, Opened, Prefix
-from imagebank.storage.segment_file import Segment, pread, pwrite, refusal, refusal_to_read
+from imagebank.storage.segment_file import Segment, pread, punch, pwrite, refusal, refusal_to_read
 
 _OPEN_DESCRIPTORS = 128
 
@@ -72,12 +72,20 @@ class FileBlobs:
         except OSError as error:
             raise refusal(error) from error
 
-    def write(self, content: IO[bytes], size: int, note: bytes, key: AccountKey | None = None) -> Location:
+    def write(
+        self, content: IO[bytes], size: int, note: bytes, key: AccountKey | None = None, *, is_compressed: bool = False
+    ) -> Location:
         length = record.length_of(size, len(note))
         if self._free_bytes() < length + self._min_free_bytes:
             raise OutOfSpace("the disk is nearly full; what was acknowledged is safe; free some space and send again")
-        contents = Contents.ALONE if length >= self._alone_bytes else Contents.SHARED
+        shared = Contents.COMPRESSED if is_compressed else Contents.SHARED
+        contents = Contents.ALONE if length >= self._alone_bytes and not is_compressed else shared
         return self._append(contents, Kind.OBJECT, content, size, note, key)
+
+    def stored(self, location: Location) -> Location:
+        """The record at a place, with the size of its own content. Raises NotFound, Invalid."""
+        head = pread(self._descriptor(location.segment).fd, location.offset, record.PREFIX)
+        return record.location_at(location, head)
 
     def sync(self, locations: Sequence[Location]) -> None:
         names = {location.segment for location in locations}
@@ -125,7 +133,7 @@ class FileBlobs:
     def destroy(self, locations: Sequence[Location]) -> None:
         """Note the destruction first, then overwrite the keys in place: whatever fails, a repeat finishes it.
 
-        The room of the contents is free at once when the record had a segment to itself, otherwise after compaction.
+        The room of the contents is free at once where the file system can have holes in a file (`punch`).
         A copy-on-write or flash layer may keep the old value of the key for a while.
         """
         prefixes = self._prefixes(locations)
@@ -135,7 +143,8 @@ class FileBlobs:
     def _bury(self, prefixes: Sequence[Prefix], note: bytes) -> None:
         self.sync([self._append(Contents.TOMBSTONES, Kind.TOMBSTONE, BytesIO(), 0, note)])
         for segment in sorted({prefix.segment for prefix in prefixes}):
-            self._erase(self._path(segment), [each.offset for each in prefixes if each.segment == segment])
+            here = [each for each in prefixes if each.segment == segment]
+            self._erase(self._path(segment), [each.offset for each in here], [each.spare for each in here])
 
     def _prefixes(self, locations: Sequence[Location]) -> list[Prefix]:
         prefixes = []
@@ -197,7 +206,7 @@ class FileBlobs:
 
     def records(self) -> Iterator[Record]:
         dead = self.destroyed_keys()
-        for name, size, fetch in self._segments(Contents.SHARED, Contents.ALONE):
+        for name, size, fetch in self._segments(Contents.SHARED, Contents.ALONE, Contents.COMPRESSED):
             is_durable = record.is_sealed(name, size, fetch)
             yield from walk.records_of(name, size, fetch, self._keys, dead, is_durable=is_durable)
 
@@ -306,7 +315,8 @@ class FileBlobs:
                     descriptor = self._descriptor(name)
                     yield name, os.fstat(descriptor.fd).st_size, partial(pread, descriptor.fd)
 
-    def _erase(self, path: Path, offsets: Sequence[int]) -> None:
+    def _erase(self, path: Path, offsets: Sequence[int], spare: Sequence[tuple[int, int]] = ()) -> None:
+        """Overwrite the keys of records, durably, and give the room of what they held back to the disk."""
         try:
             fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
             try:
@@ -314,7 +324,10 @@ class FileBlobs:
                     pwrite(fd, record.NO_KEY, offset + record.KEY_AT)
                 if record.contents_of(path.stem) is Contents.ALONE:
                     os.ftruncate(fd, 2 * BLOCK)
+                    spare = ()
                 os.fdatasync(fd)
+                for offset, length in spare:
+                    punch(fd, offset, length)
             finally:
                 os.close(fd)
         except OSError as error:

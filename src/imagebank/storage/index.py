@@ -24,6 +24,7 @@ from imagebank.storage import (
     alerts,
     cards,
     completeness,
+    compression,
     contributions,
     corrections,
     doses,
@@ -136,6 +137,7 @@ class SQLIndex:
         self._proposals = proposals.SQLProposals(database)
         self._completeness = completeness.SQLCompleteness(database)
         self._doses = doses.SQLDoses(database)
+        self._compression = compression.Compression(database)
         self._histories = histories.SQLHistories(database)
         self._pictures = pictures.SQLPictures(database)
         self._tasks = tasks.SQLTasks(database)
@@ -186,6 +188,10 @@ class SQLIndex:
     @property
     def completeness(self) -> completeness.SQLCompleteness:
         return self._completeness
+
+    @property
+    def compression(self) -> compression.Compression:
+        return self._compression
 
     @property
     def doses(self) -> doses.SQLDoses:

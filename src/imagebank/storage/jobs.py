@@ -37,7 +37,14 @@ def _moving(dialect: str) -> Any:
     )
 
 
+def _unless_there(dialect: str) -> Any:
+    return _insertion(dialect).on_conflict_do_nothing(
+        index_elements=[_T.c.kind, _T.c.key], index_where=tables.IS_WAITING
+    )
+
+
 _DEFER: Final = Prepared(_insertion)
+_START: Final = Prepared(_unless_there)
 _DEFER_OR_MOVE: Final = Prepared(_moving)
 
 
@@ -45,6 +52,11 @@ def defer(connection: Connection, kind: str, payload: dict[str, Any], due: datet
     """Enqueue within a transaction of the index, so that the job is there if and only if the rows are."""
     row = {"kind": kind, "key": key, "payload": dumps(payload), "due": micros(due), "state": _WAITING}
     (_DEFER_OR_MOVE if key else _DEFER).run(connection, row)
+
+
+def start(connection: Connection, kind: str, payload: dict[str, Any], due: datetime, key: str) -> None:
+    """Enqueue within a transaction of the index, unless a job of that kind and key waits already."""
+    _START.run(connection, {"kind": kind, "key": key, "payload": dumps(payload), "due": micros(due), "state": _WAITING})
 
 
 def forget(connection: Connection, kind: str, key: str) -> None:

@@ -87,6 +87,11 @@ class Contents(IntEnum):
     TOMBSTONES = 3
     KEYS = 4
     CHECKPOINTS = 5
+    COMPRESSED = 6
+
+
+CONTENTS_AT = 12
+"""The digit of a segment's id that tells what it holds, from 0."""
 
 
 def segment_id(contents: Contents, nanoseconds: int) -> str:
@@ -98,14 +103,16 @@ def segment_id(contents: Contents, nanoseconds: int) -> str:
 def contents_of(segment: str) -> Contents | None:
     """What a segment of this id holds; None when it is no id of ours."""
     try:
-        return Contents(int(segment[12], 16)) if len(bytes.fromhex(segment)) == 16 else None
+        return Contents(int(segment[CONTENTS_AT], 16)) if len(bytes.fromhex(segment)) == 16 else None
     except (ValueError, IndexError):
         return None
 
 
 def segment_header(segment: str, count: int = 0) -> bytes:
     """The first block of a segment. `count` is the number of its records, 0 when more may be appended."""
-    fields = _SEGMENT.pack(_SEGMENT_MAGIC, _VERSION, int(segment[12], 16), bytes.fromhex(segment), count, 0)[:-4]
+    fields = _SEGMENT.pack(_SEGMENT_MAGIC, _VERSION, int(segment[CONTENTS_AT], 16), bytes.fromhex(segment), count, 0)[
+        :-4
+    ]
     return (fields + _CRC.pack(crc32(fields))).ljust(BLOCK, b"\0")
 
 
@@ -163,6 +170,12 @@ class Prefix:
     @property
     def location(self) -> Location:
         return Location(self.segment, self.offset, self.length, self.size)
+
+    @property
+    def spare(self) -> tuple[int, int]:
+        """Offset and length of the blocks that nobody needs once the key is destroyed: all but those of both ends."""
+        last = self.tail_at // BLOCK * BLOCK
+        return self.offset + BLOCK, max(last - BLOCK, 0)
 
     @property
     def identity(self) -> bytes:
@@ -275,6 +288,17 @@ def prefix_at(location: Location, head: Buffer) -> Prefix:
     if prefix.location != location:
         raise damaged(location)
     return prefix
+
+
+def location_at(location: Location, head: Buffer) -> Location:
+    """The place of the record whose prefix begins `head`, with the size that the record itself tells. Raises Invalid."""
+    try:
+        found = parse(head).location
+    except Invalid as error:
+        raise damaged(location) from error
+    if replace(found, size=location.size) != location:
+        raise damaged(location)
+    return found
 
 
 def open_record(location: Location, head: Buffer, keys: Keys) -> Opened:

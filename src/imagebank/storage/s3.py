@@ -97,8 +97,8 @@ def _new_id(contents: Contents) -> str:
 class _Pack:
     """Records that wait for one PUT. `lock` is held by whoever puts it; the others wait for the outcome."""
 
-    def __init__(self) -> None:
-        self.id = _new_id(Contents.SHARED)
+    def __init__(self, contents: Contents) -> None:
+        self.id = _new_id(contents)
         self.parts: list[Buffer] = []
         self.end = BLOCK
         self.lock = threading.Lock()
@@ -150,28 +150,36 @@ class ObjectBlobs:
         self._store, self._keys = store, keys
         self._folder = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
         self._lock = threading.Lock()
-        self._current: _Pack | None = None
+        self._current: dict[Contents, _Pack] = {}
         self._packs: dict[str, _Pack] = {}
         self._tombstones: set[str] | None = None
         self._dead_ids: set[bytes] = set()
         self._dead: dict[str, set[int]] = defaultdict(set)
 
-    def write(self, content: IO[bytes], size: int, note: bytes, key: AccountKey | None = None) -> Location:
+    def write(
+        self, content: IO[bytes], size: int, note: bytes, key: AccountKey | None = None, *, is_compressed: bool = False
+    ) -> Location:
         new = record.draft(Kind.OBJECT, size, len(note), self._keys, key)
+        shared, alone = (Contents.COMPRESSED,) * 2 if is_compressed else (Contents.SHARED, Contents.ALONE)
         if new.prefix.length >= _PACK_BYTES // 2:
-            return self._put_alone(new, content, note)
+            return self._put_alone(alone, new, content, note)
         sealed = self._sealed(new, content, note)
         full = None
         with self._lock:
-            pack = self._current
+            pack = self._current.get(shared)
             if pack is None or pack.end + len(sealed) > _PACK_BYTES:
-                full, pack = pack, _Pack()
-                self._current = self._packs[pack.id] = pack
+                full, pack = pack, _Pack(shared)
+                self._current[shared] = self._packs[pack.id] = pack
             location = pack.add(new, sealed)
         if full is not None:
             with suppress(BankError):  # told to those whose records it holds, by their own sync
                 self._put(full)
         return location
+
+    def stored(self, location: Location) -> Location:
+        """The record at a place, with the size of its own content. Raises NotFound, Invalid."""
+        head = self._get(location.segment, location.offset, location.offset + record.PREFIX)
+        return record.location_at(location, head)
 
     def sync(self, locations: Sequence[Location]) -> None:
         for segment in sorted({location.segment for location in locations}):
@@ -286,8 +294,7 @@ class ObjectBlobs:
                 pack.is_tried = True
                 pack.refusal = Unavailable("the upload was interrupted; send it again")
                 with self._lock:
-                    if self._current is pack:
-                        self._current = None
+                    self._current = {kind: each for kind, each in self._current.items() if each is not pack}
                 parts, pack.parts = pack.parts, []
                 try:
                     self._put_whole(pack.id, len(parts), parts)
@@ -306,8 +313,8 @@ class ObjectBlobs:
         except (BaseError, FileNotFoundError) as error:  # the latter when there is no such bucket
             raise _refusal(error) from error
 
-    def _put_alone(self, new: Draft, content: IO[bytes], note: bytes) -> Location:
-        segment = _new_id(Contents.ALONE)
+    def _put_alone(self, contents: Contents, new: Draft, content: IO[bytes], note: bytes) -> Location:
+        segment = _new_id(contents)
         opened, head = record.place(new, segment, BLOCK)
 
         def body() -> Iterator[bytes]:

@@ -1,13 +1,16 @@
 """One segment file that a process appends to, and what the operating system's refusals mean."""
 
+import ctypes
 import errno
 import fcntl
 import logging
 import os
 import threading
+from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
+from typing import cast
 
 from imagebank.errors import BankError, OutOfSpace, Unavailable, Unreadable
 from imagebank.storage import record
@@ -62,6 +65,26 @@ def pwrite(fd: int, piece: Buffer, offset: int) -> None:
             view, offset = view[written:], offset + written
     except OSError as error:
         raise refusal(error) from error
+
+
+_PUNCH_HOLE_AND_KEEP_SIZE = 3
+"""FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE of Linux's fallocate(2), which Python does not offer."""
+
+
+@cache
+def _fallocate() -> Callable[[int, int, int, int], int] | None:
+    try:
+        found = ctypes.CDLL(None).fallocate
+    except (OSError, AttributeError):  # another system
+        return None
+    found.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64]
+    return cast("Callable[[int, int, int, int], int]", found)
+
+
+def punch(fd: int, offset: int, length: int) -> bool:
+    """Give the blocks of a range back to the disk, as a hole that reads as zeros; whether the file system could."""
+    fallocate = _fallocate()
+    return length > 0 and fallocate is not None and fallocate(fd, _PUNCH_HOLE_AND_KEEP_SIZE, offset, length) == 0
 
 
 class Segment:

@@ -22,6 +22,7 @@ from imagebank.storage import (
     alerts,
     cards,
     completeness,
+    compression,
     contributions,
     corrections,
     doses,
@@ -100,6 +101,7 @@ class SQLTransaction:
         self.fetches: Final = fetches.FetchChanges(connection)
         self.elsewhere: Final = elsewhere.ElsewhereChanges(connection)
         self.prefetches: Final = prefetches.PrefetchChanges(connection)
+        self.compression: Final = compression.CompressionChanges(connection, self._segments)
         self.recoveries: Final = recoveries.RecoveryChanges(connection)
         self.notices: Final = notices.NoticesChanges(connection)
         self.cards: Final = cards.CardChanges(connection)
@@ -249,6 +251,9 @@ class SQLTransaction:
 
     def defer(self, kind: str, payload: dict[str, Any], due: datetime, key: str = "") -> None:
         jobs.defer(self._connection, kind, payload, due, key)
+
+    def start(self, kind: str, payload: dict[str, Any], due: datetime, key: str) -> None:
+        jobs.start(self._connection, kind, payload, due, key)
 
     def forget(self, kind: str, key: str) -> None:
         jobs.forget(self._connection, kind, key)

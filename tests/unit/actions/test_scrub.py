@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -21,6 +21,7 @@ from imagebank.errors import Unavailable, Unreadable
 from imagebank.model.access import Scope
 from imagebank.model.imaging import Location, Outcome, Selection
 from imagebank.model.note import Note
+from imagebank.storage.compressed import CompressedBlobs
 from imagebank.storage.keys import FileKeys
 from imagebank.storage.s3 import ObjectBlobs, open_s3
 from make import a_dataset, a_file, as_file, read
@@ -133,7 +134,7 @@ def test_a_segment_that_cannot_be_opened_does_not_keep_the_others_from_being_rea
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with open_test_bank(tmp_path) as bank:
-        monkeypatch.setattr(bank.blobs, "_alone_bytes", 0)  # each object in a file of its own
+        monkeypatch.setattr(cast("Any", bank.blobs)._store, "_alone_bytes", 0)  # each object in a file of its own
         keep(bank, *(a_file() for _ in range(5)))
     with open_test_bank(tmp_path) as bank:
         _, unopened, unread, gone, damaged = at = sorted(locations(bank), key=lambda one: one.segment)
@@ -161,7 +162,8 @@ def test_a_store_that_does_not_answer_at_all_ends_the_check(
 ) -> None:
     keep(bank, a_file(), a_file())
     store, prefix = open_s3("s3://bucket/p", endpoint="http://127.0.0.1:1", access_key="a", secret_key="b")
-    refusing = replace(bank, blobs=ObjectBlobs(store, FileKeys(tmp_path / "other.key"), prefix=prefix))
+    blobs = CompressedBlobs(ObjectBlobs(store, FileKeys(tmp_path / "other.key"), prefix=prefix), lambda *_: b"")
+    refusing = replace(bank, blobs=blobs)
     with pytest.raises(Unavailable, match="the object store does not answer"):
         scrub.verify(refusing)
 
