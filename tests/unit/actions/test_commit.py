@@ -81,7 +81,7 @@ def test_each_of_those_who_wait_hears_of_a_full_disk_by_an_error_of_his_own(
             for number in (1, 2):
                 waiting.append(pool.submit(keep, bank, a_file()))
                 wait_for_queue(bank, number)
-            monkeypatch.setattr(type(bank.blobs), "sync", no_room)
+            monkeypatch.setattr(type(bank.blobs), "begin_sync", no_room)
         errors = [one.exception(30) for one in waiting]
 
     assert first.result(30)[0].outcome is Outcome.STORED
