@@ -138,6 +138,7 @@ def running_bank(folder: Path, **settings: Any) -> Iterator[Running]:
     """A bank in `folder/bank`, ready. It ends by SIGTERM, and has to end well. Settings by name."""
     environ = {f"IMAGEBANK_{name.upper()}": _as_text(value) for name, value in settings.items()}
     environ.setdefault("IMAGEBANK_DECODERS", "1")
+    environ.setdefault("IMAGEBANK_WARM_START", "false")
     # Its default address is one for the whole machine.
     environ.setdefault("IMAGEBANK_MLLP", "")
     folder.mkdir(parents=True, exist_ok=True)

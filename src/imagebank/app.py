@@ -398,10 +398,17 @@ def web() -> "Starlette":
     stack = contextlib.ExitStack()
     bank = stack.enter_context(opened(load()))
     stack.enter_context(running(bank, "web"))
-    if bank.settings.cds_clients_file:
-        repeat_check.warm(bank)
+    if bank.settings.warm_start:
+        # Another process, which takes as long: begun first, it is ready when we are.
+        threading.Thread(target=bank.sandbox.warm, name="warm-decoder", daemon=True).start()
     with loading():
         application = web_application(bank)
+        if bank.settings.warm_start or bank.settings.cds_clients_file:
+            repeat_check.warm(bank)
+        if bank.settings.warm_start:
+            from imagebank.portal import layout
+
+            layout.warm()
 
     @contextlib.asynccontextmanager
     async def lifespan(_: "Starlette") -> AsyncIterator[None]:

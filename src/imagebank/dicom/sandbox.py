@@ -15,6 +15,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Any, Self
@@ -129,6 +130,11 @@ class Sandbox:
         finally:
             self._give(child)
         return child.is_sealed
+
+    def warm(self) -> None:
+        """Have a child ready before it is needed; when none can be started, whoever needs it is told."""
+        with suppress(Unavailable):
+            self.is_sealed()
 
     def close(self) -> None:
         """End every child that is idle; one that is at work ends after its request."""

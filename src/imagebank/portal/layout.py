@@ -79,6 +79,8 @@ _DOORS = (
     (Right.ADMINISTER, "/rules", noted("Rules")),
 )
 
+_FIRST = frozenset(("base.html", "studies.html", "study.html", "quick-look.html"))
+
 _templates = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
     autoescape=True,
@@ -116,6 +118,13 @@ _templates.globals["qr_drawing"] = qr.drawing
 def environment() -> Environment:
     """What templates are read by."""
     return _templates
+
+
+def warm() -> None:
+    """Read the templates of the pages that staff open first, with all parts, so that the first of them waits for none."""
+    for name in _templates.list_templates():
+        if name in _FIRST or name.startswith("parts/"):
+            _templates.get_template(name)
 
 
 def page(

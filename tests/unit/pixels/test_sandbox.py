@@ -86,6 +86,7 @@ def test_a_filter_of_system_calls_is_in_force(hostile: Sandbox) -> None:
 
 def test_whether_children_are_sealed_is_known_without_one_at_work() -> None:
     with Sandbox(decoders=1, modules=[HOSTILE]) as idle:
+        idle.warm()
         assert idle.is_sealed()
         assert pid(idle) == pid(idle)
 

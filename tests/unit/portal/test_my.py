@@ -87,6 +87,17 @@ def test_a_study_has_a_page_in_plain_words(mother: Browser) -> None:
     assert mother.get(f"/studies/{HAND}/timeline").headers["location"] == "/my"
 
 
+def test_a_quick_look_is_one_press_from_the_page_of_a_study(mother: Browser) -> None:
+    study = mother.get(f"/studies/{HAND}").text
+    page = mother.get(f"/studies/{HAND}/look")
+
+    assert f'href="/studies/{HAND}/look">Quick look</a>' in study
+    assert page.status_code == 200
+    assert f'<img src="/dicom-web/studies/{HAND}/series/' in page.text
+    assert f'href="/studies/{HAND}">Back to the study</a>' in page.text
+    assert mother.get(f"/studies/{OTHER}/look").status_code == 404
+
+
 def test_who_holds_no_images_is_told_how_they_come(bank: Bank) -> None:
     nobody = PatientId("north", "NIL")
     persons.hear(bank, Identity(nobody, PersonName("Nil^Nora"), "19840512"))
