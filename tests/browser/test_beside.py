@@ -6,7 +6,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from bank import keep, open_test_bank, serving
-from browser.viewing import faults, person
+from browser.judging import THEMES, faults
+from browser.viewing import person
 from imagebank.actions import access, finding, persons
 from imagebank.model.access import Role, Scope
 from imagebank.model.identity import Identity
@@ -23,9 +24,9 @@ def search(page: Page, url: str) -> None:
     page.goto(f"{url}/find")
     page.keyboard.press("/")
     page.keyboard.type("lovelace")
-    page.keyboard.press("Enter")
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
     expect(page.locator("tr[aria-current=true]")).to_contain_text("Exam 3")
-    page.wait_for_load_state("load")
 
 
 def test_studies_are_looked_at_and_compared_by_keyboard_alone(chromium: Browser, tmp_path: Path) -> None:
@@ -42,7 +43,7 @@ def test_studies_are_looked_at_and_compared_by_keyboard_alone(chromium: Browser,
         page.route("**/viewer/**", lambda route: route.fulfill(body="the viewer"))
         search(page, url)
         expect(page.locator(beside)).to_have_text("Exam 3")
-        assert faults(page) == []
+        assert faults(page, THEMES) == []
 
         for key, exam in (
             ("ArrowDown", "Exam 3"),
@@ -88,4 +89,4 @@ def test_studies_are_looked_at_and_compared_by_keyboard_alone(chromium: Browser,
         somebody.add_cookies(session)  # type: ignore[arg-type]  # what a browser tells of cookies it takes
 
         page.goto(f"{url}/patients/{persons.shown(bank, ada, Scope(None)).person}/records")
-        assert faults(page) == []
+        assert faults(page, THEMES) == []

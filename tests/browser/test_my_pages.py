@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Page
 
 import owners
 from bank import open_test_bank, serving
-from browser.test_access_pages import faults
+from browser.judging import faults
 from browser.viewing import person
 from imagebank.actions import emergency
 from imagebank.http.auth import COOKIE

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from bank import SOURCE, a_token, bearer, keep, open_test_bank, serving
-from browser.test_access_pages import faults
+from browser.judging import faults
 from browser.viewing import person
 from imagebank.actions import access, persons
 from imagebank.bank import Bank
@@ -44,7 +44,7 @@ def hear(bank: Bank, patient: PatientId, name: str) -> None:
 @contextmanager
 def technologist(chromium: Browser, site: tuple[Bank, str], *, script: bool = True) -> Iterator[Page]:
     bank, url = site
-    with person(chromium) if script else chromium.new_context(java_script_enabled=False) as context:
+    with person(chromium, java_script_enabled=script) as context:
         page = context.new_page()
         code = access.sign_in_link(bank, Role.TECHNOLOGIST, "tess", "north")
         page.goto(f"{url}/sign-in/{code}")

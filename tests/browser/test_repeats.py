@@ -15,7 +15,8 @@ from joserfc.jwk import ECKey
 from playwright.sync_api import Browser, expect
 
 from bank import SOURCE, bearer, free_port, keep, open_test_bank, serving
-from browser.viewing import faults, person
+from browser.judging import THEMES, faults
+from browser.viewing import person
 from imagebank.actions import access
 from imagebank.bank import Bank
 from imagebank.model.access import Role
@@ -98,4 +99,4 @@ def test_an_exam_of_two_weeks_ago_is_told_opened_and_counted(chromium: Browser, 
         assert by_month.locator("td").all_inner_texts()[:8] == ["2", "1", "1", "0", "0", "0", "0", "1"]
         reasons = page.get_by_role("table", name="Why alerts were overridden")
         expect(reasons).to_contain_text(card["overrideReasons"][0]["display"])
-        assert faults(page) == []
+        assert faults(page, THEMES) == []

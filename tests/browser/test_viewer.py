@@ -10,9 +10,19 @@ from playwright.sync_api import Browser, BrowserContext, Locator, expect
 from pydicom import dcmread
 from pydicom.uid import UID, generate_uid
 
-from browser.viewing import Eye, eye, faults, person
+from browser.judging import THEMES, faults
+from browser.viewing import (
+    Eye,
+    assert_nothing_went_wrong,
+    box_of,
+    eye,
+    files_of,
+    open_in_viewer,
+    open_study,
+    person,
+    study_of,
+)
 from make import a_dataset, as_file
-from running import running_bank
 from samples import sample_data
 
 pytestmark = pytest.mark.browser
@@ -37,42 +47,6 @@ def sign_in(somebody: BrowserContext, running_bank: Any) -> None:
     page.goto(running_bank.sign_in_link())
     assert page.url == running_bank.url + "/"
     page.close()
-
-
-def study_of(path: Path) -> str:
-    return str(dcmread(path, stop_before_pixels=True, force=True).StudyInstanceUID)
-
-
-def files_of(*names: str) -> list[Path]:
-    """Sample files by folder or file name."""
-    found: list[Path] = []
-    for name in names:
-        place = sample_data() / name
-        found += sorted(p for p in place.rglob("*") if p.is_file()) if place.is_dir() else [place]
-    return found
-
-
-def open_study(looking: Eye, running_bank: Any, *names: str, more: str = "", series: str = "") -> str:
-    """Deposit sample files, go to the study's page and follow its link into the viewer; the study's UID."""
-    files = files_of(*names)
-    running_bank.import_paths(files)
-    study = study_of(files[0])
-    open_in_viewer(looking, study, more=more, series=series)
-    return study
-
-
-def open_in_viewer(looking: Eye, study: str, *, more: str = "", series: str = "") -> None:
-    looking.open(f"/studies/{study}")
-    place = looking.page.locator("li.series", has_text=series) if series else looking.page
-    address = place.get_by_role("link", name="Open in viewer").first.get_attribute("href")
-    assert address is not None
-    looking.open(address + more)
-
-
-def assert_nothing_went_wrong(looking: Eye) -> None:
-    assert looking.refusals() == []
-    assert [line for line in looking.failed if "/viewer/" in line] == []
-    assert [line for line in looking.console if line.startswith("error")] == []
 
 
 @pytest.mark.parametrize(
@@ -135,14 +109,14 @@ def test_a_study_opens_on_its_longest_series_in_the_middle(looking: Eye, running
     open_study(looking, running_bank, "ct-head-current")
     looking.wait_until_lit()
 
-    assert looking.ask(SHOWN) == [201, 14, 28]
+    looking.wait_until(SHOWN, [201, 14, 28])
 
 
 def test_the_series_that_was_asked_for_opens_however_short_it_is(looking: Eye, running_bank: Any) -> None:
     open_study(looking, running_bank, "ct-head-current", series="Series 100")
     looking.wait_until_lit()
 
-    assert looking.ask(SHOWN) == [100, 0, 1]
+    looking.wait_until(SHOWN, [100, 0, 1])
 
 
 def test_a_study_of_another_patient_with_the_same_id_is_not_listed(
@@ -189,7 +163,7 @@ def test_on_a_phone_the_image_has_the_screen_and_no_tool_lies_on_the_way_back(lo
     assert image["y"] + image["height"] <= tools["y"]
     assert home["y"] + home["height"] < image["y"]
     looking.page.get_by_role("link", name="Imagebank").click()
-    assert looking.page.get_by_role("heading", name="Studies").is_visible()
+    expect(looking.page.get_by_role("heading", name="Studies")).to_be_visible()
 
 
 @pytest.mark.parametrize("address", ["/viewer/viewer?StudyInstanceUIDs=1.2.3", "/viewer/nosuch"])
@@ -198,13 +172,13 @@ def test_what_is_not_there_has_a_page_with_a_way_back(looking: Eye, address: str
     looking.page.wait_for_url("**/viewer/missing.html")
     looking.page.get_by_role("link", name="Go to the study list").click()
 
-    assert looking.page.get_by_role("heading", name="Studies").is_visible()
+    expect(looking.page.get_by_role("heading", name="Studies")).to_be_visible()
 
 
 def test_three_planes_are_made_of_a_stack(looking: Eye, running_bank: Any) -> None:
     open_study(looking, running_bank, "mr-brain-current", more="&hangingProtocolId=mpr")
 
-    looking.wait_until_lit(panes=3, timeout_s=120)
+    looking.wait_until_lit(panes=3)
     assert_nothing_went_wrong(looking)
 
 
@@ -223,6 +197,7 @@ def test_a_prior_stands_beside_the_current_study_and_scrolls_along(
     running_bank.import_paths(files_of(*pair))
     current, prior = (study_of(files_of(name)[0]) for name in pair)
     looking.open(f"/studies/{current}")
+    looking.page.wait_for_load_state("load")
     looking.page.keyboard.press("c")
     looking.page.wait_for_url(f"**StudyInstanceUIDs={current},{prior}&*")
     looking.wait_until_lit(panes=2)
@@ -235,14 +210,10 @@ def test_a_prior_stands_beside_the_current_study_and_scrolls_along(
 
     before = looking.positions()
     looking.turn_wheel(0, 4)
+    wait_until_linked(looking, before)
     after = looking.positions()
     looking.turn_wheel(1, -3)
-    back = looking.positions()
-
-    assert moved(before[0], after[0]) > 0
-    assert moved(before[1], after[1]) == pytest.approx(moved(before[0], after[0]), abs=5)
-    assert moved(after[1], back[1]) > 0
-    assert moved(after[0], back[0]) > 0
+    wait_until_linked(looking, after)
     assert_nothing_went_wrong(looking)
     looking.page.keyboard.press("x")
     looking.page.wait_for_url(f"**StudyInstanceUIDs={prior},{current}&*")
@@ -266,7 +237,9 @@ def test_a_quick_look_goes_through_both_studies_without_loading_a_page(looking: 
 
     expect(places.nth(1)).to_have_text("Image 15 of 28")
     expect(images.nth(1)).to_have_attribute("src", re.compile(r"window=500,2000,linear$"))
-    assert images.evaluate_all("all => all.every(image => image.complete && image.naturalWidth === 512)")
+    page.wait_for_function(
+        "[...document.querySelectorAll('.pane img')].every(image => image.complete && image.naturalWidth === 512)"
+    )
     page.get_by_role("radio", name="Window").check()
     page.mouse.move(*middle_of(page.locator(".well").nth(1)))
     page.mouse.down()
@@ -276,14 +249,23 @@ def test_a_quick_look_goes_through_both_studies_without_loading_a_page(looking: 
     page.keyboard.press("0")
     expect(images.nth(1)).not_to_have_attribute("src", re.compile("window"))
     assert page.evaluate("document.documentElement.scrollWidth") == 390
-    assert faults(page) == []
+    assert faults(page, THEMES) == []
     assert_nothing_went_wrong(looking)
 
 
+def wait_until_linked(looking: Eye, before: list[list[float]]) -> None:
+    """Wait until both panes have gone on, one as far as the other, to half the distance of two images."""
+
+    def is_linked() -> bool:
+        first, second = (moved(*pair) for pair in zip(before, looking.positions(), strict=True))
+        return min(first, second) > 0 and abs(first - second) <= 5
+
+    looking.wait_for(is_linked, lambda: f"{before} to {looking.positions()}")
+
+
 def middle_of(place: Locator) -> tuple[float, float]:
-    box = place.bounding_box()
-    assert box is not None
-    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    x, y, width, height = box_of(place)
+    return x + width / 2, y + height / 2
 
 
 def moved(before: list[float], after: list[float]) -> float:
@@ -302,9 +284,7 @@ def test_structures_are_drawn_on_their_images(
     looking.page.get_by_text(series or "RTSTRUCT").last.dblclick()
     looking.page.get_by_text("Yes", exact=True).first.click()
 
-    looking.page.wait_for_function("services.segmentationService.getSegmentations().length > 0")
-    shown = looking.ask("Object.keys(services.segmentationService.getSegmentations()[0].segments).length")
-    assert shown == segments
+    looking.wait_until("Object.keys(services.segmentationService.getSegmentations()[0].segments).length", segments)
     assert_nothing_went_wrong(looking)
 
 
@@ -331,91 +311,6 @@ def test_a_video_plays_in_the_viewer(looking: Eye, running_bank: Any, tmp_path: 
     assert_nothing_went_wrong(looking)
 
 
-def opening(somebody: BrowserContext, running_bank: Any, organization: str, patient: str) -> None:
-    """Sign a clinician of an organization in, who opens a patient's record in an emergency."""
-    name = f"Dr of {organization}"
-    link = running_bank.run(
-        "sign-in-link", "--role", "clinician", "--organization", organization, "--name", name
-    ).out.strip()
-    page = somebody.new_page()
-    page.goto(link)
-    page.goto(f"{running_bank.url}/emergency")
-    page.get_by_label("Patient ID").fill(patient)
-    page.get_by_label("Organization that gave the ID").fill("local")
-    page.get_by_label("Why").fill("unconscious after a fall")
-    page.get_by_role("button", name="Open the record").click()
-    page.get_by_text("beyond your rights").wait_for()
-    page.close()
-
-
-def patient_of(*names: str) -> str:
-    return str(dcmread(files_of(*names)[0], stop_before_pixels=True).PatientID)
-
-
-def test_a_bar_says_that_a_record_was_opened_in_an_emergency_and_ends_it(chromium: Browser, running_bank: Any) -> None:
-    with person(chromium) as somebody, eye(somebody, running_bank.url) as looking:
-        running_bank.import_paths(files_of("ct-head-current"))
-        opening(somebody, running_bank, "south", patient_of("ct-head-current"))
-        open_study(looking, running_bank, "ct-head-current")
-        looking.wait_until_lit()
-        bar = looking.page.get_by_role("region", name="Emergency")
-        band, image = bar.bounding_box(), looking.page.locator("canvas.cornerstone-canvas").first.bounding_box()
-
-        expect(bar.get_by_role("alert")).to_contain_text("was opened in an emergency")
-        expect(bar).to_contain_text(re.compile(r"beyond your rights, until \d.*, for (60|59) minutes more"))
-        assert band is not None
-        assert image is not None
-        assert (band["x"], band["y"], band["width"]) == (0, 0, 1280)
-        assert band["height"] <= image["y"]
-        assert image["y"] + image["height"] <= 800
-        assert_nothing_went_wrong(looking)
-
-        looking.page.get_by_role("button", name="End this emergency").click()
-        # The record was not for this clinician otherwise: it leaves the screen.
-        looking.page.wait_for_url("**/viewer/missing.html")
-        assert looking.page.get_by_role("region", name="Emergency").count() == 0
-        looking.page.goto(running_bank.url)
-        assert looking.page.get_by_text("beyond your rights").count() == 0
-
-
-def test_images_that_are_for_the_clinician_anyway_stay_when_an_emergency_ends(
-    chromium: Browser, running_bank: Any
-) -> None:
-    with person(chromium) as somebody, eye(somebody, running_bank.url) as looking:
-        opening(somebody, running_bank, "local", "SOMEBODY-ELSE")
-        looking.page.set_viewport_size({"width": 390, "height": 844})
-        open_study(looking, running_bank, "ct-head-current")
-        looking.wait_until_lit()
-        bar = looking.page.get_by_role("region", name="Emergency")
-        image = looking.page.locator("canvas.cornerstone-canvas").first.bounding_box()
-        tools = looking.page.locator("[data-cy=Zoom]").first.bounding_box()
-        expect(bar).to_contain_text("SOMEBODY-ELSE")
-        assert image is not None
-        assert tools is not None
-        assert image["y"] + image["height"] <= tools["y"] < 844
-
-        bar.get_by_role("button", name="End this emergency").click()
-        expect(bar).to_have_count(0)
-        looking.wait_until_lit()
-        expect(bar).to_have_count(0)
-        assert_nothing_went_wrong(looking)
-
-
-def test_a_record_leaves_the_screen_when_the_time_of_its_emergency_is_over(chromium: Browser, tmp_path: Path) -> None:
-    with (
-        running_bank(tmp_path, emergency_minutes=0.3) as bank,
-        person(chromium) as somebody,
-        eye(somebody, bank.url) as looking,
-    ):
-        bank.import_paths(files_of("ct-head-current"))
-        opening(somebody, bank, "south", patient_of("ct-head-current"))
-        open_in_viewer(looking, study_of(files_of("ct-head-current")[0]))
-
-        expect(looking.page.get_by_role("region", name="Emergency")).to_be_visible()
-        looking.page.wait_for_url("**/viewer/missing.html")
-        assert looking.page.locator("canvas").count() == 0
-
-
 def test_without_an_emergency_nothing_is_said_of_one(looking: Eye, running_bank: Any) -> None:
     with looking.page.expect_response("**/emergency/open") as asked:
         open_study(looking, running_bank, "ct-head-current")
@@ -434,8 +329,8 @@ def test_the_screen_goes_dark_when_access_ends(chromium: Browser, running_bank: 
         looking.wait_until_lit()
         somebody.clear_cookies()
 
-        looking.page.wait_for_url("**/viewer/closed.html", timeout=15_000)
-        assert "no longer open" in looking.page.inner_text("h1")
+        looking.page.wait_for_url("**/viewer/closed.html")
+        expect(looking.page.get_by_role("heading", level=1)).to_contain_text("no longer open")
         looking.page.go_back()
-        looking.page.wait_for_timeout(2_000)
-        assert looking.page.locator("canvas").count() == 0
+        expect(looking.page.get_by_role("heading", name="Sign in", exact=True)).to_be_visible()
+        expect(looking.page.locator("canvas")).to_have_count(0)

@@ -1,14 +1,20 @@
 """Looking at the viewer as a person does: open it, wait until pixels are lit, turn the wheel."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, Response, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, Response, sync_playwright
+from pydicom import dcmread
+
+from samples import sample_data
 
 CHROMIUM = "/usr/bin/chromium"
+# What takes longer never comes, however busy the machine is.
+LONG_MS = 120_000
 # Software rendering: there is no GPU where tests run.
 FLAGS = [
     "--no-sandbox",
@@ -37,6 +43,12 @@ _CANVASES = """() => [...document.querySelectorAll('canvas.cornerstone-canvas, v
   return { lit: lit / (data.length / 4), levels: levels.size };
 })"""
 _IS_LIT = f"panes => {{ const found = ({_CANVASES})().filter(c => c.lit > 0.01 && c.levels > 3); return found.length >= panes; }}"
+_POSITIONS = """[...services.viewportGridService.getState().viewports.keys()].map(id => {
+  const viewport = services.cornerstoneViewportService.getCornerstoneViewport(id);
+  return [...cornerstone.metaData.get('imagePlaneModule', viewport.getCurrentImageId()).imagePositionPatient];
+})"""
+# What the viewer has not made yet is null.
+_TRIED = "(() => {{ try {{ return {} }} catch {{ return null }} }})()"
 _WATCH = """() => {
   window.refusals = [];
   document.addEventListener('securitypolicyviolation', e => window.refusals.push(e.violatedDirective + ' ' + e.blockedURI));
@@ -55,10 +67,10 @@ class Eye:
     def open(self, address: str) -> None:
         self.page.goto(self.url + address, wait_until="domcontentloaded")
 
-    def wait_until_lit(self, panes: int = 1, timeout_s: float = 60) -> None:
+    def wait_until_lit(self, panes: int = 1) -> None:
         """Wait until that many panes show something; fails with what was wrong."""
         try:
-            self.page.wait_for_function(_IS_LIT, arg=panes, timeout=timeout_s * 1000, polling=250)
+            self.page.wait_for_function(_IS_LIT, arg=panes, polling=250)
         except Exception as error:
             shown = self.page.evaluate(_CANVASES)
             raise AssertionError(f"panes {shown}, failed {self.failed}, console {self.console[-8:]}") from error
@@ -72,37 +84,41 @@ class Eye:
         """Evaluate an expression in the page."""
         return self.page.evaluate(script)
 
+    def wait_until(self, script: str, wanted: Any) -> None:
+        """Wait until an expression has a value; fails with the one that it has."""
+        self.wait_for(lambda: self._tried(script) == wanted, lambda: f"{self._tried(script)} for {wanted}")
+
+    def wait_for(self, holds: Callable[[], bool], told: Callable[[], object]) -> None:
+        """Wait until something holds, and fail with what is told of it."""
+        deadline = time.monotonic() + LONG_MS / 1000
+        while not holds():
+            assert time.monotonic() < deadline, told()
+            self.page.wait_for_timeout(100)
+
     def positions(self) -> list[list[float]]:
         """Where the image of each pane lies in the patient, in mm."""
-        found: list[list[float]] = self.page.evaluate(
-            """[...services.viewportGridService.getState().viewports.keys()].map(id => {
-              const viewport = services.cornerstoneViewportService.getCornerstoneViewport(id);
-              return [...cornerstone.metaData.get('imagePlaneModule', viewport.getCurrentImageId()).imagePositionPatient];
-            })"""
-        )
+        found: list[list[float]] = self.page.evaluate(_POSITIONS)
         return found
 
     def turn_wheel(self, pane: int, steps: int) -> None:
+        """Turn the wheel over a pane that has so many images more in that direction; each is waited for."""
         box = self.page.locator("canvas.cornerstone-canvas").nth(pane).bounding_box()
         assert box is not None
         self.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
         for _ in range(abs(steps)):
-            self.page.mouse.wheel(0, 100 if steps > 0 else -100)
-            self.page.wait_for_timeout(250)
+            self._turn_once(pane, 100 if steps > 0 else -100)
+
+    def _turn_once(self, pane: int, by: int) -> None:
+        before = self.positions()[pane]
+        self.page.mouse.wheel(0, by)
+        self.wait_for(lambda: self.positions()[pane] != before, lambda: "the wheel turns nothing")
+
+    def _tried(self, script: str) -> Any:
+        return self.page.evaluate(_TRIED.format(script))
 
     def _note(self, response: Response) -> None:
         if response.status >= 400:
             self.failed.append(f"{response.status} {response.url}")
-
-
-def faults(page: Page) -> list[str]:
-    """What axe finds in the light and in the dark."""
-    found = []
-    for theme in ("light", "dark"):
-        page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
-        axe = Axe().run(page)
-        found += [f"{theme}: {axe.generate_report()}"] if axe.violations_count else []
-    return found
 
 
 @contextmanager
@@ -120,6 +136,7 @@ def browser() -> Iterator[Browser]:
 def person(browser: Browser, **given: Any) -> Iterator[BrowserContext]:
     """Cookies and cache of one person; others of the browser's settings by name."""
     context = browser.new_context(viewport={"width": 1280, "height": 800}, **given)
+    context.set_default_timeout(LONG_MS)
     try:
         yield context
     finally:
@@ -139,3 +156,46 @@ def eye(person: BrowserContext, url: str) -> Iterator[Eye]:
         yield looking
     finally:
         page.close()
+
+
+def study_of(path: Path) -> str:
+    return str(dcmread(path, stop_before_pixels=True, force=True).StudyInstanceUID)
+
+
+def files_of(*names: str) -> list[Path]:
+    """Sample files by folder or file name."""
+    found: list[Path] = []
+    for name in names:
+        place = sample_data() / name
+        found += sorted(p for p in place.rglob("*") if p.is_file()) if place.is_dir() else [place]
+    return found
+
+
+def open_study(looking: Eye, bank: Any, *names: str, more: str = "", series: str = "") -> str:
+    """Deposit sample files, go to the study's page and follow its link into the viewer; the study's UID."""
+    files = files_of(*names)
+    bank.import_paths(files)
+    study = study_of(files[0])
+    open_in_viewer(looking, study, more=more, series=series)
+    return study
+
+
+def open_in_viewer(looking: Eye, study: str, *, more: str = "", series: str = "") -> None:
+    looking.open(f"/studies/{study}")
+    place = looking.page.locator("li.series", has_text=series) if series else looking.page
+    address = place.get_by_role("link", name="Open in viewer").first.get_attribute("href")
+    assert address is not None
+    looking.open(address + more)
+
+
+def assert_nothing_went_wrong(looking: Eye) -> None:
+    assert looking.refusals() == []
+    assert [line for line in looking.failed if "/viewer/" in line] == []
+    assert [line for line in looking.console if line.startswith("error")] == []
+
+
+def box_of(place: Locator) -> tuple[float, float, float, float]:
+    """Where something lies on the screen: left, top, width, height."""
+    box = place.bounding_box()
+    assert box is not None
+    return box["x"], box["y"], box["width"], box["height"]
