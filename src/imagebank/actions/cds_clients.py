@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import msgspec
 from joserfc import jwt
 from joserfc.errors import InvalidKeyIdError, JoseError
-from joserfc.jwk import KeySet
+from joserfc.jwk import Key, KeySet
 
 from imagebank.actions import rights
 from imagebank.actions.identity import Fetch, host_of
@@ -35,9 +35,12 @@ _LEEWAY: Final = timedelta(seconds=30)
 _FRESH: Final = timedelta(hours=1)
 _AGAIN: Final = timedelta(minutes=1)
 """How soon keys are asked for again when a token names one that is not among them."""
+_PAUSE: Final = timedelta(seconds=10)
+"""How long nobody is asked again who did not give keys: tokens that prove nothing would have them asked without end."""
 _LONGEST: Final = 16 << 10
 _MOST_KEYS: Final = 50
 _LEAST_RSA_BITS: Final = 2048
+_NO_KEYS: Final = noted("the keys of {name} are not to be had; try again")
 _REFUSED: Final = noted("this token does not prove to be any system that is listed here")
 
 _Text = Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
@@ -127,6 +130,7 @@ class Keyring:
 
     fetch: Fetch
     _kept: dict[str, tuple[KeySet, datetime]] = field(default_factory=dict, init=False)
+    _failed: dict[str, datetime] = field(default_factory=dict, init=False)
 
     def keys(self, client: Client, now: datetime, *, anew: bool = False) -> KeySet:
         """The keys of a client; `anew` asks for them again, at most once a minute. Raises Unavailable, Invalid."""
@@ -135,15 +139,25 @@ class Keyring:
         kept = self._kept.get(client.jku)
         if kept is not None and timedelta(0) <= now - kept[1] < (_AGAIN if anew else _FRESH):
             return kept[0]
-        status, body = self.fetch(client.jku, None, {"Accept": "application/json"})
-        if status != 200:
-            raise Unavailable("the keys of {name} are not to be had; try again", name=client.name)
+        failed = self._failed.get(client.jku)
+        if failed is not None and timedelta(0) <= now - failed < _PAUSE:
+            raise Unavailable(_NO_KEYS, name=client.name)
         try:
-            found = _keys(msgspec.json.decode(body, type=dict[str, Any]))
-        except msgspec.DecodeError as error:
-            raise Unavailable("the keys of {name} are not to be had; try again", name=client.name) from error
+            found = self._given(client)
+        except BankError:
+            self._failed[client.jku] = now
+            raise
         self._kept[client.jku] = found, now
         return found
+
+    def _given(self, client: Client) -> KeySet:
+        status, body = self.fetch(client.jku, None, {"Accept": "application/json"})
+        if status != 200:
+            raise Unavailable(_NO_KEYS, name=client.name)
+        try:
+            return _keys(msgspec.json.decode(body, type=dict[str, Any]))
+        except msgspec.DecodeError as error:
+            raise Unavailable(_NO_KEYS, name=client.name) from error
 
 
 def caller(
@@ -215,7 +229,14 @@ def _claims(bank: Bank, keyring: Keyring, client: Client, token: str, audience: 
 
 
 def _verified(token: str, keys: KeySet) -> dict[str, Any]:
-    return dict(jwt.decode(token, lambda one: keys.get_by_kid(one.headers().get("kid")), algorithms=ALGORITHMS).claims)
+    return dict(jwt.decode(token, lambda one: _named(keys, one.headers().get("kid")), algorithms=ALGORITHMS).claims)
+
+
+def _named(keys: KeySet, kid: object) -> Key:
+    """The key that a token names, as each has to (CDS Hooks 2.0, Trusting CDS Clients). Raises NotFound, InvalidKeyIdError."""
+    if not isinstance(kid, str) or not kid:
+        raise NotFound(_REFUSED)
+    return keys.get_by_kid(kid)
 
 
 def _spend(bank: Bank, client: Client, claims: Mapping[str, Any]) -> None:

@@ -45,6 +45,8 @@ _ID: Final = re.compile(r"[A-Za-z0-9.-]{1,64}", re.ASCII)
 _TOKEN: Final = re.compile(r"[!-~]{1,8192}", re.ASCII)
 _INSTANCE: Final = re.compile(r"[0-9A-Za-z-]{1,64}", re.ASCII)
 _MOST_IDENTIFIERS: Final = 20
+PATIENCE_S: Final = 4.0
+"""How long the caller's own servers are waited for: a doctor waits for the card."""
 _WANTED: Final = "the patient has to come with the call, as prefetch, or by fhirServer and fhirAuthorization of a server that is listed here"
 
 
@@ -121,7 +123,7 @@ def _keyring(request: Request) -> Keyring:
     """What keys were last given, kept for the next call."""
     state = request.app.state
     if not isinstance(getattr(state, "cds_keys", None), Keyring):
-        state.cds_keys = Keyring(fetch)
+        state.cds_keys = Keyring(_asked)
     keyring: Keyring = state.cds_keys
     return keyring
 
@@ -143,13 +145,20 @@ def _cards(bank: Bank, known: _Known, asked: Call, address: str, tongue: Tongue)
 
 
 def _patient(client: Client | None, asked: Call) -> Patient | None:
-    """The patient as the call brings it, or as the caller's own server has it. Raises Invalid, Unavailable."""
+    """The patient as the call brings it, or as the caller's own server has it; None where neither does. Raises Invalid."""
     given = asked.prefetch.get("patient")
     # Who could not fetch it ahead may say so by null or an OperationOutcome.
     if given is None or (isinstance(given, dict) and given.get("resourceType") == "OperationOutcome"):
-        given = _fetched(client, asked)
-    if given is None:
-        return None
+        try:
+            given = _fetched(client, asked)
+            return None if given is None else _read(asked, given)
+        except Invalid:
+            return None  # the server has no such patient for us, whatever it says instead
+    return _read(asked, given)
+
+
+def _read(asked: Call, given: object) -> Patient:
+    """A resource as the patient of a call. Raises Invalid for another one."""
     if not isinstance(given, dict) or given.get("resourceType") != "Patient":
         raise Invalid("what is given as the patient is no Patient")
     found: Patient = cds_orders.converted(given, Patient)
@@ -166,10 +175,14 @@ def _fetched(client: Client | None, asked: Call) -> object:
         return None
     headers = {"Authorization": f"Bearer {token}", "Accept": "application/fhir+json"}
     try:
-        status, body = fetch(f"{server}/Patient/{asked.context.patient_id}", None, headers)
+        status, body = _asked(f"{server}/Patient/{asked.context.patient_id}", None, headers)
         return msgspec.json.decode(body) if status == HTTPStatus.OK else None
     except (Unavailable, msgspec.DecodeError):
         return None
+
+
+def _asked(address: str, body: bytes | None, headers: Mapping[str, str]) -> tuple[int, bytes]:
+    return fetch(address, body, headers, PATIENCE_S)
 
 
 def _identifiers(client: Client | None, patient: Patient) -> Sequence[PatientId]:

@@ -49,8 +49,13 @@ def post(address: str, pieces: Iterable[bytes], headers: Mapping[str, str]) -> t
     return answer.status, read
 
 
-def fetch(address: str, body: bytes | None, headers: Mapping[str, str], whole_s: float = WHOLE_S) -> tuple[int, bytes]:
-    """GET an address, or POST a body to it: the status and the body. No redirect is followed. Raises Unavailable."""
+def fetch(
+    address: str, body: bytes | None, headers: Mapping[str, str], whole_s: float | None = None
+) -> tuple[int, bytes]:
+    """GET an address, or POST a body to it: the status and the body. No redirect is followed. Raises Unavailable.
+
+    The answer has to be there `whole_s` seconds after the connection, `WHOLE_S` where nobody says.
+    """
     url = urlsplit(address)
     host, is_https = url.hostname or "", url.scheme == "https"
     kind = http.client.HTTPSConnection if is_https else http.client.HTTPConnection
@@ -58,11 +63,12 @@ def fetch(address: str, body: bytes | None, headers: Mapping[str, str], whole_s:
         port = url.port or (443 if is_https else 80)
     except ValueError as error:
         raise Unavailable("there is an address with a port that is none") from error
-    connection = kind(host, port, timeout=whole_s)
+    limit = WHOLE_S if whole_s is None else whole_s
+    connection = kind(host, port, timeout=limit)
     try:
-        connection.sock = line = _dialled(host, port, is_https=is_https)
+        connection.sock = line = _dialled(host, port, is_https=is_https, limit_s=limit)
         # A server that sends a byte now and then would hold a thread for ever.
-        clock = threading.Timer(whole_s, _cut, (line,))
+        clock = threading.Timer(limit, _cut, (line,))
         clock.daemon = True
         clock.start()
         try:
@@ -113,14 +119,15 @@ def _pieces(host: str, answer: http.client.HTTPResponse) -> Iterator[bytes]:
         raise Unavailable("{host} did not answer to the end; try again", host=host) from error
 
 
-def _dialled(host: str, port: int, *, is_https: bool) -> socket.socket:
+def _dialled(host: str, port: int, *, is_https: bool, limit_s: float | None = None) -> socket.socket:
+    limit = WHOLE_S if limit_s is None else limit_s
     try:
-        line = dialled(host, port, CONNECT_S)
+        line = dialled(host, port, min(CONNECT_S, limit))
     except NotAllowed as refusal:
         raise Unavailable(str(refusal)) from refusal
     if line is None:
         raise Unavailable(f"{host} does not answer on port {port}")
-    line.settimeout(WHOLE_S)
+    line.settimeout(limit)
     if not is_https:
         return line
     try:

@@ -14,13 +14,13 @@ from typing import Any
 import httpx
 import pytest
 from joserfc import jwt
-from joserfc.jwk import ECKey, RSAKey
+from joserfc.jwk import ECKey
 
 from bank import SOURCE, a_token, bearer, keep, open_test_bank
 from imagebank.actions import consent
 from imagebank.app import web_application
 from imagebank.bank import Bank
-from imagebank.fhir import cds_cards, cds_hooks, cds_orders
+from imagebank.fhir import cds_cards, cds_orders
 from imagebank.model.access import RIGHTS, Principal, Role, Scope
 from imagebank.model.alert import Change, Outcome
 from imagebank.model.event import Act
@@ -32,7 +32,6 @@ from unit.portal.browsing import SITE, Browser
 EHR = "https://ehr.example"
 KEYS = f"{EHR}/jwks.json"
 KEY = ECKey.generate_key("P-384", {"kid": "k1", "use": "sig"})
-RSA = RSAKey.generate_key(2048, {"kid": "r1", "use": "sig"})
 OTHER = ECKey.generate_key("P-384", {"kid": "k1"})
 MRN = "http://north.example/mrn"
 SIGN = f"{SITE}/cds-services/repeat-check-sign"
@@ -88,7 +87,8 @@ def signed(audience: str = SIGN, key: Any = KEY, alg: str = "ES384", header: Any
     now = int(datetime.now(UTC).timestamp())
     said = {"iss": EHR, "aud": audience, "iat": now, "exp": now + 300, "jti": str(uuid.uuid4()), **claims}
     given = {"alg": alg, "kid": key.kid or "k1", "typ": "JWT", **(header or {})}
-    return jwt.encode(given, {name: value for name, value in said.items() if value is not None}, key, [alg])
+    head, body = ({name: value for name, value in one.items() if value is not None} for one in (given, said))
+    return jwt.encode(head, body, key, [alg])
 
 
 def an_order(text: str = "CT abdomen with contrast", number: str = "o1", **more: Any) -> dict[str, Any]:
@@ -388,82 +388,6 @@ def test_refusals_are_in_the_ledger(bank: Bank, browser: Browser) -> None:
 
     found = [one for one in bank.index.events(Scope(None)) if one.act is Act.REFUSED]
     assert ("north-ehr", "cds: token") in {(one.principal, one.detail.partition(" (")[0]) for one in found}
-
-
-def test_keys_are_asked_for_where_they_are_listed_and_again_when_they_change(
-    bank: Bank, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[str] = []
-    given = [{"keys": [KEY.as_dict(private=False)]}, {"keys": [RSA.as_dict(private=False)]}]
-
-    def fetch(address: str, _body: bytes | None, _headers: Any) -> tuple[int, bytes]:
-        asked.append(address)
-        return 200, json.dumps(given[min(len(asked), 2) - 1]).encode()
-
-    monkeypatch.setattr(cds_hooks, "fetch", fetch)
-    browser, other = Browser(web_application(bank)), {"iss": "https://other.example"}
-    for header in (None, {"jku": KEYS}):
-        assert called(browser, a_call(), signed(**other, header=header)).status_code == 200
-    assert asked == [KEYS]
-    assert called(browser, a_call(), signed(**other, key=RSA, alg="RS384")).status_code == 401  # asked a moment ago
-    later = Browser(web_application(replace(bank, now=lambda: datetime.now(UTC) + timedelta(minutes=2))))
-    late = int(datetime.now(UTC).timestamp()) + 120
-    assert called(later, a_call(), signed(**other, key=RSA, alg="RS384", iat=late, exp=late + 60)).status_code == 200
-    assert asked == [KEYS] * 2
-
-
-@pytest.mark.parametrize("answer", [(500, b"{}"), (200, b"no JSON"), (200, b'{"keys": []}')])
-def test_keys_that_are_not_to_be_had_prove_nothing(
-    bank: Bank, monkeypatch: pytest.MonkeyPatch, answer: tuple[int, bytes]
-) -> None:
-    monkeypatch.setattr(cds_hooks, "fetch", lambda *_: answer)
-    found = called(Browser(web_application(bank)), a_call(), signed(iss="https://other.example"))
-
-    assert found.status_code in (401, 503)
-    assert "cards" not in found.text
-
-
-def test_a_patient_is_asked_for_at_a_listed_server_with_the_token_that_was_given(
-    bank: Bank, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[tuple[str, str]] = []
-
-    def fetch(address: str, _body: bytes | None, headers: Any) -> tuple[int, bytes]:
-        asked.append((address, headers["Authorization"]))
-        return 200, json.dumps(PATIENT).encode()
-
-    monkeypatch.setattr(cds_hooks, "fetch", fetch)
-    browser = Browser(web_application(bank))
-    there: dict[str, Any] = {"fhirServer": f"{EHR}/fhir/", "fhirAuthorization": {"access_token": "t0k"}, "prefetch": {}}
-
-    assert len(cards(called(browser, a_call(**there)))) == 1
-    assert asked == [(f"{EHR}/fhir/Patient/p1", "Bearer t0k")]
-    wrong: dict[str, Any]
-    for wrong in (
-        {"fhirServer": "http://169.254.169.254/latest"},
-        {"fhirServer": f"{EHR}.evil.example/fhir"},
-        {"fhirAuthorization": {"access_token": "a\r\nHost: evil"}},
-        {"fhirAuthorization": {}},
-        {"context": {"patientId": "../Patient"}},
-    ):
-        found = called(browser, a_call(**(there | wrong)))
-        assert found.status_code == 412
-    assert len(asked) == 1
-
-
-@pytest.mark.parametrize("answer", [(404, b"{}"), (200, b"no JSON")])
-@pytest.mark.parametrize("given", [None, {"resourceType": "OperationOutcome"}])
-def test_a_server_that_does_not_give_the_patient_is_a_precondition_that_failed(
-    bank: Bank, monkeypatch: pytest.MonkeyPatch, answer: tuple[int, bytes], given: Any
-) -> None:
-    monkeypatch.setattr(cds_hooks, "fetch", lambda *_: answer)
-    there: dict[str, Any] = {
-        "fhirServer": f"{EHR}/fhir",
-        "fhirAuthorization": {"access_token": "t"},
-        "prefetch": {"patient": given},
-    }
-
-    assert called(Browser(web_application(bank)), a_call(**there)).status_code == 412
 
 
 @pytest.mark.parametrize(
