@@ -13,7 +13,7 @@ from imagebank.errors import NotAllowed
 from imagebank.exams.comparing import Likeness, likeness
 from imagebank.exams.priors import ranked
 from imagebank.exams.repeats import repeat_of, repeats
-from imagebank.model.access import HOLDERS, Principal, Right, Scope
+from imagebank.model.access import HOLDERS, LONG_AGO, Principal, Right, Scope
 from imagebank.model.alert import SHADOW, Alert, Change
 from imagebank.model.event import Act, Event
 from imagebank.model.exam import Asked, Context, Exam, Past, Repeat, Said
@@ -116,10 +116,11 @@ def check(bank: Bank, asking: Asking, wishes: Sequence[Wish]) -> list[Checked]:
     like = likeness(bank.settings.priors_file, bank.settings.exams_file)
     looked = [_looked(bank, like, principal, wish, history) for wish in wishes[:MOST]]
     shown = _shown(bank, principal.scope, looked)
-    alerts = [_alert(bank, asking, one) for one in looked]
+    alerts = _once([_alert(bank, asking, one) for one in looked])
     known = [_known(bank, asking, one) for one in alerts]
     with bank.index.begin() as tx:
-        new = tuple(one for one, before in zip(alerts, known, strict=True) if one is not None and before is None)
+        unknown = (one for one, before in zip(alerts, known, strict=True) if one is not None and before is None)
+        new = tuple(dict.fromkeys(unknown))
         for alert in new:
             tx.alerts.put(alert)
         if new:
@@ -191,6 +192,12 @@ def _alert(bank: Bank, asking: Asking, one: _Looked) -> Alert | None:
         asking.department[:_LONGEST],
         one.wish.order[:_LONGEST],
     )
+
+
+def _once(alerts: Sequence[Alert | None]) -> list[Alert | None]:
+    """The same order twice in one check is one alert."""
+    first: dict[Alert, Alert] = {}
+    return [None if one is None else first.setdefault(replace(one, id="", at=LONG_AGO), one) for one in alerts]
 
 
 def _known(bank: Bank, asking: Asking, alert: Alert | None) -> Alert | None:

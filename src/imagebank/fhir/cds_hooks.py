@@ -140,8 +140,9 @@ def _cards(bank: Bank, known: _Known, asked: Call, address: str, tongue: Tongue)
     asking = repeat_check.Asking(known.principal, whose, WAY, user, department, address)
     found = repeat_check.check(bank, asking, [one.wish for one in orders])
     desk = Desk(web_url(bank.settings), bank.settings.site_name, overrides(bank.settings.overrides_file), tongue)
-    told = zip(found, orders, strict=True)
-    return [cds_cards.card(one, order.resource, desk) for one, order in told if one.alert is not None]
+    # The same order twice in one call is one alert, and has one card.
+    told = {one.alert.id: (one, order) for one, order in zip(found, orders, strict=True) if one.alert is not None}
+    return [cds_cards.card(one, order.resource, desk) for one, order in told.values()]
 
 
 def _patient(client: Client | None, asked: Call) -> Patient | None:

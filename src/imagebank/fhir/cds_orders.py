@@ -148,8 +148,9 @@ def _drafts(call: Call) -> Iterator[tuple[ServiceRequest, dict[str, Any]]]:
         one = converted(entry.resource, ServiceRequest)
         if call.hook == SELECT and not {one.id, f"{_KIND}/{one.id}"} & {*context.selections}:
             continue
-        # A relative reference, or a whole address of the same.
-        if one.subject.reference and one.subject.reference.rpartition("/")[2] != context.patient_id:
+        # A relative reference, or a whole address of the same, or of one version of it.
+        subject = one.subject.reference.partition("/_history/")[0].rpartition("/")[2]
+        if subject and subject != context.patient_id:
             raise Invalid("an order is of another patient than the call")
         yield one, entry.resource
 
@@ -185,9 +186,9 @@ def day_of(text: str, zone: tzinfo) -> date | None:
     """The day of a FHIR date or moment in the site's zone; None for a part of one, and for what is none."""
     try:
         found = datetime.fromisoformat(text)
-    except ValueError:
+        return (found.astimezone(zone) if found.tzinfo else found).date()
+    except (ValueError, OverflowError):
         return None
-    return (found.astimezone(zone) if found.tzinfo else found).date()
 
 
 def converted(resource: object, kind: Any) -> Any:

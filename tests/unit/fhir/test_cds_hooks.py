@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -267,6 +268,32 @@ def test_nothing_is_said_where_there_is_nothing_to_say(browser: Browser, order: 
 )
 def test_an_order_is_understood_by_codes_sites_and_words(browser: Browser, more: dict[str, Any]) -> None:
     assert len(cards(called(browser, a_call(an_order(**more))))) == 1
+
+
+def test_the_same_order_twice_in_one_call_has_one_card_and_two_orders_have_two(browser: Browser) -> None:
+    unnamed = {name: value for name, value in an_order().items() if name != "id"}
+    for _ in range(2):
+        assert len(cards(called(browser, a_call(unnamed, unnamed)))) == 1
+    two = cards(called(browser, a_call(an_order(number="d1"), an_order(number="d2"), an_order("MR knee left"))))
+
+    assert len({one["uuid"] for one in two}) == 2
+    ids = [one["suggestions"][0]["actions"][0]["resourceId"] for one in two]
+    assert ids == ["ServiceRequest/d1", "ServiceRequest/d2"]
+
+
+@pytest.mark.parametrize("moment", ["9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00"])
+def test_a_moment_that_is_none_where_the_site_is_says_no_day(moment: str) -> None:
+    zones = (ZoneInfo("Pacific/Auckland"), ZoneInfo("America/Los_Angeles"))
+
+    assert None in [cds_orders.day_of(moment, zone) for zone in zones]
+
+
+def test_an_order_of_one_version_of_the_patient_is_the_patients(browser: Browser) -> None:
+    version = {"reference": f"{EHR}/fhir/Patient/p1/_history/7"}
+
+    assert len(cards(called(browser, a_call(an_order(subject=version))))) == 1
+    other = {"reference": "Patient/p2/_history/p1"}
+    assert called(browser, a_call(an_order(subject=other))).status_code == 400
 
 
 def test_who_ordered_what_where_is_kept_with_the_alert(bank: Bank, browser: Browser) -> None:
