@@ -12,7 +12,7 @@ from imagebank.bank import Bank
 from imagebank.errors import NotAllowed
 from imagebank.exams.comparing import Likeness, likeness
 from imagebank.exams.priors import ranked
-from imagebank.exams.repeats import repeat_of, repeats
+from imagebank.exams.repeats import repeat_of, repeats, trials_of
 from imagebank.model.access import HOLDERS, LONG_AGO, Principal, Right, Scope
 from imagebank.model.alert import SHADOW, Alert, Change
 from imagebank.model.event import Act, Event
@@ -92,11 +92,12 @@ class Checked:
 
 @dataclass(frozen=True, slots=True)
 class _Looked:
-    """A wish, understood, with what the rules say of it and the best of what else there is."""
+    """A wish, understood, with what the rules say of it, what others on trial would, and the best of what else there is."""
 
     wish: Wish
     asked: Asked
     repeat: Repeat | None
+    trials: tuple[Repeat, ...]
     others: tuple[Past, ...]
 
     @property
@@ -116,11 +117,13 @@ def check(bank: Bank, asking: Asking, wishes: Sequence[Wish]) -> list[Checked]:
     like = likeness(bank.settings.priors_file, bank.settings.exams_file)
     looked = [_looked(bank, like, principal, wish, history) for wish in wishes[:MOST]]
     shown = _shown(bank, principal.scope, looked)
-    alerts = _once([_alert(bank, asking, one) for one in looked])
+    alerts = _once([_alert(bank, asking, one, one.repeat) for one in looked])
+    tried = _once([_alert(bank, asking, one, each) for one in looked for each in one.trials])
     known = [_known(bank, asking, one) for one in alerts]
+    unknown = [one for one, before in zip(alerts, known, strict=True) if before is None]
+    unknown += [one for one in tried if _known(bank, asking, one) is None]
     with bank.index.begin() as tx:
-        unknown = (one for one, before in zip(alerts, known, strict=True) if one is not None and before is None)
-        new = tuple(dict.fromkeys(unknown))
+        new = tuple(dict.fromkeys(one for one in unknown if one is not None))
         for alert in new:
             tx.alerts.put(alert)
         if new:
@@ -148,11 +151,12 @@ def _looked(bank: Bank, like: Likeness, principal: Principal, wish: Wish, histor
     day = wish.day or bank.now().astimezone(bank.settings.zone).date()
     asked = Asked(exams.understood(bank, wish.said), day, _context(bank, wish), principal.organization)
     timely = [exams.timely(past, day) for past in history]
-    repeat = repeat_of(repeats(bank.settings.repeats_file), like, asked, timely)
+    table = repeats(bank.settings.repeats_file)
+    repeat, trials = repeat_of(table, like, asked, timely), trials_of(table, like, asked, timely)
     if repeat is None or repeat.severity == SHADOW:
-        return _Looked(wish, asked, repeat, ())
+        return _Looked(wish, asked, repeat, trials, ())
     others = [prior.past for prior in ranked(like, asked, timely) if prior.past.id != repeat.past.id]
-    return _Looked(wish, asked, repeat, tuple(others[: _SHOWN - 1]))
+    return _Looked(wish, asked, repeat, trials, tuple(others[: _SHOWN - 1]))
 
 
 def _context(bank: Bank, wish: Wish) -> Context:
@@ -173,20 +177,20 @@ def _pasts(one: _Looked) -> tuple[Past, ...]:
     return (one.repeat.past, *one.others) if one.repeat is not None and one.is_told else ()
 
 
-def _alert(bank: Bank, asking: Asking, one: _Looked) -> Alert | None:
-    if one.repeat is None or asking.patient is None:
+def _alert(bank: Bank, asking: Asking, one: _Looked, repeat: Repeat | None) -> Alert | None:
+    if repeat is None or asking.patient is None:
         return None
     return Alert(
         str(uuid.uuid4()),
         bank.now(),
         asking.principal.organization,
         asking.patient,
-        Uid(one.repeat.past.id),
+        Uid(repeat.past.id),
         replace(one.asked.exam, evidence=(), unknown=(), confidence=0.0),
         f"{one.asked.day:%Y%m%d}",
-        one.repeat.days,
-        one.repeat.rule,
-        one.repeat.severity,
+        repeat.days,
+        repeat.rule,
+        repeat.severity,
         asking.way,
         asking.user[:_LONGEST],
         asking.department[:_LONGEST],

@@ -1,6 +1,6 @@
 """Whether an exam that is ordered was made already, lately enough to stand for it."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
@@ -9,6 +9,7 @@ import msgspec
 
 from imagebank.exams.comparing import Days, Likeness, factors, is_of
 from imagebank.exams.table_files import read_table
+from imagebank.model.alert import SHADOW
 from imagebank.model.exam import Asked, Context, Contrast, Exam, Group, Past, Repeat, Side
 
 
@@ -60,11 +61,26 @@ def repeats(file: Path | None) -> Repeats:
 
 def repeat_of(table: Repeats, like: Likeness, asked: Asked, history: Iterable[Past]) -> Repeat | None:
     """The newest earlier exam that stands for what is asked, and by which rule; None where there is none."""
+    rule = next(_fitting(table, like, asked), None)
+    return None if rule is None else _said_by(rule, table, like, asked, history)
+
+
+def trials_of(table: Repeats, like: Likeness, asked: Asked, history: Collection[Past]) -> tuple[Repeat, ...]:
+    """What rules on trial would say that stand behind the one that counts."""
+    behind = list(_fitting(table, like, asked))[1:]
+    found = (_said_by(each, table, like, asked, history) for each in behind if each.severity == SHADOW)
+    return tuple(one for one in found if one is not None)
+
+
+def _fitting(table: Repeats, like: Likeness, asked: Asked) -> Iterator[Rule]:
     context = context_of(asked)
-    rule = next((each for each in table.rule if _fits(like, each, asked.exam, context)), None)
-    if rule is None or not asked.exam.regions:
+    return (each for each in table.rule if _fits(like, each, asked.exam, context))
+
+
+def _said_by(rule: Rule, table: Repeats, like: Likeness, asked: Asked, history: Iterable[Past]) -> Repeat | None:
+    if not asked.exam.regions:
         return None
-    easing = table.contexts.get(context, Easing())
+    easing = table.contexts.get(context_of(asked), Easing())
     days = rule.days if easing.most is None else min(rule.days, easing.most)
     ages = ((past, (asked.day - past.day).days) for past in history if past.day is not None and past.id != asked.id)
     standing = [

@@ -267,6 +267,32 @@ def test_a_rule_on_trial_is_kept_and_not_told(tmp_path: Path) -> None:
             repeat_answers.one(bank, ADMIN, kept.id, "api")
 
 
+def test_a_rule_is_tried_behind_one_that_speaks_and_changes_nothing_of_what_is_told(tmp_path: Path) -> None:
+    table = (Path(repeat_check.__file__).parents[1] / "exams/repeats.toml").read_text()
+    trials = "".join(
+        f'[[rule]]\nname = "{name}"\nseverity = "{severity}"\ndays = {days}\ngroups = ["CT"]\n'
+        for name, severity, days in (("90 days", "shadow", 90), ("120 days", "warn", 120), ("5 days", "shadow", 5))
+    )
+    file = tmp_path / "repeats.toml"
+    file.write_text(table + trials)
+    with open_test_bank(tmp_path, organization="north", repeats_file=file) as opened:
+        bank = replace(opened, now=lambda: NOW)
+        exam(bank)
+        found, again = alert(bank), alert(bank)
+        old = PatientId("north", "BEN")
+        exam(bank, day="20251220", PatientID="BEN")
+        assert alert(bank, whose=old) is None
+        kept = bank.index.alerts.between(NOW, NOW + timedelta(days=1), Scope(None))
+
+    assert found is not None
+    assert found == again
+    assert sorted((one.patient.identifier, one.rule, one.is_shown) for one in kept) == [
+        ("ANA", "90 days", False),
+        ("ANA", "CT", True),
+        ("BEN", "90 days", False),
+    ]
+
+
 def test_nobody_without_the_right_to_find_is_told_anything(bank: Bank) -> None:
     exam(bank)
     with pytest.raises(NotAllowed):
