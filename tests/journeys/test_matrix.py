@@ -132,6 +132,7 @@ NOT_ABOUT_STUDIES: Final = {
     "/api/v1/rules/versions": "for admins only",
     "/api/v1/rules/versions/{number}": "for admins only",
     "/rules": "for admins only",
+    "/words": "for admins only",
     "/completeness/settle": "for who may reconcile, and as far as the caller sees the study",
     "/api/v1/pixels/findings": "for who may reconcile, as far as the caller sees both studies",
     **dict.fromkeys(

@@ -53,6 +53,7 @@ PAGES: Final[Mapping[str, str]] = {
     "/studies/{study}/series/{series}/instances/{instance}/original": "the download on that page; programs use DICOMweb",
     "/studies/{study}/series/{series}/instances/{instance}/file": "the file that it was made of, on that page",
     "/rules": "for people; programs use /api/v1/rules",
+    "/words": "words that no table has, for people; the operator uses imagebank exams unknown",
     "/completeness": "what is missing, for people; programs use /api/v1/completeness",
     "/completeness/settle": "the form of that page and of a study's",
     "/quality": "for people; programs use /api/v1/repeat-check/report",

@@ -77,6 +77,7 @@ _DOORS = (
     (Right.AUDIT, "/quality", noted("Repeats")),
     (Right.EMERGENCY, "/emergency", noted("Emergency")),
     (Right.ADMINISTER, "/rules", noted("Rules")),
+    (Right.ADMINISTER, "/words", noted("Words")),
 )
 
 _FIRST = frozenset(("base.html", "studies.html", "study.html", "quick-look.html"))
