@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from imagebank.actions import unknown_words
 from imagebank.http.auth import bank_of
 from imagebank.model.access import Principal, Right
 from imagebank.portal.layout import for_the_signed_in, page
@@ -20,8 +21,6 @@ _MOST: Final = 200
 @for_the_signed_in
 async def show(request: Request, principal: Principal) -> Response:
     """Words that no table has, with how many studies have them."""
-    from imagebank.actions import unknown_words
-
     principal.require(Right.ADMINISTER)
     bank, given = bank_of(request), request.query_params.get("studies", "")
     studies = next((span for span in _SPANS if str(span) == given), _SPANS[1])
