@@ -466,8 +466,9 @@ def recalling_work() -> "Mapping[str, Work]":
 
 def _ways() -> "Ways":
     from imagebank.dicomweb import other_archive as by_web
+    from imagebank.dimse import other_archive as by_dimse
 
-    return {"url": by_web.WAY}
+    return {"url": by_web.WAY, "device": by_dimse.WAY}
 
 
 def echo(bank: Bank, device: Device) -> None:

@@ -8,16 +8,18 @@ from typing import Any
 import pytest
 
 from bank import a_token, bearer, free_port, keep, open_test_bank
+from imagebank.actions import devices
 from imagebank.app import asking_work, recalling_work, web_application
 from imagebank.bank import Bank
-from imagebank.model.access import Role, Scope
+from imagebank.dimse.server import start
+from imagebank.model.access import Device, Right, Role, Scope
 from imagebank.model.event import Act
 from imagebank.model.identity import Identity
 from imagebank.model.imaging import Selection
 from imagebank.model.person import PatientId
 from imagebank.worker import step
 from make import a_file
-from protocol.orthanc_peer import Orthanc, an_orthanc
+from protocol.orthanc_peer import TITLE, Orthanc, an_orthanc
 from unit.portal.browsing import Browser
 
 ALL = Scope(None)
@@ -60,13 +62,13 @@ def peer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Orthanc, in
         yield orthanc, ours
 
 
-def a_site(orthanc: Orthanc, bank: Bank) -> Site:
+def a_site(orthanc: Orthanc, bank: Bank, role: Role = Role.CLINICIAN) -> Site:
     keep(bank, a_file(PatientID="ADA", StudyInstanceUID="1.1", StudyDate="20260115", **ABOUT))
     with bank.index.begin() as tx:
         for one in (ADA, ADA_THERE):
             tx.persons.put_identity(Identity(one, own=one.identifier), [])
             tx.persons.move(one, "ada")
-    return Site(bank, orthanc, a_token(bank, Role.CLINICIAN))
+    return Site(bank, orthanc, a_token(bank, role))
 
 
 @pytest.fixture
@@ -102,3 +104,27 @@ def fetched(site: Site) -> None:
 
 def test_priors_of_another_archive_are_told_and_fetched_by_dicomweb(by_web: Site) -> None:
     fetched(by_web)
+
+
+@pytest.fixture
+def by_dimse(peer: tuple[Orthanc, int], tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Site]:
+    orthanc, ours = peer
+    # By C-MOVE objects come as the device's own organization's.
+    text, owner, role = ARCHIVE, "local", Role.CLINICIAN
+    if request.param == "move":
+        text, owner, role = ARCHIVE.replace("'local'", "'harbour'"), "harbour", Role.ADMIN
+    file = tmp_path / "archives.toml"
+    file.write_text(f"{text}device = '{TITLE}'\nretrieve = '{request.param}'\n", "utf-8")
+    with open_test_bank(tmp_path, archives_file=file) as bank:
+        rights = frozenset({Right.STORE}) if request.param == "move" else frozenset({Right.FIND})
+        devices.add(bank, Device(TITLE, "127.0.0.1", orthanc.dicom_port, tls=False, rights=rights, organization=owner))
+        server = start(bank, "127.0.0.1", ours)
+        try:
+            yield a_site(orthanc, bank, role)
+        finally:
+            server.stop(5)
+
+
+@pytest.mark.parametrize("by_dimse", ["get", "move"], indirect=True)
+def test_priors_of_another_archive_are_told_and_fetched_by_dimse(by_dimse: Site) -> None:
+    fetched(by_dimse)

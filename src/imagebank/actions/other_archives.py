@@ -109,6 +109,8 @@ def _check(one: Archive, folder: Path) -> None:
     if not one.name.isprintable():
         raise Invalid("its name is one line")
     secrets = [file for file in (one.token_file, one.password_file) if file]
+    if one.retrieve == "move" and (not one.device or one.organization != one.issuer):
+        raise Invalid("by C-MOVE a device sends its own organization's objects: its organization is its issuer")
     if one.device and secrets:
         raise Invalid("a device takes no token and no password")
     if len(secrets) > 1:

@@ -133,6 +133,8 @@ def _taken(
             return None
     here = _here(bank, archive, found.study) & every
     _progress(bank, found, len(every), len(here))
+    if len(here) + len(refused) < len(every) and bank.now() >= end:
+        return None
     if len(here) + len(refused) < len(every):
         raise Unavailable("{missing} of its objects did not come", missing=len(every) - len(here) - len(refused))
     return refused

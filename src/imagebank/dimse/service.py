@@ -41,26 +41,8 @@ class Service:
         association.open_spool = self.open_spool
 
     def open_spool(self, context: Context, command: Command) -> Spool:
-        """Where the data set of a message goes: an object straight behind the file header that it is kept with."""
-        if command.get("CommandField") != Kind.C_STORE:
-            return Spool(MAX_MESSAGE_BYTES)
-        sop_class = commands.text(command, "AffectedSOPClassUID")
-        uid = commands.text(command, "AffectedSOPInstanceUID")
-        try:
-            head = part10.wrap(
-                b"",
-                sop_class=Uid.parse(sop_class),
-                sop_uid=Uid.parse(uid),
-                transfer_syntax=context.transfer_syntax,
-                calling_aet=self._caller.aet,
-            )
-        except BankError as error:
-            # The data set still has to be taken off the wire before it can be refused.
-            spool = Spool(MAX_MESSAGE_BYTES)
-            spool.error = error
-            return spool
-        folder = self._bank.settings.data
-        return Spool(self._bank.settings.max_instance_bytes, head, folder if folder.is_dir() else None)
+        """Where the data set of a message goes."""
+        return object_spool(self._bank, self._caller.aet, context, command)
 
     def serve(self, message: Message) -> None:
         """Answer one message. Raises Released, Lost and Violation."""
@@ -299,6 +281,29 @@ class Service:
         if answer != status.SUCCESS:
             _log.warning("%s refused a commitment result with status %#06x", self._caller.aet, answer)
         return answer == status.SUCCESS
+
+
+def object_spool(bank: Bank, peer: str, context: Context, command: Command) -> Spool:
+    """Where the data set of a message goes: an object of a peer's straight behind the file header that it is kept with."""
+    if command.get("CommandField") != Kind.C_STORE:
+        return Spool(MAX_MESSAGE_BYTES)
+    sop_class = commands.text(command, "AffectedSOPClassUID")
+    uid = commands.text(command, "AffectedSOPInstanceUID")
+    try:
+        head = part10.wrap(
+            b"",
+            sop_class=Uid.parse(sop_class),
+            sop_uid=Uid.parse(uid),
+            transfer_syntax=context.transfer_syntax,
+            calling_aet=peer,
+        )
+    except BankError as error:
+        # The data set still has to be taken off the wire before it can be refused.
+        spool = Spool(MAX_MESSAGE_BYTES)
+        spool.error = error
+        return spool
+    folder = bank.settings.data
+    return Spool(bank.settings.max_instance_bytes, head, folder if folder.is_dir() else None)
 
 
 def _require_match(message: Message, spool: Spool) -> None:

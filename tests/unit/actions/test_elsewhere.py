@@ -209,6 +209,13 @@ WRONG = {
         Invalid,
         "a device takes no token",
     ),
+    "another's by C-MOVE": (
+        ARCHIVE.replace("url = 'https://h.example/web'", "device = 'A'\nretrieve = 'move'").replace(
+            "'harbour'", "'q'", 1
+        ),
+        Invalid,
+        "its organization is its issuer",
+    ),
     "two secrets": (ARCHIVE + "token_file = 'token'\npassword_file = 'token'", Invalid, "and not both"),
     "two of one name": (ARCHIVE + ARCHIVE, Invalid, "two archives have one name"),
     "a name of two lines": (ARCHIVE.replace("'Harbour'", '"Har\\nbour"'), Invalid, "its name is one line"),
