@@ -459,9 +459,13 @@ def asking_work() -> "Mapping[str, Work]":
 
 def recalling_work() -> "Mapping[str, Work]":
     """The jobs that fetch studies from other archives."""
-    from imagebank.actions import recalling
+    from imagebank.actions import prefetch_away, recalling
 
-    return {recalling.JOB: partial(recalling.work, _ways())}
+    ways = _ways()
+    return {
+        recalling.JOB: partial(recalling.work, ways),
+        prefetch_away.JOB: partial(prefetch_away.fetch_job, ways),
+    }
 
 
 def _ways() -> "Ways":

@@ -1,16 +1,16 @@
 """Priors made ready before somebody reads: their metadata and first pictures, and they themselves on the reading station.
 
-Seam for other archives: a port that brings in what a federated archive holds would be asked in `_ready`, before the
-priors are ranked. There is none yet.
+Archives that may hold more are asked meanwhile, and what comes from there is made ready when it has come (`prefetch_away`).
 """
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
-from imagebank.actions import exams, first_looks, ordered, priors, retrieve, rights, search
+from imagebank.actions import exams, first_looks, ordered, prefetch_away, priors, retrieve, rights, search
 from imagebank.actions.devices import DEVICE_RIGHTS
+from imagebank.actions.prefetch_limits import midnight, opening, permitted
 from imagebank.actions.transfer import Send
 from imagebank.bank import Bank
 from imagebank.errors import BankError, NotFound, Unavailable
@@ -21,7 +21,7 @@ from imagebank.model.exam import Asked, Group
 from imagebank.model.imaging import DataSet, Instance, Selection
 from imagebank.model.order import Order
 from imagebank.model.person import PatientId
-from imagebank.model.prefetch import HERE, Link, Prefetch, State
+from imagebank.model.prefetch import HERE, Link, Prefetch, State, source
 from imagebank.model.transfer import Destination
 from imagebank.model.uid import Uid
 from imagebank.ports.orders import Wanted
@@ -50,10 +50,12 @@ class _Need:
 def prefetch_job(bank: Bank, payload: dict[str, Any]) -> None:
     """What the job `prefetch` does; repeating it pushes nothing twice. What went meanwhile needs nothing."""
     table = prefetching(bank.settings.prefetch_file)
-    if not table.priors or not (table.warm or table.push):
+    if not table.priors or not (table.warm or table.push or table.fetch):
         return
     for need in _needs(bank, table, payload):
-        _ready(bank, table, need)
+        reader = _ready(bank, table, need)
+        about = (need.patient, need.asked, need.modalities, need.departments)
+        prefetch_away.have_brought(bank, table, prefetch_away.Need(*about), reader, payload)
 
 
 def _needs(bank: Bank, table: Prefetching, payload: dict[str, Any]) -> Iterator[_Need]:
@@ -101,7 +103,8 @@ def _all(series: Sequence[DataSet], key: str) -> frozenset[str]:
     return frozenset(str(one) for each in series for one in each.get(key, {}).get("Value", ()) if one)
 
 
-def _ready(bank: Bank, table: Prefetching, need: _Need) -> None:
+def _ready(bank: Bank, table: Prefetching, need: _Need) -> Principal:
+    """Have what is here made ready; the reader for whom it was."""
     # As a device of whoever reads: what consent keeps from them is neither looked at nor sent.
     reader = rights.principal(bank, _WHO, Role.DEVICE, need.organization, rights=DEVICE_RIGHTS, is_proven=False)
     if table.warm:
@@ -113,6 +116,7 @@ def _ready(bank: Bank, table: Prefetching, need: _Need) -> None:
             for study, modalities in _best(bank, table, need, _receiver(bank, device)).items():
                 if rule.is_for(need.modalities or modalities, need.departments):
                     _intend(bank, table, rule, study)
+    return reader
 
 
 def _best(bank: Bank, table: Prefetching, need: _Need, principal: Principal) -> dict[Uid, frozenset[str]]:
@@ -146,7 +150,7 @@ def warm(bank: Bank, table: Prefetching, study: Uid) -> None:
     known = bank.index.prefetches.one(HERE, study)
     if known is not None and known.state is State.DONE and now - known.at < timedelta(days=1):
         return
-    if bank.index.prefetches.done_since(HERE, _midnight(bank, now))[0] >= table.warm_a_day:
+    if bank.index.prefetches.done_since(HERE, midnight(bank, now))[0] >= table.warm_a_day:
         _note(bank, Prefetch(HERE, study, State.LIMITED, now))
         return
     held: list[Instance] = []
@@ -173,7 +177,7 @@ def _intend(bank: Bank, table: Prefetching, rule: Push, study: Uid) -> None:
     with bank.index.begin() as tx:
         tx.prefetches.put(Prefetch(rule.device, study, State.WAITING, now))
         payload = {"device": rule.device, "study": study}
-        tx.defer(PUSH, payload, _opening(bank, rule, now), key=f"{rule.device} {study}")
+        tx.defer(PUSH, payload, opening(bank, rule, now), key=f"{rule.device} {study}")
 
 
 def push_job(send: Send, bank: Bank, payload: dict[str, Any]) -> None:
@@ -195,7 +199,7 @@ def push_job(send: Send, bank: Bank, payload: dict[str, Any]) -> None:
             tx.prefetches.forget(now + _KEPT, payload["device"], study)
         return
     octets = sum(one.location.size for one in held)
-    opens = _permitted(bank, rule, octets, now)
+    opens = permitted(bank, rule.device, rule, octets, now)
     if opens > now:
         with bank.index.begin() as tx:
             tx.prefetches.put(replace(known, state=State.LIMITED))
@@ -218,30 +222,13 @@ def _send(bank: Bank, send: Send, sender: Principal, device: str, held: Sequence
 def links(bank: Bank, principal: Principal) -> list[Link]:
     """The bank itself and each station: what stands, and what was done since the day began. Raises NotAllowed.
 
-    Stations that rules name are among them though nothing went there yet.
+    Stations and archives that rules name are among them though nothing went there yet.
     """
     principal.require(Right.ADMINISTER)
-    found = {one.device: one for one in bank.index.prefetches.links(_midnight(bank, bank.now()))}
-    rules = [rule.device for rule in prefetching(bank.settings.prefetch_file).push]
+    found = {one.device: one for one in bank.index.prefetches.links(midnight(bank, bank.now()))}
+    table = prefetching(bank.settings.prefetch_file)
+    rules = [*(rule.device for rule in table.push), *(source(rule.archive) for rule in table.fetch)]
     return [found.get(device, Link(device)) for device in sorted({HERE, *rules, *found})]
-
-
-def _permitted(bank: Bank, rule: Push, octets: int, now: datetime) -> datetime:
-    """When a study may go: now, when the hours begin, or the next day once the day's studies or bytes are used up."""
-    studies, sent = bank.index.prefetches.done_since(rule.device, _midnight(bank, now))
-    # One study that is larger than a whole day's bytes goes on a day of its own.
-    if studies >= rule.studies_a_day or (studies and sent + octets > rule.bytes_a_day):
-        return _opening(bank, rule, _midnight(bank, now) + timedelta(days=1))
-    return _opening(bank, rule, now)
-
-
-def _opening(bank: Bank, rule: Push, at: datetime) -> datetime:
-    return rule.opens(at.astimezone(bank.settings.zone)).astimezone(UTC)
-
-
-def _midnight(bank: Bank, now: datetime) -> datetime:
-    local = now.astimezone(bank.settings.zone)
-    return local.replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
 
 
 def sweep(bank: Bank) -> None:

@@ -21,6 +21,8 @@ from imagebank.model.access import Principal, Right, Scope
 from imagebank.model.elsewhere import Elsewhere, Recall
 from imagebank.model.event import Act, Event
 from imagebank.model.imaging import Outcome, Receipt, Selection, Source
+from imagebank.model.prefetch import Prefetch, source
+from imagebank.model.prefetch import State as Ready
 from imagebank.model.transfer import State
 from imagebank.model.uid import Uid
 
@@ -29,6 +31,7 @@ MOST_LISTED: Final = 100
 _TAKEN: Final = (Outcome.STORED, Outcome.DUPLICATE)
 # Well below what a job may take before another worker does it, too.
 _AT_A_TIME: Final = timedelta(seconds=60)
+_HERE: Final = Scope(organizations=None)
 _UNKNOWN: Final = "no archive is known to hold this study, or you may not know of it"
 _NOT_NOW: Final = "it may not be fetched any more; what came before is kept"
 
@@ -46,8 +49,16 @@ def ask(bank: Bank, principal: Principal, archive: str, study: Uid, address: str
     return wanted(bank, principal, found, address)
 
 
-def wanted(bank: Bank, principal: Principal, found: Elsewhere, address: str = "", *, by_rule: bool = False) -> Recall:
-    """The same once it is known that the caller may."""
+def wanted(
+    bank: Bank,
+    principal: Principal,
+    found: Elsewhere,
+    address: str = "",
+    *,
+    by_rule: bool = False,
+    at_once: bool = False,
+) -> Recall:
+    """The same once it is known that the caller may; without a job of its own where it is done `at_once`."""
     known = bank.index.elsewhere.recall(found.archive, found.study)
     who = (principal.name, principal.role, principal.organization, bank.now())
     is_waiting = known is not None and known.state is State.WAITING
@@ -58,7 +69,8 @@ def wanted(bank: Bank, principal: Principal, found: Elsewhere, address: str = ""
         if not is_waiting:
             tx.elsewhere.put(made)
             tx.record([replace(asked, study=made.study, patient=made.patient)])
-        tx.defer(JOB, about, bank.now(), key="\n".join(about.values()))
+        if not at_once:
+            tx.defer(JOB, about, bank.now(), key="\n".join(about.values()))
     return made
 
 
@@ -102,7 +114,7 @@ def work(ways: Ways, bank: Bank, payload: Mapping[str, Any]) -> None:
 
 def _may(bank: Bank, found: Recall) -> bool:
     """Whether who wants it may still know of it."""
-    principal = rights.principal(bank, found.by, found.role, found.organization)
+    principal = rights.principal(bank, found.by, found.role, found.organization, is_proven=not found.by_rule)
     return elsewhere.one(bank, principal, found.archive, found.study) is not None
 
 
@@ -196,3 +208,12 @@ def _settle(bank: Bank, found: Recall, state: State, reason: str) -> None:
     with bank.index.begin() as tx:
         if tx.elsewhere.settle(found.archive, found.study, state, reason, bank.now()):
             tx.record([replace(told, patient=found.patient)])
+            if found.by_rule:
+                tx.prefetches.put(_prefetched(bank, found, state))
+
+
+def _prefetched(bank: Bank, found: Recall, state: State) -> Prefetch:
+    """What a standing rule has brought: all of the study that is here."""
+    held = bank.index.instances(Selection(study=found.study), _HERE)
+    octets, fate = sum(one.location.size for one in held), Ready.DONE if state is State.DONE else Ready.FAILED
+    return Prefetch(source(found.archive), found.study, fate, bank.now(), len(held), octets)

@@ -1,4 +1,4 @@
-"""What a site has made ready before somebody reads: how many priors, and which of them go to which reading station when."""
+"""What a site has made ready before somebody reads: how many priors, which go to which reading station when, and which come from elsewhere."""
 
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -13,13 +13,12 @@ _Count = Annotated[int, msgspec.Meta(ge=0)]
 _Hour = Annotated[int, msgspec.Meta(ge=0, le=24)]
 
 
-class Push(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A standing rule: priors of exams of these modalities and departments go to a device, of all where none is named.
+class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A standing rule for priors of exams of these modalities and departments, of all where none is named.
 
     Within these hours of the site's clock, and so many studies and bytes a day at most.
     """
 
-    device: Annotated[str, msgspec.Meta(min_length=1, max_length=16)]
     modalities: frozenset[str] = frozenset()
     departments: frozenset[str] = frozenset()
     from_hour: _Hour = 0
@@ -42,6 +41,18 @@ class Push(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         return start if start > now else start + timedelta(days=1)
 
 
+class Push(Rule, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Priors go to a device."""
+
+    device: Annotated[str, msgspec.Meta(min_length=1, max_length=16)]
+
+
+class Fetch(Rule, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Priors that another archive holds are fetched from there."""
+
+    archive: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+
+
 class Prefetching(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A site's table. `priors` are made ready of each exam, with so many `pictures` each; none where it is 0.
 
@@ -57,6 +68,11 @@ class Prefetching(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     admitted: Annotated[int, msgspec.Meta(ge=0, le=20)] = 3
     admitted_days: _Count = 1095
     push: tuple[Push, ...] = ()
+    fetch: tuple[Fetch, ...] = ()
+
+    def of(self, archive: str) -> Fetch | None:
+        """The first rule of an archive."""
+        return next((one for one in self.fetch if one.archive == archive), None)
 
     def to(self, device: str) -> Push | None:
         """The first rule of a device."""

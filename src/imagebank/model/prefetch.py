@@ -1,4 +1,4 @@
-"""A study that is made ready before somebody reads, here or on a reading station."""
+"""A study that is made ready before somebody reads: here, on a reading station, or out of another archive."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,6 +9,11 @@ from imagebank.model.uid import Uid
 
 HERE: Final = ""
 """Stands for a device where a study is made ready in the bank itself."""
+
+
+def source(archive: str) -> str:
+    """Stands for a device where a study is brought in from another archive."""
+    return f"from {archive}"
 
 
 class State(StrEnum):

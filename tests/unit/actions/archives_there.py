@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bank import keep
-from imagebank.actions import asking, recalling
+from imagebank.actions import asking, prefetch_away, recalling
 from imagebank.actions.arrival import Arrival
 from imagebank.actions.other_archives import Archive, Way
 from imagebank.actions.other_bank import Named
@@ -68,7 +68,10 @@ class There:
         """Do all that is due, once."""
         ways = {"url": self.way()}
         ours = {asking.JOB: lambda bank, payload: asking.work(ways, bank, payload)}
-        fetch = {recalling.JOB: lambda bank, payload: recalling.work(ways, bank, payload)}
+        fetch = {
+            recalling.JOB: lambda bank, payload: recalling.work(ways, bank, payload),
+            prefetch_away.JOB: lambda bank, payload: prefetch_away.fetch_job(ways, bank, payload),
+        }
         while step(self.bank, {**WORK, **ours, **fetch, **further}):
             pass
 

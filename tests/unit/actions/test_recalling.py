@@ -9,6 +9,7 @@ import pytest
 
 from bank import open_test_bank
 from imagebank.actions import asking, recalling, rights
+from imagebank.actions.arrival import Arrival
 from imagebank.errors import NotAllowed, NotFound, Unavailable
 from imagebank.model.access import Principal, Role, Scope
 from imagebank.model.elsewhere import Recall
@@ -179,3 +180,18 @@ def test_what_has_ended_meanwhile_ends_once(there: There) -> None:
     recalling.work(ways, there.bank, {"archive": "Harbour", "study": STUDY})
 
     assert recalling.one(there.bank, kim(there), "Harbour", STUDY).reason == "by another worker"
+
+
+def test_an_archive_that_sends_by_itself_goes_on_as_another_job(there: There) -> None:
+    way = there.way()
+
+    def bring(*_: object) -> Iterator[Arrival]:
+        there.after += timedelta(seconds=70)
+        yield from ()
+
+    recalling.ask(there.bank, kim(there), "Harbour", STUDY)
+    recalling.work({"url": replace(way, bring=bring)}, there.bank, {"archive": "Harbour", "study": STUDY})
+    assert recalling.one(there.bank, kim(there), "Harbour", STUDY).state is State.WAITING
+
+    there.work()
+    assert recalling.one(there.bank, kim(there), "Harbour", STUDY).state is State.DONE
