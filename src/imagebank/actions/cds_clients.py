@@ -7,7 +7,7 @@ else.
 import hashlib
 from base64 import urlsafe_b64decode
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -23,7 +23,8 @@ from imagebank.actions import rights
 from imagebank.actions.identity import Fetch, host_of
 from imagebank.bank import Bank
 from imagebank.errors import BankError, Invalid, NotFound, Unavailable, noted
-from imagebank.model.access import Principal, Role
+from imagebank.model.access import Principal, Role, Scope
+from imagebank.model.account import folded
 from imagebank.model.person import PatientId
 from imagebank.settings import Language, read_toml
 
@@ -52,6 +53,9 @@ class Client(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     `jwks` are its public keys themselves, `jku` is where they are asked for; one of both. `systems` says which
     organization of ours gives the patient identifiers that are of a system (a URI) there. `fhir_servers` are asked for a
     patient where a call does not bring one along. `language` is that of its cards where a call asks for none.
+
+    `users` says how its users are called here, by the reference that `userId` has (`Practitioner/7`): nothing is told
+    that they do not see themselves. With `only_users` nothing is told to others.
     """
 
     name: _Text
@@ -63,6 +67,8 @@ class Client(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     systems: dict[str, str] = {}
     fhir_servers: tuple[str, ...] = ()
     language: Language | None = None
+    users: dict[str, _Text] = {}
+    only_users: bool = False
 
     def patient(self, system: str, value: str) -> PatientId | None:
         """Whom an identifier of this system names; None where nothing says whose it is."""
@@ -177,6 +183,24 @@ def caller(
         bank.reads.refused(name, organization, "cds: token", address)
         raise NotFound(_REFUSED) from error
     return found, rights.principal(bank, f"cds {found.name}", Role(found.role), found.organization)
+
+
+def acting(bank: Bank, client: Client, user: str) -> Principal | None:
+    """Who a client says sits before it, as the bank knows them; None where only the client itself is known.
+
+    They are as their account is, which may be locked; without one they have the client's role and organization, and
+    what was decided for them by name. It only ever narrows what the client sees (`repeat_check.Asking`).
+    """
+    name = client.users.get(user, "")
+    if not name and not client.only_users:
+        return None
+    account = bank.index.people.account(folded(name)) if name else None
+    if account is None:
+        known = rights.principal(bank, name, Role(client.role), client.organization)
+    else:
+        known = rights.principal(bank, account.name, account.role, account.organization)
+    is_nobody = not name or (account is not None and account.is_locked)
+    return replace(known, scope=Scope.nothing()) if is_nobody else known
 
 
 def _proven(bank: Bank, keyring: Keyring, client: Client | None, token: str, audience: tuple[str, ...]) -> Client:

@@ -49,6 +49,9 @@ class Wish:
 class Asking:
     """Who orders, for whom, and how they ask. `user` and `department` are as they are called there.
 
+    `acting` is the person who sits before the caller's system, where the bank knows them: nothing is told that they do
+    not see themselves, and nothing that the caller does not see.
+
     Of an order that `is_placed` nobody is told who was told while it was written, unless they said that it is taken back.
     """
 
@@ -59,6 +62,7 @@ class Asking:
     department: str = ""
     address: str = ""
     is_placed: bool = False
+    acting: Principal | None = None
 
     @property
     def patient(self) -> PatientId | None:
@@ -113,7 +117,7 @@ def check(bank: Bank, asking: Asking, wishes: Sequence[Wish]) -> list[Checked]:
     principal = asking.principal
     require_ordering(principal)
     patients = ordered.records(bank, asking.patients, principal.organization, principal.scope)
-    history = exams.history(bank, patients, principal.scope) if patients else []
+    history = _history(bank, asking, patients) if patients else []
     like = likeness(bank.settings.priors_file, bank.settings.exams_file)
     looked = [_looked(bank, like, principal, wish, history) for wish in wishes[:MOST]]
     shown = _shown(bank, principal.scope, looked)
@@ -145,6 +149,15 @@ def require_ordering(principal: Principal) -> None:
     principal.require(Right.FIND)
     if principal.role in HOLDERS:
         raise NotAllowed("orders are checked for staff; ask whoever runs the bank")
+
+
+def _history(bank: Bank, asking: Asking, patients: Collection[PatientId]) -> list[Past]:
+    found = exams.history(bank, patients, asking.principal.scope)
+    if asking.acting is None:
+        return found
+    # Asked whatever was found, so that nobody can tell by the time.
+    theirs = {one.id for one in exams.history(bank, patients, asking.acting.scope)}
+    return [one for one in found if one.id in theirs]
 
 
 def _looked(bank: Bank, like: Likeness, principal: Principal, wish: Wish, history: Collection[Past]) -> _Looked:

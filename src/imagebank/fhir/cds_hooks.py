@@ -137,7 +137,8 @@ def _cards(bank: Bank, known: _Known, asked: Call, address: str, tongue: Tongue)
     user = asked.context.user_id
     department = next((one.department for one in orders if one.department), "")
     whose = tuple(_identifiers(known.client, patient))
-    asking = repeat_check.Asking(known.principal, whose, WAY, user, department, address)
+    acting = cds_clients.acting(bank, known.client, user) if known.client is not None else None
+    asking = repeat_check.Asking(known.principal, whose, WAY, user, department, address, acting=acting)
     found = repeat_check.check(bank, asking, [one.wish for one in orders])
     desk = Desk(web_url(bank.settings), bank.settings.site_name, overrides(bank.settings.overrides_file), tongue)
     # The same order twice in one call is one alert, and has one card.

@@ -6,6 +6,7 @@ import json
 import re
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -18,7 +19,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 
 from bank import SOURCE, a_token, bearer, keep, open_test_bank
-from imagebank.actions import consent
+from imagebank.actions import account, consent
 from imagebank.app import web_application
 from imagebank.bank import Bank
 from imagebank.fhir import cds_cards, cds_orders
@@ -27,6 +28,7 @@ from imagebank.model.alert import Change, Outcome
 from imagebank.model.event import Act
 from imagebank.model.person import PatientId
 from imagebank.model.provision import Kind, Provision
+from imagebank.model.uid import Uid
 from make import a_file
 from unit.portal.browsing import SITE, Browser
 
@@ -52,6 +54,19 @@ iss = "https://other.example"
 organization = "north"
 jku = "{KEYS}"
 systems = {{ "{MRN}" = "north" }}
+
+[[client]]
+name = "strict-ehr"
+iss = "https://strict.example"
+organization = "north"
+only_users = true
+jwks = {{ keys = [{{ kty = "EC", kid = "k1", crv = "P-384", x = "{KEY.as_dict()["x"]}", y = "{KEY.as_dict()["y"]}" }}] }}
+systems = {{ "{MRN}" = "north" }}
+[client.users]
+"Practitioner/1" = "Dr Grey"
+"Practitioner/2" = "Dr Varga"
+"Practitioner/3" = "Referring"
+"Practitioner/4" = "locked"
 
 [[client]]
 name = "french-ehr"
@@ -209,6 +224,57 @@ def test_a_card_gives_no_exam_away_that_the_patient_denies(bank: Bank, browser: 
     assert hidden.json() == {"cards": []}
     assert set(hidden.headers) == set(unknown.headers)
     assert len(cards(called(browser, a_call()))) == 1
+
+
+OFFICER = Principal("officer", Role.ADMIN, "north", RIGHTS[Role.ADMIN], Scope(None))
+
+
+@contextmanager
+def decided(bank: Bank, name: str, kind: Kind, *, permits: bool, owner: str = "north") -> Iterator[None]:
+    """While something is decided for somebody by name about ANA's studies of an organization."""
+    made = Provision("", kind, permits, PatientId(owner, "ANA"), TODAY - timedelta(days=1), principal=name)
+    one = consent.decide(bank, made, OFFICER)
+    yield
+    consent.revoke(bank, one.id, OFFICER)
+
+
+def told_to(browser: Browser, user: str) -> list[dict[str, Any]]:
+    body = a_call(an_order(number=str(uuid.uuid4())), context={"userId": user})
+    return cards(called(browser, body, signed(iss="https://strict.example")))
+
+
+def test_who_sits_before_a_system_is_told_nothing_that_they_do_not_see_themselves(bank: Bank, browser: Browser) -> None:
+    with decided(bank, "Dr Grey", Kind.CONSENT, permits=False):
+        assert [len(told_to(browser, f"Practitioner/{number}")) for number in (1, 2, 9)] == [0, 1, 0]
+    assert len(told_to(browser, "Practitioner/1")) == 1
+
+
+def test_a_referrer_is_told_of_patients_in_their_own_care(bank: Bank, browser: Browser) -> None:
+    account.add(bank, "referring", Role.REFERRER)
+    alone = told_to(browser, "Practitioner/3")
+    with decided(bank, "referring", Kind.CARE, permits=True):
+        assert (alone, len(told_to(browser, "Practitioner/3"))) == ([], 1)
+
+
+def test_a_locked_account_is_told_nothing(bank: Bank, browser: Browser) -> None:
+    account.add(bank, "locked", Role.CLINICIAN)
+    assert len(told_to(browser, "Practitioner/4")) == 1
+    account.lock(bank, "locked")
+
+    assert told_to(browser, "Practitioner/4") == []
+
+
+def test_nobody_is_told_what_their_system_does_not_see(bank: Bank, browser: Browser) -> None:
+    with decided(bank, "Dr Varga", Kind.GRANT, permits=True, owner="south"):
+        (card,) = told_to(browser, "Practitioner/2")
+        assert "1.2.4" not in card["detail"]
+    consent.put_label(bank, Uid("1.2.3"), "sensitive", OFFICER)
+    with decided(bank, "Dr Varga", Kind.CARE, permits=True):
+        assert told_to(browser, "Practitioner/2") == [], "the system itself is in no care"
+        with decided(bank, "cds strict-ehr", Kind.CARE, permits=True):
+            assert len(told_to(browser, "Practitioner/2")) == 1
+            assert told_to(browser, "Practitioner/1") == []
+    consent.remove_label(bank, Uid("1.2.3"), "sensitive", OFFICER)
 
 
 def test_only_what_is_selected_is_looked_at_while_an_order_is_written(browser: Browser) -> None:
