@@ -15,6 +15,8 @@ _LINKS: Final = ("", "s", "n", "en", "es", "e", "er", "o")
 """Letters between the words of a compound, as German has them."""
 _TINY: Final = frozenset({"ct", "mr", "xr", "us", "rx", "tc", "rm", "wo", "lt", "rt"})
 """Words of two letters that others are written together with."""
+_MEANS: Final = frozenset({"ct", "cta", "mr", "mri", "mra", "xr", "us"})
+"""Techniques that codes of orders begin with."""
 _PART: Final = 5
 """From how many letters on a word that stands in phrases only may be a part of a compound."""
 _FAR: Final = 5
@@ -212,7 +214,7 @@ def _resolved(word: str, known: _Known) -> tuple[tuple[str, float], ...]:
         letters = re.findall("[a-z\ufffd]+", word)
         if letters != [word]:
             return tuple(one for part in letters for one in _resolved(part, known))
-    elif parts := _compound(word, known.parts) or _with_side(word, known.single):
+    elif parts := _compound(word, known.parts) or _with_side(word, known.single) or _with_tail(word, known.parts):
         return tuple((part, _TOGETHER) for part in parts)
     meant = nearest(word, known.near)
     return ((meant, _MISSPELT),) if meant else ()
@@ -242,6 +244,12 @@ def _with_side(word: str, single: frozenset[str]) -> list[str] | None:
     if len(word) > 4 and word[-1] in "lr" and word[:-1] in single:
         return [word[:-1], word[-1]]
     return None
+
+
+def _with_tail(word: str, known: frozenset[str]) -> list[str] | None:
+    """The words of an order's code with the letter of a side or of contrast behind them: MRIKNEER, CTHEADW."""
+    parts = _compound(word[:-1], known) if word[-1] in "lrw" else None
+    return [*parts, word[-1]] if parts and parts[0] in _MEANS else None
 
 
 def _after_link(word: str, end: int, rest: Mapping[int, list[str]]) -> list[str] | None:
