@@ -118,6 +118,8 @@ class Settings:
     """Private key of the web server itself, PEM."""
     cors_origins: tuple[str, ...] = ()
     """Other sites whose pages may speak to DICOMweb and the API, as `https://viewer.example`; empty for none."""
+    metrics_token_file: Path | None = None
+    """A file with a bearer token of 16 characters or more by which `/metrics` alone is read, as Prometheus does; empty for administrators only."""
     trusted_proxies: tuple[str, ...] = ()
     """Addresses of proxies before the web server, believed in `X-Forwarded-For` (the caller) and `Client-Cert` (RFC 9440)."""
     web_workers: int = 1

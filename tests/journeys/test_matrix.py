@@ -133,6 +133,8 @@ NOT_ABOUT_STUDIES: Final = {
     "/api/v1/rules/versions/{number}": "for admins only",
     "/rules": "for admins only",
     "/words": "for admins only",
+    "/prefetch": "for admins only, of studies that the caller sees; see the test of its page",
+    "/metrics": "for admins only, numbers alone",
     "/completeness/settle": "for who may reconcile, and as far as the caller sees the study",
     "/api/v1/pixels/findings": "for who may reconcile, as far as the caller sees both studies",
     **dict.fromkeys(

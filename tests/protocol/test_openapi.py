@@ -56,6 +56,7 @@ PAGES: Final[Mapping[str, str]] = {
     "/words": "words that no table has, for people; the operator uses imagebank exams unknown",
     "/completeness": "what is missing, for people; programs use /api/v1/completeness",
     "/completeness/settle": "the form of that page and of a study's",
+    "/prefetch": "what was made ready, for people; programs use /metrics",
     "/quality": "for people; programs use /api/v1/repeat-check/report",
     "/upload": "for people; programs use /api/v1/uploads",
     "/upload/told": "says on that page, in another language, what it is given",

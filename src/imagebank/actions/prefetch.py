@@ -15,13 +15,13 @@ from imagebank.actions.transfer import Send
 from imagebank.bank import Bank
 from imagebank.errors import BankError, NotFound, Unavailable
 from imagebank.exams.prefetching import Prefetching, Push, prefetching
-from imagebank.model.access import Device, Principal, Right, Role, Scope
+from imagebank.model.access import Device, Principal, Role, Scope
 from imagebank.model.attribute import Level
 from imagebank.model.exam import Asked, Group
 from imagebank.model.imaging import DataSet, Instance, Selection
 from imagebank.model.order import Order
 from imagebank.model.person import PatientId
-from imagebank.model.prefetch import HERE, Link, Prefetch, State, source
+from imagebank.model.prefetch import HERE, Prefetch, State
 from imagebank.model.transfer import Destination
 from imagebank.model.uid import Uid
 from imagebank.ports.orders import Wanted
@@ -217,18 +217,6 @@ def _send(bank: Bank, send: Send, sender: Principal, device: str, held: Sequence
     refused = send(bank, sender, Destination(device, device=device), held, "", lambda _: None)
     if refused:
         raise Unavailable("device {aet} did not take {count} objects", aet=device, count=len(refused))
-
-
-def links(bank: Bank, principal: Principal) -> list[Link]:
-    """The bank itself and each station: what stands, and what was done since the day began. Raises NotAllowed.
-
-    Stations and archives that rules name are among them though nothing went there yet.
-    """
-    principal.require(Right.ADMINISTER)
-    found = {one.device: one for one in bank.index.prefetches.links(midnight(bank, bank.now()))}
-    table = prefetching(bank.settings.prefetch_file)
-    rules = [*(rule.device for rule in table.push), *(source(rule.archive) for rule in table.fetch)]
-    return [found.get(device, Link(device)) for device in sorted({HERE, *rules, *found})]
 
 
 def sweep(bank: Bank) -> None:

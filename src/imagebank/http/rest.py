@@ -23,6 +23,7 @@ from imagebank.http.exports import export_routes
 from imagebank.http.exports_described import export_paths
 from imagebank.http.fetches import fetch_paths, fetch_routes
 from imagebank.http.health_links import health_link_api_routes, health_link_paths
+from imagebank.http.metrics import metrics_paths, metrics_routes
 from imagebank.http.notices import notice_paths, notice_routes
 from imagebank.http.persons import person_routes
 from imagebank.http.persons_described import person_paths
@@ -70,6 +71,7 @@ _ROUTES: Final[tuple[Callable[[], list[BaseRoute]], ...]] = (
     fetch_routes,
     archive_routes,
     card_routes,
+    metrics_routes,
 )
 _PATHS: Final[tuple[Callable[[], dict[str, Any]], ...]] = (
     decision_paths,
@@ -97,6 +99,7 @@ _PATHS: Final[tuple[Callable[[], dict[str, Any]], ...]] = (
     fetch_paths,
     archive_paths,
     card_paths,
+    metrics_paths,
 )
 
 

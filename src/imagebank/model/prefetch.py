@@ -9,11 +9,17 @@ from imagebank.model.uid import Uid
 
 HERE: Final = ""
 """Stands for a device where a study is made ready in the bank itself."""
+_FROM: Final = "from "
 
 
 def source(archive: str) -> str:
     """Stands for a device where a study is brought in from another archive."""
-    return f"from {archive}"
+    return _FROM + archive
+
+
+def archive_of(device: str) -> str:
+    """The archive that this stands for; empty for a device, and for the bank itself."""
+    return device.removeprefix(_FROM) if device.startswith(_FROM) else ""
 
 
 class State(StrEnum):

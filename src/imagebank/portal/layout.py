@@ -78,6 +78,7 @@ _DOORS = (
     (Right.EMERGENCY, "/emergency", noted("Emergency")),
     (Right.ADMINISTER, "/rules", noted("Rules")),
     (Right.ADMINISTER, "/words", noted("Words")),
+    (Right.ADMINISTER, "/prefetch", noted("Prefetch")),
 )
 
 _FIRST = frozenset(("base.html", "studies.html", "study.html", "quick-look.html"))

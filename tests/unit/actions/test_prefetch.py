@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from bank import open_test_bank
-from imagebank.actions import consent, devices, foreseen, orders, prefetch
+from imagebank.actions import consent, devices, foreseen, orders, prefetch, prefetch_standing
 from imagebank.bank import Bank
 from imagebank.errors import NotAllowed, Unavailable
 from imagebank.exams.prefetching import prefetching
-from imagebank.model.access import Device, Principal, Right
+from imagebank.model.access import Device, Principal, Right, Scope
 from imagebank.model.encounter import Encounter, Stay
 from imagebank.model.imaging import Instance, Selection
 from imagebank.model.order import Code, Order, Ordered, Patient, State
@@ -187,24 +187,38 @@ def test_how_many_exams_of_who_comes_a_site_says_and_an_order_is_worth_more(site
     assert (one, none, site.work()) == (["1.1"], [], ["1.2"])
 
 
-def test_an_administrator_sees_each_link_and_nobody_else_does(site: Site) -> None:
+def test_the_bank_and_every_station_stand_there_with_what_waits_and_what_was_done(site: Site) -> None:
     site.rules("device = 'READ1'\nstudies_a_day = 1", "device = 'READ2'", warm="true", warm_a_day=1)
     hear(site)
     site.work()
-    beyond = prefetch.links(site.bank, ADMIN)
+    beyond = [one.link for one in prefetch_standing.standing(site.bank)]
     site.refuses, site.now = True, site.now + timedelta(days=1)
     site.work()
-    here, first, second = prefetch.links(site.bank, ADMIN)
-    with pytest.raises(NotAllowed):
-        prefetch.links(site.bank, replace(ADMIN, rights=frozenset({Right.AUDIT})))
+    here, first, second = prefetch_standing.standing(site.bank)
+    site.rules("device = 'READ2'")
 
     assert [(one.device, one.done, one.limited, one.failed) for one in beyond] == [
         (HERE, 1, 1, 0),
         ("READ1", 1, 1, 0),
         ("READ2", 0, 0, 0),
     ]
-    assert (here.done, here.limited, second) == (0, 0, Link("READ2"))
-    assert (first.failed, first.limited, first.oldest) == (1, 0, NOW + timedelta(minutes=2))
+    assert (here.link.done, here.link.limited, second.link, second.is_known) == (0, 0, Link("READ2"), False)
+    assert (first.link.failed, first.link.limited, first.link.oldest) == (1, 0, NOW + timedelta(minutes=2))
+    assert [one.studies_a_day for one in (here, first, second)] == [1, 1, 200]
+    assert [one.studies_a_day for one in prefetch_standing.standing(site.bank)] == [9, None, 200]
+
+
+def test_who_administers_sees_what_is_newest_of_what_they_see_and_nobody_else_does(site: Site) -> None:
+    site.rules(warm="true")
+    hear(site)
+    site.work()
+    seen = prefetch_standing.report(site.bank, ADMIN, "test")
+    south = prefetch_standing.report(site.bank, replace(ADMIN, scope=Scope.of("south")), "test")
+    with pytest.raises(NotAllowed):
+        prefetch_standing.report(site.bank, replace(ADMIN, rights=frozenset({Right.AUDIT})), "test")
+
+    assert {one.study for one, _ in seen[1]} == {"1.1", "1.2"}
+    assert (south[0], south[1]) == (seen[0], [])
 
 
 def test_the_first_object_of_a_new_study_makes_its_priors_ready_and_an_old_one_nothing(site: Site) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from bank import open_test_bank
-from imagebank.actions import orders, prefetch, prefetch_away, rights
+from imagebank.actions import orders, prefetch_away, prefetch_standing
 from imagebank.errors import NotFound
-from imagebank.model.access import Role, Scope
+from imagebank.model.access import Scope
 from imagebank.model.imaging import Selection
 from imagebank.model.order import Code, Order, Ordered, Patient
 from imagebank.model.prefetch import Prefetch, State, source
@@ -78,8 +78,8 @@ def test_an_order_has_the_best_priors_fetched_from_another_archive(there: There)
     there.asked.clear()
     ordered(there, "F2")
     assert there.asked == []
-    links = prefetch.links(there.bank, rights.principal(there.bank, "root", Role.ADMIN, "local"))
-    assert ("from Harbour", 1) in [(one.device, one.done) for one in links]
+    links = prefetch_standing.standing(there.bank)
+    assert ("from Harbour", 1, True) in [(one.link.device, one.link.done, one.is_known) for one in links]
 
 
 def test_archives_are_asked_beforehand_also_where_nothing_is_fetched(there: There) -> None:
