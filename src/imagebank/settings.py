@@ -285,7 +285,9 @@ class Settings:
 _NAMES: Final = frozenset(f.name for f in fields(Settings))
 _SECRET: Final = frozenset({"database", "oidc_client_secret", "s3_access_key", "s3_secret_key", "smtp_password"})
 """Settings whose values are never shown."""
-_LISTS: Final = frozenset({"attributes", "cors_origins", "oidc_hosts", "oidc_roles", "trusted_proxies"})
+_LISTS: Final = frozenset(
+    {"attributes", "compress_modalities", "cors_origins", "oidc_hosts", "oidc_roles", "trusted_proxies"}
+)
 """Settings of several values, with commas between them in the environment."""
 _TABLES: Final = frozenset({"report_delays"})
 """Settings of several tables, which are JSON in the environment."""
