@@ -77,7 +77,10 @@ STEPS = [f"IPC|AF1|RPF1|1.2.3.1|S{number}|{modality}|P^{what}^L|R1|R1|CT1" for n
             {"1.2.1", "1.2.2"},
         ),
         (
-            omi(ipc=STEPS, patient=pid()).replace(b"CTH^CT head^LOCAL", b"X^imaging^LOCAL").replace(b"||S\r", b"||R\r"),
+            omi(ipc=STEPS, patient=pid())
+            .replace(b"CTH^CT head^LOCAL", b"X^imaging^LOCAL")
+            .replace(b"||S\r", b"||R\r")
+            .replace(b"stroke?", b"pain"),
             {"1.2.2"},
         ),
     ],
