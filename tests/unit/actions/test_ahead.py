@@ -37,7 +37,7 @@ def seen(bank: Bank, data: bytes, *, piece: int = PIECE, into: io.IOBase | None 
     content = io.BytesIO(data[:START]) if into is None else into
     content.seek(0, io.SEEK_END)
     for at in range(START, len(data), piece):
-        content.write(data[at : at + piece])  # type: ignore[attr-defined]
+        content.write(data[at : at + piece])
         ahead.take(data[at : at + piece], content, min(at + piece, len(data)))
     return ahead
 
