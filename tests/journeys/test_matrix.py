@@ -174,7 +174,10 @@ NOT_ABOUT_STUDIES: Final = {
         "what the caller has had brought in from other banks; see the test of fetches",
     ),
     **dict.fromkeys(
-        [f"/api/v1/archives{rest}" for rest in ("", "/fetches", "/{archive}/studies/{study}/fetch")],
+        [
+            *(f"/api/v1/archives{rest}" for rest in ("", "/fetches", "/{archive}/studies/{study}/fetch")),
+            "/archives/{archive}/studies/{study}",
+        ],
         "what other archives hold, judged as studies here are, and the caller's own fetches; see the test of federation",
     ),
     "/open": "for whoever is nobody yet",

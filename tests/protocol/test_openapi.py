@@ -90,6 +90,7 @@ PAGES: Final[Mapping[str, str]] = {
     "/my/deposit/{study}": "to take back what one added, for people",
     "/closed": "where that leads",
     **{f"/desk/fetch{rest}": "to bring in by a card; programs use /api/v1/fetches" for rest in ("", "/{fetch}")},
+    "/archives/{archive}/studies/{study}": "to fetch a study, for people; programs use /api/v1/archives/fetches",
     "/open": "where the owner of a sheet opens an account",
     **{
         f"/desk{path}": "the desk that opens accounts; programs use /api/v1/accounts"

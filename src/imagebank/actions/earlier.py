@@ -8,8 +8,9 @@ from imagebank.actions import priors, timeline
 from imagebank.bank import Bank
 from imagebank.dicom.moments import read_day
 from imagebank.model.access import Principal
+from imagebank.model.elsewhere import Elsewhere
 from imagebank.model.exam import Prior
-from imagebank.model.timeline import Entry, Lane
+from imagebank.model.timeline import Entry, Lane, kind_of, lanes_of
 from imagebank.model.uid import Uid
 
 _MOST: Final = 200
@@ -24,7 +25,8 @@ _WITHOUT_IMAGES: Final = frozenset(
 class Earlier:
     """An earlier study, and how it agrees with the one that is looked at; None where one of them does not say.
 
-    `days` is by how many days it is older. `prior` says why it is worth comparing; None for one that is not.
+    `days` is by how many days it is older. `prior` says why it is worth comparing; None for one that is not. `away` is
+    what another archive has said of it that holds it; None for what is here.
     """
 
     entry: Entry
@@ -32,6 +34,7 @@ class Earlier:
     is_same_modality: bool | None
     days: int | None
     prior: Prior | None = None
+    away: Elsewhere | None = None
 
 
 def beside(
@@ -39,15 +42,21 @@ def beside(
 ) -> tuple[Entry, tuple[Earlier, ...]]:
     """A study, and the earlier ones of the same person that the caller may see: priors in their order, then the others.
 
-    Of the others those come first that agree most with it. Raises NotAllowed, and NotFound for a study that is not there
+    Priors that other archives hold are among them. Of the others those come first that agree most with it. Raises NotAllowed, and NotFound for a study that is not there
     or not for the caller.
     """
-    ranked = [prior for prior, _ in priors.of_study(bank, principal, study, way, address).priors]
+    told = priors.of_study(bank, principal, study, way, address, wide=True)
+    ranked = [prior for prior, _ in told.priors]
     chosen, others = timeline.beside(bank, principal, study, _MOST)
-    others += _before(bank, principal, others, ranked)
+    others += _before(bank, principal, others, [one for one in ranked if not one.past.archive])
+    others += [Entry(one.study, one.attributes, one.date, kind_of([]), lanes_of([])) for one in told.away.values()]
     places = {prior.past.id: place for place, prior in enumerate(ranked)}
     found = [
-        replace(_compared(chosen, other), prior=ranked[places[other.uid]] if other.uid in places else None)
+        replace(
+            _compared(chosen, other),
+            prior=ranked[places[other.uid]] if other.uid in places else None,
+            away=told.away.get(other.uid),
+        )
         for other in others
     ]
     return chosen, tuple(sorted(found, key=lambda one: (places.get(one.entry.uid, len(ranked)), -_agreement(one))))

@@ -6,7 +6,7 @@ from imagebank.actions import asking, exams, search
 from imagebank.actions.other_archives import listed
 from imagebank.bank import Bank
 from imagebank.exams.said import said_of
-from imagebank.model.access import HOLDERS, Principal
+from imagebank.model.access import HOLDERS, Principal, Right
 from imagebank.model.elsewhere import Elsewhere, Line
 from imagebank.model.exam import Past
 from imagebank.model.person import PatientId
@@ -47,6 +47,8 @@ def past(bank: Bank, one: Elsewhere) -> Past:
 
 def lines(bank: Bank) -> Sequence[Line]:
     """How each archive of the site answers, in the site's order; nothing of anybody."""
+    if not listed(bank):
+        return []
     found = {one.archive: one for one in bank.index.elsewhere.lines()}
     return [found.get(name, Line(name)) for name in listed(bank)]
 
@@ -56,3 +58,12 @@ def one(bank: Bank, principal: Principal, archive: str, study: Uid) -> Elsewhere
     if archive not in listed(bank) or principal.role in HOLDERS:
         return None
     return bank.index.elsewhere.one(archive, study, principal.scope)
+
+
+def looked_at(
+    bank: Bank, principal: Principal, archive: str, study: Uid, way: str, address: str = ""
+) -> Elsewhere | None:
+    """The same for somebody who looks at it, which stands in the ledger first. Raises NotAllowed."""
+    principal.require(Right.FIND)
+    bank.reads.search(principal, f"{way}: a study of another archive", address)
+    return one(bank, principal, archive, study)

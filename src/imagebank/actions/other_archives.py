@@ -106,8 +106,8 @@ def archives_of(file: Path | None) -> Mapping[str, Archive]:
 def _check(one: Archive, folder: Path) -> None:
     if bool(one.url) is bool(one.device):
         raise Invalid("it has url or device, and one of both")
-    if not one.name.isprintable():
-        raise Invalid("its name is one line")
+    if not one.name.isprintable() or "/" in one.name:
+        raise Invalid("its name is one line without a slash")
     secrets = [file for file in (one.token_file, one.password_file) if file]
     if one.retrieve == "move" and (not one.device or one.organization != one.issuer):
         raise Invalid("by C-MOVE a device sends its own organization's objects: its organization is its issuer")

@@ -1,6 +1,7 @@
 """The study that is chosen in a list, beside it: its picture, facts, and the earlier ones of the same person."""
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Final
 
 from starlette.concurrency import run_in_threadpool
@@ -8,15 +9,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from imagebank.actions import earlier
+from imagebank.actions import earlier, elsewhere
 from imagebank.actions.earlier import Earlier
 from imagebank.bank import Bank
 from imagebank.exams.telling import reasons
 from imagebank.http.auth import address_of, bank_of
-from imagebank.model.access import Principal
+from imagebank.model.access import HOLDERS, Principal
 from imagebank.model.exam import Prior
 from imagebank.model.timeline import Entry
 from imagebank.model.uid import Uid
+from imagebank.portal.elsewhere import address_of_study
 from imagebank.portal.language import counted, gettext, listed, say
 from imagebank.portal.layout import for_the_signed_in, page
 from imagebank.portal.rows import StudyRow, row_of, state_of
@@ -28,10 +30,21 @@ _DAYS_AS_MONTHS: Final = 730
 
 @dataclass(frozen=True, slots=True)
 class EarlierRow:
-    """An earlier study, and in words how it agrees with the chosen one."""
+    """An earlier study, and in words how it agrees with the chosen one.
+
+    `archive` is the other archive that holds it, and said so at `asked_at`; empty for what is here.
+    """
 
     study: StudyRow
     why: str
+    archive: str = ""
+    asked_at: datetime | None = None
+
+    @property
+    def href(self) -> str:
+        """Its page: of what is elsewhere the one that fetches it."""
+        uid = self.study.uid
+        return address_of_study(self.archive, uid) if self.archive else f"/studies/{uid}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +52,7 @@ class Beside:
     """The chosen study, the first of the earlier ones, and how many of these are not among them.
 
     `ranked` are all earlier ones that may be looked at side by side with it, the best first; none where it has no picture.
+    `silent` are archives that do not answer, each with since when.
     """
 
     study: StudyRow
@@ -46,6 +60,7 @@ class Beside:
     earlier: tuple[EarlierRow, ...]
     further: int
     ranked: tuple[str, ...] = ()
+    silent: tuple[tuple[str, datetime], ...] = ()
 
     @property
     def prior(self) -> str:
@@ -56,11 +71,25 @@ class Beside:
 def of_study(bank: Bank, principal: Principal, study: Uid, address: str) -> Beside:
     """What stands beside the list. Raises NotAllowed, NotFound."""
     chosen, others = earlier.beside(bank, principal, study, "portal", address)
-    rows = tuple(EarlierRow(row_of(one.entry.study), why(one)) for one in others)
+    rows = tuple(_row(one) for one in others)
     shown, row = rows[:_SHOWN], row_of(chosen.study)
     ranked = tuple(one.study.uid for one in rows if row.is_picture and one.study.is_picture)
     state, words = state_of(chosen.standing, row.instances)
-    return Beside(replace(row, state=state, state_words=words), _where(chosen), shown, len(others) - len(shown), ranked)
+    further = sum(not one.archive for one in rows[_SHOWN:])
+    row = replace(row, state=state, state_words=words)
+    return Beside(row, _where(chosen), shown, further, ranked, _silent(bank, principal))
+
+
+def _row(one: Earlier) -> EarlierRow:
+    row, said = row_of(one.entry.study), why(one)
+    return EarlierRow(row, said) if one.away is None else EarlierRow(row, said, one.away.archive, one.away.asked_at)
+
+
+def _silent(bank: Bank, principal: Principal) -> tuple[tuple[str, datetime], ...]:
+    """The same for everybody who is told of other archives: nothing of this person."""
+    if principal.role in HOLDERS:
+        return ()
+    return tuple((one.archive, one.since) for one in elsewhere.lines(bank) if one.since is not None)
 
 
 def _where(entry: Entry) -> str:

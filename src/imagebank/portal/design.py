@@ -80,6 +80,9 @@ def _lanes() -> list[LaneRow]:
     ]
 
 
+_ASKED: Final = datetime(2026, 10, 11, 14, 20, tzinfo=UTC)
+
+
 def _rows() -> list[Row]:
     usual, long, bare = _studies()
     return [
@@ -95,7 +98,12 @@ def _besides() -> list[Beside]:
     usual, long, bare = _studies()
     found = (EarlierRow(usual, "same region, same modality, 14 days older"), EarlierRow(long, "other region"))
     arriving = replace(long, is_picture=False, state="arriving", state_words="214 of 320")
-    return [Beside(arriving, _LONG, (*found, EarlierRow(bare, "")), 12_430), Beside(bare, "", (), 0)]
+    away = EarlierRow(replace(usual, is_picture=False), "same region", "Harbour PACS", _ASKED)
+    silent = (("Quay Street PACS", _ASKED),)
+    return [
+        Beside(arriving, _LONG, (*found, EarlierRow(bare, ""), away), 12_430, silent=silent),
+        Beside(bare, "", (), 0),
+    ]
 
 
 def _arrivals() -> list[Arrival]:

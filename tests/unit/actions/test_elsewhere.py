@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bank import keep, open_test_bank
-from imagebank.actions import asking, elsewhere, priors, rights
+from imagebank.actions import asking, earlier, elsewhere, priors, rights
 from imagebank.actions.other_archives import MOST_STUDIES, archives_of, listed, secret_of
 from imagebank.errors import Invalid, Unavailable
 from imagebank.model.access import Principal, Role, Scope
@@ -263,3 +263,19 @@ def test_a_job_follows_once_an_archive_has_answered(there: There) -> None:
     assert followed == [{"study": "1.1"}, {"study": "1.2"}]
     assert there.asked == ["Harbour H7"]
     assert not asking.have_asked(there.bank, [ADA], "kim", "local", ("following", {"study": "1.3"}))
+
+
+def test_a_study_elsewhere_stands_among_the_earlier_ones_and_who_looks_at_it_in_the_ledger(there: There) -> None:
+    told(there)
+    there.work()
+    chosen, (found,) = earlier.beside(there.bank, as_role(there), Uid("1.1"), "test")
+    assert (chosen.uid, found.entry.uid, found.days) == ("1.1", "2.1", 14)
+    assert found.away is not None
+    assert found.prior is not None
+
+    seen = elsewhere.looked_at(there.bank, as_role(there), "Harbour", Uid("2.1"), "test")
+    assert seen == found.away
+    there.bank.reads.flush()
+    assert any("a study of another archive" in one.detail for one in there.bank.index.events(ALL, 100))
+    none = replace(there.bank, settings=replace(there.bank.settings, archives_file=None))
+    assert list(elsewhere.lines(none)) == []
