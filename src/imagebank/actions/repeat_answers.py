@@ -20,15 +20,28 @@ _HERE: Final = Scope(organizations=None)
 _LONGEST: Final = 1000
 _AHEAD: Final = timedelta(minutes=5)
 """How far the clock of whoever tells of an answer may be ahead of ours."""
+_PARTED: Final = "|"
 ANSWERS: Final = (Outcome.ACCEPTED, Outcome.OVERRIDDEN, Outcome.IGNORED)
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """An answer to the alert of this identifier."""
+    """An answer to the alert of this identifier. `is_own` says that its reason is one of the caller's own: `own_reason`."""
 
     alert: str
     answer: Answer
+    is_own: bool = False
+
+
+def own_reason(system: str, code: str) -> str:
+    """A reason that another system offered its user beside those of the site, as it is kept (CDS Hooks 2.0 lets it)."""
+    return f"{system}{_PARTED}{code}"
+
+
+def parted(reason: str) -> tuple[str, str]:
+    """The system and the code of such a reason; the system is empty for one of the site's."""
+    system, _, code = reason.rpartition(_PARTED)
+    return system, code
 
 
 def tell(bank: Bank, principal: Principal, told: Sequence[Told], address: str = "") -> list[Alert]:
@@ -43,7 +56,7 @@ def tell(bank: Bank, principal: Principal, told: Sequence[Told], address: str = 
     for one in told:
         if one.alert not in found:
             raise NotFound("there is no such alert here")
-        _require_sound(bank, one.answer)
+        _require_sound(bank, one)
     now = bank.now()
     with bank.index.begin() as tx:
         for one in told:
@@ -57,15 +70,17 @@ def tell(bank: Bank, principal: Principal, told: Sequence[Told], address: str = 
     return bank.index.alerts.alerts(list(found), whose, _HERE)
 
 
-def _require_sound(bank: Bank, answer: Answer) -> None:
+def _require_sound(bank: Bank, told: Told) -> None:
+    answer = told.answer
     if answer.outcome not in ANSWERS:
         raise Invalid("an alert is accepted, overridden or ignored")
     known = overrides(bank.settings.overrides_file).codes
-    if answer.outcome is Outcome.OVERRIDDEN and answer.reason and answer.reason not in known:
+    is_known = not answer.reason or told.is_own or answer.reason in known
+    if answer.outcome is Outcome.OVERRIDDEN and not is_known:
         raise Invalid("the reason is none of those that this bank offers")
     if answer.outcome is Outcome.ACCEPTED and answer.reason and answer.reason not in set(Change):
         raise Invalid("what is accepted is that the order was cancelled or changed")
-    if len(answer.comment) > _LONGEST:
+    if max(len(answer.comment), len(answer.reason)) > _LONGEST:
         raise Invalid("a comment has {most} characters at the most", most=_LONGEST)
 
 

@@ -20,7 +20,7 @@ from imagebank.errors import Invalid, NotFound, Unavailable
 from imagebank.exams.overriding import overrides
 from imagebank.fhir import cds_cards, cds_orders
 from imagebank.fhir.cds_cards import Desk
-from imagebank.fhir.cds_orders import Call, Patient
+from imagebank.fhir.cds_orders import Authorization, Call, Patient
 from imagebank.fhir.resources import issuer_of
 from imagebank.http.auth import address_of, bank_of, caller
 from imagebank.http.bodies import body_of, typed
@@ -148,7 +148,7 @@ def _cards(bank: Bank, known: _Known, asked: Call, address: str, tongue: Tongue)
 
 def _patient(client: Client | None, asked: Call) -> Patient | None:
     """The patient as the call brings it, or as the caller's own server has it; None where neither does. Raises Invalid."""
-    given = asked.prefetch.get("patient")
+    given = (asked.prefetch or {}).get("patient")
     # Who could not fetch it ahead may say so by null or an OperationOutcome.
     if given is None or (isinstance(given, dict) and given.get("resourceType") == "OperationOutcome"):
         try:
@@ -171,7 +171,7 @@ def _read(asked: Call, given: object) -> Patient:
 
 def _fetched(client: Client | None, asked: Call) -> object:
     """The patient from the caller's server; None where it is none that is listed for this client, or does not give it."""
-    server, token = asked.fhir_server.rstrip("/"), asked.fhir_authorization.access_token
+    server, token = (asked.fhir_server or "").rstrip("/"), (asked.fhir_authorization or Authorization()).access_token
     servers = {one.rstrip("/") for one in client.fhir_servers} if client is not None else set()
     if server not in servers or not _TOKEN.fullmatch(token) or not _ID.fullmatch(asked.context.patient_id):
         return None
@@ -197,11 +197,12 @@ def _identifiers(client: Client | None, patient: Patient) -> Sequence[PatientId]
 
 class _Coded(msgspec.Struct, frozen=True):
     code: str = ""
+    system: str = ""
 
 
 class _Override(msgspec.Struct, frozen=True, rename="camel"):
-    reason: _Coded = _Coded()
-    user_comment: str = ""
+    reason: _Coded | None = None
+    user_comment: str | None = None
 
 
 class _Accepted(msgspec.Struct, frozen=True):
@@ -212,8 +213,8 @@ class _Entry(msgspec.Struct, frozen=True, rename="camel"):
     card: str
     outcome: str
     outcome_timestamp: datetime | None = None
-    accepted_suggestions: tuple[_Accepted, ...] = ()
-    override_reason: _Override = _Override()
+    accepted_suggestions: tuple[_Accepted, ...] | None = None
+    override_reason: _Override | None = None
 
 
 class _Feedback(msgspec.Struct, frozen=True):
@@ -228,23 +229,29 @@ async def feedback(request: Request) -> Response:
     if not 0 < len(given.feedback) <= repeat_check.MOST:
         raise Invalid("feedback is about some cards, {most} at the most", most=repeat_check.MOST)
     now = bank_of(request).now()
-    told = [_told(one, now, known.principal) for one in given.feedback]
+    system = overrides(bank_of(request).settings.overrides_file).system
+    told = [_told(one, now, known.principal, system) for one in given.feedback]
     await run_in_threadpool(repeat_answers.tell, bank_of(request), known.principal, told, address_of(request))
     return Response(None, HTTPStatus.OK, _NO_STORE)
 
 
-def _told(one: _Entry, now: datetime, principal: Principal) -> repeat_answers.Told:
+def _told(one: _Entry, now: datetime, principal: Principal, system: str) -> repeat_answers.Told:
     if one.outcome not in repeat_answers.ANSWERS:
         raise Invalid("the outcome of a card is accepted or overridden")
     at = one.outcome_timestamp or now
     if at.tzinfo is None:
         raise Invalid("outcomeTimestamp is a moment with its time zone")
-    outcome, reason, comment = Outcome(one.outcome), "", ""
-    if outcome is Outcome.ACCEPTED:
-        reason = cds_cards.change_of(one.card, [each.id for each in one.accepted_suggestions])
-    elif outcome is Outcome.OVERRIDDEN:
-        reason, comment = one.override_reason.reason.code, one.override_reason.user_comment
-    return repeat_answers.Told(one.card, Answer(outcome, at, reason, comment, principal.name))
+    outcome = Outcome(one.outcome)
+    if outcome is not Outcome.OVERRIDDEN:
+        taken = [each.id for each in one.accepted_suggestions or ()]
+        reason = cds_cards.change_of(one.card, taken) if outcome is Outcome.ACCEPTED else ""
+        return repeat_answers.Told(one.card, Answer(outcome, at, reason, "", principal.name))
+    why = one.override_reason or _Override()
+    coded = why.reason or _Coded()
+    # A client may offer reasons of its own beside ours (CDS Hooks 2.0, Card attributes).
+    is_own = coded.system not in ("", system) and bool(coded.code)
+    reason = repeat_answers.own_reason(coded.system, coded.code) if is_own else coded.code
+    return repeat_answers.Told(one.card, Answer(outcome, at, reason, why.user_comment or "", principal.name), is_own)
 
 
 RESOURCES: Final[Mapping[str, Mapping[str, Endpoint]]] = {

@@ -105,7 +105,7 @@ class _Bundle(msgspec.Struct, frozen=True):
 class _Context(msgspec.Struct, frozen=True, rename="camel"):
     patient_id: str
     user_id: str = ""
-    encounter_id: str = ""
+    encounter_id: str | None = None
     draft_orders: _Bundle = _Bundle()
     selections: tuple[str, ...] = ()
 
@@ -115,14 +115,14 @@ class Authorization(msgspec.Struct, frozen=True):
 
 
 class Call(msgspec.Struct, frozen=True, rename="camel"):
-    """The body of a call. What is not known here is passed over, as the standard asks."""
+    """The body of a call. What is not known here is passed over, as the standard asks; null is as nothing at all."""
 
     hook: str
     hook_instance: str
     context: _Context
-    prefetch: dict[str, Any] = {}
-    fhir_server: str = ""
-    fhir_authorization: Authorization = Authorization()
+    prefetch: dict[str, Any] | None = None
+    fhir_server: str | None = None
+    fhir_authorization: Authorization | None = None
 
 
 @dataclass(frozen=True, slots=True)

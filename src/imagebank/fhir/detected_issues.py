@@ -72,9 +72,11 @@ def _mitigation(one: Alert, reasons: Overrides, tongue: Tongue) -> list[Resource
     """What was done about it: R4 has it as an action with its time."""
     if one.answer is None:
         return []
-    known = reasons.named(one.answer.reason)
+    known, (system, code) = reasons.named(one.answer.reason), repeat_answers.parted(one.answer.reason)
     words = tongue.say(known.said_in(tongue.language)) if known else ""
     coding = [{"system": reasons.system, "code": one.answer.reason, "display": words}] if known else []
+    if not known and system:
+        coding = [{"system": system, "code": code}]
     what = _DONE.get((one.answer.outcome, one.answer.reason)) or _DONE[one.answer.outcome, ""]
     return [{"action": filled(coding=coding, text=tongue.say(what)), "date": instant_of(one.answer.at)}]
 

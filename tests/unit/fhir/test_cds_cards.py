@@ -75,6 +75,41 @@ def test_a_card_speaks_the_language_that_it_is_asked_for() -> None:
     ]
 
 
+def test_a_card_is_as_cds_hooks_has_it() -> None:
+    draft = {"resourceType": "ServiceRequest", "id": "o1", "supportingInfo": [{"reference": "Observation/1"}]}
+    one = card(checked(), draft, desk("en"))
+
+    assert {*one} == {
+        *("uuid", "summary", "detail", "indicator", "source", "suggestions", "selectionBehavior"),
+        *("overrideReasons", "links"),
+    }
+    assert one["indicator"] in {"info", "warning", "critical"}
+    assert one["selectionBehavior"] in {"at-most-one", "any"}
+    assert {*one["source"]} == {"label", "url"}
+    for link in one["links"]:
+        # appContext is for SMART links alone.
+        assert {*link} == {"label", "url", "type"}
+        assert (link["type"], link["url"].startswith("https://")) == ("absolute", True)
+    for reason in one["overrideReasons"]:
+        assert {*reason} == {"code", "system", "display"}
+    cancel, change = one["suggestions"]
+    assert ({*cancel}, {*change}) == ({"label", "uuid", "isRecommended", "actions"}, {"label", "uuid", "actions"})
+    (delete,), (update,) = cancel["actions"], change["actions"]
+    assert ({*delete}, delete["type"]) == ({"type", "description", "resourceId"}, "delete")
+    assert delete["resourceId"] == "ServiceRequest/o1"
+    assert ({*update}, update["type"]) == ({"type", "description", "resource"}, "update")
+    assert update["resource"]["supportingInfo"][0] == {"reference": "Observation/1"}
+    assert nothing_empty(one)
+
+
+def nothing_empty(value: object) -> bool:
+    """Whether nothing in it is null or empty: what has no value is left out."""
+    if isinstance(value, dict | list):
+        inner = value.values() if isinstance(value, dict) else value
+        return bool(value) and all(map(nothing_empty, inner))
+    return value is not None and value != ""
+
+
 def test_an_order_without_a_name_is_not_acted_upon() -> None:
     assert all("actions" not in each for each in card(checked(), {}, desk("en"))["suggestions"])
     assert replace(desk("en"), site="x").say("100 %") == "100 %"

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -150,6 +151,8 @@ def test_the_services_are_told_to_anybody(browser: Browser) -> None:
         ("repeat-check-select", "order-select"),
         ("repeat-check-sign", "order-sign"),
     ]
+    fields = {"hook", "id", "title", "description", "prefetch", "usageRequirements"}
+    assert all({*one} == fields and all(one.values()) for one in found.json()["services"])
     assert all(one["prefetch"] == {"patient": "Patient/{{context.patientId}}"} for one in found.json()["services"])
 
 
@@ -388,6 +391,10 @@ def test_feedback_is_noted_once_however_often_it_is_told(bank: Bank, browser: Br
     }
     for audience in (SIGN, f"{SIGN}/feedback"):
         assert told(browser, override, signed(audience)).status_code == 200
+    untimed = {name: value for name, value in override.items() if name != "outcomeTimestamp"}
+    assert told(browser, override, None, untimed).status_code == 200
+    changed = [one for one in bank.index.events(Scope(None)) if one.act is Act.CHANGED and "alert" in one.detail]
+    assert len(changed) == 1
     found = bank.index.alerts.alert(card["uuid"], Scope(None))
     assert found is not None
     assert found.answer is not None
@@ -406,8 +413,8 @@ def test_feedback_is_noted_once_however_often_it_is_told(bank: Bank, browser: Br
     assert (found.outcome, found.answer.reason) == (Outcome.ACCEPTED, Change.CANCELLED)
 
 
-def told(browser: Browser, entry: Any, token: str | None = None) -> httpx.Response:
-    body = json.dumps({"feedback": [entry]})
+def told(browser: Browser, entry: Any, token: str | None = None, *more: Any) -> httpx.Response:
+    body = json.dumps({"feedback": [entry, *more]})
     return browser.ask("POST", f"{SIGN}/feedback", bearer(token or signed(f"{SIGN}/feedback")), content=body)
 
 
@@ -424,6 +431,65 @@ def test_feedback_that_is_none_is_refused(browser: Browser) -> None:
         "POST", f"{SIGN}/feedback", bearer(signed(f"{SIGN}/feedback")), content=json.dumps({"feedback": []})
     )
     assert empty.status_code == 400
+
+
+def answer_of(bank: Bank, card: dict[str, Any]) -> tuple[str, str]:
+    """Reason and comment of what was done about a card."""
+    found = bank.index.alerts.alert(card["uuid"], Scope(None))
+    assert found is not None
+    assert found.answer is not None
+    return found.answer.reason, found.answer.comment
+
+
+def overridden(card: dict[str, Any], **reason: Any) -> dict[str, Any]:
+    return {"card": card["uuid"], "outcome": "overridden", "overrideReason": reason or None}
+
+
+def test_a_client_may_offer_reasons_of_its_own_beside_the_sites(bank: Bank, browser: Browser) -> None:
+    (card,) = cards(called(browser, a_call(an_order(number="f3"))))
+    assert told(browser, overridden(card, userComment="see chart")).status_code == 200
+    assert answer_of(bank, card) == ("", "see chart")
+    assert told(browser, overridden(card)).status_code == 200
+
+    own = {"code": "vip", "system": f"{EHR}/reasons", "display": "asked by the head"}
+    assert told(browser, overridden(card, reason=own, userComment=None)).status_code == 200
+    assert answer_of(bank, card) == (f"{EHR}/reasons|vip", "")
+    issue = browser.get(
+        f"/fhir/DetectedIssue/{card['uuid']}", bearer(a_token(bank, Role.CLINICIAN, organization="north"))
+    )
+    action = issue.json()["mitigation"][0]["action"]
+    assert action["coding"] == [{"system": f"{EHR}/reasons", "code": "vip"}]
+    assert told(browser, overridden(card, reason={**own, "code": "x" * 2000})).status_code == 400
+
+
+def test_reasons_are_the_sites_and_one_that_is_taken_back_is_known_still(bank: Bank, tmp_path: Path) -> None:
+    first, second = tmp_path / "first.toml", tmp_path / "second.toml"
+    first.write_text(REASONS)
+    second.write_text(REASONS.replace('display = "In a trial"', 'display = "In a trial"\noffered = false'))
+    before, after = (
+        Browser(web_application(replace(bank, settings=replace(bank.settings, overrides_file=file))))
+        for file in (first, second)
+    )
+    (card,) = cards(called(before, a_call(an_order(number="f4"))))
+    (later,) = cards(called(after, a_call(an_order(number="f5"))))
+
+    assert [one["code"] for one in card["overrideReasons"]] == ["trial", "else"]
+    assert [(one["code"], one["system"]) for one in later["overrideReasons"]] == [("else", "urn:site")]
+    assert told(after, overridden(card, reason={"code": "trial", "system": "urn:site"})).status_code == 200
+    assert answer_of(bank, card) == ("trial", "")
+    for gone in ({"code": "clinical-change"}, {"code": "clinical-change", "system": "urn:site"}):
+        assert told(after, overridden(card, reason=gone)).status_code == 400
+
+
+REASONS = """
+system = "urn:site"
+[[reason]]
+code = "trial"
+display = "In a trial"
+[[reason]]
+code = "else"
+display = "Else"
+"""
 
 
 def _coded(raw: bytes) -> str:
@@ -501,6 +567,14 @@ def test_refusals_are_in_the_ledger(bank: Bank, browser: Browser) -> None:
 )
 def test_a_call_that_is_none_is_refused(browser: Browser, body: Any) -> None:
     assert called(browser, body).status_code == 400
+
+
+def test_what_is_null_is_as_what_is_not_there(browser: Browser) -> None:
+    nothing = a_call(prefetch=None, fhirServer=None, fhirAuthorization=None, context={"encounterId": None})
+    assert called(browser, nothing).status_code == 412
+
+    nothing["prefetch"] = {"patient": PATIENT}
+    assert len(cards(called(browser, nothing))) == 1
 
 
 def test_there_are_two_services(browser: Browser) -> None:
