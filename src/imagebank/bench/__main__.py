@@ -18,6 +18,7 @@ from imagebank.bench.machine import here
 from imagebank.bench.plan import Plan
 from imagebank.bench.rounds import Results, measure
 from imagebank.bench.rows import Row, named
+from imagebank.errors import BankError
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -87,4 +88,7 @@ def _write(plan: Plan, found: report.Report) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except BankError as error:
+        sys.exit(str(error))

@@ -23,8 +23,10 @@ from imagebank.bench import headers
 from imagebank.model.uid import Uid
 
 _FIRST_DAY: Final = date(2026, 1, 1)
-DAYS: Final = 120
-"""Over how many days the small studies are spread, and over how many family names."""
+_DAYS: Final = 120
+"""Over how many days the small studies are spread."""
+_FAMILIES: Final = 400
+_SYLLABLES: Final = ("ba", "do", "fi", "ger", "hul", "ka", "len", "mo", "nar", "pe", "ros", "sti", "tur", "vel", "win")
 LOOP_FRAMES: Final = 60
 
 
@@ -69,6 +71,8 @@ class _Study:
     name: str
     day: date
     modality: str
+    birth: date = date(1970, 1, 1)
+    sex: str = "O"
 
 
 PARTS: Final = ("series", "devices", "request", "clients", "mr", "dx", "us", "small")
@@ -149,7 +153,7 @@ def _of(seed: int, study: _Study, sop_class: str, number: int) -> Dataset:
     ds.StudyDescription = f"{study.modality} of nobody"
     ds.SeriesDescription = "Corpus"
     ds.PatientName, ds.PatientID = study.name, study.patient
-    ds.PatientBirthDate, ds.PatientSex = "19700101", "O"
+    ds.PatientBirthDate, ds.PatientSex = _day(study.birth), study.sex
     ds.ReferringPhysicianName = "Referring^Robin"
     ds.StudyID, ds.SeriesNumber, ds.InstanceNumber = "1", 1, number
     return ds
@@ -226,14 +230,23 @@ def _us(seed: int) -> Iterator[tuple[_Study, Dataset]]:
 def _small(seed: int, studies: int) -> Iterator[tuple[_Study, Dataset]]:
     """Studies of one small image each, so that an index has something to search."""
     body = _body(32, 24, 1064)
+    families = list(dict.fromkeys(_name(_rng(seed, "family", number), 3) for number in range(2 * _FAMILIES)))[
+        :_FAMILIES
+    ]
     for number in range(studies):
-        day, family = _FIRST_DAY + timedelta(number * 7 % DAYS), f"Family{number % DAYS:03d}"
-        study = _Study(f"small {number}", f"S{number:06d}", f"{family}^Given{number}", day, "CT")
+        rng = _rng(seed, "person", number)
+        birth, sex = date(1930, 1, 1) + timedelta(int(rng.integers(30_000))), "FM"[int(rng.integers(2))]
+        name, day = f"{families[number % _FAMILIES]}^{_name(rng, 2)}", _FIRST_DAY + timedelta(number * 7 % _DAYS)
+        study = _Study(f"small {number}", f"S{number:06d}", name, day, "CT", birth, sex)
         ds = _of(seed, study, CTImageStorage, 1)
         ds.RescaleIntercept, ds.RescaleSlope = "-1024", "1"
         _pixels(ds, body, 12)
         ds.PixelData = _noisy(body, 14, _rng(seed, "small", number), 4095)
         yield study, ds
+
+
+def _name(rng: np.random.Generator, syllables: int) -> str:
+    return "".join(_SYLLABLES[int(one)] for one in rng.integers(len(_SYLLABLES), size=syllables)).capitalize()
 
 
 def _pixels(ds: Dataset, image: np.ndarray[Any, Any], bits: int) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from imagebank.bench import footprint
+from imagebank.bench import footprint, ingesting
 from imagebank.bench.work import Reading, Work
 
 CT: Final = ("series", "devices", "request", "clients")
@@ -18,6 +18,14 @@ def settled(work: Work) -> Reading:
     """CPU time of all that came in so far, with what is done about it afterwards."""
     work.settle()
     return Reading((work.cpu() - work.noted["cpu"]) / _count(work) * 1000, 0)
+
+
+def small_studies(work: Work) -> Reading:
+    """CPU time of studies of one small image each, with what is done about them afterwards."""
+    before, count = work.cpu(), len(work.corpus.of("small"))
+    ingesting.bring(work, "small")
+    work.settle()
+    return Reading((work.cpu() - before) / count * 1000, 0)
 
 
 def at_rest(work: Work) -> Reading:

@@ -23,7 +23,7 @@ def patient(work: Work) -> Reading:
 
 def name(work: Work) -> Reading:
     families = [item.name.partition("^")[0] for item in _small(work)]
-    like = [one for one in work.corpus.of("small") if one.name.startswith(f"{families[0]}^")]
+    like = [one for one in work.corpus.of("small") if one.name.startswith(families[0])]
     return _studies(work, [{"PatientName": f"{family}*"} for family in families], len(like))
 
 

@@ -79,7 +79,11 @@ def _resting(opening: Opening, folder: Path, corpus: Corpus, seconds: float) -> 
         work.settle()
         keeping.begun(work)
         archive.rest()
-        yield work
+        try:
+            yield work
+        finally:
+            # What is stopped does not end when it is asked to.
+            archive.go_on()
 
 
 def _one(work: Work, row: Row, results: Results) -> None:

@@ -65,7 +65,7 @@ def s3(folder: Path) -> Iterator[Store]:
     with running([str(program), *_arguments(folder, ports)], folder / "log", folder) as process:
         _wait_for_bucket(process, ports[0], folder / "log")
         settings = {
-            "objects": f"s3://{_BUCKET}",
+            "objects": f"s3://{_BUCKET}/bank",
             "s3_endpoint": f"http://{HOST}:{ports[0]}",
             "s3_access_key": _ACCESS,
             "s3_secret_key": _SECRET,

@@ -16,7 +16,7 @@ from imagebank.bench.corpus import Corpus, Item
 
 _QUIET_SHARE: Final = 0.03
 _QUIET_S: Final = 2.0
-_LONGEST_WAIT_S: Final = 90.0
+_LONGEST_WAIT_S: Final = 180.0
 JSON_KIND: Final = "application/dicom+json"
 
 
