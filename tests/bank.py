@@ -2,12 +2,10 @@
 
 import atexit
 import io
-import random
-import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -18,6 +16,7 @@ import uvicorn
 from imagebank.actions import access, ingest
 from imagebank.app import opened, web_application
 from imagebank.bank import Bank
+from imagebank.bench import servers
 from imagebank.dicom.sandbox import Sandbox
 from imagebank.model.access import Role
 from imagebank.model.imaging import Receipt, Source
@@ -25,6 +24,7 @@ from imagebank.settings import load
 from schema import migrated_file
 
 SOURCE = Source("import", "tester", "local", "127.0.0.1")
+free_port = servers.free_port
 
 
 @contextmanager
@@ -61,15 +61,6 @@ def a_token(bank: Bank, role: Role = Role.ADMIN, **given: Any) -> str:
 
 def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
-
-
-def free_port() -> int:
-    """One below those that the kernel hands out by itself, so that nobody who calls out takes it meanwhile."""
-    for port in random.sample(range(20_000, 32_000), 100):
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
-    raise RuntimeError("no port is free")
 
 
 @contextmanager

@@ -32,9 +32,13 @@ def free_port() -> int:
 
 @contextmanager
 def running(
-    command: Sequence[str], log: Path, folder: Path, environ: Mapping[str, str] | None = None
+    command: Sequence[str],
+    log: Path,
+    folder: Path,
+    environ: Mapping[str, str] | None = None,
+    ending: signal.Signals = signal.SIGTERM,
 ) -> Iterator["subprocess.Popen[bytes]"]:
-    """A server as a child; SIGTERM ends it, SIGKILL when it does not mind."""
+    """A server as a child; a signal ends it, SIGKILL when it does not mind that."""
     with log.open("wb") as stream:
         process = subprocess.Popen(  # noqa: S603 - a program that this module names
             command,
@@ -49,7 +53,7 @@ def running(
         yield process
     finally:
         footprint.send_signal([process.pid], signal.SIGCONT)
-        process.terminate()
+        process.send_signal(ending)
         try:
             process.wait(_STOP_S)
         except subprocess.TimeoutExpired:

