@@ -52,7 +52,7 @@ def _scale(bottom: int) -> Iterator[str]:
 def _line(y: int, line: Line) -> Iterator[str]:
     if line.ratio is None:
         return
-    color = _AHEAD if line.ratio.median >= 1 else _BEHIND
+    color = _BEHIND if line.ratio.is_behind else _AHEAD
     yield f'<text x="{_LEFT - 12}" y="{y + 5}" text-anchor="end" fill="#1a1a1a">{escape(line.words)}</text>'
     yield (
         f'<line x1="{_at(line.ratio.low)}" x2="{_at(line.ratio.high)}" y1="{y}" y2="{y}" stroke="{color}"'

@@ -21,6 +21,11 @@ class Ratio:
     low: float
     high: float
 
+    @property
+    def is_behind(self) -> bool:
+        """Worse than the peer, also when rounded as it is shown."""
+        return round(self.median, 2) < 1
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -92,7 +97,7 @@ def _of(line: Line) -> list[str]:
         return [_NONE, _NONE, goal]
     told = f"{short(line.ratio.median)}x"
     # Worse than the peer has to be seen at a glance.
-    shown = f"**{told}, worse**" if line.ratio.median < 1 else told
+    shown = f"**{told}, worse**" if line.ratio.is_behind else told
     return [shown, f"{short(line.ratio.low)}x to {short(line.ratio.high)}x", f"{goal} {'✓' if line.reached else '✗'}"]
 
 

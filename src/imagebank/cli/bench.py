@@ -23,7 +23,7 @@ def bench(
     """Measure this bank and Orthanc on this machine, and write a table of how many times as good we are.
 
     Both run on loopback, with synced writes, and are asked for the same by the same clients, row by row in turns; every
-    answer is looked at. It takes some 15 minutes and 6 GB of disk, and leaves nothing behind but its results.
+    answer is looked at. It takes up to an hour and 6 GB of disk, and leaves nothing behind but its results.
     It needs dcmtk, and Orthanc with its DICOMweb plugin: apt-get install dcmtk orthanc orthanc-dicomweb
 
     Example: imagebank bench --quick
