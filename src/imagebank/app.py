@@ -353,7 +353,7 @@ def web_application(bank: Bank) -> "Starlette":
     from imagebank.http.patience import Patience
     from imagebank.http.refusals import Refusals
     from imagebank.http.rest import rest_paths, rest_routes
-    from imagebank.portal import export, finding, health_link
+    from imagebank.portal import export, finding, health_link, opening
     from imagebank.portal import rules as rule_pages
     from imagebank.portal.language import words_for
     from imagebank.portal.layout import on_unrouted
@@ -367,7 +367,7 @@ def web_application(bank: Bank) -> "Starlette":
             openapi_route(api_routes(), described),
             *dicomweb_routes(),
             *fhir_routes(),
-            Mount("/viewer", routes=viewer_routes(viewer_folder())),
+            Mount("/viewer", routes=viewer_routes(viewer_folder(), opening.with_series)),
             *portal_routes(),
             *finding.ROUTES,
             *rule_pages.ROUTES,

@@ -54,7 +54,7 @@ NOT_ABOUT_STUDIES: Final = {
         (f"/dicom-web/workitems/{{workitem}}{rest}" for rest in ("", "/state", "/cancelrequest")),
         "for who may reconcile, as far as the caller sees the studies; see the test of workitems",
     ),
-    "/viewer/{path:path}": "files of the viewer, the same for everybody",
+    "/viewer/{path:path}": "files of the viewer, the same for everybody; see the test of what it opens",
     "/disclosures": "the ledger, for who may audit; see the test of disclosures",
     "/fhir/AuditEvent": "the ledger, for who may audit; see the test of audit events",
     "/fhir/metadata": "describes the interface",
@@ -70,7 +70,7 @@ NOT_ABOUT_STUDIES: Final = {
     ),
     **dict.fromkeys(
         ("/api/v1/repeat-check/report", "/quality"),
-        "counts for who has the right to them, of alerts whose study clinicians see; see the test of avoided exams",
+        "counts for who may audit, of alerts whose study they see; see the test of avoided exams",
     ),
     "/shl": "says what to do with a health link, the same for everybody",
     "/shl/{secret}": "for who has a health link, and shows what its card opens; see the test of health links",

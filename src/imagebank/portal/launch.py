@@ -1,7 +1,7 @@
 """Which page shows an object: the viewer, or one of our own."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import StrEnum
 from urllib.parse import urlencode
 
@@ -137,8 +137,8 @@ def viewer_address(study: Uid, instances: Sequence[Instance], first: Uid | None 
     if not shown:
         return None
     parts = {"StudyInstanceUIDs": str(study)}
-    if _has_others(shown, instances):
-        parts["SeriesInstanceUIDs"] = ",".join(sorted(shown, key=lambda uid: uid != first)[:_LONGEST_LIST])
+    if named := series_to_name({study: instances}, [first]):
+        parts["SeriesInstanceUIDs"] = ",".join(named)
     if first in shown:
         parts["initialSeriesInstanceUID"] = str(first)
     return _address(parts)
@@ -147,23 +147,28 @@ def viewer_address(study: Uid, instances: Sequence[Instance], first: Uid | None 
 def compare_address(studies: Mapping[Uid, Sequence[Instance]], hung: Sequence[Stack] = ()) -> str | None:
     """Where the viewer opens studies side by side, the first being the left one; None when one has nothing to show.
 
-    `hung` is what of each is shown first; without it the viewer chooses by itself.
+    `hung` is what of each is shown first, in the order of the studies; without it the viewer chooses by itself.
     """
-    shown = {study: series_for_viewer(instances) for study, instances in studies.items()}
-    if not all(shown.values()):
+    if not all(map(series_for_viewer, studies.values())):
         return None
-    parts = {"StudyInstanceUIDs": ",".join(shown), "hangingProtocolId": _SIDE_BY_SIDE}
-    first = {stack.series for stack in hung}
-    if any(_has_others(shown[study], instances) for study, instances in studies.items()):
-        share = _LONGEST_LIST // len(shown)
-        some = [sorted(series, key=lambda uid: uid not in first)[:share] for series in shown.values()]
-        parts["SeriesInstanceUIDs"] = ",".join(uid for series in some for uid in series)
+    parts = {"StudyInstanceUIDs": ",".join(studies), "hangingProtocolId": _SIDE_BY_SIDE}
+    if some := series_to_name(studies, [stack.series for stack in hung]):
+        parts["SeriesInstanceUIDs"] = ",".join(some)
     named = {
         # An image that is hung by itself, so that of its series no other is.
         "initialSeriesInstanceUID": [stack.series for stack in hung if stack.instance is None],
         "initialSOPInstanceUID": [stack.instance for stack in hung if stack.instance is not None],
     }
     return _address(parts | {name: ",".join(uids) for name, uids in named.items() if uids})
+
+
+def series_to_name(studies: Mapping[Uid, Sequence[Instance]], first: Collection[Uid | None] = ()) -> list[Uid]:
+    """The series that an address has to name, those of `first` before others; none where the viewer may have them all."""
+    shown = {study: series_for_viewer(instances) for study, instances in studies.items()}
+    if not any(_has_others(shown[study], instances) for study, instances in studies.items()):
+        return []
+    share = _LONGEST_LIST // len(shown)
+    return [uid for series in shown.values() for uid in sorted(series, key=lambda uid: uid not in first)[:share]]
 
 
 def pictures_for_viewer(instances: Sequence[Instance]) -> list[Instance]:

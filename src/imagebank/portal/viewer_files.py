@@ -3,7 +3,7 @@
 import hashlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -40,6 +40,7 @@ _TYPES: Mapping[str, str] = {
     ".xml": "text/xml; charset=utf-8",
 }
 _INDEX = "index.html"
+Lead = Callable[[Request], Awaitable[Response | None]]
 _GUARDS: Mapping[str, str] = {
     "X-Content-Type-Options": "nosniff",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -65,16 +66,18 @@ class ViewerFile:
     media_type: str
 
 
-def viewer_routes(folder: Path) -> list[BaseRoute]:
+def viewer_routes(folder: Path, lead: Lead | None = None) -> list[BaseRoute]:
     """Routes of the prepared viewer in `folder`, to be mounted at `/viewer`.
 
     The folder is read once; what is added to it later is not served. Nothing in it is about a patient, so no
-    session is asked for.
+    session is asked for. `lead` may lead from a page of the viewer's to another.
     """
     files = _read(folder)
 
     async def serve(request: Request) -> Response:
-        return _answer(files, request)
+        is_page = request.path_params["path"] not in files and not _has_token(request.query_params)
+        led = await lead(request) if lead and is_page else None
+        return led or _answer(files, request)
 
     return [Route("/{path:path}", serve, methods=["GET"], name="viewer")]
 
