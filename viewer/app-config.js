@@ -2,21 +2,38 @@
 // studies are listed, and going dark.
 (() => {
   const equals = value => ({ equals: { value } });
+  const isNarrow = matchMedia('(max-width: 760px)').matches;
 
-  // The nth study of the address; of its series the one that the address names, else a stack of some length.
-  const study = index => ({
+  // The images that the server has chosen, those of the left study first; of two studies of single images as many of
+  // each as have the same side and view. They hang above each other, one study in a row, where there is room.
+  const asked = name => (new URLSearchParams(location.search).get(name) ?? '').split(',').filter(Boolean);
+  const hung = asked('initialSOPInstanceUID');
+  const many = asked('StudyInstanceUIDs').length === 2 && hung.length % 2 === 0 ? Math.max(hung.length / 2, 1) : 1;
+  const across = isNarrow ? 1 : many;
+  window.imagebankAcross = across;
+  const places = [0, 1].flatMap(index => Array.from({ length: across }, (_, i) => ({ index, place: index * many + i })));
+  const isHung = place => displaySet => displaySet.instances?.some(one => one.SOPInstanceUID === hung[place]) ?? false;
+  const startOf = place => displaySets => {
+    const index = displaySets?.[0]?.instances?.findIndex(one => one.SOPInstanceUID === hung[place]) ?? -1;
+    return index < 0 ? undefined : { index };
+  };
+
+  // The nth study of the address; of its series the one of the image that hangs there, else the one that the address
+  // names, else a stack of some length.
+  const study = ({ index, place }) => ({
     studyMatchingRules: [{ attribute: 'studyInstanceUIDsIndex', from: 'options', required: true, constraint: equals(index) }],
     seriesMatchingRules: [
       { attribute: 'numImageFrames', required: true, constraint: { greaterThan: { value: 0 } } },
       { attribute: 'numImageFrames', weight: 10, constraint: { greaterThan: { value: 4 } } },
       { attribute: 'isReconstructable', weight: 10, constraint: equals(true) },
       { attribute: 'isDisplaySetFromUrl', weight: 100, constraint: equals(true) },
+      { attribute: `isHung${place}`, weight: 1000, constraint: equals(true) },
     ],
   });
   const options = { toolGroupId: 'default', viewportType: 'stack', allowUnmatchedView: true };
-  const pane = id => ({
-    viewportOptions: { ...options, initialImageOptions: { preset: 'middle' } },
-    displaySets: [{ id }],
+  const pane = ({ place }) => ({
+    viewportOptions: { ...options, initialImageOptions: { custom: `startOf${place}`, defaultValue: { preset: 'middle' } } },
+    displaySets: [{ id: `hung${place}` }],
   });
   const compare = {
     id: 'imagebank.compare',
@@ -27,12 +44,12 @@
     protocolMatchingRules: [
       { id: 'two studies', weight: 1000, attribute: 'StudyInstanceUID', from: 'prior', required: true, constraint: { notNull: true } },
     ],
-    displaySetSelectors: { current: study(0), prior: study(1) },
-    defaultViewport: { viewportOptions: options, displaySets: [{ id: 'current', matchedDisplaySetsIndex: -1 }] },
+    displaySetSelectors: Object.fromEntries(places.map(one => [`hung${one.place}`, study(one)])),
+    defaultViewport: { viewportOptions: options, displaySets: [{ id: 'hung0', matchedDisplaySetsIndex: -1 }] },
     stages: [{
       name: 'current | prior',
-      viewportStructure: { layoutType: 'grid', properties: { rows: 1, columns: 2 } },
-      viewports: [pane('current'), pane('prior')],
+      viewportStructure: { layoutType: 'grid', properties: across > 1 ? { rows: 2, columns: across } : { rows: 1, columns: 2 } },
+      viewports: places.map(pane),
     }],
   };
 
@@ -64,6 +81,10 @@
     displaySet.numImageFrames === Math.max(...displaySets.map(other => other.numImageFrames || 0));
   const openWell = hangingProtocols => {
     hangingProtocols.addCustomAttribute('isLongest', 'The longest series of its study', isLongest);
+    for (const { place } of places) {
+      hangingProtocols.addCustomAttribute(`isHung${place}`, 'Whether the image that hangs there is of it', isHung(place));
+      hangingProtocols.addCustomAttribute(`startOf${place}`, 'Which of its images hangs there', startOf(place));
+    }
     hangingProtocols.addProtocol('default', opening(hangingProtocols.getProtocolById('default')));
   };
 
@@ -99,13 +120,29 @@
   };
   const MOST_APART = Math.cos((25 * Math.PI) / 180);
 
+  // Of a stack of both sides those of the same side, in proportion; null where an image does not say its side.
+  const sidesOf = pane => pane.getImageIds().map(id => window.cornerstone.metaData.get('instance', id)?.ImageLaterality ?? '');
+  const proportion = (at, length, others) => Math.round((at * (others - 1)) / Math.max(length - 1, 1));
+  const bySide = (ours, theirs) => {
+    if (![...ours, ...theirs].every(Boolean)) return null;
+    const all = (sides, wanted) => [...sides.keys()].filter(at => sides[at] === wanted);
+    return ours.map((side, at) => {
+      const [same, found] = [all(ours, side), all(theirs, side)];
+      if (!found.length) return proportion(at, ours.length, theirs.length);
+      return found[proportion(same.indexOf(at), same.length, found.length)];
+    });
+  };
+
   // For each image of one pane the one of the other to show beside it: the nearest in the patient; without a frame of
   // reference in common the middles of both stacks are one place. Where images have no place, or are cut at another
-  // angle, in proportion. The quick look links by the same rule.
+  // angle, in proportion, of photographs those of the same side. The quick look links by the same rule.
   const linksOf = (one, other) => {
     const [these, those] = [one, other].map(pane => pane.getImageIds().map(plane));
-    const share = these.map((_, at) => Math.round((at * (those.length - 1)) / Math.max(these.length - 1, 1)));
-    if (![...these, ...those].every(isPlaced)) return ['share', share];
+    const share = these.map((_, at) => proportion(at, these.length, those.length));
+    if (![...these, ...those].every(isPlaced)) {
+      const sided = bySide(sidesOf(one), sidesOf(other));
+      return sided ? ['view', sided] : ['share', share];
+    }
     const [across, through] = [these, those].map(images => normal(images[0].imageOrientationPatient));
     if (Math.abs(along(across, through)) < MOST_APART) return ['share', share];
     const [ours, theirs] = [these, those].map(images => images.map(image => along(across, middle(image))));
@@ -116,8 +153,9 @@
     return [isCommon ? 'place' : 'middles', nearest];
   };
 
-  // The pane that had the last input drives the other; what the other does because of it drives nothing.
+  // The pane that had the last input drives the one beside it; what that does because of it drives nothing.
   let panes = [];
+  const beside = (all, at) => all[(at + all.length / 2) % all.length];
   let driver = null;
   const active = () => window.services?.viewportGridService.getActiveViewportId();
   const drive = ({ target }) => {
@@ -125,7 +163,7 @@
   };
   for (const kind of ['wheel', 'pointerdown', 'keydown']) document.addEventListener(kind, drive, { capture: true, passive: true });
   const lead = from => {
-    const { view } = panes.find(pane => pane !== from);
+    const { view } = beside(panes, panes.indexOf(from));
     const imageIndex = from.links[from.view.getCurrentImageIdIndex()];
     if (imageIndex !== view.getTargetImageIdIndex()) window.cornerstone.utilities.jumpToSlice(view.element, { imageIndex });
   };
@@ -133,17 +171,17 @@
     if (driver?.view.element === currentTarget) lead(driver);
   };
 
-  // Ties both panes once both have data; earlier the slower would drive.
+  // Ties the panes once all have data; earlier the slower would drive.
   let linked = null;
   const link = ({ cornerstoneViewportService, viewportGridService, hangingProtocolService }) => {
     if (hangingProtocolService.getState()?.protocolId !== compare.id) return;
     const views = [...viewportGridService.getState().viewports.keys()].map(id => cornerstoneViewportService.getCornerstoneViewport(id));
-    if (views.length !== 2 || !views.every(view => view?.getImageIds?.().length && view.getCurrentImageId?.())) return;
+    if (views.length !== places.length || !views.every(view => view?.getImageIds?.().length && view.getCurrentImageId?.())) return;
     const key = views.map(view => view.getImageIds()[0]).join();
     if (linked === key) return;
     linked = key;
     panes = views.map((view, i) => {
-      const [kind, links] = linksOf(view, views[1 - i]);
+      const [kind, links] = linksOf(view, beside(views, i));
       return { view, kind, links };
     });
     driver = null;
@@ -152,7 +190,7 @@
     dispatchEvent(new Event('imagebank-link'));
     // The same listener twice is one.
     for (const view of views) view.element.addEventListener(window.cornerstone.Enums.Events.STACK_NEW_IMAGE, follow);
-    lead(panes[0]);
+    panes.slice(0, across).forEach(lead);
   };
   const extension = {
     id: 'imagebank',
@@ -211,7 +249,6 @@
     location.replace('/viewer/missing.html');
     return null;
   };
-  const isNarrow = matchMedia('(max-width: 760px)').matches;
   const closedPanels = { routes: { 0: { layoutInstance: { props: { $merge: { leftPanelClosed: true, rightPanelClosed: true } } } } } };
 
   window.config = {

@@ -16,7 +16,11 @@
     return made;
   };
 
-  const pane = ({ is_current, tag, words }) => make('span', is_current ? 'now' : 'before', make('b', '', tag), words);
+  // Single images hang in two rows, a study in each.
+  const pane = (one, row) => {
+    const tag = window.imagebankAcross > 1 ? `${one.tag}, ${told.rows[row]}` : one.tag;
+    return make('span', one.is_current ? 'now' : 'before', make('b', '', tag), one.words);
+  };
 
   const link = ({ address, words, key }) => {
     const made = make('a', '', words);
@@ -40,7 +44,7 @@
     const nav = make('nav', '', tie, ...(told.place ? [make('span', '', told.place)] : []), ...ways.map(link));
     nav.setAttribute('aria-label', told.label);
     bar.setAttribute('aria-label', told.label);
-    bar.replaceChildren(...told.panes.map(pane), nav);
+    bar.replaceChildren(...told.panes.map((one, row) => pane(one, row)), nav);
     document.documentElement.classList.add('pair');
     document.body.prepend(bar);
     tell();

@@ -47,6 +47,11 @@ _POSITIONS = """[...services.viewportGridService.getState().viewports.keys()].ma
   const viewport = services.cornerstoneViewportService.getCornerstoneViewport(id);
   return [...cornerstone.metaData.get('imagePlaneModule', viewport.getCurrentImageId()).imagePositionPatient];
 })"""
+_IMAGES = """[...services.viewportGridService.getState().viewports.keys()].map(id => {
+  const viewport = services.cornerstoneViewportService.getCornerstoneViewport(id);
+  const image = cornerstone.metaData.get('sopCommonModule', viewport.getCurrentImageId());
+  return [image.sopInstanceUID, viewport.getCurrentImageIdIndex()];
+})"""
 # What the viewer has not made yet is null.
 _TRIED = "(() => {{ try {{ return {} }} catch {{ return null }} }})()"
 _WATCH = """() => {
@@ -100,6 +105,10 @@ class Eye:
         found: list[list[float]] = self.page.evaluate(_POSITIONS)
         return found
 
+    def images(self) -> list[tuple[str, int]]:
+        """The SOP Instance UID that each pane shows, and which image of its stack that is, from 0."""
+        return [(uid, at) for uid, at in self.page.evaluate(_IMAGES)]
+
     def turn_wheel(self, pane: int, steps: int) -> None:
         """Turn the wheel over a pane that has so many images more in that direction; each is waited for."""
         box = self.page.locator("canvas.cornerstone-canvas").nth(pane).bounding_box()
@@ -109,9 +118,9 @@ class Eye:
             self._turn_once(pane, 100 if steps > 0 else -100)
 
     def _turn_once(self, pane: int, by: int) -> None:
-        before = self.positions()[pane]
+        before = self.images()[pane]
         self.page.mouse.wheel(0, by)
-        self.wait_for(lambda: self.positions()[pane] != before, lambda: "the wheel turns nothing")
+        self.wait_for(lambda: self.images()[pane] != before, lambda: "the wheel turns nothing")
 
     def _tried(self, script: str) -> Any:
         return self.page.evaluate(_TRIED.format(script))

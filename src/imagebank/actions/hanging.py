@@ -7,7 +7,8 @@ from dataclasses import replace
 from imagebank.actions import retrieve
 from imagebank.bank import Bank
 from imagebank.errors import BankError
-from imagebank.exams.hanging import best_beside, best_pair, is_alone, placed, stacks_of
+from imagebank.exams.hanging import is_alone, placed, stacks_of
+from imagebank.exams.pairing import best_beside, best_pairs
 from imagebank.model.imaging import DataSet, Instance
 from imagebank.model.stack import Places, Point, Stack
 from imagebank.model.uid import Uid
@@ -22,15 +23,27 @@ _MOST_PLACED = 400
 _OFF_LINE_MM = 0.5
 
 
-def side_by_side(bank: Bank, studies: Sequence[Sequence[Instance]]) -> list[Stack]:
-    """Of each study, whose pictures are given, the stack that is shown; the first is the current one.
+def side_by_side(bank: Bank, studies: Sequence[Sequence[Instance]]) -> list[tuple[Stack, ...]]:
+    """Of each study, whose pictures are given, the stacks that are shown; the first study is the current one.
 
-    Empty where one of them has none. The choice is made of headers; nothing of them leaves.
+    One of each; several only of two studies of single images, of which as many sides and views hang as both have. Empty
+    where one of them has none. The choice is made of headers; nothing of them leaves.
     """
     current, *others = [list(stacks(bank, pictures)) for pictures in studies]
-    pair = best_pair(current, others[0])
-    found = [] if pair is None else [pair[0], *(best_beside(pair[0], other) for other in others)]
-    return [one for one in found if one is not None] if all(found) else []
+    pairs = best_pairs(current, others[0])
+    if not pairs:
+        return []
+    if len(others) == 1:
+        return [tuple(side) for side in zip(*pairs, strict=True)]
+    first = pairs[0][0]
+    found = [one for other in others if (one := best_beside(first, other)) is not None]
+    return [(one,) for one in (first, *found)] if len(found) == len(others) else []
+
+
+def singles(bank: Bank, pictures: Sequence[Instance]) -> list[Stack]:
+    """What each picture of a series shows, where each is looked at by itself; else none."""
+    found = list(stacks(bank, pictures))
+    return found if [one.instance for one in found] == [one.uid for one in pictures] else []
 
 
 def stacks(bank: Bank, pictures: Sequence[Instance]) -> Iterator[Stack]:

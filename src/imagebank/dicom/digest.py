@@ -18,20 +18,7 @@ def digest_of(*parts: Buffer) -> Digest:
 
 
 def digest_of_stream(parts: Iterable[Buffer]) -> Digest:
-    hasher = Hasher()
+    hasher = blake3()
     for part in parts:
-        hasher.add(part)
-    return hasher.digest()
-
-
-class Hasher:
-    """The digest of what comes piece by piece."""
-
-    def __init__(self) -> None:
-        self._hasher = blake3()
-
-    def add(self, piece: Buffer) -> None:
-        self._hasher.update(piece)
-
-    def digest(self) -> Digest:
-        return Digest(ALGORITHM, self._hasher.digest())
+        hasher.update(part)
+    return Digest(ALGORITHM, hasher.digest())

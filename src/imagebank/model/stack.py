@@ -18,9 +18,9 @@ class Plane(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """A series, or one `instance` of it where each image is looked at by itself; what is not known is empty or None.
+    """A series, or one `instance` of it where each image or film is looked at by itself; what is not known is empty.
 
-    `weighting` is what an MR series brings out ("t1", "diffusion"), `words` what else its description says.
+    `side` is L, R, B for both, or U for what has none, `view` as View Position has it (PS3.3 C.8.7.1.1.8). `weighting` is what an MR series brings out ("t1", "diffusion"), `words` what else its description says.
     `is_scout` says that it only plans others, or sums them up. `frames` counts the images, `thickness_mm` is of one.
     """
 
@@ -55,10 +55,13 @@ class Places:
 
 
 class Link(StrEnum):
-    """How images of two stacks belong together: by place in the patient, with their middles as one, or in proportion."""
+    """How images of two stacks belong together: by place in the patient, with their middles as one, by what each shows
+    of which side, or in proportion.
+    """
 
     PLACE = "place"
     MIDDLES = "middles"
+    VIEW = "view"
     SHARE = "share"
 
 
@@ -71,11 +74,16 @@ def link_of(these: Places | None, those: Places | None, many: int, others: int) 
     return Link.PLACE if these.frame_of_reference == those.frame_of_reference else Link.MIDDLES
 
 
+def in_proportion(at: int, many: int, others: int) -> int:
+    """The one of `others` that lies where image `at` of `many` does between first and last; halves go up."""
+    return math.floor(at * (others - 1) / max(many - 1, 1) + 0.5)
+
+
 def linked(these: Places | None, those: Places | None, many: int, others: int) -> tuple[int, ...]:
     """For each of `many` images the one of the `others` to show beside it, both counted from 0."""
     link = link_of(these, those, many, others)
     if these is None or those is None or link is Link.SHARE:
-        return tuple(round(at * (others - 1) / max(many - 1, 1)) for at in range(many))
+        return tuple(in_proportion(at, many, others) for at in range(many))
     ours = [_along(these.normal, middle) for middle in these.middles]
     theirs = [_along(these.normal, middle) for middle in those.middles]
     if link is Link.MIDDLES:

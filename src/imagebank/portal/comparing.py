@@ -31,6 +31,7 @@ _MOST: Final = 8
 LINKS: Final[Mapping[Link, str]] = {
     Link.PLACE: noted("Linked by place in the body"),
     Link.MIDDLES: noted("Linked middle to middle"),
+    Link.VIEW: noted("Linked by side and view"),
     Link.SHARE: noted("Linked in proportion"),
 }
 
@@ -54,7 +55,7 @@ def _viewer(bank: Bank, principal: Principal, studies: Sequence[Uid], is_swapped
     if is_swapped:
         found = dict(reversed(found.items()))
         hung = hung[::-1]
-    address = launch.compare_address(found, hung)
+    address = launch.compare_address(found, [stack for side in hung for stack in side])
     if address is None:
         raise Unsupported("the viewer has nothing to show of one of these studies; open each by itself")
     return address
@@ -122,6 +123,7 @@ def _told(bank: Bank, principal: Principal, studies: Sequence[Uid], address: str
         "label": gettext("Side by side"),
         "panes": [_pane(rows[study], is_current=study == current) for study in studies],
         "place": gettext("Prior %(place)s of %(of)s") % place if near.place else "",
+        "rows": [gettext("above"), gettext("below")],
         "links": {str(link): gettext(words) for link, words in LINKS.items()},
         "ways": ways,
     }

@@ -1,6 +1,6 @@
 """A quick look at a study, alone or beside a prior: pictures that the server makes, gone through with links or with a script."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute, Route
 from imagebank.actions import hanging, retrieve
 from imagebank.bank import Bank
 from imagebank.errors import Unsupported
+from imagebank.exams.pairing import linked_by_view
 from imagebank.http.auth import address_of, bank_of
 from imagebank.model.access import Principal
 from imagebank.model.imaging import Selection
@@ -165,8 +166,14 @@ def _hung(
     hung = hanging.side_by_side(bank, [[one for choice in some for one in choice.pictures] for some in asked])
     if not hung:
         return (panes.chosen_of(found[0], keys[0]), panes.chosen_of(found[1], keys[1])), [None, None]
-    one, other = (panes.chosen_of(some, stack.series) for some, stack in zip(asked, hung, strict=True))
-    return (one, other), [_place(side, stack) for side, stack in zip((one, other), hung, strict=True)]
+    firsts = [side[0] for side in hung]
+    one, other = (_holding(some, stack) for some, stack in zip(asked, firsts, strict=True))
+    return (one, other), [_place(side, stack) for side, stack in zip((one, other), firsts, strict=True)]
+
+
+def _holding(found: Sequence[Choice], stack: Stack) -> Choice:
+    """What can be chosen of which the stack is."""
+    return next((one for one in found if _place(one, stack) is not None), None) or panes.chosen_of(found, stack.series)
 
 
 def _place(chosen: Choice, stack: Stack) -> int | None:
@@ -175,6 +182,10 @@ def _place(chosen: Choice, stack: Stack) -> int | None:
 
 def _links(bank: Bank, one: Choice, other: Choice) -> tuple[Link, tuple[int, ...], tuple[int, ...]]:
     """How the images of two stacks belong together, and for each of one that of the other, both ways."""
+    ours, theirs = hanging.singles(bank, one.pictures), hanging.singles(bank, other.pictures)
+    to, back = linked_by_view(ours, theirs), linked_by_view(theirs, ours)
+    if to is not None and back is not None:
+        return Link.VIEW, to, back
     here, there = hanging.places(bank, one.pictures), hanging.places(bank, other.pictures)
     link = link_of(here, there, one.many, other.many)
     return link, linked(here, there, one.many, other.many), linked(there, here, other.many, one.many)

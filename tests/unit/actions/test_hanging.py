@@ -20,7 +20,9 @@ AXIAL, SAGITTAL = [1, 0, 0, 0, 1, 0], [0, 1, 0, 0, 0, -1]
 
 @pytest.fixture(scope="module")
 def bank(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bank]:
-    """Studies 1 and 2 with slices in two planes and a scout, study 3 a mammogram of many views, study 4 without places."""
+    """Studies 1 and 2 with slices in two planes and a scout, 3 a mammogram of many views, 4 without places, 5 and 6 with
+    mammograms of one view a series.
+    """
     with open_test_bank(tmp_path_factory.mktemp("hanging")) as opened:
         for study in (1, 2):
             scout = {"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"], "ImageOrientationPatient": SAGITTAL}
@@ -30,6 +32,9 @@ def bank(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bank]:
         series(opened, 3, 1, range(3), Modality="MG")
         series(opened, 3, 2, range(17), Modality="MG")
         series(opened, 4, 1, [0, 1])
+        for study, views in ((5, ("L CC", "R CC", "L MLO")), (6, ("R CC", "L CC"))):
+            for number, (side, view) in enumerate((said.split() for said in views), 1):
+                series(opened, study, number, [0], Modality="MG", ImageLaterality=side, ViewPosition=view)
         keep(
             opened,
             a_file(StudyInstanceUID="1.4", SeriesInstanceUID="1.4.2", NumberOfFrames=4, PixelData=bytes(4 * 128)),
@@ -54,8 +59,16 @@ def pictures(bank: Bank, study: int, *numbers: int) -> list[Instance]:
 def test_series_that_show_the_same_hang_together_and_no_scout(bank: Bank) -> None:
     found = hanging.side_by_side(bank, [pictures(bank, 1), pictures(bank, 2), pictures(bank, 1, 1)])
 
-    assert [one.series for one in found] == ["1.1.2", "1.2.2", "1.1.1"]
-    assert [one.plane for one in found] == [Plane.AXIAL, Plane.AXIAL, Plane.SAGITTAL]
+    assert [one.series for (one,) in found] == ["1.1.2", "1.2.2", "1.1.1"]
+    assert [one.plane for (one,) in found] == [Plane.AXIAL, Plane.AXIAL, Plane.SAGITTAL]
+
+
+def test_of_single_images_each_view_hangs_above_its_like(bank: Bank) -> None:
+    found = hanging.side_by_side(bank, [pictures(bank, 5), pictures(bank, 6)])
+
+    assert [[(one.side, one.view) for one in side] for side in found] == [[("R", "CC"), ("L", "CC")]] * 2
+    assert [one.view for one in hanging.singles(bank, pictures(bank, 5))] == ["CC", "CC", "MLO"]
+    assert hanging.singles(bank, pictures(bank, 1, 2)) == []
 
 
 def test_nothing_hangs_where_a_study_has_no_picture(bank: Bank) -> None:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from imagebank.exams.hanging import best_beside, best_pair, placed, stacks_of
+from imagebank.exams.hanging import placed, stacks_of
+from imagebank.exams.pairing import best_beside, best_pair
 from imagebank.model.imaging import DataSet, Digest, Instance, Location, Pixels
 from imagebank.model.person import PatientId
 from imagebank.model.stack import Link, Places, Plane, Stack, link_of, linked
@@ -40,6 +41,7 @@ def header(**given: Any) -> DataSet:
         "measures": "00289110",
         "views": "00540220",
         "meaning": "00080104",
+        "intent": "00080068",
     }
     return {
         keys[name]: {"vr": "", "Value": value if isinstance(value, list) else [value]} for name, value in given.items()
@@ -127,6 +129,8 @@ def test_the_weighting_is_the_most_telling_word(said: str, weighting: str) -> No
         ({"sop_class": SECONDARY, "modality": "CT"}, True),
         ({"sop_class": SECONDARY, "modality": "OP"}, False),
         ({"said": "Location of the lesion", "modality": "CT"}, False),
+        ({"modality": "MG", "intent": "FOR PROCESSING"}, True),
+        ({"modality": "MG", "intent": "FOR PRESENTATION"}, False),
     ],
 )
 def test_scouts_and_pictures_of_screens_are_known(given: dict[str, Any], is_scout: bool) -> None:
@@ -142,8 +146,17 @@ def test_other_facts_are_read_as_they_stand() -> None:
     assert a_stack(views=header(meaning="cranio-caudal")).view == "cranio-caudal"
 
 
-def test_a_film_of_many_frames_counts_each_and_what_has_no_pixels_none() -> None:
-    (found,) = stacks_of([an_instance(frames=75), an_instance("1.1.2", frames=0)], [header(modality="XA")])
+def test_each_film_hangs_alone_and_the_other_images_of_its_series_together() -> None:
+    loops = [an_instance(frames=75), an_instance("1.1.2", frames=0), an_instance("1.1.3")]
+    found = list(stacks_of(loops, [header(modality="XA")]))
+
+    assert [(one.frames, one.instance) for one in found] == [(75, "1.1.1"), (1, None)]
+    assert [one.instance for one in stacks_of(loops[:1], [header(modality="US")])] == ["1.1.1"]
+
+
+@pytest.mark.parametrize("given", [{"modality": "US", "plane": AXIAL}, {"modality": "NM"}])
+def test_frames_through_the_body_are_no_film(given: dict[str, Any]) -> None:
+    (found,) = stacks_of([an_instance(frames=75)], [header(**given)])
 
     assert (found.frames, found.instance) == (75, None)
 
@@ -228,6 +241,14 @@ def places(*along: float, frame: str = "1.9", normal: tuple[float, float, float]
 def test_images_are_linked_by_their_place_in_the_patient() -> None:
     assert link_of(places(0, 5, 10), places(10, 9, 4, -1), 3, 4) is Link.PLACE
     assert linked(places(0, 5, 10), places(10, 9, 4, -1), 3, 4) == (3, 2, 0)
+
+
+def test_slices_of_other_thickness_in_another_frame_of_reference_are_linked_by_millimetres() -> None:
+    thick, thin = places(*range(0, 41, 5)), places(*range(500, 540, 2), frame="1.8")
+
+    assert link_of(thick, thin, 9, 20) is Link.MIDDLES
+    assert linked(thick, thin, 9, 20)[3:6] == (6, 9, 11)
+    assert linked(thin, thick, 20, 9)[9] == 4
 
 
 def test_without_a_frame_of_reference_in_common_the_middles_are_one_place() -> None:

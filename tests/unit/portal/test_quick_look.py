@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from bank import bearer, keep, open_test_bank
-from imagebank.actions import access, cards, redeem
+from imagebank.actions import access, cards, redeem, retrieve
 from imagebank.actions.card_reach import Reach
 from imagebank.app import web_application
 from imagebank.bank import Bank
 from imagebank.model.access import RIGHTS, Principal, Role, Scope
+from imagebank.model.imaging import Selection
 from imagebank.model.uid import Uid
 from make import a_dataset, a_file, as_file
 from unit.portal.browsing import Browser
@@ -22,7 +23,10 @@ AXIAL, SAGITTAL = [1, 0, 0, 0, 1, 0], [0, 1, 0, 0, 0, -1]
 
 @pytest.fixture(scope="module")
 def bank(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bank]:
-    """Ada has three CTs, the newest with a scout and a film, a mammogram before them, and a report; Bob a CT elsewhere."""
+    """Ada has three CTs, the newest with a scout and a film, a mammogram before them, and a report; Bob a CT elsewhere.
+
+    Ophelia has two studies of photographs of her eyes, Xenia a film.
+    """
     with open_test_bank(tmp_path_factory.mktemp("look")) as opened:
         for year, heights in ((6, (0, 3, 6, 9, 12)), (5, (0, 6, 12)), (4, (0, 6))):
             stack(opened, year, 2, heights, ImageOrientationPatient=AXIAL)
@@ -33,6 +37,12 @@ def bank(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bank]:
         for year in (3, 2):
             for place, view in enumerate(("CC", "MLO") if year == 3 else ("MLO", "CC"), 1):
                 stack(opened, year, 1, [None], Modality="MG", ViewPosition=view, InstanceNumber=place)
+        for year, eyes in ((8, "RRL"), (7, "LRR")):
+            for place, eye in enumerate(eyes, 1):
+                photo = {"Modality": "OP", "PatientID": "OPHELIA", "ImageLaterality": eye, "InstanceNumber": place}
+                stack(opened, year, 1, [None], **photo)
+        loop = {**film, "NumberOfFrames": 7, "PixelData": bytes(7 * 128), "PatientID": "XENIA"}
+        stack(opened, 10, 1, [None], **loop, Modality="XA", StudyDate="20100101")
         report = a_dataset(StudyInstanceUID="1.1", PatientID="ADA", StudyDate="20010101")
         report.SOPClassUID = "1.2.840.10008.5.1.4.1.1.88.11"
         del report.PixelData
@@ -148,6 +158,9 @@ def test_ways_lead_to_the_next_prior_and_back_and_to_the_study_alone(browser: Br
 
     assert 'look?series=1.6.2&n=3&prior=1.5" data-shortcut="]"' in alone
     assert 'data-shortcut="["' not in alone + first
+    assert 'data-shortcut="c" href="/studies/1.6/look?series=1.6.2&n=3&prior=1.5">Beside prior' in alone
+    assert 'data-shortcut="v" href="/viewer/viewer?StudyInstanceUIDs=1.6' in alone
+    assert 'data-shortcut="c" href="/compare?study=1.6&study=1.5">Open both in viewer' in first
     assert 'look?series=1.6.2&n=3&prior=1.4" data-shortcut="]"' in first
     assert 'look?series=1.6.2&n=3&prior=1.5" data-shortcut="["' in second
     assert '<a class="button" href="/studies/1.6/look?series=1.6.2&n=3">Without a prior' in second
@@ -155,8 +168,16 @@ def test_ways_lead_to_the_next_prior_and_back_and_to_the_study_alone(browser: Br
 
 def test_views_of_a_breast_hang_with_their_like(browser: Browser) -> None:
     assert places(look(browser, "?prior=1.2", "1.3")) == ["1 of 2", "2 of 2"]
-    assert places(look(browser, "?prior=1.2&n=2", "1.3")) == ["2 of 2", "2 of 2"]
+    assert places(look(browser, "?prior=1.2&n=2", "1.3")) == ["2 of 2", "1 of 2"]
     assert places(look(browser, "?series=1.3.1&prior=1.2&prior_series=1.2.1", "1.3")) == ["1 of 2", "2 of 2"]
+
+
+def test_another_series_of_the_current_study_finds_its_like_anew(browser: Browser) -> None:
+    current, prior = look(browser, "?series=1.6.2&prior=1.5&prior_series=1.5.2").split('class="choices"')[1:]
+
+    assert 'name="prior" value="1.5"' in current
+    assert 'name="prior_series"' not in current
+    assert 'name="series" value="1.6.2"' in prior
 
 
 def test_what_has_no_picture_is_said_in_words(browser: Browser) -> None:
@@ -210,10 +231,23 @@ def test_the_viewer_opens_with_the_series_that_the_bank_chose(browser: Browser) 
     assert swapped.endswith("initialSeriesInstanceUID=1.5.2,1.6.2")
 
 
-def test_mammograms_open_with_the_same_view(bank: Bank, browser: Browser) -> None:
-    opened = browser.get("/compare?study=1.3&study=1.2").headers["location"]
+def test_mammograms_open_with_each_view_above_the_same_view(bank: Bank, browser: Browser) -> None:
+    there, swapped = (
+        browser.get(f"/compare?study=1.3&study=1.2{more}").headers["location"] for more in ("", "&swapped=1")
+    )
+    images = re.findall(r"[0-9.]{9,}", there.partition("compare&initialSOPInstanceUID=")[2])
+    shown = {one.uid: one.number for one in retrieve.select(bank, Selection(Uid("1.3")), Scope(None))}
 
-    assert re.search(r"compare&initialSOPInstanceUID=[0-9.]+,[0-9.]+$", opened)
+    assert [shown.get(Uid(one)) for one in images] == [1, 2, None, None]
+    assert swapped.endswith("initialSOPInstanceUID=" + ",".join(images[2:] + images[:2]))
+
+
+def test_of_photographs_of_both_eyes_the_same_eye_is_beside_it_and_of_films_the_first_image(browser: Browser) -> None:
+    assert places(look(browser, "?prior=1.7", "1.8")) == ["1 of 3", "2 of 3"]
+    assert places(look(browser, "?prior=1.7&n=2", "1.8")) == ["2 of 3", "3 of 3"]
+    assert places(look(browser, "?prior=1.7&n=3", "1.8")) == ["3 of 3", "1 of 3"]
+    assert "Linked by side and view" in look(browser, "?prior=1.7", "1.8")
+    assert places(look(browser, "?series=1.6.3&prior=1.10&prior_series=1.10.1", "1.6")) == ["1 of 4", "1 of 7"]
 
 
 def test_the_bar_above_the_viewer_says_what_is_where_and_leads_on(browser: Browser) -> None:
