@@ -47,6 +47,11 @@ def timely(past: Past, day: date) -> Past:
     return replace(past, day=day) if past.day is not None and day < past.day <= day + _AHEAD else past
 
 
+def is_made(past: Past, today: date) -> bool:
+    """Whether an exam is not dated later than clocks and time zones differ; one without a date is made."""
+    return past.day is None or past.day <= today + _AHEAD
+
+
 def _past(bank: Bank, held: Collection[Held], scope: Scope) -> list[Past]:
     # Headers are looked at once a study has been quiet for a while; before that its rows say the most of it.
     fresh = _rows(bank, [one.study for one in held if one.said is None], scope)

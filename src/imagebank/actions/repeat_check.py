@@ -83,8 +83,8 @@ class Seen:
 class Checked:
     """What is said of one wish: the alert, and the rule's word with its reasons.
 
-    `seen` are the study that answers the wish, and the best other ones to compare with, as a list shows them. Without
-    an alert there is nothing to say.
+    `seen` are the study that answers the wish, and the best other ones to compare with, as a list shows them; `age` is
+    how many days ago the first was made, whenever the ordered one is to be. Without an alert there is nothing to say.
     """
 
     wish: Wish
@@ -92,6 +92,7 @@ class Checked:
     alert: Alert | None = None
     repeat: Repeat | None = None
     seen: tuple[Seen, ...] = ()
+    age: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +135,7 @@ def check(bank: Bank, asking: Asking, wishes: Sequence[Wish]) -> list[Checked]:
             notes.defer(bank, tx, alerts=new)
         said = [before or alert for alert, before in zip(alerts, known, strict=True)]
         tx.record(_events(bank, asking, said))
-    return [_checked(one, alert, shown) for one, alert in zip(looked, said, strict=True)]
+    return [_checked(bank, one, alert, shown) for one, alert in zip(looked, said, strict=True)]
 
 
 def warm(bank: Bank) -> None:
@@ -161,15 +162,20 @@ def _history(bank: Bank, asking: Asking, patients: Collection[PatientId]) -> lis
 
 
 def _looked(bank: Bank, like: Likeness, principal: Principal, wish: Wish, history: Collection[Past]) -> _Looked:
-    day = wish.day or bank.now().astimezone(bank.settings.zone).date()
+    today = _today(bank)
+    day = wish.day or today
     asked = Asked(exams.understood(bank, wish.said), day, _context(bank, wish), principal.organization)
-    timely = [exams.timely(past, day) for past in history]
+    timely = [exams.timely(past, day) for past in history if exams.is_made(past, today)]
     table = repeats(bank.settings.repeats_file)
     repeat, trials = repeat_of(table, like, asked, timely), trials_of(table, like, asked, timely)
     if repeat is None or repeat.severity == SHADOW:
         return _Looked(wish, asked, repeat, trials, ())
     others = [prior.past for prior in ranked(like, asked, timely) if prior.past.id != repeat.past.id]
     return _Looked(wish, asked, repeat, trials, tuple(others[: _SHOWN - 1]))
+
+
+def _today(bank: Bank) -> date:
+    return bank.now().astimezone(bank.settings.zone).date()
 
 
 def _context(bank: Bank, wish: Wish) -> Context:
@@ -238,8 +244,11 @@ def _events(bank: Bank, asking: Asking, alerts: Sequence[Alert | None]) -> Itera
             yield replace(made, study=alert.study, detail=f"{words}: told of an earlier exam")
 
 
-def _checked(one: _Looked, alert: Alert | None, shown: Mapping[str, DataSet]) -> Checked:
+def _checked(bank: Bank, one: _Looked, alert: Alert | None, shown: Mapping[str, DataSet]) -> Checked:
     if alert is None or not alert.is_shown:
         return Checked(one.wish, one.asked.exam)
     seen = tuple(Seen(past, shown[past.id]) for past in _pasts(one) if past.id in shown)
-    return Checked(one.wish, one.asked.exam, alert, one.repeat, seen)
+    assert one.repeat is not None
+    today = _today(bank)
+    made = one.repeat.past.day or today  # one without a day answers nothing
+    return Checked(one.wish, one.asked.exam, alert, one.repeat, seen, max((today - made).days, 0))

@@ -97,7 +97,7 @@ def summary(one: Checked, desk: Desk) -> str:
     """What was done, when and where, in fewer than 140 characters of every language."""
     assert one.alert is not None
     assert one.repeat is not None
-    when, what = ago(one.alert.days), _plain(desk.say(naming.exam(one.repeat.past.exam)))
+    when, what = ago(one.age), _plain(desk.say(naming.exam(one.repeat.past.exam)))
     where = _plain(one.repeat.past.organization)
     told = Phrase(
         "%(exam)s was done %(when)s at %(where)s: the images are here", {"exam": what, "when": when, "where": where}

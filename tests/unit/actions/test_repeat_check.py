@@ -193,6 +193,20 @@ def test_a_clock_that_is_a_day_ahead_hides_nothing_and_one_that_is_wrong_says_no
     assert alert(bank, replace(CT, day=date(2026, 2, 1))) is None
 
 
+def test_what_is_dated_after_today_was_not_made_whenever_the_order_is_for(bank: Bank) -> None:
+    exam(bank, day="20260320")
+
+    assert alert(bank, replace(CT, day=date(2026, 4, 1))) is None
+
+
+def test_how_long_ago_an_exam_was_made_is_told_of_an_order_for_later_too(bank: Bank) -> None:
+    exam(bank)
+    (found,) = asked(bank, replace(CT, day=date(2026, 3, 22)))
+
+    assert found.alert is not None
+    assert (found.alert.days, found.age) == (32, 12)
+
+
 def test_today_is_that_of_the_site(tmp_path: Path) -> None:
     with open_test_bank(tmp_path, organization="north", time_zone="Pacific/Auckland") as opened:
         bank = replace(opened, now=lambda: NOW)

@@ -37,7 +37,7 @@ def checked(exam: Exam = KNEE, days: int = 12, where: str = "north") -> Checked:
                   "20260302", days, "rule_1", "warn", "cds")  # fmt: skip
     past = Past("1.2", exam, AT.date(), where)
     factors = (Factor("region", 1.0, "KNEE", "KNEE"), Factor("age", 1.0, "", str(days)))
-    return Checked(Wish(Said()), exam, alert, Repeat(past, days, "rule_1", "warn", factors))
+    return Checked(Wish(Said()), exam, alert, Repeat(past, days, "rule_1", "warn", factors), age=days)
 
 
 @pytest.mark.parametrize("tag", sorted(language.known()))
