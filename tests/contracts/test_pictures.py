@@ -14,6 +14,7 @@ from imagebank.model.picture import Answer, Fingerprint, Ground, Likely, Pair, S
 from imagebank.model.uid import Uid
 from imagebank.storage import pictures
 from imagebank.storage.index import SQLIndex
+from imagebank.storage.visible import shape_of
 from schema import migrated_file
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -97,9 +98,10 @@ def test_every_look_within_six_bits_is_found_and_none_beyond(index: SQLIndex) ->
 
 def test_near_looks_are_found_by_the_indexes_of_their_parts(tmp_path: Path) -> None:
     with opened(migrated_file(tmp_path / "index.db")) as index, index._database.reading() as connection:
-        statement = index.pictures._near(LOOK).compile(connection, compile_kwargs={"render_postcompile": True})
-        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", statement.params)
-        steps = [row.detail for row in plan]
+        statement = pictures._alike(shape_of(ALL), by_look=True)._text(connection)
+        given = {"study": "9.9", **{f"band_{number}": "[1,2]" for number in range(4)}}
+        plan = connection.connection.cursor().execute(f"EXPLAIN QUERY PLAN {statement}", given)
+        steps = [detail for *_, detail in plan]
 
     assert not [step for step in steps if step.startswith("SCAN fingerprint")]
     assert {f"fingerprint_band_{number}" for number in range(4)} <= set(" ".join(steps).split())

@@ -2,9 +2,26 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, and_, delete, func, literal_column, or_, select, union
+from sqlalchemy import (
+    Connection,
+    Integer,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    func,
+    literal_column,
+    or_,
+    select,
+    union,
+)
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.sql.elements import ClauseElement
 
 from imagebank.model.access import Scope
 from imagebank.model.person import PatientId
@@ -26,10 +43,11 @@ from imagebank.model.picture import (
 from imagebank.model.uid import Uid
 from imagebank.ports.pictures import Undone
 from imagebank.storage import tables
-from imagebank.storage.database import Database, insert_new, put
+from imagebank.storage.database import Database, Prepared, insert_new, put
 from imagebank.storage.rows import clean, micros, moment
 from imagebank.storage.select import studies_in
 from imagebank.storage.sets import among, members, one_of
+from imagebank.storage.visible import Shape, is_visible, parameters_of, shape_of
 
 _PRINT, _PAIR, _VERDICT = tables.fingerprint, tables.picture_pair, tables.picture_verdict
 _STUDY, _SERIES, _INSTANCE, _PATIENT = tables.study, tables.series, tables.instance, tables.patient
@@ -41,6 +59,20 @@ _IS_DECIDED: Final = and_(
     _VERDICT.c.first_study == _PAIR.c.first_study,
     _VERDICT.c.second_study == _PAIR.c.second_study,
     _VERDICT.c.answer != Answer.OPEN.value,
+)
+
+
+def _putting(dialect: str) -> ClauseElement:
+    make = sqlite_insert if dialect == "sqlite" else postgresql_insert
+    names = [column.name for column in _PRINT.columns]
+    statement = make(_PRINT).values({name: bindparam(name) for name in names})
+    changes = {name: statement.excluded[name] for name in names if name != "instance_row"}
+    return statement.on_conflict_do_update(index_elements=["instance_row"], set_=changes)
+
+
+_PUT: Final = Prepared(_putting)
+_HELD: Final = Prepared(
+    lambda _: select(_INSTANCE.c.id).where(_INSTANCE.c.sop_instance_uid == bindparam("uid")).with_for_update(read=True)
 )
 
 
@@ -91,31 +123,23 @@ class SQLPictures:
         return done, all_
 
     def alike(self, fingerprint: Fingerprint, study: Uid, scope: Scope, most: int) -> list[Likely]:
-        seen = (_PRINT.c.is_telling == 1, _STUDY.c.study_instance_uid != study, *studies_in(scope, self._dialect))
-        joined = _ABOVE.join(_PRINT, _PRINT.c.instance_row == _INSTANCE.c.id)
-        columns = (_INSTANCE.c.sop_instance_uid, _STUDY.c.study_instance_uid, _PRINT.c.look, _PRINT.c.digest)
-        chosen = select(*columns).select_from(joined).where(*seen)
+        told = {"study": study, **parameters_of(scope, self._dialect)}
         found: dict[Uid, Likely] = {}
         with self._database.reading() as connection:
-            same = chosen.where(_PRINT.c.digest == fingerprint.digest)
-            for uid, other, *_ in connection.execute(same.limit(most)) if fingerprint.digest else ():
-                found[Uid(uid)] = Likely(Uid(uid), Uid(other), Ground.EXACT)
+            if fingerprint.digest:
+                asked = {**told, "digest": fingerprint.digest, "most": most}
+                for uid, other, _ in _alike(shape_of(scope), by_look=False).run(connection, asked):
+                    found[Uid(uid)] = Likely(Uid(uid), Uid(other), Ground.EXACT)
             if fingerprint.look is None:
                 return list(found.values())
-            rows = self._near(fingerprint.look)
-            for uid, other, look, _ in connection.execute(chosen.where(_PRINT.c.instance_row.in_(rows))):
+            near = {
+                f"band_{n}": members(self._dialect, near_band(one)) for n, one in enumerate(bands(fingerprint.look))
+            }
+            for uid, other, look in _alike(shape_of(scope), by_look=True).run(connection, told | near):
                 apart = distance(look & (_SIGN << 1) - 1, fingerprint.look)
                 if apart <= NEAR:
                     found.setdefault(Uid(uid), Likely(Uid(uid), Uid(other), Ground.ALIKE, apart))
         return sorted(found.values(), key=lambda one: (one.ground is Ground.ALIKE, one.distance, one.uid))[:most]
-
-    def _near(self, look: int) -> Select[Any]:
-        """Rows of which some part is nearly that of a look, by the index of each part."""
-        parts = [
-            select(_PRINT.c.instance_row).where(one_of(self._dialect, _PRINT.c[f"band_{number}"], near_band(band)))
-            for number, band in enumerate(bands(look))
-        ]
-        return select(union(*parts).subquery().c.instance_row)
 
     def findings(self, scope: Scope, limit: int, *, is_open: bool = True, offset: int = 0) -> list[Finding]:
         decided = select(literal_column("1")).where(_IS_DECIDED).correlate(_PAIR).exists()
@@ -177,6 +201,33 @@ class SQLPictures:
         )
 
 
+@cache
+def _alike(shape: Shape, *, by_look: bool) -> Prepared:
+    """Pictures of other studies with the same digest, or of which some part of the look is nearly that of another look.
+
+    Kept for each shape of scope: it is asked of every picture, and to write it takes longer than to run it.
+    """
+
+    def written(dialect: str) -> Select[Any]:
+        joined = _ABOVE.join(_PRINT, _PRINT.c.instance_row == _INSTANCE.c.id)
+        others = (_PRINT.c.is_telling == literal_column("1"), _STUDY.c.study_instance_uid != bindparam("study"))
+        chosen = (
+            select(_INSTANCE.c.sop_instance_uid, _STUDY.c.study_instance_uid, _PRINT.c.look)
+            .select_from(joined)
+            .where(*others, *is_visible(shape, dialect))
+        )
+        if not by_look:
+            same = chosen.where(_PRINT.c.digest == bindparam("digest"))
+            return same.limit(bindparam("most", type_=Integer())).offset(literal_column("0"))
+        parts = [
+            select(_PRINT.c.instance_row).where(among(dialect, _PRINT.c[name], name))
+            for name in (f"band_{number}" for number in range(BANDS))
+        ]
+        return chosen.where(_PRINT.c.instance_row.in_(select(union(*parts).subquery().c.instance_row)))
+
+    return Prepared(written)
+
+
 def _side(connection: Connection, uid: str) -> Side | None:
     names = (_STUDY.c.study_instance_uid, _SERIES.c.series_instance_uid, _STUDY.c.organization, _STUDY.c.study_date)
     joined = _ABOVE.join(_PATIENT, _PATIENT.c.id == _STUDY.c.patient_row)
@@ -203,19 +254,18 @@ class PictureChanges:
     def put(self, found: Sequence[tuple[Uid, Fingerprint]]) -> None:
         for uid, one in found:
             # Held until the end, so that it cannot go before the row that names it is in.
-            held = select(_INSTANCE.c.id).where(_INSTANCE.c.sop_instance_uid == uid).with_for_update(read=True)
-            number = self._connection.scalar(held)
-            if number is None:
+            held = _HELD.run(self._connection, {"uid": uid}).fetchone()
+            if held is None:
                 continue
             parts: Sequence[int | None] = [None] * BANDS if one.look is None else bands(one.look)
             values = {
-                "instance_row": number,
+                "instance_row": held[0],
                 "digest": one.digest,
                 "look": None if one.look is None else one.look - (_SIGN << 1 if one.look >= _SIGN else 0),
                 "is_telling": int(one.is_telling),
                 **{f"band_{place}": part for place, part in enumerate(parts)},
             }
-            put(self._connection, _PRINT, ["instance_row"], values)
+            _PUT.run(self._connection, values)
 
     def file(self, pairs: Sequence[Pair], at: datetime) -> list[tuple[Uid, Uid]]:
         # Held until the end, so that none goes before the row that names it is in.
