@@ -15,6 +15,8 @@ from imagebank.http.spool import IN_MEMORY, TooLarge, no_place
 from imagebank.model.imaging import Outcome, Receipt
 
 _BATCH_BYTES: Final = 64 << 20
+# So much shares a commit at least, where nothing else is under way: the next ones come while these are taken in.
+_EARLY_BYTES: Final = 2 << 20
 _BATCH_PARTS: Final = 100
 # Each holds a descriptor, and another batch may be under way: many may deposit at once.
 _BATCH_FILES: Final = 16
@@ -58,7 +60,9 @@ class Deposit:
         # A part in a file of its own takes no memory; it is still work for one commit.
         self._bytes += min(arrival.size, IN_MEMORY)
         self._files += not isinstance(arrival.content, io.BytesIO)
-        if self._bytes >= _BATCH_BYTES or self._files >= _BATCH_FILES or len(self._batch) >= _BATCH_PARTS:
+        is_idle = self._pending is None or self._pending.done()
+        enough = _EARLY_BYTES if is_idle else _BATCH_BYTES
+        if self._bytes >= enough or self._files >= _BATCH_FILES or len(self._batch) >= _BATCH_PARTS:
             await self._start()
 
     async def refuse(self, receipt: Receipt) -> None:
