@@ -71,8 +71,10 @@ def _restored(sandbox: Sandbox, how: bytes, coding: Coding, coded: bytes, size: 
 
 
 @contextlib.contextmanager
-def opened(settings: Settings) -> Iterator[Bank]:
+def opened(settings: Settings, *, is_beside: bool = False) -> Iterator[Bank]:
     """A bank on real parts, made ready on first use and closed at the end.
+
+    Whoever works beside those who wait for an answer has decoders that give way to theirs, and to what comes in.
 
     Raises Unavailable when the folder, the database or the object store does not answer, and SettingsError for a
     database that is not PostgreSQL or an attribute that is none.
@@ -97,7 +99,7 @@ def opened(settings: Settings) -> Iterator[Bank]:
     migrate(engine)
     people = own_key(engine, root, "people")
     keys = SQLAccountKeys(root, engine, people)
-    sandbox = Sandbox(settings.decoders, memory_bytes=settings.decode_memory_bytes, timeout_s=settings.decode_timeout_s)
+    sandbox = Sandbox(settings.decoders, settings.decode_memory_bytes, settings.decode_timeout_s, gives_way=is_beside)
     blobs = CompressedBlobs(store(keys), partial(_restored, sandbox))
     keys.keep_in(blobs)
     index = SQLIndex(engine, catalogue(), settings.duplicates, pseudonyms(people))

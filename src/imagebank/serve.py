@@ -181,7 +181,7 @@ def _worker(settings: Settings) -> None:
     work = {**worker.WORK, "commitment-result": deliver_commitment, "route": deliver_routes, **app.transfer_work()}
     with (
         _until_signal() as stop,
-        app.opened(settings) as bank,
+        app.opened(settings, is_beside=True) as bank,
         closed(bank),
         telling(bank),
         running(bank, "worker"),

@@ -49,6 +49,8 @@ _BROKEN = 255
 _MAX_HEADER_BYTES = 1 << 20
 _MAX_MESSAGE_CHARS = 300
 _MAX_WAITING = 512
+_NICENESS = 5
+"""A third of the share of others: enough to end in time on a machine whose processors are all busy."""
 _START_S = 60.0
 _RETIRE_S = 900.0
 _UNDECODABLE = "its content cannot be decoded; what was sent is unharmed, and can be had as it came"
@@ -60,7 +62,8 @@ class Sandbox:
     """`decoders` warm child processes, shared by any number of threads, first come first served.
 
     Children start when they are first needed. One that crashes, runs out of memory or exceeds `timeout_s` is ended and
-    replaced, and only the request that it was at fails. `modules` are the ones whose functions may be called.
+    replaced, and only the request that it was at fails. `modules` are the ones whose functions may be called. Children
+    that give way leave the processors to other processes, as far as those have use for them.
     """
 
     def __init__(
@@ -69,10 +72,13 @@ class Sandbox:
         memory_bytes: int = 2 << 30,
         timeout_s: float = 30.0,
         modules: Sequence[str] = _MODULES,
+        *,
+        gives_way: bool = False,
     ) -> None:
         self._memory_bytes = memory_bytes
         self._timeout_s = timeout_s
         self._modules = tuple(modules)
+        self._niceness = _NICENESS if gives_way else 0
         self._lock = threading.Lock()
         self._idle: list[_Child | None] = [None] * decoders
         self._waiting: deque[SimpleQueue[_Child | None]] = deque()
@@ -96,7 +102,7 @@ class Sandbox:
         began = time.monotonic()
         try:
             if child is None:
-                child = _Child(self._modules, self._memory_bytes, self._timeout_s)
+                child = _Child(self._modules, self._memory_bytes, self._timeout_s, self._niceness)
                 began = time.monotonic()
             answer = child.ask(task, header, payload, began + self._timeout_s)
         except _Lost as lost:
@@ -126,7 +132,7 @@ class Sandbox:
         """
         child = self._take()
         try:
-            child = child or _Child(self._modules, self._memory_bytes, self._timeout_s)
+            child = child or _Child(self._modules, self._memory_bytes, self._timeout_s, self._niceness)
         finally:
             self._give(child)
         return child.is_sealed
@@ -182,7 +188,7 @@ class _Lost(Exception):
 class _Child:
     """One child process and the channel to it."""
 
-    def __init__(self, modules: Sequence[str], memory_bytes: int, timeout_s: float) -> None:
+    def __init__(self, modules: Sequence[str], memory_bytes: int, timeout_s: float, niceness: int) -> None:
         self.busy_s = 0.0
         self._asked = 0
         self._memory_bytes = memory_bytes
@@ -190,6 +196,7 @@ class _Child:
         self._channel = ours
         cpu_s = int(_RETIRE_S + 2 * timeout_s) + 1
         code = (
+            f"import os; os.nice({niceness}); "
             f"from imagebank.dicom.sandbox import serve; serve({theirs.fileno()}, {modules!r}, {memory_bytes}, {cpu_s})"
         )
         try:

@@ -1,5 +1,6 @@
 """A child that fails takes nothing with it but its own request."""
 
+import os
 import socket
 import threading
 import time
@@ -89,6 +90,13 @@ def test_whether_children_are_sealed_is_known_without_one_at_work() -> None:
         idle.warm()
         assert idle.is_sealed()
         assert pid(idle) == pid(idle)
+
+
+def test_children_that_give_way_take_less_than_others() -> None:
+    with Sandbox(decoders=1, modules=[HOSTILE], gives_way=True) as beside:
+        theirs = os.getpriority(os.PRIO_PROCESS, pid(beside))
+
+    assert theirs == min(19, os.getpriority(os.PRIO_PROCESS, 0) + 5)
 
 
 def test_a_crash_is_not_seen_by_others() -> None:
