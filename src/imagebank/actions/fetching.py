@@ -6,10 +6,9 @@ goes on where it broke. The patient identifiers stay the other bank's until some
 """
 
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from itertools import islice
 from typing import Any, Final
 
 import msgspec
@@ -17,7 +16,7 @@ import msgspec
 from imagebank.actions import brought_reports, ingest, medium, outbound, pins, redeem
 from imagebank.actions.arrival import Arrival
 from imagebank.actions.audit import event
-from imagebank.actions.other_bank import ENDED, Named, Web, decoded, missing, named_objects
+from imagebank.actions.other_bank import ENDED, Named, Web, batches, decoded, missing, named_objects
 from imagebank.bank import Bank
 from imagebank.errors import BankError, Invalid, NotAllowed, NotFound, TooOften, Unavailable
 from imagebank.model import card_number
@@ -219,18 +218,13 @@ def _bring_in(web: Web, bank: Bank, found: Fetch) -> list[Receipt] | None:
     for study, path in [(study, path) for study, series in named.items() for path in missing(series, here)]:
         if bank.now() >= end:
             return None
-        for batch in _batches(web.files(bank, f"{root}/studies/{study}/{path}", headers)):
+        for batch in batches(web.files(bank, f"{root}/studies/{study}/{path}", headers), _BATCH):
             receipts = _take(bank, batch, source, study)
             taken = [one.uid for one in receipts if one.outcome in _TAKEN]
             here.update(str(uid) for uid in taken)
             refused += [one for one in receipts if one.outcome not in _TAKEN]
             _note(bank, found, total, len(here))
     return refused
-
-
-def _batches(arrivals: Iterator[Arrival]) -> Iterator[list[Arrival]]:
-    while batch := list(islice(arrivals, _BATCH)):
-        yield batch
 
 
 def _here(bank: Bank, found: Fetch, study: Uid, series: Named) -> set[str]:

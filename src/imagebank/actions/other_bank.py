@@ -8,7 +8,7 @@ import msgspec
 
 from imagebank.actions.arrival import Arrival
 from imagebank.bank import Bank
-from imagebank.errors import Invalid, NotFound, Unavailable
+from imagebank.errors import BankError, Invalid, NotFound, Unavailable
 from imagebank.model.uid import Uid
 
 T = TypeVar("T")
@@ -90,3 +90,20 @@ def missing(series: Named, here: set[str]) -> Iterator[str]:
             yield f"series/{uid}"
         else:
             yield from (f"series/{uid}/instances/{one}" for one in rest)
+
+
+def batches(arrivals: Iterator[Arrival], most: int) -> Iterator[list[Arrival]]:
+    """Objects some at a time. Where their source breaks off, what came whole comes before its refusal."""
+    batch: list[Arrival] = []
+    try:
+        for one in arrivals:
+            batch.append(one)
+            if len(batch) == most:
+                yield batch
+                batch = []
+    except BankError:
+        if batch:
+            yield batch
+        raise
+    if batch:
+        yield batch

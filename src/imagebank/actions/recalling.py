@@ -4,16 +4,16 @@ Objects come in by the usual way, as the archive's organization's, so that the s
 is here already is not asked for again: a fetch that breaks off goes on where it broke.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from itertools import islice
 from typing import Any, Final
 
 from imagebank.actions import asking, elsewhere, ingest, rights
 from imagebank.actions.arrival import Arrival, view
 from imagebank.actions.audit import event
 from imagebank.actions.other_archives import Archive, Ways, listed
+from imagebank.actions.other_bank import batches
 from imagebank.bank import Bank
 from imagebank.dicom.describe import describe
 from imagebank.errors import BankError, Invalid, Mismatch, NotFound, Unavailable
@@ -136,7 +136,7 @@ def _taken(
     way, end, refused = ways[archive.way], bank.now() + _AT_A_TIME, list[BankError]()
     here = _here(bank, archive, found.study) & every
     arrivals = way.bring(bank, archive, found.study, named, here)
-    for batch in _batches(arrivals, way.batch):
+    for batch in batches(arrivals, way.batch):
         receipts = _take(bank, archive, found, batch)
         here |= {str(one.uid) for one in receipts if one.outcome in _TAKEN}
         refused += [one.error for one in receipts if one.error is not None]
@@ -150,11 +150,6 @@ def _taken(
     if len(here) + len(refused) < len(every):
         raise Unavailable("{missing} of its objects did not come", missing=len(every) - len(here) - len(refused))
     return refused
-
-
-def _batches(arrivals: Iterator[Arrival], most: int) -> Iterator[list[Arrival]]:
-    while batch := list(islice(arrivals, most)):
-        yield batch
 
 
 def _here(bank: Bank, archive: Archive, study: Uid) -> set[str]:
