@@ -55,6 +55,14 @@ _START_S = 60.0
 _RETIRE_S = 900.0
 _UNDECODABLE = "its content cannot be decoded; what was sent is unharmed, and can be had as it came"
 
+_ENVIRONMENT = {
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "LC_ALL": "C.UTF-8",
+    # glibc alone heeds them: buffers of a frame's size stay in the heap, as in `imagebank.process`, within bounds.
+    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(128 << 20),
+}
 _log = logging.getLogger(__name__)
 
 
@@ -202,7 +210,7 @@ class _Child:
         try:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter, no outside text
                 [sys.executable, "-c", f"import sys; sys.path[:] = {sys.path!r}; {code}"],
-                env={"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "LC_ALL": "C.UTF-8"},
+                env=_ENVIRONMENT,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
