@@ -34,6 +34,7 @@ SEES: Final[dict[Role, set[str]]] = {
     Role.DEVICE: {"own", "granted", "in care"},
     Role.SYSTEM: {"own", "granted", "in care"},
     Role.PRIVACY_OFFICER: set(),
+    Role.QUALITY_MANAGER: set(),
     Role.PATIENT: set(),
     Role.PROXY: set(),
     Role.RECIPIENT: {"own"},

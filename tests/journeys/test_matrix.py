@@ -70,7 +70,7 @@ NOT_ABOUT_STUDIES: Final = {
     ),
     **dict.fromkeys(
         ("/api/v1/repeat-check/report", "/quality"),
-        "counts for who may audit, of alerts whose study they see; see the test of avoided exams",
+        "counts for who has the right to them, of alerts whose study clinicians see; see the test of avoided exams",
     ),
     "/shl": "says what to do with a health link, the same for everybody",
     "/shl/{secret}": "for who has a health link, and shows what its card opens; see the test of health links",

@@ -6,10 +6,13 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO, Final
+from typing import IO, TYPE_CHECKING, Final
 
 from imagebank.dicom.digest import digest_of, digest_of_stream
 from imagebank.model.imaging import Digest
+
+if TYPE_CHECKING:
+    from imagebank.actions.ahead import Ahead
 
 _BLOCK: Final = 1 << 20
 
@@ -21,7 +24,8 @@ class Arrival:
     `content` is a BytesIO or a real file, `size` its length in bytes. `has_own_header` is false where the edge had to
     put the file header before a data set that came without one (DIMSE); the digest is then of the data set.
     `name` is what the sender called it, for the receipt. `came` is the digest of the data set that came, where this one
-    was made of it on the way here: by that the same is known again.
+    was made of it on the way here: by that the same is known again. `ahead` is what was found out
+    while it came.
     """
 
     content: IO[bytes]
@@ -29,6 +33,7 @@ class Arrival:
     name: str = ""
     has_own_header: bool = True
     came: Digest | None = None
+    ahead: "Ahead | None" = None
 
 
 Stamp = tuple[int, int] | None
@@ -44,6 +49,9 @@ def stamp_of(content: IO[bytes]) -> Stamp:
 
 def digest(arrival: Arrival, start: int) -> Digest:
     """The digest of an arrival from byte `start` on."""
+    known = None if arrival.ahead is None else arrival.ahead.digest(start)
+    if known is not None:
+        return known
     if isinstance(arrival.content, io.BytesIO):
         with arrival.content.getbuffer() as found:
             return digest_of(found[start:])

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Final
 
-from imagebank.actions import came, dose
+from imagebank.actions import came, dose, rights
 from imagebank.bank import Bank
 from imagebank.errors import Invalid, NotFound
 from imagebank.exams.comparing import likeness
 from imagebank.exams.costs import Costs, cost_of, costs
 from imagebank.exams.repeats import repeats
-from imagebank.model.access import Principal, Right
+from imagebank.model.access import Principal, Right, Role
 from imagebank.model.alert import Alert
 from imagebank.model.avoided import Brought, By, Came, Counts, Line, Saved, is_noisy
 
@@ -35,7 +35,7 @@ def report(
 ) -> Brought:
     """What alerts of some days brought, both inclusive, for the caller's organization, or of all for who keeps the bank.
 
-    Alerts whose study the caller does not see are not counted. No patient is named. Raises NotAllowed, and Invalid for
+    Alerts whose study the organization's clinicians do not see any more are not counted. No patient is named. Raises NotAllowed, and Invalid for
     days that are no span.
     """
     return reports(bank, principal, since, until, [by], way, address)[0]
@@ -51,18 +51,24 @@ def reports(
     address: str = "",
 ) -> list[Brought]:
     """The same, told apart in several ways at once. Raises as `report` does."""
-    principal.require(Right.AUDIT)
+    principal.require(Right.QUALITY)
     if not 0 <= (until - since).days < MOST_DAYS:
         raise Invalid(
             "the first day is not after the last one, and they are {most} days apart at the most", most=MOST_DAYS
         )
     bank.reads.search(principal, f"{way}: what the repeat check brought", address)
     tables = _tables(bank)
-    around = _alerts(bank, principal, since, until, max(tables.days.values(), default=0))
+    # Who reads counts need not see a study; what is counted is what those see who order.
+    reader = principal if principal.keeps else _clinician(bank, principal.organization)
+    around = _alerts(bank, reader, since, until, max(tables.days.values(), default=0))
     alerts = [one for one in around if since <= came.day_of(bank, one) <= until]
-    found = came.came(bank, tables, principal.scope, around)
-    saved = {one.id: _exam(bank, principal, tables, one, found[one.id]) for one in alerts if one.id in found}
+    found = came.came(bank, tables, reader.scope, around)
+    saved = {one.id: _exam(bank, reader, tables, one, found[one.id]) for one in alerts if one.id in found}
     return [_brought(bank, tables, alerts, saved, since, until, by) for by in each]
+
+
+def _clinician(bank: Bank, organization: str) -> Principal:
+    return rights.principal(bank, "quality", Role.CLINICIAN, organization, is_proven=False)
 
 
 def _brought(

@@ -33,7 +33,7 @@ class Tables:
 
 @dataclass(frozen=True, slots=True)
 class _Person:
-    """Somebody with all alerts about them, in their order, and their exams: those that the caller sees, and all."""
+    """Somebody with all alerts about them, in their order, and their exams: those that the scope shows, and all."""
 
     alerts: Sequence[Alert]
     records: Collection[PatientId]
@@ -112,7 +112,7 @@ def _what_came(bank: Bank, tables: Tables, person: _Person, alert: Alert) -> Cam
     within = [past for past in person.seen if past.day is not None and first <= past.day <= last]
     if _is_made(tables, alert, within) or _is_under_way(bank, person, alert):
         return Came.MADE
-    # What the caller does not see is neither told of nor counted as avoided; an exam without a day may be any.
+    # What the scope does not show is neither told of nor counted as avoided; an exam without a day may be any.
     perhaps = [past for past in person.held if past.day is None or first <= past.day <= last]
     is_open = bank.now().astimezone(bank.settings.zone).date() <= last
     is_kept = _is_kept(alert) or any(

@@ -146,7 +146,7 @@ def _look_at(bank: Bank, arrival: Arrival, source: Source, only_study: Uid | Non
         if stamp is not None and stamp[0] < arrival.size:
             raise _changed()
         with view(arrival) as data:
-            description = describe(data, size=arrival.size, catalogue=bank.catalogue, organization=source.authority)
+            description = _described(bank, arrival, data, source.authority)
         content_digest = digest(arrival, description.dataset_offset)
         whole = digest(arrival, 0) if arrival.has_own_header else content_digest
     except BankError as error:
@@ -159,6 +159,11 @@ def _look_at(bank: Bank, arrival: Arrival, source: Source, only_study: Uid | Non
     if refusal is not None:
         return replace(_about(description, Outcome.REFUSED, arrival.name), error=refusal)
     return _Seen(arrival, description, whole, content_digest, stamp, arrival.came)
+
+
+def _described(bank: Bank, arrival: Arrival, data: Buffer, organization: str) -> Description:
+    found = arrival.ahead.description(data, organization) if arrival.ahead is not None else None
+    return found or describe(data, size=arrival.size, catalogue=bank.catalogue, organization=organization)
 
 
 def _ruled(bank: Bank, rules: "Ruleset", seen: _Seen, source: Source, *, by_hand: bool) -> _Seen | Receipt:

@@ -10,7 +10,7 @@ from imagebank.dicom.dicomjson import children, element_of
 from imagebank.dicom.frames import pixels_of
 from imagebank.dicom.preamble import disguise
 from imagebank.dicom.read import Converted, open_header
-from imagebank.dicom.scan import Header
+from imagebank.dicom.scan import Header, scan_ahead
 from imagebank.dicom.sop_class import is_report
 from imagebank.dicom.values import Place
 from imagebank.dicom.vr import KNOWN, creator_tag, name_of
@@ -45,7 +45,22 @@ def describe(data: Buffer, *, size: int | None = None, catalogue: Catalogue, org
     Raises Invalid for what cannot be read or lacks a Study, Series or SOP Instance UID or SOP Class UID, Unsupported
     for a media directory, and More when a leading part does not reach.
     """
-    opened = open_header(data, size=size)
+    return _described(data, open_header(data, size=size), catalogue, organization)
+
+
+def describe_ahead(data: Buffer, *, catalogue: Catalogue, organization: str) -> tuple[Description, int]:
+    """The same of a leading part that reaches into the pixel data, and how long the file has to be for that to hold.
+
+    It holds, too, only of a file that does not end as something else than DICOM (`preamble.ends_as`). Raises as
+    `describe` does, and whatever reading beyond the end of `data` raises.
+    """
+    header = scan_ahead(data)
+    return _described(data, header, catalogue, organization, is_whole=False), header.size
+
+
+def _described(
+    data: Buffer, opened: Header | Converted, catalogue: Catalogue, organization: str, *, is_whole: bool = True
+) -> Description:
     image, header = (opened.data, opened.header) if isinstance(opened, Converted) else (data, opened)
     place = Place.top(image, header)
     warnings: dict[str, None] = dict.fromkeys(header.warnings)
@@ -57,7 +72,7 @@ def describe(data: Buffer, *, size: int | None = None, catalogue: Catalogue, org
         pixels = replace(pixels, offset=0, length=0, frame_table=b"", direct=False)
     declared = _declared(place, catalogue, warnings)
     _check_head(image, header, uid, sop_class, warnings)
-    if hidden := disguise(data, opened.dataset_offset):
+    if hidden := disguise(data, opened.dataset_offset, is_whole=is_whole):
         warnings[hidden] = None
     _check(place, levels, warnings)
     return Description(
@@ -132,23 +147,24 @@ def _levels(place: Place, catalogue: Catalogue) -> tuple[DataSet, DataSet, DataS
     """The attributes of each level as far as the object has them; of sequences only what the catalogue names."""
     levels: tuple[DataSet, DataSet, DataSet, DataSet] = ({}, {}, {}, {})
     inner: dict[tuple[Level, int], list[Attribute]] = {}
-    for attribute in catalogue.attributes:
-        if attribute.computed:
-            continue
-        tag = _actual(place, attribute.path[0], attribute.creator)
+    elements = place.elements
+    for attribute in catalogue.held:
+        tag: int | None = attribute.path[0]
         if len(attribute.path) > 1:
             # A private one within a sequence is matched and not given out: its block may be another's there.
-            if not attribute.creator:
+            if not attribute.creator and tag in elements:
                 inner.setdefault((attribute.level, attribute.path[0]), []).append(attribute)
-        elif tag is not None and tag in place.elements:
+            continue
+        if attribute.creator:
+            tag = _actual(place, attribute.path[0], attribute.creator)
+        if tag in elements:
             levels[attribute.level][attribute.key] = element_of(place, tag, attribute.vr)
     for (level, tag), attributes in inner.items():
-        if tag in place.elements:
-            levels[level][f"{tag:08X}"] = _narrowed(place, tag, [(a.path[1:], a.vr) for a in attributes])
-    for found in levels:
-        ordered = sorted(found.items())
-        found.clear()
-        found.update(ordered)
+        levels[level][f"{tag:08X}"] = _narrowed(place, tag, [(a.path[1:], a.vr) for a in attributes])
+    for level in {level for level, _ in inner}:
+        ordered = sorted(levels[level].items())
+        levels[level].clear()
+        levels[level].update(ordered)
     return levels
 
 
@@ -259,7 +275,7 @@ def _check(place: Place, levels: tuple[DataSet, ...], warnings: dict[str, None])
             warnings[f"{name_of(tag)} is missing"] = None
     if any(len(_first(levels[level].get(key))) > MAX_LENGTH for level, key in _UIDS):
         warnings[f"a UID has more than {MAX_LENGTH} characters"] = None
-    if any(raw.length % 2 for raw in place.elements.values()):
+    if 1 in {raw.length % 2 for raw in place.elements.values()}:
         warnings["some values have an odd length"] = None
     if any(len(vr) == 2 for vr in {raw.vr for raw in place.elements.values()} - KNOWN):
         warnings["some values have a VR that DICOM does not know"] = None

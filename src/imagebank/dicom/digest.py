@@ -18,7 +18,20 @@ def digest_of(*parts: Buffer) -> Digest:
 
 
 def digest_of_stream(parts: Iterable[Buffer]) -> Digest:
-    hasher = blake3()
+    hasher = Hasher()
     for part in parts:
-        hasher.update(part)
-    return Digest(ALGORITHM, hasher.digest())
+        hasher.add(part)
+    return hasher.digest()
+
+
+class Hasher:
+    """The digest of what comes piece by piece."""
+
+    def __init__(self) -> None:
+        self._hasher = blake3()
+
+    def add(self, piece: Buffer) -> None:
+        self._hasher.update(piece)
+
+    def digest(self) -> Digest:
+        return Digest(ALGORITHM, self._hasher.digest())

@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Final
 
 from imagebank.dicom.scan import EXPLICIT_LE, IMPLICIT_LE, Header
@@ -29,22 +30,34 @@ _MAX_LONG: Final = 0xFFFFFFFE
 def wrap(dataset: Buffer, *, sop_class: str, sop_uid: str, transfer_syntax: str, calling_aet: str = "") -> bytes:
     """The preamble and File Meta Information to put before a data set that came without a file, as DIMSE brings it."""
     del dataset
-    return file_head(
-        {
-            0x00020001: ("OB", b"\0\1"),
-            0x00020002: ("UI", sop_class.encode("ascii")),
-            0x00020003: ("UI", sop_uid.encode("ascii")),
-            0x00020010: ("UI", transfer_syntax.encode("ascii")),
-            0x00020012: ("UI", implementation_class_uid.encode("ascii")),
-            0x00020013: ("SH", implementation_version.encode("ascii")),
-            0x00020016: ("AE", calling_aet.encode("ascii", "replace")[:16]),
-        }
-    )
+    before, behind = _around(sop_class, transfer_syntax, calling_aet)
+    body = before + explicit_element(0x00020003, "UI", sop_uid.encode("ascii")) + behind
+    return _head(body)
+
+
+@lru_cache(maxsize=256)
+def _around(sop_class: str, transfer_syntax: str, calling_aet: str) -> tuple[bytes, bytes]:
+    """What stands before and behind the instance's UID: the same for all objects of one kind from one sender."""
+    before = {0x00020001: ("OB", b"\0\1"), 0x00020002: ("UI", sop_class.encode("ascii"))}
+    behind = {
+        0x00020010: ("UI", transfer_syntax.encode("ascii")),
+        0x00020012: ("UI", implementation_class_uid.encode("ascii")),
+        0x00020013: ("SH", implementation_version.encode("ascii")),
+        0x00020016: ("AE", calling_aet.encode("ascii", "replace")[:16]),
+    }
+    return _meta(before), _meta(behind)
 
 
 def file_head(meta: Mapping[int, tuple[str, bytes]]) -> bytes:
     """A preamble of zeros, the mark, and group 2 with its length; empty values are left out."""
-    body = b"".join(explicit_element(tag, vr, value) for tag, (vr, value) in sorted(meta.items()) if value)
+    return _head(_meta(meta))
+
+
+def _meta(meta: Mapping[int, tuple[str, bytes]]) -> bytes:
+    return b"".join(explicit_element(tag, vr, value) for tag, (vr, value) in sorted(meta.items()) if value)
+
+
+def _head(body: bytes) -> bytes:
     return bytes(128) + b"DICM" + explicit_element(0x00020000, "UL", len(body).to_bytes(4, "little")) + body
 
 

@@ -41,16 +41,21 @@ _ZIP_END_BYTES: Final = 22
 _ZIP_REACH: Final = 4096
 
 
-def disguise(data: Buffer, dataset_offset: int) -> str:
+def disguise(data: Buffer, dataset_offset: int, *, is_whole: bool = True) -> str:
     """What else than DICOM a file could pass for, in words for a receipt; empty for nothing that we know.
 
-    `data` is the whole file, `dataset_offset` where its data set begins.
+    `data` is the whole file, `dataset_offset` where its data set begins. How a leading part ends says nothing.
     """
     if found := _at_the_start(data, dataset_offset):
         return f"the file also begins as {found} does; it is kept as it came, and given out without that"
-    if found := _at_the_end(bytes(data[-_ZIP_REACH:])):
+    if is_whole and (found := ends_as(data)):
         return f"the file also ends as {found} does; it is kept as it came: open it with DICOM software only"
     return ""
+
+
+def ends_as(data: Buffer) -> str:
+    """As what else than DICOM a file ends; empty for nothing that we know."""
+    return _at_the_end(bytes(data[-_ZIP_REACH:]))
 
 
 def _at_the_start(data: Buffer, dataset_offset: int) -> str:

@@ -28,6 +28,7 @@ __all__ = [
     "is_undefined",
     "items",
     "scan",
+    "scan_ahead",
 ]
 
 IMPLICIT_LE: Final = Uid("1.2.840.10008.1.2")
@@ -43,6 +44,8 @@ _LENGTH: Final = struct.Struct("<I").unpack_from
 _STRAYS: Final = frozenset(bytes.fromhex(f"feff{element}00000000") for element in ("00e0", "0de0", "dde0"))
 _MAX_STRAYS: Final = 1_000
 _BLOCK: Final = 1 << 20
+# Longer than any value can say that it is: nothing overruns.
+_UNKNOWN: Final = 1 << 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,24 @@ def scan(data: Buffer, *, size: int | None = None) -> Header:
     if not found:
         raise Invalid("not DICOM: there is no data set in the file")
     return Header(syntax, offset, meta, found, explicit, size, tuple(warnings))
+
+
+def scan_ahead(data: Buffer) -> Header:
+    """The header of a file of which the leading part is here, if that ends within its pixel data, or with it.
+
+    What `size` says holds only if the file then ends where its pixel data does; nobody knows yet, and everything else
+    of a longer file may be other. Raises More where that cannot be said, Invalid and Odd as `scan` does.
+    """
+    have = len(data)
+    meta, offset = file_meta(data, _UNKNOWN)
+    if not offset or offset + 8 > have:
+        raise More
+    syntax, explicit, warnings = _coding(data, meta, offset)
+    found: dict[int, Raw] = {}
+    end = walk(data, offset, have, _UNKNOWN, found, explicit=explicit)
+    if not have <= end < _UNKNOWN or next(reversed(found)) not in PIXELS:
+        raise More
+    return Header(syntax, offset, meta, found, explicit, end, tuple(warnings))
 
 
 def file_meta(data: Buffer, size: int) -> tuple[dict[int, Raw], int]:

@@ -117,6 +117,9 @@ class Place:
         if vr in _UNSPLIT:
             text = text.rstrip(" \0")
             return [text] if text else []
+        if "\\" not in text:
+            text = text.strip(" \0")
+            return [text] if text else []
         parts: list[Any] = [part.strip(" \0") or None for part in text.split("\\")]
         return [] if parts == [None] else parts
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final, cast
 
+from imagebank.actions.ahead import Ahead
 from imagebank.actions.unnamed import unnamed_file, write_all
 from imagebank.dimse import command as commands
 from imagebank.dimse.command import Command
@@ -23,10 +24,10 @@ class Spool:
     """A data set as it arrives: in memory while it is small, else in a file without a name, which no crash leaves behind.
 
     `content` begins with `head`. What goes wrong while it fills is kept in `error`, and the rest is passed over, so
-    that the peer gets an answer.
+    that the peer gets an answer. `ahead` looks at each piece behind the head as it comes.
     """
 
-    def __init__(self, limit: int, head: bytes = b"", folder: Path | None = None) -> None:
+    def __init__(self, limit: int, head: bytes = b"", folder: Path | None = None, ahead: Ahead | None = None) -> None:
         self.content: BinaryIO = io.BytesIO()
         self.size = 0
         self.error: BankError | None = None
@@ -34,7 +35,9 @@ class Spool:
         self._folder = folder
         self._head = len(head)
         self._is_file = False
+        self.ahead: Ahead | None = None
         self.write(head)
+        self.ahead = ahead
 
     def write(self, data: bytes | memoryview) -> None:
         """Append, unless something went wrong before."""
@@ -48,6 +51,8 @@ class Spool:
             if self.size > IN_MEMORY_BYTES and not self._is_file:
                 self._move_to_file()
             write_all(self.content, data)
+            if self.ahead is not None:
+                self.ahead.take(data, self.content, self.size)
         except OSError as exc:
             if exc.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
                 self._give_up(Unavailable("the spool folder does not take what arrives"))

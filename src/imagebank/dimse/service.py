@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from typing import Final
 
+from imagebank.actions.ahead import Ahead
 from imagebank.actions.commitment import commit
 from imagebank.actions.ingest import Arrival
 from imagebank.bank import Bank
@@ -42,7 +43,7 @@ class Service:
 
     def open_spool(self, context: Context, command: Command) -> Spool:
         """Where the data set of a message goes."""
-        return object_spool(self._bank, self._caller.aet, context, command)
+        return object_spool(self._bank, self._caller.aet, context, command, self._caller.source.authority)
 
     def serve(self, message: Message) -> None:
         """Answer one message. Raises Released, Lost and Violation."""
@@ -70,9 +71,10 @@ class Service:
     def _handler(self, message: Message) -> Callable[[Message], None]:
         """The operations that each kind of context offers."""
         abstract = message.context.abstract_syntax
+        if message.kind == Kind.C_STORE:  # by far the most frequent, and so asked for first
+            return self._unknown if abstract in contexts.SERVICES else self._store
         offered: dict[int, tuple[Callable[[Message], None], bool]] = {
             Kind.C_ECHO: (self._echo, True),
-            Kind.C_STORE: (self._store, abstract not in contexts.SERVICES),
             Kind.C_FIND: (
                 self._listing(abstract),
                 abstract in contexts.FIND | contexts.STEPS or abstract == contexts.WORKLIST,
@@ -137,7 +139,7 @@ class Service:
             return
         spool.content.seek(0)
         name = commands.text(message.command, "AffectedSOPInstanceUID")
-        arrival = Arrival(spool.content, spool.size, name, has_own_header=False)
+        arrival = Arrival(spool.content, spool.size, name, has_own_header=False, ahead=spool.ahead)
         self._answer(message, handlers.store(self._bank, self._caller, arrival))
 
     def _find(self, message: Message) -> None:
@@ -283,8 +285,11 @@ class Service:
         return answer == status.SUCCESS
 
 
-def object_spool(bank: Bank, peer: str, context: Context, command: Command) -> Spool:
-    """Where the data set of a message goes: an object of a peer's straight behind the file header that it is kept with."""
+def object_spool(bank: Bank, peer: str, context: Context, command: Command, authority: str | None = None) -> Spool:
+    """Where the data set of a message goes: an object of a peer's straight behind the file header that it is kept with.
+
+    Where an `authority` of patient identifiers is told, the object is looked at while it comes.
+    """
     if command.get("CommandField") != Kind.C_STORE:
         return Spool(MAX_MESSAGE_BYTES)
     sop_class = commands.text(command, "AffectedSOPClassUID")
@@ -303,7 +308,8 @@ def object_spool(bank: Bank, peer: str, context: Context, command: Command) -> S
         spool.error = error
         return spool
     folder = bank.settings.data
-    return Spool(bank.settings.max_instance_bytes, head, folder if folder.is_dir() else None)
+    ahead = None if authority is None else Ahead(bank, authority, len(head))
+    return Spool(bank.settings.max_instance_bytes, head, folder if folder.is_dir() else None, ahead)
 
 
 def _require_match(message: Message, spool: Spool) -> None:

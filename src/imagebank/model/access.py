@@ -19,7 +19,8 @@ class Right(StrEnum):
     """One thing that a caller may do. STORE, FIND, MOVE and GET are those of a DIMSE device, too.
 
     EMERGENCY is to open a record beyond one's rights for a stated reason; CONSENT to write down what a patient has
-    decided, and who cares for whom; AUDIT to read the ledger and to review emergencies; RECONCILE to say which patient
+    decided, and who cares for whom; AUDIT to read the ledger and to review emergencies; QUALITY to read what the repeat check
+    brought, which is counts and names nobody; RECONCILE to say which patient
     records are one person's, and whose studies are that name nobody; CORRECT to change attributes of objects that are
     kept, and to see what they were; ENROL to open a person's account once their identity was proofed at the desk; RELEASE
     to let patients read reports at once that a delay of the site's holds back.
@@ -34,6 +35,7 @@ class Right(StrEnum):
     EMERGENCY = "emergency"
     CONSENT = "consent"
     AUDIT = "audit"
+    QUALITY = "quality"
     RECONCILE = "reconcile"
     CORRECT = "correct"
     ENROL = "enrol"
@@ -52,6 +54,7 @@ class Role(StrEnum):
     TECHNOLOGIST = "technologist"
     RESEARCHER = "researcher"
     PRIVACY_OFFICER = "privacy officer"
+    QUALITY_MANAGER = "quality manager"
     PATIENT = "patient"
     PROXY = "proxy"
     RECIPIENT = "recipient"
@@ -88,7 +91,8 @@ RIGHTS: Mapping[Role, frozenset[Right]] = MappingProxyType(
             {Right.FIND, Right.GET, Right.STORE, Right.RECONCILE, Right.CORRECT, Right.ENROL, Right.RELEASE}
         ),
         Role.RESEARCHER: frozenset({Right.FIND, Right.GET}),
-        Role.PRIVACY_OFFICER: frozenset({Right.AUDIT, Right.CONSENT, Right.ENROL}),
+        Role.PRIVACY_OFFICER: frozenset({Right.AUDIT, Right.QUALITY, Right.CONSENT, Right.ENROL}),
+        Role.QUALITY_MANAGER: frozenset({Right.QUALITY}),
         Role.PATIENT: frozenset({Right.FIND, Right.GET}),
         Role.PROXY: frozenset({Right.FIND, Right.GET}),
         Role.RECIPIENT: frozenset({Right.FIND, Right.GET}),

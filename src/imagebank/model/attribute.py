@@ -1,7 +1,7 @@
 """The attributes that the bank indexes, by level: one table for ingest, index, QIDO-RS, C-FIND and the statements."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from itertools import chain
 from types import MappingProxyType
@@ -39,15 +39,16 @@ class Attribute:
     folded: bool = False
     creator: str = ""
     is_partial: bool = False
+    key: str = field(init=False, repr=False, compare=False)
+    """The path in DICOM JSON's way: `00400275.00401001`."""
+
+    def __post_init__(self) -> None:
+        # Once and for all: dozens are asked for with every instance.
+        object.__setattr__(self, "key", ".".join(f"{tag:08X}" for tag in self.path))
 
     @property
     def tag(self) -> int:
         return self.path[-1]
-
-    @property
-    def key(self) -> str:
-        """The path in DICOM JSON's way: `00400275.00401001`."""
-        return ".".join(f"{tag:08X}" for tag in self.path)
 
 
 def _rows(level: Level, text: str) -> tuple[Attribute, ...]:
@@ -149,12 +150,16 @@ class Catalogue:
     by_path: Mapping[Path, Attribute]
     by_keyword: Mapping[str, Attribute]
     version: int = 0
+    declared: tuple[Attribute, ...] = field(init=False, repr=False, compare=False)
+    """Attributes kept in the attribute table: those inside sequences, and the site's own."""
+    held: tuple[Attribute, ...] = field(init=False, repr=False, compare=False)
+    """Those that an object's own header holds, in the order of their keys."""
 
-    @property
-    def declared(self) -> tuple[Attribute, ...]:
-        """Attributes kept in the attribute table: those inside sequences, and the site's own."""
+    def __post_init__(self) -> None:
         main = {attribute.path for attribute in MAIN if len(attribute.path) == 1}
-        return tuple(a for a in self.attributes if a.path not in main)
+        object.__setattr__(self, "declared", tuple(a for a in self.attributes if a.path not in main))
+        held = sorted((a for a in self.attributes if not a.computed), key=lambda a: a.key)
+        object.__setattr__(self, "held", tuple(held))
 
     def find(self, path: Path, creators: Mapping[int, str]) -> Attribute | None:
         """The attribute that a question names by tags; a private one by the creators that it gives for its blocks.

@@ -53,7 +53,7 @@ class Rule:
         )
 
 
-_NOBODY_TO_SHARE_WITH: Final = HOLDERS | {Role.PRIVACY_OFFICER}
+_NOBODY_TO_SHARE_WITH: Final = HOLDERS | {Role.PRIVACY_OFFICER, Role.QUALITY_MANAGER}
 
 SENSITIVE: Final = "sensitive"
 """The label of studies that are kept from everybody who does not care for the patient."""
@@ -80,6 +80,7 @@ PURPOSES: Final[Mapping[Role, Purpose]] = MappingProxyType(
     {
         Role.ADMIN: Purpose.OPERATIONS,
         Role.PRIVACY_OFFICER: Purpose.OPERATIONS,
+        Role.QUALITY_MANAGER: Purpose.OPERATIONS,
         Role.RESEARCHER: Purpose.RESEARCH,
         Role.PATIENT: Purpose.PATIENT_REQUEST,
         Role.PROXY: Purpose.PATIENT_REQUEST,

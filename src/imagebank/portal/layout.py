@@ -74,7 +74,7 @@ _DOORS = (
     (Right.ENROL, "/desk", noted("Accounts")),
     (Right.AUDIT, "/reviews", noted("Reviews")),
     (Right.AUDIT, "/disclosures", noted("Disclosures")),
-    (Right.AUDIT, "/quality", noted("Repeats")),
+    (Right.QUALITY, "/quality", noted("Repeats")),
     (Right.EMERGENCY, "/emergency", noted("Emergency")),
     (Right.ADMINISTER, "/rules", noted("Rules")),
     (Right.ADMINISTER, "/words", noted("Words")),

@@ -43,7 +43,7 @@ class Row:
 @for_the_signed_in
 async def show(request: Request, principal: Principal) -> Response:
     """The page, or with `format=csv` all of its counts as a table to take along."""
-    principal.require(Right.AUDIT)
+    principal.require(Right.QUALITY)
     bank, given, address = bank_of(request), dict(request.query_params), address_of(request)
     try:
         if given.get("format") == "csv":

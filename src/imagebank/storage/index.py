@@ -59,6 +59,7 @@ from imagebank.storage.entry import Duplicates
 from imagebank.storage.found import found
 from imagebank.storage.instances import instance_of, instance_rows
 from imagebank.storage.migrate import is_migrated
+from imagebank.storage.names import may_match
 from imagebank.storage.ownership import owner_of
 from imagebank.storage.places import places
 from imagebank.storage.rows import micros, moment, pack_digest, unpack_digest
@@ -275,7 +276,9 @@ class SQLIndex:
 
     def find(self, query: Query, scope: Scope) -> Iterator[Found]:
         began = time.perf_counter()
-        rows = self._rows(matches(query, scope, self._dialect), query.limit)
+        with self._database.reading() as connection:
+            among = may_match(connection, query)
+        rows = self._rows(matches(query, scope, self._dialect, among), query.limit)
         first = next(rows, None)
         if first is None:
             self._keep_time(began, scope, SEARCH_S)
@@ -295,7 +298,8 @@ class SQLIndex:
     def count(self, query: Query, scope: Scope) -> int:
         began = time.perf_counter()
         with self._database.reading() as connection:
-            number: int = connection.scalars(number_of_matches(query, scope, self._dialect)).one()
+            among = may_match(connection, query)
+            number: int = connection.scalars(number_of_matches(query, scope, self._dialect, among)).one()
         if not number:
             self._keep_time(began, scope, SEARCH_S)
         return number

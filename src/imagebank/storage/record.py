@@ -30,6 +30,7 @@ from imagebank.errors import Invalid, NotFound
 from imagebank.model.imaging import Location
 from imagebank.model.key import AccountKey
 from imagebank.ports import Keys
+from imagebank.storage.taking import plain
 
 BLOCK = 4096
 CHUNK = 65_536
@@ -253,9 +254,10 @@ def draft(kind: Kind, size: int, note_size: int, keys: Keys, key: AccountKey | N
 
 def place(new: Draft, segment: str, offset: int) -> tuple[Opened, bytes]:
     """The record at its place, and its encoded prefix. What is sealed does not depend on the place."""
-    prefix = replace(new.prefix, segment=segment, offset=offset)
-    prefix = replace(prefix, tag=_place_tag(new.key, prefix.fields()))
-    head = prefix.fields() + prefix.tag
+    placed = replace(new.prefix, segment=segment, offset=offset)
+    fields = placed.fields()
+    prefix = replace(placed, tag=_place_tag(new.key, fields))
+    head = fields + prefix.tag
     head += _CRC.pack(crc32(head)) + prefix.wrapped + _CRC.pack(crc32(prefix.wrapped))
     return Opened(prefix, AESGCM(new.key), prefix.identity), head
 
@@ -320,14 +322,15 @@ def pieces(opened: Opened, head: bytes, content: IO[bytes], note: bytes, scratch
     """
     size, at = opened.prefix.size, len(head)
     scratch[:at] = head
-    for index in range(_chunks(size)):
-        if index and index % GROUP == 0:
-            yield scratch[:at]
-            at = 0
-        plain = _exactly(content, min(CHUNK, size - index * CHUNK))
-        end = at + len(plain) + TAG
-        opened.cipher.encrypt_into(_nonce(index, size), plain, opened.identity, scratch[at:end])
-        at = end
+    with plain(content) as take:
+        for index in range(_chunks(size)):
+            if index and index % GROUP == 0:
+                yield scratch[:at]
+                at = 0
+            part = take(min(CHUNK, size - index * CHUNK))
+            end = at + len(part) + TAG
+            opened.cipher.encrypt_into(_nonce(index, size), part, opened.identity, scratch[at:end])
+            at = end
     tail = _tail(opened, note)
     if at + len(tail) <= len(scratch):
         scratch[at : at + len(tail)] = tail
@@ -342,16 +345,6 @@ def _tail(opened: Opened, note: bytes) -> bytes:
     end = _END.pack(_END_MAGIC, prefix.id, prefix.length, 0)[:-4]
     tail = opened.cipher.encrypt(_NOTE_NONCE, note, opened.identity) + end + _CRC.pack(crc32(end))
     return tail.ljust(prefix.length - prefix.tail_at, b"\0")
-
-
-def _exactly(content: IO[bytes], size: int) -> bytes:
-    plain = content.read(size)
-    while len(plain) < size:
-        more = content.read(size - len(plain))
-        if not more:
-            raise Invalid("the object ended before its declared size")
-        plain += more
-    return plain
 
 
 def bounds(size: int, start: int, end: int | None) -> tuple[int, int]:

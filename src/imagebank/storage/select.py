@@ -51,17 +51,20 @@ INSTANCE_RETURNED: Final = (
 )
 
 
-def matches(query: Query, scope: Scope, dialect: str) -> Select[Any]:
-    """The matches of a query in their order, with what `found` needs to tell their attributes."""
+def matches(query: Query, scope: Scope, dialect: str, among: Sequence[int] | None = None) -> Select[Any]:
+    """The matches of a query in their order, with what `found` needs to tell their attributes.
+
+    `among` are rows of studies outside of which nothing matches.
+    """
     if query.level is Level.PATIENT:
-        statement = _patients(query, scope, dialect)
+        statement = _patients(query, scope, dialect, among)
     else:
         returned = (STUDY_RETURNED, SERIES_RETURNED, INSTANCE_RETURNED)[: query.level]
         order = (NEWEST, SERIES_ORDER, _INSTANCE_ORDER)[: query.level]
         statement = (
             select(*(column for columns in returned for column in columns))
             .select_from(_joined(query, dialect))
-            .where(*_conditions(query, scope, dialect))
+            .where(*_conditions(query, scope, dialect, among))
             .order_by(*(column for columns in order for column in columns))
         )
     if query.limit is not None:
@@ -71,15 +74,15 @@ def matches(query: Query, scope: Scope, dialect: str) -> Select[Any]:
     return statement.offset(query.offset) if query.offset else statement
 
 
-def number_of_matches(query: Query, scope: Scope, dialect: str) -> Select[Any]:
+def number_of_matches(query: Query, scope: Scope, dialect: str, among: Sequence[int] | None = None) -> Select[Any]:
     counted = func.count(_STUDY.c.patient_row.distinct()) if query.level is Level.PATIENT else func.count()
-    return select(counted).select_from(_joined(query, dialect)).where(*_conditions(query, scope, dialect))
+    return select(counted).select_from(_joined(query, dialect)).where(*_conditions(query, scope, dialect, among))
 
 
-def _patients(query: Query, scope: Scope, dialect: str) -> Select[Any]:
+def _patients(query: Query, scope: Scope, dialect: str, among: Sequence[int] | None) -> Select[Any]:
     """One row a patient: that of the newest study in scope that matches."""
     place = func.row_number().over(partition_by=_STUDY.c.patient_row, order_by=NEWEST).label("place")
-    ranked = select(_STUDY.c.id, place).where(*_conditions(query, scope, dialect)).subquery()
+    ranked = select(_STUDY.c.id, place).where(*_conditions(query, scope, dialect, among)).subquery()
     return select(*STUDY_RETURNED).join(ranked, ranked.c.id == _STUDY.c.id).where(ranked.c.place == 1).order_by(*NEWEST)
 
 
@@ -159,8 +162,11 @@ def chosen(given: frozenset[str], shape: Shape, dialect: str) -> list[ColumnElem
     return [*(by_name[name] for name in sorted(given)), *visible]
 
 
-def _conditions(query: Query, scope: Scope, dialect: str) -> list[ColumnElement[bool]]:
+def _conditions(
+    query: Query, scope: Scope, dialect: str, among: Sequence[int] | None = None
+) -> list[ColumnElement[bool]]:
     conditions = studies_in(scope, dialect)
+    conditions += [] if among is None else [one_of(dialect, _STUDY.c.id, among)]
     of_series = series_of(scope, dialect)
     conditions += of_series if query.level >= Level.SERIES else []
     own_level = max(query.level, Level.STUDY)
@@ -351,12 +357,12 @@ def _pattern(group: str) -> _Plain:
 def _any_name(columns: Sequence[ColumnElement[Any]], match: _Plain, dialect: str) -> ColumnElement[bool]:
     """Trailing empty components carry no meaning (PS3.5 6.2.1.1): `doe^*` finds the bare `doe`, too."""
     holds = [_text(column, match, dialect) for column in columns]
-    if isinstance(match, Like) and (bare := _bare(match.pattern)) not in ("", match.pattern):
-        holds += [_text(column, _pattern(bare), dialect) for column in columns]
+    if isinstance(match, Like) and (short := bare(match.pattern)) not in ("", match.pattern):
+        holds += [_text(column, _pattern(short), dialect) for column in columns]
     return or_(*holds)
 
 
-def _bare(pattern: str) -> str:
+def bare(pattern: str) -> str:
     while pattern.endswith("^*"):
         pattern = pattern.removesuffix("^*").rstrip("^")
     return pattern

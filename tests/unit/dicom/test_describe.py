@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from imagebank.dicom.describe import describe
+from imagebank.dicom.describe import describe, describe_ahead
+from imagebank.dicom.preamble import ends_as
 from imagebank.dicom.scan import IMPLICIT_LE, Buffer
 from imagebank.errors import BankError, Invalid, Unsupported
 from imagebank.model.attribute import MAIN, Attribute, Level, catalogue
@@ -222,6 +223,20 @@ def test_every_file_is_described_or_refused_in_words() -> None:
             outcome = str(refusal)
 
         assert len(outcome) > 5, path
+
+
+def test_what_is_said_of_a_leading_part_holds_of_a_file_of_the_length_that_it_tells() -> None:
+    told = 0
+    for path, data in every_file():
+        try:
+            ahead, size = describe_ahead(memoryview(data)[: 16 << 10], catalogue=catalogue(), organization="ORG")
+        except Exception:  # noqa: BLE001 - it says nothing of most; whatever is wrong is said of the whole
+            continue
+        if size == len(data) and not ends_as(data):
+            told += 1
+            assert ahead == described(data), path
+
+    assert told > 50
 
 
 MALFORMED = {

@@ -10,7 +10,7 @@ from bank import SOURCE, a_token, bearer, keep, open_test_bank
 from imagebank.actions import access
 from imagebank.app import web_application
 from imagebank.bank import Bank
-from imagebank.model.access import Role
+from imagebank.model.access import Role, Scope
 from imagebank.model.alert import Alert, Answer, Outcome
 from imagebank.model.exam import Exam, Group
 from imagebank.model.person import PatientId
@@ -20,6 +20,7 @@ from unit.portal.browsing import Browser
 
 SPAN = "since=2026-01-01&until=2026-06-01"
 REPORT = "/api/v1/repeat-check/report"
+START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
@@ -41,9 +42,9 @@ def bank(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bank]:
         yield replace(opened, now=lambda: datetime(2026, 6, 1, tzinfo=UTC))
 
 
-def signed_in(bank: Bank, role: Role = Role.ADMIN) -> Browser:
+def signed_in(bank: Bank, role: Role = Role.ADMIN, organization: str = "north") -> Browser:
     browser = Browser(web_application(bank))
-    browser.post("/sign-in", {"token": access.issue_token(bank, role, "north")})
+    browser.post("/sign-in", {"token": access.issue_token(bank, role, organization=organization)})
     return browser
 
 
@@ -77,10 +78,27 @@ def test_the_page_says_when_there_is_nothing_and_what_is_no_day(bank: Bank) -> N
     assert (wrong.status_code, "are days, such as" in wrong.text) == (422, True)
 
 
-def test_the_page_and_its_door_are_for_who_may_audit(bank: Bank) -> None:
+def test_the_page_and_its_door_are_not_for_everybody(bank: Bank) -> None:
     doctor = signed_in(bank, Role.CLINICIAN)
     assert doctor.get("/quality").status_code == 403
     assert 'href="/quality"' not in doctor.get("/").text
+
+
+def test_a_quality_manager_reads_counts_and_neither_a_study_nor_the_ledger(bank: Bank) -> None:
+    manager = signed_in(bank, Role.QUALITY_MANAGER, "local")
+    program, token = Browser(web_application(bank)), bearer(a_token(bank, Role.QUALITY_MANAGER, organization="local"))
+    (study,) = {str(one.study) for one in bank.index.alerts.between(START, bank.now(), Scope(None))}
+
+    assert manager.get("/").headers["location"] == "/quality"
+    assert 'href="/quality"' in manager.get("/quality").text
+    assert manager.get("/quality?format=csv").status_code == 200
+    assert program.get(f"{REPORT}?{SPAN}", token).status_code == 200
+    for page in ("/disclosures", "/reviews", "/consents", "/upload", "/queue"):
+        assert manager.get(page).status_code == 403, page
+    for path in ("/fhir/AuditEvent?date=ge2026-01-01", "/dicom-web/studies", "/api/v1/search?q=ana"):
+        assert program.get(path, token).status_code == 403, path
+    for path in (f"/studies/{study}", f"/dicom-web/studies/{study}"):
+        assert program.get(path, token).status_code == 404, path
 
 
 def test_the_table_is_taken_along_and_holds_no_formula(bank: Bank) -> None:

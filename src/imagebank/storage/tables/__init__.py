@@ -59,6 +59,7 @@ from imagebank.storage.tables.fetches import fetch
 from imagebank.storage.tables.health_links import health_link, health_link_file
 from imagebank.storage.tables.keys import account_key, secret
 from imagebank.storage.tables.ledger import HAS_PERSON, checkpoint, errand, event, lane, told
+from imagebank.storage.tables.names import NAME_PARTS
 from imagebank.storage.tables.notices import mailbox, mailed_code, notice, notice_choice, place
 from imagebank.storage.tables.orders import encounter, imaging_order, letter, patient_word, peer, performed_step, report
 from imagebank.storage.tables.persons import (
@@ -88,6 +89,7 @@ __all__ = [
     "IS_WAITING",
     "LAST",
     "NAMES_NOBODY",
+    "NAME_PARTS",
     "NUMBERED",
     "NUMBERS",
     "PATIENT_COLUMNS",
