@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Final
 
-from imagebank.actions import exams, notes, ordered, search
+from imagebank.actions import elsewhere, exams, notes, ordered, search
 from imagebank.actions.audit import event
 from imagebank.bank import Bank
 from imagebank.errors import NotAllowed
@@ -15,6 +15,7 @@ from imagebank.exams.priors import ranked
 from imagebank.exams.repeats import repeat_of, repeats, trials_of
 from imagebank.model.access import HOLDERS, LONG_AGO, Principal, Right, Scope
 from imagebank.model.alert import SHADOW, Alert, Change
+from imagebank.model.elsewhere import Elsewhere
 from imagebank.model.event import Act, Event
 from imagebank.model.exam import Asked, Context, Exam, Past, Repeat, Said
 from imagebank.model.imaging import DataSet
@@ -119,9 +120,10 @@ def check(bank: Bank, asking: Asking, wishes: Sequence[Wish]) -> list[Checked]:
     require_ordering(principal)
     patients = ordered.records(bank, asking.patients, principal.organization, principal.scope)
     history = _history(bank, asking, patients) if patients else []
+    away = _away(bank, asking, patients)
     like = likeness(bank.settings.priors_file, bank.settings.exams_file)
-    looked = [_looked(bank, like, principal, wish, history) for wish in wishes[:MOST]]
-    shown = _shown(bank, principal.scope, looked)
+    looked = [_looked(bank, like, principal, wish, history, away) for wish in wishes[:MOST]]
+    shown = _shown(bank, principal.scope, looked) | {str(one.study): one.attributes for one in away}
     alerts = _once([_alert(bank, asking, one, one.repeat) for one in looked])
     tried = _once([_alert(bank, asking, one, each) for one in looked for each in one.trials])
     known = [_known(bank, asking, one) for one in alerts]
@@ -161,13 +163,34 @@ def _history(bank: Bank, asking: Asking, patients: Collection[PatientId]) -> lis
     return [one for one in found if one.id in theirs]
 
 
-def _looked(bank: Bank, like: Likeness, principal: Principal, wish: Wish, history: Collection[Past]) -> _Looked:
+def _away(bank: Bank, asking: Asking, patients: Collection[PatientId]) -> list[Elsewhere]:
+    """What other archives have said they hold. Of an order that is placed nobody is told what is not here."""
+    if asking.is_placed:
+        return []
+    found = elsewhere.known(bank, asking.principal, patients)
+    if asking.acting is None:
+        return found
+    theirs = {one.study for one in elsewhere.held(bank, asking.acting, patients)}
+    return [one for one in found if one.study in theirs]
+
+
+def _looked(
+    bank: Bank,
+    like: Likeness,
+    principal: Principal,
+    wish: Wish,
+    history: Collection[Past],
+    away: Sequence[Elsewhere] = (),
+) -> _Looked:
     today = _today(bank)
     day = wish.day or today
     asked = Asked(exams.understood(bank, wish.said), day, _context(bank, wish), principal.organization)
     timely = [exams.timely(past, day) for past in history if exams.is_made(past, today)]
     table = repeats(bank.settings.repeats_file)
     repeat, trials = repeat_of(table, like, asked, timely), trials_of(table, like, asked, timely)
+    if repeat is None and away:
+        others_past = [exams.timely(elsewhere.past(bank, one), day) for one in away]
+        repeat = _mild(repeat_of(table, like, asked, others_past))
     if repeat is None or repeat.severity == SHADOW:
         return _Looked(wish, asked, repeat, trials, ())
     others = [prior.past for prior in ranked(like, asked, timely) if prior.past.id != repeat.past.id]
@@ -178,6 +201,11 @@ def _today(bank: Bank) -> date:
     return bank.now().astimezone(bank.settings.zone).date()
 
 
+def _mild(repeat: Repeat | None) -> Repeat | None:
+    """What another archive holds may answer the order: less is known of it, and its images are not at hand."""
+    return replace(repeat, severity="tell") if repeat is not None and repeat.severity == "warn" else repeat
+
+
 def _context(bank: Bank, wish: Wish) -> Context:
     if wish.context is not Context.ROUTINE or not wish.reasons:
         return wish.context
@@ -185,7 +213,7 @@ def _context(bank: Bank, wish: Wish) -> Context:
     return next((one for one in Context if one == purpose), Context.ROUTINE)
 
 
-def _shown(bank: Bank, scope: Scope, looked: Sequence[_Looked]) -> Mapping[str, DataSet]:
+def _shown(bank: Bank, scope: Scope, looked: Sequence[_Looked]) -> dict[str, DataSet]:
     """What a list shows of every study that is told of, one question for all."""
     named = [Uid(past.id) for one in looked for past in _pasts(one)]
     found = search.of_studies(bank, named, scope)

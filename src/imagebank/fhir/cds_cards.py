@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import quote
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from imagebank.actions.repeat_check import Checked, Seen
@@ -13,6 +14,7 @@ from imagebank.exams.telling import reasons
 from imagebank.fhir.values import text_of, texts_of
 from imagebank.http.tongue import IN_ENGLISH, Tongue
 from imagebank.model.alert import Alert, Change
+from imagebank.model.exam import Past
 from imagebank.model.phrase import Phrase, for_number, listed
 
 Card = dict[str, Any]
@@ -74,14 +76,26 @@ def card(one: Checked, draft: Mapping[str, Any], desk: Desk) -> Card:
             }
             for each in desk.overrides.offered
         ],
-        "links": [
-            {"label": desk.say(label), "url": url, "type": "absolute"}
-            for label, url in (
-                (Phrase("Open the images"), address_of(desk.origin, alert)),
-                (Phrase("Open them in the viewer"), viewer_of(desk.origin, alert)),
-            )
-        ],
+        "links": [{"label": desk.say(label), "url": url, "type": "absolute"} for label, url in _links(one, desk)],
     }
+
+
+def _links(one: Checked, desk: Desk) -> list[tuple[Phrase, str]]:
+    assert one.alert is not None
+    assert one.repeat is not None
+    if one.repeat.past.archive:
+        return [(Phrase("Fetch the images"), page_of(desk.origin, one.repeat.past))]
+    return [
+        (Phrase("Open the images"), address_of(desk.origin, one.alert)),
+        (Phrase("Open them in the viewer"), viewer_of(desk.origin, one.alert)),
+    ]
+
+
+def page_of(origin: str, past: Past) -> str:
+    """The page of a study, or the one that fetches it where another archive holds it."""
+    if past.archive:
+        return f"{origin}/archives/{quote(past.archive, safe='')}/studies/{past.id}"
+    return f"{origin}/studies/{past.id}"
 
 
 def address_of(origin: str, alert: Alert) -> str:
@@ -98,17 +112,21 @@ def summary(one: Checked, desk: Desk) -> str:
     assert one.alert is not None
     assert one.repeat is not None
     when, what = ago(one.age), _plain(desk.say(naming.exam(one.repeat.past.exam)))
-    where = _plain(one.repeat.past.organization)
-    told = Phrase(
-        "%(exam)s was done %(when)s at %(where)s: the images are here", {"exam": what, "when": when, "where": where}
-    )
+    past = one.repeat.past
+    where = _plain(past.archive or past.organization)
+    values: dict[str, str | Phrase] = {"exam": what, "when": when, "where": where}
+    told = Phrase("%(exam)s was done %(when)s at %(where)s: the images are here", values)
+    if past.archive:
+        told = Phrase("%(exam)s was done %(when)s, the images can be had from %(where)s", values)
     if where and len(text := desk.say(told)) <= LONGEST:
         return text
-    rest = len(desk.say(_briefly("", when)))
-    return desk.say(_briefly(what[: LONGEST - rest], when))
+    rest = len(desk.say(_briefly("", when, is_here=not past.archive)))
+    return desk.say(_briefly(what[: LONGEST - rest], when, is_here=not past.archive))
 
 
-def _briefly(what: str, when: Phrase) -> Phrase:
+def _briefly(what: str, when: Phrase, *, is_here: bool) -> Phrase:
+    if not is_here:
+        return Phrase("%(exam)s was done %(when)s, the images can be had", {"exam": what, "when": when})
     return Phrase("%(exam)s was done %(when)s: the images are here", {"exam": what, "when": when})
 
 
@@ -135,8 +153,10 @@ def _row(one: Seen, desk: Desk) -> str:
     modalities = " ".join(texts_of(one.study, _MODALITIES))
     what = text_of(one.study, _DESCRIPTION) or modalities or desk.say(Phrase("Exam"))
     day = one.past.day.isoformat() if one.past.day else ""
-    count, address = text_of(one.study, _IMAGES), f"{desk.origin}/studies/{one.past.id}"
-    return f"| [{_cell(what)}]({address}) | {day} | {_cell(one.past.organization)} | {_cell(count)} |"
+    count, address = text_of(one.study, _IMAGES), page_of(desk.origin, one.past)
+    return (
+        f"| [{_cell(what)}]({address}) | {day} | {_cell(one.past.archive or one.past.organization)} | {_cell(count)} |"
+    )
 
 
 def _cell(text: str) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Any, Final, Literal
+from urllib.parse import quote
 
 import msgspec
 from starlette.concurrency import run_in_threadpool
@@ -120,7 +121,10 @@ def _told(alert: Alert, found: Checked, origin: str, tongue: Tongue) -> dict[str
         "organization": past.organization,
         "exam": exam_told(past.exam),
         "reasons": [tongue.say(one) for one in reasons(found.repeat.factors)],
-        "url": f"{origin}/studies/{alert.study}",
+        "archive": past.archive,
+        "url": f"{origin}/archives/{quote(past.archive, safe='')}/studies/{past.id}"
+        if past.archive
+        else f"{origin}/studies/{alert.study}",
         "others": [one.past.id for one in found.seen if one.past.id != past.id],
     }
 
@@ -184,7 +188,7 @@ _BRIEF: Final = {
 _ALERT: Final = closed(
     {
         **_BRIEF,
-        **dict.fromkeys(("date", "organization", "url"), _TEXT),
+        **dict.fromkeys(("date", "organization", "archive", "url"), _TEXT),
         "exam": EXAM,
         **dict.fromkeys(("reasons", "others"), _TEXTS),
     }

@@ -2,17 +2,19 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bank import keep, open_test_bank
-from imagebank.actions import asking, earlier, elsewhere, priors, rights
+from imagebank.actions import asking, earlier, elsewhere, priors, repeat_check, rights
 from imagebank.actions.other_archives import MOST_STUDIES, archives_of, listed, secret_of
 from imagebank.errors import Invalid, Unavailable
 from imagebank.model.access import Principal, Role, Scope
 from imagebank.model.event import Act
+from imagebank.model.exam import Said
 from imagebank.model.person import PatientId
 from imagebank.model.provision import Kind, Provision
 from imagebank.model.uid import Uid
@@ -22,6 +24,7 @@ from unit.actions.archives_there import ABOUT, ADA, ARCHIVE, THERE, There, ada_i
 from unit.actions.archives_there import listed as written
 
 ALL = Scope(None)
+ABDOMEN = "CT abdomen with contrast"
 
 
 @pytest.fixture
@@ -279,3 +282,31 @@ def test_a_study_elsewhere_stands_among_the_earlier_ones_and_who_looks_at_it_in_
     assert any("a study of another archive" in one.detail for one in there.bank.index.events(ALL, 100))
     none = replace(there.bank, settings=replace(there.bank.settings, archives_file=None))
     assert list(elsewhere.lines(none)) == []
+
+
+def checked(there: There, **about: Any) -> repeat_check.Checked:
+    there.answers = [said("2.2", **{"00081030": ABDOMEN})]
+    wish = repeat_check.Wish(Said(("CT",), (ABDOMEN,)), date(2026, 1, 14))
+    asking_for = repeat_check.Asking(as_role(there), (ADA,), "api", **about)
+    (found,) = repeat_check.check(there.bank, asking_for, [wish])
+    return found
+
+
+def test_the_repeat_check_names_an_exam_that_can_be_had(there: There) -> None:
+    assert checked(there).alert is None
+    there.work()
+    found = checked(there)
+
+    assert found.alert is not None
+    assert found.repeat is not None
+    assert (found.alert.study, found.alert.severity, found.repeat.past.archive) == ("2.2", "tell", "Harbour")
+    assert [one.study["00081030"]["Value"] for one in found.seen] == [[ABDOMEN]]
+    assert checked(there, is_placed=True).alert is None
+
+
+def test_the_repeat_check_does_not_name_what_the_person_at_the_system_may_not_know_of(there: There) -> None:
+    checked(there)
+    there.work()
+
+    assert checked(there, acting=as_role(there, Role.CLINICIAN)).alert is None
+    assert checked(there, acting=as_role(there)).alert is not None

@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from urllib.parse import quote
 
 import pytest
 
-from imagebank.actions.repeat_check import Checked, Wish
+from imagebank.actions.repeat_check import Checked, Seen, Wish
 from imagebank.exams.overriding import Overrides, Reason
 from imagebank.fhir.cds_cards import Desk, card
 from imagebank.http.tongue import Tongue
@@ -113,3 +114,17 @@ def nothing_empty(value: object) -> bool:
 def test_an_order_without_a_name_is_not_acted_upon() -> None:
     assert all("actions" not in each for each in card(checked(), {}, desk("en"))["suggestions"])
     assert replace(desk("en"), site="x").say("100 %") == "100 %"
+
+
+@pytest.mark.parametrize("where", ["Harbour", "an archive with a long name " * 6])
+def test_a_card_about_an_exam_elsewhere_leads_to_the_page_that_fetches_it(where: str) -> None:
+    one = checked()
+    assert one.repeat is not None
+    past = replace(one.repeat.past, archive=where)
+    told = card(replace(one, repeat=replace(one.repeat, past=past), seen=(Seen(past, {}),)), {"id": "o1"}, desk("en"))
+
+    had = "the images can be had" + (" from Harbour" if where == "Harbour" else "")
+    assert told["summary"] == f"XR knee left was done 12 days ago, {had}"
+    address = f"https://bank.example/archives/{quote(where, safe='')}/studies/1.2"
+    assert [(each["label"], each["url"]) for each in told["links"]] == [("Fetch the images", address)]
+    assert address in told["detail"]
