@@ -120,6 +120,16 @@ class JobsContract:
         assert self.claimed(jobs, 8).id != self.claimed(jobs, 9).id
         assert jobs.claim(["send"], at(20), 60) is None
 
+    def test_a_job_that_waits_moves_by_a_second_at_least(self, jobs: SQLJobs, defer: Defer) -> None:
+        defer(due=at(5), key="1.2.3", uid="1")
+        defer(due=at(5.9), key="1.2.3", uid="1")
+        assert jobs.claim(["send"], at(4), 60) is None
+        assert self.claimed(jobs, 5).payload == {"uid": "1"}
+        defer(due=at(5), key="4.5.6", uid="1")
+        defer(due=at(5.9), key="4.5.6", uid="2")
+        assert jobs.claim(["send"], at(5), 60) is None
+        assert self.claimed(jobs, 6).payload == {"uid": "2"}
+
     def test_a_job_that_waits_can_be_taken_back(self, jobs: SQLJobs, defer: Defer, database: Database) -> None:
         for key in ("1.2.3", "4.5.6"):
             defer(key=key, uid=key)

@@ -279,7 +279,10 @@ class Transaction(Protocol):
     def remove_label(self, study: Uid, label: str) -> bool: ...
 
     def defer(self, kind: str, payload: dict[str, Any], due: datetime, key: str = "") -> None:
-        """Enqueue a job. With a `key`, a job of that kind and key that waits already is moved to the later time."""
+        """Enqueue a job. With a `key`, a job of that kind and key that waits already is moved to the later time.
+
+        Times that are less than a second apart count as one.
+        """
         ...
 
     def start(self, kind: str, payload: dict[str, Any], due: datetime, key: str) -> None:
