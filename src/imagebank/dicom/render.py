@@ -44,10 +44,10 @@ class Viewport:
 
     columns: int
     rows: int
-    left: float = 0
-    top: float = 0
-    width: float = 0
-    height: float = 0
+    left: float = 0.0
+    top: float = 0.0
+    width: float = 0.0
+    height: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

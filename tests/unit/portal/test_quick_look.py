@@ -2,16 +2,18 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from html import unescape
 from typing import Any
 
 import pytest
 
 from bank import bearer, keep, open_test_bank
-from imagebank.actions import access, cards, redeem, retrieve
+from imagebank.actions import access, cards, first_looks, redeem, retrieve
 from imagebank.actions.card_reach import Reach
 from imagebank.app import web_application
 from imagebank.bank import Bank
+from imagebank.dicom.sandbox import Sandbox
 from imagebank.model.access import RIGHTS, Principal, Role, Scope
 from imagebank.model.imaging import Selection
 from imagebank.model.uid import Uid
@@ -277,3 +279,30 @@ def test_a_study_page_lists_the_earlier_ones_and_opens_each_beside(browser: Brow
     assert 'aria-keyshortcuts="c" href="/compare?study=1.6&study=1.5"' in page
     assert re.findall(r'href="/studies/1.6/look\?prior=([0-9.]+)"', page)[:2] == ["1.5", "1.4"]
     assert "same modality, 12 months older" in page
+
+
+def test_what_was_made_ready_is_all_that_the_first_look_asks_for(bank: Bank) -> None:
+    large = a_file(
+        StudyInstanceUID="1.6", SeriesInstanceUID="1.6.9", PatientID="ADA", Rows=1, Columns=1100, PixelData=bytes(2200)
+    )
+    keep(bank, large)
+    first_looks.make(bank, bank.index.instances(Selection(study=Uid("1.6")), Scope(None)), 99)
+    closed = Sandbox(decoders=1)
+    closed.close()
+    browser = signed_in(replace(bank, sandbox=closed))
+    asked = [*pictures_of(look(browser)), *pictures_of(look(browser, "?series=1.6.9"))]
+    asked += thumbnails_of(browser.get("/studies/1.6").text)
+    as_a_browser = {"Accept": "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8"}
+    answers = [browser.get(unescape(address), headers=as_a_browser) for address in asked]
+
+    assert len(asked) == 6
+    assert {(one.status_code, one.headers["content-type"]) for one in answers} == {(200, "image/jpeg")}
+    assert browser.get(asked[0] + "&window=9,9,linear").status_code == 503
+
+
+def pictures_of(page: str) -> list[str]:
+    return re.findall(r'<img src="(/dicom-web/[^"]*/rendered[^"]*)"', page)
+
+
+def thumbnails_of(page: str) -> list[str]:
+    return re.findall(r'<img src="(/dicom-web/studies/1\.6/[^"]*thumbnail[^"]*)"', page)
