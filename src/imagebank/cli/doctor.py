@@ -231,6 +231,12 @@ def _of_prefetch(bank: "Bank") -> Iterator[Finding]:
             studies, octets = bank.index.prefetches.done_since(rule.device, bank.now() - timedelta(days=1))
             words = f"{studies} priors ({octets >> 20} MiB) went to {rule.device} within a day"
             yield Finding("prefetch", False, words, "`imagebank prefetch list` shows them")
+    for link in bank.index.prefetches.links(bank.now() - timedelta(days=1)):
+        if link.failed:
+            words = f"priors whose last try on the link {link.device} did not work: {link.failed}"
+            yield Finding(
+                "prefetch", True, words, "the page /prefetch names them; `imagebank device echo` calls a device"
+            )
 
 
 def _of_callers(bank: "Bank") -> Iterator[Finding]:

@@ -18,6 +18,8 @@ from imagebank.cli.doctor import Finding, of_files, of_settings, of_the_bank, of
 from imagebank.model.access import Device, Role
 from imagebank.model.certificate import fingerprint
 from imagebank.model.event import Act, Event
+from imagebank.model.prefetch import Prefetch, State
+from imagebank.model.uid import Uid
 from imagebank.settings import ReportDelay, Settings
 from running import imagebank
 
@@ -200,9 +202,13 @@ def test_a_station_that_priors_go_to_has_to_be_registered(tmp_path: Path) -> Non
     file.write_text(f"priors = 3\nwarm = true\nwarm_a_day = 9\nfresh_days = 7\nagain_days = 7\n{rules}", "utf-8")
     with open_test_bank(tmp_path / "bank", prefetch_file=file) as bank:
         devices.add(bank, Device("READ1", "127.0.0.1", 11112, False, devices.DEVICE_RIGHTS, "local"))
+        with bank.index.begin() as tx:
+            for study, state in (("1.1", State.FAILED), ("1.2", State.WAITING)):
+                tx.prefetches.put(Prefetch("READ1", Uid(study), state, bank.now()))
         found = [(one.is_weak, one.words) for one in of_the_bank(bank) if one.check == "prefetch"]
 
     assert found == [
         (False, "0 priors (0 MiB) went to READ1 within a day"),
         (True, "priors shall go to GONE, which no device is registered as"),
+        (True, "priors whose last try on the link READ1 did not work: 1"),
     ]
