@@ -108,6 +108,21 @@
     };
   };
 
+  // Of another study that is opened from the list on the left, what leaves a pane black is not offered: reports, marks
+  // of key images, presentation states. Of the studies of the address the bank has named what may be shown.
+  const LEFT_OUT = ['SR', 'KO', 'PR'];
+  const listShown = ({ query, retrieve }) => {
+    const metadata = retrieve.series.metadata;
+    retrieve.series.metadata = async question => {
+      const { StudyInstanceUID: uid, filters } = question ?? {};
+      if (!uid || filters?.seriesInstanceUID || asked('StudyInstanceUIDs').includes(uid)) return metadata(question);
+      const found = (await query.series.search(uid)) ?? [];
+      const shown = found.filter(one => !LEFT_OUT.includes(one.modality)).map(one => one.seriesInstanceUid);
+      const isNamed = shown.length && shown.length < found.length;
+      return metadata(isNamed ? { ...question, filters: { ...filters, seriesInstanceUID: shown } } : question);
+    };
+  };
+
   const plane = imageId => window.cornerstone.metaData.get('imagePlaneModule', imageId) || {};
   // What an image does not say is filled in: frames then lie 1 mm from each other.
   const isPlaced = image => image.imagePositionPatient && image.rowPixelSpacing > 0 && !image.usingDefaultValues;
@@ -195,7 +210,10 @@
   const extension = {
     id: 'imagebank',
     preRegistration: ({ extensionManager }) => {
-      extensionManager.getActiveDataSource().forEach(source => listOnePatient(source.query.studies));
+      for (const source of extensionManager.getActiveDataSource()) {
+        listOnePatient(source.query.studies);
+        listShown(source);
+      }
     },
     onModeEnter: ({ servicesManager }) => {
       const viewports = servicesManager.services.cornerstoneViewportService;

@@ -27,6 +27,8 @@ from samples import sample_data
 
 pytestmark = pytest.mark.browser
 
+BASIC_TEXT = UID("1.2.840.10008.5.1.4.1.1.88.11")
+
 
 @pytest.fixture(scope="module")
 def doctor(chromium: Browser, running_bank: Any) -> Iterator[BrowserContext]:
@@ -135,9 +137,14 @@ def test_a_study_of_another_patient_with_the_same_id_is_not_listed(
             PatientName=name,
             PatientBirthDate=born,
             StudyDescription=description,
+            SeriesDescription=f"seen of number {number}",
             StudyInstanceUID=f"1.2.826.0.1.3680043.10.1.{number}",
         )
         (tmp_path / f"{number}.dcm").write_bytes(as_file(ds))
+    report = a_dataset(PatientID="LISTED-1", PatientName="Viewed^Vera", StudyInstanceUID="1.2.826.0.1.3680043.10.1.1")
+    report.SOPClassUID, report.Modality, report.SeriesDescription = BASIC_TEXT, "SR", "said in words"
+    del report.PixelData
+    (tmp_path / "report.dcm").write_bytes(as_file(report))
     running_bank.import_paths([tmp_path])
     open_in_viewer(looking, "1.2.826.0.1.3680043.10.1.0")
     looking.wait_until_lit()
@@ -146,6 +153,10 @@ def test_a_study_of_another_patient_with_the_same_id_is_not_listed(
     listed = looking.page.get_by_text("of hers").all_inner_texts()
     assert sorted(listed) == ["first of hers", "second of hers", "third of hers"]
     assert looking.page.get_by_text("somebody's").count() == 0
+    # A report would leave the pane black, so that only images are offered of another study.
+    looking.page.get_by_text("second of hers").click()
+    expect(looking.page.get_by_text("seen of number 1")).to_be_visible()
+    expect(looking.page.get_by_text("said in words")).to_have_count(0)
 
 
 def test_on_a_phone_the_image_has_the_screen_and_no_tool_lies_on_the_way_back(looking: Eye, running_bank: Any) -> None:
