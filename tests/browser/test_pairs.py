@@ -94,7 +94,7 @@ def test_films_begin_at_their_first_image_and_go_on_in_proportion(shelf: Shelf) 
     looking.wait_until_lit(panes=2)
 
     current, prior = shelf.uids["3 9"], shelf.uids["4 17"]
-    assert looking.images() == [(current, 0), (prior, 0)]
+    looking.wait_for(lambda: looking.images() == [(current, 0), (prior, 0)], looking.images)
     looking.wait_until(VALUES, [302, 401])
     looking.turn_wheel(0, 2)
     looking.wait_for(lambda: looking.images() == [(current, 2), (prior, 4)], looking.images)
