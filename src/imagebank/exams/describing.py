@@ -162,8 +162,8 @@ def _contrast(said: Said, found: Sequence[Found]) -> tuple[Evidence, ...]:
 
 
 def _word(found: Sequence[Found], field: str) -> tuple[Evidence, ...]:
-    """The first kind or purpose that is said; a purpose may stand among reasons."""
-    for one in found:
+    """The first kind or purpose that is said, sooner than a weak one; a purpose may stand among reasons."""
+    for one in sorted(found, key=lambda each: each.meaning.is_weak):
         value = getattr(one.meaning, field)
         if value and (field == "purpose" or not one.hit.is_reason):
             return (one.evidence(field, value),)

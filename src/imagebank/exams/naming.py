@@ -90,6 +90,7 @@ KINDS: Final = (
     *(noted("elastography"), noted("functional"), noted("incomplete"), noted("intervention"), noted("obstetric")),
     *(noted("perfusion"), noted("planning"), noted("portable"), noted("receptor"), noted("screening")),
     *(noted("spectroscopy"), noted("spot"), noted("stress"), noted("transoesophageal"), noted("venography")),
+    *(noted("arteries"), noted("veins")),
 )
 """Kinds of the built-in tables. A site's own are said as the site writes them."""
 

@@ -39,7 +39,7 @@ class Repeats(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     By group, `whole` names regions of which an exam answers for each of their parts, and `plain` those where one with
     contrast does not answer for one without. Of a region that is `sided` nothing is known until its side is said,
     but in exams of a kind that is `sideless`. By group, what is ordered after an exam of a kind that is `recalled`, and is
-    of another kind, was called for by it.
+    of another kind, was called for by it. Kinds that are `opposed` do not answer each other.
     """
 
     apart: frozenset[str]
@@ -49,6 +49,7 @@ class Repeats(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     plain: dict[Group, frozenset[str]]
     sideless: frozenset[str] = frozenset()
     recalled: dict[Group, frozenset[str]] = {}
+    opposed: tuple[frozenset[str], ...] = ()
     contexts: dict[Context, Easing]
     rule: tuple[Rule, ...]
 
@@ -118,6 +119,8 @@ def answers(table: Repeats, like: Likeness, ours: Exam, theirs: Exam) -> bool:
 def _are_of_one_kind(table: Repeats, ours: Exam, theirs: Exam) -> bool:
     if ours.kind == theirs.kind:
         return True
+    if any({ours.kind, theirs.kind} <= those for those in table.opposed):
+        return False
     return not table.apart & {ours.kind, theirs.kind} and theirs.kind not in table.recalled.get(ours.group, ())
 
 

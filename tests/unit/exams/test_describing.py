@@ -207,6 +207,19 @@ def test_a_reason_is_no_region() -> None:
     assert (found.regions, found.purpose) == (("CHEST",), "followup")
 
 
+def test_a_film_after_a_line_was_placed_is_a_follow_up() -> None:
+    assert exam("DX", "CXR line check").purpose == "followup"
+    found = exam("DX", "Thorax nach ZVK-Anlage rechts")
+
+    assert (found.regions, found.side, found.purpose) == (("CHEST",), Side.UNSAID, "followup")
+
+
+def test_which_vessels_an_ultrasound_shows_tells_more_than_duplex() -> None:
+    assert exam("US", "Duplex Beinvenen").kind == "veins"
+    assert exam("US", "US arterial duplex lower extremity").kind == "arteries"
+    assert exam("US", "Duplex carotids").kind == "duplex"
+
+
 def test_what_nothing_is_said_of_is_nothing() -> None:
     found = describe(NOTHING_SAID, tables())
 

@@ -8,12 +8,14 @@ from imagebank.exams.overriding import overrides
 from imagebank.model.exam import Exam, Group, Side
 
 TABLES = {
-    name: (files("imagebank.exams") / f"{name}.toml").read_text("utf-8") for name in ("regions", "names", "reasons")
+    name: (files("imagebank.exams") / f"{name}.toml").read_text("utf-8")
+    for name in ("regions", "names", "reasons", "words", "shorthand")
 }
 
 
 def test_every_region_group_kind_and_reason_of_the_built_in_tables_has_a_name() -> None:
-    kinds = {one.get("kind", "") for name in ("names", "reasons") for one in tomllib.loads(TABLES[name])["word"]}
+    words = [one for name, table in TABLES.items() if name != "regions" for one in tomllib.loads(table)["word"]]
+    kinds = {one.get("kind", "") for one in words}
 
     assert {*naming.REGIONS} == {*tomllib.loads(TABLES["regions"])["region"]}
     assert {*naming.GROUPS} == {*Group}

@@ -146,3 +146,11 @@ def test_a_mammogram_for_diagnosis_is_called_for_by_the_one_of_screening() -> No
     screening = replace(diagnostic, kind="screening")
     assert found(diagnostic, screening, days=14) is None
     assert found(screening, screening, days=14) is not None
+
+
+def test_veins_do_not_answer_for_arteries_and_either_answers_a_duplex() -> None:
+    duplex = Exam(Group.US, ("LEG",), Side.LEFT, kind="duplex")
+    veins, arteries = replace(duplex, kind="veins"), replace(duplex, kind="arteries")
+    assert found(arteries, veins, days=2) is None
+    assert found(veins, veins, days=2) is not None
+    assert found(veins, duplex, days=2) is not None
