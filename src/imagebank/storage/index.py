@@ -276,8 +276,7 @@ class SQLIndex:
 
     def find(self, query: Query, scope: Scope) -> Iterator[Found]:
         began = time.perf_counter()
-        with self._database.reading() as connection:
-            among = may_match(connection, query)
+        among = may_match(self._database, query)
         rows = self._rows(matches(query, scope, self._dialect, among), query.limit)
         first = next(rows, None)
         if first is None:
@@ -297,8 +296,8 @@ class SQLIndex:
 
     def count(self, query: Query, scope: Scope) -> int:
         began = time.perf_counter()
+        among = may_match(self._database, query)
         with self._database.reading() as connection:
-            among = may_match(connection, query)
             number: int = connection.scalars(number_of_matches(query, scope, self._dialect, among)).one()
         if not number:
             self._keep_time(began, scope, SEARCH_S)

@@ -3,9 +3,10 @@
 import re
 from typing import Final
 
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 
 from imagebank.model.query import Like, Query, Words
+from imagebank.storage.database import Database
 from imagebank.storage.rows import clean
 from imagebank.storage.select import bare
 
@@ -17,12 +18,14 @@ _LONG: Final = 3
 _WITH_ALL: Final = text("SELECT rowid FROM name_part WHERE name_part MATCH :parts LIMIT :most")
 
 
-def may_match(connection: Connection, query: Query) -> list[int] | None:
+def may_match(database: Database, query: Query) -> list[int] | None:
     """Rows of studies outside of which nothing matches; None where they are many, or nothing is known of them."""
-    parts = name_parts(query) if connection.dialect.name == "sqlite" else []
+    parts = name_parts(query) if database.is_sqlite else []
     if not parts:
         return None
-    found = connection.scalars(_WITH_ALL, {"parts": " ".join(map(_quoted, parts)), "most": FEW + 1}).all()
+    asked = {"parts": " ".join(map(_quoted, parts)), "most": FEW + 1}
+    with database.reading() as connection:
+        found = connection.scalars(_WITH_ALL, asked).all()
     return list(found) if len(found) <= FEW else None
 
 

@@ -167,8 +167,7 @@ def _conditions(
 ) -> list[ColumnElement[bool]]:
     conditions = studies_in(scope, dialect)
     conditions += [] if among is None else [one_of(dialect, _STUDY.c.id, among)]
-    of_series = series_of(scope, dialect)
-    conditions += of_series if query.level >= Level.SERIES else []
+    conditions += series_of(scope, dialect) if query.level >= Level.SERIES else []
     own_level = max(query.level, Level.STUDY)
     below: list[Condition] = []
     spans, rest = _spans(query)
@@ -179,7 +178,7 @@ def _conditions(
         else:
             below.append(condition)
     if below:
-        conditions.append(_has_below(own_level, below, dialect, of_series))
+        conditions.append(_has_below(own_level, below, dialect, series_of(scope, dialect)))
     return conditions
 
 
