@@ -1,6 +1,6 @@
 """What exams are called in a few words: names of groups, parts of the body, sides and kinds, for every language."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from imagebank.errors import noted
@@ -105,11 +105,11 @@ OVERRIDES: Final = (
 """Reasons to override of the built-in table. A site's own are said as the site writes them."""
 
 
-def exam(one: Exam) -> Phrase:
-    """An exam as it was understood, such as `CT abdomen, pelvis` or `XR knee left`."""
+def exam(one: Exam, most: int | None = None) -> Phrase:
+    """An exam as it was understood, such as `CT abdomen, pelvis` or `XR knee left`; of more than `most` regions those."""
     name = group(one.group)
     if one.regions:
-        name = Phrase("%(group)s %(regions)s", {"group": name, "regions": regions(one.regions)})
+        name = Phrase("%(group)s %(regions)s", {"group": name, "regions": regions(one.regions, most)})
     match one.side:
         case Side.RIGHT:
             return Phrase("%(exam)s right", {"exam": name})
@@ -126,9 +126,10 @@ def group(one: str) -> Phrase:
     return Phrase(GROUPS.get(one, one))
 
 
-def regions(terms: Iterable[str]) -> str | Phrase:
-    """Parts of the body by name; one that a site has added by its term in small letters."""
-    return listed(Phrase(REGIONS.get(one, one.lower())) for one in terms)
+def regions(terms: Sequence[str], most: int | None = None) -> str | Phrase:
+    """Parts of the body by name; one that a site has added by its term in small letters. Behind `most` stands an ellipsis."""
+    names: list[str | Phrase] = [Phrase(REGIONS.get(one, one.lower())) for one in terms[:most]]
+    return listed([*names, "…"] if len(names) < len(terms) else names)
 
 
 def kind(one: str) -> Phrase:

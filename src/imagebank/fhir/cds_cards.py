@@ -111,23 +111,27 @@ def summary(one: Checked, desk: Desk) -> str:
     """What was done, when and where, in fewer than 140 characters of every language."""
     assert one.alert is not None
     assert one.repeat is not None
-    when, what = ago(one.age), _plain(desk.say(naming.exam(one.repeat.past.exam)))
-    past = one.repeat.past
+    past, when = one.repeat.past, ago(one.age)
     where = _plain(past.archive or past.organization)
-    values: dict[str, str | Phrase] = {"exam": what, "when": when, "where": where}
-    told = Phrase("%(exam)s was done %(when)s at %(where)s: the images are here", values)
-    if past.archive:
-        told = Phrase("%(exam)s was done %(when)s, the images can be had from %(where)s", values)
-    if where and len(text := desk.say(told)) <= LONGEST:
-        return text
-    rest = len(desk.say(_briefly("", when, is_here=not past.archive)))
-    return desk.say(_briefly(what[: LONGEST - rest], when, is_here=not past.archive))
+    told = desk.say(_done(naming.exam(past.exam), when, where, is_here=not past.archive))
+    if len(told) <= LONGEST:
+        return _plain(told)
+    for most in range(len(past.exam.regions), -1, -1):
+        told = desk.say(_done(naming.exam(past.exam, most), when, "", is_here=not past.archive))
+        if len(told) <= LONGEST:
+            break
+    return _plain(told)[:LONGEST]
 
 
-def _briefly(what: str, when: Phrase, *, is_here: bool) -> Phrase:
-    if not is_here:
-        return Phrase("%(exam)s was done %(when)s, the images can be had", {"exam": what, "when": when})
-    return Phrase("%(exam)s was done %(when)s: the images are here", {"exam": what, "when": when})
+def _done(exam: Phrase, when: Phrase, where: str, *, is_here: bool) -> Phrase:
+    values: dict[str, str | Phrase] = {"exam": exam, "when": when, "where": where}
+    if is_here and where:
+        return Phrase("%(exam)s was done %(when)s at %(where)s: the images are here", values)
+    if is_here:
+        return Phrase("%(exam)s was done %(when)s: the images are here", values)
+    if where:
+        return Phrase("%(exam)s was done %(when)s, the images can be had from %(where)s", values)
+    return Phrase("%(exam)s was done %(when)s, the images can be had", values)
 
 
 def ago(days: int) -> Phrase:

@@ -33,5 +33,6 @@ def test_an_exam_is_called_by_group_parts_and_side() -> None:
         "XR knee",
     ]
     assert str(naming.exam(Exam(Group.CT, ("ABDOMEN", "PELVIS", "OWNPART")))) == "CT abdomen, pelvis, ownpart"
+    assert str(naming.exam(Exam(Group.CT, ("ABDOMEN", "PELVIS"), Side.LEFT), 1)) == "CT abdomen, … left"
     assert str(naming.exam(Exam(Group.OPH))) == "eye imaging"
     assert (str(naming.group("ELSE")), str(naming.kind("own kind"))) == ("ELSE", "own kind")

@@ -29,6 +29,17 @@ OVERRIDES = Overrides(
 )
 
 
+END = {
+    "en": "are here",
+    "de": "sind hier",
+    "es": "están aquí",
+    "fr": "sont ici",
+    "ar": "والصور هنا",
+    "zh": "影像在这里",
+    "ja": "画像はここにあります",
+}
+
+
 def desk(tag: str) -> Desk:
     return Desk("https://bank.example", "Imagebank", OVERRIDES, Tongue(*language.words_for(tag, ())))
 
@@ -52,6 +63,7 @@ def test_a_summary_is_one_short_sentence_in_every_language(tag: str, exam: Exam,
         assert 0 < len(summary) < 140
         assert "%" not in summary
         assert "\n" not in summary
+        assert summary.endswith(END[tag]), "and it says where the images are"
 
 
 def test_a_card_speaks_the_language_that_it_is_asked_for() -> None:
