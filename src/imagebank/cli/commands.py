@@ -9,6 +9,7 @@ from imagebank import __version__, logs
 from imagebank.cli import (
     access,
     accounts,
+    archives,
     arrivals,
     attributes,
     audit,
@@ -78,6 +79,7 @@ cli.command(mail.app)
 cli.command(accounts.app)
 cli.command(cards.app)
 cli.command(destinations.app)
+cli.command(archives.app)
 cli.command(evaluate.app)
 cli.command(bench.bench)
 cli.command(exams.app)

@@ -218,6 +218,27 @@ def of_the_bank(bank: "Bank") -> Iterator[Finding]:
     yield from _of_the_rules(bank)
     yield from _of_the_mail(bank)
     yield from _of_prefetch(bank)
+    yield from _of_archives(bank)
+
+
+def _of_archives(bank: "Bank") -> Iterator[Finding]:
+    from imagebank.actions import elsewhere, other_archives
+    from imagebank.exams.prefetching import prefetching
+
+    known = other_archives.listed(bank)
+    for one, line in zip(known.values(), elsewhere.lines(bank), strict=True):
+        if one.device and bank.index.device(one.device) is None:
+            words = f"the archive {one.name} is reached as {one.device}, which no device is registered as"
+            yield Finding("archives", True, words, "register it by `imagebank device add`, or change archives_file")
+        elif line.since is not None:
+            words = f"the archive {one.name} does not answer since {line.since:%Y-%m-%d %H:%M} UTC: {line.reason}"
+            yield Finding("archives", True, words, "`imagebank archive list` shows when it is asked again")
+        elif line.reason:
+            yield Finding("archives", True, f"the archive {one.name}: {line.reason}", "ask who runs it")
+    for rule in prefetching(bank.settings.prefetch_file).fetch:
+        if rule.archive not in known:
+            words = f"priors shall be fetched from {rule.archive}, which is no archive of archives_file"
+            yield Finding("archives", True, words, "name one that is listed in prefetch_file")
 
 
 def _of_prefetch(bank: "Bank") -> Iterator[Finding]:

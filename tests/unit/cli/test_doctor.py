@@ -4,7 +4,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ from imagebank.cli import doctor
 from imagebank.cli.doctor import Finding, of_files, of_settings, of_the_bank, of_the_machine, of_the_provider
 from imagebank.model.access import Device, Role
 from imagebank.model.certificate import fingerprint
+from imagebank.model.elsewhere import Line
 from imagebank.model.event import Act, Event
 from imagebank.model.prefetch import Prefetch, State
 from imagebank.model.uid import Uid
@@ -211,4 +212,28 @@ def test_a_station_that_priors_go_to_has_to_be_registered(tmp_path: Path) -> Non
         (False, "0 priors (0 MiB) went to READ1 within a day"),
         (True, "priors shall go to GONE, which no device is registered as"),
         (True, "priors whose last try on the link READ1 did not work: 1"),
+    ]
+
+
+def test_an_archive_that_is_away_or_cannot_be_reached_is_named(tmp_path: Path) -> None:
+    one = "[[archive]]\nname = '{}'\norganization = 'h'\nissuer = 'h'\n{}\n"
+    ways = {"Abbey": "url = 'https://a.example'", "Bay": "url = 'https://b.example'", "Cliff": "device = 'GONE'"}
+    listed, rules = tmp_path / "archives.toml", tmp_path / "prefetch.toml"
+    listed.write_text("".join(one.format(*each) for each in ways.items()), "utf-8")
+    rules.write_text(
+        "priors = 3\nwarm = true\nwarm_a_day = 9\nfresh_days = 7\nagain_days = 7\n[[fetch]]\narchive = 'Dale'\n",
+        "utf-8",
+    )
+    with open_test_bank(tmp_path / "bank", archives_file=listed, prefetch_file=rules) as bank:
+        at = datetime(2026, 3, 1, 12, tzinfo=UTC)
+        with bank.index.begin() as tx:
+            tx.elsewhere.put_line(Line("Abbey", 1, at, reason="it hung up"))
+            tx.elsewhere.put_line(Line("Bay", reason="2 answers were not about who was asked for"))
+        found = [one.words for one in of_the_bank(bank) if one.check == "archives"]
+
+    assert found == [
+        "the archive Abbey does not answer since 2026-03-01 12:00 UTC: it hung up",
+        "the archive Bay: 2 answers were not about who was asked for",
+        "the archive Cliff is reached as GONE, which no device is registered as",
+        "priors shall be fetched from Dale, which is no archive of archives_file",
     ]

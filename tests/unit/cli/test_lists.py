@@ -5,6 +5,9 @@ from pathlib import Path
 
 from imagebank.actions import finding
 from imagebank.app import opened
+from imagebank.model.access import Role
+from imagebank.model.elsewhere import Recall
+from imagebank.model.person import PatientId
 from imagebank.model.prefetch import Prefetch, State
 from imagebank.model.uid import Uid
 from imagebank.settings import load
@@ -70,3 +73,19 @@ def test_words_that_no_table_knows_and_priors_that_were_made_ready_are_listed(tm
     assert "jennyscan" in unknown.out
     assert "READ1" in ready.out
     assert [one.status for one in wrong] == [2, 2]
+
+
+def test_other_archives_and_what_is_fetched_from_them_are_listed(tmp_path: Path) -> None:
+    data, listed = tmp_path / "bank", tmp_path / "archives.toml"
+    listed.write_text(
+        "[[archive]]\nname = 'Abbey'\norganization = 'a'\nissuer = 'b'\nurl = 'https://a.example/web'\n", "utf-8"
+    )
+    with opened(load(environ={}, data=data)) as bank, bank.index.begin() as tx:
+        who = (PatientId("b", "1"), "kim", Role.CLINICIAN, "local", bank.now())
+        tx.elsewhere.put(Recall("Abbey", Uid("1.2.1"), *who))
+    known = imagebank("archive", "list", "--data", data, environ={"IMAGEBANK_ARCHIVES_FILE": str(listed)})
+    fetched = imagebank("archive", "fetches", "--json", "--data", data)
+
+    assert "https://a.example/web" in column(known.out, 3)
+    assert ('"kim"' in fetched.out, '"1.2.1"' in fetched.out) == (True, True)
+    assert imagebank("archive", "fetches", "--limit", "0", "--data", data).status == 2
