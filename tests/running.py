@@ -205,7 +205,7 @@ def is_gone(pid: int) -> bool:
         return True
 
 
-def wait_for(condition: Any, what: str, timeout_s: float = 30) -> None:
+def wait_for(condition: Any, what: str, timeout_s: float = 120) -> None:
     """Wait until a condition holds; fails with what was waited for."""
     deadline = time.monotonic() + timeout_s
     while not condition():
