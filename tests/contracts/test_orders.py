@@ -101,6 +101,7 @@ def test_worklists_are_narrowed_by_day_modality_station_and_state(index: SQLInde
     assert found(index, modalities=("CT",), station_aet="CT1") == ["F1/S1", "F3/S1", "F5/S1"]
     assert found(index, station_aet="MR1") == ["F2/S1", "F3/S1"]
     assert (found(index, accession="A3"), found(index, identifier="P2")) == (["F3/S1"], ["F5/S1"])
+    assert found(index, identifier="P2", issuer="nobody") == []
     assert found(index, is_open=False, limit=2) == ["F4/S1", "F1/S1"]
 
 

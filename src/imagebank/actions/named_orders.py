@@ -197,7 +197,7 @@ def _likely(desk: _Desk, about: About, patient: PatientId) -> Iterator[Proposal]
     at = about.taken_at or desk.bank.now()
     near = [
         one
-        for one in desk.orders(Wanted(identifier=patient.identifier))
+        for one in desk.orders(Wanted(identifier=patient.identifier, issuer=patient.issuer))
         if one.patient.id == patient and _fits(one, about.department) and _is_near(one, at)
     ]
     of_visit = [one for one in near if about.encounter and one.ordered.admission == about.encounter]

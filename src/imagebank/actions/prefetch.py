@@ -65,7 +65,7 @@ def _needs(bank: Bank, table: Prefetching, payload: dict[str, Any]) -> Iterator[
     own = Scope.of(payload["organization"])
     if "patient" in payload:
         patient = PatientId(payload["issuer"], payload["patient"])
-        wanted = Wanted(identifier=patient.identifier)
+        wanted = Wanted(identifier=patient.identifier, issuer=patient.issuer)
         found = [one for one in bank.index.orders.orders(wanted, own) if one.patient.id == patient]
         if not any(map(_is_open, found)) and table.admitted:
             departments = frozenset(filter(None, (payload.get("place", ""),)))

@@ -19,8 +19,10 @@ from imagebank.model.elsewhere import Elsewhere
 from imagebank.model.event import Act, Event
 from imagebank.model.exam import Asked, Context, Exam, Past, Repeat, Said
 from imagebank.model.imaging import DataSet
+from imagebank.model.order import State
 from imagebank.model.person import PatientId
 from imagebank.model.uid import Uid
+from imagebank.ports.orders import Wanted
 
 MOST: Final = 50
 """Orders that are looked at in one check."""
@@ -123,6 +125,9 @@ def check(bank: Bank, asking: Asking, wishes: Sequence[Wish]) -> list[Checked]:
     away = _away(bank, asking, patients)
     like = likeness(bank.settings.priors_file, bank.settings.exams_file)
     looked = [_looked(bank, like, principal, wish, history, away) for wish in wishes[:MOST]]
+    if any(one.repeat is not None or one.trials for one in looked) and (broken := _broken_off(bank, patients)):
+        whole = [past for past in history if past.id not in broken]
+        looked = [_looked(bank, like, principal, wish, whole, away) for wish in wishes[:MOST]]
     shown = _shown(bank, principal.scope, looked) | {str(one.study): one.attributes for one in away}
     alerts = _once([_alert(bank, asking, one, one.repeat) for one in looked])
     tried = _once([_alert(bank, asking, one, each) for one in looked for each in one.trials])
@@ -189,12 +194,26 @@ def _looked(
     table = repeats(bank.settings.repeats_file)
     repeat, trials = repeat_of(table, like, asked, timely), trials_of(table, like, asked, timely)
     if repeat is None and away:
-        others_past = [exams.timely(elsewhere.past(bank, one), day) for one in away]
+        told = (elsewhere.past(bank, one) for one in away)
+        others_past = [exams.timely(past, day) for past in told if exams.is_made(past, today)]
         repeat = _mild(repeat_of(table, like, asked, others_past))
     if repeat is None or repeat.severity == SHADOW:
         return _Looked(wish, asked, repeat, trials, ())
     others = [prior.past for prior in ranked(like, asked, timely) if prior.past.id != repeat.past.id]
     return _Looked(wish, asked, repeat, trials, tuple(others[: _SHOWN - 1]))
+
+
+def _broken_off(bank: Bank, patients: Collection[PatientId]) -> set[str]:
+    """Studies of which whoever made them says that they were not carried to their end."""
+    orders = [
+        one
+        for patient in patients
+        for one in bank.index.orders.orders(
+            Wanted(identifier=patient.identifier, issuer=patient.issuer, is_open=False), _HERE
+        )
+        if one.patient.id == patient and one.study
+    ]
+    return {str(one.study) for one in orders} - {str(one.study) for one in orders if one.state is not State.STOPPED}
 
 
 def _today(bank: Bank) -> date:

@@ -190,7 +190,9 @@ def _open_orders(bank: Bank, principal: Principal, patients: Collection[PatientI
     here = dict(bank.index.histories.accessions(patients, principal.scope))
     accessions = set(filter(None, here.values()))
     for patient in patients:
-        for order in bank.index.orders.orders(Wanted(identifier=patient.identifier), principal.scope):
+        for order in bank.index.orders.orders(
+            Wanted(identifier=patient.identifier, issuer=patient.issuer), principal.scope
+        ):
             is_theirs = order.patient.id == patient
             if is_theirs and order.study not in here and order.accession not in accessions:
                 yield order

@@ -29,6 +29,7 @@ class Wanted:
     station_aet: str = ""
     accession: str = ""
     identifier: str = ""
+    issuer: str = ""
     number: str = ""
     is_open: bool = True
     limit: int = 10_000

@@ -159,7 +159,8 @@ def _asked(wanted: Wanted, dialect: str) -> list[ColumnElement[bool]]:
         conditions.append(one_of(dialect, rows.modality, wanted.modalities))
     if wanted.station_aet:
         conditions.append(or_(rows.station_aet == wanted.station_aet, rows.station_aet == ""))
-    for column, text in ((rows.accession, wanted.accession), (rows.identifier, wanted.identifier)):
+    named = ((rows.accession, wanted.accession), (rows.identifier, wanted.identifier), (rows.issuer, wanted.issuer))
+    for column, text in named:
         conditions += [column == clean(text)] if text else []
     if wanted.number:
         conditions.append(or_(rows.placer == clean(wanted.number), rows.filler == clean(wanted.number)))

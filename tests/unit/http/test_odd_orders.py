@@ -17,8 +17,10 @@ from imagebank.hl7.messages import read
 from imagebank.hl7.orders import orders as orders_of
 from imagebank.model.access import RIGHTS, Principal, Role, Scope
 from imagebank.model.identity import Identity
+from imagebank.model.order import Order, Patient, State
 from imagebank.model.person import PatientId, PersonName
 from imagebank.model.provision import Kind, Provision
+from imagebank.model.uid import Uid
 from imagebank.worker import WORK, step
 from make import a_file
 from unit.portal.browsing import SITE, Browser
@@ -176,6 +178,16 @@ def test_records_that_were_merged_are_one_person(here: Here, way: str) -> None:
     assert here.ask(way, Case(ABDOMEN, (), 0, ()), new) == set(made)
     if way == "hl7":
         assert here.priors(new) == made
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_exam_that_was_broken_off_answers_nothing_and_one_before_it_does(here: Here, way: str) -> None:
+    patient = f"broken{way}"
+    before, broken = here.keep(patient, of(ABDOMEN, day="20260220"), of(ABDOMEN))
+    order = Order("north", Patient(PatientId("north", patient)), NOW, State.STOPPED, f"b{way}", study=Uid(broken))
+    orders.hear(here.bank, [order], "ris")
+
+    assert here.ask(way, Case(ABDOMEN, (), 0, ()), patient) == {before}
 
 
 @pytest.mark.parametrize("way", WAYS)
