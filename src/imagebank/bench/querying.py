@@ -1,6 +1,7 @@
 """Searches: QIDO-RS and C-FIND, with as many matches as there are."""
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
 from urllib.parse import urlencode
@@ -22,17 +23,22 @@ def patient(work: Work) -> Reading:
 
 
 def name(work: Work) -> Reading:
-    families = [item.name.partition("^")[0] for item in _small(work)]
-    like = [one for one in work.corpus.of("small") if one.name.startswith(families[0])]
-    return _studies(work, [{"PatientName": f"{family}*"} for family in families], len(like))
+    families, count = _equally_many([item.name.partition("^")[0] for item in work.corpus.of("small")])
+    return _studies(work, [{"PatientName": f"{family}*"} for family in families], count)
 
 
 def day(work: Work) -> Reading:
     """Days of small studies only; the large ones are all of the first day."""
-    first = min(item.day for item in work.corpus.of("small"))
-    items = [item for item in _small(work) if item.day != first]
-    same_day = [one for one in work.corpus.of("small") if one.day == items[0].day]
-    return _studies(work, [{"StudyDate": item.day} for item in items], len(same_day))
+    large = work.corpus.of("series")[0].day
+    days, count = _equally_many([item.day for item in work.corpus.of("small") if item.day != large])
+    return _studies(work, [{"StudyDate": one} for one in days], count)
+
+
+def _equally_many(values: Sequence[str]) -> tuple[list[str], int]:
+    """Different values that are there equally often, so that their answers can be held against each other; how often."""
+    often = Counter(values)
+    count = Counter(often.values()).most_common(1)[0][0]
+    return [value for value, times in often.items() if times == count][:_DIFFERENT], count
 
 
 def first_fifty(work: Work) -> Reading:
