@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Final
 
-from imagebank.actions import exams
+from imagebank.actions import elsewhere, exams
 from imagebank.bank import Bank
 from imagebank.exams.comparing import Likeness
 from imagebank.exams.repeats import Repeats, answers
@@ -68,9 +68,14 @@ def _persons(bank: Bank, scope: Scope, alerts: Iterable[Alert]) -> Iterator[_Per
     for those in grouped.values():
         if any(one.outcome is Outcome.ACCEPTED for one in those):
             records = _records(bank, {one.patient for one in those if one.patient.identifier})
-            held = exams.history(bank, records, _HERE) if records else []
-            seen = held if scope == _HERE or not held else exams.history(bank, records, scope)
+            held = _exams(bank, records, _HERE) if records else []
+            seen = held if scope == _HERE or not held else _exams(bank, records, scope)
             yield _Person(those, records, seen, held)
+
+
+def _exams(bank: Bank, records: Collection[PatientId], scope: Scope) -> list[Past]:
+    """What is here, and what other archives have said they hold."""
+    return [*exams.history(bank, records, scope), *elsewhere.exams_of(bank, records, scope)]
 
 
 def _key(bank: Bank, patient: PatientId) -> str:

@@ -6,7 +6,7 @@ from imagebank.actions import asking, exams, search
 from imagebank.actions.other_archives import listed
 from imagebank.bank import Bank
 from imagebank.exams.said import said_of
-from imagebank.model.access import HOLDERS, Principal, Right
+from imagebank.model.access import HOLDERS, Principal, Right, Scope
 from imagebank.model.elsewhere import Elsewhere, Line
 from imagebank.model.exam import Past
 from imagebank.model.person import PatientId
@@ -35,6 +35,13 @@ def held(bank: Bank, principal: Principal, patients: Collection[PatientId]) -> l
     # The first answer of several that name one study: the archive by name.
     by_study = {one.study: one for one in reversed(found) if one.archive in archives and one.study not in here}
     return [one for one in found if by_study.get(one.study) is one]
+
+
+def exams_of(bank: Bank, patients: Collection[PatientId], scope: Scope) -> list[Past]:
+    """Exams of these persons that other archives have said they hold, also those that are here; nobody is asked."""
+    archives = listed(bank)
+    found = bank.index.elsewhere.held(asking.identifiers(bank, patients), scope) if archives else []
+    return [past(bank, one) for one in found if one.archive in archives]
 
 
 def past(bank: Bank, one: Elsewhere) -> Past:

@@ -2,19 +2,21 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bank import keep, open_test_bank
-from imagebank.actions import asking, earlier, elsewhere, priors, repeat_check, rights
+from imagebank.actions import asking, avoided, earlier, elsewhere, priors, repeat_check, rights
 from imagebank.actions.other_archives import MOST_STUDIES, archives_of, listed, secret_of
 from imagebank.errors import Invalid, Unavailable
 from imagebank.model.access import Principal, Role, Scope
+from imagebank.model.alert import Alert, Answer, Outcome
+from imagebank.model.avoided import Counts
 from imagebank.model.event import Act
-from imagebank.model.exam import Said
+from imagebank.model.exam import Exam, Group, Said
 from imagebank.model.person import PatientId
 from imagebank.model.provision import Kind, Provision
 from imagebank.model.uid import Uid
@@ -302,6 +304,22 @@ def test_the_repeat_check_names_an_exam_that_can_be_had(there: There) -> None:
     assert (found.alert.study, found.alert.severity, found.repeat.past.archive) == ("2.2", "tell", "Harbour")
     assert [one.study["00081030"]["Value"] for one in found.seen] == [[ABDOMEN]]
     assert checked(there, is_placed=True).alert is None
+
+
+def test_an_exam_that_an_archive_holds_was_not_avoided(there: There) -> None:
+    there.answers = [said("2.2", **{"00081030": ABDOMEN, "00080020": "20260110"})]
+    exam, at = Exam(Group.CT, ("ABDOMEN",)), datetime(2026, 1, 5, tzinfo=UTC)
+    one = Alert("a1", at, "local", ADA, Uid("1.1"), exam, "20260105", 1, "CT", "warn", "api")
+    with there.bank.index.begin() as tx:
+        tx.alerts.put(replace(one, answer=Answer(Outcome.ACCEPTED, at)))
+
+    def came() -> Counts:
+        return avoided.report(there.bank, as_role(there), date(2026, 1, 1), date(2026, 1, 31), (), "api").total
+
+    assert (came().avoided, came().made) == (1, 0)
+    told(there)
+    there.work()
+    assert (came().avoided, came().made) == (0, 1)
 
 
 def test_the_repeat_check_does_not_name_what_the_person_at_the_system_may_not_know_of(there: There) -> None:
