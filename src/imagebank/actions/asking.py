@@ -46,15 +46,18 @@ def have_asked(
     by: str,
     organization: str,
     then: tuple[str, Mapping[str, Any]] | None = None,
+    *,
+    are_all: bool = False,
 ) -> bool:
     """Have every archive asked that has not answered of these persons lately; whether one is asked.
 
-    `then` is a job that is enqueued once one has answered.
+    `then` is a job that is enqueued once one has answered. `patients` are records of theirs, or `are_all` by which they
+    are known (`identifiers`).
     """
     archives = listed(bank)
     due = [
         (archive, patient)
-        for patient in sorted(identifiers(bank, patients), key=str)
+        for patient in sorted(patients if are_all else identifiers(bank, patients), key=str)
         for archive in archives.values()
         if archive.issuer == patient.issuer and not _is_fresh(bank, archive, patient)
     ]

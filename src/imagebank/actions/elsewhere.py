@@ -20,16 +20,19 @@ def known(bank: Bank, principal: Principal, patients: Collection[PatientId]) -> 
     """
     if not listed(bank) or principal.role in HOLDERS:
         return []
-    asking.have_asked(bank, patients, principal.name, principal.organization)
-    return held(bank, principal, patients)
+    named = asking.identifiers(bank, patients)
+    asking.have_asked(bank, named, principal.name, principal.organization, are_all=True)
+    return _held(bank, principal, named)
 
 
 def held(bank: Bank, principal: Principal, patients: Collection[PatientId]) -> list[Elsewhere]:
     """The same from what is known, and nobody is asked."""
+    return _held(bank, principal, asking.identifiers(bank, patients)) if listed(bank) else []
+
+
+def _held(bank: Bank, principal: Principal, identifiers: Collection[PatientId]) -> list[Elsewhere]:
     archives = listed(bank)
-    if not archives:
-        return []
-    found = bank.index.elsewhere.held(asking.identifiers(bank, patients), principal.scope)
+    found = bank.index.elsewhere.held(identifiers, principal.scope)
     named = {one.study for one in found}
     here = {one.attributes["0020000D"]["Value"][0] for one in search.of_studies(bank, named, principal.scope)}
     # The first answer of several that name one study: the archive by name.

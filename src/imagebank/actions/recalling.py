@@ -81,9 +81,10 @@ def recalls(bank: Bank, principal: Principal) -> list[Recall]:
 
 
 def one(bank: Bank, principal: Principal, archive: str, study: Uid) -> Recall:
-    """One of them. Raises NotFound."""
+    """One of them, or somebody else's of a study that the caller may know of. Raises NotFound."""
     found = bank.index.elsewhere.recall(archive, study)
-    if found is None or not principal.may_know(found):
+    is_known = elsewhere.one(bank, principal, archive, study) is not None
+    if found is None or not (is_known or principal.may_know(found)):
         raise NotFound("you have fetched no such study from there")
     return found
 

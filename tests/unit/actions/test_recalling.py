@@ -75,6 +75,16 @@ def test_who_may_not_know_of_a_study_cannot_have_it_fetched(there: There) -> Non
         recalling.one(there.bank, kim(there), "Harbour", STUDY)
 
 
+def test_how_far_it_is_is_told_to_who_may_know_of_the_study(there: There) -> None:
+    done = fetched(there)
+    lee = replace(kim(there, Role.CLINICIAN), name="lee")
+    with pytest.raises(NotFound):
+        recalling.one(there.bank, lee, "Harbour", STUDY)
+
+    theirs = replace(rights.principal(there.bank, "lee", Role.CLINICIAN, "harbour"), name="lee")
+    assert recalling.one(there.bank, theirs, "Harbour", STUDY) == done
+
+
 def test_a_fetch_goes_on_where_it_broke(there: There) -> None:
     there.breaks_after, there.error = 2, None
     recalling.ask(there.bank, kim(there), "Harbour", STUDY)
