@@ -4,15 +4,19 @@ import io
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
-from bank import open_test_bank
+from bank import SOURCE, open_test_bank
+from imagebank.actions import ingest
 from imagebank.actions.ahead import Ahead
 from imagebank.bank import Bank
 from imagebank.dicom.describe import describe
 from imagebank.dicom.digest import digest_of
+from imagebank.model.access import Scope
 from imagebank.model.attribute import catalogue
+from imagebank.model.imaging import Selection
 from make import a_file
 
 START = 128
@@ -31,12 +35,20 @@ def a_slice(end: bytes = b"") -> bytes:
     return a_file(Rows=256, Columns=256, BitsAllocated=16, BitsStored=16, HighBit=15, PixelData=pixels)
 
 
-def seen(bank: Bank, data: bytes, *, piece: int = PIECE, into: io.IOBase | None = None) -> Ahead:
+def seen(
+    bank: Bank,
+    data: bytes,
+    *,
+    piece: int = PIECE,
+    into: BinaryIO | None = None,
+    start: int = START,
+    organization: str = "ORG",
+) -> Ahead:
     """What was found out of a file by the time that its last piece came."""
-    ahead = Ahead(bank, "ORG", START)
-    content = io.BytesIO(data[:START]) if into is None else into
+    ahead = Ahead(bank, organization, start)
+    content = io.BytesIO(data[:start]) if into is None else into
     content.seek(0, io.SEEK_END)
-    for at in range(START, len(data), piece):
+    for at in range(start, len(data), piece):
         content.write(data[at : at + piece])
         ahead.take(data[at : at + piece], content, min(at + piece, len(data)))
     return ahead
@@ -50,6 +62,17 @@ def test_header_and_digest_are_known_when_the_last_piece_comes(bank: Bank, piece
     assert ahead.description(data, "ORG") == describe(data, catalogue=bank.catalogue, organization="ORG")
     assert ahead.digest(START) == digest_of(data[START:])
     assert ahead.description(data, "OTHER") is None
+
+
+def test_what_was_found_out_is_what_is_taken_in(bank: Bank) -> None:
+    data = a_slice()
+    start = describe(data, catalogue=bank.catalogue, organization="").dataset_offset
+    ahead = seen(bank, data, start=start, organization=SOURCE.authority)
+    arrival = ingest.Arrival(io.BytesIO(data), len(data), has_own_header=False, ahead=ahead)
+    (receipt,) = ingest.receive(bank, [arrival], SOURCE)
+    (held,) = bank.index.instances(Selection(instance=receipt.uid), Scope(organizations=None))
+
+    assert held.digest == held.content_digest == digest_of(data[start:])
 
 
 def test_a_digest_of_something_else_is_not_told(bank: Bank) -> None:
