@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
@@ -23,21 +24,32 @@ _LARGEST: Final = 64
 _STEP: Final = 32
 _KEPT: Final = 3 / 4
 """What a clearance leaves of the room."""
+_MOST_WAITING: Final = 16 << 20
+"""Bytes that wait to be written at most; what comes faster than the disk is not kept."""
 _MIN_FREE: Final = 512 << 20
 """What stays free of the disk in any case: what arrives needs it more."""
 _log = logging.getLogger(__name__)
 
 
 class FileRenditions:
-    """`Renditions` in a folder of at most `most_bytes`."""
+    """`Renditions` in a folder of at most `most_bytes`.
+
+    A thread of its own writes them, so that nobody waits for the disk; until then they are in memory.
+    """
 
     def __init__(self, folder: Path, most_bytes: int) -> None:
         self._folder, self._most = folder, most_bytes
         self._lock = threading.Lock()
+        self._queue: SimpleQueue[bytes | threading.Event | None] = SimpleQueue()
+        self._waiting: dict[bytes, bytes] = {}
+        self._waiting_bytes = 0
         self._written = most_bytes  # what others left here is looked through first
-        self._clearing: threading.Thread | None = None
+        self._writer: threading.Thread | None = None
+        self._is_closed = False
 
     def get(self, secret: bytes) -> bytes | None:
+        if (waiting := self._waiting.get(secret)) is not None:
+            return waiting
         path = self._path(secret)
         try:
             sealed = path.read_bytes()
@@ -50,23 +62,34 @@ class FileRenditions:
             return None  # cut off when the power went: it is made anew
 
     def put(self, secret: bytes, picture: bytes) -> None:
-        nonce = secrets.token_bytes(_NONCE)
-        path = self._path(secret)
-        try:
-            if len(picture) * _LARGEST > self._most or self._free() < _MIN_FREE:
-                return
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._write(path, nonce + _cipher(secret).encrypt(nonce, picture, None))
-        except OSError as error:
-            _log.warning("a picture could not be kept: %s", error.strerror)
+        if len(picture) * _LARGEST > self._most:
             return
-        self._count(len(picture))
+        with self._lock:
+            is_known = secret in self._waiting
+            if is_known or self._is_closed or self._waiting_bytes + len(picture) > _MOST_WAITING:
+                return
+            self._waiting[secret] = picture
+            self._waiting_bytes += len(picture)
+            self._queue.put(secret)
+            if self._writer is None:
+                self._writer = threading.Thread(target=self._write, name="keep-renditions", daemon=True)
+                self._writer.start()
+
+    def flush(self) -> None:
+        """Return once all that was put is written."""
+        done = threading.Event()
+        with self._lock:
+            if self._writer is None or self._is_closed:
+                return
+            self._queue.put(done)
+        done.wait()
 
     def close(self) -> None:
         with self._lock:
-            clearing = self._clearing
-        if clearing is not None:
-            clearing.join()
+            self._is_closed, writer = True, self._writer
+            self._queue.put(None)
+        if writer is not None:
+            writer.join()
 
     def clear(self) -> None:
         """Let the longest unused go, until three quarters of the room are left in use; nothing while there is room."""
@@ -81,22 +104,32 @@ class FileRenditions:
                 Path(path).unlink()
             size -= length
 
-    def _count(self, size: int) -> None:
-        """Look through the folder after each step, beside whoever waits for the picture."""
-        with self._lock:
-            self._written += size
-            if self._written * _STEP < self._most or (self._clearing is not None and self._clearing.is_alive()):
-                return
-            self._written = 0
-            self._clearing = threading.Thread(target=self.clear, name="clear-renditions", daemon=True)
-            self._clearing.start()
+    def _write(self) -> None:
+        """Write what was put until there is no more to come; look through the folder after each step."""
+        while (next_one := self._queue.get()) is not None:
+            if isinstance(next_one, threading.Event):
+                next_one.set()
+                continue
+            picture = self._waiting[next_one]
+            try:
+                self._keep(next_one, picture)
+                if self._written * _STEP >= self._most:
+                    self._written = 0
+                    self.clear()
+            except OSError as error:
+                _log.warning("a picture could not be kept: %s", error.strerror)
+            finally:
+                with self._lock:
+                    del self._waiting[next_one]
+                    self._waiting_bytes -= len(picture)
 
-    def _free(self) -> int:
-        disk = os.statvfs(self._folder if self._folder.exists() else self._folder.parent)
-        return disk.f_bavail * disk.f_frsize
-
-    def _write(self, path: Path, sealed: bytes) -> None:
+    def _keep(self, secret: bytes, picture: bytes) -> None:
         """At once for every reader; not synced, as nothing is lost with it."""
+        if self._free() < _MIN_FREE:
+            return
+        nonce, path = secrets.token_bytes(_NONCE), self._path(secret)
+        sealed = nonce + _cipher(secret).encrypt(nonce, picture, None)
+        self._folder.mkdir(mode=0o700, exist_ok=True)
         young = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
         try:
             young.touch(mode=0o600, exist_ok=False)
@@ -105,10 +138,14 @@ class FileRenditions:
         except OSError:
             young.unlink(missing_ok=True)
             raise
+        self._written += len(sealed)
+
+    def _free(self) -> int:
+        disk = os.statvfs(self._folder if self._folder.exists() else self._folder.parent)
+        return disk.f_bavail * disk.f_frsize
 
     def _path(self, secret: bytes) -> Path:
-        name = hmac.digest(secret, b"imagebank rendition name", "sha256").hex()[:32]
-        return self._folder / name[:2] / name[2:]
+        return self._folder / hmac.digest(secret, b"imagebank rendition name", "sha256").hex()[:32]
 
 
 def _cipher(secret: bytes) -> AESGCM:
@@ -117,10 +154,8 @@ def _cipher(secret: bytes) -> AESGCM:
 
 def _files(folder: Path) -> Iterator[tuple[int, int, str]]:
     """When each file was last used, its size, and where it is."""
-    with suppress(FileNotFoundError), os.scandir(folder) as parts:
-        for part in parts:
-            with os.scandir(part.path) as files:
-                for file in files:
-                    with suppress(FileNotFoundError):
-                        told = file.stat(follow_symlinks=False)
-                        yield told.st_mtime_ns, told.st_size, file.path
+    with suppress(FileNotFoundError), os.scandir(folder) as files:
+        for file in files:
+            with suppress(FileNotFoundError):
+                told = file.stat(follow_symlinks=False)
+                yield told.st_mtime_ns, told.st_size, file.path

@@ -18,20 +18,24 @@ def test_a_picture_is_found_by_its_secret_alone_and_lies_there_sealed(tmp_path: 
     kept = FileRenditions(tmp_path / "pictures", 1 << 20)
     kept.put(ONE, b"a picture of a head")
     kept.put(ONE, b"a picture of a head")
+    at_once = kept.get(ONE)
+    kept.close()
+    kept.put(OTHER, b"too late")
     (file,) = files(tmp_path)
 
-    assert FileRenditions(tmp_path / "pictures", 1 << 20).get(ONE) == b"a picture of a head"
+    assert at_once == FileRenditions(tmp_path / "pictures", 1 << 20).get(ONE) == b"a picture of a head"
     assert kept.get(OTHER) is None
     assert b"picture of" not in file.read_bytes()
     assert not any(secret.hex()[:8] in str(file) for secret in (ONE, OTHER))
     assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
-    kept.close()
 
 
 @pytest.mark.parametrize("left", [b"", b"short", bytes(100)])
 def test_a_file_that_was_cut_off_holds_no_picture(tmp_path: Path, left: bytes) -> None:
     kept = FileRenditions(tmp_path, 1 << 20)
+    kept.flush()
     kept.put(ONE, b"a picture")
+    kept.flush()
     files(tmp_path)[0].write_bytes(left)
 
     assert kept.get(ONE) is None
@@ -45,10 +49,11 @@ def test_the_longest_unused_go_when_the_room_is_used_up(tmp_path: Path) -> None:
     secrets = [bytes([number]) * 32 for number in range(100)]
     for number, secret in enumerate(secrets):
         kept.put(secret, bytes(900))
-        kept.close()
+        kept.flush()
         os.utime(files_by_age(tmp_path)[-1], ns=(number, number))
         if number == 40:
             kept.get(secrets[0])
+    kept.flush()
     kept.clear()
     left = [number for number, secret in enumerate(secrets) if kept.get(secret)]
 
@@ -68,6 +73,7 @@ def test_what_is_too_large_or_cannot_be_written_is_not_kept(tmp_path: Path, capl
     (tmp_path / "file").write_bytes(b"")
     nowhere = FileRenditions(tmp_path / "file", 1 << 20)
     nowhere.put(ONE, b"a picture")
+    nowhere.flush()
 
     assert (small.get(ONE), nowhere.get(ONE)) == (None, None)
     assert "could not be kept" in caplog.text
@@ -78,6 +84,16 @@ def test_what_is_too_large_or_cannot_be_written_is_not_kept(tmp_path: Path, capl
 def test_a_disk_that_is_nearly_full_is_left_to_what_arrives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = FileRenditions(tmp_path / "pictures", 1 << 20)
     monkeypatch.setattr("imagebank.storage.renditions._MIN_FREE", 1 << 60)
+    kept.put(ONE, b"a picture")
+    kept.flush()
+
+    assert kept.get(ONE) is None
+    kept.close()
+
+
+def test_what_comes_faster_than_the_disk_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("imagebank.storage.renditions._MOST_WAITING", 5)
+    kept = FileRenditions(tmp_path / "pictures", 1 << 20)
     kept.put(ONE, b"a picture")
 
     assert kept.get(ONE) is None
