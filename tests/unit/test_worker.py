@@ -117,7 +117,7 @@ def test_a_database_that_is_away_for_a_while_does_not_end_the_worker(
         tx.defer("wanted", {}, bank.now())
     stop, away = threading.Event(), AwayAtFirst(bank.jobs, 2)
     started = time.monotonic()
-    worker.run(replace(bank, jobs=away), stop, {"wanted": lambda *_: stop.set()})
+    worker.run(replace(bank, jobs=away), stop, {"wanted": lambda *_: stop.set()}, ())
 
     assert time.monotonic() - started > 2.5
     assert [record.message.partition(":")[0] for record in caplog.records] == [
