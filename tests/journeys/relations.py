@@ -57,7 +57,7 @@ class Known:
 
     def fill(self, path: str) -> str:
         path = BY_PARAMETERS.get(path, path).replace("{path:path}", "7FE00010").replace("{frames}", "1")
-        path = path.replace("{report}", str(self.report)).replace("{part}", "0")
+        path = path.replace("{report}", str(self.report)).replace("{part}", "0").replace("{archive}", "none")
         return path.format(study=self.study, series=self.series, instance=self.instance)
 
     def masked(self, text: str) -> str:
