@@ -1,5 +1,6 @@
 """All that the database has of some patient records."""
 
+import time
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -24,6 +25,7 @@ from imagebank.storage.outlines import SQLOutlines, about_studies, are, without_
 from imagebank.storage.rows import moment, picking, unpack_said, unpack_set
 from imagebank.storage.select import NEWEST, SERIES_ORDER, behind, matches, series_of, studies_in
 from imagebank.storage.sets import one_of
+from imagebank.storage.steady import SEARCH_S, hold
 from imagebank.storage.visible import reports_in
 from imagebank.storage.waiting import lengths_of, moments_of, waits
 
@@ -31,6 +33,7 @@ _PATIENT, _STUDY, _REPORT, _FINDING = tables.patient, tables.study, tables.repor
 _DOCUMENTS: Final = tables.series
 _OF_DOCUMENTS: Final = (_DOCUMENTS.c.series_instance_uid, _DOCUMENTS.c.types, _DOCUMENTS.c.since)
 _SERIES: Final = Query(Level.SERIES)
+_EVERYTHING: Final = Scope(organizations=None)
 
 
 class SQLHistories(SQLOutlines):
@@ -67,6 +70,7 @@ class SQLHistories(SQLOutlines):
             return list(found(connection.execute(statement), Level.SERIES))
 
     def exams(self, patients: Collection[PatientId], scope: Scope) -> list[Held]:
+        began = time.perf_counter()
         # What headers say is said of all series together, also of those that wait.
         told = without_waiting(scope, self._dialect)
         said = case((and_(*told), _FINDING.c.said), else_=null()) if told else _FINDING.c.said
@@ -78,6 +82,8 @@ class SQLHistories(SQLOutlines):
         )
         with self._database.reading() as connection:
             rows = connection.execute(statement).all()
+        if not rows and scope != _EVERYTHING:
+            hold(began, SEARCH_S[self._dialect])
         return [
             Held(Uid(uid), day or "", organization, unpack_said(said) if said else None)
             for uid, day, organization, said in rows

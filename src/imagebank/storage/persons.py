@@ -1,5 +1,6 @@
 """Patient records, the persons that they are linked to, and the decisions about that, in the database."""
 
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -17,12 +18,14 @@ from imagebank.storage.database import Database, insert_new, lock, put
 from imagebank.storage.rows import clean, dumps, micros, moment
 from imagebank.storage.select import studies_in
 from imagebank.storage.sets import one_of
+from imagebank.storage.steady import SEARCH_S, hold
 
 _IDENTITY, _KEY, _LIKENESS = tables.identity, tables.identity_key, tables.likeness
 _DECISION, _RECORD = tables.person_decision, tables.person_decision_record
 _NOBODY: Final = ""
 """The issuer of a record that was forgotten."""
 _LOCK: Final = 0x706572736F6E
+_EVERYTHING: Final = Scope(organizations=None)
 
 
 def _is(table: Any, patient: PatientId) -> ColumnElement[bool]:
@@ -133,8 +136,11 @@ class SQLPersons:
             return [_linked(row) for row in connection.execute(chosen)]
 
     def identity(self, patient: PatientId, scope: Scope) -> Linked | None:
+        began = time.perf_counter()
         chosen = select(_IDENTITY).where(_is(_IDENTITY, patient), *shown(scope, self._dialect, _IDENTITY))
         found = self._records(chosen)
+        if not found and scope != _EVERYTHING:
+            hold(began, SEARCH_S[self._dialect])
         return found[0] if found else None
 
     def record_named(self, own: str, scope: Scope) -> Linked | None:
