@@ -5,7 +5,7 @@ from pathlib import Path
 
 from running import start_program
 
-ROWS = ["store-1", "qido-instances", "study", "get", "memory"]
+ROWS = ["store-1", "study", "get", "memory"]
 
 
 def test_every_row_is_measured_and_nothing_is_left_but_the_results(tmp_path: Path) -> None:
