@@ -365,9 +365,9 @@ def web_application(bank: Bank) -> "Starlette":
     described = openapi_paths() | rest_paths()
     application = Starlette(
         routes=[
+            *dicomweb_routes(),  # a viewer asks for hundreds of frames: nothing else is compared before
             *rest_routes(),
             openapi_route(api_routes(), described),
-            *dicomweb_routes(),
             *fhir_routes(),
             Mount("/viewer", routes=viewer_routes(viewer_folder(), opening.with_series)),
             *portal_routes(),

@@ -1,7 +1,7 @@
 """`/api/v1/accounts`: accounts of people opened at the desk, who holds whose records, and how that ends."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
@@ -11,10 +11,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from imagebank.actions import enrol
+from imagebank.errors import Invalid
 from imagebank.http.auth import address_of, bank_of, caller, proven_caller
 from imagebank.http.bodies import Patient, body_of, typed
 from imagebank.http.methods import METHODS, Endpoint, by_method
 from imagebank.model.provision import FOR_EVER, Provision, Relation
+from imagebank.model.zone import in_utc
 
 _NO_STORE: Final = {"Cache-Control": "no-store"}
 
@@ -43,7 +45,10 @@ async def open_account(request: Request) -> Response:
     """
     principal = await proven_caller(request)
     given = typed(await body_of(request), Wish)
-    until = FOR_EVER if given.until is None else _in_utc(given.until)
+    try:
+        until = FOR_EVER if given.until is None else in_utc(given.until)
+    except ValueError:
+        raise Invalid("until is a time such as 2026-12-31T23:59:59Z") from None
     wanted = enrol.Wanted(given.patient.id, given.relation, given.account.strip(), given.name, given.birth_date, until)
     made = await run_in_threadpool(enrol.enrol, bank_of(request), wanted, principal, address_of(request))
     return JSONResponse(_sheet(made), 201, _NO_STORE)
@@ -71,10 +76,6 @@ async def end_holding(request: Request) -> Response:
     holding = request.path_params["holding"]
     await run_in_threadpool(enrol.end, bank_of(request), holding, principal, address_of(request))
     return Response(status_code=204)
-
-
-def _in_utc(moment: datetime) -> datetime:
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def _sheet(made: enrol.Sheet) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """`/api/v1/cards` and `/api/v1/redeem`: cards are given, listed, frozen, thawed, changed, taken back, and redeemed."""
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote
 
@@ -28,7 +28,7 @@ from imagebank.model.imaging import DataSet
 from imagebank.model.person import PatientId
 from imagebank.model.query import Query, comparable_date
 from imagebank.model.uid import Uid
-from imagebank.model.zone import ending
+from imagebank.model.zone import ending, in_utc
 
 _NO_STORE: Final = {"Cache-Control": "no-store"}
 _MOST_STUDIES: Final = 1000
@@ -125,12 +125,12 @@ def _end(bank: Bank, expires: str | None, days: float | None) -> datetime | None
             return bank.now() + timedelta(days=days)
         if not expires:
             return None
-        found = datetime.fromisoformat(expires)
+        found = in_utc(datetime.fromisoformat(expires))
     except (ValueError, OverflowError):
         raise Invalid("expires is a time such as 2026-12-31T23:59:59Z, or a day such as 2026-12-31") from None
     if len(expires) == len("2026-12-31"):
         return ending(found.date(), bank.settings.zone)
-    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    return found
 
 
 async def list_cards(request: Request) -> Response:

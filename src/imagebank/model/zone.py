@@ -25,3 +25,11 @@ def is_of_change(at: datetime) -> bool:
     """Whether clocks are changed on the day of a moment, so that a time of day may be there twice."""
     first = datetime.combine(at.date(), time(), at.tzinfo)
     return first.utcoffset() != (first + _WHOLE_DAY).utcoffset()
+
+
+def in_utc(moment: datetime) -> datetime:
+    """The same moment in UTC, which is also taken for the zone of one that has none. Raises ValueError beyond all years."""
+    try:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except OverflowError as error:
+        raise ValueError("the moment is in no year of the calendar") from error

@@ -109,6 +109,7 @@ def test_what_is_not_named_stays_when_a_card_is_changed(http: httpx.Client) -> N
         ({"patient": ADA, "unknown": 1}, 400),
         ({"patient": {"issuer": "north", "identifier": "NOBODY"}}, 404),
         ({"patient": ADA, "expires": "soon"}, 400),
+        ({"patient": ADA, "expires": "9999-12-31T23:59:59-14:00"}, 400),
         ({"patient": ADA, "expires": "2020-01-01"}, 400),
         ({"patient": ADA, "expires": "2030-01-01", "days": 3}, 400),
         ({"patient": ADA, "days": 1e300}, 400),

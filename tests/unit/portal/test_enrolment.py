@@ -153,6 +153,8 @@ def test_programs_and_operators_do_the_same(bank: Bank, tmp_path: Path, capsys: 
     made = program.ask("POST", "/api/v1/accounts", by, json={**whose, "until": "2099-01-01T00:00:00+02:00"})
     assert made.status_code == 201
     assert made.json()["holding"]["ends_at"] == "2098-12-31T22:00:00+00:00"
+    beyond = program.ask("POST", "/api/v1/accounts", by, json={**whose, "until": "9999-12-31T23:59:59-14:00"})
+    assert beyond.status_code == 400
     assert program.ask("POST", f"/api/v1/accounts/{made.json()['account']}/sheet", by).json()["secret"]
     found = program.ask("POST", "/api/v1/holdings/search", by, json=whose).json()["holdings"]
     assert [one["relation"] for one in found] == ["owner"]
