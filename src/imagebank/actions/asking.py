@@ -111,11 +111,12 @@ def awake(bank: Bank, archive: Archive) -> Line:
     """How an archive answers. Raises Unavailable while it rests."""
     line = next((one for one in bank.index.elsewhere.lines() if one.archive == archive.name), Line(archive.name))
     if line.rests_until is not None and bank.now() < line.rests_until:
+        until = line.rests_until.strftime("%H:%M:%S UTC")
         raise Unavailable(
             "{archive} did not answer {failures} times in a row, and is not asked before {until}",
             archive=archive.name,
             failures=line.failures,
-            until=f"{line.rests_until:%H:%M:%S} UTC",
+            until=until,
         )
     return line
 
