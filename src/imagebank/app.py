@@ -38,6 +38,7 @@ from imagebank.storage.keys import FileKeys, RootKeys, key_of, service_named
 from imagebank.storage.migrate import migrate
 from imagebank.storage.renditions import FileRenditions
 from imagebank.storage.sealing import KeySeal
+from imagebank.storage.segment_file import make_folder
 from imagebank.storage.signing import LedgerKey, own_key, pseudonyms
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def opened(settings: Settings, *, is_beside: bool = False) -> Iterator[Bank]:
     _check_attributes(settings)
     keep_freed_memory()
     try:
-        settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(settings.data)
     except OSError as error:
         raise Unavailable(f"the data folder {settings.data} cannot be used: {error.strerror}") from error
     rights = _rights(settings)

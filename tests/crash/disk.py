@@ -35,6 +35,11 @@ class Cut:
 
 
 @dataclass(frozen=True, slots=True)
+class Removed:
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class Synced:
     """A sync that has ended. What was done before its beginning, by the number of the operation, is durable."""
 
@@ -51,7 +56,7 @@ class Told:
     about: str
 
 
-Operation = Wrote | Cut | Synced | Told
+Operation = Wrote | Cut | Removed | Synced | Told
 
 
 @dataclass
@@ -83,7 +88,8 @@ class Disk:
             self.done.append(Synced(path, began, with_name))
 
     def removed(self, path: str) -> None:
-        assert not self._is_ours(path), f"{path} went, and this disk does not know of files that go"
+        if self._is_ours(path):
+            self.done.append(Removed(path))
 
     def _is_ours(self, path: str) -> bool:
         return self.is_recording and path.startswith(str(self.folder)) and not path.endswith(("-shm", ".lock"))
@@ -101,7 +107,8 @@ class Disk:
                 self.is_recording = False
 
     def _listen(self, calls: pytest.MonkeyPatch) -> None:
-        pwrite, ftruncate, unlink, punch = os.pwrite, os.ftruncate, os.unlink, segment_file.punch
+        write, pwrite, ftruncate, punch = os.write, os.pwrite, os.ftruncate, segment_file.punch
+        unlink, link = os.unlink, os.link
 
         def on_pwrite(fd: int, data: Any, offset: int) -> int:
             written = pwrite(fd, data, offset)
@@ -112,9 +119,20 @@ class Disk:
             ftruncate(fd, length)
             self.cut(_path(fd), length)
 
+        def on_write(fd: int, data: Any) -> int:
+            written = write(fd, data)
+            self.wrote(_path(fd), bytes(data[:written]), os.lseek(fd, 0, os.SEEK_CUR) - written)
+            return written
+
         def on_unlink(path: Any, **given: Any) -> None:
             unlink(path, **given)
             self.removed(os.fspath(path))
+
+        def on_link(there: Any, name: Any) -> None:
+            link(there, name)
+            began = len(self.done)  # the second name of what was synced under the first
+            self.wrote(os.fspath(name), Path(name).read_bytes(), 0)
+            self.synced(os.fspath(name), began + 1, with_name=False)
 
         def on_punch(fd: int, offset: int, length: int) -> bool:
             done = punch(fd, offset, length)
@@ -122,9 +140,15 @@ class Disk:
                 self.wrote(_path(fd), bytes(length), offset)
             return done
 
-        calls.setattr(os, "pwrite", on_pwrite)
-        calls.setattr(os, "ftruncate", on_ftruncate)
-        calls.setattr(os, "unlink", on_unlink)
+        given = {
+            "write": on_write,
+            "pwrite": on_pwrite,
+            "ftruncate": on_ftruncate,
+            "unlink": on_unlink,
+            "link": on_link,
+        }
+        for name, call in given.items():
+            calls.setattr(os, name, call)
         calls.setattr("imagebank.storage.files.punch", on_punch)
         for name in ("fsync", "fdatasync"):
             calls.setattr(os, name, self._syncing(getattr(os, name)))
@@ -151,7 +175,8 @@ class Disk:
         done = self.done[:until]
         touched = {one.path for one in done if isinstance(one, Wrote | Cut)}
         for path in sorted({*self.before, *touched}):
-            if path in self.before or _has_name(path, done, self.before) or chosen.random() < luck:
+            has_name = path in self.before or _has_name(path, done, self.before)
+            if not _is_gone(path, done) and (has_name or chosen.random() < luck):
                 place = into / Path(path).relative_to(self.folder)
                 place.parent.mkdir(parents=True, exist_ok=True)
                 place.touch(mode=0o600)
@@ -160,6 +185,14 @@ class Disk:
 
 def _path(fd: int) -> str:
     return str(Path(f"/proc/self/fd/{fd}").readlink())
+
+
+def _is_gone(path: str, done: list[Operation]) -> bool:
+    """Whether a file was removed. That it may come back until its folder is synced is left out: who removes a file here
+    does not count on it.
+    """
+    last = [one for one in done if isinstance(one, Wrote | Removed) and one.path == path][-1:]
+    return bool(last) and isinstance(last[0], Removed)
 
 
 def _has_name(path: str, done: list[Operation], before: dict[str, bytes]) -> bool:

@@ -22,11 +22,13 @@ from crash import sqlite_calls
 from crash.disk import Cut, Disk, Synced, Told, Wrote
 from imagebank import worker
 from imagebank.actions import compress, reindex, remove, retrieve, scrub
+from imagebank.app import opened
 from imagebank.bank import Bank
 from imagebank.errors import BankError
 from imagebank.model.access import RIGHTS, Principal, Role, Scope
 from imagebank.model.imaging import Selection
 from imagebank.model.uid import Uid
+from imagebank.settings import load
 from imagebank.storage.files import FileBlobs
 from make import a_dataset, as_file, read
 
@@ -130,6 +132,7 @@ def lose_power(played: Played, until: int, seed: int, into: Path) -> None:
         assert not gone & found.keys(), "a destroyed object is back"
         assert all(played.sent.get(uid) == content for uid, content in found.items())
 
+    (into / "bank").mkdir(mode=0o700, parents=True, exist_ok=True)
     with closing(sqlite3.connect(into / "bank" / "index.db")) as database:
         assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     with open_test_bank(into, **POLICY) as bank:
@@ -172,6 +175,27 @@ def moments(played: Played, count: int, seed: int) -> list[int]:
 def test_what_was_acknowledged_outlives_a_power_loss(played: Played, tmp_path: Path, part: int) -> None:
     for number, until in enumerate(moments(played, 2, part)):
         lose_power(played, until, number, tmp_path / str(number))
+
+
+def begin(folder: Path, seed: int) -> Played:
+    """The first start of a bank in a folder that is not there yet, and its first two deposits."""
+    (folder / "beside").touch()
+    played = Played(Disk(folder))
+    with ExitStack() as afterwards, played.disk.recording():
+        bank = afterwards.enter_context(opened(load(environ={}, data=folder / "bank")))
+        for _ in range(2):
+            played.deposit(bank, a_picture(random.Random(seed)))
+    return played
+
+
+def test_the_first_deposits_of_a_new_bank_outlive_a_power_loss(tmp_path: Path) -> None:
+    (tmp_path / "new").mkdir()
+    played = begin(tmp_path / "new", 1)
+    answered = [n + 1 for n, one in enumerate(played.disk.done) if isinstance(one, Told)]
+
+    for number, until in enumerate([*answered, *answered, *moments(played, 4, 1)]):
+        into = tmp_path / str(number)
+        lose_power(played, until, number, into)
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ from imagebank.model.key import AccountKey
 from imagebank.ports import Keys, Record
 from imagebank.storage import record, tombstone, walk
 from imagebank.storage.record import BLOCK, Buffer, Contents, Fetch, Kind, Opened, Prefix
-from imagebank.storage.segment_file import Segment, pread, punch, pwrite, refusal, refusal_to_read
+from imagebank.storage.segment_file import Segment, make_folder, pread, punch, pwrite, refusal, refusal_to_read
 
 _OPEN_DESCRIPTORS = 128
 
@@ -68,7 +68,7 @@ class FileBlobs:
         self._beside = ThreadPoolExecutor(1, "sync")
         self._descriptor = lru_cache(maxsize=_OPEN_DESCRIPTORS)(self._open)
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(folder)
         except OSError as error:
             raise refusal(error) from error
 

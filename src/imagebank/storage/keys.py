@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap
 from imagebank.errors import Invalid, Unavailable
 from imagebank.model.key import AccountKey
 from imagebank.ports import KeyService
-from imagebank.storage.segment_file import sync_folder
+from imagebank.storage.segment_file import make_folder, sync_folder
 
 _KEY_BYTES = 32
 _NAME_BYTES = 16
@@ -122,7 +122,7 @@ def service_named(name: str) -> KeyService:
 
 def _create(path: Path, service: KeyService | None) -> None:
     """A file with a new key. Whoever comes first with `link` wins; the others read what is there then."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(path.parent)
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:

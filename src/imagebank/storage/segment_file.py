@@ -48,6 +48,14 @@ def sync_folder(folder: Path) -> None:
         os.close(fd)
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it, where they are not there yet; their names are durable then. Raises OSError."""
+    new = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for each in new:
+        sync_folder(each.parent)
+
+
 def pread(fd: int, offset: int, length: int) -> bytes:
     """Bytes from a place, fewer at the end of the file. Raises Unreadable, Unavailable."""
     try:
