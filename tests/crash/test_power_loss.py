@@ -18,7 +18,6 @@ from typing import Any
 import pytest
 
 from bank import keep, open_test_bank
-from crash import sqlite_calls
 from crash.disk import Cut, Disk, Synced, Told, Wrote
 from imagebank import worker
 from imagebank.actions import compress, reindex, remove, retrieve, scrub
@@ -37,8 +36,6 @@ KEEPER = Principal("keeper", Role.ADMIN, "local", RIGHTS[Role.ADMIN], ALL)
 AT_ONCE = timedelta()
 KEPT, GOING, GONE = "kept", "going", "gone"
 POLICY: dict[str, Any] = {"compress_after_days": 0, "compress_min_bytes": 4096}
-
-pytestmark = pytest.mark.skipif(not sqlite_calls.is_possible(), reason="this Python hides the functions of SQLite")
 
 
 @dataclass

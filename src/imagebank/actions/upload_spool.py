@@ -95,7 +95,7 @@ def begin(bank: Bank, folder: Path, length: int, state: bytes) -> str:
         _write(place / "state", bank.seal.seal(_PLACE.pack(bytes.fromhex(name), 0) + state))
         # Last: what has no content is no upload yet.
         _write(place / "content", _packed(head))
-        for made in (place, folder, folder.parent):
+        for made in (place, folder, root(bank), bank.settings.data):  # each may hold a new name
             _sync_folder(made)
     except OSError as error:
         shutil.rmtree(place, ignore_errors=True)

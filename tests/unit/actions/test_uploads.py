@@ -3,6 +3,7 @@
 import errno
 import gzip
 import io
+import os
 import shutil
 import tarfile
 import zipfile
@@ -131,6 +132,25 @@ def test_nothing_of_a_patient_lies_open_in_the_spool(bank: Bank) -> None:
 
     assert len(lying) > 200
     assert not any(word in lying for word in (b"Varga", b"SECRET-7", b"DICM"))
+
+
+def test_the_names_of_a_new_upload_are_durable_with_its_first_answer(
+    bank: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: set[Path] = set()
+    real = os.fsync
+
+    def sync(file: Any) -> None:
+        number = file if isinstance(file, int) else file.fileno()
+        synced.add(Path(f"/proc/self/fd/{number}").readlink())
+        real(file)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    name = begun(bank, b"1").name
+    place = upload_spool.place_of(bank, name, TECHNOLOGIST)
+
+    assert {place / "state", place / "content", place, *list(place.parents)[:3]} <= synced
+    assert place.parents[2] == bank.settings.data
 
 
 def test_blocks_that_were_moved_on_the_disk_are_not_believed(bank: Bank) -> None:
