@@ -30,7 +30,12 @@ _SILENT: Final = (
 _METHODS: Final = [
     ("portal/templates/**.html", "jinja2"),
     *((name, "ignore") for name in _SILENT),
-    *((f"http/{name}.py", "python") for name in ("auth", "deliberate", "multipart", "quick")),
+    *(
+        (f"http/{name}.py", "python")
+        for name in ("auth", "deliberate", "fetch", "multipart", "quick", "spool", "taking")
+    ),
+    *((f"{edge}/other_archive.py", "python") for edge in ("dicomweb", "dimse")),
+    *((f"storage/{name}.py", "python") for name in ("account_keys", "files", "segment_file")),
     *((f"fhir/{name}.py", "python") for name in ("cds_cards", "detected_issues")),
     *((f"exams/{name}.py", "python") for name in ("naming", "telling")),
     *((f"{folder}/**.py", "python") for folder in ("actions", "dicom", "model", "paper", "portal")),

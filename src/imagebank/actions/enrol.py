@@ -14,7 +14,7 @@ from imagebank.actions import access, charge, holders, notes
 from imagebank.actions.audit import event, looking
 from imagebank.actions.signing_in import PER_ADDRESS, count_try, note_refusal
 from imagebank.bank import Bank
-from imagebank.errors import Conflict, Invalid, NotAllowed, NotFound
+from imagebank.errors import Conflict, Invalid, NotAllowed, NotFound, noted
 from imagebank.model import account_number
 from imagebank.model.access import HOLDERS, Principal, Right, Role, Scope
 from imagebank.model.account import Account, Invitation
@@ -29,7 +29,7 @@ _TURN: Final = timedelta(minutes=1)
 _NO_LIMIT: Final = 1 << 30
 TRIES: Final = 5
 """Wrong secrets for one account, before its sheet is worth nothing."""
-_REFUSED: Final = "this number and secret open nothing; look at both again, or ask the desk for a new sheet"
+_REFUSED: Final = noted("this number and secret open nothing; look at both again, or ask the desk for a new sheet")
 # What accounts hold is looked up to decide about it, and shown to those who may know it alone.
 _ALL: Final = Scope(organizations=None)
 

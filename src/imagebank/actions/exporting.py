@@ -21,7 +21,7 @@ from imagebank.actions.export_spool import Making
 from imagebank.actions.export_survey import sizes, survey
 from imagebank.actions.lasting import Lasting
 from imagebank.bank import Bank
-from imagebank.errors import Conflict, Invalid, NotFound, TooOften, Unavailable
+from imagebank.errors import Conflict, Invalid, NotFound, TooOften, Unavailable, noted
 from imagebank.model.access import Principal, Right
 from imagebank.model.export import Asked, Plan, Progress, Wish
 from imagebank.model.imaging import Instance, Selection
@@ -36,7 +36,7 @@ MOST_OF_ONE: Final = 50
 """Exports of one caller that wait; the oldest of an hour ago and more gives way to the next."""
 _RECENT: Final = timedelta(hours=1)
 _AGAIN: Final = timedelta(seconds=5)
-_OTHER: Final = "what this export holds was changed, or is not there for you any more; begin it anew"
+_OTHER: Final = noted("what this export holds was changed, or is not there for you any more; begin it anew")
 
 
 def begin(bank: Bank, wish: Wish, principal: Principal) -> Progress:

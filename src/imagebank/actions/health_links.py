@@ -13,7 +13,7 @@ from imagebank.actions import cards, holders, pins, redeem
 from imagebank.actions.audit import event
 from imagebank.actions.rights import principal as principal_of
 from imagebank.bank import Bank
-from imagebank.errors import Conflict, Invalid, NotAllowed, NotFound, TooOften
+from imagebank.errors import Conflict, Invalid, NotAllowed, NotFound, TooOften, noted
 from imagebank.model.access import Principal, Role, Scope
 from imagebank.model.card import Card, State
 from imagebank.model.event import Act
@@ -32,7 +32,7 @@ POLLS_WITHIN: Final = timedelta(minutes=5)
 _ADDRESS: Final = "address of a health link"
 _KEY: Final = "key of a health link"
 _FILE: Final = "address of a sealed file"
-_GONE: Final = "this link opens nothing, or nothing any more; ask the patient for another"
+_GONE: Final = noted("this link opens nothing, or nothing any more; ask the patient for another")
 # Whose a card is, is decided by what is shown with it.
 _ALL: Final = Scope(organizations=None)
 

@@ -8,7 +8,7 @@ import msgspec
 
 from imagebank.actions.arrival import Arrival
 from imagebank.bank import Bank
-from imagebank.errors import BankError, Invalid, NotFound, Unavailable
+from imagebank.errors import BankError, Invalid, NotFound, Unavailable, noted
 from imagebank.model.uid import Uid
 
 T = TypeVar("T")
@@ -16,7 +16,7 @@ MOST_OBJECTS: Final = 100_000
 # The other's answer is bounded; some hundred bytes are told of each object.
 PAGE: Final = 300
 
-ENDED: Final = "the patient has taken the card back, or its time has ended; what came before is kept"
+ENDED: Final = noted("the patient has taken the card back, or its time has ended; what came before is kept")
 
 Ask = Callable[[str, bytes | None, Mapping[str, str]], tuple[int, bytes]]
 """GETs an address, or POSTs a body to it: status and body. Raises Unavailable."""

@@ -16,7 +16,7 @@ from imagebank.actions.other_archives import Archive, Ways, listed
 from imagebank.actions.other_bank import batches
 from imagebank.bank import Bank
 from imagebank.dicom.describe import describe
-from imagebank.errors import BankError, Invalid, Mismatch, NotFound, Unavailable
+from imagebank.errors import BankError, Invalid, Mismatch, NotFound, Unavailable, noted
 from imagebank.model.access import Principal, Right, Scope
 from imagebank.model.elsewhere import Elsewhere, Recall
 from imagebank.model.event import Act, Event
@@ -32,8 +32,8 @@ _TAKEN: Final = (Outcome.STORED, Outcome.DUPLICATE)
 # Well below what a job may take before another worker does it, too.
 _AT_A_TIME: Final = timedelta(seconds=60)
 _HERE: Final = Scope(organizations=None)
-_UNKNOWN: Final = "no archive is known to hold this study, or you may not know of it"
-_NOT_NOW: Final = "it may not be fetched any more; what came before is kept"
+_UNKNOWN: Final = noted("no archive is known to hold this study, or you may not know of it")
+_NOT_NOW: Final = noted("it may not be fetched any more; what came before is kept")
 
 
 def ask(bank: Bank, principal: Principal, archive: str, study: Uid, address: str = "") -> Recall:

@@ -13,7 +13,7 @@ from typing import Final
 from imagebank.actions import access, cards, codes, holders, notify, pins, rights
 from imagebank.actions.signing_in import WINDOW
 from imagebank.bank import Bank
-from imagebank.errors import Invalid, NotAllowed, NotFound, TooOften
+from imagebank.errors import Invalid, NotAllowed, NotFound, TooOften, noted
 from imagebank.model import card_number
 from imagebank.model.access import Role, Session, Token
 from imagebank.model.card import Card, State, Withdrawal
@@ -28,7 +28,9 @@ IN_ALL: Final = 1000
 docs/cards.md computes what they are worth to somebody who guesses.
 """
 UNKNOWN: Final = "unknown"
-REFUSED: Final = "this number and PIN do not open anything; check both with the patient; the card may also have ended"
+REFUSED: Final = noted(
+    "this number and PIN do not open anything; check both with the patient; the card may also have ended"
+)
 _LONGEST: Final = 200
 _PAGE: Final = "/my/cards"
 _OF_ALL: Final = "cards"

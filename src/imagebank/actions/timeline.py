@@ -6,7 +6,7 @@ from typing import Final
 
 from imagebank.actions import releasing, search
 from imagebank.bank import Bank
-from imagebank.errors import Invalid, NotFound
+from imagebank.errors import Invalid, NotFound, noted
 from imagebank.model.access import Principal, Right, Scope
 from imagebank.model.attribute import Level
 from imagebank.model.identity import Decision, Deed, Linked, in_force
@@ -19,7 +19,7 @@ from imagebank.model.uid import Uid
 from imagebank.ports.orders import Wanted
 
 _MOST_DECISIONS: Final = 100
-_NO_STUDY: Final = "there is no such study here"
+_NO_STUDY: Final = noted("there is no such study here")
 
 
 def of_person(

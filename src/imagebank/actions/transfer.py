@@ -16,7 +16,7 @@ from imagebank.actions import destinations, retrieve, rights
 from imagebank.actions.audit import event
 from imagebank.actions.lasting import Lasting
 from imagebank.bank import Bank
-from imagebank.errors import BankError, Invalid, NotAllowed, NotFound, Unavailable
+from imagebank.errors import BankError, Invalid, NotAllowed, NotFound, Unavailable, noted
 from imagebank.model.access import Principal, Right
 from imagebank.model.event import Act, Event
 from imagebank.model.imaging import Instance, Selection
@@ -30,8 +30,8 @@ MOST_LISTED: Final = 100
 GIVEN_UP: Final = timedelta(days=3)
 """How long a place may be away."""
 _NOTED_EVERY: Final = 50
-_ENDED: Final = "what permitted this has ended, or the images are not here any more"
-_GONE: Final = "this destination is not offered any more"
+_ENDED: Final = noted("what permitted this has ended, or the images are not here any more")
+_GONE: Final = noted("this destination is not offered any more")
 
 Send = Callable[[Bank, Principal, Destination, Sequence[Instance], str, Callable[[Instance], None]], list[str]]
 """Sends objects to a place for a caller from an address, and says each that was taken; why others were refused.

@@ -23,7 +23,7 @@ from imagebank.dimse.message import Message, Spool
 from imagebank.dimse.negotiation import Context
 from imagebank.dimse.retrieve import FALLBACKS
 from imagebank.dimse.service import object_spool
-from imagebank.errors import Invalid, NotFound, Unavailable
+from imagebank.errors import Invalid, NotFound, Unavailable, noted
 from imagebank.model.access import Device
 from imagebank.model.imaging import DataSet
 from imagebank.model.person import PatientId
@@ -52,7 +52,7 @@ _STUDY_KEYS: Final = {
 }
 _MOVED_FOR: Final = timedelta(seconds=60)
 _SILENT_S: Final = 90.0
-_GONE: Final = "the archive names this study no more"
+_GONE: Final = noted("the archive names this study no more")
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +173,8 @@ def _asked(association: Association, context: Context, service: str, kind: Kind,
 
 def _require_success(answer: int) -> None:
     if answer not in _ENDED:
-        raise Unavailable("it answered with status {status}", status=f"{answer:#06x}")
+        said = f"{answer:#06x}"
+        raise Unavailable("it answered with status {status}", status=said)
 
 
 def _got(

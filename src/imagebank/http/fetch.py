@@ -79,13 +79,13 @@ def fetch(
         finally:
             clock.cancel()
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise Unavailable(f"{host} did not answer as a web server does; try again") from error
+        raise Unavailable("{host} did not answer as a web server does; try again", host=host) from error
     finally:
         connection.close()
     if len(read) > LARGEST_BYTES:
-        raise Unavailable(f"{host} answered with more than {LARGEST_BYTES} bytes")
+        raise Unavailable("{host} answered with more than {most} bytes", host=host, most=LARGEST_BYTES)
     if answer.length:
-        raise Unavailable(f"{host} did not answer to the end; try again")
+        raise Unavailable("{host} did not answer to the end; try again", host=host)
     return answer.status, read
 
 
@@ -126,7 +126,7 @@ def _dialled(host: str, port: int, *, is_https: bool, limit_s: float | None = No
     except NotAllowed as refusal:
         raise Unavailable(str(refusal)) from refusal
     if line is None:
-        raise Unavailable(f"{host} does not answer on port {port}")
+        raise Unavailable("{host} does not answer on port {port}", host=host, port=port)
     line.settimeout(limit)
     if not is_https:
         return line

@@ -22,7 +22,7 @@ from imagebank.model.imaging import Outcome
 from imagebank.model.region import REGIONS
 from imagebank.model.upload import FIELDS, Department, Laterality, Technique, read_about
 from imagebank.portal import proposed
-from imagebank.portal.language import noted
+from imagebank.portal.language import gettext, noted
 from imagebank.portal.layout import ASKING, HEADERS, csrf_token, for_the_signed_in, page, read_own_form
 from imagebank.portal.refusals import sentence, worded
 from imagebank.portal.upload_words import upload_words
@@ -92,7 +92,7 @@ async def taken(
                     became += await run_in_threadpool(_take, request, principal, file, content, said(fields))
         _check_own(request, fields)
         said(fields)
-        fault = "" if became else "choose at least one file"
+        fault = "" if became else gettext("choose at least one file")
     except Invalid as error:
         fault = worded(error)
     return fields, became, fault

@@ -145,7 +145,7 @@ class SQLAccountKeys:
             self._strays = strays | dict.fromkeys(self._store.destroyed_keys(), b"")
         sealed = self._strays.get(name)
         if sealed is None:
-            raise Unavailable(f"the key {name.hex()} is not here; put back the root key, or the folder of keys")
+            raise Unavailable("the key {key} is not here; put back the root key, or the folder of keys", key=name.hex())
         return sealed
 
     def _notes(self) -> Iterator[tuple[_Note, Location]]:

@@ -158,7 +158,9 @@ class FileBlobs:
     def wrapped_by(self, location: Location) -> bytes:
         prefix = self._prefix(self._descriptor(location.segment), location)
         if not prefix.wrapped:
-            raise NotFound(f"the record at {location.segment}+{location.offset} was destroyed")
+            raise NotFound(
+                "the record at {segment}+{offset} was destroyed", segment=location.segment, offset=location.offset
+            )
         return prefix.wrapped_by
 
     def secret(self, location: Location, use: bytes) -> bytes:
@@ -342,7 +344,7 @@ class FileBlobs:
         try:
             return _Descriptor(self._path(segment))
         except FileNotFoundError as error:
-            raise NotFound(f"the segment {segment} is not here") from error
+            raise NotFound("the segment {segment} is not here", segment=segment) from error
         except OSError as error:
             raise refusal_to_read(error) from error
 

@@ -29,13 +29,15 @@ def refusal(error: OSError) -> BankError:
     """What an error of the operating system means to whoever deposits or reads."""
     if error.errno in _FULL:
         return OutOfSpace("the disk is full; what was acknowledged is safe; free some space and send again")
-    return Unavailable(f"the object folder does not work ({error.strerror}); what was acknowledged is safe")
+    return Unavailable(
+        "the object folder does not work ({reason}); what was acknowledged is safe", reason=error.strerror
+    )
 
 
 def refusal_to_read(error: OSError) -> BankError:
     """What an error of the operating system means to whoever reads from a segment."""
     if error.errno in _OF_ONE_FILE:
-        return Unreadable(f"the disk cannot read it ({error.strerror})")
+        return Unreadable("the disk cannot read it ({reason})", reason=error.strerror)
     return refusal(error)
 
 

@@ -73,9 +73,14 @@ def test_a_page_says_in_german_what_a_program_hears_in_english(tmp_path: Path) -
 def calls() -> Iterator[tuple[str, ast.Call]]:
     for folder in SPOKEN:
         for file in sorted((SOURCE / folder).rglob("*.py")):
-            for node in ast.walk(ast.parse(file.read_text())):
-                if isinstance(node, ast.Call) and getattr(node.func, "id", "") in REFUSALS and file.name not in SILENT:
-                    yield f"{file.name}:{node.lineno}", node
+            if file.name not in SILENT:
+                yield from ((f"{file.name}:{call.lineno}", call) for call in refused(ast.parse(file.read_text()).body))
+
+
+def refused(body: list[ast.stmt]) -> Iterator[ast.Call]:
+    for node in (node for statement in body for node in ast.walk(statement)):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in REFUSALS:
+            yield node
 
 
 def test_refusals_that_people_meet_are_whole_sentences_with_named_places() -> None:
@@ -85,6 +90,21 @@ def test_refusals_that_people_meet_are_whole_sentences_with_named_places() -> No
 
     assert len(found) > 200
     assert [place for place, value in said if isinstance(value, ast.JoinedStr)] == []
+
+
+def test_a_refusal_in_a_constant_is_marked() -> None:
+    """A name tells nobody what is said, so the constant itself has to be found."""
+    for folder in SPOKEN:
+        for file in sorted((SOURCE / folder).rglob("*.py")):
+            body = ast.parse(file.read_text()).body
+            bare = {ast.unparse(one.target) for one in body if isinstance(one, ast.AnnAssign) and _is_text(one.value)}
+            said = {ast.unparse(call.args[0]) for call in refused(body) if call.args}
+
+            assert said & bare == set(), file.name
+
+
+def _is_text(value: ast.expr | None) -> bool:
+    return isinstance(value, ast.Constant) and isinstance(value.value, str)
 
 
 def test_the_places_of_a_refusal_are_its_values() -> None:
