@@ -19,13 +19,17 @@ import pytest
 
 from bank import keep, open_test_bank
 from crash.disk import Cut, Disk, Synced, Told, Wrote
+from hl7 import adt, code, pid
 from imagebank import worker
-from imagebank.actions import compress, reindex, remove, retrieve, scrub
+from imagebank.actions import compress, letters, reindex, remove, retrieve, scrub
 from imagebank.app import opened
 from imagebank.bank import Bank
 from imagebank.errors import BankError
+from imagebank.hl7 import messages, service
+from imagebank.hl7.framing import Frame
 from imagebank.model.access import RIGHTS, Principal, Role, Scope
 from imagebank.model.imaging import Selection
+from imagebank.model.message import Peer
 from imagebank.model.uid import Uid
 from imagebank.settings import load
 from imagebank.storage.files import FileBlobs
@@ -34,7 +38,8 @@ from make import a_dataset, as_file, read
 ALL = Scope(organizations=None)
 KEEPER = Principal("keeper", Role.ADMIN, "local", RIGHTS[Role.ADMIN], ALL)
 AT_ONCE = timedelta()
-KEPT, GOING, GONE = "kept", "going", "gone"
+KEPT, GOING, GONE, DONE = "kept", "going", "gone", "done"
+HERE = "127.0.0.1"
 POLICY: dict[str, Any] = {"compress_after_days": 0, "compress_min_bytes": 4096}
 
 
@@ -44,6 +49,7 @@ class Played:
 
     disk: Disk
     sent: dict[str, bytes] = field(default_factory=dict)
+    messages: dict[str, bytes] = field(default_factory=dict)
 
     def deposit(self, bank: Bank, *files: bytes) -> None:
         uids = [str(read(file).SOPInstanceUID) for file in files]
@@ -51,6 +57,15 @@ class Played:
         for uid, receipt in zip(uids, keep(bank, *files), strict=True):
             assert receipt.is_kept, receipt
             self.disk.tell(KEPT, uid)
+
+    def hear(self, bank: Bank, number: int) -> None:
+        message = adt("A01", f"PV1|1|I|WARD^1^2||||||||||||||||V{number}", patient=pid(f"POWER {number}"))
+        control = messages.read(message).header.get(10)
+        self.messages[control] = message
+        answer = service.answer(bank, Frame(message), service.Sender([Peer("", "", HERE, "local")], HERE))
+        assert answer is not None
+        assert code(messages.read(answer)) == "AA"
+        self.disk.tell(DONE, control)
 
     def delete(self, bank: Bank, uid: str) -> None:
         self.disk.tell(GOING, uid)
@@ -87,6 +102,7 @@ def work(played: Played, bank: Bank, chosen: random.Random) -> None:
     senders = [Thread(target=send, args=(played, bank, batches[n::2])) for n in range(2)]
     for sender in senders:
         sender.start()
+    played.hear(bank, 1)
     for sender in senders:
         sender.join()
     played.delete(bank, chosen.choice(sorted(played.sent)))
@@ -94,6 +110,7 @@ def work(played: Played, bank: Bank, chosen: random.Random) -> None:
     played.delete(bank, chosen.choice(alive(played)))
     while worker.step(bank):
         pass
+    played.hear(bank, 2)
     move_log(played.disk.folder / "bank" / "index.db")
     played.deposit(bank, a_picture(chosen), a_picture(chosen))
 
@@ -118,11 +135,15 @@ def contents(bank: Bank) -> dict[str, bytes]:
     return {str(one.uid): retrieve.file(bank, one) for one in bank.index.instances(Selection(), ALL)}
 
 
+def heard(bank: Bank) -> dict[str, bytes]:
+    return {one.control: letters.content(bank, one.id)[1] for one in bank.index.orders.letters()}
+
+
 def lose_power(played: Played, until: int, seed: int, into: Path) -> None:
     """The power goes after the first operations; what a bank then makes of the disk."""
     played.disk.after_power_loss(until, random.Random(f"{until} {seed}"), into)
     told = played.disk.told(until)
-    kept, going, gone = (told.get(word, set()) for word in (KEPT, GOING, GONE))
+    kept, going, gone, done = (told.get(word, set()) for word in (KEPT, GOING, GONE, DONE))
 
     def check(found: dict[str, bytes]) -> None:
         assert kept - going <= found.keys(), "an acknowledged object is lost"
@@ -135,11 +156,14 @@ def lose_power(played: Played, until: int, seed: int, into: Path) -> None:
     with open_test_bank(into, **POLICY) as bank:
         found = contents(bank)
         check(found)
+        assert done <= heard(bank).keys(), "an acknowledged message is lost"
         findings = scrub.verify(bank)
         assert findings.is_clean, findings
         reindex.reindex(bank)
         rebuilt = contents(bank)
         check(rebuilt)
+        assert done <= heard(bank).keys() <= played.messages.keys()
+        assert all(played.messages[control] == message for control, message in heard(bank).items())
         assert found.keys() - going <= rebuilt.keys()
         assert scrub.verify(bank).is_clean
         reindex.reindex(bank)
@@ -190,7 +214,7 @@ def test_the_first_deposits_of_a_new_bank_outlive_a_power_loss(tmp_path: Path) -
     played = begin(tmp_path / "new", 1)
     answered = [n + 1 for n, one in enumerate(played.disk.done) if isinstance(one, Told)]
 
-    for number, until in enumerate([*answered, *answered, *moments(played, 4, 1)]):
+    for number, until in enumerate([*answered, *answered, *moments(played, 2, 1)]):
         into = tmp_path / str(number)
         lose_power(played, until, number, into)
 
