@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Row
 
 from imagebank.model.attribute import INSTANCE, PATIENT, SERIES, STUDY, Level
 from imagebank.model.imaging import DataSet, Element, Found
@@ -24,7 +23,7 @@ _INSTANCE_AT: Final = _SERIES_AT + len(SERIES_RETURNED)
 _VALUES_AT: Final = _INSTANCE_AT + len(INSTANCE_RETURNED) - len(INSTANCE_NAMES)
 
 
-def found(rows: Iterable[Row[Any]], level: Level) -> Iterator[Found]:
+def found(rows: Iterable[tuple[Any, ...]], level: Level) -> Iterator[Found]:
     """Each match with the attributes of its level and of those above. Elements may be shared between matches."""
     study_id = series_id = None
     study: DataSet = {}
@@ -45,7 +44,7 @@ def found(rows: Iterable[Row[Any]], level: Level) -> Iterator[Found]:
         yield Found({key: attributes[key] for key in order})
 
 
-def _study(row: Row[Any], level: Level) -> DataSet:
+def _study(row: tuple[Any, ...], level: Level) -> DataSet:
     _, text, series_count, instance_count, modalities, classes = row[:_SERIES_AT]
     own: DataSet = orjson.loads(text)
     if level is Level.PATIENT:
@@ -58,13 +57,13 @@ def _study(row: Row[Any], level: Level) -> DataSet:
     return _REQUIRED[0] | _REQUIRED[1] | _ONLINE | own | counted
 
 
-def _series(row: Row[Any]) -> DataSet:
+def _series(row: tuple[Any, ...]) -> DataSet:
     _, text, count = row[_SERIES_AT:_INSTANCE_AT]
     own: DataSet = orjson.loads(text)
     return _REQUIRED[2] | own | {"00201209": _whole(count)}
 
 
-def _instance(row: Row[Any], known: dict[tuple[str, Any], Element]) -> DataSet:
+def _instance(row: tuple[Any, ...], known: dict[tuple[str, Any], Element]) -> DataSet:
     name = row[_INSTANCE_AT]
     syntax = known.setdefault(("00083002", name), {"vr": "UI", "Value": [name]})
     return _REQUIRED[3] | instance_dataset(row[_VALUES_AT:], row[_INSTANCE_AT + 1], known) | {"00083002": syntax}

@@ -54,19 +54,17 @@ from imagebank.storage import (
     words,
     workitems,
 )
-from imagebank.storage.database import STREAMED, Database, Prepared
+from imagebank.storage.asking import Asking, rows_of
+from imagebank.storage.database import Database, Prepared
 from imagebank.storage.entry import Duplicates
 from imagebank.storage.found import found
 from imagebank.storage.instances import instance_of, instance_rows
 from imagebank.storage.migrate import is_migrated
-from imagebank.storage.names import may_match
 from imagebank.storage.ownership import owner_of
 from imagebank.storage.places import places
 from imagebank.storage.rows import micros, moment, pack_digest, unpack_digest
 from imagebank.storage.select import (
     events_in,
-    matches,
-    number_of_matches,
     quarantined_in,
     studies_in,
 )
@@ -124,6 +122,7 @@ class SQLIndex:
     ) -> None:
         self._database = database
         self._dialect = database.engine.dialect.name
+        self._asking = Asking(database)
         self._searchable = searchable.SQLSearchable(database, catalogue)
         self._base = catalogue
         self._duplicates = duplicates
@@ -276,29 +275,16 @@ class SQLIndex:
 
     def find(self, query: Query, scope: Scope) -> Iterator[Found]:
         began = time.perf_counter()
-        among = may_match(self._database, query)
-        rows = self._rows(matches(query, scope, self._dialect, among), query.limit)
+        rows = self._asking.rows(query, scope)
         first = next(rows, None)
         if first is None:
             self._keep_time(began, scope, SEARCH_S)
         else:
             yield from found(chain((first,), rows), query.level)
 
-    def _rows(self, statement: Select[Any], limit: int | None = None) -> Iterator[Row[Any]]:
-        """Rows of a statement. A page is fetched whole, so that a slow reader holds no connection; more is streamed."""
-        if limit is None or limit > STREAMED:
-            with self._database.streaming() as connection:
-                yield from connection.execute(statement)
-        else:
-            with self._database.reading() as connection:
-                page = connection.execute(statement).all()
-            yield from page
-
     def count(self, query: Query, scope: Scope) -> int:
         began = time.perf_counter()
-        among = may_match(self._database, query)
-        with self._database.reading() as connection:
-            number: int = connection.scalars(number_of_matches(query, scope, self._dialect, among)).one()
+        number = self._asking.count(query, scope)
         if not number:
             self._keep_time(began, scope, SEARCH_S)
         return number
@@ -362,7 +348,7 @@ class SQLIndex:
 
     def locations(self, scope: Scope) -> Iterator[tuple[str, Location]]:
         for name, statement in places(scope, self._dialect):
-            for row in self._rows(statement):
+            for row in rows_of(self._database, statement):
                 which, segment, offset, length, size = cast("tuple[Any, ...]", row)
                 yield f"{name}{which}", Location(segment, offset, length, size)
 

@@ -1,0 +1,82 @@
+"""Asking the index: a query under a scope → its rows, or their number."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from sqlalchemy import Connection, Select
+
+from imagebank.model.access import Scope
+from imagebank.model.query import Query
+from imagebank.storage.database import STREAMED, Database
+from imagebank.storage.forms import Form, Statement, form_of, page_of, statement_of
+from imagebank.storage.names import may_match
+from imagebank.storage.select import matches, number_of_matches
+from imagebank.storage.visible import Shape, parameters_of, shape_of
+
+_KEPT: Final = 500
+"""Statements that are kept. Clients ask in few forms; whoever asks in many makes the bank write them again."""
+
+_Key = tuple[Form, Shape, bool]
+
+
+class Asking:
+    """Questions to one database. Statements are kept by the form of a question and the shape of its scope."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._dialect = database.engine.dialect.name
+        self._kept: dict[_Key, Statement] = {}
+
+    def rows(self, query: Query, scope: Scope) -> Iterator[Any]:
+        """The rows of `select.matches`. A page is fetched whole, so that a slow reader holds no connection."""
+        among = may_match(self._database, query)
+        is_small = query.limit is not None and query.limit <= STREAMED
+        # PostgreSQL's driver would fetch all rows at once: more than a page is read by SQLAlchemy's own way there.
+        formed = form_of(query) if among is None and (is_small or self._database.is_sqlite) else None
+        if formed is None:
+            yield from rows_of(self._database, matches(query, scope, self._dialect, among), is_small=is_small)
+            return
+        with self._database.reading() as connection:
+            cursor = self._run(connection, formed, query, scope, counts=False)
+            if not is_small:
+                yield from cursor
+                return
+            page = cursor.fetchall()
+        yield from page
+
+    def count(self, query: Query, scope: Scope) -> int:
+        """How many matches there are, whatever limit and offset the query has."""
+        among = may_match(self._database, query)
+        formed = form_of(query) if among is None else None
+        with self._database.reading() as connection:
+            if formed is None:
+                found = connection.execute(number_of_matches(query, scope, self._dialect, among))
+                return int(found.scalar_one())
+            form = Form(formed[0].query)
+            return int(self._run(connection, (form, formed[1]), query, scope, counts=True).fetchone()[0])
+
+    def _run(
+        self, connection: Connection, formed: tuple[Form, Any], query: Query, scope: Scope, *, counts: bool
+    ) -> Any:
+        form, values = formed
+        key = (form, shape_of(scope), counts)
+        named = parameters_of(scope, self._dialect)
+        statement = self._kept.get(key)
+        if statement is None:
+            write = number_of_matches if counts else matches
+            statement = statement_of(write(form.query, scope, self._dialect), form, named, connection)
+            if len(self._kept) >= _KEPT:
+                self._kept.clear()
+            self._kept[key] = statement
+        return statement.run(connection, values, {**named, **page_of(query, self._dialect)})
+
+
+def rows_of(database: Database, statement: Select[Any], *, is_small: bool = False) -> Iterator[Any]:
+    """Rows of a statement: fetched whole where they are few, streamed where they may be many."""
+    if is_small:
+        with database.reading() as connection:
+            page = connection.execute(statement).all()
+        yield from page
+    else:
+        with database.streaming() as connection:
+            yield from connection.execute(statement)
