@@ -21,7 +21,7 @@ from bank import keep, open_test_bank
 from crash.disk import Cut, Disk, Synced, Told, Wrote
 from hl7 import adt, code, pid
 from imagebank import worker
-from imagebank.actions import compress, letters, reindex, remove, retrieve, scrub
+from imagebank.actions import compress, ledger, letters, reindex, remove, retrieve, scrub
 from imagebank.app import opened
 from imagebank.bank import Bank
 from imagebank.errors import BankError
@@ -105,12 +105,14 @@ def work(played: Played, bank: Bank, chosen: random.Random) -> None:
     played.hear(bank, 1)
     for sender in senders:
         sender.join()
+    ledger.checkpoint(bank, keeps=True)
     played.delete(bank, chosen.choice(sorted(played.sent)))
     assert compress.step(bank, 0, older_than=AT_ONCE, grace=AT_ONCE).done > 4
     played.delete(bank, chosen.choice(alive(played)))
     while worker.step(bank):
         pass
     played.hear(bank, 2)
+    ledger.checkpoint(bank, keeps=True)
     move_log(played.disk.folder / "bank" / "index.db")
     played.deposit(bank, a_picture(chosen), a_picture(chosen))
 
@@ -157,6 +159,7 @@ def lose_power(played: Played, until: int, seed: int, into: Path) -> None:
         found = contents(bank)
         check(found)
         assert done <= heard(bank).keys(), "an acknowledged message is lost"
+        assert ledger.verify(bank).is_whole, ledger.verify(bank)
         findings = scrub.verify(bank)
         assert findings.is_clean, findings
         reindex.reindex(bank)
