@@ -34,15 +34,16 @@ _CUSTOM: Final = frozenset(("LO", "LT", "PN", "SH", "ST", "UC", "UT"))
 _CHOICES: Final = {"US or SS": ("US", "SS"), "OB or OW": ("OB", "OW"), "US or OW": ("US", "OW")}
 _GROUPS: Final = ("Alphabetic", "Ideographic", "Phonetic")
 _TAG: Final = re.compile(r"[0-9A-Fa-f]{8}")
+# As refusals, so that a page can say each in its language within another.
 _FORMS: Final = {
-    "PN": "a name has 64 letters at the most in each of its writings",
-    "CS": "a code has 16 capital letters, digits, blanks and underscores at the most",
-    "DA": "a day is written as YYYYMMDD",
-    "TM": "a time is written as HHMMSS",
-    "LO": "a text here has one line of 64 letters at the most",
-    "SH": "a text here has one line of 16 letters at the most",
-    "IS": "a whole number has 12 digits at the most",
-    "DS": "a number has 16 digits at the most",
+    "PN": Invalid("a name has 64 letters at the most in each of its writings"),
+    "CS": Invalid("a code has 16 capital letters, digits, blanks and underscores at the most"),
+    "DA": Invalid("a day is written as YYYYMMDD"),
+    "TM": Invalid("a time is written as HHMMSS"),
+    "LO": Invalid("a text here has one line of 64 letters at the most"),
+    "SH": Invalid("a text here has one line of 16 letters at the most"),
+    "IS": Invalid("a whole number has 12 digits at the most"),
+    "DS": Invalid("a number has 16 digits at the most"),
 }
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _BEYOND_LINES: Final = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")

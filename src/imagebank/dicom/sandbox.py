@@ -24,7 +24,7 @@ import msgspec
 import numpy as np
 
 from imagebank.dicom.confine import confine
-from imagebank.errors import BankError, Invalid, Mismatch, NotFound, Unavailable, Unsupported
+from imagebank.errors import BankError, Invalid, Mismatch, NotFound, Unavailable, Unsupported, noted
 
 Task = Callable[[dict[str, Any], memoryview], tuple[dict[str, Any], Sequence[bytes | memoryview]]]
 """What a child runs: header and payload in, header and pieces of payload out."""
@@ -53,7 +53,7 @@ _NICENESS = 5
 """A third of the share of others: enough to end in time on a machine whose processors are all busy."""
 _START_S = 60.0
 _RETIRE_S = 900.0
-_UNDECODABLE = "its content cannot be decoded; what was sent is unharmed, and can be had as it came"
+_UNDECODABLE = noted("its content cannot be decoded; what was sent is unharmed, and can be had as it came ({reason})")
 
 _ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
@@ -118,7 +118,7 @@ class Sandbox:
             _log.warning("decoder lost in %s: %s", task, lost)
             _end(child)
             child = None
-            raise Invalid("{what} ({lost})", what=_UNDECODABLE, lost=lost) from None
+            raise Invalid(_UNDECODABLE, reason=lost) from None
         except BaseException:
             # Also an interrupt: a half-read answer must never be taken for the next one.
             _end(child)
@@ -296,7 +296,7 @@ def _judge(answer: tuple[int, dict[str, Any], memoryview]) -> tuple[dict[str, An
     if 1 <= status <= len(_REFUSALS):
         raise _REFUSALS[status - 1](text)
     _log.info("decoder refused: %s", text)
-    raise Invalid("{what} ({text})", what=_UNDECODABLE, text=text)
+    raise Invalid(_UNDECODABLE, reason=text)
 
 
 def serve(channel: int, modules: Sequence[str], memory_bytes: int, cpu_s: int) -> None:
