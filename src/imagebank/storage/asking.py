@@ -1,7 +1,8 @@
 """Asking the index: a query under a scope → its rows, or their number."""
 
-from collections.abc import Iterator
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any, Final, Literal
 
 from sqlalchemy import Connection, Select
 
@@ -9,14 +10,20 @@ from imagebank.model.access import Scope
 from imagebank.model.query import Query
 from imagebank.storage.database import STREAMED, Database
 from imagebank.storage.forms import Form, Statement, form_of, page_of, statement_of
-from imagebank.storage.names import may_match
+from imagebank.storage.names import may_match, of_newest
 from imagebank.storage.select import matches, number_of_matches
 from imagebank.storage.visible import Shape, parameters_of, shape_of
 
 _KEPT: Final = 500
 """Statements that are kept. Clients ask in few forms; whoever asks in many makes the bank write them again."""
 
-_Key = tuple[Form, Shape, bool]
+_Way = Literal["find", "walk", "count"]
+_Key = tuple[Form, Shape, _Way]
+_WRITE: Final[Mapping[_Way, Callable[[Query, Scope, str], Select[Any]]]] = {
+    "find": matches,
+    "walk": partial(matches, walks=True),
+    "count": number_of_matches,
+}
 
 
 class Asking:
@@ -29,15 +36,24 @@ class Asking:
 
     def rows(self, query: Query, scope: Scope) -> Iterator[Any]:
         """The rows of `select.matches`. A page is fetched whole, so that a slow reader holds no connection."""
+        newest = of_newest(self._database, query)
+        if newest is not None:
+            page = [*self._rows(newest, scope, walks=True)]
+            if len(page) == query.limit:
+                return iter(page)
+        return self._rows(query, scope, walks=False)
+
+    def _rows(self, query: Query, scope: Scope, *, walks: bool) -> Iterator[Any]:
         among = may_match(self._database, query)
         is_small = query.limit is not None and query.limit <= STREAMED
         # PostgreSQL's driver would fetch all rows at once: more than a page is read by SQLAlchemy's own way there.
         formed = form_of(query) if among is None and (is_small or self._database.is_sqlite) else None
         if formed is None:
-            yield from rows_of(self._database, matches(query, scope, self._dialect, among), is_small=is_small)
+            statement = matches(query, scope, self._dialect, among, walks=walks)
+            yield from rows_of(self._database, statement, is_small=is_small)
             return
         with self._database.reading() as connection:
-            cursor = self._run(connection, formed, query, scope, counts=False)
+            cursor = self._run(connection, formed, query, scope, "walk" if walks else "find")
             if not is_small:
                 yield from cursor
                 return
@@ -53,18 +69,15 @@ class Asking:
                 found = connection.execute(number_of_matches(query, scope, self._dialect, among))
                 return int(found.scalar_one())
             form = Form(formed[0].query)
-            return int(self._run(connection, (form, formed[1]), query, scope, counts=True).fetchone()[0])
+            return int(self._run(connection, (form, formed[1]), query, scope, "count").fetchone()[0])
 
-    def _run(
-        self, connection: Connection, formed: tuple[Form, Any], query: Query, scope: Scope, *, counts: bool
-    ) -> Any:
+    def _run(self, connection: Connection, formed: tuple[Form, Any], query: Query, scope: Scope, way: _Way) -> Any:
         form, values = formed
-        key = (form, shape_of(scope), counts)
+        key = (form, shape_of(scope), way)
         named = parameters_of(scope, self._dialect)
         statement = self._kept.get(key)
         if statement is None:
-            write = number_of_matches if counts else matches
-            statement = statement_of(write(form.query, scope, self._dialect), form, named, connection)
+            statement = statement_of(_WRITE[way](form.query, scope, self._dialect), form, named, connection)
             if len(self._kept) >= _KEPT:
                 self._kept.clear()
             self._kept[key] = statement

@@ -51,10 +51,13 @@ INSTANCE_RETURNED: Final = (
 )
 
 
-def matches(query: Query, scope: Scope, dialect: str, among: Sequence[int] | None = None) -> Select[Any]:
+def matches(
+    query: Query, scope: Scope, dialect: str, among: Sequence[int] | None = None, *, walks: bool = False
+) -> Select[Any]:
     """The matches of a query in their order, with what `found` needs to tell their attributes.
 
-    `among` are rows of studies outside of which nothing matches.
+    `among` are rows of studies outside of which nothing matches. A question that `walks` goes through the studies in
+    their order, and not by the patient's name.
     """
     if query.level is Level.PATIENT:
         statement = _patients(query, scope, dialect, among)
@@ -64,7 +67,7 @@ def matches(query: Query, scope: Scope, dialect: str, among: Sequence[int] | Non
         statement = (
             select(*(column for columns in returned for column in columns))
             .select_from(_joined(query, dialect))
-            .where(*_conditions(query, scope, dialect, among))
+            .where(*_conditions(query, scope, dialect, among, walks=walks))
             .order_by(*(column for columns in order for column in columns))
         )
     if query.limit is not None:
@@ -103,7 +106,7 @@ def _names_row_below(query: Query) -> bool:
     )
 
 
-def _outermost(column: ColumnElement[int]) -> ColumnElement[int]:
+def _outermost(column: ColumnElement[Any]) -> ColumnElement[Any]:
     """The same value, yet no key for SQLite to look a row up by.
 
     So it walks the studies in their order and goes down from each, where it would read and sort all instances of the
@@ -163,7 +166,7 @@ def chosen(given: frozenset[str], shape: Shape, dialect: str) -> list[ColumnElem
 
 
 def _conditions(
-    query: Query, scope: Scope, dialect: str, among: Sequence[int] | None = None
+    query: Query, scope: Scope, dialect: str, among: Sequence[int] | None = None, *, walks: bool = False
 ) -> list[ColumnElement[bool]]:
     conditions = studies_in(scope, dialect)
     conditions += [] if among is None else [one_of(dialect, _STUDY.c.id, among)]
@@ -174,7 +177,9 @@ def _conditions(
     conditions += spans
     for condition in rest:
         if condition.attribute.computed or condition.attribute.level <= own_level:
-            conditions.append(_holds(condition, dialect))
+            holds = _holds(condition, dialect)
+            is_key = not walks or condition.attribute.keyword != "PatientName"
+            conditions.append(holds if is_key else _outermost(holds))
         else:
             below.append(condition)
     if below:
