@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from ctypes import POINTER, Structure, c_char_p, c_int, c_int64, c_void_p
 from typing import Any, Protocol
 
-_Open = ctypes.CFUNCTYPE(c_int, c_void_p, c_char_p, c_void_p, c_int, c_void_p)
+_Open = ctypes.CFUNCTYPE(c_int, c_void_p, c_void_p, c_void_p, c_int, c_void_p)
 _Delete = ctypes.CFUNCTYPE(c_int, c_void_p, c_char_p, c_int)
 _Write = ctypes.CFUNCTYPE(c_int, c_void_p, c_void_p, c_int, c_int64)
 _Truncate = ctypes.CFUNCTYPE(c_int, c_void_p, c_int64)
@@ -71,11 +71,12 @@ def told_to(listener: Listener) -> Iterator[None]:
     paths: dict[int, str] = {}
     changed: dict[int, _Methods] = {}
 
-    def on_open(me: int, name: bytes | None, file: int, flags: int, out: int) -> int:
+    def on_open(me: int, name: int | None, file: int, flags: int, out: int) -> int:
+        # The name as an address: SQLite goes on using it, and a copy would be gone.
         status = int(open_file(me, name, file, flags, out))
         methods = c_void_p.from_address(file)
         if status == 0 and name and methods.value:
-            paths[file] = name.decode()
+            paths[file] = ctypes.string_at(name).decode()
             if methods.value not in changed:
                 changed[methods.value] = _telling(_Methods.from_address(methods.value), paths, listener)
             methods.value = ctypes.addressof(changed[methods.value])
