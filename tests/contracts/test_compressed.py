@@ -80,12 +80,14 @@ def test_every_range_is_the_objects(opened: Callable[[], Objects]) -> None:
 def test_a_part_is_had_as_it_is_kept(opened: Callable[[], Objects]) -> None:
     objects, content = opened(), some_bytes(10_000)
     location = write(objects, content, 1000, 9000)
-    assert objects.coded(location, 1000, 9000) == (Coding.HTJ2K, content[1000:9000][::-1])
+    assert objects.coding(location, 1000, 9000) is Coding.HTJ2K
+    assert objects.coding(location, 0, 1000) is Coding.ZSTD
+    assert objects.coded(location, 1000, 9000) == content[1000:9000][::-1]
     for start, end in ((1000, 8999), (999, 9000), (0, 9000), (1000, 1000)):
-        assert objects.coded(location, start, end) is None
-    plain = keep(objects, content)
-    assert objects.coded(plain, 0, len(content)) is None
-    assert not objects.is_compressed(plain)
+        assert objects.coding(location, start, end) is None
+        with pytest.raises(ValueError, match="no such part"):
+            objects.coded(location, start, end)
+    assert not objects.is_compressed(keep(objects, content))
 
 
 def test_a_walk_meets_it_with_the_objects_size_and_its_note(opened: Callable[[], Objects]) -> None:

@@ -119,22 +119,17 @@ def frame(bank: Bank, instance: Instance, number: int) -> bytes:
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
-def is_kept_as_htj2k(bank: Bank, instance: Instance) -> bool:
-    """Whether the native frames of an instance are kept compressed, so that HTJ2K is the form that costs nothing."""
-    pixels = instance.pixels
-    if pixels is None or pixels.encapsulated or not pixels.frames or not bank.blobs.is_compressed(instance.location):
-        return False
-    return _kept_frame(bank, instance, 1) is not None
+def is_kept_as_htj2k(bank: Bank, instance: Instance, number: int = 1) -> bool:
+    """Whether a frame (from 1) is kept as HTJ2K, so that this form of it costs nothing."""
+    location = instance.location
+    return bank.blobs.is_compressed(location) and bank.blobs.coding(location, *_span(instance, number)) is Coding.HTJ2K
 
 
-def _kept_frame(bank: Bank, instance: Instance, number: int) -> bytes | None:
-    """Frame `number` (from 1) of a compressed object as it is kept at rest; None where it is kept otherwise."""
-    pixels = instance.pixels
-    if pixels is None or pixels.encapsulated or not pixels.direct or not bank.blobs.is_compressed(instance.location):
-        return None
-    ((offset, length),) = frames.spans(pixels, number - 1)
-    found = bank.blobs.coded(instance.location, offset, offset + length)
-    return found[1] if found is not None and found[0] is Coding.HTJ2K else None
+def _span(instance: Instance, number: int) -> tuple[int, int]:
+    """Where a frame of a compressed object begins and ends in its bytes."""
+    assert instance.pixels is not None, "what is compressed has native pixels"
+    ((offset, length),) = frames.spans(instance.pixels, number - 1)
+    return offset, offset + length
 
 
 def frames_in(bank: Bank, instance: Instance, numbers: Sequence[int], syntax: Uid) -> list[bytes]:
@@ -146,10 +141,8 @@ def frames_in(bank: Bank, instance: Instance, numbers: Sequence[int], syntax: Ui
     pixels = instance.pixels
     if pixels is None or not all(1 <= number <= pixels.frames for number in numbers):
         raise NotFound("the object has no such frame")
-    if syntax in layout.AS_KEPT:
-        kept = [_kept_frame(bank, instance, number) for number in numbers]
-        if all(one is not None for one in kept):
-            return [one for one in kept if one is not None]
+    if syntax in layout.AS_KEPT and all(is_kept_as_htj2k(bank, instance, number) for number in numbers):
+        return [bank.blobs.coded(instance.location, *_span(instance, number)) for number in numbers]
     stored_frames, coded = _read_frames(bank, instance, numbers)
     return transcode.recode(bank.sandbox, coded, stored_frames, syntax)[0]
 

@@ -137,9 +137,13 @@ class Objects(Blobs, Protocol):
         """
         ...
 
-    def coded(self, location: Location, start: int, end: int) -> tuple[Coding, bytes] | None:
-        """A part of a compressed object as it is kept, where the range is exactly that part; None for any other.
+    def coding(self, location: Location, start: int, end: int) -> Coding | None:
+        """How a range of a compressed object is kept, where it is exactly one part of it; None for any other.
 
         Raises as `read` does.
         """
+        ...
+
+    def coded(self, location: Location, start: int, end: int) -> bytes:
+        """A part of a compressed object, for which there is a `coding`, as it is kept. Raises as `read` does."""
         ...

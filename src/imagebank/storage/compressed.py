@@ -69,6 +69,13 @@ class _Table:
             return range(0)
         return range(bisect_right(self.starts, start) - 1, bisect_right(self.starts, end - 1))
 
+    def number_of(self, start: int, end: int) -> int | None:
+        """The number of the part that is exactly this range."""
+        found = self.within(start, end)
+        return (
+            found[0] if len(found) == 1 and (self.starts[found[0]], self.starts[found[0] + 1]) == (start, end) else None
+        )
+
 
 class CompressedBlobs:
     """`Objects` over a store: what was written compressed is read as it was, the rest goes through."""
@@ -89,14 +96,17 @@ class CompressedBlobs:
         written = self._store.write(packed, size, _SIZE.pack(content.size) + note, key, is_compressed=True)
         return replace(written, size=content.size)
 
-    def coded(self, location: Location, start: int, end: int) -> tuple[Coding, bytes] | None:
-        if not self.is_compressed(location):
-            return None
+    def coding(self, location: Location, start: int, end: int) -> Coding | None:
         table = self._table(location)
-        found = table.within(start, end)
-        if len(found) != 1 or (table.starts[found[0]], table.starts[found[0] + 1]) != (start, end):
-            return None
-        return Coding(table.codings[found[0]]), self._coded(table, found[0])
+        number = table.number_of(start, end)
+        return None if number is None else Coding(table.codings[number])
+
+    def coded(self, location: Location, start: int, end: int) -> bytes:
+        table = self._table(location)
+        number = table.number_of(start, end)
+        if number is None:
+            raise ValueError("there is no such part")
+        return self._coded(table, number)
 
     def read(self, location: Location, start: int = 0, end: int | None = None) -> bytes:
         if not self.is_compressed(location):

@@ -96,7 +96,7 @@ def test_a_viewer_has_the_frame_as_it_is_kept(bank: Bank) -> None:
     assert coded.startswith(b"\xff\x4f\xff\x51")
     assert len(coded) < len(before) / 2
     assert retrieve.frame(bank, instance, 2) == before
-    assert bank.blobs.coded(instance.location, 0, 10) is None
+    assert bank.blobs.coding(instance.location, 0, 10) is None
     assert imagecodecs.htj2k_decode(coded).astype("<i2").tobytes() == before
 
 
