@@ -2,10 +2,12 @@
 
 import json
 import signal
+import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,6 +40,8 @@ class Archive:
     processes: tuple[int, ...]
     move_port: int
     web: str = "/dicom-web"
+    compress: Callable[[], None] = lambda: None
+    """Does at once what the archive does by itself with what is old, to keep it in less room."""
 
     def rest(self) -> None:
         """Stop it in the middle of whatever it does, so that it takes nothing from the other one."""
@@ -78,7 +82,14 @@ def imagebank(folder: Path, database: Database = "sqlite", objects: Objects = "f
             (folder / "bank", *(one.folder for one in beside)),
             (process.pid, *(one.pid for one in beside)),
             move,
+            compress=partial(_compressed, environment(settings), folder / "log"),
         )
+
+
+def _compressed(settings: Mapping[str, str], log: Path) -> None:
+    command = [sys.executable, "-m", "imagebank", "compress", "--older-than", "0", "--at-once"]
+    with log.open("ab") as out:
+        subprocess.run(command, env={**settings}, stdout=out, stderr=out, check=True, timeout=1800)  # noqa: S603 - our own program
 
 
 _DATABASES: Final = {

@@ -68,6 +68,14 @@ ROWS: Final = (
     Row("rendered-dx", "DX of 2048² as JPEG, first time", TIME, 2, retrieving.rendered_dx, ("dx",)),
     Row("rendered-dx-again", "DX of 2048² as JPEG, again", TIME, 10, retrieving.rendered_dx_again, ("dx",)),
     Row("memory", "most memory of all processes (PSS)", SIZE, 1, keeping.memory),
+    Row(
+        "rest-old",
+        "bytes at rest for each byte sent, once it is old",
+        "bytes",
+        2.2,
+        keeping.at_rest_when_old,
+        keeping.CT,
+    ),
 )
 
 
