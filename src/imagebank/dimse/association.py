@@ -31,8 +31,6 @@ MAX_COMMAND_BYTES: Final = 64 << 10
 OWN_SEND_BYTES: Final = 128 << 10
 MAX_PENDING_MESSAGES: Final = 8
 _ABORT_TIMEOUT_S: Final = 2.0
-_QUICKACK: Final[int | None] = getattr(socket, "TCP_QUICKACK", None)
-"""Linux alone has it."""
 
 _PDU: Final = struct.Struct(">BxI")
 _PDV: Final = struct.Struct(">IBB")
@@ -174,7 +172,6 @@ class Association:
         context, command = self._command()
         if command.get("CommandDataSetType", commands.NO_DATA_SET) == commands.NO_DATA_SET:
             return Message(context, command)
-        self._acknowledge()
         spool = self.open_spool(context, command)
         try:
             self._receive_data_set(context, spool)
@@ -182,15 +179,6 @@ class Association:
             spool.close()
             raise
         return Message(context, command, spool)
-
-    def _acknowledge(self) -> None:
-        """Acknowledge the command at once: a peer with Nagle's algorithm on sends its data set only then.
-
-        The kernel would wait for 40 ms, as long as it has nothing to send itself. It falls back to that by itself.
-        """
-        if _QUICKACK is not None:
-            with contextlib.suppress(OSError):  # the connection is closing, which the next read tells
-                self._socket.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
 
     def _receive_data_set(self, context: Context, spool: Spool) -> None:
         is_last = 0
