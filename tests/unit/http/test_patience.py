@@ -64,9 +64,9 @@ def test_a_form_that_is_here_in_time_is_read(monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.parametrize(("size", "found"), [(1, 408), (100_000, 200)])
 def test_an_upload_takes_as_long_as_it_needs_and_has_to_move(size: int, found: int) -> None:
-    settings = Settings(upload_idle_s=10 * PAUSE_S)
+    settings = Settings(upload_idle_s=50 * PAUSE_S)
 
-    assert status(asked(UPLOAD, [*[b"x" * size] * 50, b""], settings)) == found
+    assert status(asked(UPLOAD, [*[b"x" * size] * 150, b""], settings)) == found
 
 
 def test_an_upload_that_stops_is_given_up() -> None:
