@@ -32,6 +32,7 @@ from imagebank.model.imaging import Selection
 from imagebank.model.person import PatientId
 from imagebank.model.search import document
 from imagebank.model.uid import Uid
+from imagebank.process import loading
 
 EXAMS = [
     *(("CT", "CT HEAD WO"), ("CT", "CT CHEST/ABD/PEL W"), ("MR", "MRI BRAIN W WO"), ("DX", "XR CHEST 2 VIEWS")),
@@ -77,7 +78,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, open_test_bank(Path(folder), organization="north") as bank:
         fill(bank, given.studies)
         gc.collect()
-        gc.freeze()  # as a web process does once it is loaded
+        with loading():  # as a web process does
+            pass
 
         def rank(number: int) -> object:
             return priors.of_study(bank, ADMIN, Uid(f"1.2.{given.studies - number % 20}"), "benchmark")

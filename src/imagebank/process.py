@@ -9,6 +9,10 @@ from collections.abc import Iterator
 _M_MMAP_THRESHOLD = -3
 _M_TRIM_THRESHOLD = -1
 _PR_SET_PDEATHSIG = 1
+_COLLECTED_AFTER = 20_000, 20, 50
+"""Objects after which the collector looks for garbage. One question makes thousands that are of use until its answer:
+with Python's own 700 it was looked through several times meanwhile, and priors of 2,000 studies took 52 ms at p95 for 35.
+"""
 
 
 @contextlib.contextmanager
@@ -22,6 +26,7 @@ def loading() -> Iterator[None]:
         yield
     finally:
         gc.freeze()
+        gc.set_threshold(*_COLLECTED_AFTER)
         gc.enable()
 
 
