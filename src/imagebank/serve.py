@@ -38,7 +38,6 @@ _HEADER_S = 10.0
 _MOST_CONNECTIONS = 4096
 _START_S = 60.0
 _WATCH_S = 0.5
-_NICE = 5
 _FIRST_PAUSE_S = 1.0
 _LONGEST_PAUSE_S = 30.0
 # A role that ran for longer than this has started well, and its next pause is the first again.
@@ -179,8 +178,6 @@ def _worker(settings: Settings) -> None:
         from imagebank.dimse.commitment import deliver_commitment
         from imagebank.dimse.routing import deliver_routes
 
-    # What comes in and is asked for goes first; jobs take what is left of the processors.
-    os.nice(_NICE)
     work = {**worker.WORK, "commitment-result": deliver_commitment, "route": deliver_routes, **app.transfer_work()}
     with (
         _until_signal() as stop,
