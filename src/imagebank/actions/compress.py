@@ -136,5 +136,5 @@ def _settle(bank: Bank, made: list[_Made], grace: timedelta) -> int:
             tx.defer("destroy", remove.destroy_payload([one.instance.location for one in moved]), due)
     bank.blobs.destroy([one.location for one in made if one not in moved])
     if moved and not grace:
-        bank.blobs.destroy([one.instance.location for one in moved])
+        remove.destroy(bank, [one.instance.location for one in moved])
     return len(moved)

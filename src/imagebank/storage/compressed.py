@@ -125,21 +125,19 @@ class CompressedBlobs:
         )
 
     def note(self, location: Location) -> bytes:
-        if not self.is_compressed(location):
-            return self._store.note(location)
-        return self._store.note(self._store.stored(location))[_SIZE.size :]
+        return self._store.note(self._own(location))[_SIZE.size if self.is_compressed(location) else 0 :]
 
     def wrapped_by(self, location: Location) -> bytes:
-        return self._store.wrapped_by(self._store.stored(location) if self.is_compressed(location) else location)
+        return self._store.wrapped_by(self._own(location))
 
     def secret(self, location: Location, use: bytes) -> bytes:
-        return self._store.secret(self._store.stored(location) if self.is_compressed(location) else location, use)
+        return self._store.secret(self._own(location), use)
 
     def destroy(self, locations: Sequence[Location]) -> None:
         there = []
         for location in locations:
             with suppress(NotFound, Invalid):
-                there.append(self._store.stored(location) if self.is_compressed(location) else location)
+                there.append(self._own(location))
         self._store.destroy(there)
 
     def records(self) -> Iterator[Record]:
@@ -182,6 +180,10 @@ class CompressedBlobs:
 
     def close(self) -> None:
         self._store.close()
+
+    def _own(self, location: Location) -> Location:
+        """The place of a record as the store knows it. Raises NotFound, Invalid."""
+        return self._store.stored(location) if self.is_compressed(location) else location
 
     def _pieces(self, location: Location, start: int, end: int) -> Iterator[bytes]:
         """The parts that a range touches, restored one after the other and cut to it."""
