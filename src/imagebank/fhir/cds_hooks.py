@@ -11,7 +11,7 @@ import msgspec
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from imagebank.actions import cds_clients, repeat_answers, repeat_check
 from imagebank.actions.cds_clients import Client, Keyring
@@ -26,7 +26,7 @@ from imagebank.http.auth import address_of, bank_of, caller
 from imagebank.http.bodies import body_of, typed
 from imagebank.http.errors import NotSignedIn, say
 from imagebank.http.fetch import fetch
-from imagebank.http.methods import METHODS, Endpoint, by_method
+from imagebank.http.methods import Endpoint, routes_of
 from imagebank.http.tongue import Tongue, tongue_of
 from imagebank.http.whereabouts import web_url
 from imagebank.model.access import Principal
@@ -263,4 +263,4 @@ RESOURCES: Final[Mapping[str, Mapping[str, Endpoint]]] = {
 
 
 def cds_routes() -> list[BaseRoute]:
-    return [Route(path, by_method(endpoints), methods=METHODS) for path, endpoints in RESOURCES.items()]
+    return routes_of(RESOURCES)

@@ -8,14 +8,14 @@ import msgspec
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from imagebank.actions import elsewhere, recalling
 from imagebank.errors import NotAllowed
 from imagebank.http.auth import address_of, bank_of, caller
 from imagebank.http.bodies import body_of, typed
 from imagebank.http.described import UID, Group, closed, paths
-from imagebank.http.methods import METHODS, Endpoint, by_method
+from imagebank.http.methods import Endpoint, routes_of
 from imagebank.http.openapi import REFUSED, answer, as_json
 from imagebank.model.access import HOLDERS, Right
 from imagebank.model.elsewhere import Line, Recall
@@ -104,7 +104,7 @@ RESOURCES: Final[Mapping[str, Mapping[str, Endpoint]]] = {
 
 
 def archive_routes() -> list[BaseRoute]:
-    return [Route(path, by_method(endpoints), methods=METHODS) for path, endpoints in RESOURCES.items()]
+    return routes_of(RESOURCES)
 
 
 _TEXT: Final = {"type": "string"}

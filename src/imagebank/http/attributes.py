@@ -8,12 +8,12 @@ import msgspec
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from imagebank.actions import attributes
 from imagebank.http.auth import address_of, bank_of, caller
 from imagebank.http.bodies import body_of, line, typed
-from imagebank.http.methods import METHODS, Endpoint, by_method
+from imagebank.http.methods import Endpoint, routes_of
 from imagebank.model.declared import Declared
 from imagebank.model.note import Wanted
 
@@ -82,4 +82,4 @@ RESOURCES: Final[Mapping[str, Mapping[str, Endpoint]]] = {
 
 
 def attribute_routes() -> list[BaseRoute]:
-    return [Route(path, by_method(endpoints), methods=METHODS) for path, endpoints in RESOURCES.items()]
+    return routes_of(RESOURCES)

@@ -9,7 +9,7 @@ import msgspec
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from imagebank.actions import cards, redeem, search
 from imagebank.actions.card_reach import Reach
@@ -19,7 +19,7 @@ from imagebank.errors import Invalid
 from imagebank.http.auth import address_of, bank_of, caller
 from imagebank.http.bodies import Patient, body_of, line, typed
 from imagebank.http.deliberate import deliberately
-from imagebank.http.methods import METHODS, Endpoint, by_method
+from imagebank.http.methods import Endpoint, routes_of
 from imagebank.model import card_number
 from imagebank.model.access import Principal, Role
 from imagebank.model.attribute import Level
@@ -317,4 +317,4 @@ RESOURCES: Final[Mapping[str, Mapping[str, Endpoint]]] = {
 
 
 def card_routes() -> list[BaseRoute]:
-    return [Route(path, by_method(endpoints), methods=METHODS) for path, endpoints in RESOURCES.items()]
+    return routes_of(RESOURCES)

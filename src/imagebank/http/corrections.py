@@ -7,14 +7,14 @@ import msgspec
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from imagebank.actions import correct, versions
 from imagebank.dicom.changes import element_of_text, keyword_of
 from imagebank.errors import Invalid, NotFound
 from imagebank.http.auth import address_of, bank_of, caller
 from imagebank.http.bodies import body_of, typed
-from imagebank.http.methods import METHODS, Endpoint, by_method
+from imagebank.http.methods import Endpoint, routes_of
 from imagebank.model.correction import Correction, State, Values, Version
 from imagebank.model.imaging import Element, Selection
 from imagebank.model.uid import Uid
@@ -160,4 +160,4 @@ RESOURCES: Final[Mapping[str, Mapping[str, Endpoint]]] = {
 
 
 def correction_routes() -> list[BaseRoute]:
-    return [Route(path, by_method(endpoints), methods=METHODS) for path, endpoints in RESOURCES.items()]
+    return routes_of(RESOURCES)

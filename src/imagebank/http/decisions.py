@@ -11,14 +11,14 @@ import orjson
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from imagebank.actions import consent, emergency
 from imagebank.errors import Invalid
 from imagebank.http import fhir_consent
 from imagebank.http.auth import address_of, bank_of, caller
 from imagebank.http.bodies import Patient, body_of, decoded, line, typed
-from imagebank.http.methods import METHODS, Endpoint, by_method
+from imagebank.http.methods import Endpoint, routes_of
 from imagebank.model.access import Principal
 from imagebank.model.person import PatientId
 from imagebank.model.provision import FOR_EVER, Kind, Provision
@@ -215,4 +215,4 @@ RESOURCES: Final[Mapping[str, Mapping[str, Endpoint]]] = {
 
 
 def decision_routes() -> list[BaseRoute]:
-    return [Route(path, by_method(endpoints), methods=METHODS) for path, endpoints in RESOURCES.items()]
+    return routes_of(RESOURCES)

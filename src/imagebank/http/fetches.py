@@ -7,13 +7,13 @@ import msgspec
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from imagebank.actions import fetching
 from imagebank.http.auth import address_of, bank_of, caller
 from imagebank.http.bodies import body_of, typed
 from imagebank.http.described import Group, closed, paths
-from imagebank.http.methods import METHODS, Endpoint, by_method
+from imagebank.http.methods import Endpoint, routes_of
 from imagebank.http.openapi import REFUSED, answer, as_json
 from imagebank.http.taking import WEB
 from imagebank.model.fetch import Fetch
@@ -81,7 +81,7 @@ RESOURCES: Final[Mapping[str, Mapping[str, Endpoint]]] = {
 
 
 def fetch_routes() -> list[BaseRoute]:
-    return [Route(path, by_method(endpoints), methods=METHODS) for path, endpoints in RESOURCES.items()]
+    return routes_of(RESOURCES)
 
 
 _TEXT: Final = {"type": "string"}

@@ -5,6 +5,7 @@ from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
 
 from imagebank.http.errors import say
 
@@ -32,3 +33,8 @@ def by_method(endpoints: Mapping[str, Endpoint], words: str = "") -> Endpoint:
         return say(405, "MethodNotAllowed", f"{request.method} is not offered here{words}", headers)
 
     return answer
+
+
+def routes_of(resources: Mapping[str, Mapping[str, Endpoint]]) -> list[BaseRoute]:
+    """A route for each address, with what is done there by method."""
+    return [Route(path, by_method(endpoints), methods=METHODS) for path, endpoints in resources.items()]

@@ -8,13 +8,13 @@ import msgspec
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from imagebank.actions import reconciling
 from imagebank.errors import Invalid
 from imagebank.http.auth import address_of, bank_of, caller
 from imagebank.http.bodies import Patient, body_of, line, typed
-from imagebank.http.methods import METHODS, Endpoint, by_method
+from imagebank.http.methods import Endpoint, routes_of
 from imagebank.model.candidate import Candidate, Guess
 from imagebank.model.identity import Evidence, Identity
 from imagebank.model.person import PersonName
@@ -252,4 +252,4 @@ RESOURCES: Final[Mapping[str, Mapping[str, Endpoint]]] = {
 
 
 def queue_routes() -> list[BaseRoute]:
-    return [Route(path, by_method(endpoints), methods=METHODS) for path, endpoints in RESOURCES.items()]
+    return routes_of(RESOURCES)

@@ -9,7 +9,7 @@ import msgspec
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from imagebank.actions import repeat_answers, repeat_check
 from imagebank.actions.repeat_check import Asking, Checked, Wish
@@ -19,7 +19,7 @@ from imagebank.exams.telling import reasons
 from imagebank.http.auth import address_of, bank_of, caller
 from imagebank.http.bodies import Patient, body_of, typed
 from imagebank.http.described import Group, closed, paths
-from imagebank.http.methods import METHODS, Endpoint, by_method
+from imagebank.http.methods import Endpoint, routes_of
 from imagebank.http.openapi import REFUSED, answer, as_json
 from imagebank.http.priors import EXAM, exam_told
 from imagebank.http.tongue import Tongue, tongue_of
@@ -160,7 +160,7 @@ RESOURCES: Final[Mapping[str, Mapping[str, Endpoint]]] = {
 
 
 def repeat_routes() -> list[BaseRoute]:
-    return [Route(path, by_method(endpoints), methods=METHODS) for path, endpoints in RESOURCES.items()]
+    return routes_of(RESOURCES)
 
 
 _TEXT: Final = {"type": "string"}

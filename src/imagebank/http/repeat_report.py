@@ -7,7 +7,7 @@ from typing import Any, Final
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from imagebank.actions import avoided
 from imagebank.bank import Bank
@@ -15,7 +15,7 @@ from imagebank.errors import Invalid
 from imagebank.http import csv_lines
 from imagebank.http.auth import address_of, bank_of, caller
 from imagebank.http.described import Group, closed, paths, query
-from imagebank.http.methods import METHODS, Endpoint, by_method
+from imagebank.http.methods import Endpoint, routes_of
 from imagebank.http.openapi import answer, as_json
 from imagebank.model.avoided import Brought, By, Counts
 
@@ -117,7 +117,7 @@ RESOURCES: Final[Mapping[str, Mapping[str, Endpoint]]] = {_PATH: {"GET": read_re
 
 
 def brought_routes() -> list[BaseRoute]:
-    return [Route(path, by_method(endpoints), methods=METHODS) for path, endpoints in RESOURCES.items()]
+    return routes_of(RESOURCES)
 
 
 _TEXT: Final = {"type": "string"}

@@ -9,7 +9,7 @@ from typing import Any, Final
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from imagebank.actions import actors, ledger, own, statement, statement_proof
 from imagebank.actions.actors import Actor
@@ -18,7 +18,7 @@ from imagebank.bank import Bank
 from imagebank.errors import Invalid, NotFound
 from imagebank.http import csv_lines
 from imagebank.http.auth import address_of, bank_of, caller
-from imagebank.http.methods import METHODS, Endpoint, by_method
+from imagebank.http.methods import Endpoint, routes_of
 from imagebank.model.access import Principal
 from imagebank.model.audited import MORE
 from imagebank.model.imaging import DataSet
@@ -171,4 +171,4 @@ RESOURCES: Final[Mapping[str, Mapping[str, Endpoint]]] = {
 
 
 def statement_routes() -> list[BaseRoute]:
-    return [Route(path, by_method(endpoints), methods=METHODS) for path, endpoints in RESOURCES.items()]
+    return routes_of(RESOURCES)
