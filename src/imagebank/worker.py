@@ -4,7 +4,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from imagebank.actions import (
@@ -109,6 +109,23 @@ WORK: Mapping[str, Work] = {
 }
 
 
+MAY_WAIT: Final = frozenset(
+    {
+        "metadata",
+        "rotate",
+        finding.JOB,
+        expecting.JOB,
+        pixels.JOB,
+        attributes.JOB,
+        attributes.AGAIN,
+        compress.JOB,
+    }
+)
+"""Kinds that take processors and disk, and for which nobody stands waiting: what is asked for before is made then."""
+LULL: Final = timedelta(seconds=1)
+LONGEST_WAIT: Final = timedelta(minutes=1)
+
+
 Chores = Sequence[tuple[Callable[[Bank], object], timedelta]]
 
 CHORES: Chores = (
@@ -144,9 +161,33 @@ def beside(bank: Bank, work: Mapping[str, Work]) -> Iterator[None]:
         thread.join()
 
 
+class Arrivals:
+    """Looks whether objects are coming in: a sender waits for each answer, and jobs for no sender.
+
+    They come in until none has come for a second (`LULL`), and count for a minute at most (`LONGEST_WAIT`): where
+    something always comes, jobs go on beside it.
+    """
+
+    def __init__(self) -> None:
+        self._since: datetime | None = None
+
+    def go_on(self, bank: Bank) -> bool:
+        """Whether jobs that may wait had better do so now."""
+        now, last = bank.now(), bank.index.completeness.last_arrival()
+        if last is None or abs(now - last) >= LULL:
+            self._since = None
+            return False
+        self._since = self._since or now
+        return now - self._since < LONGEST_WAIT
+
+
 def run(bank: Bank, stop: threading.Event, work: Mapping[str, Work] = WORK, chores: Chores = CHORES) -> None:
-    """Do chores, and jobs one after the other, until `stop` is set; while the bank's parts are away, wait for them."""
+    """Do chores, and jobs one after the other, until `stop` is set; while the bank's parts are away, wait for them.
+
+    Jobs of which others need not know yet (`MAY_WAIT`) leave the machine to objects that come in (`Arrivals`).
+    """
     away_s, due = 0.0, dict.fromkeys(chores, bank.now())
+    arrivals, urgent = Arrivals(), {kind: do for kind, do in work.items() if kind not in MAY_WAIT}
     while not stop.is_set():
         try:
             for chore, at in due.items():
@@ -154,7 +195,8 @@ def run(bank: Bank, stop: threading.Event, work: Mapping[str, Work] = WORK, chor
                     do, every = chore
                     do(bank)
                     due[chore] = bank.now() + every
-            pause_s = 0.0 if step(bank, work) else IDLE_S
+            may_wait = len(urgent) < len(work) and arrivals.go_on(bank)
+            pause_s = 0.0 if step(bank, urgent if may_wait else work) else IDLE_S
             away_s = 0.0
         except (Unavailable, OutOfSpace) as error:
             pause_s = away_s = min(max(_AWAY_S[0], 2 * away_s), _AWAY_S[1])

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from bank import open_test_bank
+from bank import keep, open_test_bank
 from imagebank import worker
 from imagebank.actions import access
 from imagebank.bank import Bank
@@ -22,6 +22,7 @@ from imagebank.model.access import Role
 from imagebank.ports import Job, Jobs
 from imagebank.storage import rows
 from imagebank.storage.jobs import SQLJobs
+from make import a_file
 
 
 @pytest.fixture
@@ -147,3 +148,46 @@ def what_is_left(bank: Bank, moment: datetime) -> tuple[list[str], int]:
     with closing(sqlite3.connect(bank.settings.data / "index.db")) as database:
         (count,) = database.execute("SELECT (SELECT count(*) FROM session) + (SELECT count(*) FROM link)").fetchone()
     return [token.name for token in bank.index.tokens()], count
+
+
+def test_jobs_that_may_wait_leave_the_machine_to_what_comes_in_for_a_minute_at_most(bank: Bank) -> None:
+    keep(bank, a_file())
+    came = bank.index.completeness.last_arrival()
+    assert came is not None
+    arrivals = worker.Arrivals()
+
+    def wait(after_s: float) -> bool:
+        return arrivals.go_on(replace(bank, now=partial(at, came + timedelta(seconds=after_s))))
+
+    assert [wait(after) for after in (0, 0.9, 1, 0.5)] == [True, True, False, True]
+    last, always, arrivals = came + timedelta(minutes=2), [], worker.Arrivals()
+    for second in range(62):
+        bank_then = replace(bank, now=partial(at, last + timedelta(seconds=second)))
+        keep(bank_then, a_file(SOPInstanceUID=f"1.2.3.{second}"))
+        always.append(arrivals.go_on(bank_then))
+    assert always == [True] * 60 + [False] * 2
+
+
+def test_while_objects_come_in_somebody_who_waits_is_served_and_metadata_are_not_made(bank: Bank) -> None:
+    keep(bank, a_file())
+    came = bank.index.completeness.last_arrival()
+    assert came is not None
+    with bank.index.begin() as tx:
+        tx.defer("metadata", {}, came - timedelta(minutes=1))
+        tx.defer("route", {}, came)
+
+    assert [done_at(bank, came), done_at(bank, came + timedelta(seconds=2))] == [["route"], ["metadata"]]
+
+
+def done_at(bank: Bank, moment: datetime) -> list[str]:
+    """What a worker does at a moment of what is due then."""
+    done, stop = list[str](), threading.Event()
+    work = {
+        "metadata": lambda *_: done.append("metadata"),
+        "route": lambda *_: done.append("route"),
+        "stop": lambda *_: stop.set(),
+    }
+    with bank.index.begin() as tx:
+        tx.defer("stop", {}, moment)
+    worker.run(replace(bank, now=partial(at, moment)), stop, work, ())
+    return done
