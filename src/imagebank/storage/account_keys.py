@@ -98,7 +98,7 @@ class SQLAccountKeys:
 
     def _known(self, owner: str) -> AccountKey | None:
         # Asked every time: another process may have destroyed the key, and nothing may be sealed under it then.
-        with self._database.reading() as connection:
+        with self._database.directly() as connection:
             row = _OF.run(connection, {"owner": owner}).fetchone()
         if row is None:
             return None
@@ -129,7 +129,7 @@ class SQLAccountKeys:
         return {"name": note.name, "owner": owner, "wrapped": note.wrapped, **place}
 
     def _find(self, name: bytes) -> bytes:
-        with self._database.reading() as connection:
+        with self._database.directly() as connection:
             row = _NAMED.run(connection, {"name": name}).fetchone()
         if row is None and (root := self._root.find(name)) is not None:
             return root  # one that was added while this process ran

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Select
 from imagebank.model.access import Scope
 from imagebank.model.query import Query
 from imagebank.storage.database import STREAMED, Database
+from imagebank.storage.direct import Driver
 from imagebank.storage.forms import Form, Statement, form_of, page_of, statement_of
 from imagebank.storage.names import may_match, of_newest
 from imagebank.storage.select import matches, number_of_matches
@@ -52,8 +53,8 @@ class Asking:
             statement = matches(query, scope, self._dialect, among, walks=walks)
             yield from rows_of(self._database, statement, is_small=is_small)
             return
-        with self._database.reading() as connection:
-            cursor = self._run(connection, formed, query, scope, "walk" if walks else "find")
+        with self._database.directly() as driver:
+            cursor = self._run(driver, formed, query, scope, "walk" if walks else "find")
             if not is_small:
                 yield from cursor
                 return
@@ -64,14 +65,17 @@ class Asking:
         """How many matches there are, whatever limit and offset the query has."""
         among = may_match(self._database, query)
         formed = form_of(query) if among is None else None
-        with self._database.reading() as connection:
-            if formed is None:
+        if formed is None:
+            with self._database.reading() as connection:
                 found = connection.execute(number_of_matches(query, scope, self._dialect, among))
                 return int(found.scalar_one())
+        with self._database.directly() as driver:
             form = Form(formed[0].query)
-            return int(self._run(connection, (form, formed[1]), query, scope, "count").fetchone()[0])
+            return int(self._run(driver, (form, formed[1]), query, scope, "count").fetchone()[0])
 
-    def _run(self, connection: Connection, formed: tuple[Form, Any], query: Query, scope: Scope, way: _Way) -> Any:
+    def _run(
+        self, connection: Connection | Driver, formed: tuple[Form, Any], query: Query, scope: Scope, way: _Way
+    ) -> Any:
         form, values = formed
         key = (form, shape_of(scope), way)
         named = parameters_of(scope, self._dialect)

@@ -5,7 +5,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.sql.elements import ClauseElement
 
 from imagebank.errors import BankError, OutOfSpace, Unavailable
+from imagebank.storage.direct import Driver, Lender
 
 _BUSY_MS: Final = 30_000
 STREAMED: Final = 1_000
@@ -81,6 +82,7 @@ class Database:
     def __init__(self, engine: Engine, turns: Turns | None) -> None:
         self.engine = engine
         self._turns = turns
+        self._lender = Lender(engine, _refusal) if turns else None
         # On PostgreSQL a transaction around one SELECT would cost two round trips, and its rollback would make the
         # driver forget its prepared statements.
         self._reader = engine if turns else engine.execution_options(isolation_level="AUTOCOMMIT")
@@ -96,6 +98,13 @@ class Database:
         """A connection for reading single statements; readers never wait for writers. Raises Unavailable."""
         with refusing(), self._reader.connect() as connection, self._minding(connection):
             yield connection
+
+    def directly(self) -> AbstractContextManager[Connection | Driver]:
+        """The same for statements that are `Prepared`: on SQLite a connection of the driver, at a third of the price."""
+        if self._lender is None:
+            return self.reading()
+        with refusing():
+            return self._lender.lend()
 
     @contextmanager
     def streaming(self) -> Iterator[Connection]:
@@ -152,6 +161,8 @@ class Database:
         if self._kept is not None and self._pid == os.getpid():
             self._kept.close()
         self._kept = None
+        if self._lender is not None:
+            self._lender.close()
         self.engine.dispose()
         if self._turns is not None:
             self._turns.close()
@@ -226,7 +237,7 @@ class Prepared:
         self._make = make
         self._texts: dict[str, str] = {}
 
-    def run(self, connection: Connection, parameters: Mapping[str, Any]) -> Any:
+    def run(self, connection: Connection | Driver, parameters: Mapping[str, Any]) -> Any:
         """A cursor of the driver, after execution."""
         cursor = connection.connection.cursor()
         cursor.execute(self._text(connection), parameters)
@@ -238,7 +249,7 @@ class Prepared:
         else:
             connection.connection.cursor().executemany(self._text(connection), parameters)
 
-    def _text(self, connection: Connection) -> str:
+    def _text(self, connection: Connection | Driver) -> str:
         name = connection.dialect.name
         text = self._texts.get(name)
         if text is None:

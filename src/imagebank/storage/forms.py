@@ -13,6 +13,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Integer, Select, bindparam
 
 from imagebank.model.query import Between, Condition, Like, Match, OneOf, Query, Words
+from imagebank.storage.direct import Driver
 from imagebank.storage.rows import TEXT_LIMIT, cut
 from imagebank.storage.tables import NUMBERS
 
@@ -42,7 +43,7 @@ class Statement:
     constants: Mapping[str, Any]
     patterns: tuple[tuple[str, str], ...]
 
-    def run(self, connection: Connection, values: Mapping[int, str], named: Mapping[str, Any]) -> Any:
+    def run(self, connection: Connection | Driver, values: Mapping[int, str], named: Mapping[str, Any]) -> Any:
         """A cursor of the driver, after execution. `named` are parameters that have names of their own."""
         filled = {name: pattern.translate(values) for name, pattern in self.patterns}
         cursor = connection.connection.cursor()
@@ -103,7 +104,9 @@ def _next(value: str, values: dict[int, str]) -> str:
     return chr(place)
 
 
-def statement_of(written: Select[Any], form: Form, named: Mapping[str, Any], connection: Connection) -> Statement:
+def statement_of(
+    written: Select[Any], form: Form, named: Mapping[str, Any], connection: Connection | Driver
+) -> Statement:
     """What `select` wrote for a form, to be kept. `named` are the parameters of the scope."""
     if form.has_limit or form.has_offset:
         written = written.limit(bindparam("most", type_=Integer()))

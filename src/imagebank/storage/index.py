@@ -296,19 +296,19 @@ class SQLIndex:
 
     def instances(self, selection: Selection, scope: Scope) -> list[Instance]:
         began = time.perf_counter()
-        with self._database.reading() as connection:
+        with self._database.directly() as connection:
             rows = [instance_of(row) for row in instance_rows(connection, selection, scope)]
         if not rows:
             self._keep_time(began, scope, LOOKUP_S)
         return rows
 
     def held(self, uid: Uid) -> tuple[Digest, Location] | None:
-        with self._database.reading() as connection:
+        with self._database.directly() as connection:
             found = _HELD.run(connection, {"uid": uid}).fetchone()
         return None if found is None else (unpack_digest(bytes(found[0])), Location(*found[1:]))
 
     def metadata(self, series: Uid, scope: Scope) -> tuple[int, bytes | None]:
-        with self._database.reading() as connection:
+        with self._database.directly() as connection:
             row = metadata_row(connection, series, scope)
         if row is None:
             raise NotFound("there is no such series")
@@ -316,7 +316,7 @@ class SQLIndex:
 
     def series_of(self, selection: Selection, scope: Scope) -> list[tuple[Uid, Uid, int]]:
         began = time.perf_counter()
-        with self._database.reading() as connection:
+        with self._database.directly() as connection:
             rows = [
                 (Uid(study), Uid(one), version) for study, one, version in series_rows(connection, selection, scope)
             ]
@@ -411,7 +411,7 @@ class SQLIndex:
             return [provisions.of_row(row) for row in rows]
 
     def token(self, digest: bytes, now: datetime) -> Token | None:
-        with self._database.reading() as connection:
+        with self._database.directly() as connection:
             row = _TOKEN.run(connection, {"digest": digest, "now": micros(now)}).fetchone()
         return _token(row) if row else None
 
@@ -422,7 +422,7 @@ class SQLIndex:
 
     def session(self, digest: bytes, now: datetime, seen_after: datetime) -> Session | None:
         asked = {"digest": digest, "now": micros(now), "seen_after": micros(seen_after)}
-        with self._database.reading() as connection:
+        with self._database.directly() as connection:
             row = _SESSION.run(connection, asked).fetchone()
         return people.session_of(row) if row else None
 

@@ -12,13 +12,14 @@ from imagebank.model.person import PatientId
 from imagebank.model.uid import Uid
 from imagebank.storage import tables
 from imagebank.storage.database import Prepared
+from imagebank.storage.direct import Driver
 from imagebank.storage.rows import moment, unpack_digest, unpack_pixels
 from imagebank.storage.select import chosen, studies_in
 from imagebank.storage.tables import LAST
 from imagebank.storage.visible import Shape, parameters_of, shape_of
 
 
-def instance_rows(connection: Connection, selection: Selection, scope: Scope) -> Iterable[tuple[Any, ...]]:
+def instance_rows(connection: Connection | Driver, selection: Selection, scope: Scope) -> Iterable[tuple[Any, ...]]:
     """The rows of a selection in scope, by series and instance number. The first column is the row's number."""
     dialect = connection.dialect.name
     given = {"study": selection.study, "series": selection.series, "instance": selection.instance}

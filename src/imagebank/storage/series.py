@@ -11,13 +11,14 @@ from imagebank.model.imaging import Selection
 from imagebank.model.uid import Uid
 from imagebank.storage import tables
 from imagebank.storage.database import Prepared
+from imagebank.storage.direct import Driver
 from imagebank.storage.select import chosen
 from imagebank.storage.visible import Shape, parameters_of, shape_of
 
 _STUDY, _SERIES, _BODY = tables.study, tables.series, tables.series_metadata
 
 
-def series_rows(connection: Connection, selection: Selection, scope: Scope) -> Iterable[tuple[str, str, int]]:
+def series_rows(connection: Connection | Driver, selection: Selection, scope: Scope) -> Iterable[tuple[str, str, int]]:
     """Study, series and version of each series of a selection in scope."""
     given = {"study": selection.study, "series": selection.series, "instance": selection.instance}
     selected: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
@@ -27,7 +28,7 @@ def series_rows(connection: Connection, selection: Selection, scope: Scope) -> I
     return rows
 
 
-def metadata_row(connection: Connection, series: Uid, scope: Scope) -> tuple[int, bytes | None] | None:
+def metadata_row(connection: Connection | Driver, series: Uid, scope: Scope) -> tuple[int, bytes | None] | None:
     """The version of a series in scope, and its metadata where it is of that version; None when there is none."""
     statement = _metadata(shape_of(scope))
     row = statement.run(connection, {"series": series, **parameters_of(scope, connection.dialect.name)}).fetchone()

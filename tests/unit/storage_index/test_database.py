@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+from sqlite3 import ProgrammingError
 
 import psycopg
 import pytest
@@ -173,13 +174,14 @@ def test_a_child_process_opens_its_own_lock_and_connection(database: Database) -
     index = SQLIndex(database, catalogue())
     with index.begin() as tx:
         tx.enter([a_kept(study="1.1")])
+    assert index.count(studies(), ALL) == 1
     child = os.fork()
     if child == 0:
         status = 1
         try:
             with index.begin() as tx:
                 tx.enter([a_kept(study="1.2")])
-            status = 0
+            status = 2 - index.count(studies(), ALL)
         finally:
             os._exit(status)
 
@@ -206,6 +208,21 @@ def test_after_a_restart_of_the_server_one_call_fails_and_the_next_succeeds() ->
             tx.enter([a_kept()])
         assert index.count(studies(), ALL) == 1
         index.close()
+
+
+def test_what_is_lent_directly_only_reads_and_is_lent_again_unless_it_failed(database: Database) -> None:
+    with database.directly() as first, database.directly() as second:
+        pass
+    with database.directly() as again:
+        assert again is first
+    with pytest.raises(Unavailable), database.directly() as failing:
+        failing.connection.cursor().execute("DELETE FROM study")
+
+    assert failing is first
+    with pytest.raises(ProgrammingError):
+        failing.connection.cursor()
+    with database.directly() as other:
+        assert other is second
 
 
 def test_a_server_that_is_away_is_unavailable() -> None:
