@@ -12,10 +12,10 @@ from typing import Any
 import imagecodecs
 import msgspec
 import numpy as np
-import pydicom
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from pydicom.dataset import Dataset
+from pydicom.filereader import read_dataset
 from pydicom.filewriter import correct_ambiguous_vr
 from pydicom.pixels.processing import apply_color_lut
 
@@ -38,7 +38,7 @@ def paint(header: dict[str, Any], payload: memoryview) -> tuple[dict[str, Any], 
     rendering = msgspec.convert(header["rendering"], Rendering)
     layout = msgspec.convert(header["layout"], Layout)
     at = header["header"]
-    dataset = _read(bytes(payload[:at]))
+    dataset = _read(bytes(payload[:at]), is_explicit=header["is_explicit"])
     frames = []
     for size, number in zip(header["sizes"], header["numbers"], strict=True):
         frames.append((decode(payload[at : at + size], layout), number))
@@ -47,14 +47,16 @@ def paint(header: dict[str, Any], payload: memoryview) -> tuple[dict[str, Any], 
         _framed(picture, dataset, rendering, number)
         for picture, (_, number) in zip(_display(frames, dataset, layout, rendering), frames, strict=True)
     ]
-    step = max(1, header["total"] // len(frames)) if not rendering.frames else 1
-    return {}, [_encoded(pictures, rendering, _frame_ms(dataset) * step)]
+    frame_ms = 0.0
+    if rendering.media_type == "image/gif":
+        frame_ms = _frame_ms(dataset) * (max(1, header["total"] // len(frames)) if not rendering.frames else 1)
+    return {}, [_encoded(pictures, rendering, frame_ms)]
 
 
-def _read(data: bytes) -> Dataset:
+def _read(data: bytes, *, is_explicit: bool) -> Dataset:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return pydicom.dcmread(BytesIO(data), force=True, stop_before_pixels=True)
+        return read_dataset(BytesIO(data), not is_explicit, is_little_endian=True)
 
 
 def _display(
@@ -182,6 +184,9 @@ def _encoded(pictures: Sequence[Image.Image], rendering: Rendering, frame_ms: fl
         # that is a quarter of the time of other ways at the same size.
         return bytes(imagecodecs.png_encode(np.asarray(pictures[0]), level=1, strategy=_RLE, filter=_UP))
     if rendering.media_type == "image/jpeg":
+        if pictures[0].mode == "L":
+            # The same coefficients as Pillow's, in a tenth less time.
+            return bytes(imagecodecs.jpeg8_encode(np.asarray(pictures[0]), rendering.quality))
         chroma = 0 if rendering.quality >= 90 else 2
         pictures[0].save(out, "JPEG", quality=rendering.quality, subsampling=chroma)
     elif len(pictures) == 1:

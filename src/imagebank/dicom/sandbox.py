@@ -23,6 +23,8 @@ from typing import Any, Self
 import msgspec
 import numpy as np
 
+from imagebank.dicom import arena
+from imagebank.dicom.arena import Arena
 from imagebank.dicom.confine import confine
 from imagebank.errors import BankError, Invalid, Mismatch, NotFound, Unavailable, Unsupported, noted
 
@@ -44,6 +46,8 @@ _MODULES = (
 _HEAD = struct.Struct("<QBIQ")  # number of the request, status, sizes of header and payload
 _SEALED, _LIMITED = b"S", b"L"  # ready, with a filter of system calls and without
 _OK = 0
+_BESIDE = 1
+"""Status of a request whose payload lies in the memory that both share."""
 _REFUSALS: tuple[type[BankError], ...] = (Invalid, Mismatch, Unsupported, NotFound)
 _BROKEN = 255
 _MAX_HEADER_BYTES = 1 << 20
@@ -202,10 +206,12 @@ class _Child:
         self._memory_bytes = memory_bytes
         ours, theirs = socket.socketpair()
         self._channel = ours
+        self._shared = Arena.new()
+        given = [theirs.fileno(), *([self._shared.descriptor] if self._shared else [])]
         cpu_s = int(_RETIRE_S + 2 * timeout_s) + 1
         code = (
             f"import os; os.nice({niceness}); "
-            f"from imagebank.dicom.sandbox import serve; serve({theirs.fileno()}, {modules!r}, {memory_bytes}, {cpu_s})"
+            f"from imagebank.dicom.sandbox import serve; serve({given!r}, {modules!r}, {memory_bytes}, {cpu_s})"
         )
         try:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter, no outside text
@@ -214,7 +220,7 @@ class _Child:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
+                pass_fds=given,
                 close_fds=True,
             )
         except OSError as error:
@@ -222,6 +228,8 @@ class _Child:
             raise Unavailable("no decoder can be started; try again") from error
         finally:
             theirs.close()
+            if self._shared is not None:
+                self._shared.close_descriptor()
         try:
             self.is_sealed = bytes(self._receive(1, time.monotonic() + _START_S)) == _SEALED
         except _Lost as lost:
@@ -239,10 +247,12 @@ class _Child:
     ) -> tuple[int, dict[str, Any], memoryview]:
         self._asked += 1
         packed = msgspec.msgpack.encode((task, header), enc_hook=str)
+        is_beside = self._shared is not None and self._shared.put(payload)
+        head = _HEAD.pack(self._asked, _BESIDE if is_beside else _OK, len(packed), sum(map(len, payload)))
         try:
             self._channel.settimeout(max(deadline - time.monotonic(), 0.001))
-            self._channel.sendall(_HEAD.pack(self._asked, _OK, len(packed), sum(map(len, payload))) + packed)
-            for piece in payload:
+            self._channel.sendall(head + packed)
+            for piece in () if is_beside else payload:
                 self._channel.sendall(piece)
         except TimeoutError:
             raise _Lost("it took too long") from None
@@ -263,6 +273,8 @@ class _Child:
         self._channel.close()
         self._process.kill()
         self._process.wait()
+        if self._shared is not None:
+            self._shared.close()
 
     def _receive(self, size: int, deadline: float) -> memoryview:
         # Not zeroed: pages are touched only as bytes arrive, so that a false size costs nothing.
@@ -299,11 +311,15 @@ def _judge(answer: tuple[int, dict[str, Any], memoryview]) -> tuple[dict[str, An
     raise Invalid(_UNDECODABLE, reason=text)
 
 
-def serve(channel: int, modules: Sequence[str], memory_bytes: int, cpu_s: int) -> None:
-    """The child: become warm, give up every right, answer requests until the parent goes away."""
+def serve(given: Sequence[int], modules: Sequence[str], memory_bytes: int, cpu_s: int) -> None:
+    """The child: become warm, give up every right, answer requests until the parent goes away.
+
+    `given` are the descriptors of the channel and, where there is such, of the memory that both share.
+    """
     # Ctrl-C reaches the whole group; the parent decides when we end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    stream = socket.socket(fileno=channel)
+    stream = socket.socket(fileno=given[0])
+    shared = arena.opened(given[1]) if given[1:] else memoryview(b"")
     tasks = {name: importlib.import_module(name) for name in modules}
     for module in tasks.values():
         warm = getattr(module, "warm", None)
@@ -311,9 +327,10 @@ def serve(channel: int, modules: Sequence[str], memory_bytes: int, cpu_s: int) -
             warm()
     stream.sendall(_SEALED if confine(memory_bytes, cpu_s) else _LIMITED)
     while (head := _read(stream, _HEAD.size)) is not None:
-        number, _, header_size, payload_size = _HEAD.unpack(head)
+        number, where, header_size, payload_size = _HEAD.unpack(head)
         try:
-            packed, payload = _read(stream, header_size), _read(stream, payload_size)
+            packed = _read(stream, header_size)
+            payload = shared[:payload_size] if where == _BESIDE else _read(stream, payload_size)
         except MemoryError:
             return
         if packed is None or payload is None:

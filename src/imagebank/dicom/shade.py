@@ -33,31 +33,36 @@ def greys(
 
     Frames that are given together share their range where neither the caller nor the data set has a window.
     """
-    stored = [stored_values(frame.cells[..., 0], layout) for frame, _ in frames]
     modality = [_modality(dataset, number) for _, number in frames]
     windows = [window or _own_window(dataset, number) for _, number in frames]
     table = None if window else _own_table(dataset)
     span = None
     if table is None and None in windows:
+        stored = [stored_values(frame.cells[..., 0], layout) for frame, _ in frames]
         span = _span(stored, modality, dataset, layout)
     inverted = _is_inverted(dataset, layout)
-    for cells, values, own in zip(stored, modality, windows, strict=True):
+    for (frame, _), values, own in zip(frames, modality, windows, strict=True):
         voi = _window_curve(own) if own else table or _span_curve(*(span or (0.0, 1.0)))
-        yield _through(cells, values, voi, inverted=inverted)
+        yield _through(frame.cells[..., 0], layout, _one_after_other(values, voi), inverted=inverted)
 
 
-def _through(cells: NDArray[Any], modality: Curve, voi: Curve, *, inverted: bool) -> NDArray[np.uint8]:
-    """Cells through both curves: by a table over the values that occur where they are few enough."""
+def _one_after_other(first_curve: Curve, second: Curve) -> Curve:
+    return lambda values: second(first_curve(values))
 
-    def shades(values: NDArray[Any]) -> NDArray[np.uint8]:
-        return _eight_bits(voi(modality(values.astype(np.float64))), inverted=inverted)
+
+def _through(cells: NDArray[Any], layout: Layout, curve: Curve, *, inverted: bool) -> NDArray[np.uint8]:
+    """Cells from stored values through a curve: by a table over the cells that occur where they are few enough."""
+
+    def shades(block: NDArray[Any]) -> NDArray[np.uint8]:
+        return _eight_bits(curve(stored_values(block, layout).astype(np.float64)), inverted=inverted)
 
     if cells.dtype.kind == "f" or cells.dtype.itemsize > 2:
         return _in_blocks(cells, shades)
     low, high = int(cells.min()), int(cells.max())
     table = np.zeros(1 << (8 * cells.dtype.itemsize), np.uint8)
+    occur = np.arange(low, high + 1)
     # A negative value stands at its two's complement, so that the cells' own bits are the index.
-    table[np.arange(low, high + 1) % len(table)] = shades(np.arange(low, high + 1))
+    table[occur % len(table)] = shades(occur.astype(cells.dtype))
     return _in_blocks(cells.view(f"u{cells.dtype.itemsize}"), lambda block: np.take(table, block))
 
 

@@ -7,13 +7,28 @@ import socket
 import stat
 import time
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import Any, NoReturn
+
+import numpy as np
 
 Answer = tuple[dict[str, Any], Sequence[bytes]]
 
 
 def echo(header: dict[str, Any], payload: memoryview) -> Answer:
     return {**header, "pid": os.getpid()}, [bytes(payload)]
+
+
+def digest(header: dict[str, Any], payload: memoryview) -> Answer:
+    return {"digest": sha256(payload).hexdigest(), "size": len(payload)}, []
+
+
+def write_to_what_is_asked(header: dict[str, Any], payload: memoryview) -> Answer:
+    """Also by asking the kernel for the right to."""
+    address = np.frombuffer(payload, np.uint8).ctypes.data
+    ctypes.CDLL(None).mprotect(ctypes.c_void_p(address), len(payload), 3)
+    ctypes.memset(address, 1, 1)
+    return {}, []
 
 
 def crash(header: dict[str, Any], payload: memoryview) -> Answer:

@@ -6,10 +6,12 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
+from imagebank.dicom import arena
 from imagebank.dicom.sandbox import Sandbox
 from imagebank.errors import BankError, Invalid, Unavailable
 
@@ -31,6 +33,20 @@ def test_an_answer_holds_what_the_task_gave(hostile: Sandbox) -> None:
 
     assert header["rows"] == 3
     assert bytes(payload) == b"abcd"
+
+
+def test_what_is_asked_of_arrives_whole_whatever_its_size(hostile: Sandbox) -> None:
+    for size in (1 << 20, 1 << 16, arena.BYTES, 0, arena.BYTES + 1, 70_000):
+        asked = os.urandom(4099) * (size // 4099 + 1)
+
+        header, _ = hostile.call(f"{HOSTILE}:digest", {}, asked[: size // 3], memoryview(asked)[size // 3 : size])
+
+        assert header == {"digest": sha256(asked[:size]).hexdigest(), "size": size}
+
+
+def test_a_child_cannot_write_where_it_reads_what_is_asked_of_it(hostile: Sandbox) -> None:
+    with pytest.raises(Invalid, match="cannot be decoded"):
+        hostile.call(f"{HOSTILE}:write_to_what_is_asked", {}, bytes(1 << 20))
 
 
 def test_a_child_is_kept_warm(hostile: Sandbox) -> None:
