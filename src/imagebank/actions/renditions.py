@@ -9,10 +9,10 @@ from typing import Final
 
 from imagebank.actions import retrieve
 from imagebank.bank import Bank
-from imagebank.dicom import render
+from imagebank.dicom import frames, render
 from imagebank.dicom.render import Rendering, Viewport
 from imagebank.errors import Invalid
-from imagebank.model.imaging import Instance
+from imagebank.model.imaging import Instance, Pixels
 
 LOOK_SIDE: Final = 1024
 """A look needs no more rows or columns; nothing is made larger for it."""
@@ -24,11 +24,15 @@ _MANNER: Final = 1
 def picture(bank: Bank, instance: Instance, rendering: Rendering) -> bytes:
     """One frame, or the whole loop as GIF, as a picture; as it was kept, or made now. Raises as `painted` does."""
     found = kept(bank, instance, rendering)
-    if found is None:
-        found = painted(bank, instance, rendering)
-        if bank.renditions is not None:
-            bank.renditions.put(_secret(bank, instance, rendering), found)
-    return found
+    return made(bank, instance, rendering) if found is None else found
+
+
+def made(bank: Bank, instance: Instance, rendering: Rendering) -> bytes:
+    """The same, made now, and kept for the next look."""
+    new = painted(bank, instance, rendering)
+    if bank.renditions is not None:
+        bank.renditions.put(_secret(bank, instance, rendering), new)
+    return new
 
 
 def kept(bank: Bank, instance: Instance, rendering: Rendering) -> bytes | None:
@@ -49,11 +53,18 @@ def painted(bank: Bank, instance: Instance, rendering: Rendering) -> bytes:
         raise Invalid("the object has no pixel data to show")
     if not pixels.direct:
         return render.render(bank.sandbox, retrieve.file(bank, instance), rendering)
-    # A cine of gigabytes is not read for the sake of one frame.
-    numbers = _numbers(instance, rendering)
+    return render.render(bank.sandbox, _parts(bank, instance, pixels, _numbers(instance, rendering)), rendering)
+
+
+def _parts(bank: Bank, instance: Instance, pixels: Pixels, numbers: tuple[int, ...]) -> render.Parts:
+    """The header and some frames: a cine of gigabytes is not read for the sake of one frame."""
+    if numbers == (1,) and not pixels.encapsulated:
+        # They lie side by side, and are read at once.
+        ((start, length),) = frames.spans(pixels, 0)
+        read = memoryview(bank.blobs.read(instance.location, 0, start + length))
+        return render.Parts(bytes(read[: pixels.offset]), [read[start:]])
     shown = [retrieve.frame(bank, instance, number) for number in numbers]
-    before = bank.blobs.read(instance.location, 0, pixels.offset)
-    return render.render(bank.sandbox, render.Parts(before, shown, numbers), rendering)
+    return render.Parts(bank.blobs.read(instance.location, 0, pixels.offset), shown, numbers)
 
 
 def look_at(instance: Instance, number: int) -> Rendering:

@@ -89,7 +89,7 @@ class Parts:
     """
 
     header: bytes
-    frames: Sequence[bytes]
+    frames: Sequence[bytes | memoryview]
     numbers: tuple[int, ...] = (1,)
 
 

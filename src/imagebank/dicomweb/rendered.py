@@ -166,9 +166,11 @@ async def painted(
 
 
 async def _picture(bank: Bank, instance: Instance, rendering: render.Rendering) -> bytes:
-    if bank.settings.is_embedded and (kept := produced(renditions.kept, bank, instance, rendering)):
+    if not bank.settings.is_embedded:
+        return await run_in_threadpool(produced, renditions.picture, bank, instance, rendering)
+    if kept := produced(renditions.kept, bank, instance, rendering):
         return kept  # in less time than the hop to a thread takes (`http.quick`)
-    return await run_in_threadpool(produced, renditions.picture, bank, instance, rendering)
+    return await run_in_threadpool(produced, renditions.made, bank, instance, rendering)
 
 
 async def _media(call: Call, instance: Instance, kind: str) -> Response:
