@@ -12,19 +12,20 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from imagebank import app, descriptors, logs
+from imagebank import app, descriptors, logs, stem
 from imagebank.bank import Bank
 from imagebank.errors import BankError, Unavailable
 from imagebank.http.readiness import note_down
 from imagebank.http.whereabouts import noted, web_url
 from imagebank.process import end_with_parent, loading
 from imagebank.settings import Settings, SettingsError, environment, host_and_port, unknown_variables
+from imagebank.stem import Forked
 
 Role = Literal["web", "dimse", "worker", "hl7"]
 ROLES: tuple[Role, ...] = ("web", "dimse", "worker", "hl7")
@@ -248,7 +249,7 @@ class Supervisor:
 
     def __init__(self, settings: Settings, stop: threading.Event) -> None:
         self._settings = _without_taken_default(settings)
-        self._children: dict[Role, subprocess.Popen[bytes]] = {}
+        self._children: dict[Role, Forked | subprocess.Popen[bytes]] = {}
         self._revived: dict[Role, float] = {}
         self._due: dict[Role, float] = {}
         self._pauses: dict[Role, float] = {}
@@ -287,13 +288,7 @@ class Supervisor:
         note_down(self._settings.data, is_down=False)
 
     def _spawn(self, role: Role) -> None:
-        command = [sys.executable, "-m", "imagebank", "serve", "--role", role]
-        self._children[role] = subprocess.Popen(  # noqa: S603 - our own program
-            command,
-            env=environment(self._settings),
-            start_new_session=True,
-            preexec_fn=end_with_parent,  # noqa: PLW1509 - one call of the kernel, and nobody holds a lock
-        )
+        self._children[role] = _started(role, environment(self._settings))
 
     def _wait_for(self, listener: str) -> None:
         deadline = time.monotonic() + _START_S
@@ -358,6 +353,24 @@ class Supervisor:
                 pass
         except BankError as error:
             _log.warning("the end of the ledger could not be signed: %s", error)
+
+
+def _started(role: Role, environ: Mapping[str, str]) -> "Forked | subprocess.Popen[bytes]":
+    """A process of the role: forked off the stem where we are, too; else a program of its own."""
+    if forking := stem.ours():
+        file = stem.noted(environ)
+        try:
+            return forking.fork(role, {}, file)
+        except OSError as error:
+            _log.warning("%s is started by itself, as it could not be forked: %s", role, error)
+        finally:
+            os.close(file)
+    return subprocess.Popen(  # noqa: S603 - our own program
+        [sys.executable, "-m", "imagebank", "serve", "--role", role],
+        env=environ,
+        start_new_session=True,
+        preexec_fn=end_with_parent,  # noqa: PLW1509 - one call of the kernel, and nobody holds a lock
+    )
 
 
 @contextmanager

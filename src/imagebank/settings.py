@@ -3,6 +3,7 @@
 import difflib
 import json
 import os
+import time
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -391,11 +392,15 @@ def _written(name: str, text: str) -> object:
     return [part for part in text.split(",") if part] if name in _LISTS else text
 
 
-def environment(settings: Settings, around: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment of a child process: what is `around` us, and these settings in place of all that stand there."""
-    found = {
-        name: text for name, text in (os.environ if around is None else around).items() if not name.startswith(PREFIX)
-    }
+def environment(
+    settings: Settings, around: Mapping[str, str] | None = None, *, with_unknown: bool = False
+) -> dict[str, str]:
+    """The environment of a child process: what is `around` us, and these settings in place of all that stand there.
+
+    Variables that look like ours and are none may be left, for the child to warn of.
+    """
+    given = os.environ if around is None else around
+    found = {name: text for name, text in given.items() if with_unknown or not name.startswith(PREFIX)}
     for f in fields(Settings):
         value = getattr(settings, f.name)
         if value is not None:
@@ -407,6 +412,13 @@ def _told(name: str, value: Any) -> str:
     if name in _TABLES:
         return msgspec.json.encode(value).decode()
     return ",".join(value) if name in _LISTS else str(value)
+
+
+def take(environ: Mapping[str, str]) -> None:
+    """Have this process, and those below it, live in another environment from now on."""
+    os.environ.clear()
+    os.environ.update(environ)
+    time.tzset()
 
 
 def host_and_port(text: str, where: str, such_as: str) -> tuple[str, int]:

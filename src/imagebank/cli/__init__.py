@@ -10,16 +10,19 @@ INTERRUPTED = 130
 """As shells say it: 128 and the number of SIGINT."""
 
 
-def run(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; the exit status: 0 all well, 1 something refused, lost or altered, 2 wrong usage, 130 for Ctrl-C."""
+def run(arguments: Sequence[str] | None = None, *, is_program: bool = False) -> int:
+    """Run a command; the exit status: 0 all well, 1 something refused, lost or altered, 2 wrong usage, 130 for Ctrl-C.
+
+    Where the command is all that this process is there for, another program may take its place.
+    """
     try:
         # In here, so that Ctrl-C is taken while the program is still being loaded, too.
         from imagebank.cli import commands
 
-        return commands.run(arguments)
+        return commands.run(arguments, is_program=is_program)
     except KeyboardInterrupt:
         return INTERRUPTED
 
 
 def main() -> None:
-    sys.exit(run())
+    sys.exit(run(is_program=True))

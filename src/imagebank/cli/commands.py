@@ -41,7 +41,8 @@ from imagebank.cli import (
     running,
     tokens,
 )
-from imagebank.cli.console import ALL_WELL, NOT_WELL, WRONG_USAGE, WrongUsage, err
+from imagebank.cli.console import ALL_WELL, WRONG_USAGE, WrongUsage, err
+from imagebank.ending import told
 from imagebank.errors import BankError
 from imagebank.settings import SettingsError
 
@@ -86,20 +87,20 @@ cli.command(exams.app)
 cli.command(prefetch.app)
 
 
-def run(arguments: Sequence[str] | None = None) -> int:
+def run(arguments: Sequence[str] | None = None, *, is_program: bool = False) -> int:
     """Run a command; the exit status: 0 all well, 1 something refused, lost or altered, 2 wrong usage."""
     logs.begin(logging.WARNING, "%(levelname)s %(name)s %(message)s")
     try:
         result = cli(arguments, exit_on_error=False, print_error=True)
+        if isinstance(result, running.Server):
+            return result.run(is_program=is_program)
     except CycloptsError:
         return WRONG_USAGE
-    except (WrongUsage, SettingsError) as error:
+    except WrongUsage as error:
         err.print(str(error), markup=False)
         return WRONG_USAGE
-    except BankError as error:
-        err.print(str(error), markup=False)
-        return NOT_WELL
-    except OSError as error:
-        err.print(": ".join(str(part) for part in (error.filename, error.strerror or error) if part), markup=False)
-        return NOT_WELL
+    except (BankError, SettingsError, OSError) as error:
+        text, status = told(error)
+        err.print(text, markup=False)
+        return status
     return result if isinstance(result, int) else ALL_WELL

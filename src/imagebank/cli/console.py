@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Column, Table
 from rich.text import Text
 
+from imagebank import ending
 from imagebank.errors import Conflict, Invalid
 from imagebank.model.access import RIGHTS, Principal, Purpose, Role, Scope
 from imagebank.settings import Settings, load
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from imagebank.actions import scrub
     from imagebank.bank import Bank
 
-ALL_WELL, NOT_WELL, WRONG_USAGE = 0, 1, 2
+ALL_WELL, NOT_WELL, WRONG_USAGE = 0, ending.NOT_WELL, ending.WRONG_USAGE
 
 out = Console(soft_wrap=True, highlight=False)
 err = Console(stderr=True, soft_wrap=True, highlight=False)

@@ -1,10 +1,27 @@
 """`imagebank serve` and `imagebank demo`."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from imagebank import stem
 from imagebank.cli.console import ALL_WELL, HERE, Common
-from imagebank.settings import load
+from imagebank.settings import Settings, environment, load
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Every role of a bank, to be run."""
+
+    settings: Settings
+
+    def run(self, *, is_program: bool) -> int:
+        """Run them until SIGTERM; the exit status. As the program itself they share what they load."""
+        if is_program and stem.is_possible():
+            stem.become("imagebank.trunk", environment(self.settings, with_unknown=True))
+        from imagebank import serve as serving
+
+        return serving.supervise(self.settings)
 
 
 def serve(
@@ -20,7 +37,7 @@ def serve(
     tls_cert: Path | None = None,
     tls_key: Path | None = None,
     tls_ca: Path | None = None,
-) -> int:
+) -> int | Server:
     """Run the bank until SIGTERM; ready when /readyz answers 200.
 
     Example: imagebank serve --data /srv/imagebank --http 127.0.0.1:8080 --dimse 127.0.0.1:11112
@@ -48,8 +65,6 @@ def serve(
     tls_ca
         Authorities of client certificates, PEM; with it a client certificate is required.
     """
-    from imagebank import serve as serving
-
     settings = common.settings(
         http=http,
         dimse=dimse,
@@ -61,10 +76,12 @@ def serve(
         tls_key=tls_key,
         tls_ca=tls_ca,
     )
-    if role is not None:
-        serving.run(settings, role)
-        return ALL_WELL
-    return serving.supervise(settings)
+    if role is None:
+        return Server(settings)
+    from imagebank import serve as serving
+
+    serving.run(settings, role)
+    return ALL_WELL
 
 
 def demo(*, common: Common = HERE, http: str | None = None, dimse: str | None = None) -> int:

@@ -6,6 +6,7 @@ file, has a bounded address space, and its answers are parsed as plain bytes: ne
 
 import importlib
 import logging
+import os
 import signal
 import socket
 import struct
@@ -23,10 +24,12 @@ from typing import Any, Self
 import msgspec
 import numpy as np
 
+from imagebank import stem
 from imagebank.dicom import arena
 from imagebank.dicom.arena import Arena
 from imagebank.dicom.confine import confine
 from imagebank.errors import BankError, Invalid, Mismatch, NotFound, Unavailable, Unsupported, noted
+from imagebank.process import DECODING
 
 Task = Callable[[dict[str, Any], memoryview], tuple[dict[str, Any], Sequence[bytes | memoryview]]]
 """What a child runs: header and payload in, header and pieces of payload out."""
@@ -43,6 +46,8 @@ _MODULES = (
     "imagebank.dicom.volume",
     "imagebank.dicom.open_words",
 )
+FORKED = "decoder"
+"""The name of the work of a child that a stem forks."""
 _HEAD = struct.Struct("<QBIQ")  # number of the request, status, sizes of header and payload
 _SEALED, _LIMITED = b"S", b"L"  # ready, with a filter of system calls and without
 _OK = 0
@@ -59,14 +64,6 @@ _START_S = 60.0
 _RETIRE_S = 900.0
 _UNDECODABLE = noted("its content cannot be decoded; what was sent is unharmed, and can be had as it came ({reason})")
 
-_ENVIRONMENT = {
-    "OPENBLAS_NUM_THREADS": "1",
-    "OMP_NUM_THREADS": "1",
-    "LC_ALL": "C.UTF-8",
-    # glibc alone heeds them: buffers of a frame's size stay in the heap, as in `imagebank.process`, within bounds.
-    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
-    "MALLOC_TRIM_THRESHOLD_": str(128 << 20),
-}
 _log = logging.getLogger(__name__)
 
 
@@ -209,20 +206,8 @@ class _Child:
         self._shared = Arena.new()
         given = [theirs.fileno(), *([self._shared.descriptor] if self._shared else [])]
         cpu_s = int(_RETIRE_S + 2 * timeout_s) + 1
-        code = (
-            f"import os; os.nice({niceness}); "
-            f"from imagebank.dicom.sandbox import serve; serve({given!r}, {modules!r}, {memory_bytes}, {cpu_s})"
-        )
         try:
-            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter, no outside text
-                [sys.executable, "-c", f"import sys; sys.path[:] = {sys.path!r}; {code}"],
-                env=_ENVIRONMENT,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                pass_fds=given,
-                close_fds=True,
-            )
+            self._process = _started(given, modules, memory_bytes, cpu_s, niceness)
         except OSError as error:
             ours.close()
             raise Unavailable("no decoder can be started; try again") from error
@@ -311,20 +296,64 @@ def _judge(answer: tuple[int, dict[str, Any], memoryview]) -> tuple[dict[str, An
     raise Invalid(_UNDECODABLE, reason=text)
 
 
-def serve(given: Sequence[int], modules: Sequence[str], memory_bytes: int, cpu_s: int) -> None:
-    """The child: become warm, give up every right, answer requests until the parent goes away.
+def _started(
+    files: Sequence[int], modules: Sequence[str], memory_bytes: int, cpu_s: int, niceness: int
+) -> "stem.Forked | subprocess.Popen[bytes]":
+    """A child that serves on these files: forked, where a stem has loaded the modules. Raises OSError."""
+    if modules == _MODULES and (forking := stem.ours()):
+        given = {"memory_bytes": memory_bytes, "cpu_s": cpu_s, "niceness": niceness}
+        try:
+            return forking.fork(FORKED, given, *files)
+        except OSError as error:
+            _log.warning("a decoder is started by itself, as it could not be forked: %s", error)
+    code = (
+        f"import os; os.nice({niceness}); "
+        f"from imagebank.dicom.sandbox import serve; serve({files!r}, {modules!r}, {memory_bytes}, {cpu_s})"
+    )
+    return subprocess.Popen(  # noqa: S603 - our own interpreter, no outside text
+        [sys.executable, "-c", f"import sys; sys.path[:] = {sys.path!r}; {code}"],
+        env=DECODING,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        pass_fds=files,
+        close_fds=True,
+    )
 
-    `given` are the descriptors of the channel and, where there is such, of the memory that both share.
-    """
-    # Ctrl-C reaches the whole group; the parent decides when we end.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    stream = socket.socket(fileno=given[0])
-    shared = arena.opened(given[1]) if given[1:] else memoryview(b"")
+
+def load(modules: Sequence[str] = _MODULES) -> dict[str, Any]:
+    """Load the modules by name, with all that they would load when they are first used."""
     tasks = {name: importlib.import_module(name) for name in modules}
     for module in tasks.values():
         warm = getattr(module, "warm", None)
         if warm is not None:
             warm()
+    return tasks
+
+
+def forked(tasks: Mapping[str, Any], given: Mapping[str, Any], files: Sequence[int]) -> int:
+    """The child where a stem has loaded the tasks: nothing but these files stays open."""
+    stem.leave(files)
+    os.nice(given["niceness"])
+    _answer(files, tasks, given["memory_bytes"], given["cpu_s"])
+    return 0
+
+
+def serve(files: Sequence[int], modules: Sequence[str], memory_bytes: int, cpu_s: int) -> None:
+    """The child by itself: become warm, give up every right, answer requests until the parent goes away."""
+    # Now already: Ctrl-C reaches the whole group, and the parent decides when we end.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _answer(files, load(modules), memory_bytes, cpu_s)
+
+
+def _answer(files: Sequence[int], tasks: Mapping[str, Any], memory_bytes: int, cpu_s: int) -> None:
+    """Give up every right, and answer requests until the parent goes away.
+
+    The files are the channel and, where there is such, the memory that both share.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    stream = socket.socket(fileno=files[0])
+    shared = arena.opened(files[1]) if files[1:] else memoryview(b"")
     stream.sendall(_SEALED if confine(memory_bytes, cpu_s) else _LIMITED)
     while (head := _read(stream, _HEAD.size)) is not None:
         number, where, header_size, payload_size = _HEAD.unpack(head)

@@ -5,6 +5,7 @@ Runs in a sandbox child.
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -251,6 +252,16 @@ def pixel_aspect(dataset: Dataset, number: int) -> float:
                 # Rounding of the spacing must not resize a square pixel.
                 return 1.0 if abs(height / width - 1) < 0.01 else height / width
     return 1.0
+
+
+@contextmanager
+def apart() -> Iterator[None]:
+    """Read values leniently while the block runs, as a decoder does always."""
+    before, config.settings.reading_validation_mode = config.settings.reading_validation_mode, config.IGNORE
+    try:
+        yield
+    finally:
+        config.settings.reading_validation_mode = before
 
 
 def warm(layout: Layout) -> None:
