@@ -5,13 +5,16 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from sqlalchemy import text
 
-from contracts.described import a_kept
+from contracts.described import a_kept, studies
 from contracts.index_contract import IndexContract
 from contracts.matching_contract import MatchingContract
 from imagebank.model.access import Scope
 from imagebank.model.imaging import Outcome, Selection
 from imagebank.model.uid import Uid
+from imagebank.storage import asking
+from imagebank.storage.database import open_database
 from imagebank.storage.index import SQLIndex
 from schema import fresh_database, migrated_database
 
@@ -42,6 +45,33 @@ class TestPostgresIndex(IndexContract):
             removed = removal.result(30)
         assert ([one.outcome for one in entered], removed) == ([Outcome.STORED], 1)
         assert remove(index, "1.2") == 1
+
+    def test_a_question_with_more_answers_than_are_fetched_at_once(
+        self, index: SQLIndex, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(asking, "STREAMED", 2)
+        with index.begin() as tx:
+            tx.enter([a_kept(study=f"1.{number}") for number in range(5)])
+
+        def found(limit: int | None) -> list[str]:
+            return [one.attributes["0020000D"]["Value"][0] for one in index.find(studies(limit=limit), ALL)]
+
+        assert found(None) == [f"1.{number}" for number in range(5)]
+        assert (found(1), found(4)) == (["1.0"], [f"1.{number}" for number in range(4)])
+
+    def test_reading_begins_no_transaction_and_what_is_prepared_stays(self, bare: str) -> None:
+        database = open_database(bare)
+        ask = text("SELECT n FROM generate_series(1, :most) AS n")
+        with database.reading() as connection:
+            for _ in range(8):
+                connection.execute(ask, {"most": 1}).all()
+            assert connection.connection.dbapi_connection.info.transaction_status == 0  # type: ignore[union-attr]
+        with database.streaming() as connection:
+            assert connection.execute(ask, {"most": 9000}).first() == (1,)
+        with database.reading() as connection:
+            prepared = connection.scalar(text("SELECT count(*) FROM pg_prepared_statements"))
+        database.close()
+        assert prepared == 1
 
 
 def remove(index: SQLIndex, study: str) -> int:

@@ -1,6 +1,7 @@
 """Asking the index: a query under a scope → its rows, or their number."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final, Literal
 
@@ -47,8 +48,10 @@ class Asking:
     def _rows(self, query: Query, scope: Scope, *, walks: bool) -> Iterator[Any]:
         among = may_match(self._database, query)
         is_small = query.limit is not None and query.limit <= STREAMED
-        # PostgreSQL's driver would fetch all rows at once: more than a page is read by SQLAlchemy's own way there.
-        formed = form_of(query) if among is None and (is_small or self._database.is_sqlite) else None
+        if not is_small and not self._database.is_sqlite:
+            yield from self._first_few(query, scope)
+            return
+        formed = form_of(query) if among is None else None
         if formed is None:
             statement = matches(query, scope, self._dialect, among, walks=walks)
             yield from rows_of(self._database, statement, is_small=is_small)
@@ -60,6 +63,18 @@ class Asking:
                 return
             page = cursor.fetchall()
         yield from page
+
+    def _first_few(self, query: Query, scope: Scope) -> Iterator[Any]:
+        """All rows from PostgreSQL, of which there are mostly few.
+
+        Its driver fetches all at once, and a cursor of the server's costs five round trips and a plan of its own each
+        time: that is for the questions alone that turn out to have so many answers.
+        """
+        few = [*self._rows(replace(query, limit=STREAMED), scope, walks=False)]
+        if len(few) < STREAMED:
+            yield from few
+        else:
+            yield from rows_of(self._database, matches(query, scope, self._dialect))
 
     def count(self, query: Query, scope: Scope) -> int:
         """How many matches there are, whatever limit and offset the query has."""

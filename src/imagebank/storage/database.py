@@ -83,9 +83,7 @@ class Database:
         self.engine = engine
         self._turns = turns
         self._lender = Lender(engine, _refusal) if turns else None
-        # On PostgreSQL a transaction around one SELECT would cost two round trips, and its rollback would make the
-        # driver forget its prepared statements.
-        self._reader = engine if turns else engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._transacted = engine.execution_options(**{_WRITES: True})
         self._kept: Connection | None = None
         self._pid = 0
 
@@ -96,7 +94,7 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A connection for reading single statements; readers never wait for writers. Raises Unavailable."""
-        with refusing(), self._reader.connect() as connection, self._minding(connection):
+        with refusing(), self.engine.connect() as connection, self._minding(connection):
             yield connection
 
     def directly(self) -> AbstractContextManager[Connection | Driver]:
@@ -109,15 +107,23 @@ class Database:
     @contextmanager
     def streaming(self) -> Iterator[Connection]:
         """A connection for reading more rows than fit into memory. Raises Unavailable."""
-        with refusing(), self.engine.connect() as connection, self._minding(connection):
-            yield connection.execution_options(yield_per=STREAMED)
+        # A cursor of PostgreSQL's needs a transaction; SQLite's connections have a read transaction anyway.
+        engine = self.engine if self._turns else self._transacted
+        with refusing(), engine.connect() as connection, self._minding(connection):
+            try:
+                yield connection.execution_options(yield_per=STREAMED)
+            except GeneratorExit:
+                # Whoever asked has enough. A rollback would make the driver forget the statements that it prepared.
+                connection.commit()
+                raise
+            connection.commit()
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """One write transaction, durable when the block has ended. Raises OutOfSpace, Unavailable."""
         if self._turns is None:
-            with refusing(), self.engine.begin() as connection, self._minding(connection):
-                yield connection
+            with refusing(), self._transacted.connect() as made, self._minding(made), made.begin():
+                yield made
         else:
             with refusing(), self._turns:
                 writer = self._writer()
@@ -184,7 +190,15 @@ def open_database(url: str) -> Database:
         max_overflow=24,
         pool_timeout=30,
         pool_use_lifo=True,
+        # A transaction around one SELECT would cost two round trips. Writers begin theirs below.
+        isolation_level="AUTOCOMMIT",
     )
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        if connection.get_execution_options().get(_WRITES):
+            connection.connection.cursor().execute("BEGIN", prepare=False)  # type: ignore[call-arg]
+
     return Database(engine, None)
 
 
