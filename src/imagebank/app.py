@@ -356,6 +356,7 @@ def web_application(bank: Bank) -> "Starlette":
     from imagebank.http.patience import Patience
     from imagebank.http.refusals import Refusals
     from imagebank.http.rest import rest_paths, rest_routes
+    from imagebank.http.routing import Table
     from imagebank.portal import export, finding, health_link, opening
     from imagebank.portal import rules as rule_pages
     from imagebank.portal.language import words_for
@@ -366,7 +367,7 @@ def web_application(bank: Bank) -> "Starlette":
     described = openapi_paths() | rest_paths()
     application = Starlette(
         routes=[
-            *dicomweb_routes(),  # a viewer asks for hundreds of frames: nothing else is compared before
+            *dicomweb_routes(),
             *rest_routes(),
             openapi_route(api_routes(), described),
             *fhir_routes(),
@@ -386,6 +387,7 @@ def web_application(bank: Bank) -> "Starlette":
         ],
         exception_handlers={BankError: on_bank_error, NotSignedIn: on_not_signed_in, HTTPException: on_unrouted},
     )
+    application.router = Table(application.routes)
     application.state.bank = bank
     application.state.translate = export.translate
     application.state.speak = words_for

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from imagebank.dicomweb.tables import OLD_NAMES, RELATED
@@ -10,6 +11,8 @@ from imagebank.http.multipart import MediaType, media_type
 
 _ELEMENT: Final = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^,"])+')
 _MAX_RANGES: Final = 64
+_REMEMBERED: Final = 128
+"""What clients take: each says the same with every request."""
 ANY: Final = "*"
 
 
@@ -78,6 +81,7 @@ class Preferences:
         return offer
 
 
+@lru_cache(_REMEMBERED)
 def preferences(field: str | None, parameter: str | None) -> Preferences:
     """Read both. No Accept field at all means anything: the standard wants one, and browsers' links have none."""
     return Preferences(ranges(parameter or "", is_query=True), ranges(field or "*/*"))

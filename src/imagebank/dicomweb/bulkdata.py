@@ -83,7 +83,7 @@ def _location(call: Call, instance: Instance, path: str) -> str:
 
 def _pixel_offers(instance: Instance, *, is_single: bool) -> list[Offer]:
     """The forms of pixel data. Octets are the usual one where it can be decoded; alone come they, or a single frame."""
-    in_parts = frame_offers(instance, is_single=False)
+    in_parts = frame_offers(instance.transfer_syntax, is_single=False)
     if instance.transfer_syntax in VIDEO:
         # Browsers know HEVC by its container.
         in_parts.append(Offer(media_type_of(instance), instance.transfer_syntax, is_usual=False, is_related=True))

@@ -178,8 +178,9 @@ def _origin(request: Request) -> str:
     is meant; behind a proxy the setting `public_url` says how we are called. That Host names a host is known by now
     (`http.guard`).
     """
-    scheme, netloc = request.url.scheme, request.url.netloc
-    server = request.scope.get("server")
+    scheme, server = request.scope["scheme"], request.scope.get("server")
+    # Of the URL no more than is needed: to put one together takes as long as finding an object.
+    netloc = request.headers.get("host") or request.url.netloc
     if server and netloc in (server[0], "localhost") and server[1] not in (None, {"http": 80, "https": 443}[scheme]):
         return f"{scheme}://{netloc}:{server[1]}"
     return f"{scheme}://{netloc}"

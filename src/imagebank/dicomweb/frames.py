@@ -1,6 +1,7 @@
 """Retrieve frames of an instance (PS3.18 10.4.1.1.6)."""
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Final
 
 from starlette.concurrency import run_in_threadpool
@@ -10,7 +11,7 @@ from imagebank.actions import retrieve
 from imagebank.dicom.layout import AS_KEPT, DECODABLE, HTJ2K, NATIVE
 from imagebank.dicom.scan import EXPLICIT_LE
 from imagebank.dicom.transcode import TARGETS
-from imagebank.dicomweb.accept import Offer
+from imagebank.dicomweb.accept import Offer, Preferences
 from imagebank.dicomweb.edge import CACHING, QUICK_BYTES, Call, produced
 from imagebank.dicomweb.streaming import Piece, multipart, related, related_type
 from imagebank.dicomweb.tables import FRAME_TYPES, OCTETS, TYPE_OF_SYNTAX
@@ -38,9 +39,8 @@ def numbers_of(text: str) -> list[int]:
     return numbers
 
 
-def frame_offers(instance: Instance, *, is_single: bool, is_kept_as_htj2k: bool = False) -> list[Offer]:
-    """The forms of an instance's frames, what is stored first."""
-    stored = instance.transfer_syntax
+def frame_offers(stored: Uid, *, is_single: bool, is_kept_as_htj2k: bool = False) -> list[Offer]:
+    """The forms of frames that have a transfer syntax, what is stored first."""
     offers = []
     if is_kept_as_htj2k:
         # Compressed at rest: for whoever takes it, this is what is stored.
@@ -69,6 +69,12 @@ def frame_offers(instance: Instance, *, is_single: bool, is_kept_as_htj2k: bool 
     ]
 
 
+@lru_cache(256)
+def _chosen(prefers: Preferences, stored: Uid, *, is_single: bool, is_kept_as_htj2k: bool) -> Offer:
+    """What a caller likes best of them. Raises NotAcceptable."""
+    return prefers.require(frame_offers(stored, is_single=is_single, is_kept_as_htj2k=is_kept_as_htj2k))
+
+
 async def retrieve_frames(call: Call) -> Response:
     """The frames that the path lists, each as a part; one frame alone also without multipart."""
     numbers = numbers_of(call.request.path_params["frames"])
@@ -77,7 +83,7 @@ async def retrieve_frames(call: Call) -> Response:
     if pixels is None or max(numbers) > pixels.frames:
         raise NotFound(f"the object has {pixels.frames if pixels else 0} frames")
     is_kept = retrieve.is_kept_as_htj2k(call.bank, instance)
-    offer = call.prefers.require(frame_offers(instance, is_single=len(numbers) == 1, is_kept_as_htj2k=is_kept))
+    offer = _chosen(call.prefers, instance.transfer_syntax, is_single=len(numbers) == 1, is_kept_as_htj2k=is_kept)
     syntax = Uid(offer.syntax)
     kind = OCTETS if syntax in NATIVE else TYPE_OF_SYNTAX.get(syntax, OCTETS)
     etag = "W/" + entity_tag([(instance.digest.value, syntax), (b"frames", call.request.path_params["frames"])])

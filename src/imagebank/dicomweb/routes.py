@@ -23,6 +23,7 @@ from imagebank.dicomweb.edge import Call, endpoint
 from imagebank.dicomweb.resources import RESOURCES, WADO_URI, Resource
 from imagebank.dicomweb.tables import ROOT
 from imagebank.http.methods import METHODS, by_method
+from imagebank.http.routing import Table
 
 _STUDY: Final = "/studies/{study}"
 _SERIES: Final = f"{_STUDY}/series/{{series}}"
@@ -63,7 +64,7 @@ TRANSACTIONS: Final[Mapping[tuple[str, str], Transaction]] = {
 
 def dicomweb_routes() -> list[BaseRoute]:
     """The routes of this edge, for the root of the web application."""
-    return [Mount(ROOT, routes=[_route(resource) for resource in RESOURCES]), _route(WADO_URI)]
+    return [Mount(ROOT, Table([_route(resource) for resource in RESOURCES])), _route(WADO_URI)]
 
 
 def _route(resource: Resource) -> Route:

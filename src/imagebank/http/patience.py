@@ -111,6 +111,9 @@ class _Answer:
         if self._body.is_given_up and not self.has_begun:
             return
         self.has_begun = True
+        if message["type"] == "http.response.start":
+            await self._send(message)  # it leaves with the first bytes of the body
+            return
         content = message.get("body", b"")
         if len(content) <= _UNDIVIDED:
             await self._taken(message)
