@@ -1,7 +1,7 @@
 """Taking objects in. Blob before row, row before reply."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING, Final
 
@@ -47,14 +47,14 @@ __all__ = ["Arrival", "receive"]
 
 def receive(
     bank: Bank,
-    arrivals: Sequence[Arrival],
+    arrivals: Iterable[Arrival],
     source: Source,
     only_study: Uid | None = None,
     sees: Scope | None = None,
     *,
     by_hand: bool = False,
 ) -> list[Receipt]:
-    """Take objects in, and say of each what became of it; what is said is durable.
+    """Take objects in, each as it comes, and say of each what became of it; what is said is durable.
 
     `sees` is what the depositor sees, and so may add to; only studies of its own organization without it. What would
     touch another study lies in quarantine, with one answer for every case, which tells nothing of what is held.

@@ -5,8 +5,9 @@ file whose object never came, and the same file again makes it whole.
 """
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Final
 
 from imagebank.actions import ingest, medium, named_orders, notes, proposing, retrieve
@@ -36,7 +37,7 @@ _MOST_BYTES: Final = 1 << 30
 
 def receive(
     bank: Bank,
-    arrivals: Sequence[Arrival],
+    arrivals: Iterable[Arrival],
     source: Source,
     about: About | None = None,
     sees: Scope | None = None,
@@ -44,7 +45,7 @@ def receive(
     by_hand: bool = False,
     inventory: Inventory | None = None,
 ) -> list[Receipt]:
-    """Take files in, and say of each what became of it; what is said is durable.
+    """Take files in, each as it comes, and say of each what became of it; what is said is durable.
 
     `about` is what is known of those that are not DICOM. A file that is broken, or of a kind that cannot become an
     object, lies in quarantine with the reason. `sees`, `by_hand` and what is raised are as with
@@ -54,36 +55,45 @@ def receive(
     source = replace(source, issuer=about.hospital) if about.hospital else source
     known: Named | None = None
     receipts: list[Receipt] = []
-    plain: list[tuple[Arrival, Kind]] = []
-    for arrival in arrivals:
-        kind = kind_in(arrival)
-        is_for_browsers = kind is not Kind.DICOM and medium.is_for_browsers(arrival.name)
-        if kind in (Kind.DICOM, Kind.UNKNOWN) and not is_for_browsers:
-            plain.append((arrival, kind))
+    for is_plain, some in groupby(((one, kind_in(one)) for one in arrivals), _is_plain):
+        if is_plain:
+            receipts += _as_they_are(bank, some, source, sees, by_hand=by_hand)
             continue
-        receipts += _as_they_are(bank, plain, source, sees, by_hand=by_hand)
-        plain = []
-        if is_for_browsers:
-            receipts.append(Receipt(Outcome.READ, arrival.name))
-        elif kind is Kind.DICOMDIR:
-            receipts.append(medium.take(bank, arrival, source, inventory))
-        else:
-            known = known or named_orders.named(bank, about, source, sees)
-            receipts.append(_take(bank, arrival, kind, source, known, sees, by_hand=by_hand))
-    receipts += _as_they_are(bank, plain, source, sees, by_hand=by_hand)
+        for arrival, kind in some:
+            if _is_for_browsers(arrival, kind):
+                receipts.append(Receipt(Outcome.READ, arrival.name))
+            elif kind is Kind.DICOMDIR:
+                receipts.append(medium.take(bank, arrival, source, inventory))
+            else:
+                known = known or named_orders.named(bank, about, source, sees)
+                receipts.append(_take(bank, arrival, kind, source, known, sees, by_hand=by_hand))
     medium.ask_whose(bank, receipts, source)
     return receipts
 
 
+def _is_plain(one: tuple[Arrival, Kind]) -> bool:
+    return one[1] in (Kind.DICOM, Kind.UNKNOWN) and not _is_for_browsers(*one)
+
+
+def _is_for_browsers(arrival: Arrival, kind: Kind) -> bool:
+    return kind is not Kind.DICOM and medium.is_for_browsers(arrival.name)
+
+
 def _as_they_are(
-    bank: Bank, plain: Sequence[tuple[Arrival, Kind]], source: Source, sees: Scope | None, *, by_hand: bool
+    bank: Bank, plain: Iterable[tuple[Arrival, Kind]], source: Source, sees: Scope | None, *, by_hand: bool
 ) -> list[Receipt]:
     """Take DICOM in. What is broken, or no file of the kind that its name says, is laid aside."""
-    arrivals = [arrival for arrival, _ in plain]
-    receipts = ingest.receive(bank, arrivals, source, sees=sees, by_hand=by_hand) if plain else []
+    given: list[tuple[Arrival, Kind]] = []
+
+    def noted() -> Iterator[Arrival]:
+        for one in plain:
+            given.append(one)
+            yield one[0]
+
+    receipts = ingest.receive(bank, noted(), source, sees=sees, by_hand=by_hand)
     return [
         _unless_broken(bank, arrival, kind, source, receipt)
-        for (arrival, kind), receipt in zip(plain, receipts, strict=True)
+        for (arrival, kind), receipt in zip(given, receipts, strict=True)
     ]
 
 

@@ -54,14 +54,13 @@ async def store(call: Call) -> Response:
         return refused
     source = Source("stow", call.principal.name, call.principal.organization, call.address)
 
-    def receive(batch: Sequence[Arrival]) -> list[Receipt]:
+    def receive(batch: Iterable[Arrival]) -> list[Receipt]:
         receipts: list[Receipt] = []
         for is_file, some in groupby(batch, lambda one: isinstance(one, Loose)):
-            arrivals = list(some)
             if is_file:
-                receipts += _made(call, [one for one in arrivals if isinstance(one, Loose)], source)
+                receipts += _made(call, (one for one in some if isinstance(one, Loose)), source)
             else:
-                receipts += ingest.receive(call.bank, arrivals, source, study, call.principal.joins)
+                receipts += ingest.receive(call.bank, _let_go(some), source, study, call.principal.joins)
         return receipts
 
     async with Deposit(receive) as deposit:
@@ -70,6 +69,13 @@ async def store(call: Call) -> Response:
         except TooLarge as error:
             return say(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "TooLarge", str(error))
         return _answer(call, study, deposit.receipts, fault, deposit.stopped)
+
+
+def _let_go(arrivals: Iterable[Arrival]) -> Iterator[Arrival]:
+    """The same, and the room of each is free for the next one once it is written."""
+    for arrival in arrivals:
+        yield arrival
+        arrival.content.close()
 
 
 def _made(call: Call, files: Iterable[Loose], source: Source) -> Iterator[Receipt]:

@@ -1,6 +1,6 @@
 """`/api/v1` and health: Imagebank's own REST interface."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -69,9 +69,9 @@ async def deposit(request: Request) -> Response:
     if kind.name != "multipart/form-data":
         raise Invalid(_NO_FILES)
 
-    def receive(batch: Sequence[Arrival]) -> list[Receipt]:
+    def receive(batch: Iterable[Arrival]) -> list[Receipt]:
         if contributing.is_owner(principal):
-            return _added(bank, principal, batch, said, address)
+            return _added(bank, principal, list(batch), said, address)
         receipts = media.receive(bank, batch, source, read_about(said), principal.joins)
         return proposing.told(principal, receipts)
 

@@ -1,8 +1,11 @@
-"""Arrivals of one request on their way in: committed in batches, while the next ones still come."""
+"""Arrivals of one request on their way in: taken one by one as they become whole, and committed together."""
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Callable, Sequence
+import threading
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Final, Self
 
@@ -15,18 +18,68 @@ from imagebank.http.spool import IN_MEMORY, TooLarge, no_place
 from imagebank.model.imaging import Outcome, Receipt
 
 _BATCH_BYTES: Final = 64 << 20
-# So much shares a commit at least, where nothing else is under way: the next ones come while these are taken in.
-_EARLY_BYTES: Final = 2 << 20
 _BATCH_PARTS: Final = 100
 # Each holds a descriptor, and another batch may be under way: many may deposit at once.
 _BATCH_FILES: Final = 16
+_PATIENCE_S: Final = 0.1
+"""How long in all the thread of a batch waits for parts that are still on their way: what is there is then committed."""
+
+Receive = Callable[[Iterable[Arrival]], list[Receipt]]
 
 
-Receive = Callable[[Sequence[Arrival]], list[Receipt]]
+class _Batch:
+    """What goes into one commit. The request offers arrivals, and a thread takes each as soon as it is offered."""
+
+    def __init__(self) -> None:
+        self.arrivals: list[Arrival] = []
+        self._changed = threading.Condition()
+        self._waiting: deque[Arrival] = deque()
+        self._is_over = False
+        self._left_s = _PATIENCE_S
+        self._bytes = 0
+        self._files = 0
+
+    def offer(self, arrival: Arrival) -> bool:
+        """Add one; false where nothing more is taken."""
+        with self._changed:
+            if self._is_over:
+                return False
+            self.arrivals.append(arrival)
+            self._waiting.append(arrival)
+            # A part in a file of its own takes no memory; it is still work for one commit.
+            self._bytes += min(arrival.size, IN_MEMORY)
+            self._files += not isinstance(arrival.content, io.BytesIO)
+            self._is_over = (
+                self._bytes >= _BATCH_BYTES or self._files >= _BATCH_FILES or len(self.arrivals) >= _BATCH_PARTS
+            )
+            self._changed.notify()
+        return True
+
+    def end(self) -> None:
+        """Nothing more comes."""
+        with self._changed:
+            self._is_over = True
+            self._changed.notify()
+
+    def each(self) -> Iterator[Arrival]:
+        """The arrivals as they come, until the batch ends, is full, or was waited for too long."""
+        while (arrival := self._next()) is not None:
+            yield arrival
+
+    def _next(self) -> Arrival | None:
+        with self._changed:
+            if not self._waiting and not self._is_over:
+                began = time.monotonic()
+                self._changed.wait_for(lambda: self._waiting or self._is_over, max(self._left_s, 0.0))
+                self._left_s -= time.monotonic() - began
+            if self._waiting:
+                return self._waiting.popleft()
+            self._is_over = True
+            return None
 
 
 class Deposit:
-    """Collects arrivals and their receipts, in order; `receive` takes a batch of them in.
+    """Collects arrivals and their receipts, in order; `receive` takes a batch of them in, each as it comes.
 
     When the bank has no room or does not answer, `stopped` says why; what comes after that is refused unseen.
     """
@@ -35,10 +88,10 @@ class Deposit:
         self.receipts: list[Receipt] = []
         self.stopped: BankError | None = None
         self._receive = receive
-        self._batch: list[Arrival] = []
-        self._bytes = 0
-        self._files = 0
-        self._pending: asyncio.Task[None] | None = None
+        self._batch = _Batch()
+        self._batch.end()
+        self._running: asyncio.Task[None] | None = None
+        self._before: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -46,24 +99,15 @@ class Deposit:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
-        await self._wait()
-        for arrival in self._batch:
-            arrival.content.close()
+        await self.settle()
 
     async def add(self, arrival: Arrival) -> None:
         """Take one more; may wait for an earlier batch."""
         if self.stopped is not None:
             arrival.content.close()
             await self.refuse(Receipt(Outcome.REFUSED, arrival.name, error=self.stopped))
-            return
-        self._batch.append(arrival)
-        # A part in a file of its own takes no memory; it is still work for one commit.
-        self._bytes += min(arrival.size, IN_MEMORY)
-        self._files += not isinstance(arrival.content, io.BytesIO)
-        is_idle = self._pending is None or self._pending.done()
-        enough = _EARLY_BYTES if is_idle else _BATCH_BYTES
-        if self._bytes >= enough or self._files >= _BATCH_FILES or len(self._batch) >= _BATCH_PARTS:
-            await self._start()
+        elif not self._batch.offer(arrival):
+            await self._begin(arrival)
 
     async def refuse(self, receipt: Receipt) -> None:
         """Note one that never became an arrival."""
@@ -99,30 +143,37 @@ class Deposit:
 
     async def settle(self) -> None:
         """Wait until everything that was added has its receipt."""
-        if self._batch:
-            await self._start()
-        await self._wait()
+        self._batch.end()
+        running, self._running, self._before = self._running, None, None
+        if running is not None:
+            await running
 
-    async def _start(self) -> None:
-        await self._wait()
-        batch, self._batch, self._bytes, self._files = self._batch, [], 0, 0
-        self._pending = asyncio.create_task(self._commit(batch))
-
-    async def _wait(self) -> None:
-        pending, self._pending = self._pending, None
-        if pending is not None:
-            await pending
-
-    async def _commit(self, batch: list[Arrival]) -> None:
+    async def _begin(self, arrival: Arrival) -> None:
+        """Open the next batch with an arrival. One fills while the one before it is committed, and no third."""
         try:
+            if self._before is not None:
+                await self._before
+        except BaseException:
+            arrival.content.close()
+            raise
+        self._batch, self._before = _Batch(), self._running
+        self._batch.offer(arrival)
+        self._running = asyncio.create_task(self._commit(self._batch, self._before))
+
+    async def _commit(self, batch: _Batch, before: asyncio.Task[None] | None) -> None:
+        try:
+            if before is not None:
+                await before
             if self.stopped is not None:
                 raise self.stopped
-            done = await run_in_threadpool(self._receive, batch)
+            done = await run_in_threadpool(self._receive, batch.each())
         except (OutOfSpace, Unavailable, OSError) as error:
             # To look at a file takes a descriptor of its own, too.
             self.stopped = no_place(error) if isinstance(error, OSError) else error
-            done = [Receipt(Outcome.REFUSED, arrival.name, error=self.stopped) for arrival in batch]
+            batch.end()
+            done = [Receipt(Outcome.REFUSED, arrival.name, error=self.stopped) for arrival in batch.arrivals]
         finally:
-            for arrival in batch:
+            batch.end()
+            for arrival in batch.arrivals:
                 arrival.content.close()
         self.receipts.extend(done)
