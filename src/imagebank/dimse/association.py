@@ -10,7 +10,7 @@ import socket
 import ssl
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import IntEnum
 from typing import Final
 
@@ -30,6 +30,8 @@ MAX_COMMAND_BYTES: Final = 64 << 10
 # With `unlimited` from the peer, and the most that is collected before the socket is called.
 OWN_SEND_BYTES: Final = 128 << 10
 MAX_PENDING_MESSAGES: Final = 8
+_TOGETHER_BYTES: Final = 16 << 10
+_TOGETHER_S: Final = 0.002
 _ABORT_TIMEOUT_S: Final = 2.0
 
 _PDU: Final = struct.Struct(">BxI")
@@ -81,6 +83,10 @@ class Association:
         self._messages: list[Message] = []
         self._cancelled: set[int] = set()
         self._agreement: Agreement | None = None
+        self._out = bytearray()
+        self._sent_at = 0.0
+        self._room = 0
+        self._last_told: tuple[Command, bytes] = {}, b""
         self.has_heard = False
         self.open_spool: OpenSpool = small_spool
         connection.settimeout(timeout_s)
@@ -93,6 +99,8 @@ class Association:
     def begin(self, agreement: Agreement) -> None:
         """From now on messages may come and go."""
         self._agreement = agreement
+        # What fits into a presentation data value; less than two bytes leave no room for a value at all.
+        self._room = max(min(agreement.max_pdu_bytes or OWN_SEND_BYTES, OWN_SEND_BYTES) - 6, 2)
 
     def wait_at_most(self, timeout_s: float) -> None:
         """How long the peer may neither read nor write from now on."""
@@ -209,6 +217,8 @@ class Association:
             raise Violation(str(exc), Reason.INVALID_PARAMETER) from exc
 
     def _next_fragment(self) -> tuple[int, int, memoryview]:
+        if self._out:
+            self._flush()  # nobody answers what did not come
         while not self._fragments:
             kind, body = self.read_pdu()
             if kind == RELEASE_RQ:
@@ -261,27 +271,42 @@ class Association:
         """A C-CANCEL that came too late is of no use (PS3.7 9.3.2.3)."""
         self._cancelled.clear()
 
-    def send(self, context: Context, command: Command, data: Iterator[bytes] | None = None) -> None:
-        """Send one message. Raises Lost; whatever `data` raises leaves the association unusable."""
-        has_data = commands.HAS_DATA_SET if data is not None else commands.NO_DATA_SET
-        encoded = commands.encode(command | {"CommandDataSetType": has_data})
-        limit = self.agreement.max_pdu_bytes or OWN_SEND_BYTES
-        # Less than this leaves no room for a value at all.
-        room = max(min(limit, OWN_SEND_BYTES) - 6, 2)
-        out = bytearray()
-        for part, is_last in _cut(iter((encoded,)), room):
-            self._collect(out, context.id, _IS_COMMAND | (_IS_LAST if is_last else 0), part)
-        if data is not None:
-            for part, is_last in _cut(data, room):
-                self._collect(out, context.id, _IS_LAST if is_last else 0, part)
-        self.write_pdu(out)
+    def send(
+        self, context: Context, command: Command, data: Iterator[bytes] | None = None, *, is_followed: bool = False
+    ) -> bool:
+        """Send one message; whether all is sent now. Raises Lost; whatever `data` raises leaves the association unusable.
 
-    def _collect(self, out: bytearray, context: int, control: int, part: memoryview) -> None:
-        out += _PDU_AND_PDV.pack(P_DATA, len(part) + 6, len(part) + 2, context, control)
-        out += part
-        if len(out) >= OWN_SEND_BYTES:
-            self.write_pdu(out)
-            out.clear()
+        One that is followed at once by another may wait for that, for two milliseconds or 16 KiB, so that many small
+        ones take one call of the kernel, and wake the peer once.
+        """
+        for part, is_last in _cut((self._told(command, has_data=data is not None),), self._room):
+            self._collect(context.id, _IS_COMMAND | (_IS_LAST if is_last else 0), part)
+        if data is not None:
+            for part, is_last in _cut(data, self._room):
+                self._collect(context.id, _IS_LAST if is_last else 0, part)
+        now = time.monotonic()
+        if is_followed and len(self._out) < _TOGETHER_BYTES and now < self._sent_at + _TOGETHER_S:
+            return False
+        self._sent_at = now
+        self._flush()
+        return True
+
+    def _told(self, command: Command, *, has_data: bool) -> bytes:
+        """A command as bytes; the answers to a query have all the same."""
+        told = command | {"CommandDataSetType": commands.HAS_DATA_SET if has_data else commands.NO_DATA_SET}
+        if told != self._last_told[0]:
+            self._last_told = told, commands.encode(told)
+        return self._last_told[1]
+
+    def _collect(self, context: int, control: int, part: memoryview) -> None:
+        self._out += _PDU_AND_PDV.pack(P_DATA, len(part) + 6, len(part) + 2, context, control)
+        self._out += part
+        if len(self._out) >= OWN_SEND_BYTES:
+            self._flush()
+
+    def _flush(self) -> None:
+        self.write_pdu(self._out)
+        self._out.clear()
 
     def release(self) -> None:
         """Ask for a release and wait for the answer; then close."""
@@ -338,7 +363,7 @@ def _fragments(body: memoryview) -> Iterator[tuple[int, int, memoryview]]:
         position = end
 
 
-def _cut(data: Iterator[bytes], room: int) -> Iterator[tuple[memoryview, bool]]:
+def _cut(data: Iterable[bytes], room: int) -> Iterator[tuple[memoryview, bool]]:
     """Pieces of at most `room` bytes, and whether each is the last. An empty data set is one empty piece."""
     held = memoryview(b"")
     for chunk in data:

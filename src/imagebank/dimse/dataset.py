@@ -24,6 +24,8 @@ _NUMBERS: Final = {
 }  # fmt: skip
 # PS3.5 7.1.2: longer values do not fit into the short form of explicit coding.
 _MAX_SHORT: Final = 0xFFFE
+_UTF_8: Final[Element] = {"vr": "CS", "Value": ["ISO_IR 192"]}
+_DEFAULT: Final[Element] = {"vr": "CS"}
 
 
 def decode(data: bytes, transfer_syntax: str) -> DataSet:
@@ -59,13 +61,40 @@ def identity(start: bytes, transfer_syntax: str) -> dict[int, str]:
 
 def encode(dataset: DataSet, transfer_syntax: str) -> bytes:
     """Write a data set: in the default repertoire where that is enough, otherwise in ISO_IR 192 (UTF-8)."""
-    explicit = transfer_syntax == EXPLICIT_LE
-    body = {key: element for key, element in dataset.items() if key != CHARSET}
-    if not _is_plain(body.values()):
-        body[CHARSET] = {"vr": "CS", "Value": ["ISO_IR 192"]}
-    elif CHARSET in dataset:
-        body[CHARSET] = {"vr": "CS"}
-    return _encoded(body, explicit=explicit)
+    return Writer(transfer_syntax).write(dataset)
+
+
+class Writer:
+    """Writes data sets like `encode`, one after another: an element that is as it was in the one before is kept.
+
+    Of the answers to a query most elements are.
+    """
+
+    def __init__(self, transfer_syntax: str) -> None:
+        self._is_explicit = transfer_syntax == EXPLICIT_LE
+        self._last: dict[str, tuple[Element, bytes, bool]] = {}
+
+    def write(self, dataset: DataSet) -> bytes:
+        """A data set as bytes."""
+        found, is_plain, known = {}, True, self._last.get
+        for key, element in dataset.items():
+            if key != CHARSET:
+                last = known(key)
+                if last is None or last[0] != element:
+                    last = self._written(key, element)
+                found[key] = last[1]
+                is_plain = is_plain and last[2]
+        if not is_plain:
+            found[CHARSET] = self._written(CHARSET, _UTF_8)[1]
+        elif CHARSET in dataset:
+            found[CHARSET] = self._written(CHARSET, _DEFAULT)[1]
+        return b"".join([found[key] for key in sorted(found)])
+
+    def _written(self, key: str, element: Element) -> tuple[Element, bytes, bool]:
+        """An element, its bytes, and whether it is in the default repertoire."""
+        written = _element(int(key, 16), element, explicit=self._is_explicit)
+        last = self._last[key] = element, written, _is_plain(element.get("Value") or ())
+        return last
 
 
 def _is_plain(values: Iterable[Any]) -> bool:
@@ -106,6 +135,7 @@ def _raw(vr: str, values: list[Any]) -> bytes:
         return b"".join(struct.pack(_NUMBERS[vr], value) for value in values if isinstance(value, int | float))
     if vr == "AT":
         return b"".join(struct.pack("<HH", int(str(v)[:4], 16), int(str(v)[4:], 16)) for v in values)
-    raw = text_of({"vr": vr, "Value": values}).encode()
+    is_text = len(values) == 1 and isinstance(values[0], str)
+    raw = (values[0] if is_text else text_of({"vr": vr, "Value": values})).encode()
     # A list that is too long is cut at a value; an identifier has no longer form for it.
     return raw if len(raw) <= _MAX_SHORT else raw[:_MAX_SHORT].rpartition(b"\\")[0]

@@ -103,7 +103,7 @@ def question(catalogue: Catalogue, root: str, identifier: DataSet, options: byte
 
 def _is_creator(key: str) -> bool:
     """PS3.5 7.8.1: (gggg,0010-00FF) of an odd group names the creator of private elements."""
-    return is_private(int(key, 16)) and key[4:6] == "00" and key[6:] >= "10"
+    return key[4:6] == "00" and key[6:] >= "10" and is_private(int(key, 16))
 
 
 def _creators(identifier: DataSet) -> Iterator[tuple[int, str]]:

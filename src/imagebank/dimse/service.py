@@ -14,7 +14,7 @@ from imagebank.dimse import command as commands
 from imagebank.dimse import commitment, contexts, handlers, performed, scu, status, workitems, worklist
 from imagebank.dimse.association import Association, Lost, Reason, Released, Violation
 from imagebank.dimse.command import Command, Kind
-from imagebank.dimse.dataset import decode, encode, identity
+from imagebank.dimse.dataset import Writer, decode, encode, identity
 from imagebank.dimse.handlers import Answer, Caller
 from imagebank.dimse.message import MAX_MESSAGE_BYTES, Message, Spool
 from imagebank.dimse.move import move
@@ -95,7 +95,8 @@ class Service:
         handler, is_offered = offered.get(message.kind, (self._unknown, True))
         return handler if is_offered else self._unknown
 
-    def _answer(self, message: Message, answer: Answer) -> None:
+    def _answer(self, message: Message, answer: Answer, writer: Writer | None = None) -> bool:
+        """Send an answer; whether it is sent now. A pending one may wait for the next that a `writer` is for."""
         further: dict[str, int | str] = dict(answer.further)
         if answer.comment:
             further["ErrorComment"] = answer.comment
@@ -110,14 +111,16 @@ class Service:
                 further["NumberOfRemainingSuboperations"] = answer.tally.remaining
         data = None
         if answer.identifier is not None:
-            data = iter((encode(answer.identifier, message.context.transfer_syntax),))
+            how = writer or Writer(message.context.transfer_syntax)
+            data = iter((how.write(answer.identifier),))
         command = commands.reply(message.command, answer.status, **further)
         self._is_answered = answer.status not in _PENDING
         if answer.status == status.NOT_AUTHORISED:
             who = self._caller.principal
             what = f"{Kind(message.kind).name.replace('_', '-')}: not allowed"
             self._bank.reads.refused(who.name, who.organization, what, self._caller.address)
-        self._association.send(message.context, command, data)
+        is_followed = writer is not None and not self._is_answered
+        return self._association.send(message.context, command, data, is_followed=is_followed)
 
     def _unknown(self, message: Message) -> None:
         self._answer(message, Answer(status.UNRECOGNISED_OPERATION, "not offered in this presentation context"))
@@ -161,9 +164,10 @@ class Service:
 
     def _stream(self, message: Message, answers: Iterator[Answer]) -> None:
         """Send matches as they come, until the peer cancels."""
+        writer = Writer(message.context.transfer_syntax)
         for answer in answers:
-            self._answer(message, answer)
-            if answer.status in _PENDING and self._association.is_cancelled(message.id):
+            is_sent = self._answer(message, answer, writer)
+            if is_sent and answer.status in _PENDING and self._association.is_cancelled(message.id):
                 self._answer(message, handlers.cancelled())
                 return
 

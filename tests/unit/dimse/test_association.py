@@ -43,6 +43,20 @@ def test_a_data_set_arrives_as_it_was_sent(ends: tuple[Association, Association]
     message.close()
 
 
+def test_what_is_followed_waits_for_what_follows_and_comes_in_order(ends: tuple[Association, Association]) -> None:
+    ours, theirs = ends
+    sent = [ours.send(CONTEXT, {"CommandField": 1, "MessageID": 0}, iter((bytes(4000),)), is_followed=True)]
+    while not sent[-1] or len(sent) < 5:
+        sent.append(
+            ours.send(CONTEXT, {"CommandField": 1, "MessageID": len(sent)}, iter((b"ab",)), is_followed=len(sent) < 40)
+        )
+    messages = [theirs.receive() for _ in sent]
+
+    assert sent[0] and not sent[1]
+    assert [message.id for message in messages] == list(range(len(sent)))
+    assert [message.read() for message in messages[1:]] == [b"ab"] * (len(sent) - 1)
+
+
 def test_what_comes_before_a_response_is_kept_for_later(ends: tuple[Association, Association]) -> None:
     ours, theirs = ends
     theirs.send(CONTEXT, {"CommandField": 0x0030, "MessageID": 9})

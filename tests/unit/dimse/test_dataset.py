@@ -13,7 +13,7 @@ from pydicom.filewriter import write_dataset
 
 from imagebank.dicom.keys import text_element, text_of
 from imagebank.dimse.contexts import EXPLICIT_LE, IMPLICIT_LE
-from imagebank.dimse.dataset import decode, encode, identity
+from imagebank.dimse.dataset import Writer, decode, encode, identity
 from imagebank.errors import Invalid
 from imagebank.model.imaging import DataSet
 
@@ -34,6 +34,16 @@ def test_what_is_encoded_is_decoded_again(syntax: str) -> None:
 
     assert {key: decoded[key] for key in ANSWER} == ANSWER
     assert decoded["00080005"]["Value"] == ["ISO_IR 192"]
+
+
+@pytest.mark.parametrize("syntax", SYNTAXES)
+def test_one_data_set_after_another_is_written_as_each_alone(syntax: str) -> None:
+    plain: DataSet = ANSWER | {"00100010": {"vr": "PN", "Value": [{"Alphabetic": "Yamada^Tarou"}]}}
+    named: DataSet = plain | {"00080005": {"vr": "CS"}}
+    writer = Writer(syntax)
+
+    for one in (plain, ANSWER, plain, named, ANSWER | {"00280010": {"vr": "US", "Value": [2]}}, named):
+        assert writer.write(one) == encode(one, syntax)
 
 
 @pytest.mark.parametrize("syntax", SYNTAXES)
