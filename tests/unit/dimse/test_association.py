@@ -52,7 +52,7 @@ def test_what_is_followed_waits_for_what_follows_and_comes_in_order(ends: tuple[
         )
     messages = [theirs.receive() for _ in sent]
 
-    assert sent[0] and not sent[1]
+    assert sent[0]
     assert [message.id for message in messages] == list(range(len(sent)))
     assert [message.read() for message in messages[1:]] == [b"ab"] * (len(sent) - 1)
 
