@@ -125,6 +125,11 @@ MAY_WAIT: Final = frozenset(
 LULL: Final = timedelta(seconds=1)
 LONGEST_WAIT: Final = timedelta(minutes=1)
 
+TOGETHER: Final = frozenset({"metadata", "amend", "hear", finding.JOB, expecting.JOB, foreseen.JOB, notify.ARRIVED})
+"""What follows a deposit, some milliseconds each: several are taken from the queue, and finished, in one transaction."""
+AT_ONCE: Final = 32
+LONGEST_TOGETHER: Final = timedelta(seconds=1)
+"""After this no further one of them is begun: what is due first has its turn, and who ends the worker need not wait."""
 
 Chores = Sequence[tuple[Callable[[Bank], object], timedelta]]
 
@@ -205,16 +210,35 @@ def run(bank: Bank, stop: threading.Event, work: Mapping[str, Work] = WORK, chor
 
 
 def step(bank: Bank, work: Mapping[str, Work] = WORK) -> bool:
-    """Do the job that is due first; whether there was one. Raises Unavailable and OutOfSpace of the queue itself."""
-    job = bank.jobs.claim(tuple(work), bank.now(), LEASE_S)
-    if job is None:
-        return False
+    """Do the job that is due first, and more of its kind where they are small; whether there was one.
+
+    Raises Unavailable and OutOfSpace of the queue itself.
+    """
+    began = bank.now()
+    jobs = bank.jobs.take(tuple(work), began, LEASE_S, TOGETHER, AT_ONCE)
+    begun, done = 0, list[Job]()
+    try:
+        for job in jobs:
+            if begun and bank.now() - began > LONGEST_TOGETHER:
+                break
+            begun += 1
+            if _is_done(bank, work, job):
+                done.append(job)
+    finally:
+        if done:
+            bank.jobs.finish(*done)
+        if jobs[begun:]:
+            bank.jobs.give_back(bank.now(), *jobs[begun:])
+    return bool(jobs)
+
+
+def _is_done(bank: Bank, work: Mapping[str, Work], job: Job) -> bool:
+    """Do a job; whether it worked, or else was set back."""
     try:
         work[job.kind](bank, job.payload)
     except Exception as error:  # noqa: BLE001 - one job's fault must not end the worker
         _set_back(bank, job, error)
-    else:
-        bank.jobs.finish(job)
+        return False
     return True
 
 

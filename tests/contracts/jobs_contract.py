@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -178,6 +179,32 @@ class JobsContract:
             done = [number for numbers in pool.map(work, range(4)) for number in numbers]
         rest = work(0)
         assert len(set(done + rest)) == len(done + rest) == 30
+
+    def test_several_jobs_of_a_small_kind_are_taken_and_finished_together(self, jobs: SQLJobs, defer: Defer) -> None:
+        for seconds in (4, 2, 1, 3):
+            defer(due=at(seconds), number=seconds)
+        defer("other", due=at(2))
+        self.claimed(jobs, 1, lease_s=0.5)
+
+        taken = [jobs.take(["send", "other"], at(3), 60, {"send"}, 3) for _ in range(3)]
+        assert [[(job.payload.get("number"), job.attempt) for job in some] for some in taken] == [
+            [(1, 2)],  # a lease that has ended
+            [(2, 1), (3, 1)],
+            [(None, 1)],
+        ]
+        jobs.finish(*(job for some in taken for job in some))
+        assert [job.payload["number"] for job in jobs.take(["send", "other"], at(99), 60, {"send"}, 3)] == [4]
+
+    def test_a_job_that_is_given_back_is_taken_as_if_for_the_first_time(self, jobs: SQLJobs, defer: Defer) -> None:
+        defer(key="1.2.3", number=1)
+        job = self.claimed(jobs)
+        defer(key="1.2.3", due=at(5), number=2)
+        jobs.give_back(at(2), job)
+
+        assert jobs.claim(["send"], at(1), 60) is None
+        assert self.claimed(jobs, 2) == job
+        jobs.give_back(at(3), replace(job, attempt=7))
+        assert jobs.claim(["send"], at(4), 60) is None
 
     def test_deferring_one_key_at_once_makes_one_job(self, jobs: SQLJobs, defer: Defer) -> None:
         with ThreadPoolExecutor(4) as pool:

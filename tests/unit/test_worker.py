@@ -3,7 +3,7 @@
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -99,13 +99,21 @@ class AwayAtFirst:
         self.left = times
 
     def claim(self, kinds: Sequence[str], now: datetime, lease_s: float) -> Job | None:
+        return next(iter(self.take(kinds, now, lease_s)), None)
+
+    def take(
+        self, kinds: Sequence[str], now: datetime, lease_s: float, together: Collection[str] = (), most: int = 1
+    ) -> list[Job]:
         if self.left:
             self.left -= 1
             raise Unavailable("the database did not answer")
-        return self._jobs.claim(kinds, now, lease_s)
+        return self._jobs.take(kinds, now, lease_s, together, most)
 
-    def finish(self, job: Job) -> None:
-        self._jobs.finish(job)
+    def finish(self, *jobs: Job) -> None:
+        self._jobs.finish(*jobs)
+
+    def give_back(self, now: datetime, *jobs: Job) -> None:
+        self._jobs.give_back(now, *jobs)
 
     def fail(self, job: Job, reason: str, retry_at: datetime | None) -> None:
         self._jobs.fail(job, reason, retry_at)
@@ -191,3 +199,41 @@ def done_at(bank: Bank, moment: datetime) -> list[str]:
         tx.defer("stop", {}, moment)
     worker.run(replace(bank, now=partial(at, moment)), stop, work, ())
     return done
+
+
+def test_small_jobs_are_taken_several_at_once_and_one_that_fails_keeps_no_other_back(bank: Bank) -> None:
+    with bank.index.begin() as tx:
+        for number in range(3):
+            tx.defer("hear", {"number": number}, bank.now())
+        tx.defer("rotate", {"number": 3}, bank.now())
+        tx.defer("rotate", {"number": 4}, bank.now())
+    done = []
+
+    def do(_: Bank, payload: dict[str, Any]) -> None:
+        if payload["number"] == 1:
+            raise Unavailable("not now")
+        done.append(payload["number"])
+
+    steps = []
+    while worker.step(bank, {"hear": do, "rotate": do}):
+        steps.append(list(done))
+
+    assert steps == [[0, 2], [0, 2, 3], [0, 2, 3, 4]]
+    assert due(bank) is not None
+
+
+def test_small_jobs_that_take_long_together_are_given_back_and_are_done_all_the_same(bank: Bank) -> None:
+    with bank.index.begin() as tx:
+        for number in range(5):
+            tx.defer("hear", {"number": number}, bank.now())
+    moment, done, steps = bank.now(), list[int](), list[list[int]]()
+
+    def do(_: Bank, payload: dict[str, Any]) -> None:
+        nonlocal moment
+        moment += timedelta(seconds=0.6)
+        done.append(payload["number"])
+
+    while worker.step(replace(bank, now=lambda: moment), {"hear": do}):
+        steps.append(list(done))
+
+    assert steps == [[0, 1], [0, 1, 2, 3], [0, 1, 2, 3, 4]]

@@ -1,6 +1,6 @@
 """Work to be done after a transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -13,8 +13,18 @@ class Jobs(Protocol):
         """Take the job that is due first, hidden from others until the lease ends."""
         ...
 
-    def finish(self, job: "Job") -> None:
-        """It is done; forget it."""
+    def take(
+        self, kinds: Sequence[str], now: datetime, lease_s: float, together: Collection[str] = (), most: int = 1
+    ) -> "list[Job]":
+        """Take the job that is due first, as `claim` does; of a kind in `together`, up to `most` that are due."""
+        ...
+
+    def finish(self, *jobs: "Job") -> None:
+        """They are done; forget them."""
+        ...
+
+    def give_back(self, now: datetime, *jobs: "Job") -> None:
+        """Nobody has begun with them: let others have them at once, as if they had not been taken."""
         ...
 
     def fail(self, job: "Job", reason: str, retry_at: datetime | None) -> None:

@@ -1,11 +1,25 @@
 """Durable jobs in a table of the index's own database. Why not a library: docs/decisions/0010."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, bindparam, case, delete, literal_column, or_, select, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Integer,
+    Select,
+    bindparam,
+    case,
+    delete,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -54,6 +68,48 @@ _START: Final = Prepared(_unless_there)
 _DEFER_OR_MOVE: Final = Prepared(_moving)
 
 
+_TAKE: Final = Prepared(
+    lambda _: (
+        update(_T)
+        .where(_T.c.id == bindparam("number"))
+        .values(state=literal_column(f"'{_TAKEN}'"), attempt=_T.c.attempt + literal_column("1"), due=bindparam("until"))
+    )
+)
+_FINISH: Final = Prepared(lambda _: delete(_T).where(_T.c.id == bindparam("number")))
+
+# Still taken, by a lease that has ended: one of the same key may wait meanwhile.
+_GIVE_BACK: Final = Prepared(
+    lambda _: (
+        update(_T)
+        .where(_T.c.id == bindparam("number"), _T.c.attempt == bindparam("attempt"))
+        .values(attempt=_T.c.attempt - literal_column("1"), due=bindparam("at"))
+    )
+)
+
+
+def _next(kinds: ColumnElement[bool]) -> Select[Any]:
+    """The jobs of some kinds and one state that are due, the first first; who asks has them to itself until it commits."""
+    columns = (_T.c.due, _T.c.id, _T.c.kind, _T.c.payload, _T.c.attempt)
+    # By one state at a time the index has them in this order; by two, all that are due would be sorted for each.
+    found = select(*columns).where(_T.c.state == bindparam("state"), kinds, _T.c.due <= bindparam("at"))
+    most: BindParameter[int] = bindparam("most", type_=Integer())
+    none: ColumnElement[int] = literal_column("0")
+    return found.order_by(_T.c.due, _T.c.id).limit(most).offset(none).with_for_update(skip_locked=True)
+
+
+_MORE: Final = Prepared(lambda _: _next(_T.c.kind == bindparam("kind")))
+
+
+@cache
+def _asked_of(kinds: tuple[str, ...]) -> tuple[Prepared, Prepared]:
+    """Whether a job of these kinds is due, and the first of one state."""
+    names = ", ".join(f"'{kind}'" for kind in kinds)
+    among: ColumnElement[bool] = literal_column(f"job.kind IN ({names})")
+    states = literal_column(f"job.state IN ('{_WAITING}', '{_TAKEN}')")
+    due = select(select(_T.c.id).where(states, among, _T.c.due <= bindparam("at")).exists())
+    return Prepared(lambda _: due), Prepared(lambda _: _next(among))
+
+
 def defer(connection: Connection, kind: str, payload: dict[str, Any], due: datetime, key: str) -> None:
     """Enqueue within a transaction of the index, so that the job is there if and only if the rows are."""
     row = {"kind": kind, "key": key, "payload": dumps(payload), "due": micros(due), "state": _WAITING}
@@ -77,29 +133,40 @@ class SQLJobs:
         self._database = database
 
     def claim(self, kinds: Sequence[str], now: datetime, lease_s: float) -> Job | None:
-        at = micros(now)
-        first = (
-            select(_T.c.id)
-            .where(_T.c.state.in_([_WAITING, _TAKEN]), _T.c.kind.in_(list(kinds)), _T.c.due <= at)
-            .order_by(_T.c.due, _T.c.id)
-            .limit(1)
-        )
+        return next(iter(self.take(kinds, now, lease_s)), None)
+
+    def take(
+        self, kinds: Sequence[str], now: datetime, lease_s: float, together: Collection[str] = (), most: int = 1
+    ) -> list[Job]:
+        at, until = micros(now), micros(now + timedelta(seconds=lease_s))
+        due, first = _asked_of(tuple(kinds))
         # Most of the time nothing is due; then no writer is kept waiting.
         with self._database.reading() as connection:
-            if connection.scalar(first) is None:
-                return None
+            if not due.run(connection, {"at": at}).fetchone()[0]:
+                return []
         with self._database.writing() as connection:
-            row = connection.execute(
-                update(_T)
-                .where(_T.c.id == first.with_for_update(skip_locked=True).scalar_subquery())
-                .values(state=_TAKEN, attempt=_T.c.attempt + 1, due=micros(now + timedelta(seconds=lease_s)))
-                .returning(_T.c.id, _T.c.kind, _T.c.payload, _T.c.attempt)
-            ).one_or_none()
-        return Job(row.id, row.kind, orjson.loads(row.payload), row.attempt) if row else None
+            each = [
+                (first.run(connection, {"at": at, "state": state, "most": 1}), state) for state in (_WAITING, _TAKEN)
+            ]
+            found = sorted((row, state) for cursor, state in each for row in cursor.fetchall())[:1]
+            taken = [row for row, _ in found]
+            if taken and most > 1 and (kind := taken[0][2]) in together:
+                asked = {"at": at, "state": found[0][1], "kind": kind, "most": most}
+                more = _MORE.run(connection, asked).fetchall()
+                taken += [row for row in more if row[1] != taken[0][1]][: most - 1]
+            if taken:
+                _TAKE.run_many(connection, [{"number": row[1], "until": until} for row in taken])
+        return [Job(number, kind, orjson.loads(payload), attempt + 1) for _, number, kind, payload, attempt in taken]
 
-    def finish(self, job: Job) -> None:
+    def finish(self, *jobs: Job) -> None:
         with self._database.writing() as connection:
-            connection.execute(delete(_T).where(_T.c.id == job.id))
+            _FINISH.run_many(connection, [{"number": job.id} for job in jobs])
+
+    def give_back(self, now: datetime, *jobs: Job) -> None:
+        with self._database.writing() as connection:
+            _GIVE_BACK.run_many(
+                connection, [{"number": one.id, "attempt": one.attempt, "at": micros(now)} for one in jobs]
+            )
 
     def fail(self, job: Job, reason: str, retry_at: datetime | None) -> None:
         for _ in range(_ATTEMPTS):
