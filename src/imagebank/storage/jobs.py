@@ -105,7 +105,7 @@ def _asked_of(kinds: tuple[str, ...]) -> tuple[Prepared, Prepared]:
     """Whether a job of these kinds is due, and the first of one state."""
     names = ", ".join(f"'{kind}'" for kind in kinds)
     among: ColumnElement[bool] = literal_column(f"job.kind IN ({names})")
-    states = literal_column(f"job.state IN ('{_WAITING}', '{_TAKEN}')")
+    states: ColumnElement[bool] = literal_column(f"job.state IN ('{_WAITING}', '{_TAKEN}')")
     due = select(select(_T.c.id).where(states, among, _T.c.due <= bindparam("at")).exists())
     return Prepared(lambda _: due), Prepared(lambda _: _next(among))
 
