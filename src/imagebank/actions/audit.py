@@ -118,6 +118,11 @@ class CountedReads:
         """Count a search; `sought` says the way, the level and by which attributes, and none of their values."""
         self._count(Counter((_Deed.search(principal, sought, address),)))
 
+    def is_known_search(self, principal: Principal, sought: str, address: str) -> bool:
+        """Whether counting this search writes nothing now."""
+        with self._lock:
+            return _Deed.search(principal, sought, address) in self._counts
+
     def refused(self, name: str, organization: str, what: str, address: str) -> None:
         """Count a refusal; `name` is as the caller is known, or calls itself."""
         self._refuse(_Deed(name, organization, None, address, what, None, None, Act.REFUSED))

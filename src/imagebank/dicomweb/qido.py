@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Final, TypeGuard
 
 import orjson
@@ -32,6 +33,9 @@ _MODALITIES: Final = "00080061"
 _ANY_OF: Final = frozenset({_MODALITIES, "ModalitiesInStudy"})
 _ALWAYS: Final = frozenset({(0x00080005,), (0x00080056,), (0x00081190,)})
 _MOST_NAMED: Final = 20
+_OFFERS: Final = (Offer(JSON),)
+_FEW: Final = 20
+"""Matches that are told at once; more are told in a thread, so that nobody else waits for them."""
 _DIGITS: Final = re.compile(r"\d{1,9}", re.ASCII)
 
 
@@ -79,29 +83,55 @@ async def search_instances(call: Call) -> Response:
 async def _search(call: Call, level: Level, highest: Level) -> Response:
     """Answer with the attributes of the levels from `highest` to `level`."""
     call.principal.require(Right.FIND)
-    media = call.prefers.require([Offer(JSON)])
+    media = call.prefers.require(_OFFERS)
     # Looked at once: another one may be in force in the next moment.
     catalogue = call.bank.catalogue
     question = read_question(call.parameters, catalogue, level)
     _narrow(question, call.selection, catalogue)
-    return await run_in_threadpool(_answer, call, question, catalogue, (highest, level), media.name)
+    query = question.query(level)
+    levels, name = (highest, level), media.name
+    told = (call.bank, call.principal, query, "QIDO-RS", call.address)
+    if not search.is_known(*told):
+        # The first of its kind waits for its line of the ledger to be durable.
+        await run_in_threadpool(search.searching, *told)
+    else:
+        search.searching(*told)
+        if call.bank.settings.is_embedded and level < Level.INSTANCE and search.is_about_few(query):
+            answer = await call.quickly(_answer, call, question, query, catalogue, levels, name, most=_FEW)
+            if answer is not None:
+                return answer
+    answer = await run_in_threadpool(_answer, call, question, query, catalogue, levels, name)
+    assert answer is not None, "only few matches are asked for in place"
+    return answer
 
 
-def _answer(call: Call, question: Question, catalogue: Catalogue, levels: tuple[Level, Level], media: str) -> Response:
+def _answer(
+    call: Call,
+    question: Question,
+    query: Query,
+    catalogue: Catalogue,
+    levels: tuple[Level, Level],
+    media: str,
+    most: int | None = None,
+) -> Response | None:
+    """The answer; None where there are more matches than `most`."""
     highest, level = levels
-    query, scope = question.query(level), call.principal.scope
-    search.searching(call.bank, call.principal, query, "QIDO-RS", call.address)
-    if search.is_ambiguous(call.bank, query, scope):
+    scope = call.principal.scope
+    found = search.of_one(call.bank, query, scope)
+    if found is None:
         question.warnings.append("several issuers have this PatientID; add IssuerOfPatientID")
         return Response(None, 204, {"X-Total-Count": "0", **_warned(call, question.warnings)})
+    if most is not None:
+        first = [*islice(found, most + 1)]
+        if len(first) > most:
+            return None
+        found = iter(first)
     columns = _columns(question, catalogue, level, highest)
     blocks = _blocks(question, catalogue)
-    matches = (
-        _row(one.attributes, columns, question, call.base, level) for one in search.find(call.bank, query, scope)
-    )
+    matches = (_row(one.attributes, columns, question, call.base, level) for one in found)
     body = [_in_blocks(row, blocks) if blocks else row for row in matches]
     total = question.offset + len(body)
-    if len(body) == question.limit or not body:
+    if len(body) == question.limit or (question.offset and not body):
         total = search.count(call.bank, query, scope)
     remaining = total - question.offset - len(body)
     if body and remaining > 0:

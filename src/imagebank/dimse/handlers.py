@@ -106,12 +106,14 @@ def find(bank: Bank, caller: Caller, root: str, identifier: DataSet, options: by
 
 
 def _matches(bank: Bank, caller: Caller, asked: Question) -> Iterator[Answer]:
-    search.searching(bank, caller.principal, asked.query, "C-FIND", caller.address)
+    query, scope = asked.query, caller.principal.scope
+    search.searching(bank, caller.principal, query, "C-FIND", caller.address)
     # At the level of patients each person is an answer of its own.
-    if asked.query.level is not Level.PATIENT:
-        require_one_person(bank, asked.query, caller.principal.scope)
+    matches = (search.find if query.level is Level.PATIENT else search.of_one)(bank, query, scope)
+    if matches is None:
+        raise _several_people()
     pending = status.PENDING if asked.is_supported else status.PENDING_UNSUPPORTED_KEYS
-    for found in search.find(bank, asked.query, caller.principal.scope):
+    for found in matches:
         yield Answer(pending, identifier=answer(asked, found, bank.settings.ae_title))
 
 
@@ -125,7 +127,11 @@ def _priors(bank: Bank, caller: Caller, asked: Question) -> Iterator[Answer]:
 def require_one_person(bank: Bank, query: Query, scope: Scope) -> None:
     """Raises Mismatch (0xA900) for a PatientID that several issuers in scope use, and no word of which is meant."""
     if search.is_ambiguous(bank, query, scope):
-        raise Mismatch("several issuers have this PatientID; add IssuerOfPatientID")
+        raise _several_people()
+
+
+def _several_people() -> Mismatch:
+    return Mismatch("several issuers have this PatientID; add IssuerOfPatientID")
 
 
 def cancelled(last: Answer | None = None) -> Answer:

@@ -6,6 +6,7 @@ from typing import ParamSpec, TypeVar
 from starlette.concurrency import run_in_threadpool
 
 from imagebank.bank import Bank
+from imagebank.ports.steady import hold, put_off
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -14,8 +15,15 @@ T = TypeVar("T")
 async def quickly(bank: Bank, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Run a short indexed read: in place on an embedded bank, in a thread where a network is asked.
 
-    SQLite answers in less time than the hop to a thread and back takes.
+    SQLite answers in less time than the hop to a thread and back takes. Where it found nothing, the beat that an answer of
+    nothing ends on is waited for in a thread.
     """
-    if bank.settings.is_embedded:
-        return function(*args, **kwargs)
-    return await run_in_threadpool(function, *args, **kwargs)
+    if not bank.settings.is_embedded:
+        return await run_in_threadpool(function, *args, **kwargs)
+    waits: list[tuple[float, float]] = []
+    try:
+        with put_off() as waits:
+            return function(*args, **kwargs)
+    finally:
+        if waits:
+            await run_in_threadpool(hold, *waits[0])

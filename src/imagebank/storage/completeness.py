@@ -30,13 +30,13 @@ from imagebank.model.completeness import Completeness, Progress, Standing
 from imagebank.model.person import PatientId
 from imagebank.model.uid import Uid
 from imagebank.ports.completeness import Asked
+from imagebank.ports.steady import LOOKUP_S, hold
 from imagebank.storage import tables
 from imagebank.storage.database import Database, Prepared, put
 from imagebank.storage.expectations import as_uid, packed
 from imagebank.storage.rows import clean, micros, moment, pack_set, unpack_set
 from imagebank.storage.select import studies_in
 from imagebank.storage.sets import one_of
-from imagebank.storage.steady import LOOKUP_S, hold
 from imagebank.storage.visible import announced_in
 
 _FOUND, _STUDY, _SERIES, _INSTANCE = tables.completeness, tables.study, tables.series, tables.instance

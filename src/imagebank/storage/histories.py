@@ -18,6 +18,7 @@ from imagebank.model.query import Query
 from imagebank.model.report import Report, Waiting, Which
 from imagebank.model.timeline import Place
 from imagebank.model.uid import Uid
+from imagebank.ports.steady import SEARCH_S, hold
 from imagebank.storage import tables
 from imagebank.storage.found import found
 from imagebank.storage.orders import report_of
@@ -25,7 +26,6 @@ from imagebank.storage.outlines import SQLOutlines, about_studies, are, without_
 from imagebank.storage.rows import moment, picking, unpack_said, unpack_set
 from imagebank.storage.select import NEWEST, SERIES_ORDER, behind, matches, series_of, studies_in
 from imagebank.storage.sets import one_of
-from imagebank.storage.steady import SEARCH_S, hold
 from imagebank.storage.visible import reports_in
 from imagebank.storage.waiting import lengths_of, moments_of, waits
 

@@ -20,6 +20,7 @@ from imagebank.model.person import PatientId
 from imagebank.model.provision import Kind, Provision
 from imagebank.model.query import Query
 from imagebank.model.uid import Uid
+from imagebank.ports.steady import CHANGE_S, LOOKUP_S, SEARCH_S, hold
 from imagebank.storage import (
     alerts,
     cards,
@@ -69,7 +70,6 @@ from imagebank.storage.select import (
     studies_in,
 )
 from imagebank.storage.series import metadata_row, series_rows
-from imagebank.storage.steady import CHANGE_S, LOOKUP_S, SEARCH_S, hold
 from imagebank.storage.transaction import SQLTransaction
 
 _EVERYTHING: Final = Scope(organizations=None)

@@ -12,13 +12,13 @@ from imagebank.model.outline import Held, Wanted
 from imagebank.model.person import PatientId
 from imagebank.model.report import Report
 from imagebank.model.uid import Uid
+from imagebank.ports.steady import SEARCH_S, hold
 from imagebank.storage import tables
 from imagebank.storage.database import Database
 from imagebank.storage.orders import report_of, with_segment
 from imagebank.storage.rows import clean, micros, moment, pack_digest
 from imagebank.storage.select import NEWEST, studies_in
 from imagebank.storage.sets import one_of
-from imagebank.storage.steady import SEARCH_S, hold
 from imagebank.storage.visible import delay_moments, reports_in
 from imagebank.storage.waiting import lengths_of, waits
 

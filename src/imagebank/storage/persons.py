@@ -13,12 +13,12 @@ from imagebank.model.access import Scope
 from imagebank.model.identity import Decision, Deed, Evidence, Ground, Identity, Likeness, Linked, Move, Origin
 from imagebank.model.identity_weights import Census
 from imagebank.model.person import PatientId, PersonName
+from imagebank.ports.steady import SEARCH_S, hold
 from imagebank.storage import identity_keys, tables
 from imagebank.storage.database import Database, insert_new, lock, put
 from imagebank.storage.rows import clean, dumps, micros, moment
 from imagebank.storage.select import studies_in
 from imagebank.storage.sets import one_of
-from imagebank.storage.steady import SEARCH_S, hold
 
 _IDENTITY, _KEY, _LIKENESS = tables.identity, tables.identity_key, tables.likeness
 _DECISION, _RECORD = tables.person_decision, tables.person_decision_record

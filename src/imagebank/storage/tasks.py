@@ -20,11 +20,11 @@ from imagebank.errors import Invalid
 from imagebank.model.access import LONG_AGO, Scope
 from imagebank.model.person import fold
 from imagebank.model.task import AGES, ASIDE, FILED, OLDER, Counts, Kind, Mark, Page, State, Task, Wanted
+from imagebank.ports.steady import LOOKUP_S, hold
 from imagebank.storage import tables
 from imagebank.storage.database import Database
 from imagebank.storage.rows import clean, cut, micros
 from imagebank.storage.select import studies_in
-from imagebank.storage.steady import LOOKUP_S, hold
 from imagebank.storage.task_ways import ALL, MARK, OPENED, PREFIX, WAYS, Way, filed, read_named
 
 _TASK, _OF, _LIKENESS = tables.task, tables.task_study, tables.likeness

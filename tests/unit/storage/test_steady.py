@@ -1,5 +1,6 @@
 """An answer of nothing ends on a beat, so that its time does not tell what is hidden."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -8,12 +9,15 @@ import pytest
 from pydicom.uid import generate_uid
 
 from bank import keep, open_test_bank
+from imagebank.bank import Bank
+from imagebank.errors import NotFound
+from imagebank.http.quick import quickly
 from imagebank.model.access import Scope
 from imagebank.model.attribute import Level
 from imagebank.model.imaging import Selection
 from imagebank.model.query import Condition, OneOf, Query
 from imagebank.model.uid import Uid
-from imagebank.storage.steady import LOOKUP_S, SEARCH_S, hold, rest
+from imagebank.ports.steady import LOOKUP_S, SEARCH_S, hold, put_off, rest
 from make import a_file, read
 
 
@@ -31,6 +35,27 @@ def test_whoever_holds_is_there_no_sooner_than_the_beat(beat: float) -> None:
     hold(began, beat)
 
     assert time.perf_counter() - began >= beat
+
+
+def test_an_event_loop_does_not_wait_and_its_caller_waits_as_long(tmp_path: Path) -> None:
+    def miss(began: float) -> None:
+        hold(began, 0.05)
+        hold(time.perf_counter(), 0.05)
+        raise NotFound("nothing")
+
+    async def ask(bank: Bank) -> float:
+        began = time.perf_counter()
+        with pytest.raises(NotFound):
+            await quickly(bank, miss, began)
+        return time.perf_counter() - began
+
+    with open_test_bank(tmp_path) as bank:
+        took = asyncio.run(ask(bank))
+    with put_off() as waits:
+        hold(1.0, 0.05)
+
+    assert took >= 0.05
+    assert waits == [(1.0, 0.05)]
 
 
 def test_what_is_hidden_and_what_is_not_there_wait_for_the_beat(tmp_path: Path) -> None:

@@ -5,7 +5,9 @@ many tries would show. So an answer of nothing ends on a beat, longer than eithe
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Final
 
 LOOKUP_S: Final[Mapping[str, float]] = {"sqlite": 250e-6, "postgresql": 2e-3}
@@ -15,10 +17,30 @@ SEARCH_S: Final[Mapping[str, float]] = {"sqlite": 2e-3, "postgresql": 5e-3}
 CHANGE_S: Final = 0.05
 """That of what writes something whatever the answer is: some ten times what those writes differ by."""
 
+_PUT_OFF: Final[ContextVar[list[tuple[float, float]] | None]] = ContextVar("put_off", default=None)
+
 
 def hold(began: float, beat: float) -> None:
-    """Wait for the next beat since `began`, a reading of `time.perf_counter`."""
-    time.sleep(rest(time.perf_counter() - began, beat))
+    """Wait for the next beat since `began`, a reading of `time.perf_counter`; later, within `put_off`."""
+    waits = _PUT_OFF.get()
+    if waits is None:
+        time.sleep(rest(time.perf_counter() - began, beat))
+    else:
+        waits.append((began, beat))
+
+
+@contextmanager
+def put_off() -> Iterator[list[tuple[float, float]]]:
+    """Gather what `hold` is told, for whoever must not wait where they are: an event loop keeps all others waiting.
+
+    They hold the first of it elsewhere before they answer: all else happened since.
+    """
+    waits: list[tuple[float, float]] = []
+    former = _PUT_OFF.set(waits)
+    try:
+        yield waits
+    finally:
+        _PUT_OFF.reset(former)
 
 
 def rest(took: float, beat: float) -> float:
