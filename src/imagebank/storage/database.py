@@ -6,6 +6,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +21,7 @@ from sqlalchemy.sql.elements import ClauseElement
 
 from imagebank.errors import BankError, OutOfSpace, Unavailable
 from imagebank.storage.direct import Driver, Lender
+from imagebank.storage.numbered import Numbered
 
 _BUSY_MS: Final = 30_000
 STREAMED: Final = 1_000
@@ -253,9 +255,7 @@ class Prepared:
 
     def run(self, connection: Connection | Driver, parameters: Mapping[str, Any]) -> Any:
         """A cursor of the driver, after execution."""
-        cursor = connection.connection.cursor()
-        cursor.execute(self._text(connection), parameters)
-        return cursor
+        return run_text(connection, self._text(connection), parameters)
 
     def run_many(self, connection: Connection, parameters: Sequence[Mapping[str, Any]]) -> None:
         if len(parameters) == 1:
@@ -269,6 +269,20 @@ class Prepared:
         if text is None:
             text = self._texts[name] = str(self._make(name).compile(dialect=connection.dialect))
         return text
+
+
+@lru_cache(maxsize=1_000)
+def _numbered(text: str) -> Numbered:
+    return Numbered(text)
+
+
+def run_text(connection: Connection | Driver, text: str, parameters: Mapping[str, Any]) -> Any:
+    """A cursor of the driver, after execution of what SQLAlchemy wrote for its database."""
+    if connection.dialect.name == "postgresql":
+        return _numbered(text).run(connection.connection.dbapi_connection, parameters)
+    cursor = connection.connection.cursor()
+    cursor.execute(text, parameters)
+    return cursor
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Integer, Select, bindparam
 
 from imagebank.model.query import Between, Condition, Like, Match, OneOf, Query, Words
+from imagebank.storage.database import run_text
 from imagebank.storage.direct import Driver
 from imagebank.storage.rows import TEXT_LIMIT, cut
 from imagebank.storage.tables import NUMBERS
@@ -46,9 +47,7 @@ class Statement:
     def run(self, connection: Connection | Driver, values: Mapping[int, str], named: Mapping[str, Any]) -> Any:
         """A cursor of the driver, after execution. `named` are parameters that have names of their own."""
         filled = {name: pattern.translate(values) for name, pattern in self.patterns}
-        cursor = connection.connection.cursor()
-        cursor.execute(self.text, {**self.constants, **filled, **named})
-        return cursor
+        return run_text(connection, self.text, {**self.constants, **filled, **named})
 
 
 def form_of(query: Query) -> tuple[Form, Mapping[int, str]] | None:

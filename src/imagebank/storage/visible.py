@@ -44,6 +44,7 @@ from imagebank.storage.waiting import lengths_of, moments_of, waits
 _STUDY, _SERIES, _LABEL = tables.study, tables.series, tables.label
 _SETS: Final = ("organizations", "departments", "modalities", "labels")
 _DATES: Final = ("since", "until")
+_OF_CLAUSE: Final = tuple(field.name for field in fields(Clause))
 # Constants stand in the text: the driver is given the values of a scope and no others.
 _NOTHING: Final[ColumnElement[str]] = literal_column("''", Text)
 _NEVER: Final[ColumnElement[int]] = literal_column("0", Integer)
@@ -88,7 +89,7 @@ def shape_of(scope: Scope) -> Shape:
 
 def _parts(clause: Clause) -> _Parts:
     """The parts of a clause that are given; with its value only the one that is a claim."""
-    given = ((field.name, getattr(clause, field.name)) for field in fields(clause))
+    given = ((name, getattr(clause, name)) for name in _OF_CLAUSE)
     return tuple((name, value if name == "in_care" else None) for name, value in given if value not in (None, ""))
 
 
