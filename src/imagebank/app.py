@@ -26,11 +26,12 @@ from imagebank.model.delay import Delay, delay_of
 from imagebank.model.rights import Rights
 from imagebank.model.rules import FILE as RULES_FILE
 from imagebank.ports import Keys
+from imagebank.ports.journal import Journal
 from imagebank.process import end_with_parent, keep_freed_memory, loading
 from imagebank.settings import Settings, SettingsError, load, read_toml, variable
 from imagebank.storage.account_keys import SQLAccountKeys
 from imagebank.storage.compressed import CompressedBlobs, Store
-from imagebank.storage.database import open_database
+from imagebank.storage.database import Database, open_database
 from imagebank.storage.files import FileBlobs, segments_below
 from imagebank.storage.index import SQLIndex
 from imagebank.storage.jobs import SQLJobs
@@ -56,6 +57,8 @@ def now() -> datetime:
 
 
 _FLUSH_S = 1.0
+JOURNAL = "journal"
+"""The folder in the data folder of what waits for an object store."""
 
 
 def is_there(settings: Settings) -> bool:
@@ -98,10 +101,12 @@ def opened(settings: Settings, *, is_beside: bool = False) -> Iterator[Bank]:
     store, root, was_empty = _objects(settings)
     engine = open_database(_database_url(settings))
     migrate(engine)
+    _settle_node(settings, engine, root)
     people = own_key(engine, root, "people")
     keys = SQLAccountKeys(root, engine, people)
     sandbox = Sandbox(settings.decoders, settings.decode_memory_bytes, settings.decode_timeout_s, gives_way=is_beside)
-    blobs = CompressedBlobs(store(keys), partial(_restored, sandbox))
+    kept_in = store(keys)
+    blobs = CompressedBlobs(kept_in, partial(_restored, sandbox))
     keys.keep_in(blobs)
     index = SQLIndex(engine, catalogue(), settings.duplicates, pseudonyms(people))
     if was_empty:
@@ -129,6 +134,7 @@ def opened(settings: Settings, *, is_beside: bool = False) -> Iterator[Bank]:
                 now=now,
                 delays=delays,
                 renditions=renditions if settings.pictures_bytes > 0 else None,
+                journal=_journal_of(settings, kept_in),
             )
             if settings.attributes:
                 _settle_attributes(bank)
@@ -302,6 +308,8 @@ def _database_url(settings: Settings) -> str:
 def _objects(settings: Settings) -> tuple[Callable[[Keys], Store], RootKeys, bool]:
     """How to open the object store, the root keys, and whether it was empty."""
     if not settings.objects:
+        if settings.s3_durability == "journal":
+            raise SettingsError("the setting s3_durability is about objects in S3, and the setting objects names none")
         folder = settings.data / "objects"
         was_empty = not segments_below(folder)
         return partial(FileBlobs, folder), _root_keys(settings, may_make=was_empty), was_empty
@@ -314,8 +322,53 @@ def _objects(settings: Settings) -> tuple[Callable[[Keys], Store], RootKeys, boo
         access_key=settings.s3_access_key,
         secret_key=settings.s3_secret_key,
     )
-    was_empty = is_empty(store, prefix)
-    return partial(ObjectBlobs, store, prefix=prefix), _root_keys(settings, may_make=was_empty), was_empty
+    open_bucket = partial(ObjectBlobs, store, prefix=prefix)
+    if settings.s3_durability == "object":
+        was_empty = is_empty(store, prefix)
+        return open_bucket, _root_keys(settings, may_make=was_empty), was_empty
+    from imagebank.storage.journal import JournalBlobs
+    from imagebank.storage.journal_files import is_unused
+
+    folder = settings.data / JOURNAL
+    # A bank whose bucket is away starts all the same: it has deposited here before.
+    was_empty = is_unused(folder) and is_empty(store, prefix)
+
+    def open_journal(keys: Keys) -> Store:
+        return JournalBlobs(folder, open_bucket(keys), keys, most=settings.s3_journal_bytes)
+
+    return open_journal, _root_keys(settings, may_make=was_empty), was_empty
+
+
+def _settle_node(settings: Settings, engine: Database, root: RootKeys) -> None:
+    """Only the node that keeps the journal opens the bank; without a journal any may, once nothing waits in one."""
+    if not settings.objects:
+        return
+    from imagebank.storage import journal_node
+
+    settle = journal_node.claim if settings.s3_durability == "journal" else journal_node.release
+    try:
+        settle(engine, root, settings.data / JOURNAL)
+    except Conflict as error:
+        raise SettingsError(f"the setting s3_durability: {error}") from None
+
+
+def _journal_of(settings: Settings, store: Store) -> Journal | None:
+    if settings.s3_durability != "journal":
+        return None
+    from imagebank.storage.journal import JournalBlobs
+
+    assert isinstance(store, JournalBlobs)
+    return store
+
+
+def take_journal(settings: Settings) -> None:
+    """Let this node keep the journal of a bank from now on, whoever did before. Raises as `opened` does."""
+    from imagebank.storage import journal_node
+
+    _, root, _ = _objects(settings)
+    engine = open_database(_database_url(settings))
+    migrate(engine)
+    journal_node.take(engine, root, settings.data / JOURNAL)
 
 
 def _root_keys(settings: Settings, *, may_make: bool) -> RootKeys:

@@ -188,6 +188,7 @@ def _worker(settings: Settings) -> None:
         running(bank, "worker"),
         worker.beside(bank, app.mail_work()) if settings.smtp else nullcontext(),
         _with_archives(bank) if settings.archives_file else nullcontext(),
+        worker.uploading(bank) if bank.journal else nullcontext(),
     ):
         worker.run(bank, stop, work)
 

@@ -55,6 +55,10 @@ class Settings:
     """Access key of the bucket."""
     s3_secret_key: str = ""
     """Secret key of the bucket."""
+    s3_durability: Literal["object", "journal"] = "object"
+    """When a deposit is answered for: `object`, once the bucket has it, or `journal`, once the disk of this node has it, which uploads it soon after (`docs/durability.md`)."""
+    s3_journal_bytes: int = 10 << 30
+    """Most bytes that may wait on this node for the bucket with `journal`; beyond, deposits are refused. Copies of what was uploaded take what is left of it."""
     root_key: str = ""
     """Where root keys come from: empty for the root key file, `env:NAME` for a variable, `kms:NAME` for a service."""
     root_key_file: Path | None = None

@@ -24,6 +24,7 @@ from imagebank.actions import (
     foreseen,
     forgotten,
     hearing,
+    journal,
     ledger,
     mail,
     notes,
@@ -158,6 +159,19 @@ def beside(bank: Bank, work: Mapping[str, Work]) -> Iterator[None]:
     """Do jobs of these kinds in a thread of their own while the block runs: what waits for others keeps nothing waiting."""
     stop = threading.Event()
     thread = threading.Thread(target=run, args=(bank, stop, work, ()), name="jobs-beside", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+@contextmanager
+def uploading(bank: Bank) -> Iterator[None]:
+    """Upload what waits in a journal, in a thread of its own, while the block runs."""
+    stop = threading.Event()
+    thread = threading.Thread(target=journal.keep_uploading, args=(bank, stop), name="upload-journal", daemon=True)
     thread.start()
     try:
         yield

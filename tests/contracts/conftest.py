@@ -1,4 +1,4 @@
-"""Makes the PostgreSQL server known to the contract tests, and their assertions tell what they saw."""
+"""Makes the servers known to the contract tests, and their assertions tell what they saw."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,10 +9,11 @@ pytest.register_assert_rewrite("contracts.index_contract", "contracts.matching_c
 
 from contracts.indexes import opened  # noqa: E402  # the suites have to be named before they are imported
 from contracts.postgres import postgres  # noqa: E402  # the same
+from contracts.seaweed import seaweed  # noqa: E402  # the same
 from imagebank.storage.index import SQLIndex  # noqa: E402  # the same
 from schema import migrated_database, migrated_file  # noqa: E402  # the same
 
-__all__ = ["postgres"]
+__all__ = ["postgres", "seaweed"]
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

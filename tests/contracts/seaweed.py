@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from imagebank.bench import stores
 
 
@@ -25,3 +27,10 @@ def seaweed_server(folder: Path) -> Iterator[Seaweed]:
     with stores.s3(folder / "weed", little_memory=True) as server:
         given = server.settings
         yield Seaweed(given["s3_endpoint"], given["s3_access_key"], given["s3_secret_key"], stores.BUCKET)
+
+
+@pytest.fixture(scope="package")
+def seaweed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seaweed]:
+    """One server for all contract tests; each takes a prefix of its own."""
+    with seaweed_server(tmp_path_factory.mktemp("seaweed")) as server:
+        yield server

@@ -1,7 +1,6 @@
 """The `Blobs` port on object stores: in memory, in a folder, and on a real S3 server."""
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from io import BytesIO
@@ -13,7 +12,7 @@ import pytest
 from obstore.store import LocalStore, MemoryStore, ObjectStore
 
 from contracts.blobs_contract import LARGE, BlobsContract, Ground, keep, some_bytes
-from contracts.seaweed import Seaweed, seaweed_server
+from contracts.seaweed import Seaweed
 from imagebank.errors import Invalid, NotFound, Unavailable
 from imagebank.model.imaging import Location
 from imagebank.ports import Keys
@@ -47,12 +46,6 @@ def ground_on(store: ObjectStore, prefix: str) -> Ground:
 
 def _replace(store: ObjectStore, path: str, data: bytes) -> None:
     obstore.put(store, path, data)
-
-
-@pytest.fixture(scope="module")
-def seaweed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seaweed]:
-    with seaweed_server(tmp_path_factory.mktemp("seaweed")) as server:
-        yield server
 
 
 def store_of(server: Seaweed, prefix: str = "") -> tuple[ObjectStore, str]:
@@ -113,7 +106,7 @@ def test_arrivals_that_wait_together_share_one_object(keys: Keys) -> None:
 
 
 def test_a_full_pack_goes_to_the_store_while_the_next_is_filled(keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(s3, "_PACK_BYTES", 500_000)
+    monkeypatch.setattr(s3, "PACK_BYTES", 500_000)
     store = MemoryStore()
     blobs = ObjectBlobs(store, keys)
     contents = [some_bytes(90_000, seed) for seed in range(20)]

@@ -61,10 +61,12 @@ def imagebank(folder: Path, database: Database = "sqlite", objects: Objects = "f
         beside: list[stores.Store] = []
         if database == "postgresql":
             beside.append(stack.enter_context(stores.postgresql(folder / "pg")))
-        if objects == "s3":
+        if objects != "files":
             beside.append(stack.enter_context(stores.s3(folder / "weed")))
         for one in beside:
             given |= one.settings
+        if objects == "s3-journal":
+            given["s3_durability"] = "journal"
         web, dimse, move = free_port(), free_port(), free_port()
         settings = load(environ={}, http=f"{HOST}:{web}", dimse=f"{HOST}:{dimse}", **given)
         token = _prepared(settings, move)
@@ -96,7 +98,11 @@ _DATABASES: Final = {
     "sqlite": "SQLite (WAL, synchronous FULL)",
     "postgresql": "PostgreSQL (fsync and synchronous_commit on)",
 }
-_OBJECTS: Final = {"files": "segment files (fdatasync before each answer)", "s3": "S3 (SeaweedFS)"}
+_OBJECTS: Final = {
+    "files": "segment files (fdatasync before each answer)",
+    "s3": "S3 (SeaweedFS)",
+    "s3-journal": "S3 (SeaweedFS) behind a journal (fdatasync before each answer)",
+}
 
 
 def _prepared(settings: Settings, move_port: int) -> str:

@@ -9,7 +9,7 @@ import msgspec
 QUICK_SCALE: Final = 0.1
 
 Database = Literal["sqlite", "postgresql"]
-Objects = Literal["files", "s3"]
+Objects = Literal["files", "s3", "s3-journal"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ def bench(
     quick: bool = False,
     seed: int = 1,
     database: Literal["sqlite", "postgresql"] = "sqlite",
-    objects: Literal["files", "s3"] = "files",
+    objects: Literal["files", "s3", "s3-journal"] = "files",
     alone: bool = False,
     into: Path | None = None,
     within: Path | None = None,
@@ -47,7 +47,7 @@ def bench(
     database
         What this bank keeps its index in.
     objects
-        What this bank keeps its objects in.
+        What this bank keeps its objects in; s3-journal answers once its own disk has them.
     alone
         Without Orthanc.
     into

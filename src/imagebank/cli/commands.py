@@ -28,6 +28,7 @@ from imagebank.cli import (
     fetch,
     hl7,
     identities,
+    journal,
     keys,
     mail,
     objects,
@@ -85,6 +86,7 @@ cli.command(evaluate.app)
 cli.command(bench.bench)
 cli.command(exams.app)
 cli.command(prefetch.app)
+cli.command(journal.app)
 
 
 def run(arguments: Sequence[str] | None = None, *, is_program: bool = False) -> int:

@@ -202,6 +202,7 @@ def of_the_provider(settings: Settings) -> Iterator[Finding]:
 
 def of_the_bank(bank: "Bank") -> Iterator[Finding]:
     """What a bank says when it is asked."""
+    yield from _of_the_journal(bank)  # first: others may ask an object store that is away
     try:
         is_sealed = bank.sandbox.is_sealed()
     except BankError as error:
@@ -219,6 +220,18 @@ def of_the_bank(bank: "Bank") -> Iterator[Finding]:
     yield from _of_the_mail(bank)
     yield from _of_prefetch(bank)
     yield from _of_archives(bank)
+
+
+def _of_the_journal(bank: "Bank") -> Iterator[Finding]:
+    from imagebank.actions import journal
+
+    if bank.journal is None:
+        return
+    if words := journal.complaint(bank):
+        step = "see that the object store answers and `imagebank serve`, or `--role worker`, runs on this node"
+        yield Finding("journal", True, words, step)
+    words = f"what this node has not uploaded yet is lost with the disk that {bank.settings.data} lies on"
+    yield Finding("journal", False, words, "see that it is a replicated volume (docs/durability.md)")
 
 
 def _of_archives(bank: "Bank") -> Iterator[Finding]:

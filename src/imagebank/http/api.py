@@ -18,7 +18,7 @@ from imagebank.http.deposit import Deposit
 from imagebank.http.errors import NotSignedIn, say
 from imagebank.http.multipart import MediaType, media_type
 from imagebank.http.parts import Part, related
-from imagebank.http.readiness import is_ready
+from imagebank.http.readiness import degraded, is_ready
 from imagebank.http.receipts import as_json
 from imagebank.http.search import search
 from imagebank.http.spool import TooLarge
@@ -40,9 +40,15 @@ async def healthz(_request: Request) -> Response:
 
 
 async def readyz(request: Request) -> Response:
-    """The bank can serve: its database answers and has the right schema, and no role is down."""
-    ready = await run_in_threadpool(is_ready, bank_of(request))
-    return JSONResponse({"status": "ready" if ready else "not ready"}, 200 if ready else 503)
+    """The bank can serve: its database answers and has the right schema, and no role is down.
+
+    `degraded` says in words what does not stop it and should be looked after.
+    """
+    bank = bank_of(request)
+    ready = await run_in_threadpool(is_ready, bank)
+    words = await run_in_threadpool(degraded, bank)
+    answer = {"status": "ready" if ready else "not ready"} | ({"degraded": words} if words else {})
+    return JSONResponse(answer, 200 if ready else 503)
 
 
 async def session(request: Request) -> Response:

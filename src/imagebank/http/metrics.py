@@ -15,6 +15,7 @@ from imagebank.bank import Bank
 from imagebank.http.auth import bank_of, caller
 from imagebank.http.openapi import REFUSED, answer
 from imagebank.model.access import Right
+from imagebank.model.journal import Unuploaded
 from imagebank.model.prefetch import HERE
 
 _TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -33,7 +34,7 @@ async def metrics(request: Request) -> Response:
     ):
         principal = await caller(request)
         principal.require(Right.ADMINISTER)
-    lines = await run_in_threadpool(lambda: list(prefetch_lines(bank)))
+    lines = await run_in_threadpool(lambda: [*journal_lines(bank), *prefetch_lines(bank)])
     return Response("\n".join(lines) + "\n", media_type=_TYPE, headers={"Cache-Control": "no-store"})
 
 
@@ -43,6 +44,22 @@ def _is_scraper(file: Path | None, authorization: str) -> bool:
     except (OSError, UnicodeDecodeError):
         return False
     return len(token) >= _FEWEST and hmac.compare_digest(f"Bearer {token}".encode(), authorization.encode())
+
+
+def journal_lines(bank: Bank) -> Iterator[str]:
+    """What waits on this node for the object store: nothing, where a deposit is answered for only once it is there."""
+    if not bank.settings.objects:
+        return
+    mode = bank.settings.s3_durability
+    yield from _headed("s3_durability", "When a deposit is answered for: object, or journal")
+    yield f'imagebank_s3_durability{{mode="{mode}"}} 1'
+    found = Unuploaded(0, None, 0) if bank.journal is None else bank.journal.unuploaded()
+    yield from _headed("unuploaded_bytes", "Bytes that wait on this node for the object store")
+    yield f"imagebank_unuploaded_bytes {found.octets}"
+    yield from _headed("unuploaded_limit_bytes", "Bytes that may; beyond, deposits are refused")
+    yield f"imagebank_unuploaded_limit_bytes {found.most}"
+    yield from _headed("unuploaded_oldest_seconds", "Seconds since the oldest of them came")
+    yield f"imagebank_unuploaded_oldest_seconds {found.age(bank.now()).total_seconds():.0f}"
 
 
 def prefetch_lines(bank: Bank) -> Iterator[str]:
@@ -76,8 +93,12 @@ def _each(found: list[Standing], name: str, words: str, value: Any) -> Iterator[
 
 
 def _gauge(name: str, words: str) -> Iterator[str]:
-    yield f"# HELP imagebank_prefetch_{name} {words}."
-    yield f"# TYPE imagebank_prefetch_{name} gauge"
+    yield from _headed(f"prefetch_{name}", words)
+
+
+def _headed(name: str, words: str) -> Iterator[str]:
+    yield f"# HELP imagebank_{name} {words}."
+    yield f"# TYPE imagebank_{name} gauge"
 
 
 def _named(one: Standing) -> str:

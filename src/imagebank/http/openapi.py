@@ -153,6 +153,7 @@ _ASKED: Final = {
     },
 }
 _STATE: Final = as_json(_object("status"))
+_READY: Final = as_json(_object("status", degraded=_TEXT))
 _OUTCOMES: Final = as_json(_list("outcomes", "Receipt"))
 
 
@@ -164,7 +165,7 @@ _FIRST: Final = {
 
 _ANSWERS: Final[Mapping[str, Mapping[int, Any]]] = {
     "healthz": {200: answer(200, "It does", _STATE)},
-    "readyz": {200: answer(200, "It can", _STATE), 503: {"description": "It cannot yet", "content": _STATE}},
+    "readyz": {200: answer(200, "It can", _READY), 503: {"description": "It cannot yet", "content": _READY}},
     "token": {
         200: answer(200, "A token, and for how many seconds it is good", _TOKEN),
         400: answer(400, "The form asks for no token as this server gives them", _NO_TOKEN),

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from imagebank.actions import journal
 from imagebank.bank import Bank
 
 _NOTE: Final = "role-down"
@@ -24,6 +25,11 @@ def note_down(data: Path, *, is_down: bool) -> None:
 def is_ready(bank: Bank) -> bool:
     """The database answers and has the schema that this program needs, and no role is down."""
     return bank.index.is_ready() and not _is_noted(bank)
+
+
+def degraded(bank: Bank) -> str:
+    """What does not stop the bank and should be looked after, in words; empty for nothing."""
+    return journal.complaint(bank)
 
 
 def _is_noted(bank: Bank) -> bool:

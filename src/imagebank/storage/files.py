@@ -4,6 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import lru_cache, partial
@@ -45,8 +46,9 @@ class FileBlobs:
 
     Each process appends to a segment of its own of at most `segment_bytes`; a record of `alone_bytes` and more gets
     one to itself. A starting process continues an unfinished segment that no other holds. Writes are refused when
-    less than `min_free_bytes` would stay free, so that a database on the same disk can still commit. Threads may
-    share an instance, forked processes may not: build it after the fork.
+    less than `min_free_bytes` would stay free, so that a database on the same disk can still commit. `single` are the
+    contents of which each record has a segment to itself; without `continues` nobody goes on with another's segment.
+    Threads may share an instance, forked processes may not: build it after the fork.
     """
 
     def __init__(
@@ -57,8 +59,11 @@ class FileBlobs:
         min_free_bytes: int = 256 << 20,
         segment_bytes: int = 1 << 30,
         alone_bytes: int = 16 << 20,
+        single: AbstractSet[Contents] = frozenset({Contents.ALONE}),
+        continues: bool = True,
     ) -> None:
         self._folder, self._keys = folder, keys
+        self._single, self._continues = single, continues
         self._min_free_bytes, self._segment_bytes, self._alone_bytes = min_free_bytes, segment_bytes, alone_bytes
         self._lock = threading.Lock()
         self._current: dict[Contents, Segment] = {}
@@ -84,8 +89,8 @@ class FileBlobs:
 
     def stored(self, location: Location) -> Location:
         """The record at a place, with the size of its own content. Raises NotFound, Invalid."""
-        head = pread(self._descriptor(location.segment).fd, location.offset, record.PREFIX)
-        return record.location_at(location, head)
+        descriptor = self._descriptor(location.segment)
+        return record.location_at(location, pread(descriptor.fd, location.offset, record.PREFIX))
 
     def sync(self, locations: Sequence[Location]) -> None:
         names = {location.segment for location in locations}
@@ -173,8 +178,8 @@ class FileBlobs:
 
     def kept_keys(self) -> Iterator[Record]:
         dead = self.destroyed_keys()
-        for name, size, fetch in self._segments(Contents.KEYS):
-            yield from walk.records_of(name, size, fetch, self._keys, dead, is_durable=True, kind=Kind.KEY)
+        for name in self.names(Contents.KEYS):
+            yield from self.kept_in(name, dead, Kind.KEY)
 
     def keep_checkpoint(self, note: bytes, key: AccountKey) -> None:
         self.sync([self._append(Contents.CHECKPOINTS, Kind.CHECKPOINT, BytesIO(), 0, note, key)])
@@ -208,9 +213,20 @@ class FileBlobs:
 
     def records(self) -> Iterator[Record]:
         dead = self.destroyed_keys()
-        for name, size, fetch in self._segments(Contents.SHARED, Contents.ALONE, Contents.COMPRESSED):
-            is_durable = record.is_sealed(name, size, fetch)
-            yield from walk.records_of(name, size, fetch, self._keys, dead, is_durable=is_durable)
+        for name in self.names(*record.OBJECTS):
+            with suppress(NotFound):  # a large record that was given up meanwhile
+                yield from self.kept_in(name, dead)
+
+    def names(self, *contents: Contents) -> list[str]:
+        """The segments that hold this, in the order of creation."""
+        names = sorted(path.stem for path in segments_below(self._folder))
+        return [name for name in names if record.contents_of(name) in contents]
+
+    def kept_in(self, segment: str, dead: AbstractSet[bytes], kind: Kind = Kind.OBJECT) -> Iterator[Record]:
+        """The records of one segment, of which tombstones name the `dead`. Raises NotFound."""
+        name, size, fetch = self._segment(segment)
+        is_durable = kind is not Kind.OBJECT or record.is_sealed(name, size, fetch)
+        yield from walk.records_of(name, size, fetch, self._keys, dead, is_durable=is_durable, kind=kind)
 
     def close(self) -> None:
         """Write no more. A segment in which a record still waits for its sync is let go after that."""
@@ -251,6 +267,7 @@ class FileBlobs:
             for piece in record.pieces(opened, head, content, note, self._buffer("write", record.SCRATCH_BYTES)):
                 segment.write(piece, at)
                 at += len(piece)
+            segment.written(offset)
         except BaseException:
             with self._lock:
                 segment.abandon(offset, length)
@@ -263,7 +280,7 @@ class FileBlobs:
     def _reserve(self, contents: Contents, length: int) -> tuple[Segment, int]:
         if self._is_closed:
             raise Unavailable("the bank is shutting down; send it again")
-        if contents is Contents.ALONE:
+        if contents in self._single:
             segment = self._take(contents)
             segment.is_full = True
             with self._lock:
@@ -281,7 +298,8 @@ class FileBlobs:
     def _take(self, contents: Contents) -> Segment:
         """A segment to append to: an unfinished one that nobody holds, or a new one."""
         room = self._segment_bytes - self._alone_bytes
-        for path in [] if contents is Contents.ALONE else sorted(segments_below(self._folder)):
+        is_new = contents in self._single or not self._continues
+        for path in [] if is_new else sorted(segments_below(self._folder)):
             if record.contents_of(path.stem) is contents and path.stat().st_size <= room:
                 segment = Segment.take(path)
                 if segment is not None and segment.end <= room:
@@ -295,6 +313,28 @@ class FileBlobs:
             if segment := Segment.take(path):
                 return segment
 
+    def finish(self, older_than_s: float) -> None:
+        """Write no more to segments that were begun so long ago, make them durable, and let go of those.
+
+        One into which somebody still writes is let go of later. A process that wrote a record and never had it synced
+        keeps nobody from it.
+        """
+        with self._lock:
+            old = [each for each in self._held.values() if each.is_older(older_than_s) and not each.is_poisoned]
+            self._current = {kind: each for kind, each in self._current.items() if each not in old}
+            for segment in old:
+                segment.is_full = True
+            idle = [(each, set(each.pending)) for each in old if not each.writing]
+        for segment, pending in idle:
+            try:
+                segment.sync()
+            except BankError:
+                self._set_aside(segment)
+            else:
+                with self._lock:
+                    segment.pending -= pending
+        self._close_finished(old)
+
     def _set_aside(self, segment: Segment) -> None:
         """Write no more to a poisoned segment. It stays held, so that nobody continues it or takes it for durable."""
         with self._lock:
@@ -305,17 +345,23 @@ class FileBlobs:
             finished = [each for each in segments if each.is_full and not each.pending and not each.is_poisoned]
             finished = [each for each in finished if self._held.pop(each.id, None)]
         for segment in finished:
-            if segment.end == BLOCK and record.contents_of(segment.id) is Contents.ALONE:
+            if segment.end == BLOCK and record.contents_of(segment.id) in self._single:
                 segment.path.unlink(missing_ok=True)  # nobody else ever takes such a file, and we hold it still
             segment.close()
 
     def _segments(self, *contents: Contents) -> Iterator[tuple[str, int, Fetch]]:
         """Id, size and a way to read, of each segment that holds this, in the order of creation."""
-        for name in sorted(path.stem for path in segments_below(self._folder)):
-            if record.contents_of(name) in contents:
-                with suppress(NotFound):  # a large record that was given up meanwhile
-                    descriptor = self._descriptor(name)
-                    yield name, os.fstat(descriptor.fd).st_size, partial(pread, descriptor.fd)
+        for name in self.names(*contents):
+            with suppress(NotFound):  # gone meanwhile
+                yield self._segment(name)
+
+    def _segment(self, name: str) -> tuple[str, int, Fetch]:
+        descriptor = self._descriptor(name)
+
+        def fetch(offset: int, length: int) -> Buffer:
+            return pread(descriptor.fd, offset, length)  # holds the descriptor as long as somebody walks
+
+        return name, os.fstat(descriptor.fd).st_size, fetch
 
     def _erase(self, path: Path, offsets: Sequence[int], spare: Sequence[tuple[int, int]] = ()) -> None:
         """Overwrite the keys of records, durably, and give the room of what they held back to the disk."""

@@ -91,6 +91,9 @@ class Contents(IntEnum):
     COMPRESSED = 6
 
 
+OBJECTS = (Contents.SHARED, Contents.ALONE, Contents.COMPRESSED)
+"""What a walk over the objects goes through."""
+
 CONTENTS_AT = 12
 """The digit of a segment's id that tells what it holds, from 0."""
 

@@ -4,6 +4,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from datetime import timedelta
 from io import BytesIO
@@ -25,9 +26,9 @@ from imagebank.storage.tombstone import Target
 if TYPE_CHECKING:
     from obstore.store import S3Config  # it exists for type checkers only
 
-_PACK_BYTES = 32 << 20
-_PART_BYTES = 8 << 20
-_PARTS_AT_ONCE = 4
+PACK_BYTES = 32 << 20
+PART_BYTES = 8 << 20
+PARTS_AT_ONCE = 4
 _NEAR_BYTES = 1 << 20
 """A range that begins this near to its record's prefix is fetched together with it."""
 _WALK_BYTES = 64 << 10
@@ -74,10 +75,11 @@ def is_empty(store: ObjectStore, prefix: str) -> bool:
     try:
         return not next(iter(obstore.list(store, prefix or None, chunk_size=1)), [])
     except (BaseError, FileNotFoundError) as error:
-        raise _refusal(error) from error
+        raise refusal(error) from error
 
 
-def _refusal(error: BaseError | FileNotFoundError) -> Unavailable:
+def refusal(error: BaseError | FileNotFoundError) -> Unavailable:
+    """What an error of the object store means to whoever deposits or reads."""
     return Unavailable(f"the object store does not answer ({type(error).__name__}); try again")
 
 
@@ -147,7 +149,7 @@ class ObjectBlobs:
     """
 
     def __init__(self, store: ObjectStore, keys: Keys, *, prefix: str = "") -> None:
-        self._store, self._keys = store, keys
+        self.store, self._keys = store, keys
         self._folder = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
         self._lock = threading.Lock()
         self._current: dict[Contents, _Pack] = {}
@@ -161,13 +163,13 @@ class ObjectBlobs:
     ) -> Location:
         new = record.draft(Kind.OBJECT, size, len(note), self._keys, key)
         shared, alone = (Contents.COMPRESSED,) * 2 if is_compressed else (Contents.SHARED, Contents.ALONE)
-        if new.prefix.length >= _PACK_BYTES // 2:
+        if new.prefix.length >= PACK_BYTES // 2:
             return self._put_alone(alone, new, content, note)
         sealed = self._sealed(new, content, note)
         full = None
         with self._lock:
             pack = self._current.get(shared)
-            if pack is None or pack.end + len(sealed) > _PACK_BYTES:
+            if pack is None or pack.end + len(sealed) > PACK_BYTES:
                 full, pack = pack, _Pack(shared)
                 self._current[shared] = self._packs[pack.id] = pack
             location = pack.add(new, sealed)
@@ -242,18 +244,14 @@ class ObjectBlobs:
 
     def kept_keys(self) -> Iterator[Record]:
         self._learn()
-        for segment, size in sorted(self._listed("keys").items()):
-            window = self._window(segment, size, size)
-            with suppress(NotFound):
-                yield from walk.records_of(
-                    segment, size, window, self._keys, self._dead_ids, is_durable=True, kind=Kind.KEY
-                )
+        for segment, size in sorted(self.listed("keys").items()):
+            yield from self.kept_in(segment, size, self._dead_ids, Kind.KEY)
 
     def keep_checkpoint(self, note: bytes, key: AccountKey) -> None:
         self._put_small(Contents.CHECKPOINTS, Kind.CHECKPOINT, note, key)
 
     def kept_checkpoints(self) -> Iterator[Record]:
-        for segment, size in sorted(self._listed("checkpoints").items())[-_NEWEST:]:
+        for segment, size in sorted(self.listed("checkpoints").items())[-_NEWEST:]:
             window = self._window(segment, size, size)
             with suppress(NotFound):
                 yield from walk.checkpoints_of(segment, size, window, self._keys)
@@ -263,8 +261,23 @@ class ObjectBlobs:
         self._bury(tombstone.pack([*map(tombstone.of_key, names), *self._prefixes(locations)]))
         self._delete_dead(locations)
 
+    def settle(self, segment: str, size: int) -> None:
+        """What follows from a segment that a journal has put: its tombstones are known, and what is dead goes."""
+        segments = {segment}
+        if record.contents_of(segment) is Contents.TOMBSTONES:
+            targets = self._targets(segment, size)
+            self._note_dead(segment, targets)
+            self._merge_tombstones()
+            segments = {target.segment for target in targets}
+        for each in segments & self._dead.keys():
+            self._delete_if_dead(each)
+
+    def discard(self, segment: str) -> None:
+        """Delete an object of which a journal knows that no record is left."""
+        self._delete([self.key_of(segment)])
+
     def renew_tombstones(self) -> None:
-        self._merge(self._listed("tombstones"))
+        self._merge(self.listed("tombstones"))
 
     def destroyed_keys(self) -> set[bytes]:
         self._learn()
@@ -272,10 +285,18 @@ class ObjectBlobs:
 
     def records(self) -> Iterator[Record]:
         self._learn()
-        for segment, size in sorted(self._listed("segments").items()):
-            window = self._window(segment, _WALK_BYTES, size)
-            with suppress(NotFound):  # deleted since it was listed
-                yield from walk.records_of(segment, size, window, self._keys, self._dead_ids, is_durable=True)
+        for segment, size in sorted(self.listed("segments").items()):
+            yield from self.kept_in(segment, size, self._dead_ids)
+
+    def kept_in(self, segment: str, size: int, dead: AbstractSet[bytes], kind: Kind = Kind.OBJECT) -> Iterator[Record]:
+        """The records of one object, of which tombstones name the `dead`; none of one that is gone.
+
+        One that states no number of its records came from a journal whose process died: its contents are checked.
+        """
+        window = self._window(segment, _WALK_BYTES if kind is Kind.OBJECT else size, size)
+        with suppress(NotFound):  # deleted since it was listed
+            is_durable = kind is not Kind.OBJECT or record.record_count(window(0, BLOCK)) > 0
+            yield from walk.records_of(segment, size, window, self._keys, dead, is_durable=is_durable, kind=kind)
 
     def close(self) -> None:
         """Nothing is held open. What waits for its sync can still be put."""
@@ -309,9 +330,9 @@ class ObjectBlobs:
     def _put_whole(self, segment: str, count: int, parts: Sequence[Buffer]) -> None:
         body = b"".join([record.segment_header(segment, count), *parts])
         try:
-            obstore.put(self._store, self._key(segment), body, use_multipart=False)
+            obstore.put(self.store, self.key_of(segment), body, use_multipart=False)
         except (BaseError, FileNotFoundError) as error:  # the latter when there is no such bucket
-            raise _refusal(error) from error
+            raise refusal(error) from error
 
     def _put_alone(self, contents: Contents, new: Draft, content: IO[bytes], note: bytes) -> Location:
         segment = _new_id(contents)
@@ -323,9 +344,9 @@ class ObjectBlobs:
                 yield bytes(piece)
 
         try:
-            obstore.put(self._store, self._key(segment), body(), chunk_size=_PART_BYTES, max_concurrency=_PARTS_AT_ONCE)
+            obstore.put(self.store, self.key_of(segment), body(), chunk_size=PART_BYTES, max_concurrency=PARTS_AT_ONCE)
         except (BaseError, FileNotFoundError) as error:
-            raise _refusal(error) from error
+            raise refusal(error) from error
         return opened.prefix.location
 
     def _bury(self, targets: bytes) -> None:
@@ -342,7 +363,7 @@ class ObjectBlobs:
 
     def _merge_tombstones(self) -> None:
         """Make one of many small tombstones, so that a starting process has few to read. The new one comes first."""
-        small = {name: size for name, size in self._listed("tombstones").items() if size < _SMALL_TOMBSTONE_BYTES}
+        small = {name: size for name, size in self.listed("tombstones").items() if size < _SMALL_TOMBSTONE_BYTES}
         if len(small) >= _SMALL_TOMBSTONES:
             self._merge(small)
 
@@ -351,7 +372,7 @@ class ObjectBlobs:
             targets = tombstone.pack(each for name, size in tombstones.items() for each in self._targets(name, size))
             if targets:
                 self._bury(targets)
-            self._delete([self._key(name) for name in tombstones])
+            self._delete([self.key_of(name) for name in tombstones])
 
     def _targets(self, name: str, size: int) -> list[Target]:
         return list(walk.targets_of(name, size, self._window(name, size, size), self._keys))
@@ -366,7 +387,7 @@ class ObjectBlobs:
     def _learn(self) -> None:
         """Read the tombstones that are new to this process."""
         for _ in range(_LEARN_ATTEMPTS):
-            sizes = self._listed("tombstones")
+            sizes = self.listed("tombstones")
             try:
                 for name in sorted(sizes.keys() - (self._tombstones or set())):
                     self._note_dead(name, self._targets(name, sizes[name]))
@@ -380,16 +401,16 @@ class ObjectBlobs:
         with suppress(NotFound):
             count = record.record_count(self._get(segment, 0, BLOCK))
             if count and len(self._dead[segment]) >= count:
-                self._delete([self._key(segment)])
+                self._delete([self.key_of(segment)])
 
     def _delete(self, keys: Sequence[str]) -> None:
         for key in keys:
             try:
-                obstore.delete(self._store, key)
+                obstore.delete(self.store, key)
             except FileNotFoundError:
                 continue
             except BaseError as error:
-                raise _refusal(error) from error
+                raise refusal(error) from error
 
     def _opened(self, location: Location, first: int, stop: int) -> tuple[Opened, _Window]:
         """The record, and a window that holds its bytes from `first` on already, up to `stop` or a part's size."""
@@ -397,8 +418,8 @@ class ObjectBlobs:
             self._learn()
         if location.offset in self._dead.get(location.segment, ()):
             raise NotFound(f"the record at {location.segment}+{location.offset} was destroyed")
-        window = self._window(location.segment, _PART_BYTES, location.offset + location.length)
-        end = location.offset + min(stop, first + _PART_BYTES)
+        window = self._window(location.segment, PART_BYTES, location.offset + location.length)
+        end = location.offset + min(stop, first + PART_BYTES)
         ranges = [(location.offset, end)]
         if first > _NEAR_BYTES:
             ranges = [(location.offset, location.offset + record.PREFIX), (location.offset + first, end)]
@@ -417,31 +438,32 @@ class ObjectBlobs:
         if not ranges:
             return []
         starts, ends = zip(*ranges, strict=True)
-        key = self._key(segment)
+        key = self.key_of(segment)
         try:
-            parts = obstore.get_ranges(self._store, key, starts=starts, ends=ends, coalesce=0)
+            parts = obstore.get_ranges(self.store, key, starts=starts, ends=ends, coalesce=0)
         except FileNotFoundError as error:
             raise NotFound(f"the segment {segment} is not in the object store") from error
         except BaseError as error:
-            raise self._is_short(key, max(ends)) or _refusal(error) from error
+            raise self._is_short(key, max(ends)) or refusal(error) from error
         return [memoryview(part) for part in parts]
 
     def _is_short(self, key: str, end: int) -> Invalid | None:
         with suppress(BaseError, FileNotFoundError):
-            if obstore.head(self._store, key)["size"] < end:
+            if obstore.head(self.store, key)["size"] < end:
                 return Invalid(f"{key} is damaged: it ends too early; restore it from a copy")
         return None
 
-    def _listed(self, folder: str) -> dict[str, int]:
-        """Segment ids and sizes in bytes."""
+    def listed(self, folder: str) -> dict[str, int]:
+        """Segment ids and sizes in bytes: of `segments`, `tombstones`, `keys` or `checkpoints`. Raises Unavailable."""
         try:
-            found = [meta for batch in obstore.list(self._store, f"{self._folder}{folder}") for meta in batch]
+            found = [meta for batch in obstore.list(self.store, f"{self._folder}{folder}") for meta in batch]
         except (BaseError, FileNotFoundError) as error:
-            raise _refusal(error) from error
+            raise refusal(error) from error
         sizes = {meta["path"].rsplit("/", 1)[-1]: meta["size"] for meta in found}
         return {name: size for name, size in sizes.items() if record.contents_of(name)}
 
-    def _key(self, segment: str) -> str:
+    def key_of(self, segment: str) -> str:
+        """Where a segment lies in the bucket. Raises NotFound for what is no segment's id."""
         contents = record.contents_of(segment)
         if contents is None:
             raise NotFound("there is no such segment")

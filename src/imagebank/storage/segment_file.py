@@ -6,6 +6,7 @@ import fcntl
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache, partial
@@ -101,12 +102,15 @@ class Segment:
     """A segment file that this process alone appends to: it holds the lock until the segment is closed.
 
     Continues after whatever is there, so that a torn tail stays behind as a hole. `pending` holds the offsets of
-    records that are reserved and not yet durable. Callers take care that one thread at a time reserves or abandons.
+    records that are reserved and not yet durable, `writing` those that are not yet written. Callers take care that one
+    thread at a time reserves or abandons.
     """
 
     def __init__(self, path: Path, fd: int) -> None:
         self.path, self.fd, self.id = path, fd, path.stem
         self.pending: set[int] = set()
+        self.writing: set[int] = set()
+        self._began_s = time.monotonic()
         self.is_full = self.is_poisoned = self._is_closed = False
         self._syncing = threading.Lock()
         size = os.fstat(fd).st_size
@@ -136,11 +140,21 @@ class Segment:
     def reserve(self, length: int) -> int:
         offset, self.end = self.end, self.end + length
         self.pending.add(offset)
+        self.writing.add(offset)
         return offset
+
+    def written(self, offset: int) -> None:
+        """All of a record stands there now, not durable yet."""
+        self.writing.discard(offset)
+
+    def is_older(self, seconds: float) -> bool:
+        """Whether it was begun so long ago in this process."""
+        return time.monotonic() - self._began_s >= seconds
 
     def abandon(self, offset: int, length: int) -> None:
         """Give up a reservation whose writing failed. It is a hole when others have reserved behind it already."""
         self.pending.discard(offset)
+        self.writing.discard(offset)
         if self.end == offset + length:
             with suppress(OSError):
                 os.ftruncate(self.fd, offset)

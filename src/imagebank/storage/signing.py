@@ -18,16 +18,17 @@ _BYTES = 32
 
 def own_key(database: Database, keys: Keys, name: str) -> bytes:
     """A key of 32 bytes that the database keeps, wrapped by the root key. Whoever asks first makes it."""
-    kept = _kept(database, name)
+    kept = kept_key(database, name)
     if kept is None:
         with database.writing() as connection:
             insert_new(connection, secret, {"name": name, "wrapped": keys.wrap(secrets.token_bytes(_BYTES))})
-        kept = _kept(database, name)
+        kept = kept_key(database, name)
     assert kept is not None
     return keys.unwrap(kept)
 
 
-def _kept(database: Database, name: str) -> bytes | None:
+def kept_key(database: Database, name: str) -> bytes | None:
+    """A key of this name as the database keeps it, wrapped; None when there is none yet."""
     with database.reading() as connection:
         wrapped = connection.scalar(select(secret.c.wrapped).where(secret.c.name == name))
     return None if wrapped is None else bytes(wrapped)
