@@ -56,7 +56,7 @@ class Settings:
     s3_secret_key: str = ""
     """Secret key of the bucket."""
     s3_durability: Literal["object", "journal"] = "object"
-    """When a deposit is answered for: `object`, once the bucket has it, or `journal`, once the disk of this node has it, which uploads it soon after (`docs/durability.md`)."""
+    """When a deposit is answered for: `object`, once the bucket has it, or `journal`, once the disk of this node has it, which uploads it soon after (`docs/object-store.md`)."""
     s3_journal_bytes: int = 10 << 30
     """Most bytes that may wait on this node for the bucket with `journal`; beyond, deposits are refused. Copies of what was uploaded take what is left of it."""
     root_key: str = ""

@@ -1,6 +1,6 @@
 """The `Blobs` port on a journal: as it waits on its node, and as it was uploaded to a real S3 server."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
@@ -60,7 +60,7 @@ class Prompt(JournalBlobs):
         super().sync(locations)
         everything(self)
 
-    def begin_sync(self, locations: Sequence[Location]) -> object:  # type: ignore[override]
+    def begin_sync(self, locations: Sequence[Location]) -> Callable[[], None]:
         self.sync(locations)
         return lambda: None
 

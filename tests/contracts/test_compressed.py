@@ -9,6 +9,7 @@ import zstandard
 from obstore.store import MemoryStore
 
 from contracts.blobs_contract import keep, some_bytes
+from contracts.test_blobs_journal import Prompt
 from imagebank.errors import Invalid, NotFound
 from imagebank.model.compression import Coding, Compressed, Part
 from imagebank.model.imaging import Location
@@ -26,15 +27,18 @@ def keys(tmp_path: Path) -> Keys:
     return FileKeys(tmp_path / "root.key")
 
 
-@pytest.fixture(params=["files", "objects"])
+@pytest.fixture(params=["files", "objects", "journal"])
 def opened(request: pytest.FixtureRequest, tmp_path: Path, keys: Keys) -> Callable[[], Objects]:
     """Opens the same store anew, as another process does."""
     bucket = MemoryStore()
+    kinds: dict[str, Callable[[], Store]] = {
+        "files": lambda: FileBlobs(tmp_path / "objects", keys),
+        "objects": lambda: ObjectBlobs(bucket, keys, prefix="p"),
+        "journal": lambda: Prompt(tmp_path / "journal", ObjectBlobs(bucket, keys), keys, most=1 << 30),
+    }
 
     def open_again() -> Objects:
-        files = request.param == "files"
-        store: Store = FileBlobs(tmp_path / "objects", keys) if files else ObjectBlobs(bucket, keys, prefix="p")
-        return CompressedBlobs(store, restored)
+        return CompressedBlobs(kinds[request.param](), restored)
 
     return open_again
 
