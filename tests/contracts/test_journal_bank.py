@@ -85,6 +85,7 @@ def test_a_deposit_is_kept_uploaded_compressed_deleted_and_rebuilt(tmp_path: Pat
         before, waited = files(bank), waiting(bank)
         upload(bank)
         uploaded = files(bank), waiting(bank)
+        assert journal.complaint(bank) == ""
         assert compress.step(bank, 0, older_than=timedelta(), grace=timedelta()).done == 4
         remove.remove(bank, Selection(study=Uid(read(gone).StudyInstanceUID)), KEEPER)
         remove.destroy(bank, [one.location for one in held(bank) if one.uid == read(gone).SOPInstanceUID])

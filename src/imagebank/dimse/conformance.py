@@ -165,7 +165,9 @@ def _statuses(table: Mapping[type[BankError], int], *further: int) -> str:
 def _verification_and_storage() -> str:
     return f"""### 3.4 Verification and storage
 
-C-ECHO is answered on every association. A C-STORE is answered with success when the object is durable and its rows \
+C-ECHO is answered on every association. A C-STORE is answered with success when the object is durable (with an object \
+store: in the store in its mode `object`, which is the default, or on a synced disk of the node in its mode `journal`; see \
+[Objects in S3](../object-store.md)) and its rows \
 are written: the level of conformance is 2 (full), no attribute is changed, and the same object sent again is a \
 success. Other content under a known SOP Instance UID is refused and kept in quarantine (setting `duplicates`). \
 Private storage SOP classes are accepted unless `private_sop_classes` is off. An object of another SOP class than that \
