@@ -20,6 +20,7 @@ from typing import Literal
 
 from imagebank import app, descriptors, logs, stem
 from imagebank.bank import Bank
+from imagebank.errands import have_done
 from imagebank.errors import BankError, Unavailable
 from imagebank.http.readiness import note_down
 from imagebank.http.whereabouts import noted, web_url
@@ -272,15 +273,9 @@ class Supervisor:
         Until then /readyz says no: when it says yes, devices may call, too.
         Raises Unavailable when an address is taken or a part does not come up.
         """
-        from imagebank.actions import trail
-
         for host, port in list(map(address, self._listeners)):
             _check_free(host, port)
-        # The first process to open the bank makes its key and its tables; the others find them.
-        with app.opened(self._settings) as bank:
-            if self._settings.atna_host:
-                # Before any part writes that it starts, which is to be told, too.
-                trail.begin_telling(bank)
+        have_done("prepare", self._settings)
         note_down(self._settings.data, is_down=True)
         for role in self._roles:
             self._spawn(role)
@@ -343,17 +338,10 @@ class Supervisor:
                 child.kill()
                 child.wait()
         if self._children:
-            self._sign()
-
-    def _sign(self) -> None:
-        """Sign that all parts have stopped: the worker may have been the first of them."""
-        from imagebank.actions.ledger import closed
-
-        try:
-            with app.opened(self._settings) as bank, closed(bank):
-                pass
-        except BankError as error:
-            _log.warning("the end of the ledger could not be signed: %s", error)
+            try:
+                have_done("sign", self._settings)
+            except BankError as error:
+                _log.warning("the end of the ledger could not be signed: %s", error)
 
 
 def _started(role: Role, environ: Mapping[str, str]) -> "Forked | subprocess.Popen[bytes]":
@@ -394,18 +382,17 @@ def supervise(settings: Settings) -> int:
     _warn_of_variables()
     _warn_of_readers(settings.data)
     with supervised(settings) as supervisor:
-        _invite_first_admin(settings)
+        _say_how_the_first_admin_gets_in(settings)
         supervisor.watch()
     return 0
 
 
-def _invite_first_admin(settings: Settings) -> None:
-    """Say how the first admin gets in. It is said to whoever reads the output of the server, at each start until then."""
-    from imagebank.actions.account import LINK_HOURS, invite_first_admin
+def _say_how_the_first_admin_gets_in(settings: Settings) -> None:
+    """It is said to whoever reads the output of the server, at each start until there is an admin."""
+    from imagebank.actions.account import LINK_HOURS
 
-    with app.opened(settings) as bank:
-        code = invite_first_admin(bank)
-    if code is not None:
+    code = have_done("invite", settings)
+    if code:
         words = f"No admin has an account yet. This link makes one, once, within {LINK_HOURS} hours"
         sys.stdout.write(f"{words}:\n{web_url(settings)}/activate/{code}\n")
         sys.stdout.flush()

@@ -4,10 +4,13 @@ import gc
 import importlib
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
 
 from imagebank import logs, process, stem
 from imagebank.ending import told
@@ -54,17 +57,28 @@ def main(environ: int) -> None:
 def _loaded() -> Mapping[str, stem.Work]:
     """Load the program; what can be forked then."""
     gc.disable()
+    from imagebank.exams.comparing import likeness
+    from imagebank.exams.repeats import repeats
+
+    # The largest tables there are, first: what is loaded afterwards fills the room that making them took. Whoever has
+    # a site's own reads those for itself.
+    likeness(None, None)
+    repeats(None)
+    gc.collect()
     for name in _PARTS:
         importlib.import_module(name)
     from imagebank import serve
     from imagebank.dicom import sandbox, shade
+    from imagebank.errands import TASKS
 
     with shade.apart():
         tasks = sandbox.load()
     works: dict[str, stem.Work] = {role: partial(_role, role) for role in serve.ROLES}
+    works |= {name: partial(_task, task) for name, task in TASKS.items()}
     works["supervisor"] = partial(_part, serve.supervise)
     works[sandbox.FORKED] = partial(_decoder, tasks)
     gc.collect()
+    process.let_go()
     # What is not looked through by the collector stays where it is, and is shared.
     gc.freeze()
     return works
@@ -81,6 +95,24 @@ def _part(run: Callable[[Settings], int], _: Mapping[str, Any], files: Sequence[
         text, status = told(error)
         sys.stderr.write(f"{text}\n")
         return status
+
+
+def _task(task: Callable[[Settings], str], _: Mapping[str, Any], files: Sequence[int]) -> int:
+    """Do something for the supervisor, which is told what came of it, and decides when we end."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    said: tuple[str, int] = ("", 0)
+
+    def run(settings: Settings) -> int:
+        nonlocal said
+        try:
+            said = task(settings), 0
+        except (BankError, SettingsError, OSError) as error:
+            said = told(error)
+        return 0
+
+    status = _part(run, {}, files)
+    os.write(files[1], msgspec.msgpack.encode(said))
+    return status
 
 
 def _role(role: "Role", given: Mapping[str, Any], files: Sequence[int]) -> int:
