@@ -27,7 +27,7 @@ from imagebank.model.rights import Rights
 from imagebank.model.rules import FILE as RULES_FILE
 from imagebank.ports import Keys
 from imagebank.ports.journal import Journal
-from imagebank.process import end_with_parent, keep_freed_memory, loading
+from imagebank.process import Rest, end_with_parent, keep_freed_memory, let_go, loading
 from imagebank.settings import Settings, SettingsError, load, read_toml, variable
 from imagebank.storage.account_keys import SQLAccountKeys
 from imagebank.storage.compressed import CompressedBlobs, Store
@@ -117,7 +117,7 @@ def opened(settings: Settings, *, is_beside: bool = False) -> Iterator[Bank]:
     rules = SiteRules(index, settings.rules_file or settings.data / RULES_FILE, settings.organization, now)
     renditions = FileRenditions(settings.data / "pictures", settings.pictures_bytes)
     try:
-        with _flushing(reads):
+        with _every_second(reads, sandbox):
             bank = Bank(
                 index=index,
                 blobs=blobs,
@@ -149,18 +149,21 @@ def opened(settings: Settings, *, is_beside: bool = False) -> Iterator[Bank]:
 
 
 @contextlib.contextmanager
-def _flushing(reads: CountedReads) -> Iterator[None]:
-    """Write the counts of reads every second, in a thread beside."""
-    stop = threading.Event()
+def _every_second(reads: CountedReads, sandbox: Sandbox) -> Iterator[None]:
+    """Write the counts of reads, and give memory back once there is rest, in a thread beside."""
+    stop, rest = threading.Event(), Rest()
 
-    def flush() -> None:
+    def look() -> None:
         while not stop.wait(_FLUSH_S):
             try:
                 reads.flush()
             except BankError:
                 _log.warning("the counts of reads could not be written; they are tried again", exc_info=True)
+            sandbox.rest()
+            if rest.has_come():
+                let_go()
 
-    thread = threading.Thread(target=flush, name="flush-reads", daemon=True)
+    thread = threading.Thread(target=look, name="every-second", daemon=True)
     thread.start()
     try:
         yield

@@ -68,15 +68,15 @@ def _loaded() -> Mapping[str, stem.Work]:
     for name in _PARTS:
         importlib.import_module(name)
     from imagebank import serve
-    from imagebank.dicom import sandbox, shade
+    from imagebank.dicom import decoder, shade
     from imagebank.errands import TASKS
 
     with shade.apart():
-        tasks = sandbox.load()
+        tasks = decoder.load()
     works: dict[str, stem.Work] = {role: partial(_role, role) for role in serve.ROLES}
     works |= {name: partial(_task, task) for name, task in TASKS.items()}
     works["supervisor"] = partial(_part, serve.supervise)
-    works[sandbox.FORKED] = partial(_decoder, tasks)
+    works[decoder.FORKED] = partial(_decoder, tasks)
     gc.collect()
     process.let_go()
     # What is not looked through by the collector stays where it is, and is shared.
@@ -129,9 +129,9 @@ def _role(role: "Role", given: Mapping[str, Any], files: Sequence[int]) -> int:
 
 
 def _decoder(tasks: Mapping[str, Any], given: Mapping[str, Any], files: Sequence[int]) -> int:
-    from imagebank.dicom import sandbox, shade
+    from imagebank.dicom import decoder, shade
 
     process.call([sys.executable, "-m", "imagebank", "decoder"])
     gc.enable()
     with shade.apart():
-        return sandbox.forked(tasks, given, files)
+        return decoder.forked(tasks, given, files)

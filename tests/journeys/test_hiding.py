@@ -89,7 +89,7 @@ class Statements:
 
     def _note(self, statement: str) -> None:
         # Counts of reads are written every second, whoever asks what.
-        if threading.current_thread().name != "flush-reads":
+        if threading.current_thread().name != "every-second":
             self.seen.append(statement)
 
 

@@ -4,18 +4,14 @@ A child can be taken over by a hostile file. It therefore opens nothing (no file
 file, has a bounded address space, and its answers are parsed as plain bytes: never unpickled.
 """
 
-import importlib
 import logging
-import os
-import signal
 import socket
-import struct
 import subprocess
 import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from types import TracebackType
@@ -25,36 +21,11 @@ import msgspec
 import numpy as np
 
 from imagebank import stem
-from imagebank.dicom import arena
 from imagebank.dicom.arena import Arena
-from imagebank.dicom.confine import confine
-from imagebank.errors import BankError, Invalid, Mismatch, NotFound, Unavailable, Unsupported, noted
+from imagebank.dicom.decoder import BESIDE, FORKED, HEAD, MODULES, OK, REFUSALS, REST, SEALED
+from imagebank.errors import Invalid, Unavailable, noted
 from imagebank.process import DECODING
 
-Task = Callable[[dict[str, Any], memoryview], tuple[dict[str, Any], Sequence[bytes | memoryview]]]
-"""What a child runs: header and payload in, header and pieces of payload out."""
-
-_MODULES = (
-    "imagebank.dicom.codec",
-    "imagebank.dicom.fingerprint",
-    "imagebank.dicom.paint",
-    "imagebank.dicom.open_media",
-    "imagebank.dicom.open_document",
-    "imagebank.dicom.open_ecg",
-    "imagebank.dicom.open_model",
-    "imagebank.dicom.neutral_pdf",
-    "imagebank.dicom.volume",
-    "imagebank.dicom.open_words",
-)
-FORKED = "decoder"
-"""The name of the work of a child that a stem forks."""
-_HEAD = struct.Struct("<QBIQ")  # number of the request, status, sizes of header and payload
-_SEALED, _LIMITED = b"S", b"L"  # ready, with a filter of system calls and without
-_OK = 0
-_BESIDE = 1
-"""Status of a request whose payload lies in the memory that both share."""
-_REFUSALS: tuple[type[BankError], ...] = (Invalid, Mismatch, Unsupported, NotFound)
-_BROKEN = 255
 _MAX_HEADER_BYTES = 1 << 20
 _MAX_MESSAGE_CHARS = 300
 _MAX_WAITING = 512
@@ -62,6 +33,7 @@ _NICENESS = 5
 """A third of the share of others: enough to end in time on a machine whose processors are all busy."""
 _START_S = 60.0
 _RETIRE_S = 900.0
+_RESTED_S = 1.0
 _UNDECODABLE = noted("its content cannot be decoded; what was sent is unharmed, and can be had as it came ({reason})")
 
 _log = logging.getLogger(__name__)
@@ -80,7 +52,7 @@ class Sandbox:
         decoders: int = 2,
         memory_bytes: int = 2 << 30,
         timeout_s: float = 30.0,
-        modules: Sequence[str] = _MODULES,
+        modules: Sequence[str] = MODULES,
         *,
         gives_way: bool = False,
     ) -> None:
@@ -127,7 +99,8 @@ class Sandbox:
             raise
         finally:
             if child is not None:
-                child.busy_s += time.monotonic() - began
+                child.used_at = time.monotonic()
+                child.busy_s += child.used_at - began
                 if child.busy_s > _RETIRE_S:
                     child.end()
                     child = None
@@ -150,6 +123,21 @@ class Sandbox:
         """Have a child ready before it is needed; when none can be started, whoever needs it is told."""
         with suppress(Unavailable):
             self.is_sealed()
+
+    def rest(self) -> None:
+        """Have children give freed memory back that have been idle for a second since they were asked for something."""
+        until = time.monotonic() - _RESTED_S
+        with self._lock:
+            tired = [one for one in self._idle if one and one.used_at and one.used_at < until]
+            self._idle = [one for one in self._idle if one not in tired]
+        for child in tired:
+            child.used_at = 0.0
+            try:
+                child.ask(REST, {}, (), time.monotonic() + self._timeout_s)
+                self._give(child)
+            except _Lost:
+                child.end()
+                self._give(None)
 
     def close(self) -> None:
         """End every child that is idle; one that is at work ends after its request."""
@@ -198,7 +186,7 @@ class _Child:
     """One child process and the channel to it."""
 
     def __init__(self, modules: Sequence[str], memory_bytes: int, timeout_s: float, niceness: int) -> None:
-        self.busy_s = 0.0
+        self.busy_s = self.used_at = 0.0
         self._asked = 0
         self._memory_bytes = memory_bytes
         ours, theirs = socket.socketpair()
@@ -216,7 +204,7 @@ class _Child:
             if self._shared is not None:
                 self._shared.close_descriptor()
         try:
-            self.is_sealed = bytes(self._receive(1, time.monotonic() + _START_S)) == _SEALED
+            self.is_sealed = bytes(self._receive(1, time.monotonic() + _START_S)) == SEALED
         except _Lost as lost:
             self.end()
             raise Unavailable("no decoder can be started ({lost}); see `decode_memory_bytes`", lost=lost) from None
@@ -233,7 +221,7 @@ class _Child:
         self._asked += 1
         packed = msgspec.msgpack.encode((task, header), enc_hook=str)
         is_beside = self._shared is not None and self._shared.put(payload)
-        head = _HEAD.pack(self._asked, _BESIDE if is_beside else _OK, len(packed), sum(map(len, payload)))
+        head = HEAD.pack(self._asked, BESIDE if is_beside else OK, len(packed), sum(map(len, payload)))
         try:
             self._channel.settimeout(max(deadline - time.monotonic(), 0.001))
             self._channel.sendall(head + packed)
@@ -243,7 +231,7 @@ class _Child:
             raise _Lost("it took too long") from None
         except OSError:
             raise _Lost("the decoder ended") from None
-        number, status, header_size, payload_size = _HEAD.unpack(self._receive(_HEAD.size, deadline))
+        number, status, header_size, payload_size = HEAD.unpack(self._receive(HEAD.size, deadline))
         if number != self._asked or header_size > _MAX_HEADER_BYTES or payload_size > self._memory_bytes:
             # Anything but the answer to this very question could be another patient's picture.
             raise _Lost("the decoder answered nonsense")
@@ -287,11 +275,11 @@ def _end(child: _Child | None) -> None:
 def _judge(answer: tuple[int, dict[str, Any], memoryview]) -> tuple[dict[str, Any], memoryview]:
     """The answer as values, or the refusal that the task raised."""
     status, header, payload = answer
-    if status == _OK:
+    if status == OK:
         return header, payload
     text = str(header.get("message", ""))[:_MAX_MESSAGE_CHARS]
-    if 1 <= status <= len(_REFUSALS):
-        raise _REFUSALS[status - 1](text)
+    if 1 <= status <= len(REFUSALS):
+        raise REFUSALS[status - 1](text)
     _log.info("decoder refused: %s", text)
     raise Invalid(_UNDECODABLE, reason=text)
 
@@ -300,7 +288,7 @@ def _started(
     files: Sequence[int], modules: Sequence[str], memory_bytes: int, cpu_s: int, niceness: int
 ) -> "stem.Forked | subprocess.Popen[bytes]":
     """A child that serves on these files: forked, where a stem has loaded the modules. Raises OSError."""
-    if modules == _MODULES and (forking := stem.ours()):
+    if modules == MODULES and (forking := stem.ours()):
         given = {"memory_bytes": memory_bytes, "cpu_s": cpu_s, "niceness": niceness}
         try:
             return forking.fork(FORKED, given, *files)
@@ -308,7 +296,7 @@ def _started(
             _log.warning("a decoder is started by itself, as it could not be forked: %s", error)
     code = (
         f"import os; os.nice({niceness}); "
-        f"from imagebank.dicom.sandbox import serve; serve({files!r}, {modules!r}, {memory_bytes}, {cpu_s})"
+        f"from imagebank.dicom.decoder import serve; serve({files!r}, {modules!r}, {memory_bytes}, {cpu_s})"
     )
     return subprocess.Popen(  # noqa: S603 - our own interpreter, no outside text
         [sys.executable, "-c", f"import sys; sys.path[:] = {sys.path!r}; {code}"],
@@ -319,80 +307,3 @@ def _started(
         pass_fds=files,
         close_fds=True,
     )
-
-
-def load(modules: Sequence[str] = _MODULES) -> dict[str, Any]:
-    """Load the modules by name, with all that they would load when they are first used."""
-    tasks = {name: importlib.import_module(name) for name in modules}
-    for module in tasks.values():
-        warm = getattr(module, "warm", None)
-        if warm is not None:
-            warm()
-    return tasks
-
-
-def forked(tasks: Mapping[str, Any], given: Mapping[str, Any], files: Sequence[int]) -> int:
-    """The child where a stem has loaded the tasks: nothing but these files stays open."""
-    stem.leave(files)
-    os.nice(given["niceness"])
-    _answer(files, tasks, given["memory_bytes"], given["cpu_s"])
-    return 0
-
-
-def serve(files: Sequence[int], modules: Sequence[str], memory_bytes: int, cpu_s: int) -> None:
-    """The child by itself: become warm, give up every right, answer requests until the parent goes away."""
-    # Now already: Ctrl-C reaches the whole group, and the parent decides when we end.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _answer(files, load(modules), memory_bytes, cpu_s)
-
-
-def _answer(files: Sequence[int], tasks: Mapping[str, Any], memory_bytes: int, cpu_s: int) -> None:
-    """Give up every right, and answer requests until the parent goes away.
-
-    The files are the channel and, where there is such, the memory that both share.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    stream = socket.socket(fileno=files[0])
-    shared = arena.opened(files[1]) if files[1:] else memoryview(b"")
-    stream.sendall(_SEALED if confine(memory_bytes, cpu_s) else _LIMITED)
-    while (head := _read(stream, _HEAD.size)) is not None:
-        number, where, header_size, payload_size = _HEAD.unpack(head)
-        try:
-            packed = _read(stream, header_size)
-            payload = shared[:payload_size] if where == _BESIDE else _read(stream, payload_size)
-        except MemoryError:
-            return
-        if packed is None or payload is None:
-            return
-        status, header, pieces = _perform(tasks, packed, payload)
-        answer = msgspec.msgpack.encode(header)
-        stream.sendall(_HEAD.pack(number, status, len(answer), sum(map(len, pieces))) + answer)
-        for piece in pieces:
-            stream.sendall(piece)
-
-
-def _perform(
-    tasks: Mapping[str, Any], packed: memoryview, payload: memoryview
-) -> tuple[int, dict[str, Any], Sequence[bytes | memoryview]]:
-    try:
-        name, header = msgspec.msgpack.decode(packed, type=tuple[str, dict[str, Any]])
-        module, _, function = name.partition(":")
-        answer, pieces = getattr(tasks[module], function)(header, payload)
-    except _REFUSALS as error:
-        return _REFUSALS.index(type(error)) + 1, {"message": str(error)}, ()
-    except MemoryError:
-        return _BROKEN, {"message": "it needs too much memory"}, ()
-    except Exception as error:  # noqa: BLE001 - codecs raise anything; the parent turns it into Invalid
-        return _BROKEN, {"message": type(error).__name__}, ()
-    return _OK, answer, pieces
-
-
-def _read(stream: socket.socket, size: int) -> memoryview | None:
-    buffer = np.empty(size, np.uint8).data
-    done = 0
-    while done < size:
-        got = stream.recv_into(buffer[done:])
-        if not got:
-            return None
-        done += got
-    return buffer

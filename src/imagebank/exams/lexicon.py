@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final
 
-from imagebank.exams.spelling import fold, is_eastern, near_words, nearest, parted, parted_words_in, unmangled, words_in
+from imagebank.exams.spelling import NearWords, fold, is_eastern, nearest, parted, parted_words_in, unmangled, words_in
 from imagebank.model.exam import Contrast, Group, Side
 
 _MISSPELT: Final = 0.8
@@ -100,7 +100,7 @@ class _Known:
     single: frozenset[str]
     every: frozenset[str]
     parts: frozenset[str]
-    near: Mapping[str, tuple[str, ...]]
+    near: NearWords
 
 
 def compiled(words: Mapping[str, Iterable[Meaning]], written: Mapping[str, str]) -> Lexicon:
@@ -117,14 +117,15 @@ def compiled(words: Mapping[str, Iterable[Meaning]], written: Mapping[str, str])
         if parts:
             node[_END] = (*node.get(_END, ()), *meanings)
     _inherit(tree, words)
+    once: dict[object, Any] = {}
     for phrase in words:
         node = tree
         for part in words_in(phrase):
             node = node[part]
         if _END in node:
-            node[_END] = _merged(node[_END])
+            node[_END] = _merged(node[_END], once)
     parts_of = single | {word for word in every if len(word) >= _PART}
-    known = _Known(tree, frozenset(single), frozenset(every), frozenset(parts_of), near_words(every))
+    known = _Known(tree, frozenset(single), frozenset(every), frozenset(parts_of), NearWords(every))
     resolve = lru_cache(maxsize=1 << 16)(lambda word: _resolved(word, known))
     signs = _signs(written)
 
@@ -170,13 +171,18 @@ def _may_inherit(field: str, inner: Meaning, own: tuple[Meaning, ...]) -> bool:
     return not is_said and not is_agent and (field != "side" or (inner.is_weak and inner.side is Side.BOTH))
 
 
-def _merged(meanings: tuple[Meaning, ...]) -> tuple[Meaning, ...]:
-    """Meanings of which each stands there once, with all its languages. Letters of sides keep theirs apart."""
+def _merged(meanings: tuple[Meaning, ...], once: dict[object, Any]) -> tuple[Meaning, ...]:
+    """Meanings of which each stands there once, with all its languages. Letters of sides keep theirs apart.
+
+    What is the same for many phrases is made `once`: there are 17,000 of them.
+    """
     found: dict[Meaning, frozenset[str]] = {}
     for one in meanings:
         same = one if one.is_near else replace(one, languages=frozenset())
         found[same] = found.get(same, frozenset()) | one.languages
-    return tuple(replace(one, languages=languages) for one, languages in found.items())
+    merged = (replace(one, languages=once.setdefault(told, told)) for one, told in found.items())
+    kept = tuple(once.setdefault(one, one) for one in merged)
+    return once.setdefault(kept, kept)  # type: ignore[no-any-return]
 
 
 def _only(meaning: Meaning, field: str) -> Meaning:

@@ -1,7 +1,9 @@
 """How words are made comparable: letters folded, texts cut into words, and words that are nearly another one."""
 
 import re
-from collections.abc import Iterable, Mapping
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Final
 from unicodedata import combining, normalize
@@ -71,21 +73,33 @@ def _faults(word: str) -> int:
     return 2 if len(word) >= _LONG else 1
 
 
-def near_words(words: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
-    """What is left of each long word when a letter is left out, with the words that it is left of."""
-    found: dict[str, list[str]] = {}
-    for word in words:
-        if len(word) >= _SHORT - 1 and word.isalpha():
-            for short in _shortened(word):
-                found.setdefault(short, []).append(word)
-    return {short: tuple(of) for short, of in found.items()}
+class NearWords:
+    """Long words by what is left of them when a letter is left out.
+
+    There are tens of thousands of such leavings: they are kept by their hashes, in a tenth of the memory of a dictionary.
+    Whoever asks compares what is found, so that two leavings of one hash do no harm.
+    """
+
+    def __init__(self, words: Iterable[str]) -> None:
+        self._words = tuple(word for word in words if len(word) >= _SHORT - 1 and word.isalpha())
+        found = sorted((hash(short), at) for at, word in enumerate(self._words) for short in _shortened(word))
+        self._hashes = array("q", (one for one, _ in found))
+        self._places = array("l", (at for _, at in found))
+
+    def leaving(self, short: str) -> Iterator[str]:
+        """The words of which this is left, and perhaps others."""
+        wanted = hash(short)
+        at = bisect_left(self._hashes, wanted)
+        while at < len(self._hashes) and self._hashes[at] == wanted:
+            yield self._words[self._places[at]]
+            at += 1
 
 
-def nearest(word: str, near: Mapping[str, tuple[str, ...]]) -> str | None:
+def nearest(word: str, near: NearWords) -> str | None:
     """The word that was meant, when one has the same first letter and is written with so few faults; else None."""
     if not _SHORT - 1 <= len(word) <= 30:
         return None
-    candidates = {one for short in _shortened(word) for one in near.get(short, ()) if one[0] == word[0]}
+    candidates = {one for short in _shortened(word) for one in near.leaving(short) if one[0] == word[0]}
     if len(word) < _SHORT:
         # Of a short word two letters may be exchanged, and one may be missing of a longer one.
         candidates = {one for one in candidates if len(one) >= _SHORT or sorted(one) == sorted(word)}

@@ -1,6 +1,7 @@
 """A child that fails takes nothing with it but its own request."""
 
 import os
+import signal
 import socket
 import threading
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from imagebank.dicom import arena
+from imagebank.dicom import arena, sandbox
 from imagebank.dicom.sandbox import Sandbox
 from imagebank.errors import BankError, Invalid, Unavailable
 
@@ -24,8 +25,8 @@ def hostile() -> Iterator[Sandbox]:
         yield one
 
 
-def pid(sandbox: Sandbox) -> int:
-    return int(sandbox.call(f"{HOSTILE}:echo", {})[0]["pid"])
+def pid(decoders: Sandbox) -> int:
+    return int(decoders.call(f"{HOSTILE}:echo", {})[0]["pid"])
 
 
 def test_an_answer_holds_what_the_task_gave(hostile: Sandbox) -> None:
@@ -157,6 +158,19 @@ def test_a_caller_does_not_wait_for_ever() -> None:
 
         with pytest.raises(Unavailable, match="busy"):
             shared.call(f"{HOSTILE}:echo", {})
+
+
+def test_children_that_rest_are_kept_and_a_lost_one_is_replaced(
+    hostile: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sandbox, "_RESTED_S", -1.0)
+    first = pid(hostile)
+    hostile.rest()
+
+    assert pid(hostile) == first
+    os.kill(first, signal.SIGKILL)
+    hostile.rest()
+    assert pid(hostile) != first
 
 
 def test_a_closed_sandbox_takes_no_more_requests() -> None:
