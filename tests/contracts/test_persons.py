@@ -125,9 +125,9 @@ def test_a_decision_is_kept_as_it_was_made_and_never_changed(index: SQLIndex) ->
 
 def test_a_pair_stands_in_the_queue_once_whichever_comes_first(index: SQLIndex) -> None:
     with index.begin() as tx:
-        tx.persons.ask(replace(LIKE, score=12.0), START)
-        tx.persons.ask(replace(LIKE, first=BEA.patient, second=ADA.patient), START)
-        tx.persons.ask(Likeness(EVE.patient, BEA.patient, 33.3, ()), START)
+        tx.persons.ask([replace(LIKE, score=12.0)], START)
+        tx.persons.ask([replace(LIKE, first=BEA.patient, second=ADA.patient)], START)
+        tx.persons.ask([Likeness(EVE.patient, BEA.patient, 33.3, ())], START)
         assert tx.persons.question(BEA.patient, ADA.patient) == LIKE
         assert tx.persons.question(EVE.patient, ADA.patient) is None
 
@@ -139,7 +139,7 @@ def test_a_pair_stands_in_the_queue_once_whichever_comes_first(index: SQLIndex) 
         tx.persons.move(BEA.patient, "pa")
         tx.persons.settle("pa")
         assert tx.persons.question(BEA.patient, ADA.patient) is None
-        tx.persons.ask(LIKE, START)
+        tx.persons.ask([LIKE], START)
         tx.persons.withdraw(ADA.patient)
     assert index.persons.queue(ALL, 9) == []
 
@@ -152,7 +152,7 @@ def test_only_records_with_a_study_in_scope_are_shown_and_what_is_about_them(ind
     with index.begin() as tx:
         tx.enter([study])
         tx.persons.put_identity(mine, ())
-        tx.persons.ask(replace(LIKE, first=patient), START)
+        tx.persons.ask([replace(LIKE, first=patient)], START)
         tx.persons.put_decision(replace(LINK, moves=()))
         tx.persons.put_decision(
             replace(UNDO, records=(patient,), moves=(Move(patient, "a", "b"), Move(BEA.patient, "a", "b")))
@@ -170,7 +170,7 @@ def test_only_records_with_a_study_in_scope_are_shown_and_what_is_about_them(ind
 def test_who_is_forgotten_leaves_nothing_but_a_place_in_decisions(index: SQLIndex) -> None:
     with index.begin() as tx:
         tx.persons.put_decision(LINK)
-        tx.persons.ask(LIKE, START)
+        tx.persons.ask([LIKE], START)
         tx.persons.forget(ADA.patient)
         tx.persons.forget(PatientId("north", "9"))
         (decision,) = tx.persons.decisions_about([BEA.patient])

@@ -32,7 +32,7 @@ def alike(index: SQLIndex, days: int = 20) -> None:
     with index.begin() as tx:
         for patient in (ADA, BEA):
             tx.persons.put_identity(Identity(patient, PersonName("Varga^Ada"), own=patient.issuer), ())
-        tx.persons.ask(LIKE, NOW - timedelta(days=days))
+        tx.persons.ask([LIKE], NOW - timedelta(days=days))
     deposit(index, "5.1", "north", "1", issuer="north")
     deposit(index, "5.2", "south", "1", issuer="south")
 

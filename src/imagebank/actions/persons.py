@@ -5,7 +5,7 @@ Records of one issuer are linked only by that issuer's word or by somebody's; se
 
 import hashlib
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
@@ -104,34 +104,54 @@ def _seek(bank: Bank, tx: Transaction, identity: Identity) -> list[Decision]:
     keys = [key for key in matching.keys_of(identity) if not key.startswith("is ")]
     found = [each for each in tx.persons.candidates(keys, CANDIDATES) if each.identity.patient != patient]
     table = matching.weights(bank.settings.matching_file)
-    made = []
-    for match in matching.matches(table, identity, found, tx.persons.census):
-        decision = _consider(bank, tx, patient, match)
-        if decision is not None:
-            made.append(decision)
+    return _settled(bank, tx, patient, matching.matches(table, identity, found, tx.persons.census))
+
+
+def _settled(bank: Bank, tx: Transaction, patient: PatientId, matches: Sequence[matching.Match]) -> list[Decision]:
+    """Link a record to those that it matches, in their order, or ask about it; the decisions that this made."""
+    made: list[Decision] = []
+    asked: list[Likeness] = []
+    around: _Around | None = None
+    for place, match in enumerate(matches):
+        if around is None:
+            around = _around(tx, [patient, *(each.likeness.second for each in matches[place:])])
+        found = _considered(around, patient, match)
+        if isinstance(found, Likeness):
+            asked.append(found)
+        elif found is not None:
+            # Asked before: a decision takes back what was asked about the records that it joins.
+            tx.persons.ask(asked, bank.now())
+            made.append(_decide(bank, tx, found, [_told(bank, each, "") for each in found.records]))
+            asked, around = [], None
+    tx.persons.ask(asked, bank.now())
     return made
 
 
-def _consider(bank: Bank, tx: Transaction, patient: PatientId, match: matching.Match) -> Decision | None:
-    """Link two records, or ask somebody, unless they are linked or somebody has said that they are two persons'."""
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """The records of the person that each record belongs to, and pairs that are said not to be one person's."""
+
+    groups: Mapping[PatientId, Sequence[PatientId]]
+    apart: frozenset[frozenset[PatientId]]
+
+
+def _around(tx: Transaction, patients: Sequence[PatientId]) -> _Around:
+    groups = tx.persons.groups(patients)
+    return _Around(groups, parted(tx.persons.decisions_about({each for one in groups.values() for each in one})))
+
+
+def _considered(around: _Around, patient: PatientId, match: matching.Match) -> "_Wish | Likeness | None":
+    """To link two records, or to ask somebody; neither when they are linked, or are said to be two persons'."""
     likeness = match.likeness
-    mine, theirs = _group(tx, patient), _group(tx, likeness.second)
-    if likeness.second in mine or across(parted(tx.persons.decisions_about((*mine, *theirs))), mine, theirs):
+    mine, theirs = (around.groups[each] for each in (patient, likeness.second))
+    if likeness.second in mine or across(around.apart, mine, theirs):
         return None
     bar = likeness.bar or _bar(mine, theirs)
     if match.verdict is not Verdict.LINK or bar:
-        tx.persons.ask(replace(likeness, bar=bar), bank.now())
-        return None
+        return replace(likeness, bar=bar)
     records = (patient, likeness.second) if len(mine) == 1 else (likeness.second, patient)
     ground = Ground.RULE if match.is_by_rule else Ground.SCORE
-    wish = _Wish(Deed.LINK, ground, SYSTEM, records, score=likeness.score, evidence=likeness.evidence)
-    return _decide(bank, tx, wish, [_told(bank, each, "") for each in records])
-
-
-def _group(tx: Transaction, patient: PatientId) -> list[PatientId]:
-    """The records of the person that a record belongs to."""
-    linked = tx.persons.record(patient)
-    return [patient] if linked is None else [each.identity.patient for each in tx.persons.of_person(linked.person)]
+    return _Wish(Deed.LINK, ground, SYSTEM, records, score=likeness.score, evidence=likeness.evidence)
 
 
 def _bar(mine: Sequence[PatientId], theirs: Sequence[PatientId]) -> str:
@@ -279,7 +299,7 @@ def shown(bank: Bank, patient: PatientId, scope: Scope) -> Linked:
 
 def _decide_between(bank: Bank, tx: Transaction, principal: Principal, address: str, wish: _Wish) -> Decision:
     first, others = wish.records[0], wish.records[1:]
-    group = _group(tx, first)
+    group = tx.persons.groups([first]).get(first, [first])
     if wish.deed is Deed.UNLINK:
         if len(group) == 1 or (others and others[0] not in group):
             raise Conflict("the record is not linked")
@@ -337,7 +357,7 @@ def undo(bank: Bank, principal: Principal, decision: str, why: str = "", address
         events = [replace(event(bank, Act.DECIDED, principal, address), patient=each) for each in one.records[:2]]
         if one.deed is Deed.APART:
             first, second = one.records
-            tx.persons.ask(Likeness(first, second, one.score or 0.0, one.evidence), bank.now())
+            tx.persons.ask([Likeness(first, second, one.score or 0.0, one.evidence)], bank.now())
         return _decide(bank, tx, wish, events)
 
 

@@ -1,6 +1,6 @@
 """What the bank needs to keep of patient records and the persons that they are linked to."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -77,6 +77,10 @@ class PersonsWriter(Protocol):
 
     def of_person(self, person: str) -> list[Linked]: ...
 
+    def groups(self, patients: Iterable[PatientId]) -> dict[PatientId, list[PatientId]]:
+        """For each of these records that is known, those of the person that it belongs to, itself among them."""
+        ...
+
     def decisions_about(self, patients: Iterable[PatientId]) -> list[Decision]:
         """Every decision that names or moved one of these."""
         ...
@@ -89,8 +93,8 @@ class PersonsWriter(Protocol):
 
     def move(self, patient: PatientId, person: str) -> None: ...
 
-    def ask(self, likeness: Likeness, at: datetime) -> None:
-        """Put a pair into the queue, or change what it says there."""
+    def ask(self, likenesses: Sequence[Likeness], at: datetime) -> None:
+        """Put pairs into the queue, or change what it says of them there."""
         ...
 
     def question(self, first: PatientId, second: PatientId) -> Likeness | None:

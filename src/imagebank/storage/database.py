@@ -363,12 +363,12 @@ def insert_new(connection: Connection, table: Table, values: Mapping[str, Any]) 
     return connection.execute(made).first() is not None
 
 
-def put(connection: Connection, table: Table, key: Sequence[str], values: Mapping[str, Any]) -> None:
-    """Insert a row, or give the row with the same key these values."""
+def put(connection: Connection, table: Table, key: Sequence[str], *rows: Mapping[str, Any]) -> None:
+    """Insert rows, or give those with the same key these values. All have values of the same names."""
     make = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
-    statement = make(table).values(**values)
-    changes = {name: statement.excluded[name] for name in values if name not in key}
-    connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=changes))
+    statement = make(table)
+    changes = {name: statement.excluded[name] for name in rows[0] if name not in key}
+    connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=changes), [*map(dict, rows)])
 
 
 def lock(connection: Connection, number: int) -> None:

@@ -1,7 +1,7 @@
 """Patient records, the persons that they are linked to, and the decisions about that, in the database."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
@@ -26,14 +26,16 @@ _NOBODY: Final = ""
 """The issuer of a record that was forgotten."""
 _LOCK: Final = 0x706572736F6E
 _EVERYTHING: Final = Scope(organizations=None)
+_AT_ONCE: Final = 500
+"""Records that are named in one question."""
 
 
 def _is(table: Any, patient: PatientId) -> ColumnElement[bool]:
     return and_(table.c.issuer == clean(patient.issuer), table.c.identifier == clean(patient.identifier))
 
 
-def _pairs(patients: Iterable[PatientId]) -> list[tuple[str, str]]:
-    return [(clean(one.issuer), clean(one.identifier)) for one in patients]
+def _pair(patient: PatientId) -> tuple[str, str]:
+    return clean(patient.issuer), clean(patient.identifier)
 
 
 def shown(scope: Scope, dialect: str, record: Any) -> list[ColumnElement[bool]]:
@@ -204,7 +206,7 @@ class SQLPersons:
 
     def _seen(self, connection: Connection, patients: Iterable[PatientId], scope: Scope) -> set[PatientId]:
         rows = _IDENTITY
-        theirs = tuple_(rows.c.issuer, rows.c.identifier).in_(_pairs(patients))
+        theirs = tuple_(rows.c.issuer, rows.c.identifier).in_([*map(_pair, patients)])
         chosen = select(rows.c.issuer, rows.c.identifier).where(theirs, *shown(scope, self._dialect, rows))
         return {PatientId(*row) for row in connection.execute(chosen)}
 
@@ -274,8 +276,8 @@ class PersonsChanges:
             insert_new(self._connection, _IDENTITY, values | {"own": identity.own, "person": identity.own})
         number = self._number(identity.patient)
         self._connection.execute(delete(_KEY).where(_KEY.c.identity == number))
-        for key in sorted({clean(each) for each in keys}):
-            self._connection.execute(_KEY.insert().values(key=key, identity=number))
+        if rows := [{"key": key, "identity": number} for key in sorted({clean(each) for each in keys})]:
+            self._connection.execute(_KEY.insert(), rows)
 
     def _number(self, patient: PatientId) -> int | None:
         return self._connection.scalar(select(_IDENTITY.c.id).where(_is(_IDENTITY, patient)))
@@ -292,10 +294,22 @@ class PersonsChanges:
         chosen = select(_IDENTITY).where(_IDENTITY.c.person == person).order_by(_IDENTITY.c.id)
         return [_linked(row) for row in self._connection.execute(chosen)]
 
+    def groups(self, patients: Iterable[PatientId]) -> dict[PatientId, list[PatientId]]:
+        one, other = _IDENTITY, _IDENTITY.alias("other")
+        chosen = select(one.c.issuer, one.c.identifier, other.c.issuer, other.c.identifier)
+        chosen = chosen.join_from(one, other, other.c.person == one.c.person).order_by(other.c.id)
+        asked = {_pair(each): each for each in patients}
+        found: dict[PatientId, list[PatientId]] = {}
+        for row in self._of(chosen, one, asked.values()):
+            found.setdefault(asked[row[0], row[1]], []).append(PatientId(row[2], row[3]))
+        return found
+
     def decisions_about(self, patients: Iterable[PatientId]) -> list[Decision]:
-        theirs = select(_RECORD.c.decision).where(tuple_(_RECORD.c.issuer, _RECORD.c.identifier).in_(_pairs(patients)))
-        chosen = select(_DECISION).where(_DECISION.c.id.in_(theirs)).order_by(_DECISION.c.at, _DECISION.c.id)
-        return _decisions(self._connection, chosen)
+        theirs = {row[0] for row in self._of(select(_RECORD.c.decision).distinct(), _RECORD, patients)}
+        if not theirs:
+            return []
+        chosen = select(_DECISION).where(one_of(self._dialect, _DECISION.c.id, sorted(theirs)))
+        return _decisions(self._connection, chosen.order_by(_DECISION.c.at, _DECISION.c.id))
 
     def put_decision(self, decision: Decision) -> None:
         known = select(_DECISION.c.id).where(_DECISION.c.id == decision.id)
@@ -328,17 +342,28 @@ class PersonsChanges:
     def move(self, patient: PatientId, person: str) -> None:
         self._connection.execute(update(_IDENTITY).where(_is(_IDENTITY, patient)).values(person=person))
 
-    def ask(self, likeness: Likeness, at: datetime) -> None:
-        first, second = sorted((self._number(likeness.first) or 0, self._number(likeness.second) or 0))
-        values = {
-            "first": first,
-            "second": second,
-            "score": _hundredths(likeness.score),
-            "evidence": _packed(likeness.evidence),
-            "bar": likeness.bar,
-            "at": micros(at),
-        }
-        put(self._connection, _LIKENESS, ["first", "second"], values)
+    def ask(self, likenesses: Sequence[Likeness], at: datetime) -> None:
+        if not likenesses:
+            return
+        numbers = self._numbers({each for one in likenesses for each in (one.first, one.second)})
+        rows = []
+        for likeness in likenesses:
+            first, second = sorted(numbers.get(_pair(each), 0) for each in (likeness.first, likeness.second))
+            said = {"score": _hundredths(likeness.score), "evidence": _packed(likeness.evidence), "bar": likeness.bar}
+            rows.append({"first": first, "second": second, **said, "at": micros(at)})
+        put(self._connection, _LIKENESS, ["first", "second"], *rows)
+
+    def _numbers(self, patients: Iterable[PatientId]) -> dict[tuple[str, str], int]:
+        rows = _IDENTITY.c
+        chosen = select(rows.issuer, rows.identifier, rows.id)
+        return {(row[0], row[1]): row[2] for row in self._of(chosen, _IDENTITY, patients)}
+
+    def _of(self, chosen: Select[Any], table: Any, patients: Iterable[PatientId]) -> Iterator[Any]:
+        """Rows of these records, asked for by so many at once as every database takes."""
+        pairs = sorted({_pair(each) for each in patients})
+        for start in range(0, len(pairs), _AT_ONCE):
+            theirs = tuple_(table.c.issuer, table.c.identifier).in_(pairs[start : start + _AT_ONCE])
+            yield from self._connection.execute(chosen.where(theirs))
 
     def question(self, first: PatientId, second: PatientId) -> Likeness | None:
         one, other = _IDENTITY.alias("one"), _IDENTITY.alias("other")
