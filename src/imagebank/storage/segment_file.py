@@ -80,22 +80,31 @@ def pwrite(fd: int, piece: Buffer, offset: int) -> None:
 
 _PUNCH_HOLE_AND_KEEP_SIZE = 3
 """FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE of Linux's fallocate(2), which Python does not offer."""
+_BEGIN_ONLY = 2
+"""SYNC_FILE_RANGE_WRITE of Linux's sync_file_range(2), which Python does not offer either."""
 
 
 @cache
-def _fallocate() -> Callable[[int, int, int, int], int] | None:
+def _of_linux(name: str, *kinds: type) -> Callable[..., int] | None:
     try:
-        found = ctypes.CDLL(None).fallocate
+        found = getattr(ctypes.CDLL(None), name)
     except (OSError, AttributeError):  # another system
         return None
-    found.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64]
-    return cast("Callable[[int, int, int, int], int]", found)
+    found.argtypes = kinds
+    return cast("Callable[..., int]", found)
 
 
 def punch(fd: int, offset: int, length: int) -> bool:
     """Give the blocks of a range back to the disk, as a hole that reads as zeros; whether the file system could."""
-    fallocate = _fallocate()
+    fallocate = _of_linux("fallocate", ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
     return length > 0 and fallocate is not None and fallocate(fd, _PUNCH_HOLE_AND_KEEP_SIZE, offset, length) == 0
+
+
+def begin_writing(fd: int, offset: int, length: int) -> None:
+    """Have the disk begin with a range, if the system can, and wait for nothing. What fails, the next sync says."""
+    begin = _of_linux("sync_file_range", ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
+    if begin is not None:
+        begin(fd, offset, length, _BEGIN_ONLY)
 
 
 class Segment:
@@ -117,6 +126,7 @@ class Segment:
         # What a dead process left unsealed may have lost pages in a power failure: no later seal may vouch for it.
         self._may_seal = size <= BLOCK or record.is_sealed(self.id, size, partial(pread, fd))
         self.end = self._began_at = max(BLOCK, -(-size // BLOCK) * BLOCK)
+        self._begun = self.end
         if size < BLOCK:
             pwrite(fd, record.segment_header(self.id), 0)
         os.fsync(fd)
@@ -161,6 +171,10 @@ class Segment:
                 self.end = offset
 
     def write(self, piece: Buffer, offset: int) -> None:
+        """Write a piece. What stands before it goes to the disk meanwhile, so that the sync of many waits for the last."""
+        begun, self._begun = self._begun, max(self._begun, offset)
+        if begun < offset:
+            begin_writing(self.fd, begun, offset - begun)
         try:
             pwrite(self.fd, piece, offset)
         except Unavailable:
