@@ -73,9 +73,9 @@ class Begin:
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """The next bytes of the part."""
+    """The next bytes of the part; a view is good for as long as anybody holds it."""
 
-    content: bytes
+    content: bytes | memoryview
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +98,8 @@ class Splitter:
         self._delimiter = b"\n" + self._first
         self._newline = b""
         self._buffer = b""
+        # What is dealt with stands before it, and is not moved: objects go through here by the gigabyte.
+        self._at = 0
         self._step: Callable[[], Iterator[Event]] = self._preamble
         self._seen = 0
         self._has_begun = False
@@ -108,11 +110,12 @@ class Splitter:
         """The events that these bytes complete. Raises Invalid when they cannot belong to a multipart body."""
         if self._is_over:
             return
-        self._buffer = self._buffer + chunk if self._buffer else chunk
+        rest = self._buffer[self._at :]
+        self._buffer, self._at = rest + chunk if rest else chunk, 0
         while not self._is_over:
-            step, length = self._step, len(self._buffer)
+            step, at = self._step, self._at
             yield from step()
-            if step == self._step and length == len(self._buffer):
+            if step == self._step and at == self._at:
                 return
 
     def close(self) -> list[Event]:
@@ -126,14 +129,15 @@ class Splitter:
         raise Invalid("the body ends in the middle of a part: the closing boundary is missing")
 
     def _preamble(self) -> Iterator[Event]:
-        found = 0 if self._buffer.startswith(self._first) and not self._seen else self._buffer.find(self._delimiter)
+        is_first = not self._seen and self._buffer.startswith(self._first, self._at)
+        found = self._at if is_first else self._buffer.find(self._delimiter, self._at)
         start = found + len(self._first) + (self._buffer[found : found + 1] == b"\n")
         if found < 0:
             keep = len(self._first) + 1
             # The very start may still become a boundary, so nothing is dropped before that is decided.
-            if len(self._buffer) > keep:
-                self._seen += len(self._buffer) - keep
-                self._buffer = self._buffer[-keep:]
+            if len(self._buffer) - self._at > keep:
+                self._seen += len(self._buffer) - self._at - keep
+                self._at = len(self._buffer) - keep
             if self._seen > _MAX_PREAMBLE_BYTES:
                 raise Invalid("the boundary that the Content-Type names does not occur in the body")
         elif (end := self._line_end(start)) is not None:
@@ -156,12 +160,12 @@ class Splitter:
         return end + 1
 
     def _headers(self) -> Iterator[Event]:
-        blank = _NO_HEADER.match(self._buffer) or _BLANK_LINE.search(self._buffer)
-        if (blank.start() if blank else len(self._buffer)) > _MAX_HEADER_BYTES:
+        blank = _NO_HEADER.match(self._buffer, self._at) or _BLANK_LINE.search(self._buffer, self._at)
+        if (blank.start() if blank else len(self._buffer)) - self._at > _MAX_HEADER_BYTES:
             raise Invalid("the header of a part is longer than 16 KiB")
         if blank is None:
             return
-        headers = _headers(self._buffer[: blank.start()])
+        headers = _headers(self._buffer[self._at : blank.start()])
         self._newline = blank[1]
         # The blank line's own end stays: it may already belong to the next boundary (an empty part).
         self._advance(blank.start(1), self._body_start)
@@ -169,41 +173,43 @@ class Splitter:
 
     def _body_start(self) -> Iterator[Event]:
         delimiter = self._newline + self._first
-        if len(self._buffer) < len(delimiter) and delimiter.startswith(self._buffer):
+        if len(self._buffer) - self._at < len(delimiter) and delimiter.startswith(self._buffer[self._at :]):
             return
-        boundary = self._boundary(len(delimiter)) if self._buffer.startswith(delimiter) else _NONE
+        is_one = self._buffer.startswith(delimiter, self._at)
+        boundary = self._boundary(self._at + len(delimiter)) if is_one else _NONE
         if boundary is None:
             return
         if boundary.end:
             yield from self._ended(boundary)
         else:
-            self._advance(len(self._newline), self._body)
+            self._advance(self._at + len(self._newline), self._body)
 
     def _body(self) -> Iterator[Event]:
-        start = 0
+        start = self._at
         while (found := self._buffer.find(self._delimiter, start)) >= 0:
             boundary = self._boundary(found + len(self._delimiter))
-            has_return = self._buffer[found - 1 : found] == b"\r" if found else False
+            has_return = found > self._at and self._buffer[found - 1 : found] == b"\r"
             is_open = has_return and boundary is not None and boundary.newline is None and self._newline == b"\n"
             if boundary is None or (is_open and not self._is_whole):
                 break
             if boundary.end:
-                content = found - (has_return and b"\r\n" in (boundary.newline, self._newline))
-                if content:
-                    yield Data(self._buffer[:content])
+                yield from self._data(found - (has_return and b"\r\n" in (boundary.newline, self._newline)))
                 yield from self._ended(boundary)
                 return
             # What follows makes it no boundary, so it is content.
             start = found + 1
         ready = found if found >= 0 else self._safe_length()
-        ready -= self._buffer[ready - 1 : ready] == b"\r" if ready else 0
-        if ready > 0:
-            content_bytes, self._buffer = self._buffer[:ready], self._buffer[ready:]
-            yield Data(content_bytes)
+        yield from self._data(ready - (ready > self._at and self._buffer[ready - 1 : ready] == b"\r"))
+
+    def _data(self, end: int) -> Iterator[Event]:
+        """What lies before `end` is content."""
+        start, self._at = self._at, end
+        if start < end:
+            yield Data(memoryview(self._buffer)[start:end])
 
     def _safe_length(self) -> int:
-        """How many bytes cannot be the beginning of a boundary."""
-        at = max(0, len(self._buffer) - len(self._delimiter) + 1)
+        """Where the first byte is that can be the beginning of a boundary."""
+        at = max(self._at, len(self._buffer) - len(self._delimiter) + 1)
         while (at := self._buffer.find(b"\n", at)) >= 0:
             if self._delimiter.startswith(self._buffer[at:]):
                 return at
@@ -228,7 +234,7 @@ class Splitter:
         yield End()
 
     def _advance(self, end: int, step: Callable[[], Iterator[Event]]) -> None:
-        self._buffer = self._buffer[end:]
+        self._at = end
         self._step = step
 
 

@@ -15,6 +15,7 @@ from imagebank.errors import BankError, Invalid, OutOfSpace, Unavailable
 
 IN_MEMORY: Final = 8 << 20
 _BLOCK: Final = 1 << 20
+Buffer = bytes | memoryview
 _SHELF_MEMORY: Final = 64 << 20
 # Far below the usual limit of 1,024 open files.
 _SHELF_FILES: Final = 64
@@ -46,10 +47,10 @@ class Spool:
         self.content: BinaryIO = io.BytesIO()
         self._folder = folder
         self._limit = limit
-        self._waiting: list[bytes] = []
+        self._waiting: list[Buffer] = []
         self._waiting_bytes = 0
 
-    async def write(self, data: bytes) -> None:
+    async def write(self, data: Buffer) -> None:
         """Take the next bytes. Raises OutOfSpace when the disk has no room for them, Unavailable without a descriptor."""
         self.size += len(data)
         if self.size > self._limit:

@@ -65,7 +65,7 @@ def _parts(bank: Bank, content_type: str, pieces: Iterator[bytes]) -> Iterator[A
         content.close()
 
 
-def _write(content: BinaryIO, data: bytes) -> None:
+def _write(content: BinaryIO, data: bytes | memoryview) -> None:
     try:
         write_all(content, data)
     except OSError as error:

@@ -185,7 +185,7 @@ def _named(headers: Mapping[str, str]) -> tuple[str, str]:
     return given.get("name", ""), given.get("filename", "").replace("%22", '"').replace("%0D", "").replace("%0A", "")
 
 
-def _write(content: IO[bytes], data: bytes) -> None:
+def _write(content: IO[bytes], data: bytes | memoryview) -> None:
     try:
         write_all(content, data)  # type: ignore[arg-type] # it is a plain file
     except OSError as error:
