@@ -38,6 +38,8 @@ ASKED_AT_ONCE = 3
 # A connection without a whole header, and one that stays open for the next request, is closed after this.
 _HEADER_S = 10.0
 _MOST_CONNECTIONS = 4096
+# What is handed over of a body at once, at most; a connection that sends holds as much.
+_PIECE_BYTES = 1 << 20
 _START_S = 60.0
 _WATCH_S = 0.5
 _FIRST_PAUSE_S = 1.0
@@ -102,7 +104,7 @@ def _web(settings: Settings) -> None:
         log_access=False,
         # Its own lines by our handler.
         log_dictconfig={"formatters": {}, "handlers": {}, "loggers": {"_granian": {"propagate": True}}},
-        http1_settings=HTTP1Settings(header_read_timeout=int(_HEADER_S * 1000)),
+        http1_settings=HTTP1Settings(header_read_timeout=int(_HEADER_S * 1000), max_buffer_size=_PIECE_BYTES),
         backlog=1024,
         backpressure=_most_connections(descriptors.raised()),
         respawn_failed_workers=True,
