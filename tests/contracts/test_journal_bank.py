@@ -1,6 +1,7 @@
 """A bank whose deposits are safe on its node first, and in a real S3 server soon after."""
 
 import threading
+import time
 from dataclasses import replace
 from datetime import timedelta
 from itertools import islice
@@ -12,6 +13,7 @@ import pytest
 
 from bank import a_token, bearer, free_port, keep, open_test_bank
 from contracts.seaweed import Seaweed
+from imagebank import worker
 from imagebank.actions import compress, journal, reindex, remove, retrieve, scrub, shred
 from imagebank.app import take_journal, web_application
 from imagebank.bank import Bank
@@ -24,6 +26,7 @@ from imagebank.model.person import PatientId
 from imagebank.model.uid import Uid
 from imagebank.settings import SettingsError, load
 from make import a_file, read
+from running import imagebank
 from unit.actions.test_compress import a_slice
 from unit.portal.browsing import Browser
 
@@ -62,15 +65,12 @@ def upload(bank: Bank) -> None:
     """As a worker does, once the five seconds are over."""
     assert bank.journal is not None
     bank.journal.finish()  # type: ignore[attr-defined]
-    stop = threading.Event()
-    uploading = bank.journal.upload
-
-    class Once:
-        def upload(self) -> int:
-            stop.set()
-            return uploading()
-
-    journal.keep_uploading(replace(bank, journal=Once()), stop)  # type: ignore[arg-type]
+    with pytest.MonkeyPatch.context() as quick:
+        quick.setattr(journal, "_PAUSE_S", 0.01)
+        with worker.uploading(bank):
+            until = time.monotonic() + 60
+            while waiting(bank) and time.monotonic() < until:
+                time.sleep(0.02)
 
 
 def waiting(bank: Bank) -> int:
@@ -88,8 +88,11 @@ def test_a_deposit_is_kept_uploaded_compressed_deleted_and_rebuilt(tmp_path: Pat
         assert journal.complaint(bank) == ""
         assert compress.step(bank, 0, older_than=timedelta(), grace=timedelta()).done == 4
         remove.remove(bank, Selection(study=Uid(read(gone).StudyInstanceUID)), KEEPER)
-        remove.destroy(bank, [one.location for one in held(bank) if one.uid == read(gone).SOPInstanceUID])
+        later = replace(bank, now=lambda: bank.now() + timedelta(days=2))
+        while worker.step(later, {"destroy": remove.destroy_job}):
+            pass
         shred.shred(bank, PatientId("local", "SHREDDED"), KEEPER)
+        living = {one.location for one in bank.blobs.records() if one.note is not None}
         late = a_file()
         keep(bank, late)
         half = waiting(bank)
@@ -108,6 +111,7 @@ def test_a_deposit_is_kept_uploaded_compressed_deleted_and_rebuilt(tmp_path: Pat
     assert (before, before) == (sorted([*slices, gone, shredded]), uploaded[0])
     assert uploaded[1] == 0
     assert half > 0
+    assert len(living) == len(slices) + 1  # and what tells that an object was deleted
     assert findings.is_clean
     assert rebuilt == (sorted([*slices, late]), True)
     assert after == (rebuilt[0], 0)
@@ -225,6 +229,33 @@ def test_uploading_is_tried_again_whatever_went_wrong(tmp_path: Path, caplog: py
 
     assert len(tries) == 2
     assert "it is tried again" in caplog.text
+
+
+def test_commands_tell_what_waits_upload_it_and_take_the_journal(tmp_path: Path, shared: dict[str, Any]) -> None:
+    environ = {f"IMAGEBANK_{name.upper()}": str(value) for name, value in shared.items()}
+    by_objects = {**environ, "IMAGEBANK_S3_DURABILITY": "object"}
+
+    def said(command: str, node: Path, *more: str, given: dict[str, str] = environ) -> tuple[int, str]:
+        told = imagebank("journal", command, "--data", node / "bank", *more, environ=given)
+        return told.status, told.out + told.err
+
+    other = another_node(tmp_path)
+    before, refused = said("status", tmp_path), said("status", other)
+    unsure, uploaded, after = said("take", other), said("upload", tmp_path), said("status", tmp_path)
+    taken = said("take", other, "--yes")
+    gone, here = said("status", tmp_path), said("status", other)
+
+    assert before[0] == 0
+    assert "bytes wait for the object store, of 10,737,418,240 that may; the oldest since" in before[1]
+    assert "0 bytes wait" in after[1]
+    assert (refused[0], gone[0], unsure[0]) == (2, 2, 2)
+    assert "imagebank journal take" in refused[1]
+    assert "repeat it with --yes" in unsure[1]
+    assert uploaded[0] == 0
+    assert uploaded[1].endswith("segments were uploaded; nothing waits\n")
+    assert taken[0] == here[0] == 0
+    assert said("take", other, "--yes", given=by_objects)[0] == said("upload", other, given=by_objects)[0] == 2
+    assert "an object is answered for once it is where it stays" in said("status", other, given=by_objects)[1]
 
 
 def test_a_journal_is_for_objects_in_s3(tmp_path: Path) -> None:

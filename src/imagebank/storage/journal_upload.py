@@ -30,7 +30,7 @@ from imagebank.storage.s3 import PART_BYTES, PARTS_AT_ONCE, ObjectBlobs, refusal
 from imagebank.storage.segment_file import pread
 from imagebank.storage.segment_file import refusal as disk_refusal
 
-_AT_ONCE: Final = 4
+_AT_ONCE: Final = 2
 _WHOLE_BYTES: Final = 48 << 20
 """What is larger is put in parts, and never in memory as a whole."""
 _log = logging.getLogger(__name__)
@@ -58,6 +58,16 @@ class Held:
         yield record.segment_header(self.id, self.count)
         for at in range(BLOCK, self.size, PART_BYTES):
             yield pread(self.fd, at, min(PART_BYTES, self.size - at))
+
+    def whole(self) -> bytearray:
+        """The same at once."""
+        body = bytearray(self.size)
+        with memoryview(body) as view:
+            at = 0
+            for piece in self.pieces():
+                view[at : at + len(piece)] = piece
+                at += len(piece)
+        return body
 
 
 class Uploader:
@@ -120,7 +130,7 @@ class Uploader:
                     self._bucket.store, key, held.pieces(), chunk_size=PART_BYTES, max_concurrency=PARTS_AT_ONCE
                 )
                 return ""
-            body = b"".join(held.pieces())
+            body = held.whole()
             obstore.put(self._bucket.store, key, body, use_multipart=False)
             return md5(body, usedforsecurity=False).hexdigest()
         except (BaseError, FileNotFoundError) as error:
