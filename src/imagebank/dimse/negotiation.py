@@ -1,6 +1,6 @@
 """What two sides agree on when an association begins (PS3.8 9.3, PS3.7 annex D): values, and PDUs made of them.
 
-The PDUs are pynetdicom's; nothing here reads or writes a socket.
+The PDUs by which we call are pynetdicom's; nothing here reads or writes a socket.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +20,7 @@ from pynetdicom.pdu_primitives import (
 from pynetdicom.presentation import PresentationContext
 
 from imagebank.dicom.part10 import implementation_class_uid, implementation_version
+from imagebank.dimse import associate
 from imagebank.errors import Invalid
 
 APPLICATION_CONTEXT: Final = "1.2.840.10008.3.1.1.1"
@@ -91,20 +92,15 @@ Choice = Callable[[Proposal], str | int]
 
 def read_request(pdu: bytes) -> Request:
     """Read an A-ASSOCIATE-RQ. Raises Invalid."""
-    primitive = _decoded(A_ASSOCIATE_RQ(), pdu)
-    proposals = tuple(
-        Proposal(cx.context_id or 0, str(cx.abstract_syntax), tuple(str(syntax) for syntax in cx.transfer_syntax))
-        for cx in primitive.presentation_context_definition_list
-    )
-    items = primitive.user_information
+    asked = associate.read(pdu)
     return Request(
-        primitive.called_ae_title.strip(),
-        primitive.calling_ae_title.strip(),
-        proposals,
-        _max_length(items),
-        _roles(items),
-        _extended(items),
-        str(primitive.application_context_name),
+        asked.called_aet,
+        asked.calling_aet,
+        tuple(Proposal(*context) for context in asked.contexts),
+        asked.max_pdu_bytes,
+        asked.roles,
+        asked.extended,
+        asked.application_context,
     )
 
 
@@ -170,21 +166,16 @@ def request_pdu(request: Request) -> bytes:
 def acceptance_pdu(agreement: Agreement, max_pdu_bytes: int) -> bytes:
     """The A-ASSOCIATE-AC of an agreement; `max_pdu_bytes` is what we take."""
     request = agreement.request
-    primitive = A_ASSOCIATE()
-    primitive.application_context_name = APPLICATION_CONTEXT
-    primitive.calling_ae_title = request.calling_aet
-    primitive.called_ae_title = request.called_aet
-    primitive.result = 0
-    primitive.result_source = 1
-    primitive.presentation_context_definition_results_list = [
-        _result(proposal, agreement) for proposal in request.proposals
-    ]
-    primitive.user_information = [
-        *_about_us(max_pdu_bytes),
-        *_role_items(agreement.roles),
-        *(_extended_item(uid, info) for uid, info in agreement.extended.items()),
-    ]
-    return bytes(A_ASSOCIATE_AC(primitive).encode())
+    answer = associate.Answered(
+        request.called_aet,
+        request.calling_aet,
+        APPLICATION_CONTEXT,
+        tuple(_result(proposal, agreement) for proposal in request.proposals),
+        max_pdu_bytes,
+        agreement.roles,
+        agreement.extended,
+    )
+    return associate.written(answer)
 
 
 def rejection_pdu(rejection: Rejection) -> bytes:
@@ -236,16 +227,13 @@ def _context(id_: int, abstract_syntax: str, transfer_syntaxes: Sequence[str]) -
     return cx
 
 
-def _result(proposal: Proposal, agreement: Agreement) -> PresentationContext:
+def _result(proposal: Proposal, agreement: Agreement) -> tuple[int, int, str]:
     agreed = agreement.contexts.get(proposal.id)
     if agreed is not None:
-        cx = _context(proposal.id, proposal.abstract_syntax, [agreed.transfer_syntax])
-        cx.result = ACCEPTED
-        return cx
+        return proposal.id, ACCEPTED, agreed.transfer_syntax
     # A transfer syntax has to stand here all the same, and is not to be tested (PS3.8 9.3.3.2.1).
-    cx = _context(proposal.id, proposal.abstract_syntax, proposal.transfer_syntaxes[:1] or ["1.2.840.10008.1.2"])
-    cx.result = agreement.refusals[proposal.id]
-    return cx
+    syntax = (proposal.transfer_syntaxes or ("1.2.840.10008.1.2",))[0]
+    return proposal.id, agreement.refusals[proposal.id], syntax
 
 
 def _about_us(max_pdu_bytes: int) -> _Items:
@@ -275,10 +263,3 @@ def _role_items(roles: Mapping[str, tuple[bool, bool]]) -> _Items:
         item.scu_role, item.scp_role = is_scu, is_scp
         items.append(item)
     return items
-
-
-def _extended_item(uid: str, info: bytes) -> SOPClassExtendedNegotiation:
-    item = SOPClassExtendedNegotiation()
-    item.sop_class_uid = uid
-    item.service_class_application_information = info
-    return item

@@ -1,8 +1,9 @@
 """C-MOVE and C-GET: which objects, in which transfer syntax, and the count of what became of them (PS3.4 C.4.2, C.4.3)."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import chain, pairwise
 from typing import Final
 
 from imagebank.actions import retrieve, search
@@ -29,6 +30,9 @@ FALLBACKS: Final = (EXPLICIT_LE, IMPLICIT_LE)
 
 Send = Callable[[Instance], int]
 """Performs one C-STORE sub-operation: the status of its response. Raises BankError when the object cannot be sent."""
+
+Sending = Callable[[Sequence[Instance]], Send]
+"""What performs the sub-operations of some objects, one after another."""
 
 IsCancelled = Callable[[], bool]
 
@@ -155,7 +159,7 @@ def _with_failed(answer: Answer, failed: Sequence[Uid]) -> Answer:
     return replace(answer, identifier={FAILED_LIST: text_element("UI", *failed)}) if failed else answer
 
 
-def get(bank: Bank, caller: Caller, asked: Retrieval, send: Send, is_cancelled: IsCancelled) -> Iterator[Answer]:
+def get(bank: Bank, caller: Caller, asked: Retrieval, sending: Sending, is_cancelled: IsCancelled) -> Iterator[Answer]:
     """Answer a C-GET."""
     try:
         instances = chosen(bank, caller, understood(caller, asked, Right.GET))
@@ -163,7 +167,7 @@ def get(bank: Bank, caller: Caller, asked: Retrieval, send: Send, is_cancelled: 
     except BankError as error:
         yield refused(error, status.RETRIEVE)
         return
-    yield from give(instances, lasting(bank, caller, send), is_cancelled)
+    yield from give(instances, lasting(bank, caller, sending(instances)), is_cancelled)
 
 
 def encoded(bank: Bank, instance: Instance, contexts: Sequence[Context]) -> tuple[Context, Iterator[bytes]]:
@@ -186,6 +190,32 @@ def encoded(bank: Bank, instance: Instance, contexts: Sequence[Context]) -> tupl
         _, offset = file_meta(file, len(file))
         return by_syntax[syntax], iter((file[offset:],))
     raise Unsupported(f"the peer takes no transfer syntax that {instance.transfer_syntax} can be converted to")
+
+
+class Following:
+    """Objects of a retrieval as they are sent: the next one is read while the peer takes the one before."""
+
+    def __init__(
+        self, bank: Bank, instances: Sequence[Instance], contexts: Callable[[Instance], Sequence[Context]]
+    ) -> None:
+        self._bank = bank
+        self._contexts = contexts
+        self._next = {one.uid: following for one, following in pairwise(instances)}
+        self._ready: tuple[Instance, tuple[Context, Iterator[bytes]]] | None = None
+
+    def take(self, instance: Instance) -> tuple[Context, Iterator[bytes]]:
+        """`encoded`, done before or now."""
+        ready, self._ready = self._ready, None
+        if ready is not None and ready[0] is instance:
+            return ready[1]
+        return encoded(self._bank, instance, self._contexts(instance))
+
+    def read_after(self, instance: Instance) -> None:
+        """Have ready what follows an object; what cannot be read is refused when it is its turn."""
+        following = self._next.get(instance.uid)
+        if following is not None and following.location.size <= _WHOLE_BYTES:
+            with suppress(BankError):
+                self._ready = following, self.take(following)
 
 
 def _stored_data_set(bank: Bank, instance: Instance) -> Iterator[bytes]:

@@ -1,7 +1,7 @@
 """Calling devices: associations that we ask for, and what is sent over them."""
 
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import count
 
@@ -93,10 +93,21 @@ def new_message_id() -> int:
     return next(_message_ids) % 0xFFFF + 1
 
 
-def request(association: Association, context: Context, command: Command, data: Iterator[bytes] | None = None) -> int:
-    """Send a request of ours and wait; the status of the response. Raises Released, Lost and Violation."""
+def request(
+    association: Association,
+    context: Context,
+    command: Command,
+    data: Iterator[bytes] | None = None,
+    meanwhile: Callable[[], None] | None = None,
+) -> int:
+    """Send a request of ours and wait; the status of the response. Raises Released, Lost and Violation.
+
+    `meanwhile` is done once all is sent, while the peer works.
+    """
     message_id = new_message_id()
     association.send(context, command | {"MessageID": message_id}, data)
+    if meanwhile is not None:
+        meanwhile()
     response = association.response_to(message_id)
     response.close()
     try:

@@ -1,7 +1,8 @@
 """Serves the messages of one association: finds the handler of each request and sends its answers."""
 
+import functools
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import Final
 
@@ -19,7 +20,7 @@ from imagebank.dimse.handlers import Answer, Caller
 from imagebank.dimse.message import MAX_MESSAGE_BYTES, Message, Spool
 from imagebank.dimse.move import move
 from imagebank.dimse.negotiation import Context
-from imagebank.dimse.retrieve import IsCancelled, Retrieval, encoded, get
+from imagebank.dimse.retrieve import Following, IsCancelled, Retrieval, Send, get
 from imagebank.errors import BankError, Conflict, Mismatch, Unsupported
 from imagebank.model.imaging import Instance
 from imagebank.model.uid import Uid
@@ -95,8 +96,10 @@ class Service:
         handler, is_offered = offered.get(message.kind, (self._unknown, True))
         return handler if is_offered else self._unknown
 
-    def _answer(self, message: Message, answer: Answer, writer: Writer | None = None) -> bool:
-        """Send an answer; whether it is sent now. A pending one may wait for the next that a `writer` is for."""
+    def _answer(
+        self, message: Message, answer: Answer, writer: Writer | None = None, *, is_followed: bool = False
+    ) -> bool:
+        """Send an answer; whether it is sent now. A pending one that is followed at once may wait for what follows."""
         further: dict[str, int | str] = dict(answer.further)
         if answer.comment:
             further["ErrorComment"] = answer.comment
@@ -119,7 +122,7 @@ class Service:
             who = self._caller.principal
             what = f"{Kind(message.kind).name.replace('_', '-')}: not allowed"
             self._bank.reads.refused(who.name, who.organization, what, self._caller.address)
-        is_followed = writer is not None and not self._is_answered
+        is_followed = is_followed and not self._is_answered
         return self._association.send(message.context, command, data, is_followed=is_followed)
 
     def _unknown(self, message: Message) -> None:
@@ -166,7 +169,7 @@ class Service:
         """Send matches as they come, until the peer cancels."""
         writer = Writer(message.context.transfer_syntax)
         for answer in answers:
-            is_sent = self._answer(message, answer, writer)
+            is_sent = self._answer(message, answer, writer, is_followed=True)
             if is_sent and answer.status in _PENDING and self._association.is_cancelled(message.id):
                 self._answer(message, handlers.cancelled())
                 return
@@ -202,33 +205,41 @@ class Service:
         if asked is None:
             return
         priority = message.command.get("Priority", 0)
-        for answer in get(
-            self._bank, self._caller, asked, lambda one: self._give(one, priority), self._cancel_of(message)
-        ):
-            self._answer(message, answer)
+        give = functools.partial(self._giving, priority)
+        for answer in get(self._bank, self._caller, asked, give, self._cancel_of(message)):
+            self._answer(message, answer, is_followed=True)
 
     def _cancel_of(self, message: Message) -> IsCancelled:
         return lambda: self._association.is_cancelled(message.id)
 
-    def _give(self, instance: Instance, priority: int | str) -> int:
-        """One C-STORE sub-operation of a C-GET, on this association (PS3.4 C.4.3.1.3)."""
-        ours = [
+    def _giving(self, priority: int | str, instances: Sequence[Instance]) -> Send:
+        """C-STORE sub-operations of a C-GET, on this association (PS3.4 C.4.3.1.3)."""
+        following = Following(self._bank, instances, self._taken)
+
+        def give(instance: Instance) -> int:
+            context, data = following.take(instance)
+            command: Command = {
+                "AffectedSOPClassUID": instance.sop_class,
+                "AffectedSOPInstanceUID": instance.uid,
+                "CommandField": int(Kind.C_STORE),
+                "Priority": priority,
+            }
+            read_next = functools.partial(following.read_after, instance)
+            try:
+                return scu.request(self._association, context, command, data, read_next)
+            except BankError as exc:
+                # Half an object is on the wire: there is no way back into step.
+                raise Lost("an object could not be read to its end") from exc
+
+        return give
+
+    def _taken(self, instance: Instance) -> list[Context]:
+        """The contexts in which the peer takes an object."""
+        return [
             context
             for context in self._association.agreement.contexts.values()
             if context.abstract_syntax == instance.sop_class and context.requestor_is_scp
         ]
-        context, data = encoded(self._bank, instance, ours)
-        command: Command = {
-            "AffectedSOPClassUID": instance.sop_class,
-            "AffectedSOPInstanceUID": instance.uid,
-            "CommandField": int(Kind.C_STORE),
-            "Priority": priority,
-        }
-        try:
-            return scu.request(self._association, context, command, data)
-        except BankError as exc:
-            # Half an object is on the wire: there is no way back into step.
-            raise Lost("an object could not be read to its end") from exc
 
     def _perform(self, message: Message) -> None:
         """A modality begins an exam, or says how it goes on."""

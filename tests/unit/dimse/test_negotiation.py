@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pynetdicom.pdu import A_ASSOCIATE_AC
 
 from imagebank.dimse.negotiation import (
     NO_ABSTRACT_SYNTAX,
@@ -87,4 +88,32 @@ def test_a_request_with_changed_bytes_is_read_or_refused(at: int, change: bytes)
     at %= len(pdu)
     pdu[at : at + len(change)] = change
     with suppress(Invalid):
+        read_request(bytes(pdu))
+
+
+def test_an_acceptance_is_what_another_implementation_writes() -> None:
+    request = replace(
+        REQUEST, roles={CT: (True, True)}, proposals=offered([(CT, (ELE, ILE)), (ECHO, (ILE,)), (ELE, ())])
+    )
+    answer = agree(request, choose, extended={CT: b"\1\0\1"}, may_be_scp=lambda _: True)
+    pdu = A_ASSOCIATE_AC()
+    pdu.decode(acceptance_pdu(answer, 131072))
+
+    assert pdu.encode() == acceptance_pdu(answer, 131072)
+    assert [(one.context_id, one.result) for one in pdu.presentation_context] == [(1, 0), (3, 3), (5, 3)]
+
+
+def test_items_of_unknown_types_are_passed_over() -> None:
+    unknown = b"\x7e\0\0\3abc"
+    pdu = request_pdu(REQUEST) + unknown
+
+    assert read_request(pdu[:2] + (len(pdu) - 6).to_bytes(4, "big") + pdu[6:]) == REQUEST
+
+
+@pytest.mark.parametrize("title", [b" " * 16, b"A\\B".ljust(16), b"A\nB".ljust(16), b"\xc4".ljust(16)])
+def test_a_caller_without_a_title_is_refused(title: bytes) -> None:
+    pdu = bytearray(request_pdu(REQUEST))
+    pdu[26:42] = title
+
+    with pytest.raises(Invalid, match="association PDU"):
         read_request(bytes(pdu))

@@ -1,15 +1,21 @@
 """Sub-operations and the contexts that they need."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
+from bank import keep, open_test_bank
 from imagebank.dimse.move import grouped
-from imagebank.dimse.retrieve import FAILED_LIST, give, offers
-from imagebank.errors import Unavailable
-from imagebank.model.imaging import Digest, Instance, Location
+from imagebank.dimse.negotiation import Context
+from imagebank.dimse.retrieve import FAILED_LIST, Following, give, offers
+from imagebank.errors import NotFound, Unavailable
+from imagebank.model.access import Scope
+from imagebank.model.imaging import Digest, Instance, Location, Selection
 from imagebank.model.person import PatientId
 from imagebank.model.uid import Uid
+from make import a_file
 
 CT, ELE, J2K = Uid("1.2.840.10008.5.1.4.1.1.2"), Uid("1.2.840.10008.1.2.1"), Uid("1.2.840.10008.1.2.4.90")
 
@@ -62,6 +68,24 @@ def test_a_cancel_ends_it_between_two_objects_and_tells_what_was_left() -> None:
     assert final.status == 0xFE00
     assert final.tally is not None
     assert (final.tally.remaining, final.tally.completed) == (2, 2)
+
+
+def test_what_cannot_be_read_ahead_is_refused_when_it_is_its_turn(tmp_path: Path) -> None:
+    with open_test_bank(tmp_path) as bank:
+        keep(bank, *(a_file(SOPInstanceUID=f"1.2.9.{number}", InstanceNumber=number) for number in range(1, 4)))
+        first, gone, last = bank.index.instances(Selection(), Scope(organizations=None))
+        context = Context(1, first.sop_class, first.transfer_syntax)
+        following = Following(bank, [first, gone, last], lambda _: [context])
+        bank.blobs.destroy([gone.location])
+
+        sent = []
+        for instance in (first, gone, last):
+            with suppress(NotFound):
+                _, data = following.take(instance)
+                sent.append((instance.uid, len(b"".join(data))))
+            following.read_after(instance)
+
+    assert sent == [(one.uid, one.location.size - one.dataset_offset) for one in (first, last)]
 
 
 def test_each_stored_syntax_is_proposed_alone_beside_a_fallback() -> None:
