@@ -467,9 +467,11 @@ def web() -> "Starlette":
         if bank.settings.warm_start or bank.settings.cds_clients_file:
             repeat_check.warm(bank)
         if bank.settings.warm_start:
+            from imagebank.actions import rehearsal
             from imagebank.portal import layout
 
             layout.warm()
+            rehearsal.deposit(bank.index, bank.now)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: "Starlette") -> AsyncIterator[None]:
