@@ -14,7 +14,7 @@ from imagebank.model.picture import Answer, Fingerprint, Ground, Likely, Pair, S
 from imagebank.model.uid import Uid
 from imagebank.storage import pictures
 from imagebank.storage.index import SQLIndex
-from imagebank.storage.visible import shape_of
+from imagebank.storage.shape import shape_of
 from schema import migrated_file
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

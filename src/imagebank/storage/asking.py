@@ -14,7 +14,7 @@ from imagebank.storage.direct import Driver
 from imagebank.storage.forms import Form, Statement, form_of, page_of, statement_of
 from imagebank.storage.names import may_match, of_newest
 from imagebank.storage.select import matches, number_of_matches
-from imagebank.storage.visible import Shape, parameters_of, shape_of
+from imagebank.storage.shape import Shape, parameters_of, shape_of
 
 _KEPT: Final = 500
 """Statements that are kept. Clients ask in few forms; whoever asks in many makes the bank write them again."""

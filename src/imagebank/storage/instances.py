@@ -15,8 +15,8 @@ from imagebank.storage.database import Prepared
 from imagebank.storage.direct import Driver
 from imagebank.storage.rows import moment, unpack_digest, unpack_pixels
 from imagebank.storage.select import chosen, studies_in
+from imagebank.storage.shape import Shape, parameters_of, shape_of
 from imagebank.storage.tables import LAST
-from imagebank.storage.visible import Shape, parameters_of, shape_of
 
 
 def instance_rows(connection: Connection | Driver, selection: Selection, scope: Scope) -> Iterable[tuple[Any, ...]]:

@@ -19,7 +19,8 @@ from imagebank.storage.orders import report_of, with_segment
 from imagebank.storage.rows import clean, micros, moment, pack_digest
 from imagebank.storage.select import NEWEST, studies_in
 from imagebank.storage.sets import one_of
-from imagebank.storage.visible import delay_moments, reports_in
+from imagebank.storage.shape import delay_moments
+from imagebank.storage.visible import reports_in
 from imagebank.storage.waiting import lengths_of, waits
 
 _PATIENT, _STUDY, _SERIES, _INSTANCE = tables.patient, tables.study, tables.series, tables.instance

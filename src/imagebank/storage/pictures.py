@@ -47,7 +47,8 @@ from imagebank.storage.database import Database, Prepared, insert_new, put
 from imagebank.storage.rows import clean, micros, moment
 from imagebank.storage.select import studies_in
 from imagebank.storage.sets import among, members, one_of
-from imagebank.storage.visible import Shape, is_visible, parameters_of, shape_of
+from imagebank.storage.shape import Shape, parameters_of, shape_of
+from imagebank.storage.visible import is_visible
 
 _PRINT, _PAIR, _VERDICT = tables.fingerprint, tables.picture_pair, tables.picture_verdict
 _STUDY, _SERIES, _INSTANCE, _PATIENT = tables.study, tables.series, tables.instance, tables.patient

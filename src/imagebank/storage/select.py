@@ -14,8 +14,9 @@ from imagebank.model.timeline import Place
 from imagebank.storage import tables
 from imagebank.storage.rows import INSTANCE_NAMES, TEXT_LIMIT, clean, cut, fit
 from imagebank.storage.sets import one_of
+from imagebank.storage.shape import Shape, delay_moments, shape_of
 from imagebank.storage.tables import LAST, NUMBERS, column_name, name_columns
-from imagebank.storage.visible import Shape, delay_moments, is_visible, series_in, shape_of, visible_to
+from imagebank.storage.visible import is_visible, series_in, visible_to
 
 _STUDY, _SERIES, _INSTANCE, _VALUE = tables.study, tables.series, tables.instance, tables.attribute
 _TABLES: Final = {

@@ -13,7 +13,7 @@ from imagebank.storage import tables
 from imagebank.storage.database import Prepared
 from imagebank.storage.direct import Driver
 from imagebank.storage.select import chosen
-from imagebank.storage.visible import Shape, parameters_of, shape_of
+from imagebank.storage.shape import Shape, parameters_of, shape_of
 
 _STUDY, _SERIES, _BODY = tables.study, tables.series, tables.series_metadata
 

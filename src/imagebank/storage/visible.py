@@ -4,8 +4,8 @@ The text of a condition depends on the shape of a scope alone, and its values ar
 statements that read single frames are compiled once for each shape.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
 from typing import Any, Final, cast
@@ -32,19 +32,15 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.engine.interfaces import BindTyping
 
-from imagebank.model.access import Asker, Clause, Role, Scope
-from imagebank.model.person import fold
+from imagebank.model.access import Clause, Role, Scope
 from imagebank.model.provision import BESIDE_IMAGES, DOCUMENTS, Kind
 from imagebank.storage import tables
 from imagebank.storage.provisions import linked_to, of_linked
-from imagebank.storage.rows import clean, cut, micros
-from imagebank.storage.sets import among, members, one_of
-from imagebank.storage.waiting import lengths_of, moments_of, waits
+from imagebank.storage.sets import among, one_of
+from imagebank.storage.shape import Parts, Shape, delay_moments, shape_of, values_of
+from imagebank.storage.waiting import lengths_of, waits
 
 _STUDY, _SERIES, _LABEL = tables.study, tables.series, tables.label
-_SETS: Final = ("organizations", "departments", "modalities", "labels")
-_DATES: Final = ("since", "until")
-_OF_CLAUSE: Final = tuple(field.name for field in fields(Clause))
 # Constants stand in the text: the driver is given the values of a scope and no others.
 _NOTHING: Final[ColumnElement[str]] = literal_column("''", Text)
 _NEVER: Final[ColumnElement[int]] = literal_column("0", Integer)
@@ -53,91 +49,6 @@ _SEPARATOR: Final[ColumnElement[str]] = literal_column(r"'\'", Text)
 _LATER: Final[Mapping[str, Any]] = MappingProxyType({})
 _GIVEN: Final = (Kind.CONSENT, Kind.GRANT, Kind.HOLDING, Kind.CARD)
 _DIALECTS: Final[Mapping[str, type[DefaultDialect]]] = {"sqlite": sqlite.dialect, "postgresql": postgresql.dialect}
-
-_Parts = tuple[tuple[str, object], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """Which parts of a scope are given, without their values."""
-
-    has_organizations: bool
-    has_studies: bool
-    permits: tuple[_Parts, ...]
-    denies: tuple[_Parts, ...]
-    has_asker: bool
-    has_heeded: bool
-    patients: int | None
-    reports: bool
-    delays: tuple[int, ...] = ()
-    """The number of types of each."""
-
-
-def shape_of(scope: Scope) -> Shape:
-    return Shape(
-        scope.organizations is not None,
-        scope.studies is not None,
-        tuple(map(_parts, scope.permits)),
-        tuple(map(_parts, scope.denies)),
-        scope.asker is not None,
-        scope.heeds is not None,
-        None if scope.patients is None else len(scope.patients),
-        scope.reports,
-        lengths_of(scope.binding),
-    )
-
-
-def _parts(clause: Clause) -> _Parts:
-    """The parts of a clause that are given; with its value only the one that is a claim."""
-    given = ((name, getattr(clause, name)) for name in _OF_CLAUSE)
-    return tuple((name, value if name == "in_care" else None) for name, value in given if value not in (None, ""))
-
-
-def parameters_of(scope: Scope, dialect: str) -> dict[str, Any]:
-    """The values for a scope's shape, by the names of parameters."""
-    return {**dict(_parameters(scope, dialect)), **delay_moments(scope)}
-
-
-def delay_moments(scope: Scope) -> dict[str, Any]:
-    """The values for a scope's delays, at its asker's moment."""
-    return {} if scope.asker is None else dict(moments_of(scope.delays, scope.asker.at))
-
-
-def _parameters(scope: Scope, dialect: str) -> Iterator[tuple[str, Any]]:
-    for name in ("organizations", "studies"):
-        if (values := getattr(scope, name)) is not None:
-            yield name, members(dialect, sorted(values))
-    for number, patient in enumerate(sorted(scope.patients or (), key=str)):
-        yield f"patient_{number}_issuer", clean(patient.issuer)
-        yield f"patient_{number}_identifier", clean(patient.identifier)
-    for word, clauses in (("permit", scope.permits), ("deny", scope.denies)):
-        for number, clause in enumerate(clauses):
-            yield from _of_clause(clause, f"{word}_{number}", dialect)
-    if scope.asker is not None:
-        yield from _of_asker(scope.asker).items()
-    if scope.heeds is not None:
-        yield "heeded", members(dialect, sorted(scope.heeds))
-
-
-def _of_clause(clause: Clause, prefix: str, dialect: str) -> Iterator[tuple[str, Any]]:
-    for name, _ in _parts(clause):
-        value = getattr(clause, name)
-        if name == "departments":
-            value = {cut(fold(each)) for each in value}  # as the column has them
-        if name in _SETS:
-            yield f"{prefix}_{name}", members(dialect, sorted(value))
-        elif name in _DATES:
-            yield f"{prefix}_{name}", value
-
-
-def _of_asker(asker: Asker) -> Mapping[str, Any]:
-    return {
-        "asker_organization": asker.organization,
-        "asker_principal": asker.principal,
-        "asker_role": asker.role.value,
-        "asker_purpose": asker.purpose.value,
-        "asker_at": micros(asker.at),
-    }
 
 
 def is_visible(shape: Shape, dialect: str) -> list[ColumnElement[bool]]:
@@ -154,9 +65,7 @@ def visible_to(scope: Scope, dialect: str) -> list[ColumnElement[bool]]:
     """The same with a scope's values in it. The text is kept for each shape: to write it takes longer than to ask."""
     written = _written(shape_of(scope), dialect)
     return (
-        []
-        if written is None
-        else [cast("ColumnElement[bool]", written.bindparams(**dict(_parameters(scope, dialect))))]
+        [] if written is None else [cast("ColumnElement[bool]", written.bindparams(**dict(values_of(scope, dialect))))]
     )
 
 
@@ -207,7 +116,7 @@ class _Sight:
         denied.append(self._provided(_GIVEN, permits=False))
         return or_(and_(or_(*permitted), *map(not_, denied)), self._provided([Kind.EMERGENCY], permits=True))
 
-    def _holds(self, parts: _Parts, prefix: str, *, permits: bool) -> ColumnElement[bool]:
+    def _holds(self, parts: Parts, prefix: str, *, permits: bool) -> ColumnElement[bool]:
         """Whether every part of a clause holds for a study."""
         return and_(true(), *(self._part(name, value, f"{prefix}_{name}", permits=permits) for name, value in parts))
 
