@@ -64,12 +64,6 @@ class _Deed:
     act: Act = Act.VIEWED
 
     @classmethod
-    def read(cls, principal: Principal, instance: Instance, way: str, address: str) -> "_Deed":
-        return cls(
-            principal.name, principal.organization, principal.purpose, address, way, instance.study, instance.patient
-        )
-
-    @classmethod
     def search(cls, principal: Principal, sought: str, address: str) -> "_Deed":
         return cls(principal.name, principal.organization, principal.purpose, address, sought, None, None, Act.SEARCHED)
 
@@ -86,6 +80,13 @@ class _Deed:
             self.patient,
             self.purpose,
         )
+
+
+def _reads(principal: Principal, instances: Iterable[Instance], way: str, address: str) -> dict[_Deed, int]:
+    """Reads of the studies of instances."""
+    who = (principal.name, principal.organization, principal.purpose, address, way)
+    studies = Counter((one.study, one.patient) for one in instances)
+    return {_Deed(*who, study, patient): number for (study, patient), number in studies.items()}
 
 
 class CountedReads:
@@ -107,21 +108,19 @@ class CountedReads:
 
     def count(self, principal: Principal, instances: Iterable[Instance], way: str, address: str) -> None:
         """Count a read of each instance's study."""
-        self._count(Counter(_Deed.read(principal, instance, way, address) for instance in instances))
+        self._count(_reads(principal, instances, way, address))
 
-    def is_known(self, principal: Principal, instances: Iterable[Instance], way: str, address: str) -> bool:
-        """Whether counting this read writes nothing now, because each study's first read stands in the ledger."""
-        with self._lock:
-            return all(_Deed.read(principal, instance, way, address) in self._counts for instance in instances)
+    def count_again(self, principal: Principal, instances: Iterable[Instance], way: str, address: str) -> bool:
+        """The same where it writes nothing now, because each study's first read stands in the ledger; else False."""
+        return self._count_again(_reads(principal, instances, way, address))
 
     def search(self, principal: Principal, sought: str, address: str) -> None:
         """Count a search; `sought` says the way, the level and by which attributes, and none of their values."""
-        self._count(Counter((_Deed.search(principal, sought, address),)))
+        self._count({_Deed.search(principal, sought, address): 1})
 
-    def is_known_search(self, principal: Principal, sought: str, address: str) -> bool:
-        """Whether counting this search writes nothing now."""
-        with self._lock:
-            return _Deed.search(principal, sought, address) in self._counts
+    def search_again(self, principal: Principal, sought: str, address: str) -> bool:
+        """The same where it writes nothing now; else False."""
+        return self._count_again({_Deed.search(principal, sought, address): 1})
 
     def refused(self, name: str, organization: str, what: str, address: str) -> None:
         """Count a refusal; `name` is as the caller is known, or calls itself."""
@@ -134,6 +133,14 @@ class CountedReads:
     def _refuse(self, deed: _Deed) -> None:
         with self._lock:
             self._refusals.add(deed)
+
+    def _count_again(self, deeds: Mapping[_Deed, int]) -> bool:
+        with self._lock:
+            if not all(deed in self._counts for deed in deeds):
+                return False
+            for deed, number in deeds.items():
+                self._counts[deed] += number
+        return True
 
     def _count(self, deeds: Mapping[_Deed, int]) -> None:
         first: dict[_Deed, int] = {}

@@ -51,6 +51,12 @@ def reading(
     bank.reads.count(principal, instances, way, address)
 
 
+def reading_again(bank: Bank, principal: Principal, instances: Sequence[Instance], way: str, address: str = "") -> bool:
+    """The same where it writes nothing now, because the first read of each study stands in the ledger; else False."""
+    principal.require(Right.GET)
+    return bank.reads.count_again(principal, instances, way, address)
+
+
 def sending(bank: Bank, principal: Principal, instances: Sequence[Instance], device: Device, address: str = "") -> None:
     """Say in the ledger that objects of a study go to a device because a caller wants it; durable before any does.
 

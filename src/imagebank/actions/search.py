@@ -27,9 +27,9 @@ def searching(bank: Bank, principal: Principal, query: Query, way: str, address:
     bank.reads.search(principal, _sought(query, way), address)
 
 
-def is_known(bank: Bank, principal: Principal, query: Query, way: str, address: str = "") -> bool:
-    """Whether `searching` writes nothing now, because the first such search stands in the ledger."""
-    return bank.reads.is_known_search(principal, _sought(query, way), address)
+def searching_again(bank: Bank, principal: Principal, query: Query, way: str, address: str = "") -> bool:
+    """The same where it writes nothing now, because the first such search stands in the ledger; else False."""
+    return bank.reads.search_again(principal, _sought(query, way), address)
 
 
 def _sought(query: Query, way: str) -> str:

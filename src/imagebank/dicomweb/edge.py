@@ -89,9 +89,7 @@ class Call:
         One that is answered from the caller's own cache is a read, too: somebody else may have filled that cache.
         """
         arguments = (self.bank, self.principal, instances, way, self.address)
-        if self.bank.reads.is_known(self.principal, instances, way, self.address):
-            retrieve.reading(*arguments)
-        else:
+        if not retrieve.reading_again(*arguments):
             # A first read waits for its event to be durable.
             await run_in_threadpool(retrieve.reading, *arguments)
 

@@ -91,15 +91,13 @@ async def _search(call: Call, level: Level, highest: Level) -> Response:
     query = question.query(level)
     levels, name = (highest, level), media.name
     told = (call.bank, call.principal, query, "QIDO-RS", call.address)
-    if not search.is_known(*told):
+    if not search.searching_again(*told):
         # The first of its kind waits for its line of the ledger to be durable.
         await run_in_threadpool(search.searching, *told)
-    else:
-        search.searching(*told)
-        if call.bank.settings.is_embedded and level < Level.INSTANCE and search.is_about_few(query):
-            answer = await call.quickly(_answer, call, question, query, catalogue, levels, name, most=_FEW)
-            if answer is not None:
-                return answer
+    if call.bank.settings.is_embedded and level < Level.INSTANCE and search.is_about_few(query):
+        answer = await call.quickly(_answer, call, question, query, catalogue, levels, name, most=_FEW)
+        if answer is not None:
+            return answer
     answer = await run_in_threadpool(_answer, call, question, query, catalogue, levels, name)
     assert answer is not None, "only few matches are asked for in place"
     return answer

@@ -5,8 +5,7 @@ many tries would show. So an answer of nothing ends on a beat, longer than eithe
 """
 
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Final
 
@@ -29,18 +28,21 @@ def hold(began: float, beat: float) -> None:
         waits.append((began, beat))
 
 
-@contextmanager
-def put_off() -> Iterator[list[tuple[float, float]]]:
+class put_off:  # noqa: N801 - read as a verb, as context managers are
     """Gather what `hold` is told, for whoever must not wait where they are: an event loop keeps all others waiting.
 
     They hold the first of it elsewhere before they answer: all else happened since.
     """
-    waits: list[tuple[float, float]] = []
-    former = _PUT_OFF.set(waits)
-    try:
-        yield waits
-    finally:
-        _PUT_OFF.reset(former)
+
+    __slots__ = ("_former",)
+
+    def __enter__(self) -> list[tuple[float, float]]:
+        waits: list[tuple[float, float]] = []
+        self._former = _PUT_OFF.set(waits)
+        return waits
+
+    def __exit__(self, *_: object) -> None:
+        _PUT_OFF.reset(self._former)
 
 
 def rest(took: float, beat: float) -> float:

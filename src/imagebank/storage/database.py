@@ -84,7 +84,7 @@ class Database:
     def __init__(self, engine: Engine, turns: Turns | None) -> None:
         self.engine = engine
         self._turns = turns
-        self._lender = Lender(engine, _refusal) if turns else None
+        self._lender = Lender(engine, refusing) if turns else None
         self._transacted = engine.execution_options(**{_WRITES: True})
         self._kept: Connection | None = None
         self._pid = 0
@@ -101,10 +101,7 @@ class Database:
 
     def directly(self) -> AbstractContextManager[Connection | Driver]:
         """The same for statements that are `Prepared`: on SQLite a connection of the driver, at a third of the price."""
-        if self._lender is None:
-            return self.reading()
-        with refusing():
-            return self._lender.lend()
+        return self.reading() if self._lender is None else self._lender.lend()
 
     @contextmanager
     def streaming(self) -> Iterator[Connection]:

@@ -8,12 +8,11 @@ import os
 import sqlite3
 from collections import deque
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, Final, Self
 
 from sqlalchemy import Dialect, Engine
-
-from imagebank.errors import BankError
 
 _KEPT: Final = 8
 """Connections that wait to be lent again; what comes back beyond them is closed."""
@@ -40,18 +39,16 @@ class Driver:
     ) -> None:
         if isinstance(error, sqlite3.Error):
             self.connection.close()
-            refused = self._lender.refused(error)
-            if refused is not None:
-                raise refused from error
-        else:
-            self._lender.take_back(self)
+            with self._lender.refusing():
+                raise error
+        self._lender.take_back(self)
 
 
 class Lender:
-    """Lends connections to an SQLite file, the last that came back first. `refused` says what an error is to the bank."""
+    """Lends connections to an SQLite file, the last that came back first. `refusing` says what an error is to the bank."""
 
-    def __init__(self, engine: Engine, refused: Callable[[BaseException], BankError | None]) -> None:
-        self.refused = refused
+    def __init__(self, engine: Engine, refusing: Callable[[], AbstractContextManager[None]]) -> None:
+        self.refusing = refusing
         self._engine = engine
         self._idle: deque[Driver] = deque()
         self._pid = os.getpid()
@@ -68,10 +65,11 @@ class Lender:
             return self._open()
 
     def _open(self) -> Driver:
-        opened = self._engine.raw_connection()
-        opened.detach()
-        connection: Any = opened.dbapi_connection
-        connection.execute("PRAGMA query_only = ON")
+        with self.refusing():
+            opened = self._engine.raw_connection()
+            opened.detach()
+            connection: Any = opened.dbapi_connection
+            connection.execute("PRAGMA query_only = ON")
         return Driver(self, connection, self._engine.dialect)
 
     def take_back(self, driver: Driver) -> None:

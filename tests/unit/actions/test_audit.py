@@ -41,11 +41,11 @@ def looks(bank: Bank) -> list[Event]:
 def test_the_first_look_at_each_study_is_in_the_ledger_when_it_returns(bank: Bank) -> None:
     reads = CountedReads(bank.index, bank.now)
     instances = held(bank)
-    before = reads.is_known(DOCTOR, instances, *WAY)
+    before = reads.count_again(DOCTOR, instances, *WAY)
     reads.count(DOCTOR, instances, *WAY)
 
     assert not before
-    assert reads.is_known(DOCTOR, instances, *WAY)
+    assert reads.count_again(DOCTOR, instances, *WAY)
     assert sorted(event.count for event in looks(bank)) == [1, 3]
     assert {event.study for event in looks(bank)} == {one.study for one in instances}
     assert {(event.principal, event.address, event.detail) for event in looks(bank)} == {("Dr Varga", *WAY[::-1])}
@@ -87,7 +87,7 @@ def test_what_is_forgotten_to_save_memory_stands_in_the_ledger_again_at_its_next
     reads.count(DOCTOR, instances[:1], *WAY)
 
     assert len(looks(bank)) == 3
-    assert not reads.is_known(DOCTOR, instances, *WAY)
+    assert not reads.count_again(DOCTOR, instances, *WAY)
 
 
 def test_the_banks_own_look_at_everything_stands_in_the_ledger_with_its_reason(bank: Bank) -> None:

@@ -82,8 +82,8 @@ def test_values_of_something_that_has_a_number_mean_few(keys: dict[str, str], is
 def test_the_first_search_of_a_kind_is_new_to_the_ledger_and_the_next_is_not(two_people: Bank) -> None:
     caller = Principal("ward", Role.CLINICIAN, "north", frozenset(), ALL)
     query, other = studies(asked("PatientID", "7")), studies(asked("PatientID", "8"))
-    assert not search.is_known(two_people, caller, query, "QIDO-RS")
+    assert not search.searching_again(two_people, caller, query, "QIDO-RS")
     search.searching(two_people, caller, query, "QIDO-RS")
 
-    assert search.is_known(two_people, caller, other, "QIDO-RS")
-    assert not search.is_known(two_people, caller, other, "C-FIND")
+    assert search.searching_again(two_people, caller, other, "QIDO-RS")
+    assert not search.searching_again(two_people, caller, other, "C-FIND")
