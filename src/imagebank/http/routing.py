@@ -21,13 +21,12 @@ class Table(Router):
 
     def __init__(self, routes: Sequence[BaseRoute]) -> None:
         super().__init__(routes=routes)
-        firsts = {_first(route) for route in routes} - {None}
-        self._near: dict[_Place, list[BaseRoute]] = {
-            (first, length): [route for route in routes if _may_match(route, first, length)]
-            for first in firsts
-            if first is not None
-            for length in range(2, _LONGEST + 1)
-        }
+        self._near: dict[_Place, list[BaseRoute]] = {}
+        firsts = [(route, _first(route)) for route in routes]
+        for first in {own for _, own in firsts if own is not None}:
+            near = [(route, _length(route)) for route, own in firsts if own in (None, first)]
+            for length in range(2, _LONGEST + 1):
+                self._near[first, length] = [route for route, own in near if own in (None, length)]
 
     async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -51,11 +50,8 @@ def _first(route: BaseRoute) -> str | None:
     return None if "{" in first else first
 
 
-def _may_match(route: BaseRoute, first: str, length: int) -> bool:
-    """Whether a route may match some path of this first segment and this length."""
-    if _first(route) not in (None, first):
-        return False
-    # A mount, and a parameter that takes the rest, match what is longer, too.
+def _length(route: BaseRoute) -> int | None:
+    """The segments of every path that a route matches; None for a mount, or a parameter that takes the rest."""
     if not isinstance(route, Route) or ":path}" in route.path:
-        return True
-    return route.path.count("/") + 1 == length
+        return None
+    return route.path.count("/") + 1
