@@ -33,6 +33,7 @@ from imagebank.model.person import PatientId
 from imagebank.model.query import Query
 from imagebank.model.uid import Uid
 from imagebank.ports import Entered
+from imagebank.storage import paging
 from imagebank.storage.database import open_database
 from imagebank.storage.index import SQLIndex
 from imagebank.storage.migrate import migrate
@@ -130,6 +131,31 @@ class IndexContract:
             enter(index, replace(kept, description=description, content_digest=digest_of(uid)))
 
         assert [one.pixels for one in index.instances(Selection(study=Uid("1.1")), ALL)] == [frames, None]
+
+    def test_pages_in_order_go_on_where_the_one_before_ended(
+        self, index: SQLIndex, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(paging, "DEEP", 1)
+        with index.begin() as tx:
+            tx.enter([a_kept(study=f"1.{n}", StudyDate=f"2026010{n // 3}", StudyTime=f"1{n % 2}") for n in range(8)])
+
+        def page(offset: int, scope: Scope = ALL, name: str = "doe*") -> list[str]:
+            named = asked("PatientName", name)
+            found = index.find(studies(named, limit=2, offset=offset), scope)
+            return [one.attributes["0020000D"]["Value"][0] for one in found]
+
+        def number(name: str) -> int:
+            return index.count(studies(asked("PatientName", name), limit=2, offset=6), ALL)
+
+        counted = [page(offset, Scope.of("local"), "do*") for offset in (6, 4, 2, 0)][::-1]
+        assert [page(0), page(2)] == counted[:2]
+        assert number("doe*") == 8
+        with index.begin() as tx:
+            tx.enter([a_kept(study="1.9", StudyDate="20270101")])
+
+        assert [page(4), page(6), page(8)] == [*counted[2:], []]
+        assert page(8, name="d*e*") == counted[3][1:]
+        assert (number("doe*"), number("d*e*")) == (8, 9)
 
     def test_counters_follow_what_is_entered(self, index: SQLIndex) -> None:
         enter(index, a_kept(), a_kept(), a_kept(series="1.1.2", Modality="PT", sop_class=MR, StudyDate=None))

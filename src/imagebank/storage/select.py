@@ -53,12 +53,18 @@ INSTANCE_RETURNED: Final = (
 
 
 def matches(
-    query: Query, scope: Scope, dialect: str, among: Sequence[int] | None = None, *, walks: bool = False
+    query: Query,
+    scope: Scope,
+    dialect: str,
+    among: Sequence[int] | None = None,
+    *,
+    walks: bool = False,
+    goes_on: bool = False,
 ) -> Select[Any]:
     """The matches of a query in their order, with what `found` needs to tell their attributes.
 
     `among` are rows of studies outside of which nothing matches. A question that `walks` goes through the studies in
-    their order, and not by the patient's name.
+    their order, and not by the patient's name. One that `goes_on` begins behind a study: see `paging.parameters_of`.
     """
     if query.level is Level.PATIENT:
         statement = _patients(query, scope, dialect, among)
@@ -71,6 +77,8 @@ def matches(
             .where(*_conditions(query, scope, dialect, among, walks=walks))
             .order_by(*(column for columns in order for column in columns))
         )
+    if goes_on:
+        statement = statement.where(_is_behind(*map(bindparam, ("behind_date", "behind_time", "behind_study"))))
     if query.limit is not None:
         statement = statement.limit(query.limit)
     elif query.offset and dialect == "sqlite":
@@ -118,9 +126,14 @@ def _outermost(column: ColumnElement[Any]) -> ColumnElement[Any]:
 
 def behind(place: Place) -> ColumnElement[bool]:
     """What a study must be to come after a place in the order of `NEWEST`."""
-    date, time, uid = _STUDY.c.study_date, _STUDY.c.study_time, _STUDY.c.study_instance_uid
-    is_later_that_day = or_(time < place.time, and_(time == place.time, uid > place.study))
-    return or_(date < place.date, and_(date == place.date, is_later_that_day))
+    return _is_behind(place.date, place.time, place.study)
+
+
+def _is_behind(day: Any, moment: Any, uid: Any) -> ColumnElement[bool]:
+    date, time = _STUDY.c.study_date, _STUDY.c.study_time
+    is_later_that_day = or_(time < moment, and_(time == moment, _STUDY.c.study_instance_uid > uid))
+    # The first part says nothing more: by it the index is entered at that day.
+    return and_(date <= day, or_(date < day, and_(date == day, is_later_that_day)))
 
 
 def studies_in(scope: Scope, dialect: str) -> list[ColumnElement[bool]]:
