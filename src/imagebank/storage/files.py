@@ -108,6 +108,10 @@ class FileBlobs:
         self._close_finished(segments)
 
     def begin_sync(self, locations: Sequence[Location]) -> Callable[[], None]:
+        # The thread that waits for the disk may have to wait for this one first.
+        for location in locations:
+            if segment := self._held.get(location.segment):
+                segment.begin(location.offset + location.length)
         try:
             return self._beside.submit(self.sync, locations).result
         except RuntimeError:  # we are closed: in the thread of whoever asks, then

@@ -170,11 +170,15 @@ class Segment:
                 os.ftruncate(self.fd, offset)
                 self.end = offset
 
+    def begin(self, end: int) -> None:
+        """Have the disk begin with all that stands before `end`."""
+        begun, self._begun = self._begun, max(self._begun, end)
+        if begun < end:
+            begin_writing(self.fd, begun, end - begun)
+
     def write(self, piece: Buffer, offset: int) -> None:
         """Write a piece. What stands before it goes to the disk meanwhile, so that the sync of many waits for the last."""
-        begun, self._begun = self._begun, max(self._begun, offset)
-        if begun < offset:
-            begin_writing(self.fd, begun, offset - begun)
+        self.begin(offset)
         try:
             pwrite(self.fd, piece, offset)
         except Unavailable:
