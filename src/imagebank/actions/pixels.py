@@ -36,7 +36,8 @@ _AT_ONCE: Final = 16
 """Instances of one job, so that others have their turn."""
 _MOST_FRAMES: Final = 1024
 """More frames than these are sampled evenly."""
-_CHUNK_BYTES: Final = 32 << 20
+_CHUNK_BYTES: Final = 4 << 20
+"""Frames that are decoded by one request, as far as they are not larger: it is held here and there meanwhile."""
 _TASK: Final = "imagebank.dicom.fingerprint:fingerprint"
 _PATTERN: Final = 20
 """A picture that more studies than these have is a pattern of a device, and no finding."""
