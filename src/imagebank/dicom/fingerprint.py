@@ -1,6 +1,6 @@
 """What the pixels of an image are known again by, whatever codes them. Runs in a sandbox child."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -8,10 +8,11 @@ import numpy as np
 
 from imagebank.dicom import likeness
 from imagebank.dicom.codec import Cells, Frame, decode, stored_values, to_rgb
-from imagebank.dicom.digest import digest_of
+from imagebank.dicom.digest import digest_of, digest_of_stream
 from imagebank.dicom.layout import Layout
 
 TASK = "imagebank.dicom.fingerprint:fingerprint"
+_BLOCK_CELLS = 1 << 18
 
 
 def fingerprint(header: dict[str, Any], payload: memoryview) -> tuple[dict[str, Any], Sequence[bytes]]:
@@ -19,9 +20,9 @@ def fingerprint(header: dict[str, Any], payload: memoryview) -> tuple[dict[str, 
     layout = msgspec.convert(header["layout"], Layout)
     digests, answer, pieces, at = [], dict[str, Any](), list[bytes](), 0
     for place, size in enumerate(header["sizes"]):
-        cells = canonical(decode(payload[at : at + size], layout), layout)
+        cells = plain(decode(payload[at : at + size], layout), layout)
         at += size
-        digests.append(digest_of(np.ascontiguousarray(cells).tobytes()).value.hex())
+        digests.append(digest_of_stream(canonical(cells, layout)).value.hex())
         if place == header["look"]:
             picture = likeness.small(cells, is_inverse=layout.photometric == "MONOCHROME1")
             answer = {"look": likeness.look(picture), "is_telling": likeness.is_telling(picture)}
@@ -29,12 +30,21 @@ def fingerprint(header: dict[str, Any], payload: memoryview) -> tuple[dict[str, 
     return answer | {"digests": digests}, pieces
 
 
-def canonical(frame: Frame, layout: Layout) -> Cells:
-    """Stored values as every transfer syntax gives them: whole numbers of 32 bits, colours as red, green and blue."""
+def plain(frame: Frame, layout: Layout) -> Cells:
+    """Stored values, colours as red, green and blue."""
     cells = stored_values(frame.cells, layout)
     if layout.samples == 3 and cells.dtype == np.uint8:
-        cells = to_rgb(cells, frame.photometric)
-    return cells.astype("<i4") if layout.value == "int" else cells
+        return to_rgb(cells, frame.photometric)
+    # Whole numbers of 32 bits have the sign that they get in `canonical`.
+    return cells.view("<i4") if layout.value == "int" and cells.dtype == np.uint32 else cells
+
+
+def canonical(cells: Cells, layout: Layout) -> Iterator[bytes]:
+    """Plain cells as every transfer syntax gives them: whole numbers of 32 bits. Some rows at a time: they are large."""
+    rows = max(1, _BLOCK_CELLS // max(1, cells[0].size))
+    for first in range(0, len(cells), rows):
+        block = cells[first : first + rows]
+        yield np.ascontiguousarray(block.astype("<i4") if layout.value == "int" else block).tobytes()
 
 
 def warm() -> None:

@@ -36,7 +36,8 @@ def small(cells: NDArray[Any], *, is_inverse: bool) -> Greys:
     """
     grey = cells.astype(np.float32)
     grey = grey @ _WHITE if cells.shape[2] == len(_WHITE) else grey[..., 0]
-    grey = np.clip(np.nan_to_num(grey), -_LARGEST, _LARGEST)
+    # In place: a mammogram is large enough once.
+    np.clip(np.nan_to_num(grey, copy=False), -_LARGEST, _LARGEST, out=grey)
     rows, columns = grey.shape
     mean = (_shares(rows) @ grey) @ _shares(columns).T
     low, high = np.percentile(mean, _ENDS)
