@@ -49,6 +49,7 @@ _KEYWORDS: Final = {
     "_": None,
     "gettext": None,
     "noted": None,
+    "ngettext": (1, 2),
     "counted": (2, 3),
     "plural": (1, 2),
     "for_number": (1, 2),

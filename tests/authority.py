@@ -13,6 +13,18 @@ from cryptography.x509.oid import NameOID
 HOST = "127.0.0.1"
 NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 LONG = dt.timedelta(days=3650)
+_SIGNS_CERTIFICATES = x509.KeyUsage(
+    key_cert_sign=True,
+    crl_sign=True,
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    encipher_only=False,
+    decipher_only=False,
+)
+_PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
 
 
 @dataclass(frozen=True)
@@ -35,8 +47,10 @@ class Authority:
         self._folder = folder
         self._key = rsa.generate_private_key(65537, 2048)
         self._name = _name("Test authority")
-        own = _builder(self._name, self._name, self._key.public_key()).add_extension(
-            x509.BasicConstraints(ca=True, path_length=0), critical=True
+        own = (
+            _builder(self._name, self._name, self._key.public_key(), self._key.public_key())
+            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(_SIGNS_CERTIFICATES, critical=True)
         )
         self.cert = folder / "ca.pem"
         self.cert.write_bytes(own.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
@@ -44,14 +58,15 @@ class Authority:
     def pair(self, name: str) -> Pair:
         key = rsa.generate_private_key(65537, 2048)
         names = x509.SubjectAlternativeName([x509.IPAddress(ip_address(HOST))])
-        builder = _builder(_name(name), self._name, key.public_key()).add_extension(names, critical=False)
+        builder = _builder(_name(name), self._name, key.public_key(), self._key.public_key())
+        builder = builder.add_extension(names, critical=False)
         return _written(self._folder, name, builder.sign(self._key, hashes.SHA256()), key)
 
 
 def self_signed(folder: Path, name: str, ends: dt.datetime = NOW + LONG) -> Pair:
     """A certificate that only its holder vouches for."""
     key = ec.generate_private_key(ec.SECP256R1())
-    builder = _builder(_name(name), _name(name), key.public_key(), ends)
+    builder = _builder(_name(name), _name(name), key.public_key(), key.public_key(), ends)
     return _written(folder, name, builder.sign(key, hashes.SHA256()), key)
 
 
@@ -62,14 +77,18 @@ def _name(text: str) -> x509.Name:
 def _builder(
     subject: x509.Name,
     issuer: x509.Name,
-    key: rsa.RSAPublicKey | ec.EllipticCurvePublicKey,
+    key: _PublicKey,
+    issuers_key: _PublicKey,
     ends: dt.datetime = NOW + LONG,
 ) -> x509.CertificateBuilder:
+    # Python 3.13 refuses certificates without the key identifiers that RFC 5280 4.2.1.1 and 4.2.1.2 ask for.
     return (
         x509.CertificateBuilder(subject_name=subject, issuer_name=issuer, public_key=key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(NOW - LONG)
         .not_valid_after(ends)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuers_key), critical=False)
     )
 
 

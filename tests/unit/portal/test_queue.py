@@ -256,6 +256,11 @@ def test_an_order_that_repeats_an_exam_is_shown_with_its_reasons_and_stays_for_o
     page = browser.get("/queue?kind=repeat")
 
     assert "CT head is ordered, and an exam that answers it was made 3 days before." in page.text
+    german = browser.get("/queue?kind=repeat", {"Accept-Language": "de"})
+    assert (
+        "CT Kopf ist angefordert, und eine Untersuchung, die das beantwortet, wurde 3 Tage vorher gemacht."
+        in german.text
+    )
     for words in ("PL-7", "Cuddy Lisa", "same region", 'href="/studies/1.2.3"', "The order is taken back"):
         assert words in page.text
     task = re.search(r"/queue/(repeat-[0-9a-f]+)/settle", page.text)
