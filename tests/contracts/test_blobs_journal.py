@@ -180,6 +180,7 @@ def test_deposits_go_on_while_the_bucket_is_away_up_to_a_limit_and_then_recover(
     journal._looked_s = float("-inf")
     with pytest.raises(Unavailable, match="wait on this node for the object store"):
         keep(journal, b"one too many")
+    decided = keep(journal, b"", b"what was decided")
     journal.finish()
     with pytest.raises(Unavailable):
         journal.upload()
@@ -191,6 +192,7 @@ def test_deposits_go_on_while_the_bucket_is_away_up_to_a_limit_and_then_recover(
     everything(journal)
 
     assert len(kept) == 3
+    assert journal.note(decided) == b"what was decided"
     assert waited.octets > 400_000
     assert waited.since is not None
     assert journal.unuploaded() == type(waited)(0, None, 400_000)

@@ -38,7 +38,7 @@ _log = logging.getLogger(__name__)
 class JournalBlobs:
     """Blobs in a journal in `folder`, and in the bucket once they were uploaded (`upload`).
 
-    All processes of one node share the folder. When more than `most` bytes wait, writing is refused; each process looks
+    All processes of one node share the folder. When more than `most` bytes wait, objects are refused; each process looks
     once a second. Copies of what was uploaded stay as far as `most` leaves room for them. `destroy` overwrites keys
     here and, of what was uploaded, puts a tombstone, for which the bucket has to answer.
     """
@@ -54,7 +54,8 @@ class JournalBlobs:
     def write(
         self, content: IO[bytes], size: int, note: bytes, key: AccountKey | None = None, *, is_compressed: bool = False
     ) -> Location:
-        self._require_room()
+        if size:  # what is decided about objects has no content, and is not refused
+            self._require_room()
         location = self._files.write(content, size, note, key, is_compressed=is_compressed)
         self._waiting += location.length
         return location
