@@ -63,8 +63,12 @@ ATTEMPTS_FOR_DAYS: Final = {
     transfer.JOB: 82,
     fetching.JOB: 82,
     notify.MAIL: 90,
+    "destroy": 82,
+    "shred": 82,
+    "amend": 82,
 }
-"""Kinds that are tried for three days: somebody waits for them who may be switched off until Monday.
+"""Kinds that are tried for three days: somebody waits for them who may be switched off until Monday; or what they say
+of objects must not be forgotten while an object store is away.
 
 Mail says itself when it is given up; its last attempt comes later.
 """
