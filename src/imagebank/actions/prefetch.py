@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from imagebank.actions import exams, first_looks, ordered, prefetch_away, priors, retrieve, rights, search
 from imagebank.actions.devices import DEVICE_RIGHTS
+from imagebank.actions.other_archives import listed
 from imagebank.actions.prefetch_limits import midnight, opening, permitted
 from imagebank.actions.transfer import Send
 from imagebank.bank import Bank
@@ -88,7 +89,7 @@ def _of_order(bank: Bank, order: Order) -> _Need:
 
 def _of_study(bank: Bank, table: Prefetching, study: Uid) -> Iterator[_Need]:
     patient = bank.index.histories.patient_of(study, _HERE)
-    if patient is None or not patient.identifier:
+    if patient is None or not patient.identifier or _is_alone(bank, patient):
         return
     current = next((one for one in exams.history(bank, [patient], _HERE) if one.id == study), None)
     today = bank.now().astimezone(bank.settings.zone).date()
@@ -97,6 +98,13 @@ def _of_study(bank: Bank, table: Prefetching, study: Uid) -> Iterator[_Need]:
     series = [one.attributes for one in search.of_studies(bank, [study], _HERE, Level.SERIES)]
     asked = Asked(current.exam, current.day or today, organization=current.organization, id=study)
     yield _Need(asked, patient, asked.organization, _all(series, "00080060"), _all(series, "00081040"))
+
+
+def _is_alone(bank: Bank, patient: PatientId) -> bool:
+    """Whether there is one study of a patient and nowhere else to look; then nobody need find out which exam it is."""
+    if listed(bank):
+        return False
+    return len(bank.index.histories.exams(ordered.records(bank, [patient], "", _HERE), _HERE)) < 2
 
 
 def _all(series: Sequence[DataSet], key: str) -> frozenset[str]:

@@ -7,12 +7,14 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from imagebank import __version__, app
 from imagebank.actions import access, devices
+from imagebank.actions.commit import LATER, QUIET
 from imagebank.bench import footprint, stores
 from imagebank.bench.plan import Database, Objects
 from imagebank.bench.servers import HOST, asked, free_port, running, wait_until_ready
@@ -21,6 +23,7 @@ from imagebank.settings import Settings, environment, load
 
 CALLER: Final = "BENCH"
 """The title by which the clients call, and where C-MOVE sends to."""
+_PAUSE_S: Final = (QUIET + LATER) / timedelta(seconds=1) + 1
 _ORTHANC: Final = Path("/usr/sbin/Orthanc")
 _PLUGINS: Final = Path("/usr/share/orthanc/plugins")
 
@@ -40,6 +43,8 @@ class Archive:
     processes: tuple[int, ...]
     move_port: int
     web: str = "/dicom-web"
+    pause_s: float = 0.0
+    """How long it waits before it begins with what follows when something came."""
     compress: Callable[[], None] = lambda: None
     """Does at once what the archive does by itself with what is old, to keep it in less room."""
 
@@ -58,6 +63,8 @@ def imagebank(folder: Path, database: Database = "sqlite", objects: Objects = "f
     folder.chmod(0o711)
     with ExitStack() as stack:
         given: dict[str, Any] = {"data": folder / "bank", "mllp": "", "open_loopback": True}
+        # What it does five minutes after a study came is to be counted, too, and nobody waits for so long.
+        given["arrival_quiet_minutes"] = (QUIET + LATER) / timedelta(minutes=1)
         beside: list[stores.Store] = []
         if database == "postgresql":
             beside.append(stack.enter_context(stores.postgresql(folder / "pg")))
@@ -84,6 +91,7 @@ def imagebank(folder: Path, database: Database = "sqlite", objects: Objects = "f
             (folder / "bank", *(one.folder for one in beside)),
             (process.pid, *(one.pid for one in beside)),
             move,
+            pause_s=_PAUSE_S,
             compress=partial(_compressed, environment(settings), folder / "log"),
         )
 

@@ -45,8 +45,9 @@ class Work:
     busy: bool = False
 
     def settle(self) -> None:
-        """Wait until the archive has been nearly idle for two seconds; not for ever."""
+        """Wait until the archive has begun with what follows, and then been nearly idle for two seconds; not for ever."""
         self.busy = False
+        time.sleep(self.archive.pause_s)
         until = time.monotonic() + _LONGEST_WAIT_S
         while time.monotonic() < until:
             before = footprint.cpu_seconds(self.archive.processes)
