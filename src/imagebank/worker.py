@@ -130,7 +130,9 @@ MAY_WAIT: Final = frozenset(
 LULL: Final = timedelta(seconds=1)
 LONGEST_WAIT: Final = timedelta(minutes=1)
 
-TOGETHER: Final = frozenset({"metadata", "amend", "hear", finding.JOB, expecting.JOB, foreseen.JOB, notify.ARRIVED})
+TOGETHER: Final = frozenset(
+    {"metadata", "amend", "hear", finding.JOB, expecting.JOB, pixels.JOB, foreseen.JOB, notify.ARRIVED}
+)
 """What follows a deposit, some milliseconds each: several are taken from the queue, and finished, in one transaction."""
 AT_ONCE: Final = 32
 LONGEST_TOGETHER: Final = timedelta(seconds=1)

@@ -178,6 +178,16 @@ def _arriving(dialect: str) -> Any:
 
 
 _ARRIVE: Final = Prepared(_arriving)
+_VERSIONS: Final = Prepared(
+    lambda _: (
+        select(_SERIES.c.series_instance_uid, _SERIES.c.version)
+        .join(_STUDY)
+        .where(_STUDY.c.study_instance_uid == bindparam("study"), _STUDY.c.organization == bindparam("organization"))
+    )
+)
+_DROP: Final = Prepared(
+    lambda _: delete(_FOUND).where(_FOUND.c.study == bindparam("study"), _FOUND.c.organization != bindparam("but"))
+)
 
 
 class CompletenessChanges:
@@ -192,10 +202,8 @@ class CompletenessChanges:
 
     def put(self, found: Completeness, versions: Mapping[Uid, int], at: datetime) -> bool:
         connection = self._connection
-        is_its = (_STUDY.c.study_instance_uid == found.study, _STUDY.c.organization == found.organization)
-        series = select(_SERIES.c.series_instance_uid, _SERIES.c.version).join(_STUDY).where(*is_its)
-        now = {Uid(uid): version for uid, version in connection.execute(series)}
-        if now != versions:
+        its = {"study": found.study, "organization": found.organization}
+        if {Uid(uid): version for uid, version in _VERSIONS.run(connection, its).fetchall()} != versions:
             return False
         standing = found.standing
         values = {
@@ -217,5 +225,9 @@ class CompletenessChanges:
         return True
 
     def drop(self, study: Uid, but: Collection[str] = ()) -> None:
+        if len(but) == 1:
+            (only,) = but
+            _DROP.run(self._connection, {"study": study, "but": clean(only)})
+            return
         kept = one_of(self._connection.dialect.name, _FOUND.c.organization, [clean(one) for one in but])
         self._connection.execute(delete(_FOUND).where(_FOUND.c.study == study, not_(kept)))

@@ -6,13 +6,13 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Final
 
 import psycopg
 import psycopg.errors
-from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url, text
+from sqlalchemy import Connection, Engine, Table, bindparam, create_engine, event, make_url, text
 from sqlalchemy import exc as sa
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
@@ -354,18 +354,36 @@ def is_race(error: BaseException) -> bool:
 
 def insert_new(connection: Connection, table: Table, values: Mapping[str, Any]) -> bool:
     """Insert a row unless one with the same key is there; whether there was none."""
-    make = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
-    # Asked for what it made: of such an insertion PostgreSQL's driver knows no number of rows.
-    made = make(table).values(**values).on_conflict_do_nothing().returning(*table.primary_key)
-    return connection.execute(made).first() is not None
+    return _insertion_of_new(table, tuple(values)).run(connection, values).fetchone() is not None
 
 
 def put(connection: Connection, table: Table, key: Sequence[str], *rows: Mapping[str, Any]) -> None:
     """Insert rows, or give those with the same key these values. All have values of the same names."""
-    make = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
-    statement = make(table)
-    changes = {name: statement.excluded[name] for name in rows[0] if name not in key}
-    connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=changes), [*map(dict, rows)])
+    _insertion_or_change(table, tuple(key), tuple(rows[0])).run_many(connection, rows)
+
+
+@cache
+def _insertion_of_new(table: Table, names: tuple[str, ...]) -> Prepared:
+    # Asked for what it made: of such an insertion PostgreSQL's driver knows no number of rows.
+    return Prepared(
+        lambda dialect: _insertion(dialect, table, names).on_conflict_do_nothing().returning(*table.primary_key)
+    )
+
+
+@cache
+def _insertion_or_change(table: Table, key: tuple[str, ...], names: tuple[str, ...]) -> Prepared:
+    def make(dialect: str) -> ClauseElement:
+        statement = _insertion(dialect, table, names)
+        changes = {name: statement.excluded[name] for name in names if name not in key}
+        changed: ClauseElement = statement.on_conflict_do_update(index_elements=list(key), set_=changes)
+        return changed
+
+    return Prepared(make)
+
+
+def _insertion(dialect: str, table: Table, names: Sequence[str]) -> Any:
+    make = sqlite_insert if dialect == "sqlite" else postgresql_insert
+    return make(table).values({name: bindparam(name) for name in names})
 
 
 def lock(connection: Connection, number: int) -> None:

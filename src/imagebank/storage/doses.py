@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, Row, Select, and_, delete, func, literal_column, select
+from sqlalchemy import Connection, Row, Select, and_, bindparam, delete, func, literal_column, select
 from sqlalchemy.sql import ColumnElement
 
 from imagebank.model.access import Scope
@@ -12,7 +12,7 @@ from imagebank.model.dose import Basis, Kept, Reading
 from imagebank.model.person import PatientId
 from imagebank.model.uid import Uid
 from imagebank.storage import tables
-from imagebank.storage.database import Database, put
+from imagebank.storage.database import Database, Prepared, put
 from imagebank.storage.outlines import are, without_waiting
 from imagebank.storage.rows import clean, unpack_said
 from imagebank.storage.select import studies_in
@@ -78,6 +78,9 @@ def _read(row: Row[Any], scope: Scope) -> Kept:
     return Kept(Uid(row.study_instance_uid), row.patient_birth_date or "", readings, said)
 
 
+_NUMBER: Final = Prepared(lambda _: select(_STUDY.c.id).where(_STUDY.c.study_instance_uid == bindparam("study")))
+
+
 class DoseChanges:
     """A `DoseWriter` on an open connection."""
 
@@ -85,10 +88,10 @@ class DoseChanges:
         self._connection = connection
 
     def put(self, study: Uid, readings: Sequence[Reading]) -> None:
-        number = self._connection.scalar(select(_STUDY.c.id).where(_STUDY.c.study_instance_uid == study))
-        if number is not None:
+        row = _NUMBER.run(self._connection, {"study": study}).fetchone()
+        if row is not None:
             packed = clean(msgspec.json.encode(readings).decode())
-            put(self._connection, _DOSE, ["study_row"], {"study_row": number, "edition": EDITION, "readings": packed})
+            put(self._connection, _DOSE, ["study_row"], {"study_row": row[0], "edition": EDITION, "readings": packed})
 
 
 def forget(connection: Connection, studies: Sequence[int]) -> None:

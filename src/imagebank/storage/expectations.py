@@ -5,14 +5,14 @@ from datetime import datetime
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, delete, or_, select
 
 from imagebank.model.expectation import Expectation, Origin
 from imagebank.model.order import State
 from imagebank.model.person import PatientId
 from imagebank.model.uid import Uid
 from imagebank.storage import tables
-from imagebank.storage.database import lock_studies, put
+from imagebank.storage.database import Prepared, lock_studies, put
 from imagebank.storage.rows import clean, dumps, micros, moment
 from imagebank.storage.sets import one_of
 
@@ -52,13 +52,16 @@ class ExpectationChanges:
         put(self._connection, _WORD, list(key), key | patient | {"word": packed(expectation)})
 
     def about(self, study: Uid) -> list[Expectation]:
-        chosen = select(_WORD.c.word).where(_WORD.c.study == study).order_by(_WORD.c.origin, _WORD.c.key)
-        said = [
-            msgspec.json.decode(word, type=Expectation, dec_hook=as_uid) for word in self._connection.scalars(chosen)
+        words = _WORDS.run(self._connection, {"study": study}).fetchall()
+        said = [msgspec.json.decode(word, type=Expectation, dec_hook=as_uid) for (word,) in words]
+        return [
+            *said,
+            *map(_ordered, self._connection.execute(_ORDERS, {"of": study}) if self._is_ordered(study) else ()),
         ]
-        of_study = select(_ORDER).where(_ORDER.c.study == study, _ORDER.c.state.in_([_DONE, *_PLANNED]))
-        rows = self._connection.execute(of_study.where(~_came_elsewhere()).order_by(_ORDER.c.id))
-        return [*said, *map(_ordered, rows)]
+
+    def _is_ordered(self, study: Uid) -> bool:
+        """Whether there is an order of a study at all, which of most there is not."""
+        return _IS_ORDERED.run(self._connection, {"study": study}).fetchone() is not None
 
     def held(self, instances: Sequence[str], organization: str) -> frozenset[str]:
         if not instances:
@@ -72,10 +75,8 @@ class ExpectationChanges:
 
     def owner_of(self, study: Uid) -> str | None:
         lock_studies(self._connection, [study])
-        owner: str | None = self._connection.scalar(
-            select(_STUDY.c.organization).where(_STUDY.c.study_instance_uid == study)
-        )
-        return owner
+        row = _OWNER.run(self._connection, {"study": study}).fetchone()
+        return row[0] if row else None
 
     def withdraw(self, study: Uid) -> list[Expectation]:
         words = [one for one in self.about(study) if one.origin is not Origin.ORDER]
@@ -100,6 +101,15 @@ class ExpectationChanges:
         return [Uid(study) for study in found]
 
 
+_WORDS: Final = Prepared(
+    lambda _: select(_WORD.c.word).where(_WORD.c.study == bindparam("study")).order_by(_WORD.c.origin, _WORD.c.key)
+)
+_OWNER: Final = Prepared(
+    lambda _: select(_STUDY.c.organization).where(_STUDY.c.study_instance_uid == bindparam("study"))
+)
+_IS_ORDERED: Final = Prepared(lambda _: select(_ORDER.c.id).where(_ORDER.c.study == bindparam("study")))
+
+
 def _is_here(study: "ColumnElement[str]") -> ColumnElement[bool]:
     return select(_STUDY.c.id).where(_STUDY.c.study_instance_uid == study).exists()
 
@@ -110,6 +120,13 @@ def _came_elsewhere() -> ColumnElement[bool]:
     other = (_ORDER.c.accession != "", _STUDY.c.study_instance_uid != _ORDER.c.study)
     found: Select[Any] = select(_STUDY.c.id).where(*same, *other)
     return found.correlate(_ORDER).exists()
+
+
+_ORDERS: Final = (
+    select(_ORDER)
+    .where(_ORDER.c.study == bindparam("of"), _ORDER.c.state.in_([_DONE, *_PLANNED]), ~_came_elsewhere())
+    .order_by(_ORDER.c.id)
+)
 
 
 def _ordered(row: Row[Any]) -> Expectation:

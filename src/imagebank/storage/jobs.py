@@ -75,6 +75,11 @@ _TAKE: Final = Prepared(
         .values(state=literal_column(f"'{_TAKEN}'"), attempt=_T.c.attempt + literal_column("1"), due=bindparam("until"))
     )
 )
+_FORGET: Final = Prepared(
+    lambda _: delete(_T).where(
+        _T.c.kind == bindparam("kind"), _T.c.key == bindparam("key"), _T.c.state == literal_column(f"'{_WAITING}'")
+    )
+)
 _FINISH: Final = Prepared(lambda _: delete(_T).where(_T.c.id == bindparam("number")))
 
 # Still taken, by a lease that has ended: one of the same key may wait meanwhile.
@@ -123,7 +128,7 @@ def start(connection: Connection, kind: str, payload: dict[str, Any], due: datet
 
 def forget(connection: Connection, kind: str, key: str) -> None:
     """Take a waiting job back within a transaction of the index."""
-    connection.execute(delete(_T).where(_T.c.kind == kind, _T.c.key == key, _T.c.state == _WAITING))
+    _FORGET.run(connection, {"kind": kind, "key": key})
 
 
 class SQLJobs:

@@ -21,12 +21,13 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import TSQUERY, TSVECTOR
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.sql.elements import ClauseElement
 
 from imagebank.model.search import Mark, Marks, Weight
 from imagebank.model.search_likeness import triples
 from imagebank.storage import tables
-from imagebank.storage.database import Database
-from imagebank.storage.sets import one_of
+from imagebank.storage.database import Database, Prepared
+from imagebank.storage.sets import among, members, one_of
 
 _FINDING, _TEXT, _SPELLING = tables.finding, tables.finding_text, tables.spelling
 # FTS5 calls the key `rowid`, and the whole of a row by the name of the table.
@@ -168,14 +169,19 @@ def settle(database: Database) -> None:
         pages = _PAGES
 
 
-def taken_out(connection: Connection, studies: Sequence[int]) -> set[str]:
-    """Take out what is said of studies; the words that were spelled there, and may be no more."""
-    statement = (
+_SAID: Final = Prepared(
+    lambda dialect: (
         select(_FINDING.c.place, _TEXT.c.marks, _TEXT.c.spelled)
         .join(_TEXT, _TEXT.c.place == _FINDING.c.place)
-        .where(one_of(connection.dialect.name, _FINDING.c.study_row, sorted(studies)))
+        .where(among(dialect, _FINDING.c.study_row, "numbers"))
     )
-    rows = connection.execute(statement).all()
+)
+
+
+def taken_out(connection: Connection, studies: Sequence[int]) -> set[str]:
+    """Take out what is said of studies; the words that were spelled there, and may be no more."""
+    numbers = {"numbers": members(connection.dialect.name, sorted(studies))}
+    rows = _SAID.run(connection, numbers).fetchall()
     for place, marks, _ in rows:
         take_mark(connection, place, marks)
         connection.execute(delete(_TEXT).where(_TEXT.c.place == place))
@@ -183,13 +189,13 @@ def taken_out(connection: Connection, studies: Sequence[int]) -> set[str]:
     return {word for *_, spelled in rows for word in spelled.split()}
 
 
-_FTS_PUT: Final = text("INSERT INTO mark (rowid, marks) VALUES (:place, :marks)")
-_FTS_TAKE: Final = text("INSERT INTO mark (mark, rowid, marks) VALUES ('delete', :place, :marks)")
+_FTS_PUT: Final = Prepared(lambda _: text("INSERT INTO mark (rowid, marks) VALUES (:place, :marks)"))
+_FTS_TAKE: Final = Prepared(lambda _: text("INSERT INTO mark (mark, rowid, marks) VALUES ('delete', :place, :marks)"))
 
 
 def put_mark(connection: Connection, place: int, marks: str) -> None:
     if connection.dialect.name == "sqlite":
-        connection.execute(_FTS_PUT, {"place": place, "marks": marks})
+        _FTS_PUT.run(connection, {"place": place, "marks": marks})
     else:
         quoted: BindParameter[str] = bindparam("words", lexemes_of(place, marks))
         connection.execute(insert(LEXEMES).values(place=place, marks=cast(quoted, TSVECTOR)))
@@ -197,18 +203,24 @@ def put_mark(connection: Connection, place: int, marks: str) -> None:
 
 def take_mark(connection: Connection, place: int, marks: str) -> None:
     if connection.dialect.name == "sqlite":
-        connection.execute(_FTS_TAKE, {"place": place, "marks": marks})
+        _FTS_TAKE.run(connection, {"place": place, "marks": marks})
     else:
         connection.execute(delete(LEXEMES).where(LEXEMES.c.place == place))
+
+
+def _spelling(dialect: str) -> ClauseElement:
+    make = sqlite_insert if dialect == "sqlite" else postgresql_insert
+    return make(_SPELLING).values(triple=bindparam("triple"), word=bindparam("word")).on_conflict_do_nothing()
+
+
+_SPELL: Final = Prepared(_spelling)
 
 
 def spell(connection: Connection, words: Iterable[str]) -> None:
     """Words in one order, so that writers do not wait for each other in a ring."""
     rows = sorted((triple, word) for word in words for triple in triples(word))
     if rows:
-        make = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
-        statement = make(_SPELLING).on_conflict_do_nothing()
-        connection.execute(statement, [{"triple": triple, "word": word} for triple, word in rows])
+        _SPELL.run_many(connection, [{"triple": triple, "word": word} for triple, word in rows])
 
 
 def unspell(connection: Connection, words: Iterable[str]) -> None:

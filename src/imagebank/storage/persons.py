@@ -7,7 +7,21 @@ from datetime import datetime
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, func, or_, select, text, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    func,
+    or_,
+    select,
+    text,
+    tuple_,
+    update,
+)
 
 from imagebank.model.access import Scope
 from imagebank.model.identity import Decision, Deed, Evidence, Ground, Identity, Likeness, Linked, Move, Origin
@@ -15,7 +29,7 @@ from imagebank.model.identity_weights import Census
 from imagebank.model.person import PatientId, PersonName
 from imagebank.ports.steady import SEARCH_S, hold
 from imagebank.storage import identity_keys, tables
-from imagebank.storage.database import Database, insert_new, lock, put
+from imagebank.storage.database import Database, Prepared, insert_new, lock, put
 from imagebank.storage.rows import clean, dumps, micros, moment
 from imagebank.storage.select import studies_in
 from imagebank.storage.sets import one_of
@@ -243,6 +257,20 @@ def _likeness(row: Row[Any]) -> Likeness:
     )
 
 
+_NUMBER: Final = Prepared(
+    lambda _: select(_IDENTITY.c.id).where(
+        _IDENTITY.c.issuer == bindparam("issuer"), _IDENTITY.c.identifier == bindparam("identifier")
+    )
+)
+_NO_KEYS: Final = Prepared(lambda _: delete(_KEY).where(_KEY.c.identity == bindparam("number")))
+_KEYS: Final = Prepared(lambda _: _KEY.insert().values(key=bindparam("key"), identity=bindparam("identity")))
+_WITHDRAW: Final = Prepared(
+    lambda _: delete(_LIKENESS).where(
+        or_(_LIKENESS.c.first == bindparam("mine"), _LIKENESS.c.second == bindparam("mine"))
+    )
+)
+
+
 class PersonsChanges:
     """A `PersonsWriter` on an open connection."""
 
@@ -254,6 +282,8 @@ class PersonsChanges:
         lock(self._connection, _LOCK)
 
     def record(self, patient: PatientId) -> Linked | None:
+        if self._number(patient) is None:
+            return None
         row = self._connection.execute(select(_IDENTITY).where(_is(_IDENTITY, patient))).one_or_none()
         return None if row is None else _linked(row)
 
@@ -270,17 +300,22 @@ class PersonsChanges:
             "heard_at": micros(identity.heard_at),
         }
         values |= {each: clean(getattr(identity, each)) for each in ("birth_date", "sex", "address", "phone", "mother")}
-        changed = update(_IDENTITY).where(_is(_IDENTITY, identity.patient)).values(**values)
         # Asked first: a row that is only tried takes a number, and numbers count the records.
-        if self._connection.execute(changed).rowcount == 0:
-            insert_new(self._connection, _IDENTITY, values | {"own": identity.own, "person": identity.own})
         number = self._number(identity.patient)
-        self._connection.execute(delete(_KEY).where(_KEY.c.identity == number))
-        if rows := [{"key": key, "identity": number} for key in sorted({clean(each) for each in keys})]:
-            self._connection.execute(_KEY.insert(), rows)
+        if number is None:
+            insert_new(self._connection, _IDENTITY, values | {"own": identity.own, "person": identity.own})
+            number = self._number(identity.patient)
+        else:
+            self._connection.execute(update(_IDENTITY).where(_IDENTITY.c.id == number).values(**values))
+        _NO_KEYS.run(self._connection, {"number": number})
+        rows = [{"key": key, "identity": number} for key in sorted({clean(each) for each in keys})]
+        if rows:
+            _KEYS.run_many(self._connection, rows)
 
     def _number(self, patient: PatientId) -> int | None:
-        return self._connection.scalar(select(_IDENTITY.c.id).where(_is(_IDENTITY, patient)))
+        called = {"issuer": clean(patient.issuer), "identifier": clean(patient.identifier)}
+        row = _NUMBER.run(self._connection, called).fetchone()
+        return row[0] if row else None
 
     def candidates(self, keys: Iterable[str], limit: int) -> list[Linked]:
         bearing = identity_keys.bearing(self._connection, keys, limit)
@@ -373,10 +408,12 @@ class PersonsChanges:
 
     def withdraw(self, patient: PatientId, other: PatientId | None = None) -> None:
         mine = self._number(patient)
+        if other is None:
+            _WITHDRAW.run(self._connection, {"mine": mine})
+            return
         pair = or_(_LIKENESS.c.first == mine, _LIKENESS.c.second == mine)
-        if other is not None:
-            theirs = self._number(other)
-            pair = and_(pair, or_(_LIKENESS.c.first == theirs, _LIKENESS.c.second == theirs))
+        theirs = self._number(other)
+        pair = and_(pair, or_(_LIKENESS.c.first == theirs, _LIKENESS.c.second == theirs))
         self._connection.execute(delete(_LIKENESS).where(pair))
 
     def settle(self, person: str) -> None:

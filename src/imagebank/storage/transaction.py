@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from imagebank.model.access import Device, Role, Scope, Session, Token
 from imagebank.model.attribute import Catalogue
@@ -55,11 +55,19 @@ from imagebank.storage import (
     words,
     workitems,
 )
-from imagebank.storage.database import lock_studies, put
+from imagebank.storage.database import Prepared, lock_studies, put
 from imagebank.storage.instances import instance_of, instance_rows
 from imagebank.storage.rows import micros, moment, unpack_digest
 from imagebank.storage.segments import Segments
 from imagebank.storage.sets import among, members
+
+_SERIES: Final = Prepared(
+    lambda _: (
+        select(tables.series.c.id)
+        .where(tables.series.c.series_instance_uid == bindparam("uid"), tables.series.c.version == bindparam("version"))
+        .with_for_update()
+    )
+)
 
 
 class SQLTransaction:
@@ -313,12 +321,9 @@ class SQLTransaction:
         return self._connection.execute(delete(tables.device).where(tables.device.c.aet == aet)).rowcount
 
     def put_metadata(self, series: Uid, version: int, body: bytes) -> None:
-        rows = tables.series
-        number = self._connection.scalar(
-            select(rows.c.id).where(rows.c.series_instance_uid == series, rows.c.version == version).with_for_update()
-        )
-        if number is not None:
-            values = {"series_row": number, "version": version, "body": body}
+        row = _SERIES.run(self._connection, {"uid": series, "version": version}).fetchone()
+        if row is not None:
+            values = {"series_row": row[0], "version": version, "body": body}
             put(self._connection, tables.series_metadata, ["series_row"], values)
 
     def clear(self) -> None:

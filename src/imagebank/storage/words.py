@@ -14,7 +14,9 @@ from sqlalchemy import (
     Connection,
     Row,
     Select,
+    Table,
     and_,
+    bindparam,
     case,
     func,
     insert,
@@ -31,7 +33,7 @@ from imagebank.model.search import EDITION, Document, Facet, Hit, Line, Marks, W
 from imagebank.model.uid import Uid
 from imagebank.storage import tables
 from imagebank.storage.alike import Alike
-from imagebank.storage.database import Database, lock_studies
+from imagebank.storage.database import Database, Prepared, lock_studies
 from imagebank.storage.eras import Eras
 from imagebank.storage.found import found
 from imagebank.storage.marks import FTS, matches, put_mark, spell, take_mark, taken_out, unspell
@@ -222,6 +224,39 @@ def _lines(packed: str) -> tuple[Line, ...]:
     return tuple(Line(Weight(w), label, line, is_name) for w, label, line, is_name in orjson.loads(packed))
 
 
+def _insertion(table: Table, *names: str) -> Prepared:
+    return Prepared(lambda _: insert(table).values({name: bindparam(name) for name in names}))
+
+
+_ABOUT: Final = Prepared(
+    lambda _: select(
+        *(_STUDY.c[name] for name in ("id", "study_date", "study_time", "modalities", "organization", "patient_sex"))
+    ).where(_STUDY.c.study_instance_uid == bindparam("study"))
+)
+_NEW_FINDING: Final = _insertion(_FINDING, "place", "study_row", "named", "said", "edition")
+_NEW_TEXT: Final = _insertion(_TEXT, "place", "marks", "spelled", "lines")
+_STANDING: Final = Prepared(
+    lambda _: (
+        select(_STUDY.c.organization, _FINDING.c.place, _FINDING.c.named, _TEXT.c.marks)
+        .join_from(_STUDY, _FINDING, _FINDING.c.study_row == _STUDY.c.id)
+        .join(_TEXT, _TEXT.c.place == _FINDING.c.place)
+        .where(_STUDY.c.study_instance_uid == bindparam("study"))
+    )
+)
+_NAME: Final = Prepared(
+    lambda _: update(_FINDING).where(_FINDING.c.place == bindparam("at")).values(named=bindparam("told"))
+)
+_MARK: Final = Prepared(lambda _: update(_TEXT).where(_TEXT.c.place == bindparam("at")).values(marks=bindparam("new")))
+_PROGRESS: Final = Prepared(
+    lambda _: select(_WHOLE.c.progress).where(
+        _WHOLE.c.study == bindparam("study"), _WHOLE.c.organization == bindparam("organization")
+    )
+)
+_VERSIONS: Final = Prepared(
+    lambda _: select(_SERIES.c.series_instance_uid, _SERIES.c.version).where(_SERIES.c.study_row == bindparam("number"))
+)
+
+
 class WordsChanges:
     """A `WordsWriter` on an open connection."""
 
@@ -231,30 +266,28 @@ class WordsChanges:
     def put(self, document: Document, versions: Mapping[Uid, int]) -> bool:
         connection = self._connection
         lock_studies(connection, [document.study])
-        columns = (
-            _STUDY.c[name] for name in ("id", "study_date", "study_time", "modalities", "organization", "patient_sex")
-        )
-        study = connection.execute(select(*columns).where(_STUDY.c.study_instance_uid == document.study)).one_or_none()
-        if study is None or _versions(connection, study.id) != versions:
+        study = _ABOUT.run(connection, {"study": document.study}).fetchone()
+        if study is None or _versions(connection, study[0]) != versions:
             return False
-        values = _values(study.modalities, study.study_date[:4], study.organization, study.patient_sex)
-        told = {**document.named, **_progress(connection, document.study, study.organization)}
+        number, day, time, modalities, organization, sex = study
+        values = _values(modalities, day[:4], organization, sex)
+        told = {**document.named, **_progress(connection, document.study, organization)}
         marks = " ".join(sorted({*document.marks, *choices(values), *choices(told)}))
-        before = taken_out(connection, [study.id])
-        place = place_of(study.id, study.study_date, study.study_time)
+        before = taken_out(connection, [number])
+        place = place_of(number, day, time)
         named = clean(dumps(told)) if told else ""
         row = {
             "place": place,
-            "study_row": study.id,
+            "study_row": number,
             "named": named,
             "said": pack_said(document.said),
             "edition": EDITION,
         }
-        connection.execute(insert(_FINDING).values(**row))
+        _NEW_FINDING.run(connection, row)
         spelled = sorted(map(clean, document.spelled))
         lines = [(one.weight, one.label, one.text, one.is_name) for one in document.lines]
         texts = {"marks": marks, "spelled": " ".join(spelled), "lines": clean(dumps(lines))}
-        connection.execute(insert(_TEXT).values(place=place, **texts))
+        _NEW_TEXT.run(connection, {"place": place, **texts})
         put_mark(connection, place, marks)
         spell(connection, spelled)
         unspell(connection, before - set(spelled))
@@ -263,34 +296,28 @@ class WordsChanges:
     def stand(self, study: Uid) -> None:
         connection = self._connection
         lock_studies(connection, [study])
-        columns = (_STUDY.c.organization, _FINDING.c.place, _FINDING.c.named, _TEXT.c.marks)
-        found = select(*columns).join_from(_STUDY, _FINDING, _FINDING.c.study_row == _STUDY.c.id)
-        found = found.join(_TEXT, _TEXT.c.place == _FINDING.c.place).where(_STUDY.c.study_instance_uid == study)
-        row = connection.execute(found).one_or_none()
+        row = _STANDING.run(connection, {"study": study}).fetchone()
         if row is None:
             return
-        named = orjson.loads(row.named) if row.named else {}
+        organization, place, packed, marked = row
+        named = orjson.loads(packed) if packed else {}
         before = {Facet.COMPLETENESS: tuple(named.pop(Facet.COMPLETENESS, ()))}
-        now = _progress(connection, study, row.organization)
+        now = _progress(connection, study, organization)
         if before.get(Facet.COMPLETENESS) == now.get(Facet.COMPLETENESS, ()):
             return
-        marks = " ".join(sorted({*row.marks.split()} - {*choices(before)} | {*choices(now)}))
+        marks = " ".join(sorted({*marked.split()} - {*choices(before)} | {*choices(now)}))
         told = clean(dumps({**named, **now})) if named or now else ""
-        connection.execute(update(_FINDING).where(_FINDING.c.place == row.place).values(named=told))
-        connection.execute(update(_TEXT).where(_TEXT.c.place == row.place).values(marks=marks))
-        take_mark(connection, row.place, row.marks)
-        put_mark(connection, row.place, marks)
+        _NAME.run(connection, {"at": place, "told": told})
+        _MARK.run(connection, {"at": place, "new": marks})
+        take_mark(connection, place, marked)
+        put_mark(connection, place, marks)
 
 
 def _progress(connection: Connection, study: Uid, organization: str) -> dict[Facet, tuple[str, ...]]:
     """How far a study has come; nothing before it was judged."""
-    found = select(_WHOLE.c.progress).where(_WHOLE.c.study == study, _WHOLE.c.organization == organization)
-    progress = connection.scalar(found)
-    return {Facet.COMPLETENESS: (progress,)} if progress else {}
+    row = _PROGRESS.run(connection, {"study": study, "organization": organization}).fetchone()
+    return {Facet.COMPLETENESS: (row[0],)} if row and row[0] else {}
 
 
 def _versions(connection: Connection, study: int) -> dict[Uid, int]:
-    rows = connection.execute(
-        select(_SERIES.c.series_instance_uid, _SERIES.c.version).where(_SERIES.c.study_row == study)
-    )
-    return {Uid(uid): version for uid, version in rows}
+    return {Uid(uid): version for uid, version in _VERSIONS.run(connection, {"number": study}).fetchall()}
