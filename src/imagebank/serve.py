@@ -138,6 +138,7 @@ def _web_tls(settings: Settings) -> tuple[Path | None, Path | None]:
 
 def _dimse(settings: Settings) -> None:
     with loading():
+        from imagebank.actions import devices
         from imagebank.actions.trail import running
         from imagebank.dimse.server import start as start_dimse
 
@@ -145,6 +146,8 @@ def _dimse(settings: Settings) -> None:
         servers = [start_dimse(bank, *address(settings.dimse))]
         if settings.dimse_tls:
             servers.append(start_dimse(bank, *address(settings.dimse_tls), tls=True))
+        if settings.warm_start:
+            devices.warm(bank)
         stop.wait()
         for server in servers:
             server.stop(DRAIN_S)

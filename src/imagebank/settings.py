@@ -130,7 +130,7 @@ class Settings:
     web_workers: int = 1
     """Processes that answer HTTP."""
     warm_start: bool = True
-    """Whether they have ready from the start what the first page and the first deposit of each would wait for; each then starts half a second of the CPU later."""
+    """Whether they have ready from the start what the first page and the first deposit of each would wait for; each then starts half a second of the CPU later. The process that devices call has its own once it listens."""
     max_instance_bytes: int = 8 << 30
     """Largest object that is accepted, in bytes."""
     max_upload_bytes: int = 64 << 30

@@ -45,6 +45,15 @@ def test_a_registered_device_calls_with_its_own_rights_for_its_own_organization(
     assert (caller.scope.asker.role, caller.scope.asker.organization) == (Role.DEVICE, "north")
 
 
+def test_to_be_ready_for_devices_is_no_read_of_anybody(bank: Bank) -> None:
+    keep(bank, a_file())
+    before = bank.index.events(Scope(organizations=None))
+    devices.warm(bank)
+    bank.reads.flush()
+
+    assert bank.index.events(Scope(organizations=None)) == before
+
+
 def test_a_device_that_is_registered_by_name_calls_from_the_addresses_of_that_name(bank: Bank) -> None:
     devices.add(bank, replace(SCANNER, host="ct1.example"))
 
