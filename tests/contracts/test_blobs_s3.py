@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import obstore
@@ -212,3 +213,24 @@ def test_after_a_failed_put_the_next_pack_is_kept(keys: Keys, tmp_path: Path) ->
 def test_an_address_of_another_kind_is_refused(url: str) -> None:
     with pytest.raises(Invalid), suppress(NotFound):
         open_s3(url)
+
+
+def test_the_next_part_of_a_large_record_is_one_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    blobs = ObjectBlobs(MemoryStore(), FileKeys(tmp_path / "root.key"))
+    content = some_bytes(3 << 20)
+    location = keep(blobs, content)
+    asked: list[int] = []
+    get_ranges = obstore.get_ranges
+
+    def counted(store: ObjectStore, path: str, **ranges: Any) -> Any:
+        asked.append(len(ranges["starts"]))
+        return get_ranges(store, path, **ranges)
+
+    monkeypatch.setattr(s3, "_HEADS", 1)
+    monkeypatch.setattr(obstore, "get_ranges", counted)
+    for start in (2 << 20, (2 << 20) + 100_000):
+        assert blobs.read(location, start, start + 500) == content[start : start + 500]
+    assert asked == [2, 1]
+    blobs.destroy([location])
+    with pytest.raises(NotFound):
+        blobs.read(location, 2 << 20)

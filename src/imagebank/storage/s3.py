@@ -31,6 +31,8 @@ PART_BYTES = 8 << 20
 PARTS_AT_ONCE = 4
 _NEAR_BYTES = 1 << 20
 """A range that begins this near to its record's prefix is fetched together with it."""
+_HEADS = 4_096
+"""Prefixes that are kept, of records whose parts are read one by one: some 1 MB."""
 _WALK_BYTES = 64 << 10
 """What a walk reads ahead: a note, its trailer and the next prefix lie beside each other."""
 _FOLDERS = {Contents.TOMBSTONES: "tombstones", Contents.KEYS: "keys", Contents.CHECKPOINTS: "checkpoints"}
@@ -156,6 +158,7 @@ class ObjectBlobs:
         self._packs: dict[str, _Pack] = {}
         self._tombstones: set[str] | None = None
         self._dead_ids: set[bytes] = set()
+        self._heads: dict[tuple[str, int], bytes] = {}
         self._dead: dict[str, set[int]] = defaultdict(set)
 
     def write(
@@ -420,12 +423,28 @@ class ObjectBlobs:
             raise NotFound(f"the record at {location.segment}+{location.offset} was destroyed")
         window = self._window(location.segment, PART_BYTES, location.offset + location.length)
         end = location.offset + min(stop, first + PART_BYTES)
-        ranges = [(location.offset, end)]
-        if first > _NEAR_BYTES:
-            ranges = [(location.offset, location.offset + record.PREFIX), (location.offset + first, end)]
-        parts = self._get_ranges(location.segment, ranges)
-        window.hold(ranges[-1][0], parts[-1])
-        return record.open_record(location, parts[0], self._keys), window
+        if first <= _NEAR_BYTES:
+            data = self._get(location.segment, location.offset, end)
+            window.hold(location.offset, data)
+            return record.open_record(location, data, self._keys), window
+        place, part = (location.segment, location.offset), (location.offset + first, end)
+        head: Buffer | None = self._heads.get(place)
+        if head is None:
+            prefix = location.offset, location.offset + record.PREFIX
+            head, data = self._get_ranges(location.segment, [prefix, part])
+        else:
+            data = self._get(location.segment, *part)
+        window.hold(part[0], data)
+        opened = record.open_record(location, head, self._keys)
+        self._keep_head(place, head)
+        return opened, window
+
+    def _keep_head(self, place: tuple[str, int], head: Buffer) -> None:
+        """Keep a prefix that is whole: whoever reads one frame of a record reads the next one, too."""
+        if place not in self._heads:
+            if len(self._heads) >= _HEADS:
+                self._heads.clear()
+            self._heads[place] = bytes(head)
 
     def _window(self, segment: str, ahead: int, stop: int) -> _Window:
         return _Window(lambda start, end: self._get(segment, start, end), ahead, stop)
