@@ -91,13 +91,19 @@ def _tell_at(tx: Transaction, study: Uid, name: str, due: datetime) -> None:
 def arrived_job(bank: Bank, payload: dict[str, Any]) -> None:
     """What the job `tell-deposit` does: tell of a study of which something can be seen, and later of documents that wait."""
     study = Uid(payload["study"])
-    found = bank.index.histories.waiting(_records(bank, study, _ALL), bank.delays, bank.now(), _ALL)
-    late = {one.which.series: one.until for one in found if one.study == study and one.which.series is not None}
+    late = _late(bank, study) if bank.delays else {}
     if any(series not in late for _, series, _ in bank.index.series_of(Selection(study=study), _ALL)):
         notify.arrived_job(bank, payload)
-    with bank.index.begin() as tx:
-        for series, until in late.items():
-            _tell_at(tx, study, str(series), until)
+    if late:
+        with bank.index.begin() as tx:
+            for series, until in late.items():
+                _tell_at(tx, study, str(series), until)
+
+
+def _late(bank: Bank, study: Uid) -> dict[Uid, datetime]:
+    """The series of a study that wait for their patient, and until when."""
+    found = bank.index.histories.waiting(_records(bank, study, _ALL), bank.delays, bank.now(), _ALL)
+    return {one.which.series: one.until for one in found if one.study == study and one.which.series is not None}
 
 
 def tell_job(bank: Bank, payload: dict[str, Any]) -> None:

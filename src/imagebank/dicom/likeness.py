@@ -1,5 +1,6 @@
 """How pictures look: small, without what another coding or a window changes. Plain numbers in, plain numbers out."""
 
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -36,8 +37,9 @@ def small(cells: NDArray[Any], *, is_inverse: bool) -> Greys:
     """
     grey = cells.astype(np.float32)
     grey = grey @ _WHITE if cells.shape[2] == len(_WHITE) else grey[..., 0]
-    # In place: a mammogram is large enough once.
-    np.clip(np.nan_to_num(grey, copy=False), -_LARGEST, _LARGEST, out=grey)
+    if cells.dtype.kind == "f" or max(-int(cells.min()), int(cells.max())) > _LARGEST:
+        # In place: a mammogram is large enough once.
+        np.clip(np.nan_to_num(grey, copy=False), -_LARGEST, _LARGEST, out=grey)
     rows, columns = grey.shape
     mean = (_shares(rows) @ grey) @ _shares(columns).T
     low, high = np.percentile(mean, _ENDS)
@@ -48,6 +50,7 @@ def small(cells: NDArray[Any], *, is_inverse: bool) -> Greys:
     return turned
 
 
+@lru_cache(maxsize=16)
 def _shares(size: int) -> Greys:
     """Which share each of `size` pixels has in each of SIDE fields, so that a field is the mean of its area."""
     begins = np.arange(SIDE, dtype=np.float32)[:, None] * size / SIDE
@@ -55,6 +58,7 @@ def _shares(size: int) -> Greys:
     ends = begins + size / SIDE
     overlap = np.minimum(pixels + 1, ends) - np.maximum(pixels, begins)
     shares: Greys = (np.clip(overlap, 0, None) * SIDE / size).astype(np.float32)
+    shares.flags.writeable = False
     return shares
 
 
