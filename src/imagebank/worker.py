@@ -198,7 +198,7 @@ class Arrivals:
 
     def go_on(self, bank: Bank) -> bool:
         """Whether jobs that may wait had better do so now."""
-        now, last = bank.now(), bank.index.completeness.last_arrival()
+        now, last = bank.now(), bank.jobs.last_arrival()
         if last is None or abs(now - last) >= LULL:
             self._since = None
             return False

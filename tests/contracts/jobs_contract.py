@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from contracts.described import EVERYTHING, at
+from contracts.described import EVERYTHING, a_kept, at
 from imagebank.ports import Job
 from imagebank.storage.database import Database, open_database
 from imagebank.storage.index import SQLIndex
@@ -48,6 +48,14 @@ class JobsContract:
         job = jobs.claim(["send"], at(seconds), lease_s)
         assert job is not None
         return job
+
+    def test_the_last_arrival_is_that_of_the_newest_object(self, jobs: SQLJobs, database: Database) -> None:
+        assert jobs.last_arrival() is None
+        for second in (1, 3):
+            kept = replace(a_kept(uid=f"1.1.{second}", content=str(second)), received_at=at(second))
+            with SQLIndex(database, EVERYTHING).begin() as tx:
+                tx.enter([kept])
+        assert jobs.last_arrival() == at(3)
 
     def test_a_job_is_claimed_once_when_it_is_due(self, jobs: SQLJobs, defer: Defer) -> None:
         defer(due=at(10), to="SCP")

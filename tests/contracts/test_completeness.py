@@ -221,13 +221,3 @@ def test_a_rebuild_begins_without_any_word(index: SQLIndex) -> None:
         assert tx.expectations.about(NEVER) == []
 
     assert index.completeness.of_study(HERE, ALL) is None
-
-
-def test_the_last_arrival_is_that_of_the_newest_object(index: SQLIndex) -> None:
-    assert index.completeness.last_arrival() is None
-    for second in (1, 3):
-        with index.begin() as tx:
-            tx.enter(
-                [replace(a_kept(uid=f"1.1.{second}", content=str(second)), received_at=NOW + timedelta(seconds=second))]
-            )
-    assert index.completeness.last_arrival() == NOW + timedelta(seconds=3)

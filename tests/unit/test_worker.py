@@ -118,6 +118,9 @@ class AwayAtFirst:
     def fail(self, job: Job, reason: str, retry_at: datetime | None) -> None:
         self._jobs.fail(job, reason, retry_at)
 
+    def last_arrival(self) -> datetime | None:
+        return self._jobs.last_arrival()
+
 
 def test_a_database_that_is_away_for_a_while_does_not_end_the_worker(
     bank: Bank, caplog: pytest.LogCaptureFixture
@@ -160,7 +163,7 @@ def what_is_left(bank: Bank, moment: datetime) -> tuple[list[str], int]:
 
 def test_jobs_that_may_wait_leave_the_machine_to_what_comes_in_for_a_minute_at_most(bank: Bank) -> None:
     keep(bank, a_file())
-    came = bank.index.completeness.last_arrival()
+    came = bank.jobs.last_arrival()
     assert came is not None
     arrivals = worker.Arrivals()
 
@@ -178,7 +181,7 @@ def test_jobs_that_may_wait_leave_the_machine_to_what_comes_in_for_a_minute_at_m
 
 def test_while_objects_come_in_somebody_who_waits_is_served_and_metadata_are_not_made(bank: Bank) -> None:
     keep(bank, a_file())
-    came = bank.index.completeness.last_arrival()
+    came = bank.jobs.last_arrival()
     assert came is not None
     with bank.index.begin() as tx:
         tx.defer("metadata", {}, came - timedelta(minutes=1))

@@ -50,10 +50,6 @@ class CompletenessReader(Protocol):
         """Studies of which nothing was found yet, by UID; those after one."""
         ...
 
-    def last_arrival(self) -> datetime | None:
-        """When the newest object of all was taken in; a time, and of whom nobody learns."""
-        ...
-
 
 class CompletenessWriter(Protocol):
     """Changes to what was found, within one transaction."""

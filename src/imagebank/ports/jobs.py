@@ -31,6 +31,10 @@ class Jobs(Protocol):
         """It did not work. Try again at `retry_at`, or lay it aside for good (None), kept with its reason."""
         ...
 
+    def last_arrival(self) -> datetime | None:
+        """When the newest object of all was taken in, to which jobs may leave the machine; of whom it is, nobody learns."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Job:

@@ -34,18 +34,13 @@ from imagebank.ports.steady import LOOKUP_S, hold
 from imagebank.storage import tables
 from imagebank.storage.database import Database, Prepared, put
 from imagebank.storage.expectations import as_uid, packed
-from imagebank.storage.rows import clean, micros, moment, pack_set, unpack_set
+from imagebank.storage.rows import clean, micros, pack_set, unpack_set
 from imagebank.storage.select import studies_in
 from imagebank.storage.sets import one_of
 from imagebank.storage.visible import announced_in
 
 _FOUND, _STUDY, _SERIES, _INSTANCE = tables.completeness, tables.study, tables.series, tables.instance
 _BRIEF: Final = ("progress", "expected", "missing", "is_certain")
-_LAST_ARRIVAL: Final = Prepared(
-    lambda _: select(_INSTANCE.c.received_at).where(
-        _INSTANCE.c.id == select(func.max(_INSTANCE.c.id)).scalar_subquery()
-    )
-)
 
 
 def _joined() -> FromClause:
@@ -144,11 +139,6 @@ class SQLCompleteness:
         )
         with self._database.reading() as connection:
             return [Uid(study) for study in connection.scalars(chosen)]
-
-    def last_arrival(self) -> datetime | None:
-        with self._database.reading() as connection:
-            row = _LAST_ARRIVAL.run(connection, {}).fetchone()
-        return moment(row[0]) if row else None
 
 
 def _rows() -> Select[Any]:

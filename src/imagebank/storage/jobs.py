@@ -15,6 +15,7 @@ from sqlalchemy import (
     bindparam,
     case,
     delete,
+    func,
     literal_column,
     or_,
     select,
@@ -26,7 +27,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from imagebank.ports import Job
 from imagebank.storage import tables
 from imagebank.storage.database import Database, Prepared, is_race
-from imagebank.storage.rows import clean, dumps, micros
+from imagebank.storage.rows import clean, dumps, micros, moment
 
 _T = tables.job
 _WAITING: Final = "waiting"
@@ -131,6 +132,13 @@ def forget(connection: Connection, kind: str, key: str) -> None:
     _FORGET.run(connection, {"kind": kind, "key": key})
 
 
+_LAST_ARRIVAL: Final = Prepared(
+    lambda _: select(tables.instance.c.received_at).where(
+        tables.instance.c.id == select(func.max(tables.instance.c.id)).scalar_subquery()
+    )
+)
+
+
 class SQLJobs:
     """`Jobs` on SQLite or PostgreSQL."""
 
@@ -199,6 +207,11 @@ class SQLJobs:
         if not gone.rowcount:
             values = {"state": _WAITING, "due": micros(retry_at), "reason": clean(reason)}
             connection.execute(update(_T).where(mine).values(**values))
+
+    def last_arrival(self) -> datetime | None:
+        with self._database.reading() as connection:
+            row = _LAST_ARRIVAL.run(connection, {}).fetchone()
+        return moment(row[0]) if row else None
 
     def laid_aside(self) -> list[tuple[Job, str]]:
         """Jobs that were given up, each with its reason, oldest first."""
