@@ -178,7 +178,7 @@ def small_segments() -> Iterator[None]:
     """Segments are short, so that some are full, sealed and followed by others."""
     with pytest.MonkeyPatch.context() as patch:
         sizes = {"min_free_bytes": 0, "alone_bytes": 120 << 10, "segment_bytes": 600 << 10}
-        patch.setattr(FileBlobs.__init__, "__kwdefaults__", sizes)
+        patch.setattr(FileBlobs.__init__, "__kwdefaults__", (FileBlobs.__init__.__kwdefaults__ or {}) | sizes)
         yield
 
 

@@ -122,7 +122,13 @@ _SCHEMAS: Final[Mapping[str, Mapping[str, Any]]] = {
     **dict.fromkeys(("limit", "offset"), _COUNT_IF_ANY),
     **dict.fromkeys(("quality", "imageQuality"), _PERCENT),
     **dict.fromkeys(("rows", "columns"), _PIXELS),
-    "frames": {"type": "string", "pattern": f"^{_FRAME}(,{_FRAME})*$"},
+    # With commas between them, as a list in a path is (OpenAPI 3.1, style `simple`); no number twice, by PS3.18 10.4.1.1.6.
+    "frames": {
+        "type": "array",
+        "items": {"type": "integer", "minimum": 1, "maximum": 999_999},
+        "minItems": 1,
+        "uniqueItems": True,
+    },
     "frameNumber": {"type": "integer", "minimum": 1, "maximum": 10_000_000},
     "fuzzymatching": {"type": "string", "enum": ["true", "false"]},
     "requestType": {"type": "string", "enum": ["WADO"]},
