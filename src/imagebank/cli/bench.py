@@ -23,8 +23,8 @@ def bench(
     """Measure this bank and Orthanc on this machine, and write a table of how many times as good we are.
 
     Both run on loopback, with synced writes, and are asked for the same by the same clients, row by row in turns; every
-    answer is looked at. It takes up to an hour and 6 GB of disk, and leaves nothing behind but its results.
-    It needs dcmtk, and Orthanc with its DICOMweb plugin: apt-get install dcmtk orthanc orthanc-dicomweb
+    answer is looked at. On a quiet machine it takes some twelve minutes, and 6 GB of disk; nothing stays but its
+    results. It needs dcmtk, and Orthanc with its DICOMweb plugin: apt-get install dcmtk orthanc orthanc-dicomweb
 
     Example: imagebank bench --quick
     Example: imagebank bench --rows store-1,store-4,qido-first --runs 5
