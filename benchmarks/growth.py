@@ -44,7 +44,7 @@ MODALITIES = ["CT", "CR", "DX", "MR", "US", "XA", "MG", "PT", "OP", "ES"]
 DAYS, FIRST_DAY = 5000, date(2012, 1, 1)
 BATCH = 5000
 MARKS = {"name": "MARKNAME", "identifier": "MARKID", "accession": "MARKACC", "day": "19010101", "modality": "ZZ"}
-_IS_ADDED = (tables.instance.c.instance_number == 2) & (tables.instance.c.id >= 10)
+_IS_ADDED = tables.instance.c.sop_instance_uid == "2.25.0.0.0.2"
 TABLES: Sequence[Table] = (tables.patient, tables.study, tables.series, tables.instance)
 
 Row = dict[str, Any]
