@@ -41,6 +41,7 @@ from imagebank.storage.renditions import FileRenditions
 from imagebank.storage.sealing import KeySeal
 from imagebank.storage.segment_file import make_folder
 from imagebank.storage.signing import LedgerKey, own_key, pseudonyms
+from imagebank.threads import beside
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -151,9 +152,9 @@ def opened(settings: Settings, *, is_beside: bool = False) -> Iterator[Bank]:
 @contextlib.contextmanager
 def _every_second(reads: CountedReads, sandbox: Sandbox) -> Iterator[None]:
     """Write the counts of reads, and give memory back once there is rest, in a thread beside."""
-    stop, rest = threading.Event(), Rest()
+    rest = Rest()
 
-    def look() -> None:
+    def look(stop: threading.Event) -> None:
         while not stop.wait(_FLUSH_S):
             try:
                 reads.flush()
@@ -163,13 +164,8 @@ def _every_second(reads: CountedReads, sandbox: Sandbox) -> Iterator[None]:
             if rest.has_come():
                 let_go()
 
-    thread = threading.Thread(target=look, name="every-second", daemon=True)
-    thread.start()
-    try:
+    with beside("every-second", look):
         yield
-    finally:
-        stop.set()
-        thread.join()
 
 
 def _check_attributes(settings: Settings) -> None:

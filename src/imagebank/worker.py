@@ -5,8 +5,10 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
+from imagebank import threads
 from imagebank.actions import (
     access,
     asking,
@@ -163,27 +165,15 @@ CHORES: Chores = (
 @contextmanager
 def beside(bank: Bank, work: Mapping[str, Work]) -> Iterator[None]:
     """Do jobs of these kinds in a thread of their own while the block runs: what waits for others keeps nothing waiting."""
-    stop = threading.Event()
-    thread = threading.Thread(target=run, args=(bank, stop, work, ()), name="jobs-beside", daemon=True)
-    thread.start()
-    try:
+    with threads.beside("jobs-beside", lambda stop: run(bank, stop, work, ())):
         yield
-    finally:
-        stop.set()
-        thread.join()
 
 
 @contextmanager
 def uploading(bank: Bank) -> Iterator[None]:
     """Upload what waits in a journal, in a thread of its own, while the block runs."""
-    stop = threading.Event()
-    thread = threading.Thread(target=journal.keep_uploading, args=(bank, stop), name="upload-journal", daemon=True)
-    thread.start()
-    try:
+    with threads.beside("upload-journal", partial(journal.keep_uploading, bank)):
         yield
-    finally:
-        stop.set()
-        thread.join()
 
 
 class Arrivals:

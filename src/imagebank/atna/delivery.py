@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Final
 
 from imagebank.actions import trail
@@ -14,6 +15,7 @@ from imagebank.atna import syslog
 from imagebank.atna.messages import Reporter, message
 from imagebank.bank import Bank
 from imagebank.errors import BankError
+from imagebank.threads import beside
 
 BATCH: Final = 500
 IDLE_S: Final = 1.0
@@ -33,14 +35,8 @@ def telling(bank: Bank) -> Iterator[None]:
         return
     syslog.check(bank.settings)
     trail.begin_telling(bank)
-    stop = threading.Event()
-    thread = threading.Thread(target=run, args=(bank, stop), name="atna", daemon=True)
-    thread.start()
-    try:
+    with beside("atna", partial(run, bank)):
         yield
-    finally:
-        stop.set()
-        thread.join()
 
 
 def run(bank: Bank, stop: threading.Event) -> None:
