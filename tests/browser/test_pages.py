@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from browser.judging import AS_IT_IS, DESK, PHONE, faults
-from browser.viewing import person
+from browser.viewing import person, wait_for_images
 from make import a_dataset, as_file
 from samples import sample_data
 
@@ -129,7 +129,7 @@ def test_on_a_phone_the_quick_look_leads(page: Page, bank: Any) -> None:
     assert grounds[0] != grounds[1]
     ways.first.click()
     expect(page.locator("[data-place]")).to_be_visible()
-    page.wait_for_function("document.querySelector('.well img').naturalWidth > 0")
+    wait_for_images(page, ".well img")
 
 
 def test_the_keyboard_reaches_the_content_first(page: Page, bank: Any) -> None:

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from bank import free_port
 from browser.judging import DESK, PHONE, Look, faults
-from browser.viewing import person
+from browser.viewing import person, wait_for_images
 from imagebank.actions import totp
 from running import HOST, Running, start_program, wait_for, wait_until_ready
 
@@ -122,7 +122,7 @@ def set_up_app(page: Page) -> str:
     press(page, "Set up an app")
     drawn = page.locator("img.qr")
     expect(drawn).to_be_visible()
-    page.wait_for_function("document.querySelector('img.qr').naturalWidth > 100")
+    wait_for_images(page, "img.qr", 100)
     assert faults(page, SIZES) == []
     secret = page.locator(".id").inner_text()
     page.get_by_label("The code that the app shows now").fill(code_of(secret, -1))

@@ -21,6 +21,7 @@ from browser.viewing import (
     open_study,
     person,
     study_of,
+    wait_for_images,
 )
 from make import a_dataset, as_file
 from samples import sample_data
@@ -241,6 +242,8 @@ def test_a_quick_look_goes_through_both_studies_without_loading_a_page(looking: 
     looking.open(f"/studies/{current}/look")
     page.get_by_role("link", name="Beside prior").click()
     expect(page).to_have_url(re.compile(f"prior={prior}$"))
+    # A key that is pressed before the page's script is there goes nowhere.
+    page.wait_for_load_state("load")
     images, places = page.locator(".pane img"), page.locator("[data-place]")
     expect(places).to_have_text(["Image 14 of 28", "Image 14 of 28"])
     page.keyboard.press("ArrowDown")
@@ -250,9 +253,7 @@ def test_a_quick_look_goes_through_both_studies_without_loading_a_page(looking: 
 
     expect(places.nth(1)).to_have_text("Image 15 of 28")
     expect(images.nth(1)).to_have_attribute("src", re.compile(r"window=500,2000,linear$"))
-    page.wait_for_function(
-        "[...document.querySelectorAll('.pane img')].every(image => image.complete && image.naturalWidth === 512)"
-    )
+    wait_for_images(page, ".pane img", 512)
     page.get_by_role("radio", name="Window").check()
     page.mouse.move(*middle_of(page.locator(".well").nth(1)))
     page.mouse.down()

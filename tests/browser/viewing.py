@@ -95,10 +95,7 @@ class Eye:
 
     def wait_for(self, holds: Callable[[], bool], told: Callable[[], object]) -> None:
         """Wait until something holds, and fail with what is told of it."""
-        deadline = time.monotonic() + LONG_MS / 1000
-        while not holds():
-            assert time.monotonic() < deadline, told()
-            self.page.wait_for_timeout(100)
+        wait_for(self.page, holds, told)
 
     def positions(self) -> list[list[float]]:
         """Where the image of each pane lies in the patient, in mm."""
@@ -128,6 +125,28 @@ class Eye:
     def _note(self, response: Response) -> None:
         if response.status >= 400:
             self.failed.append(f"{response.status} {response.url}")
+
+
+def wait_for(page: Page, holds: Callable[[], bool], told: Callable[[], object]) -> None:
+    """Wait until something holds of a page, and fail with what is told of it."""
+    deadline = time.monotonic() + LONG_MS / 1000
+    while not holds():
+        assert time.monotonic() < deadline, told()
+        page.wait_for_timeout(100)
+
+
+def wait_for_images(page: Page, selector: str, least: int = 1) -> None:
+    """Wait until every image of a selector is there and at least so many pixels wide.
+
+    Not by wait_for_function: what is not true at once it evaluates within the page, whose policy forbids that.
+    """
+    images = page.locator(selector)
+
+    def widths() -> list[int]:
+        found: list[int] = images.evaluate_all("all => all.map(image => image.complete ? image.naturalWidth : 0)")
+        return found
+
+    wait_for(page, lambda: min(widths(), default=0) >= least, lambda: f"{selector}: {widths()} pixels wide")
 
 
 @contextmanager
