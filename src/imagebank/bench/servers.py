@@ -71,9 +71,9 @@ def wait_until_ready(process: "subprocess.Popen[bytes]", log: Path, port: int, p
     raise Unavailable("a server did not start: {said}", said=log.read_text(errors="replace")[-2000:])
 
 
-def asked(port: int, path: str) -> bytes:
+def asked(port: int, path: str, patience_s: float = 10.0) -> bytes:
     """The body of a 200. Raises OSError for anything else."""
-    connection = http.client.HTTPConnection(HOST, port, timeout=10)
+    connection = http.client.HTTPConnection(HOST, port, timeout=patience_s)
     try:
         connection.request("GET", path)
         answer = connection.getresponse()

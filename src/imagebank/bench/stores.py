@@ -8,16 +8,17 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import obstore
 from obstore.exceptions import BaseError
 
-from imagebank.bench.servers import HOST, free_port, running
+from imagebank.bench.servers import HOST, asked, free_port, running
 from imagebank.errors import Unavailable
 from imagebank.storage.s3 import open_s3
 
@@ -25,16 +26,25 @@ _START_S: Final = 60.0
 _ACCESS: Final = "imagebank"
 _SECRET: Final = secrets.token_hex(16)
 BUCKET: Final = "imagebank"
+_GARBAGE: Final = 0.3
+"""The part of a volume that has to be of deleted objects before SeaweedFS writes it anew: what it takes by default."""
+_DELETES_S: Final = 3.0
+"""SeaweedFS strikes deleted objects out of its volumes every second or so."""
+_VACUUM_S: Final = 600.0
 _LITTLE: Final = {"GOMEMLIMIT": "200MiB", "GOGC": "50"}
 
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """A server beside the bank: its process, what it keeps, and the bank's settings for it."""
+    """A server beside the bank: its process, what it keeps, and the bank's settings for it.
+
+    `tidy` has it give the room of what was deleted back to the disk now, which it does by itself every so often.
+    """
 
     pid: int
     folder: Path
     settings: dict[str, Any]
+    tidy: Callable[[], None] = lambda: None
 
 
 @contextmanager
@@ -78,7 +88,13 @@ def s3(folder: Path, *, little_memory: bool = False) -> Iterator[Store]:
             "s3_access_key": _ACCESS,
             "s3_secret_key": _SECRET,
         }
-        yield Store(process.pid, folder, settings)
+        yield Store(process.pid, folder, settings, partial(_vacuum, ports[2]))
+
+
+def _vacuum(master: int) -> None:
+    """Objects of SeaweedFS lie in volumes, which it looks through every fifteen minutes: this is what it does then."""
+    time.sleep(_DELETES_S)
+    asked(master, f"/vol/vacuum?garbageThreshold={_GARBAGE}", patience_s=_VACUUM_S)
 
 
 def _arguments(folder: Path, ports: list[int]) -> list[str]:
