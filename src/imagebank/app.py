@@ -17,18 +17,17 @@ from imagebank.actions.audit import CountedReads
 from imagebank.actions.commit import GroupCommit
 from imagebank.actions.rules_in_force import SiteRules
 from imagebank.bank import Bank
+from imagebank.checking import check
 from imagebank.dicom.sandbox import Sandbox
-from imagebank.errors import BankError, Conflict, Invalid, Unavailable
+from imagebank.errors import BankError, Conflict, Unavailable
 from imagebank.model.access import Device
 from imagebank.model.attribute import catalogue
 from imagebank.model.compression import Coding
-from imagebank.model.delay import Delay, delay_of
-from imagebank.model.rights import Rights
 from imagebank.model.rules import FILE as RULES_FILE
 from imagebank.ports import Keys
 from imagebank.ports.journal import Journal
 from imagebank.process import Rest, end_with_parent, keep_freed_memory, let_go, loading
-from imagebank.settings import Settings, SettingsError, load, read_toml, variable
+from imagebank.settings import Settings, SettingsError, load, variable
 from imagebank.storage.account_keys import SQLAccountKeys
 from imagebank.storage.compressed import CompressedBlobs, Store
 from imagebank.storage.database import Database, open_database
@@ -82,23 +81,14 @@ def opened(settings: Settings, *, is_beside: bool = False) -> Iterator[Bank]:
     Whoever works beside those who wait for an answer has decoders that give way to theirs, and to what comes in.
 
     Raises Unavailable when the folder, the database or the object store does not answer, and SettingsError for a
-    database that is not PostgreSQL or an attribute that is none.
+    database that is not PostgreSQL and for what `checking.check` finds wrong.
     """
-    _check_attributes(settings)
     keep_freed_memory()
+    checked = check(settings)
     try:
         make_folder(settings.data)
     except OSError as error:
         raise Unavailable(f"the data folder {settings.data} cannot be used: {error.strerror}") from error
-    rights = _rights(settings)
-    delays = _delays(settings)
-    _check_provider(settings)
-    _check_mail(settings)
-    _check_matching(settings)
-    _check_proposals(settings)
-    _check_exams(settings)
-    _check_orders(settings)
-    _check_archives(settings)
     store, root, was_empty = _objects(settings)
     engine = open_database(_database_url(settings))
     migrate(engine)
@@ -130,10 +120,10 @@ def opened(settings: Settings, *, is_beside: bool = False) -> Iterator[Bank]:
                 seal=KeySeal(own_key(engine, root, "accounts")),
                 sandbox=sandbox,
                 settings=settings,
-                rights=rights,
+                rights=checked.rights,
                 rules=rules,
                 now=now,
-                delays=delays,
+                delays=checked.delays,
                 renditions=renditions if settings.pictures_bytes > 0 else None,
                 journal=_journal_of(settings, kept_in),
             )
@@ -168,18 +158,6 @@ def _every_second(reads: CountedReads, sandbox: Sandbox) -> Iterator[None]:
         yield
 
 
-def _check_attributes(settings: Settings) -> None:
-    if not settings.attributes:
-        return
-    from imagebank.dicom.dictionary import declared
-
-    try:
-        for text in settings.attributes:
-            declared(text)
-    except Invalid as error:
-        raise SettingsError(f"the setting attributes: {error}") from None
-
-
 def _settle_attributes(bank: Bank) -> None:
     from imagebank.actions import attributes
 
@@ -187,114 +165,6 @@ def _settle_attributes(bank: Bank) -> None:
         attributes.settle(bank)
     except Conflict as error:
         raise SettingsError(f"the setting attributes: {error}") from None
-
-
-def _rights(settings: Settings) -> Rights:
-    if settings.rights_file is None:
-        return Rights()
-    from imagebank.actions.rights import parse
-
-    try:
-        return parse(read_toml(settings.rights_file))
-    except Invalid as error:
-        raise SettingsError(f"{settings.rights_file}: {error}") from None
-
-
-def _delays(settings: Settings) -> tuple[Delay, ...]:
-    try:
-        return tuple(delay_of(one.types, one.hours, one.reason) for one in settings.report_delays)
-    except Invalid as error:
-        raise SettingsError(f"the setting report_delays: {error}") from None
-
-
-def _check_proposals(settings: Settings) -> None:
-    if settings.proposals_file is None:
-        return
-    from imagebank.actions.reading_names import reading
-
-    try:
-        reading(settings.proposals_file)
-    except Invalid as error:
-        raise SettingsError(str(error)) from None
-
-
-def _check_exams(settings: Settings) -> None:
-    files = (settings.exams_file, settings.priors_file, settings.repeats_file, settings.doses_file)
-    if not any((*files, settings.prefetch_file, settings.costs_file)):
-        return
-    from imagebank.exams.comparing import likeness
-    from imagebank.exams.costs import costs
-    from imagebank.exams.doses import doses
-    from imagebank.exams.prefetching import prefetching
-    from imagebank.exams.repeats import repeats
-
-    try:
-        prefetching(settings.prefetch_file)
-        likeness(settings.priors_file, settings.exams_file)
-        repeats(settings.repeats_file)
-        doses(settings.doses_file, settings.exams_file)
-        costs(settings.costs_file)
-    except Invalid as error:
-        raise SettingsError(str(error)) from None
-
-
-def _check_orders(settings: Settings) -> None:
-    if not (settings.overrides_file or settings.cds_clients_file):
-        return
-    from imagebank.actions.cds_clients import listed
-    from imagebank.exams.overriding import overrides
-
-    try:
-        overrides(settings.overrides_file)
-        listed(settings.cds_clients_file)
-    except Invalid as error:
-        raise SettingsError(str(error)) from None
-
-
-def _check_archives(settings: Settings) -> None:
-    if settings.archives_file is None:
-        return
-    from imagebank.actions.other_archives import archives_of
-
-    try:
-        archives_of(settings.archives_file)
-    except Invalid as error:
-        raise SettingsError(str(error)) from None
-
-
-def _check_matching(settings: Settings) -> None:
-    if settings.matching_file is None:
-        return
-    from imagebank.actions.matching import weights
-
-    try:
-        weights(settings.matching_file)
-    except Invalid as error:
-        raise SettingsError(f"{settings.matching_file}: {error}") from None
-
-
-def _check_mail(settings: Settings) -> None:
-    if settings.smtp:
-        from imagebank import smtp
-
-        smtp.check(settings)
-
-
-def _check_provider(settings: Settings) -> None:
-    if not settings.oidc_issuer:
-        return
-    from imagebank.actions.identity import host_of, hosts
-    from imagebank.actions.signing_in_elsewhere import roles
-
-    for name, check, texts in (("oidc_hosts", hosts, settings.oidc_hosts), ("oidc_roles", roles, settings.oidc_roles)):
-        try:
-            check(texts)
-        except Invalid as error:
-            raise SettingsError(f"the setting {name}: {error}") from None
-    try:
-        host_of(settings.oidc_issuer)
-    except Unavailable:
-        raise SettingsError("the setting oidc_issuer is an https address, or an http address on this machine") from None
 
 
 def _database_url(settings: Settings) -> str:
