@@ -37,17 +37,37 @@ def small(cells: NDArray[Any], *, is_inverse: bool) -> Greys:
     """
     grey = cells.astype(np.float32)
     grey = grey @ _WHITE if cells.shape[2] == len(_WHITE) else grey[..., 0]
-    if cells.dtype.kind == "f" or max(-int(cells.min()), int(cells.max())) > _LARGEST:
+    if cells.dtype.kind == "f" or (cells.dtype.itemsize > 2 and max(-int(cells.min()), int(cells.max())) > _LARGEST):
         # In place: a mammogram is large enough once.
         np.clip(np.nan_to_num(grey, copy=False), -_LARGEST, _LARGEST, out=grey)
-    rows, columns = grey.shape
-    mean = (_shares(rows) @ grey) @ _shares(columns).T
+    mean = _mean(grey, cells)
     low, high = np.percentile(mean, _ENDS)
     if high <= low:
         low, high = mean.min(), mean.max()
     shown = np.clip((mean - low) / max(high - low, 1e-9), 0, 1).astype(np.float32)
     turned: Greys = np.float32(1) - shown if is_inverse else shown
     return turned
+
+
+def _mean(grey: Greys, cells: NDArray[Any]) -> Greys:
+    """The mean of each of SIDE by SIDE fields of a grey picture of these cells."""
+    rows, columns = grey.shape
+    if _is_exact(cells, rows, columns):
+        # Every sum on the way is a whole number that has room: the same bits as below, at a fifth of the price.
+        strips = grey.reshape(SIDE, rows // SIDE, columns).sum(axis=1)
+        fields: Greys = strips.reshape(SIDE, SIDE, columns // SIDE).sum(axis=2)
+        fields *= np.float32(SIDE * SIDE / (rows * columns))
+        return fields
+    return ((_shares(rows) @ grey) @ _shares(columns).T).astype(np.float32, copy=False)
+
+
+def _is_exact(cells: NDArray[Any], rows: int, columns: int) -> bool:
+    """Whether a sum of all cells of a field has room in 24 bits, and fields are powers of two."""
+    down, across = rows // SIDE, columns // SIDE
+    if cells.shape[2] != 1 or cells.dtype.kind not in "iu" or (down * SIDE, across * SIDE) != (rows, columns):
+        return False
+    is_power = down & (down - 1) == 0 and across & (across - 1) == 0
+    return is_power and down * across << (8 * cells.dtype.itemsize) <= 1 << 24
 
 
 @lru_cache(maxsize=16)
@@ -68,7 +88,8 @@ def look(picture: Greys) -> int:
     waves = (_COSINES @ halved @ _COSINES.T)[:8, :8].ravel().copy()
     # The mean of all says how bright it is, which a window changes: the next wave stands in its place.
     waves[0] = (_COSINES[8] @ halved) @ _COSINES[8]
-    return int("".join("1" if wave > np.median(waves) else "0" for wave in waves), 2)
+    median = np.median(waves)
+    return int("".join("1" if wave > median else "0" for wave in waves), 2)
 
 
 def is_telling(picture: Greys) -> bool:
