@@ -1,6 +1,7 @@
 """The viewer shows each kind of image, and pixels prove it."""
 
 import re
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,12 +24,24 @@ from browser.viewing import (
     study_of,
     wait_for_images,
 )
+from imagebank.dicom import strips
 from make import a_dataset, as_file
 from samples import sample_data
+from unit.pixels.pictures import at_once, noise
 
 pytestmark = pytest.mark.browser
 
 BASIC_TEXT = UID("1.2.840.10008.5.1.4.1.1.88.11")
+_DIFFERING = """async pictures => {
+  const [one, other] = await Promise.all(pictures.map(async picture => {
+    const file = Uint8Array.from(atob(picture), letter => letter.charCodeAt(0));
+    const shown = await createImageBitmap(new Blob([file], { type: 'image/jpeg' }));
+    const canvas = new OffscreenCanvas(shown.width, shown.height).getContext('2d');
+    canvas.drawImage(shown, 0, 0);
+    return canvas.getImageData(0, 0, shown.width, shown.height);
+  }));
+  return [one.width, one.height, one.data.length, one.data.filter((value, at) => value !== other.data[at]).length];
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -348,3 +361,13 @@ def test_the_screen_goes_dark_when_access_ends(chromium: Browser, running_bank: 
         looking.page.go_back()
         expect(looking.page.get_by_role("heading", name="Sign in", exact=True)).to_be_visible()
         expect(looking.page.locator("canvas")).to_have_count(0)
+
+
+@pytest.mark.parametrize("shape", [(1031, 1027), (1031, 1027, 3)])
+def test_a_picture_in_strips_is_the_one_encoded_at_once(chromium: Browser, shape: tuple[int, ...]) -> None:
+    cells = noise(*shape)
+    pictures = [strips.jpeg(shape, lambda start, stop: cells[start:stop], 80), at_once(cells, 80)]
+    with chromium.new_context() as somebody:
+        found = somebody.new_page().evaluate(_DIFFERING, [b64encode(picture).decode() for picture in pictures])
+
+    assert found == [1027, 1031, 1027 * 1031 * 4, 0]

@@ -8,8 +8,9 @@ import sys
 from typing import Final
 
 _NO_NEW_PRIVILEGES: Final = 38
-_SET_SECCOMP: Final = 22
-_FILTER_MODE: Final = 2
+_FILTER_MODE: Final = 1
+_ALL_THREADS: Final = 1
+_SECCOMP: Final = {"x86_64": 317, "aarch64": 277}
 _LOAD, _JUMP_IF_EQUAL, _RETURN = 0x20, 0x15, 0x06
 _ALLOW, _KILL, _REFUSE = 0x7FFF0000, 0x80000000, 0x00050001  # the last: answer EPERM
 
@@ -49,7 +50,7 @@ def confine(memory_bytes: int, cpu_s: int) -> bool:
     ):
         resource.setrlimit(limit, (value, value))
     if sys.platform == "linux" and platform.machine() in _CALLS:
-        return _filter_calls(*_CALLS[platform.machine()])
+        return _filter_calls(_SECCOMP[platform.machine()], *_CALLS[platform.machine()])
     return False
 
 
@@ -57,8 +58,8 @@ class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("code", ctypes.c_char_p))
 
 
-def _filter_calls(architecture: int, calls: tuple[int, ...]) -> bool:
-    """Answer every system call but these with EPERM (seccomp in filter mode). Whether the kernel took the filter."""
+def _filter_calls(seccomp: int, architecture: int, calls: tuple[int, ...]) -> bool:
+    """Answer every system call but these with EPERM, in all threads. Whether the kernel took the filter (seccomp(2))."""
     code = [
         _step(_LOAD, 4),
         _step(_JUMP_IF_EQUAL, architecture, then=1),
@@ -73,7 +74,7 @@ def _filter_calls(architecture: int, calls: tuple[int, ...]) -> bool:
     # A kernel without filters refuses; the limits above still hold.
     return bool(
         libc.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0) == 0
-        and libc.prctl(_SET_SECCOMP, _FILTER_MODE, ctypes.byref(program), 0, 0) == 0
+        and libc.syscall(seccomp, _FILTER_MODE, _ALL_THREADS, ctypes.byref(program)) == 0
     )
 
 

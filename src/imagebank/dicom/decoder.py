@@ -18,7 +18,10 @@ from imagebank.errors import BankError, Invalid, Mismatch, NotFound, Unsupported
 from imagebank.process import let_go
 
 Task = Callable[[dict[str, Any], memoryview], tuple[dict[str, Any], Sequence[bytes | memoryview]]]
-"""What a child runs: header and payload in, header and pieces of payload out."""
+"""What a child runs: header and payload in, header and pieces of payload out.
+
+Its module may have `warm`, which loads all that it needs, and `begin`, which begins its threads in a child of its own.
+"""
 
 MODULES = (
     "imagebank.dicom.codec",
@@ -78,6 +81,9 @@ def _answer(files: Sequence[int], tasks: Mapping[str, Any], memory_bytes: int, c
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     stream = socket.socket(fileno=files[0])
     shared = arena.opened(files[1]) if files[1:] else memoryview(b"")
+    for module in tasks.values():
+        if begin := getattr(module, "begin", None):
+            begin()
     stream.sendall(SEALED if confine(memory_bytes, cpu_s) else LIMITED)
     while (head := _read(stream, HEAD.size)) is not None:
         number, where, header_size, payload_size = HEAD.unpack(head)

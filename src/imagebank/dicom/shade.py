@@ -6,6 +6,7 @@ Runs in a sandbox child.
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -27,10 +28,22 @@ _NOT_FOR_DISPLAY = {"1.2.840.10008.5.1.4.1.1.12.1", "1.2.840.10008.5.1.4.1.1.12.
 _BLOCK_CELLS = 1 << 17
 
 
+@dataclass(frozen=True, slots=True)
+class Shades:
+    """A frame in grey: its cells (rows, columns), and what makes eight bits of some of them, in any thread."""
+
+    cells: NDArray[Any]
+    change: Callable[[NDArray[Any]], NDArray[np.uint8]]
+
+    def part(self, start: int, stop: int) -> NDArray[np.uint8]:
+        """The rows from one up to another."""
+        return _in_blocks(self.cells[start:stop], self.change)
+
+
 def greys(
     frames: Sequence[tuple[Frame, int]], dataset: Dataset, layout: Layout, window: Window | None
-) -> Iterator[NDArray[np.uint8]]:
-    """Eight-bit grey cells (rows, columns) of each frame.
+) -> Iterator[Shades]:
+    """Each frame in grey.
 
     Frames that are given together share their range where neither the caller nor the data set has a window.
     """
@@ -51,20 +64,20 @@ def _one_after_other(first_curve: Curve, second: Curve) -> Curve:
     return lambda values: second(first_curve(values))
 
 
-def _through(cells: NDArray[Any], layout: Layout, curve: Curve, *, inverted: bool) -> NDArray[np.uint8]:
+def _through(cells: NDArray[Any], layout: Layout, curve: Curve, *, inverted: bool) -> Shades:
     """Cells from stored values through a curve: by a table over the cells that occur where they are few enough."""
 
     def shades(block: NDArray[Any]) -> NDArray[np.uint8]:
         return _eight_bits(curve(stored_values(block, layout).astype(np.float64)), inverted=inverted)
 
     if cells.dtype.kind == "f" or cells.dtype.itemsize > 2:
-        return _in_blocks(cells, shades)
+        return Shades(cells, shades)
     low, high = int(cells.min()), int(cells.max())
     table = np.zeros(1 << (8 * cells.dtype.itemsize), np.uint8)
     occur = np.arange(low, high + 1)
     # A negative value stands at its two's complement, so that the cells' own bits are the index.
     table[occur % len(table)] = shades(occur.astype(cells.dtype))
-    return _in_blocks(cells.view(f"u{cells.dtype.itemsize}"), lambda block: np.take(table, block))
+    return Shades(cells.view(f"u{cells.dtype.itemsize}"), lambda block: np.take(table, block))
 
 
 def _in_blocks(cells: NDArray[Any], change: Callable[[NDArray[Any]], NDArray[np.uint8]]) -> NDArray[np.uint8]:

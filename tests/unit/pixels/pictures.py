@@ -7,8 +7,10 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pydicom
 from numpy.typing import NDArray
+from PIL import Image
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
 
@@ -104,4 +106,19 @@ def image(cells: NDArray[Any], *, stored: int | None = None, **attributes: Any) 
     ds["PixelData"].VR = "OW" if ds.BitsAllocated > 8 else "OB"
     out = BytesIO()
     ds.save_as(out, enforce_file_format=True)
+    return out.getvalue()
+
+
+def noise(*shape: int) -> NDArray[np.uint8]:
+    """Cells that follow from their shape, smooth enough to have long and short codes."""
+    rng = np.random.default_rng(shape)
+    slope = np.add.outer(np.arange(shape[0]), np.arange(shape[1])) / 11
+    return ((slope[(..., *[None] * (len(shape) - 2))] + rng.integers(0, 40, shape)) % 256).astype(np.uint8)
+
+
+def at_once(cells: NDArray[np.uint8], quality: int = 90) -> bytes:
+    """A JPEG picture in one piece, by Pillow."""
+    out = BytesIO()
+    chroma = -1 if cells.ndim == 2 else 0 if quality >= 90 else 2
+    Image.fromarray(cells).save(out, "JPEG", quality=quality, subsampling=chroma)
     return out.getvalue()
