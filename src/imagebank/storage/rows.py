@@ -182,10 +182,9 @@ def _name(element: Element | None) -> tuple[str, str, str, str]:
     return groups[0], groups[1], groups[2], f" {words} " if words else ""
 
 
-_KNOWN: Final = 256
-_UID_KEY: Final = "00080018"
 INSTANCE_NAMES: Final = tuple(stored.name for stored in INSTANCE_COLUMNS)
-_PLAIN: Final = tuple((stored.key, stored.vr) for stored in INSTANCE_COLUMNS)
+PLAIN: Final = tuple((stored.key, stored.vr) for stored in INSTANCE_COLUMNS)
+"""Key and VR of the attribute of each of these columns."""
 
 
 def instance_columns(dataset: DataSet) -> dict[str, Any]:
@@ -197,22 +196,16 @@ def instance_columns(dataset: DataSet) -> dict[str, Any]:
     return columns
 
 
-def instance_dataset(values: Iterable[Any], rest: str, known: dict[tuple[str, Any], Element] | None = None) -> DataSet:
-    """The attributes of an instance from its columns, in the order of `INSTANCE_NAMES`, and from `rest`.
-
-    Elements that are `known` from another instance are shared: most are equal within a series, and a thousand
-    instances would otherwise set Python's garbage collector to work.
-    """
-    dataset: DataSet = {}
-    known = {} if known is None else known
-    for (key, vr), value in zip(_PLAIN, values, strict=True):
-        if value is not None and value not in ("", LAST):
-            element = known.get((key, value))
-            if element is None:
-                element = {"vr": vr, "Value": [value]}
-                if len(known) < _KNOWN and vr != "IS" and key != _UID_KEY:
-                    known[key, value] = element
-            dataset[key] = element
+def instance_dataset(values: Iterable[Any], rest: str) -> DataSet:
+    """The attributes of an instance from its columns, in the order of `INSTANCE_NAMES`, and from `rest`."""
+    dataset = {
+        key: {"vr": vr, "Value": [value]} for (key, vr), value in zip(PLAIN, values, strict=True) if is_told(value)
+    }
     if rest:
         dataset.update(orjson.loads(rest))
     return dataset
+
+
+def is_told(value: Any) -> bool:
+    """Whether a column of an attribute says anything."""
+    return value is not None and value not in ("", LAST)
