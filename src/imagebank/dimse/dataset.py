@@ -1,6 +1,7 @@
 """Small data sets on the wire (identifiers, reports), to and from the DICOM JSON model."""
 
 import struct
+from bisect import bisect
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -73,22 +74,25 @@ class Writer:
     def __init__(self, transfer_syntax: str) -> None:
         self._is_explicit = transfer_syntax == EXPLICIT_LE
         self._last: dict[str, tuple[Element, bytes, bool]] = {}
+        self._keys: DataSet = {}
+        self._order: list[str] = []
 
     def write(self, dataset: DataSet) -> bytes:
         """A data set as bytes."""
-        found, is_plain, known = {}, True, self._last.get
-        for key, element in dataset.items():
-            if key != CHARSET:
-                last = known(key)
-                if last is None or last[0] != element:
-                    last = self._written(key, element)
-                found[key] = last[1]
-                is_plain = is_plain and last[2]
-        if not is_plain:
-            found[CHARSET] = self._written(CHARSET, _UTF_8)[1]
-        elif CHARSET in dataset:
-            found[CHARSET] = self._written(CHARSET, _DEFAULT)[1]
-        return b"".join([found[key] for key in sorted(found)])
+        if dataset.keys() != self._keys.keys():
+            self._keys, self._order = dataset, sorted(dataset.keys() - {CHARSET})
+        known, is_plain = self._last.get, True
+        written = []
+        for key in self._order:
+            element, last = dataset[key], known(key)
+            if last is None or (last[0] is not element and last[0] != element):
+                last = self._written(key, element)
+            written.append(last[1])
+            is_plain = is_plain and last[2]
+        if not is_plain or CHARSET in dataset:
+            charset = _DEFAULT if is_plain else _UTF_8
+            written.insert(bisect(self._order, CHARSET), self._written(CHARSET, charset)[1])
+        return b"".join(written)
 
     def _written(self, key: str, element: Element) -> tuple[Element, bytes, bool]:
         """An element, its bytes, and whether it is in the default repertoire."""
@@ -135,7 +139,7 @@ def _raw(vr: str, values: list[Any]) -> bytes:
         return b"".join(struct.pack(_NUMBERS[vr], value) for value in values if isinstance(value, int | float))
     if vr == "AT":
         return b"".join(struct.pack("<HH", int(str(v)[:4], 16), int(str(v)[4:], 16)) for v in values)
-    is_text = len(values) == 1 and isinstance(values[0], str)
-    raw = (values[0] if is_text else text_of({"vr": vr, "Value": values})).encode()
+    is_one = len(values) == 1 and type(values[0]) in (str, int)
+    raw = (str(values[0]) if is_one else text_of({"vr": vr, "Value": values})).encode()
     # A list that is too long is cut at a value; an identifier has no longer form for it.
     return raw if len(raw) <= _MAX_SHORT else raw[:_MAX_SHORT].rpartition(b"\\")[0]

@@ -2,10 +2,11 @@
 
 import base64
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import dataclass
+from functools import cache
+from typing import Final, NamedTuple
 
-from imagebank.dicom.keys import CHARSET, text_element, text_of
+from imagebank.dicom.keys import CHARSET, returned, text_element, text_of
 from imagebank.dimse.contexts import PATIENT_ROOT
 from imagebank.errors import Mismatch
 from imagebank.model.attribute import Catalogue, Level, Path, is_private
@@ -16,6 +17,7 @@ from imagebank.model.uid import Uid
 QUERY_LEVEL: Final = "00080052"
 RETRIEVE_AET: Final = "00080054"
 AVAILABILITY: Final = "00080056"
+TIME_ZONE: Final = "00080201"
 PATIENT_ID: Final = "00100020"
 ISSUER: Final = "00100021"
 STUDY_UID: Final = "0020000D"
@@ -34,7 +36,7 @@ UNIQUE_KEYS: Final = (PATIENT_ID, STUDY_UID, SERIES_UID, INSTANCE_UID)
 _KEYWORDS: Final = ("PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
 
 # Not keys: they describe the identifier or its answer (PS3.4 C.4.1.1.3).
-_NO_KEYS: Final = frozenset((CHARSET, QUERY_LEVEL, RETRIEVE_AET, AVAILABILITY, "00080201"))
+_NO_KEYS: Final = frozenset((CHARSET, QUERY_LEVEL, RETRIEVE_AET, AVAILABILITY, TIME_ZONE))
 
 RELATIONAL, COMBINED, FUZZY = 0, 1, 2
 SUPPORTED_FIND_OPTIONS: Final = (1, 1, 1, 0, 0)
@@ -43,18 +45,30 @@ SUPPORTED_FIND_OPTIONS: Final = (1, 1, 1, 0, 0)
 SUPPORTED_RETRIEVE_OPTIONS: Final = (1, 0)
 
 
+class _Key(NamedTuple):
+    """A key of an identifier: under which key its attribute is held, and what it is where nothing is known of it.
+
+    `narrowing` is there for a sequence key that names attributes.
+    """
+
+    key: str
+    held: str
+    nothing: Element
+    narrowing: Element | None
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """A C-FIND identifier, understood. `is_supported` is false when it has keys that the bank does not know.
 
-    `held` has the keys under which the private attributes of the identifier are held.
+    Of its answers, all have `keys` and the elements in `same`, and of `further` keys what is held.
     """
 
     query: Query
-    requested: DataSet
-    is_patient_root: bool
     is_supported: bool
-    held: Mapping[str, str] = field(default_factory=dict)
+    keys: tuple[_Key, ...]
+    further: tuple[str, ...]
+    same: DataSet
 
 
 def negotiated(asked: bytes, supported: tuple[int, ...]) -> bytes:
@@ -98,7 +112,28 @@ def question(catalogue: Catalogue, root: str, identifier: DataSet, options: byte
             # Not all that came before has been read for it yet.
             is_supported = is_supported and not attribute.is_partial
     query = Query(level, tuple(conditions), combined=is_on(options, COMBINED))
-    return Question(query, identifier, root in PATIENT_ROOT, is_supported, held)
+    return Question(query, is_supported, *_answered(root, level, identifier, held))
+
+
+def _answered(
+    root: str, level: Level, identifier: DataSet, held: Mapping[str, str]
+) -> tuple[tuple[_Key, ...], tuple[str, ...], DataSet]:
+    """What the answers to an identifier have: see `Question`. `held` is under which keys private attributes are held."""
+    asked = [key for key in identifier if key not in _NO_KEYS and not _is_creator(key)]
+    top = Level.PATIENT if root in PATIENT_ROOT else Level.STUDY
+    unique = [key for key in UNIQUE_KEYS[top : level + 1] if key not in asked]
+    same = {key: wanted for key, wanted in identifier.items() if key == QUERY_LEVEL or _is_creator(key)}
+    return (
+        tuple(_key(key, held.get(key, key), identifier[key]) for key in asked),
+        (*unique, *(key for key in (TIME_ZONE,) if key in identifier)),
+        same | ({CHARSET: {"vr": "CS"}} if CHARSET in identifier else {}),
+    )
+
+
+def _key(key: str, held: str, wanted: Element) -> _Key:
+    items = wanted.get("Value") or []
+    is_narrowing = wanted["vr"] == "SQ" and bool(items) and isinstance(items[0], dict) and bool(items[0])
+    return _Key(key, held, {"vr": wanted["vr"]}, wanted if is_narrowing else None)
 
 
 def _is_creator(key: str) -> bool:
@@ -145,40 +180,25 @@ def _require_keys_above(root: str, level: Level, identifier: DataSet) -> None:
 
 
 def answer(asked: Question, found: Found, ae_title: str) -> DataSet:
-    """One match: the keys that were asked for, empty where nothing is known, and those that every answer has."""
-    level = asked.query.level
+    """One match: the keys that were asked for, empty where nothing is known, and those that every answer has.
+
+    What answers have in common is the same element in all.
+    """
+    attributes = found.attributes
     dataset: DataSet = {}
-    for key, wanted in asked.requested.items():
-        if _is_creator(key):
-            dataset[key] = wanted
-        elif key not in _NO_KEYS or key in found.attributes:
-            dataset[key] = _returned(wanted, found.attributes.get(asked.held.get(key, key)))
-    top = Level.PATIENT if asked.is_patient_root else Level.STUDY
-    for key in UNIQUE_KEYS[top : level + 1]:
-        if key in found.attributes:
-            dataset[key] = found.attributes[key]
-    if CHARSET in asked.requested:
-        dataset[CHARSET] = {"vr": "CS"}
-    dataset[QUERY_LEVEL] = asked.requested[QUERY_LEVEL]
-    dataset[RETRIEVE_AET] = text_element("AE", ae_title)
-    dataset[AVAILABILITY] = text_element("CS", "ONLINE")
-    return dataset
+    for key, held, nothing, narrowing in asked.keys:
+        element = attributes.get(held, nothing)
+        dataset[key] = element if narrowing is None else returned(narrowing, element)
+    for key in asked.further:
+        if key in attributes:
+            dataset[key] = attributes[key]
+    return dataset | asked.same | _at_hand(ae_title)
 
 
-def _returned(wanted: Element, held: Element | None) -> Element:
-    """What is held of a key, narrowed to the attributes that a sequence key names."""
-    if held is None:
-        return {"vr": wanted["vr"]}
-    if held["vr"] != "SQ":
-        return held
-    items = wanted.get("Value") or []
-    inner = items[0] if items and isinstance(items[0], dict) else {}
-    if not inner:
-        return held
-    return {
-        "vr": "SQ",
-        "Value": [{key: _returned(inner[key], item.get(key)) for key in inner} for item in held.get("Value") or []],
-    }
+@cache
+def _at_hand(ae_title: str) -> DataSet:
+    """By whom each match can be retrieved, and that it is there at once."""
+    return {RETRIEVE_AET: text_element("AE", ae_title), AVAILABILITY: text_element("CS", "ONLINE")}
 
 
 @dataclass(frozen=True, slots=True)
