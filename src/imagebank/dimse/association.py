@@ -86,7 +86,7 @@ class Association:
         self._out = bytearray()
         self._sent_at = 0.0
         self._room = 0
-        self._last_told: tuple[Command, bytes] = {}, b""
+        self._last_told: tuple[Command, bool, bytes] = {}, False, b""
         self.has_heard = False
         self.open_spool: OpenSpool = small_spool
         connection.settimeout(timeout_s)
@@ -272,18 +272,26 @@ class Association:
         self._cancelled.clear()
 
     def send(
-        self, context: Context, command: Command, data: Iterator[bytes] | None = None, *, is_followed: bool = False
+        self,
+        context: Context,
+        command: Command,
+        data: Iterator[bytes] | bytes | None = None,
+        *,
+        is_followed: bool = False,
     ) -> bool:
         """Send one message; whether all is sent now. Raises Lost; whatever `data` raises leaves the association unusable.
 
         One that is followed at once by another may wait for that, for two milliseconds or 16 KiB, so that many small
         ones take one call of the kernel, and wake the peer once.
         """
-        for part, is_last in _cut((self._told(command, has_data=data is not None),), self._room):
-            self._collect(context.id, _IS_COMMAND | (_IS_LAST if is_last else 0), part)
-        if data is not None:
-            for part, is_last in _cut(data, self._room):
-                self._collect(context.id, _IS_LAST if is_last else 0, part)
+        told = self._told(command, has_data=data is not None)
+        if isinstance(data, bytes) and len(told) <= self._room and len(data) <= self._room:
+            self._collect(context.id, _IS_COMMAND | _IS_LAST, told)
+            self._collect(context.id, _IS_LAST, data)
+        else:
+            self._cut(context.id, _IS_COMMAND, (told,))
+            if data is not None:
+                self._cut(context.id, 0, (data,) if isinstance(data, bytes) else data)
         now = time.monotonic()
         if is_followed and len(self._out) < _TOGETHER_BYTES and now < self._sent_at + _TOGETHER_S:
             return False
@@ -293,12 +301,18 @@ class Association:
 
     def _told(self, command: Command, *, has_data: bool) -> bytes:
         """A command as bytes; the answers to a query have all the same."""
-        told = command | {"CommandDataSetType": commands.HAS_DATA_SET if has_data else commands.NO_DATA_SET}
-        if told != self._last_told[0]:
-            self._last_told = told, commands.encode(told)
-        return self._last_told[1]
+        last, had_data, told = self._last_told
+        if command is not last or has_data is not had_data:
+            kind = commands.HAS_DATA_SET if has_data else commands.NO_DATA_SET
+            told = commands.encode(command | {"CommandDataSetType": kind})
+            self._last_told = command, has_data, told
+        return told
 
-    def _collect(self, context: int, control: int, part: memoryview) -> None:
+    def _cut(self, context: int, control: int, data: Iterable[bytes]) -> None:
+        for part, is_last in _cut(data, self._room):
+            self._collect(context, control | (_IS_LAST if is_last else 0), part)
+
+    def _collect(self, context: int, control: int, part: bytes | memoryview) -> None:
         self._out += _PDU_AND_PDV.pack(P_DATA, len(part) + 6, len(part) + 2, context, control)
         self._out += part
         if len(self._out) >= OWN_SEND_BYTES:

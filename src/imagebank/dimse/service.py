@@ -40,6 +40,7 @@ class Service:
         self._caller = caller
         self._association = association
         self._is_answered = False
+        self._last_reply: tuple[Command, int, Command] = {}, 0, {}
         association.open_spool = self.open_spool
 
     def open_spool(self, context: Context, command: Command) -> Spool:
@@ -100,30 +101,26 @@ class Service:
         self, message: Message, answer: Answer, writer: Writer | None = None, *, is_followed: bool = False
     ) -> bool:
         """Send an answer; whether it is sent now. A pending one that is followed at once may wait for what follows."""
-        further: dict[str, int | str] = dict(answer.further)
-        if answer.comment:
-            further["ErrorComment"] = answer.comment
-        if answer.tally is not None:
-            further |= {
-                "NumberOfCompletedSuboperations": answer.tally.completed,
-                "NumberOfFailedSuboperations": answer.tally.failed,
-                "NumberOfWarningSuboperations": answer.tally.warning,
-            }
-            if answer.status in (status.PENDING, status.CANCELLED):
-                # PS3.4 C.4.2.1.6: how many are left is said only while some may be.
-                further["NumberOfRemainingSuboperations"] = answer.tally.remaining
         data = None
         if answer.identifier is not None:
-            how = writer or Writer(message.context.transfer_syntax)
-            data = iter((how.write(answer.identifier),))
-        command = commands.reply(message.command, answer.status, **further)
+            data = (writer or Writer(message.context.transfer_syntax)).write(answer.identifier)
         self._is_answered = answer.status not in _PENDING
         if answer.status == status.NOT_AUTHORISED:
             who = self._caller.principal
             what = f"{Kind(message.kind).name.replace('_', '-')}: not allowed"
             self._bank.reads.refused(who.name, who.organization, what, self._caller.address)
         is_followed = is_followed and not self._is_answered
-        return self._association.send(message.context, command, data, is_followed=is_followed)
+        return self._association.send(message.context, self._reply(message, answer), data, is_followed=is_followed)
+
+    def _reply(self, message: Message, answer: Answer) -> Command:
+        """The command of an answer: of one after another that say nothing but the same status, the same object."""
+        if answer.comment or answer.tally is not None or answer.further:
+            return commands.reply(message.command, answer.status, **_further(answer))
+        request, code, reply = self._last_reply
+        if request is not message.command or code != answer.status:
+            reply = commands.reply(message.command, answer.status)
+            self._last_reply = message.command, answer.status, reply
+        return reply
 
     def _unknown(self, message: Message) -> None:
         self._answer(message, Answer(status.UNRECOGNISED_OPERATION, "not offered in this presentation context"))
@@ -298,6 +295,23 @@ class Service:
         if answer != status.SUCCESS:
             _log.warning("%s refused a commitment result with status %#06x", self._caller.aet, answer)
         return answer == status.SUCCESS
+
+
+def _further(answer: Answer) -> dict[str, int | str]:
+    """What the command of an answer says besides its status."""
+    further: dict[str, int | str] = dict(answer.further)
+    if answer.comment:
+        further["ErrorComment"] = answer.comment
+    if answer.tally is not None:
+        further |= {
+            "NumberOfCompletedSuboperations": answer.tally.completed,
+            "NumberOfFailedSuboperations": answer.tally.failed,
+            "NumberOfWarningSuboperations": answer.tally.warning,
+        }
+        if answer.status in (status.PENDING, status.CANCELLED):
+            # PS3.4 C.4.2.1.6: how many are left is said only while some may be.
+            further["NumberOfRemainingSuboperations"] = answer.tally.remaining
+    return further
 
 
 def object_spool(bank: Bank, peer: str, context: Context, command: Command, authority: str | None = None) -> Spool:
