@@ -43,6 +43,18 @@ def test_a_data_set_arrives_as_it_was_sent(ends: tuple[Association, Association]
     message.close()
 
 
+@pytest.mark.parametrize("size", [0, 1, 900, 1018, 1019, 5000])
+def test_a_data_set_at_hand_arrives_as_it_was_sent(ends: tuple[Association, Association], size: int) -> None:
+    ours, theirs = ends
+    data = bytes(range(250)) * (size // 250) + bytes(size % 250)
+    for number in (4, 5):
+        ours.send(CONTEXT, REQUEST | {"MessageID": number}, data)
+
+    for number in (4, 5):
+        message = theirs.receive()
+        assert (message.id, message.read()) == (number, data)
+
+
 def test_what_is_followed_waits_for_what_follows_and_comes_in_order(ends: tuple[Association, Association]) -> None:
     ours, theirs = ends
     sent = [ours.send(CONTEXT, {"CommandField": 1, "MessageID": 0}, iter((bytes(4000),)), is_followed=True)]
