@@ -41,7 +41,7 @@ ROWS = [
     STUDY + SERIES + instance("1.2.1.5", **PLAIN | {"instance_number": LAST, "rows": None}),
     STUDY + SERIES + instance("1.2.1.6", **PLAIN | {"number_of_frames": 3, "transfer_syntax": "1.2.840.10008.1.2"}),
     STUDY + FURTHER + instance("1.2.2.1", **PLAIN | {"sop_class_uid": "1.6"}),
-    OTHER + (3, *SERIES[1:]) + instance("1.3.1.1", **PLAIN),
+    (*OTHER, 3, *SERIES[1:], *instance("1.3.1.1", **PLAIN)),
 ]
 
 
