@@ -28,7 +28,7 @@ FOREIGN = dumps({"00083002": {"vr": "UI", "Value": ["1.9"]}, "00091001": {"vr": 
 
 
 def instance(uid: str, **columns: object) -> tuple[Any, ...]:
-    told = {name: "" for name in NAMES} | {"instance_number": LAST, "number_of_frames": None, "rows": None}
+    told = dict.fromkeys(NAMES, "") | {"instance_number": LAST, "number_of_frames": None, "rows": None}
     told |= {"columns": None, "bits_allocated": None, "sop_instance_uid": uid, **columns}
     return tuple(told[name] for name in NAMES)
 
