@@ -28,8 +28,9 @@ FOREIGN = dumps({"00083002": {"vr": "UI", "Value": ["1.9"]}, "00091001": {"vr": 
 
 
 def instance(uid: str, **columns: object) -> tuple[Any, ...]:
-    told = dict.fromkeys(NAMES, "") | {"instance_number": LAST, "number_of_frames": None, "rows": None}
-    told |= {"columns": None, "bits_allocated": None, "sop_instance_uid": uid, **columns}
+    told: dict[str, object] = dict.fromkeys(NAMES, "")
+    told |= {"instance_number": LAST, "number_of_frames": None, "rows": None, "columns": None, "bits_allocated": None}
+    told |= {"sop_instance_uid": uid, **columns}
     return tuple(told[name] for name in NAMES)
 
 
