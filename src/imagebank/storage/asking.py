@@ -1,6 +1,6 @@
 """Asking the index: a query under a scope → its rows, or their number."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
@@ -16,23 +16,26 @@ from imagebank.storage import paging
 from imagebank.storage.database import STREAMED, Database, Prepared
 from imagebank.storage.direct import Driver
 from imagebank.storage.forms import Form, Statement, form_of, page_of, statement_of
-from imagebank.storage.names import may_match, of_newest
+from imagebank.storage.names import may_match, newest
 from imagebank.storage.paging import Pages, is_deep
-from imagebank.storage.select import matches, number_of_matches
+from imagebank.storage.select import AMONG, NEWEST_OF, matches, newest_named, number_of_matches
+from imagebank.storage.sets import members
 from imagebank.storage.shape import Shape, parameters_of, shape_of
 from imagebank.storage.tables import study
 
 _KEPT: Final = 500
 """Statements that are kept. Clients ask in few forms; whoever asks in many makes the bank write them again."""
 
-_Way = Literal["find", "walk", "go on", "count"]
-_Key = tuple[Form, Shape, _Way]
-_WRITE: Final[Mapping[_Way, Callable[..., Select[Any]]]] = {
+_Way = Literal["find", "go on", "count", "named", "walked"]
+_Key = tuple[Form, Shape, _Way, bool]
+_WRITE: Final[Mapping[_Way, Callable[..., Any]]] = {
     "find": matches,
-    "walk": partial(matches, walks=True),
     "go on": partial(matches, goes_on=True),
     "count": number_of_matches,
+    "named": newest_named,
+    "walked": partial(newest_named, walks=True),
 }
+_EVERYBODY: Final = Scope(None)
 _NONE: Final[Mapping[str, Any]] = MappingProxyType({})
 _PLACE: Final = Prepared(
     lambda _: select(*(study.c[name] for name in ("study_date", "study_time", "study_instance_uid"))).where(
@@ -52,12 +55,30 @@ class Asking:
 
     def rows(self, query: Query, scope: Scope) -> Iterator[Any]:
         """The rows of `select.matches`. A page is fetched whole, so that a slow reader holds no connection."""
-        newest = of_newest(self._database, query)
-        if newest is not None:
-            page = [*self._rows(newest, scope, "walk")]
-            if len(page) == query.limit:
-                return iter(page)
-        return self._deep(query, scope) if is_deep(query) else self._rows(query, scope, "find")
+        if is_deep(query):
+            return self._deep(query, scope)
+        page = self._newest_of_name(query, scope)
+        return iter(page) if page is not None else self._rows(query, scope, "find")
+
+    def _newest_of_name(self, query: Query, scope: Scope) -> list[Any] | None:
+        """The page of a question about a name, where it is found among the newest studies of that name."""
+        if scope.studies is not None or scope.patients is not None:
+            return None  # of few, the newest of all are none
+        for rows, are_all in newest(self._database, query, partial(self._placed, scope)):
+            page = self._page(query, scope, "find", self._among(rows))
+            if are_all or len(page) == query.limit:
+                return page
+        return None
+
+    def _placed(self, scope: Scope, way: _Way, query: Query, number: int, few: Sequence[int] | None) -> list[Any]:
+        """The newest studies of a name. Of a scope that says more than organizations nothing is heeded yet."""
+        of_organizations = Scope(scope.organizations)
+        narrowed = of_organizations if shape_of(scope) == shape_of(of_organizations) else _EVERYBODY
+        among = _NONE if few is None else self._among(few)
+        return self._page(query, narrowed, way, {NEWEST_OF: number, **among})
+
+    def _among(self, rows: Sequence[int]) -> Mapping[str, Any]:
+        return {AMONG: members(self._dialect, rows)}
 
     def _deep(self, query: Query, scope: Scope) -> Iterator[Any]:
         """A page that goes on where one before it ended, where that is known."""
@@ -78,23 +99,29 @@ class Asking:
 
     def _rows(self, query: Query, scope: Scope, way: _Way, further: Mapping[str, Any] = _NONE) -> Iterator[Any]:
         """`further` are parameters of the way."""
-        among = may_match(self._database, query)
-        is_small = query.limit is not None and query.limit <= STREAMED
-        if not is_small and not self._database.is_sqlite:
+        few = may_match(self._database, query)
+        if few is not None:
+            further = {**further, **self._among(few)}
+        if query.limit is not None and query.limit <= STREAMED:
+            yield from self._page(query, scope, way, further)
+        elif not self._database.is_sqlite:
             yield from self._first_few(query, scope, way, further)
-            return
-        formed = form_of(query) if among is None else None
+        elif (formed := form_of(query)) is None:
+            yield from rows_of(self._database, self._written(query, scope, way, further).params(**further))
+        else:
+            with self._database.directly() as driver:
+                yield from self._run(driver, formed, query, scope, way, further)
+
+    def _page(self, query: Query, scope: Scope, way: _Way, further: Mapping[str, Any]) -> list[Any]:
+        """The same where they are few: fetched whole."""
+        formed = form_of(query)
         if formed is None:
-            statement = _WRITE[way](query, scope, self._dialect, among).params(**further)
-            yield from rows_of(self._database, statement, is_small=is_small)
-            return
+            with self._database.reading() as connection:
+                statement = self._written(query, scope, way, further).params(**further)
+                return [*map(tuple, connection.execute(statement))]
         with self._database.directly() as driver:
-            cursor = self._run(driver, formed, query, scope, way, further)
-            if not is_small:
-                yield from cursor
-                return
-            page = cursor.fetchall()
-        yield from page
+            rows: list[Any] = self._run(driver, formed, query, scope, way, further).fetchall()
+            return rows
 
     def _first_few(self, query: Query, scope: Scope, way: _Way, further: Mapping[str, Any]) -> Iterator[Any]:
         """All rows from PostgreSQL, of which there are mostly few.
@@ -106,7 +133,7 @@ class Asking:
         if len(few) < STREAMED:
             yield from few
         else:
-            yield from rows_of(self._database, _WRITE[way](query, scope, self._dialect).params(**further))
+            yield from rows_of(self._database, self._written(query, scope, way, further).params(**further))
 
     def count(self, query: Query, scope: Scope) -> int:
         """How many matches there are, whatever limit and offset the query has; at a deep page, or were a moment ago."""
@@ -119,15 +146,14 @@ class Asking:
         return known
 
     def _count(self, query: Query, scope: Scope) -> int:
-        among = may_match(self._database, query)
-        formed = form_of(query) if among is None else None
-        if formed is None:
-            with self._database.reading() as connection:
-                found = connection.execute(number_of_matches(query, scope, self._dialect, among))
-                return int(found.scalar_one())
-        with self._database.directly() as driver:
-            form = Form(formed[0].query)
-            return int(self._run(driver, (form, formed[1]), query, scope, "count").fetchone()[0])
+        few = may_match(self._database, query)
+        further = _NONE if few is None else self._among(few)
+        whole = replace(query, limit=None, offset=0)
+        return int(self._page(whole, scope, "count", further)[0][0])
+
+    def _written(self, query: Query, scope: Scope, way: _Way, further: Mapping[str, Any]) -> Any:
+        told = {"among": True} if AMONG in further else {}
+        return _WRITE[way](query, scope, self._dialect, **told)
 
     def _run(
         self,
@@ -139,23 +165,18 @@ class Asking:
         further: Mapping[str, Any] = _NONE,
     ) -> Any:
         form, values = formed
-        key = (form, shape_of(scope), way)
+        key = (form, shape_of(scope), way, AMONG in further)
         named = {**parameters_of(scope, self._dialect), **further}
         statement = self._kept.get(key)
         if statement is None:
-            statement = statement_of(_WRITE[way](form.query, scope, self._dialect), form, named, connection)
+            statement = statement_of(self._written(form.query, scope, way, further), form, named, connection)
             if len(self._kept) >= _KEPT:
                 self._kept.clear()
             self._kept[key] = statement
         return statement.run(connection, values, {**named, **page_of(query, self._dialect)})
 
 
-def rows_of(database: Database, statement: Select[Any], *, is_small: bool = False) -> Iterator[Any]:
-    """Rows of a statement: fetched whole where they are few, streamed where they may be many."""
-    if is_small:
-        with database.reading() as connection:
-            page = connection.execute(statement).all()
-        yield from page
-    else:
-        with database.streaming() as connection:
-            yield from connection.execute(statement)
+def rows_of(database: Database, statement: Select[Any]) -> Iterator[Any]:
+    """Rows of a statement, streamed."""
+    with database.streaming() as connection:
+        yield from connection.execute(statement)

@@ -12,7 +12,7 @@ from imagebank.storage.database import Database, lock
 if TYPE_CHECKING:
     from alembic.config import Config
 
-NEEDED: Final = "0047"
+NEEDED: Final = "0048"
 """The newest revision in `migrations/versions`."""
 
 # Any number will do, as long as every process takes the same.

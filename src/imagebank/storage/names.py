@@ -1,88 +1,160 @@
-"""How SQLite is to look for a wildcard in a patient's name; PostgreSQL chooses well by itself."""
+"""How studies are looked for by a patient's name, so that a page of the newest costs no more the more have that name."""
 
 import re
-from dataclasses import replace
-from typing import Final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final, Literal
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
-from imagebank.model.attribute import STUDY, Level
-from imagebank.model.query import Between, Condition, Like, Query, Words
-from imagebank.storage.database import Database
+from imagebank.model.attribute import Level
+from imagebank.model.query import Condition, Like, Query, Words
+from imagebank.storage.database import Database, Prepared
+from imagebank.storage.direct import Driver
 from imagebank.storage.rows import clean
 from imagebank.storage.select import bare
 
-FEW: Final = 5000
-"""Where more studies may be meant, whoever asks for the newest meets these soon enough in the order of all."""
+FEW: Final = 2500
+"""Where more studies may be meant, whoever walks from the newest on meets these soon enough."""
+BEGIN_SO: Final = 10_000
+"""The same of those whose names begin so: these stand in a row."""
 
 _LONG: Final = 3
 """Characters of which the index has what stands in a row."""
-_WITH_ALL: Final = text("SELECT rowid FROM name_part WHERE name_part MATCH :parts LIMIT :most")
+_SOUGHT: Final = 3
+"""Parts that are looked up, the rarest of a name's that do not overlap."""
+_COMMON: Final = 0.05
+"""What more studies have than this share of all is not looked up beside a rarer part: it costs more than it leaves out."""
+_SAMPLE: Final = 100
+"""Studies by which it is told how rare a part is."""
+_ROWS: Final = Prepared(lambda _: text("SELECT rowid FROM name_part WHERE name_part MATCH :parts LIMIT :most"))
 
-_NEWEST: Final = 20_000
-"""Studies that are walked through, newest first, before the index of names is asked after all."""
-_PAGE: Final = 200
-"""Matches that may be expected among these."""
-_DATE: Final = next(each for each in STUDY if each.keyword == "StudyDate")
-_SHARED: Final = text(
-    "SELECT count(*) FROM (SELECT 1 FROM study WHERE patient_name >= :low AND patient_name < :high LIMIT :most)"
+_SHARED: Final = Prepared(
+    lambda _: text(
+        "SELECT count(*) FROM (SELECT 1 FROM study WHERE patient_name >= :low AND patient_name < :high LIMIT :most)"
+    )
 )
-_SINCE: Final = text("SELECT study_date FROM study ORDER BY study_date DESC LIMIT 1 OFFSET :newest")
+
+_PAGE: Final = 200
+"""Where a page ends behind so many matches, all that there are of the name are sorted."""
+_MORE: Final = 8
+"""So many times as many are looked at where the newest of that name did not fill a page."""
+_TIED: Final = 10
+"""Studies that may have one date and time, so that none of them comes before the others yet."""
+_LEADING: Final = frozenset(["StudyDate", "StudyTime", "PatientID", "AccessionNumber", "StudyInstanceUID"])
+"""Whoever asks for these as well means few of that name, which may be old."""
+
+Way = Literal["named", "walked"]
+Placed = tuple[int, str, str]
+"""The row of a study, its date and its time."""
+Ask = Callable[[Way, Query, int, Sequence[int] | None], Sequence[Placed]]
+"""The newest of that number for which a query holds, among the rows of some where these are given."""
 
 
-def of_newest(database: Database, query: Query) -> Query | None:
-    """The same question about the newest studies alone, where more than a few share the beginning of a name.
+def newest(database: Database, query: Query, ask: Ask) -> Iterator[tuple[Sequence[int], bool]]:
+    """Rows of the newest studies that may have the name that is asked for, and whether those are all; then some more.
 
-    A full page of its answers is that of the whole question: the index of names would gather all and sort them.
+    Nothing where no name leads, and where a page lies deep. `ask` answers from the indexes alone (`select.newest_named`),
+    so that the rows of all others need not be read to sort them.
     """
-    begin = _beginning(query) if database.is_sqlite else ""
-    if not begin or query.level is not Level.STUDY or query.offset + (query.limit or _PAGE + 1) > _PAGE:
+    name = _name_of(query)
+    if name is None:
+        return
+    asked, page = Query(Level.STUDY, (name,)), query.offset + (query.limit or 0)
+    few = may_match(database, asked)
+    way: Way = "walked" if few is None and _have_many(database, name) else "named"
+    for most in (page, _MORE * page):
+        wanted = most + _TIED
+        found = ask(way, asked, wanted, few)
+        if len(found) < wanted:
+            yield [row for row, *_ in found], True
+            return
+        ends = next((at for at in range(most, wanted) if found[at][1:] != found[at - 1][1:]), 0)
+        if ends:
+            yield [row for row, *_ in found[:ends]], False
+
+
+def _name_of(query: Query) -> Condition | None:
+    """The condition by which the studies of a page are to be found, if it is one on the patient's name."""
+    keywords = {one.attribute.keyword: one for one in query.conditions}
+    name = keywords.get("PatientName")
+    is_page = query.level is Level.STUDY and query.limit and query.offset + query.limit <= _PAGE
+    if name is None or not is_page or not _LEADING.isdisjoint(keywords):
         return None
-    with database.reading() as connection:
-        shared = {"low": begin, "high": begin + "\U0010ffff", "most": FEW + 1}
-        if connection.scalars(_SHARED, shared).one() <= FEW:
+    match name.match:
+        case Words():
+            return name
+        case Like(pattern) if "=" not in pattern:
+            return name
+        case _:
             return None
-        since = connection.scalars(_SINCE, {"newest": _NEWEST}).first() or ""
-    return replace(query, conditions=(*query.conditions, Condition(_DATE, Between(since, ""))))
 
 
-def _beginning(query: Query) -> str:
-    """What the name of every match begins with; empty where no name is asked for so, or a date is told as well."""
-    begin = ""
-    for condition in query.conditions:
-        if condition.attribute.keyword == _DATE.keyword:
-            return ""
-        if condition.attribute.keyword == "PatientName" and isinstance(condition.match, Like):
-            begin = re.split(r"[*?=]", clean(condition.match.pattern))[0]
-    return begin
+def _have_many(database: Database, name: Condition) -> bool:
+    """Whether more than a few have a name that SQLite knows no parts of, or that begins so."""
+    if not database.is_sqlite:
+        return False
+    begin = re.split(r"[*?]", clean(name.match.pattern))[0] if isinstance(name.match, Like) else ""
+    if not begin:
+        return True
+    shared = {"low": begin, "high": begin + "\U0010ffff", "most": BEGIN_SO + 1}
+    with database.directly() as driver:
+        return bool(_SHARED.run(driver, shared).fetchone()[0] > BEGIN_SO)
 
 
 def may_match(database: Database, query: Query) -> list[int] | None:
     """Rows of studies outside of which nothing matches; None where they are many, or nothing is known of them."""
-    parts = name_parts(query) if database.is_sqlite else []
+    parts = name_parts(query) if database.is_sqlite else {}
     if not parts:
         return None
-    asked = {"parts": " ".join(map(_quoted, parts)), "most": FEW + 1}
-    with database.reading() as connection:
-        found = connection.scalars(_WITH_ALL, asked).all()
-    return list(found) if len(found) <= FEW else None
+    with database.directly() as driver:
+        rarest = _rarest(driver, parts)
+        # Where many have the rarest, few may have all the same.
+        for sought in (rarest, [*parts])[: 2 if len(parts) > len(rarest) else 1]:
+            found = _having(driver, sought, FEW + 1)
+            if len(found) <= FEW:
+                return found
+    return None
 
 
-def name_parts(query: Query) -> list[str]:
-    """Texts of three characters that the name of every match has in it, where no index of whole names serves."""
-    found: set[str] = set()
+def _rarest(driver: Connection | Driver, parts: Mapping[str, int]) -> list[str]:
+    chosen: list[str] = []
+    for density, part in sorted((_density(driver, part), part) for part in parts):
+        is_apart = all(abs(parts[part] - parts[one]) >= _LONG for one in chosen)
+        if is_apart and (not chosen or density < _COMMON):
+            chosen.append(part)
+    return chosen[:_SOUGHT]
+
+
+def _having(driver: Connection | Driver, parts: Sequence[str], most: int) -> list[int]:
+    rows = _ROWS.run(driver, {"parts": " ".join(map(_quoted, parts)), "most": most}).fetchall()
+    return [row for (row,) in rows]
+
+
+def _density(driver: Connection | Driver, part: str) -> float:
+    """How many studies have a part, of those that came first."""
+    found = _having(driver, [part], _SAMPLE)
+    return len(found) / found[-1] if found else 0.0
+
+
+def name_parts(query: Query) -> dict[str, int]:
+    """Texts of three characters that the name of every match has in it, where no index of whole names serves.
+
+    With each goes where it stands, so that those that overlap are told.
+    """
+    runs: list[str] = []
     for condition in query.conditions:
         match condition.match:
             case _ if condition.attribute.keyword != "PatientName":
                 continue
             case Words(words):
-                runs = [f" {clean(word)}" for word in words]
+                runs += [f" {clean(word)}" for word in words]
             case Like(pattern) if pattern[0] in "*?=":
-                runs = re.split(r"[*?=]", clean(bare(pattern) or pattern))
+                runs += re.split(r"[*?=]", clean(bare(pattern) or pattern))
             case _:
                 continue
-        found |= {run[at : at + _LONG] for run in runs for at in range(len(run) - _LONG + 1)}
-    return sorted(found)
+    text = "*".join(runs)
+    parts = ((text[at : at + _LONG], at) for at in range(len(text) - _LONG + 1))
+    return {part: at for part, at in parts if "*" not in part}
 
 
 def _quoted(part: str) -> str:

@@ -3,7 +3,25 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, FromClause, Select, Table, and_, bindparam, false, func, or_, select, true, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    FromClause,
+    Integer,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    desc,
+    false,
+    func,
+    literal_column,
+    or_,
+    select,
+    true,
+    tuple_,
+    union,
+)
 from sqlalchemy.sql.elements import UnaryExpression
 from sqlalchemy.sql.operators import custom_op
 
@@ -13,6 +31,7 @@ from imagebank.model.query import Between, Condition, Like, OneOf, Query, Words
 from imagebank.model.timeline import Place
 from imagebank.storage import tables
 from imagebank.storage.rows import INSTANCE_NAMES, TEXT_LIMIT, clean, cut, fit
+from imagebank.storage.sets import among as is_among
 from imagebank.storage.sets import one_of
 from imagebank.storage.shape import Shape, delay_moments, shape_of
 from imagebank.storage.tables import LAST, NUMBERS, column_name, name_columns
@@ -29,6 +48,9 @@ _TABLES: Final = {
 _SINGLE: Final = frozenset(["PatientID", "PatientName", "AccessionNumber", "StudyDate", "StudyTime", "Modality"])
 NEWEST: Final = (_STUDY.c.study_date.desc(), _STUDY.c.study_time.desc(), _STUDY.c.study_instance_uid)
 """The order of studies: see `behind`."""
+AMONG: Final = "among"
+NEWEST_OF: Final = "newest_of"
+"""Parameters of `matches` and `newest_named`."""
 SERIES_ORDER: Final = (_SERIES.c.series_number, _SERIES.c.series_instance_uid)
 _INSTANCE_ORDER: Final = (_INSTANCE.c.instance_number, _INSTANCE.c.sop_instance_uid)
 
@@ -56,25 +78,24 @@ def matches(
     query: Query,
     scope: Scope,
     dialect: str,
-    among: Sequence[int] | None = None,
     *,
-    walks: bool = False,
+    among: bool = False,
     goes_on: bool = False,
 ) -> Select[Any]:
     """The matches of a query in their order, with what `found` needs to tell their attributes.
 
-    `among` are rows of studies outside of which nothing matches. A question that `walks` goes through the studies in
-    their order, and not by the patient's name. One that `goes_on` begins behind a study: see `paging.parameters_of`.
+    A question `among` some finds those of the rows of studies that the parameter `AMONG` holds. One that `goes_on`
+    begins behind a study: see `paging.parameters_of`.
     """
     if query.level is Level.PATIENT:
-        statement = _patients(query, scope, dialect, among)
+        statement = _patients(query, scope, dialect, among=among)
     else:
         returned = (STUDY_RETURNED, SERIES_RETURNED, INSTANCE_RETURNED)[: query.level]
         order = (NEWEST, SERIES_ORDER, _INSTANCE_ORDER)[: query.level]
         statement = (
             select(*(column for columns in returned for column in columns))
             .select_from(_joined(query, dialect))
-            .where(*_conditions(query, scope, dialect, among, walks=walks))
+            .where(*_conditions(query, scope, dialect, among=among))
             .order_by(*(column for columns in order for column in columns))
         )
     if goes_on:
@@ -86,15 +107,49 @@ def matches(
     return statement.offset(query.offset) if query.offset else statement
 
 
-def number_of_matches(query: Query, scope: Scope, dialect: str, among: Sequence[int] | None = None) -> Select[Any]:
+def number_of_matches(query: Query, scope: Scope, dialect: str, *, among: bool = False) -> Select[Any]:
     counted = func.count(_STUDY.c.patient_row.distinct()) if query.level is Level.PATIENT else func.count()
-    return select(counted).select_from(_joined(query, dialect)).where(*_conditions(query, scope, dialect, among))
+    return select(counted).select_from(_joined(query, dialect)).where(*_conditions(query, scope, dialect, among=among))
 
 
-def _patients(query: Query, scope: Scope, dialect: str, among: Sequence[int] | None) -> Select[Any]:
+def newest_named(
+    query: Query, scope: Scope, dialect: str, *, among: bool = False, walks: bool = False
+) -> Select[Any] | CompoundSelect[Any]:
+    """The rows of the newest studies for which a query on a name holds, with date and time; the parameter `NEWEST_OF` says
+    how many. All this is in indexes (`tables.order`), and no row of a study is read.
+
+    One `among` some looks at these alone, and one that `walks` at all studies in their order: for a name that many have.
+    """
+    date, time = _STUDY.c.study_date, _STUDY.c.study_time
+    number: ColumnElement[int] = bindparam(NEWEST_OF, type_=Integer())
+    newest_first: Sequence[ColumnElement[Any]] = (desc("study_date"), desc("study_time"))
+    found = select(_STUDY.c.id, date, time).where(*studies_in(scope, dialect))
+    holds = [each for one in query.conditions for each in _writings(one, dialect)]
+    if dialect == "sqlite" and (among or walks):
+        found = found.where(_outermost(or_(*holds)))
+        found = found.where(is_among(dialect, _STUDY.c.id + literal_column("0"), AMONG)) if among else found
+        return found.order_by(*newest_first).limit(number)
+    if dialect == "sqlite":
+        # Each writing has an index of its own, and there SQLite is to begin: by the date it would walk.
+        found = found.with_only_columns(_STUDY.c.id, _outermost(date).label("study_date"), time)
+        return union(*(found.where(one) for one in holds)).order_by(*newest_first).limit(number)
+    each = (select(found.where(one).order_by(*newest_first).limit(number).subquery()) for one in holds)
+    return union(*each).order_by(*newest_first).limit(number)
+
+
+def _writings(condition: Condition, dialect: str) -> list[ColumnElement[bool]]:
+    """The ways in which a condition on a name may hold, each by one writing of it."""
+    match condition.match:
+        case Like(pattern) if "=" not in pattern:
+            columns = name_columns(column_name(condition.attribute))[:3]
+            return [_text(_STUDY.c[column], form, dialect) for form in _forms(condition.match) for column in columns]
+    return [_holds(condition, dialect)]
+
+
+def _patients(query: Query, scope: Scope, dialect: str, *, among: bool) -> Select[Any]:
     """One row a patient: that of the newest study in scope that matches."""
     place = func.row_number().over(partition_by=_STUDY.c.patient_row, order_by=NEWEST).label("place")
-    ranked = select(_STUDY.c.id, place).where(*_conditions(query, scope, dialect, among)).subquery()
+    ranked = select(_STUDY.c.id, place).where(*_conditions(query, scope, dialect, among=among)).subquery()
     return select(*STUDY_RETURNED).join(ranked, ranked.c.id == _STUDY.c.id).where(ranked.c.place == 1).order_by(*NEWEST)
 
 
@@ -121,7 +176,7 @@ def _outermost(column: ColumnElement[Any]) -> ColumnElement[Any]:
     So it walks the studies in their order and goes down from each, where it would read and sort all instances of the
     bank for the first page.
     """
-    return UnaryExpression(column, operator=custom_op("+"))
+    return UnaryExpression(column, operator=custom_op("+", precedence=8))
 
 
 def behind(place: Place) -> ColumnElement[bool]:
@@ -179,11 +234,9 @@ def chosen(given: frozenset[str], shape: Shape, dialect: str) -> list[ColumnElem
     return [*(by_name[name] for name in sorted(given)), *visible]
 
 
-def _conditions(
-    query: Query, scope: Scope, dialect: str, among: Sequence[int] | None = None, *, walks: bool = False
-) -> list[ColumnElement[bool]]:
+def _conditions(query: Query, scope: Scope, dialect: str, *, among: bool = False) -> list[ColumnElement[bool]]:
     conditions = studies_in(scope, dialect)
-    conditions += [] if among is None else [one_of(dialect, _STUDY.c.id, among)]
+    conditions += [is_among(dialect, _STUDY.c.id, AMONG)] if among else []
     conditions += series_of(scope, dialect) if query.level >= Level.SERIES else []
     own_level = max(query.level, Level.STUDY)
     below: list[Condition] = []
@@ -192,7 +245,8 @@ def _conditions(
     for condition in rest:
         if condition.attribute.computed or condition.attribute.level <= own_level:
             holds = _holds(condition, dialect)
-            is_key = not walks or condition.attribute.keyword != "PatientName"
+            # Where the rows are told, SQLite is not to look for the name first.
+            is_key = not among or dialect != "sqlite" or condition.attribute.keyword != "PatientName"
             conditions.append(holds if is_key else _outermost(holds))
         else:
             below.append(condition)
@@ -374,10 +428,13 @@ def _pattern(group: str) -> _Plain:
 
 def _any_name(columns: Sequence[ColumnElement[Any]], match: _Plain, dialect: str) -> ColumnElement[bool]:
     """Trailing empty components carry no meaning (PS3.5 6.2.1.1): `doe^*` finds the bare `doe`, too."""
-    holds = [_text(column, match, dialect) for column in columns]
+    return or_(*(_text(column, form, dialect) for form in _forms(match) for column in columns))
+
+
+def _forms(match: _Plain) -> list[_Plain]:
     if isinstance(match, Like) and (short := bare(match.pattern)) not in ("", match.pattern):
-        holds += [_text(column, _pattern(short), dialect) for column in columns]
-    return or_(*holds)
+        return [match, _pattern(short)]
+    return [match]
 
 
 def bare(pattern: str) -> str:

@@ -15,13 +15,12 @@ from imagebank.model.imaging import Selection
 from imagebank.model.query import Query
 from imagebank.model.rights import Rights, scope_for
 from imagebank.model.uid import Uid
-from imagebank.storage import names
-from imagebank.storage.asking import Asking
 from imagebank.storage.database import Database, open_database
 from imagebank.storage.index import SQLIndex
 from imagebank.storage.migrate import migrate
-from imagebank.storage.names import may_match, of_newest
-from imagebank.storage.select import matches
+from imagebank.storage.names import may_match
+from imagebank.storage.select import AMONG, NEWEST_OF, matches, newest_named
+from imagebank.storage.sets import members
 from schema import fresh_database
 
 LOCAL = Scope.of("local")
@@ -95,11 +94,15 @@ def plan(
     query: Query,
     scope: Scope = LOCAL,
     among: Sequence[int] | None = None,
-    *,
-    walks: bool = False,
 ) -> list[str]:
     """The database's own words on how it would answer."""
-    statement = matches(query, scope, database.engine.dialect.name, among, walks=walks)
+    dialect = database.engine.dialect.name
+    statement = matches(query, scope, dialect, among=among is not None)
+    told = {} if among is None else {AMONG: members(dialect, among)}
+    return explained(database, statement.params(**told))
+
+
+def explained(database: Database, statement: Any) -> list[str]:
     with database.reading() as connection:
         compiled = statement.compile(dialect=connection.dialect, compile_kwargs={"render_postcompile": True})
         if database.is_sqlite:
@@ -134,37 +137,26 @@ def test_a_name_anywhere_is_looked_up_by_its_parts_where_few_have_them(database:
     assert any(used in step for step in steps), "\n".join(steps)
 
 
-def test_a_beginning_of_a_name_that_many_share_is_sought_by_walking_the_dates(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    few = of_newest(database, studies(asked("PatientName", "name1*"), limit=50))
-    monkeypatch.setattr(names, "FEW", 100)
-    newest = of_newest(database, studies(asked("PatientName", "name1*"), limit=50))
-    rarer = of_newest(database, studies(asked("PatientName", "name11*"), limit=50))
+@pytest.mark.parametrize(
+    ("pattern", "way"),
+    [
+        ("name1*", "named"),
+        ("name1^*", "named"),
+        ("*ame12*", "among"),
+        ("*ame1*", "walks"),
+        ("name*", "walks"),
+    ],
+)
+def test_the_newest_of_a_name_are_told_by_indexes_alone(database: Database, pattern: str, way: str) -> None:
+    query, dialect = studies(asked("PatientName", pattern)), database.engine.dialect.name
+    chosen = {} if way == "named" or not database.is_sqlite else {way: True}
+    told = {NEWEST_OF: 50} | ({AMONG: members(dialect, [1, 2])} if "among" in chosen else {})
+    steps = explained(database, newest_named(query, LOCAL, dialect, **chosen).params(**told))
 
-    assert few is None
-    assert rarer is None
-    if not database.is_sqlite:
-        assert newest is None, "PostgreSQL chooses by itself"
-        return
-    steps = plan(database, newest or HOT["newest first"], walks=True)
-    assert any("study_newest" in step for step in steps), "\n".join(steps)
-    assert not any("study_name" in step or step == "USE TEMP B-TREE FOR ORDER BY" for step in steps), "\n".join(steps)
-
-
-@pytest.mark.parametrize("span", [600, 100, 3, 0])
-def test_walking_the_dates_finds_the_same_page(database: Database, monkeypatch: pytest.MonkeyPatch, span: int) -> None:
-    queries = [
-        studies(asked("PatientName", text), *others, limit=limit, offset=offset)
-        for text in ("name1*", "name*", "name1?^x", "na*5^*", "name1=*")
-        for others in ([], [asked("AccessionNumber", "A1*")], [asked("StudyDate", "20050106")])
-        for limit, offset in ((50, 0), (7, 30), (150, 50), (200, 10), (1, 0))
-    ]
-    usual = [[row[0] for row in Asking(database).rows(query, LOCAL)] for query in queries]
-    monkeypatch.setattr(names, "FEW", 0)
-    monkeypatch.setattr(names, "_NEWEST", span)
-
-    assert [[row[0] for row in Asking(database).rows(query, LOCAL)] for query in queries] == usual
+    assert not any(_reads_all(step) for step in steps), "\n".join(steps)
+    if database.is_sqlite:
+        index = {"named": "study_name", "among": "study_row", "walks": "study_newest"}[way]
+        assert any(f"USING COVERING INDEX {index}" in step for step in steps), "\n".join(steps)
 
 
 @pytest.mark.parametrize("name", ["newest first", "newest of a modality"])

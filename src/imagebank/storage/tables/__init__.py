@@ -61,6 +61,7 @@ from imagebank.storage.tables.keys import account_key, secret
 from imagebank.storage.tables.ledger import HAS_PERSON, checkpoint, errand, event, lane, told
 from imagebank.storage.tables.names import NAME_PARTS
 from imagebank.storage.tables.notices import mailbox, mailed_code, notice, notice_choice, place
+from imagebank.storage.tables.order import ORDER
 from imagebank.storage.tables.orders import encounter, imaging_order, letter, patient_word, peer, performed_step, report
 from imagebank.storage.tables.persons import (
     identity,
@@ -92,6 +93,7 @@ __all__ = [
     "NAME_PARTS",
     "NUMBERED",
     "NUMBERS",
+    "ORDER",
     "PATIENT_COLUMNS",
     "REBUILT",
     "SERIES_COLUMNS",

@@ -64,10 +64,9 @@ study = Table(
     *attributes_of(PATIENT_COLUMNS),
     *attributes_of(STUDY_COLUMNS),
     UniqueConstraint("study_instance_uid"),
-    Index("study_newest", "study_date", "study_time"),
     Index("study_patient", "patient_id"),
     Index("study_accession", "accession_number"),
-    Index("study_name", "patient_name"),
+    Index("study_name", "patient_name", "study_date", "study_time", "organization", postgresql_include=["id"]),
     Index("study_name_ideographic", "patient_name_ideographic"),
     Index("study_name_phonetic", "patient_name_phonetic"),
 )
