@@ -6,7 +6,7 @@ Runs in a sandbox child.
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -22,10 +22,14 @@ from imagebank.dicom.render import Window
 Values = NDArray[np.float64]
 Curve = Callable[[Values], Values]
 """From stored or modality values to other ones, cell by cell."""
+Change = Callable[[NDArray[Any]], NDArray[np.uint8]]
+"""From stored cells to grey."""
 
 # PS3.3 C.8.7.1.1.2: there the modality LUT leads to intensities for arithmetic, not for display.
 _NOT_FOR_DISPLAY = {"1.2.840.10008.5.1.4.1.1.12.1", "1.2.840.10008.5.1.4.1.1.12.2", "1.2.840.10008.5.1.4.1.1.12.3"}
 _BLOCK_CELLS = 1 << 17
+_MOST_TABLES = 8
+_AROUND = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,20 +37,46 @@ class Shades:
     """A frame in grey: its cells (rows, columns), and what makes eight bits of some of them, in any thread."""
 
     cells: NDArray[Any]
-    change: Callable[[NDArray[Any]], NDArray[np.uint8]]
+    change: Change
 
     def part(self, start: int, stop: int) -> NDArray[np.uint8]:
         """The rows from one up to another."""
         return _in_blocks(self.cells[start:stop], self.change)
 
 
-def greys(
-    frames: Sequence[tuple[Frame, int]], dataset: Dataset, layout: Layout, window: Window | None
-) -> Iterator[Shades]:
+@dataclass(slots=True, eq=False)
+class Table:
+    """How stored cells become grey, and the greys of those from `low` to `high` at their own bits, if they are few."""
+
+    change: Change
+    greys: NDArray[np.uint8]
+    low: int = 0
+    high: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What an image says of how it is shown, and the tables that came of it: slices of a series say the same."""
+
+    dataset: Dataset
+    tables: dict[tuple[Layout, Window | None, int], Table] = field(default_factory=dict)
+
+
+def greys(frames: Sequence[tuple[Frame, int]], said: Said, layout: Layout, window: Window | None) -> Iterator[Shades]:
     """Each frame in grey.
 
     Frames that are given together share their range where neither the caller nor the data set has a window.
     """
+    tables = [said.tables.get((layout, window, number)) for _, number in frames]
+    for (frame, _), table in zip(
+        frames, _tables(frames, said, layout, window) if None in tables else tables, strict=True
+    ):
+        assert table is not None
+        yield _through(frame.cells[..., 0], table)
+
+
+def _tables(frames: Sequence[tuple[Frame, int]], said: Said, layout: Layout, window: Window | None) -> Iterator[Table]:
+    dataset = said.dataset
     modality = [_modality(dataset, number) for _, number in frames]
     windows = [window or _own_window(dataset, number) for _, number in frames]
     table = None if window else _own_table(dataset)
@@ -55,32 +85,51 @@ def greys(
         stored = [stored_values(frame.cells[..., 0], layout) for frame, _ in frames]
         span = _span(stored, modality, dataset, layout)
     inverted = _is_inverted(dataset, layout)
-    for (frame, _), values, own in zip(frames, modality, windows, strict=True):
+    for (_, number), values, own in zip(frames, modality, windows, strict=True):
         voi = _window_curve(own) if own else table or _span_curve(*(span or (0.0, 1.0)))
-        yield _through(frame.cells[..., 0], layout, _one_after_other(values, voi), inverted=inverted)
+        made = _table_of(layout, _one_after_other(values, voi), inverted=inverted)
+        if span is None and len(said.tables) < _MOST_TABLES:
+            said.tables[layout, window, number] = made
+        yield made
 
 
 def _one_after_other(first_curve: Curve, second: Curve) -> Curve:
     return lambda values: second(first_curve(values))
 
 
-def _through(cells: NDArray[Any], layout: Layout, curve: Curve, *, inverted: bool) -> Shades:
-    """Cells from stored values through a curve: by a table over the cells that occur where they are few enough."""
+def _table_of(layout: Layout, curve: Curve, *, inverted: bool) -> Table:
+    """Nothing is in it yet."""
 
-    def shades(block: NDArray[Any]) -> NDArray[np.uint8]:
-        return _eight_bits(curve(stored_values(block, layout).astype(np.float64)), inverted=inverted)
+    def change(cells: NDArray[Any]) -> NDArray[np.uint8]:
+        return _eight_bits(curve(stored_values(cells, layout).astype(np.float64)), inverted=inverted)
 
-    if cells.dtype.kind == "f" or cells.dtype.itemsize > 2:
-        return Shades(cells, shades)
+    is_small = layout.value == "int" and layout.dtype.itemsize <= 2
+    return Table(change, np.zeros(1 << (8 * layout.dtype.itemsize) if is_small else 0, np.uint8))
+
+
+def _through(cells: NDArray[Any], table: Table) -> Shades:
+    """Cells in grey: by a table over the cells that occur where they are few enough."""
+    if not len(table.greys):
+        return Shades(cells, table.change)
     low, high = int(cells.min()), int(cells.max())
-    table = np.zeros(1 << (8 * cells.dtype.itemsize), np.uint8)
+    if low < table.low or table.high < high:
+        _reach(table, cells.dtype, low, high)
+    return Shades(cells.view(f"u{cells.dtype.itemsize}"), lambda block: np.take(table.greys, block))
+
+
+def _reach(table: Table, kind: np.dtype[Any], low: int, high: int) -> None:
+    """Have the table hold these cells, too, and some around them: the next slice has its own lowest and highest."""
+    if table.low <= table.high:
+        low, high = min(low, table.low), max(high, table.high)
+    bounds = np.iinfo(kind)
+    low, high = max(low - _AROUND, bounds.min), min(high + _AROUND, bounds.max)
     occur = np.arange(low, high + 1)
     # A negative value stands at its two's complement, so that the cells' own bits are the index.
-    table[occur % len(table)] = shades(occur.astype(cells.dtype))
-    return Shades(cells.view(f"u{cells.dtype.itemsize}"), lambda block: np.take(table, block))
+    table.greys[occur % len(table.greys)] = table.change(occur.astype(kind))
+    table.low, table.high = low, high
 
 
-def _in_blocks(cells: NDArray[Any], change: Callable[[NDArray[Any]], NDArray[np.uint8]]) -> NDArray[np.uint8]:
+def _in_blocks(cells: NDArray[Any], change: Change) -> NDArray[np.uint8]:
     """The same by groups of rows: what is wide on the way (indices, floating point) stays small and in the cache."""
     out = np.empty(cells.shape, np.uint8)
     step = max(1, _BLOCK_CELLS // cells.shape[1])
@@ -283,4 +332,4 @@ def warm(layout: Layout) -> None:
     for encoding in set(python_encoding.values()):
         "a".encode(encoding)
     cells = np.zeros((2, 2, 1), np.uint16)
-    list(greys([(Frame(cells, "MONOCHROME2"), 1)], Dataset(), layout, None))
+    list(greys([(Frame(cells, "MONOCHROME2"), 1)], Said(Dataset()), layout, None))

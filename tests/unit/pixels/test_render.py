@@ -169,6 +169,28 @@ def test_padding_does_not_spoil_the_range(sandbox: Sandbox, implicit: bool) -> N
     assert shown(sandbox, stored)[0].tolist() == [0, 0, 128, 255]
 
 
+@pytest.mark.parametrize("kind", [np.int16, np.uint16])
+def test_slices_that_say_the_same_are_shown_alike_whatever_cells_they_have(sandbox: Sandbox, kind: type) -> None:
+    spread = np.linspace(np.iinfo(kind).min, np.iinfo(kind).max, 64).reshape(8, 8).astype(kind)
+    slices = [np.full((8, 8), 900, kind), spread, np.full((8, 8), 120, kind), spread[::-1]]
+    middle = int(spread.mean())
+    alike = {"WindowCenter": middle, "WindowWidth": 50_000, "RescaleSlope": 1, "RescaleIntercept": -7}
+
+    one_by_one = [shown(sandbox, image(cells, **alike)) for cells in slices]
+    together = shown(sandbox, image(np.concatenate(slices), **alike))
+    narrower = shown(sandbox, image(spread, **(alike | {"WindowWidth": 500})))
+
+    np.testing.assert_array_equal(np.concatenate(one_by_one), together)
+    assert len(np.unique(narrower)) < len(np.unique(one_by_one[1]))
+
+
+def test_slices_without_a_window_have_a_range_of_their_own(sandbox: Sandbox) -> None:
+    for most in (1000, 10, 30_000):
+        cells = np.linspace(0, most, 64).reshape(8, 8).astype(np.uint16)
+
+        assert shown(sandbox, image(cells)).max() == 255
+
+
 def test_eight_bit_captures_are_shown_as_they_are(sandbox: Sandbox) -> None:
     assert shown(sandbox, image(np.array([[10, 20]], np.uint8)))[0].tolist() == [10, 20]
 
