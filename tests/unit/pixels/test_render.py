@@ -171,7 +171,7 @@ def test_padding_does_not_spoil_the_range(sandbox: Sandbox, implicit: bool) -> N
 
 @pytest.mark.parametrize("kind", [np.int16, np.uint16])
 def test_slices_that_say_the_same_are_shown_alike_whatever_cells_they_have(sandbox: Sandbox, kind: type) -> None:
-    spread = np.linspace(np.iinfo(kind).min, np.iinfo(kind).max, 64).reshape(8, 8).astype(kind)
+    spread: NDArray[Any] = np.linspace(np.iinfo(kind).min, np.iinfo(kind).max, 64).reshape(8, 8).astype(kind)
     slices = [np.full((8, 8), 900, kind), spread, np.full((8, 8), 120, kind), spread[::-1]]
     middle = int(spread.mean())
     alike = {"WindowCenter": middle, "WindowWidth": 50_000, "RescaleSlope": 1, "RescaleIntercept": -7}
