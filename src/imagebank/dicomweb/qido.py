@@ -38,6 +38,9 @@ _FEW: Final = 20
 """Matches that are told at once; more are told in a thread, so that nobody else waits for them."""
 _DIGITS: Final = re.compile(r"\d{1,9}", re.ASCII)
 
+Columns = Mapping[str, Attribute | None]
+_Asked = tuple[Level, Level, frozenset[Path]]
+
 
 @dataclass(slots=True)
 class Question:
@@ -124,7 +127,7 @@ def _answer(
         if len(first) > most:
             return None
         found = iter(first)
-    columns = _columns(question, catalogue, level, highest)
+    columns = _columns.of(question, catalogue, level, highest)
     blocks = _blocks(question, catalogue)
     matches = (_row(one.attributes, columns, question, call.base, level) for one in found)
     body = [_in_blocks(row, blocks) if blocks else row for row in matches]
@@ -283,19 +286,45 @@ def _narrow(question: Question, selection: Selection, catalogue: Catalogue) -> N
         question.conditions[path] = Condition(catalogue.by_path[path], OneOf(() if is_other else (uid,)))
 
 
-def _columns(question: Question, catalogue: Catalogue, level: Level, highest: Level) -> dict[str, Attribute | None]:
+class _Kept:
+    """The columns of answers, by what was asked for: clients ask for the same few again and again.
+
+    They are those of the catalogue that was in force at the last question.
+    """
+
+    _MOST = 200
+
+    def __init__(self) -> None:
+        self._columns: tuple[Catalogue | None, dict[_Asked, Columns]] = None, {}
+
+    def of(self, question: Question, catalogue: Catalogue, level: Level, highest: Level) -> Columns:
+        of_whom, columns = self._columns
+        if of_whom is not catalogue or len(columns) >= self._MOST:
+            columns = {}
+            self._columns = catalogue, columns
+        asked = frozenset(question.conditions.keys() | question.wanted)
+        key = level, highest, asked
+        found = columns.get(key)
+        if found is None:
+            found = columns[key] = _columns_of(asked, catalogue, level, highest)
+        return found
+
+
+_columns: Final = _Kept()
+
+
+def _columns_of(asked: frozenset[Path], catalogue: Catalogue, level: Level, highest: Level) -> Columns:
     """The attributes to return by tag, in ascending order; with None for one that is left out when it is empty."""
     columns: dict[str, Attribute | None] = {}
     for attribute in catalogue.attributes:
         if len(attribute.path) > 1:
             continue
         is_here = highest <= attribute.level <= level and attribute.required
-        is_asked = attribute.path in question.conditions or attribute.path in question.wanted
-        if is_here or is_asked or attribute.path in (_STUDY, _SERIES):
+        if is_here or attribute.path in asked or attribute.path in (_STUDY, _SERIES):
             columns[attribute.key] = attribute
         elif attribute.when_known and (attribute.level == level or attribute.path == _TIMEZONE):
             columns[attribute.key] = None
-    for path in (*question.conditions, *question.wanted, *_sequences(catalogue, level, highest)):
+    for path in (*asked, *_sequences(catalogue, level, highest)):
         if len(path) > 1 or path not in catalogue.by_path:
             columns.setdefault(f"{path[0]:08X}", None)
     if level < Level.SERIES:
@@ -309,9 +338,7 @@ def _sequences(catalogue: Catalogue, level: Level, highest: Level) -> Iterator[P
             yield attribute.path
 
 
-def _row(
-    found: DataSet, columns: Mapping[str, Attribute | None], question: Question, base: str, level: Level
-) -> dict[str, Any]:
+def _row(found: DataSet, columns: Columns, question: Question, base: str, level: Level) -> dict[str, Any]:
     row: dict[str, Any] = dict(found) if question.wants_all else {}
     for tag, attribute in columns.items():
         element = found.get(tag)

@@ -45,7 +45,9 @@ class Pages:
         self._lock = threading.Lock()
 
     def before(self, query: Query, scope: Scope) -> Place | None:
-        """The study behind which a page begins; None where it has to be counted off."""
+        """The study behind which a page begins; None for the first one, and where it has to be counted off."""
+        if not query.offset:
+            return None
         with self._lock:
             found = self._walk(query, scope).ends.get(query.offset)
         return None if found is None or found[0] + _FRESH_S < time.monotonic() else found[1]
