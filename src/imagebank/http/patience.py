@@ -6,6 +6,7 @@ from typing import Final
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from imagebank.http.begun import begun
 from imagebank.http.errors import say
 from imagebank.http.guard import is_upload
 from imagebank.settings import Settings
@@ -124,9 +125,12 @@ class _Answer:
             await self._taken({"type": message["type"], "body": piece, "more_body": has_more})
 
     async def _taken(self, message: Message) -> None:
+        rest = begun(self._send(message))
+        if rest is None:
+            return
         try:
             async with asyncio.timeout(self._idle_s):
-                await self._send(message)
+                await rest
         except TimeoutError:
             raise _NotTaken from None
 
