@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final
 
 from starlette.concurrency import run_in_threadpool
@@ -12,7 +13,7 @@ from imagebank.actions.lasting import Lasting
 from imagebank.actions.renditions import representative
 from imagebank.bank import Bank
 from imagebank.dicom import document, render
-from imagebank.dicomweb.accept import NotAcceptable, Offer
+from imagebank.dicomweb.accept import NotAcceptable, Offer, Preferences
 from imagebank.dicomweb.edge import CACHING, Call, instance_url, produced
 from imagebank.dicomweb.frames import numbers_of
 from imagebank.dicomweb.media import TEXT_TYPES, is_text, kept_apart, media, media_type_of
@@ -70,6 +71,13 @@ def picture_offers(*, forms: Sequence[bool]) -> list[Offer]:
     ]
 
 
+@lru_cache(256)
+def _chosen(prefers: Preferences, *, forms: tuple[bool, ...], may_move: bool = False) -> Offer:
+    """What a caller likes best of them, and of a moving picture where there can be one. Raises NotAcceptable."""
+    moving = [Offer("image/gif", is_usual=False)] if may_move else []
+    return prefers.require([*picture_offers(forms=forms), *moving])
+
+
 async def retrieve_rendered(call: Call) -> Response:
     """An instance, or some of its frames, to be looked at; of a study or series every picture, or one that stands for it."""
     frames = call.request.path_params.get("frames")
@@ -93,7 +101,7 @@ async def show(call: Call, instance: Instance, wish: Wish) -> Response:
         return await _text(call, instance)
     if not is_picture(instance):
         raise NotFound("there is nothing to see in this object; retrieve it as DICOM")
-    offer = call.prefers.require(picture_offers(forms=[False, True]))
+    offer = _chosen(call.prefers, forms=(False, True))
     rendering = replace(wish.rendering, media_type=offer.name)
     if offer.is_related:
         return await _each(call, [(instance, rendering)], wish)
@@ -105,10 +113,7 @@ async def _frames(call: Call, instance: Instance, numbers: list[int], wish: Wish
     if not is_picture(instance):
         raise NotFound("the object has no frames that can be shown")
     is_one = len(numbers) == 1
-    offers = picture_offers(forms=[False, True] if is_one else [True])
-    if not is_one:
-        offers.append(Offer("image/gif", is_usual=False))
-    offer = call.prefers.require(offers)
+    offer = _chosen(call.prefers, forms=(False, True) if is_one else (True,), may_move=not is_one)
     rendering = replace(wish.rendering, media_type=offer.name)
     if not offer.is_related:
         return await painted(call, instance, replace(rendering, frames=tuple(numbers)), wish.warnings)
@@ -118,7 +123,7 @@ async def _frames(call: Call, instance: Instance, numbers: list[int], wish: Wish
 async def _many(call: Call, instances: Sequence[Instance], wish: Wish) -> Response:
     if not instances:
         raise NotFound("there is no picture in it")
-    offer = call.prefers.require(picture_offers(forms=[True, False]))
+    offer = _chosen(call.prefers, forms=(True, False))
     rendering = replace(wish.rendering, media_type=offer.name)
     if not offer.is_related:
         return await painted(call, representative(instances), rendering, wish.warnings)
