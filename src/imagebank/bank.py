@@ -1,6 +1,6 @@
 """The bank: what every action needs."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -33,9 +33,9 @@ class Reads(Protocol):
     See `actions.audit`.
     """
 
-    def count(self, principal: Principal, instances: Sequence[Instance], way: str, address: str) -> None: ...
+    def count(self, principal: Principal, instances: Collection[Instance], way: str, address: str) -> None: ...
 
-    def count_again(self, principal: Principal, instances: Sequence[Instance], way: str, address: str) -> bool: ...
+    def count_again(self, principal: Principal, instances: Collection[Instance], way: str, address: str) -> bool: ...
 
     def search(self, principal: Principal, sought: str, address: str) -> None: ...
 

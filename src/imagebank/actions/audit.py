@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -82,11 +82,12 @@ class _Deed:
         )
 
 
-def _reads(principal: Principal, instances: Sequence[Instance], way: str, address: str) -> dict[_Deed, int]:
+def _reads(principal: Principal, instances: Collection[Instance], way: str, address: str) -> dict[_Deed, int]:
     """Reads of the studies of instances."""
     who = (principal.name, principal.organization, principal.purpose, address, way)
     if len(instances) == 1:  # as for nearly every frame and picture
-        return {_Deed(*who, instances[0].study, instances[0].patient): 1}
+        (one,) = instances
+        return {_Deed(*who, one.study, one.patient): 1}
     studies = Counter((one.study, one.patient) for one in instances)
     return {_Deed(*who, study, patient): number for (study, patient), number in studies.items()}
 
@@ -108,11 +109,11 @@ class CountedReads:
         self._counts: dict[_Deed, int] = {}
         self._refusals = _Refusals()
 
-    def count(self, principal: Principal, instances: Sequence[Instance], way: str, address: str) -> None:
+    def count(self, principal: Principal, instances: Collection[Instance], way: str, address: str) -> None:
         """Count a read of each instance's study."""
         self._count(_reads(principal, instances, way, address))
 
-    def count_again(self, principal: Principal, instances: Sequence[Instance], way: str, address: str) -> bool:
+    def count_again(self, principal: Principal, instances: Collection[Instance], way: str, address: str) -> bool:
         """The same where it writes nothing now, because each study's first read stands in the ledger; else False."""
         return self._count_again(_reads(principal, instances, way, address))
 
