@@ -1,5 +1,6 @@
 """The `Blobs` port on a journal: as it waits on its node, and as it was uploaded to a real S3 server."""
 
+import fcntl
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from io import BytesIO
@@ -16,7 +17,7 @@ from contracts.test_blobs_s3 import ground_on, paths, store_of
 from imagebank.errors import NotFound, Unavailable
 from imagebank.model.imaging import Location
 from imagebank.ports import Keys
-from imagebank.storage import journal_upload
+from imagebank.storage import files, journal_upload
 from imagebank.storage.files import segments_below
 from imagebank.storage.journal import JournalBlobs
 from imagebank.storage.keys import FileKeys
@@ -235,6 +236,52 @@ def test_what_is_destroyed_while_its_segment_is_uploaded_is_uploaded_without_its
     assert paths(store, "segments") == [f"segments/{living.segment}"]
     assert beside.read(living) == b"living"
     journal.close()
+
+
+def test_a_new_segment_that_an_uploader_took_before_its_writer_is_not_written_to(
+    keys: Keys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, folder = MemoryStore(), tmp_path / "journal"
+    writer, uploader = journal_on(folder, store, keys), journal_on(folder, store, keys)
+    flock, taken = fcntl.flock, list[int]()
+
+    def late(fd: int, operation: int) -> None:
+        if not taken:
+            taken.append(0)
+            taken.append(uploader.upload())
+        flock(fd, operation)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    location = keep(writer, b"acknowledged")
+    everything(writer)
+
+    assert taken == [0, 1]
+    assert writer.read(location) == b"acknowledged"
+    for journal in (writer, uploader):
+        journal.close()
+
+
+def test_what_is_moved_while_it_is_opened_is_read_all_the_same(
+    keys: Keys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, folder = MemoryStore(), tmp_path / "journal"
+    reader, uploader = journal_on(folder, store, keys), journal_on(folder, store, keys)
+    location = keep(reader, b"something")
+    reader.finish()
+    opened, moved = files.Descriptor, list[int]()
+
+    def late(path: Path) -> files.Descriptor:
+        if path.stem == location.segment and not moved:
+            moved.append(0)
+            moved.append(uploader.upload())
+        return opened(path)
+
+    monkeypatch.setattr(files, "Descriptor", late)
+
+    assert reader.read(location) == b"something"
+    assert moved == [0, 1]
+    for journal in (reader, uploader):
+        journal.close()
 
 
 def test_an_object_goes_with_the_last_record_of_a_segment(keys: Keys, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from imagebank.storage.segment_file import Segment, make_folder, pread, punch, p
 _OPEN_DESCRIPTORS = 128
 
 
-class _Descriptor:
+class Descriptor:
     """A file open for reading. It is closed when its last reader lets go, so that no other file takes its number."""
 
     __slots__ = ("fd",)
@@ -388,20 +388,20 @@ class FileBlobs:
     def _path(self, segment: str) -> Path:
         return self._folder / segment[-2:] / f"{segment}.seg"
 
-    def _open(self, segment: str) -> _Descriptor:
+    def _open(self, segment: str) -> Descriptor:
         if record.contents_of(segment) is None:
             raise NotFound("there is no such segment")
         try:
-            return _Descriptor(self._path(segment))
+            return Descriptor(self._path(segment))
         except FileNotFoundError as error:
             raise NotFound("the segment {segment} is not here", segment=segment) from error
         except OSError as error:
             raise refusal_to_read(error) from error
 
-    def _prefix(self, descriptor: _Descriptor, location: Location) -> Prefix:
+    def _prefix(self, descriptor: Descriptor, location: Location) -> Prefix:
         return record.prefix_at(location, pread(descriptor.fd, location.offset, record.PREFIX))
 
-    def _opened(self, descriptor: _Descriptor, location: Location) -> Opened:
+    def _opened(self, descriptor: Descriptor, location: Location) -> Opened:
         return record.open_prefix(self._prefix(descriptor, location), self._keys)
 
     def _fetch(self, fd: int, offset: int, length: int) -> Buffer:

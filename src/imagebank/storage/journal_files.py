@@ -17,9 +17,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from imagebank.errors import NotFound
 from imagebank.ports import Keys
 from imagebank.storage import record
-from imagebank.storage.files import FileBlobs, segments_below
+from imagebank.storage.files import Descriptor, FileBlobs, segments_below
 from imagebank.storage.record import Contents
 from imagebank.storage.segment_file import make_folder, refusal
 
@@ -109,6 +110,12 @@ class JournalFiles(FileBlobs):
             taken -= _size(path)
             with self.moving(alone=True):
                 path.unlink(missing_ok=True)
+
+    def _open(self, segment: str) -> Descriptor:
+        try:
+            return super()._open(segment)
+        except NotFound:  # or it was moved to the copies since we looked where it lies
+            return super()._open(segment)
 
     def _path(self, segment: str) -> Path:
         path, copy = super()._path(segment), self._copy(segment)

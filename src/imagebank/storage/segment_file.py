@@ -107,6 +107,14 @@ def begin_writing(fd: int, offset: int, length: int) -> None:
         begin(fd, offset, length, _BEGIN_ONLY)
 
 
+def _is_at(path: Path, fd: int) -> bool:
+    """Whether the file that is open lies there still: between opening and locking it, another process may have it."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(fd))
+    except FileNotFoundError:
+        return False
+
+
 class Segment:
     """A segment file that this process alone appends to: it holds the lock until the segment is closed.
 
@@ -135,17 +143,19 @@ class Segment:
 
     @classmethod
     def take(cls, path: Path) -> "Segment | None":
-        """The segment at a path, made when it is not there; None when somebody else holds it."""
+        """The segment at a path, made when it is not there; None when somebody else holds it, or had it and moved it."""
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return cls(path, fd)
+            segment = cls(path, fd) if _is_at(path, fd) else None
         except BlockingIOError:
-            os.close(fd)
-            return None
+            segment = None
         except BaseException:
             os.close(fd)
             raise
+        if segment is None:
+            os.close(fd)
+        return segment
 
     def reserve(self, length: int) -> int:
         offset, self.end = self.end, self.end + length
