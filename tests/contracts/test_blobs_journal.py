@@ -14,7 +14,7 @@ from obstore.store import LocalStore, MemoryStore, ObjectStore
 from contracts.blobs_contract import LARGE, BlobsContract, Ground, keep, keep_together, some_bytes
 from contracts.seaweed import Seaweed
 from contracts.test_blobs_s3 import ground_on, paths, store_of
-from imagebank.errors import NotFound, Unavailable
+from imagebank.errors import NotFound, Unavailable, Unreadable
 from imagebank.model.imaging import Location
 from imagebank.ports import Keys
 from imagebank.storage import files, journal_upload
@@ -78,10 +78,15 @@ class Prompt(JournalBlobs):
 
 def everything(journal: JournalBlobs) -> int:
     """Upload all of it, and let copies go."""
-    journal.finish()
-    count = journal.upload()
+    count = everything_but_copies(journal)
     journal._files.trim(0)
     return count
+
+
+def everything_but_copies(journal: JournalBlobs) -> int:
+    """Upload all of it."""
+    journal.finish()
+    return journal.upload()
 
 
 def uploaded_to(folder: Path, store: ObjectStore, prefix: str) -> Ground:
@@ -201,6 +206,48 @@ def test_deposits_go_on_while_the_bucket_is_away_up_to_a_limit_and_then_recover(
     assert journal.read(keep(journal, b"again")) == b"again"
     with pytest.raises(NotFound):
         journal.read(spare)
+    journal.close()
+
+
+def test_copies_give_way_to_what_waits_while_the_bucket_is_away(keys: Keys, tmp_path: Path) -> None:
+    bucket, folder = tmp_path / "bucket", tmp_path / "journal"
+    journal = journal_on(folder, LocalStore(bucket, mkdir=True), keys, most=300_000)
+    copy = keep(journal, some_bytes(200_000))
+    everything_but_copies(journal)
+    was_there = list(files_in(folder))
+    bucket.rename(tmp_path / "away")
+    bucket.write_bytes(b"a file where a folder is needed")
+    waits = keep(journal, some_bytes(200_000))
+    with pytest.raises(Unavailable):
+        everything_but_copies(journal)
+
+    assert was_there == [copy.segment]
+    assert list(files_in(folder)) == [waits.segment]
+    journal.close()
+
+
+def test_a_segment_that_cannot_be_uploaded_keeps_no_other_waiting(
+    keys: Keys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = journal_on(tmp_path / "journal", MemoryStore(), keys)
+    places = []
+    for number in range(8):
+        places.append(keep(journal, some_bytes(100, number)))
+        journal.finish()
+    key = journal.keep_key(b"a key")
+    real = journal_upload.pread
+
+    def damaged(fd: int, offset: int, length: int) -> bytes:
+        if places[0].segment in Path(f"/proc/self/fd/{fd}").readlink().name:
+            raise Unreadable("the disk cannot read it")
+        return real(fd, offset, length)
+
+    monkeypatch.setattr(journal_upload, "pread", damaged)
+    for _ in range(2):
+        with pytest.raises(Unreadable):
+            journal.upload()
+
+    assert [journal._files.is_waiting(at.segment) for at in (*places, key)] == [True, *[False] * 8]
     journal.close()
 
 

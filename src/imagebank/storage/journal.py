@@ -72,10 +72,11 @@ class JournalBlobs:
             )
 
     def upload(self) -> int:
-        count = self._uploader.upload()
-        self._files.trim(max(0, self._most - self._files.unuploaded()[0]))
-        self._looked_s = float("-inf")
-        return count
+        try:
+            return self._uploader.upload()
+        finally:  # also while the bucket is away: what waits takes the room of copies
+            self._files.trim(max(0, self._most - self._files.unuploaded()[0]))
+            self._looked_s = float("-inf")
 
     def unuploaded(self) -> Unuploaded:
         octets, since = self._files.unuploaded()

@@ -75,11 +75,31 @@ class Uploader:
 
     def __init__(self, files: JournalFiles, bucket: ObjectBlobs, keys: Keys) -> None:
         self._files, self._bucket, self._keys = files, bucket, keys
+        self._failed: set[str] = set()
 
     def upload(self) -> int:
-        """Put all that waits and nobody writes to; how many segments. Raises Unavailable once all were tried."""
+        """Put all that waits and nobody writes to; how many segments. Raises Unavailable when one could not be put.
+
+        With the first that cannot, of its kind, this ends: mostly the object store is away. That one is the last to be
+        tried the next time, so that one which the disk cannot read keeps no other waiting.
+        """
+        count, refused = 0, list[BankError]()
         with ThreadPoolExecutor(_AT_ONCE, "upload") as pool:
-            return sum(sum(pool.map(self._take, paths)) for paths in self._files.waiting())
+            for paths in self._files.waiting():
+                try:
+                    for is_moved in pool.map(self._try, sorted(paths, key=lambda path: path.stem in self._failed)):
+                        count += is_moved
+                except BankError as error:
+                    refused.append(error)
+        if refused:
+            raise refused[0]
+        return count
+
+    def _try(self, path: Path) -> bool:
+        self._failed.add(path.stem)
+        is_moved = self._take(path)
+        self._failed.discard(path.stem)
+        return is_moved
 
     def _take(self, path: Path) -> bool:
         try:
