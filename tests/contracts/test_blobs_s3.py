@@ -1,6 +1,7 @@
 """The `Blobs` port on object stores: in memory, in a folder, and on a real S3 server."""
 
 import threading
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from io import BytesIO
@@ -137,6 +138,26 @@ def test_a_slow_sender_does_not_hold_up_the_others(keys: Keys) -> None:
     blobs.sync([location])
 
     assert (blobs.read(quick), blobs.read(location)) == (b"quick", b"slow")
+
+
+def test_what_could_not_be_put_is_told_to_all_and_takes_no_memory(keys: Keys, tmp_path: Path) -> None:
+    bucket = tmp_path / "bucket"
+    blobs = ObjectBlobs(LocalStore(bucket, mkdir=True), keys)
+    bucket.rmdir()
+    bucket.write_bytes(b"a file where a folder is needed")
+    locations = [write(blobs, bytes(10))]
+    tracemalloc.start()
+    for _ in range(4):
+        locations.append(write(blobs, bytes(1 << 20)))
+        with pytest.raises(Unavailable):
+            blobs.sync(locations[-1:])
+    taken = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    for location in locations:
+        with pytest.raises(Unavailable):
+            blobs.sync([location])
+
+    assert taken < 1 << 20
 
 
 def test_an_object_is_deleted_when_its_last_record_is_destroyed(keys: Keys) -> None:

@@ -107,7 +107,8 @@ class _Pack:
         self.end = BLOCK
         self.lock = threading.Lock()
         self.is_tried = False
-        self.refusal: BankError | None = None
+        # In words: an error holds on to the frames in which it was raised, and with them to all that was to be put.
+        self.refusal = ""
 
     def add(self, new: Draft, sealed: bytearray) -> Location:
         """Place a record that was sealed elsewhere."""
@@ -316,17 +317,17 @@ class ObjectBlobs:
         with pack.lock:
             if not pack.is_tried:
                 pack.is_tried = True
-                pack.refusal = Unavailable("the upload was interrupted; send it again")
+                pack.refusal = "the upload was interrupted; send it again"
                 with self._lock:
                     self._current = {kind: each for kind, each in self._current.items() if each is not pack}
                 parts, pack.parts = pack.parts, []
                 try:
                     self._put_whole(pack.id, len(parts), parts)
-                    pack.refusal = None
+                    pack.refusal = ""
                 except BankError as error:
-                    pack.refusal = error
-        if pack.refusal is not None:
-            raise pack.refusal
+                    pack.refusal = str(error)
+        if pack.refusal:
+            raise Unavailable(pack.refusal)
         with self._lock:
             self._packs.pop(pack.id, None)
 
