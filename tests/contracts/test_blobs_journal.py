@@ -17,7 +17,7 @@ from contracts.test_blobs_s3 import ground_on, paths, store_of
 from imagebank.errors import NotFound, Unavailable, Unreadable
 from imagebank.model.imaging import Location
 from imagebank.ports import Keys
-from imagebank.storage import files, journal_upload
+from imagebank.storage import files, journal_upload, segment_file
 from imagebank.storage.files import segments_below
 from imagebank.storage.journal import JournalBlobs
 from imagebank.storage.keys import FileKeys
@@ -235,7 +235,7 @@ def test_a_segment_that_cannot_be_uploaded_keeps_no_other_waiting(
         places.append(keep(journal, some_bytes(100, number)))
         journal.finish()
     key = journal.keep_key(b"a key")
-    real = journal_upload.pread
+    real = segment_file.pread
 
     def damaged(fd: int, offset: int, length: int) -> bytes:
         if places[0].segment in Path(f"/proc/self/fd/{fd}").readlink().name:
