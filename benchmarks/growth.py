@@ -39,6 +39,7 @@ from imagebank.storage import tables
 from make import a_file
 
 HERE = Scope.of("local")
+COUNTED = " with their number"
 SYLLABLES = ["an", "ber", "chow", "dor", "el", "fin", "gar", "hol", "is", "jen", "kow", "lu", "mar", "nik", "os", "per"]
 MODALITIES = ["CT", "CR", "DX", "MR", "US", "XA", "MG", "PT", "OP", "ES"]
 DAYS, FIRST_DAY = 5000, date(2012, 1, 1)
@@ -182,12 +183,19 @@ def _into_postgres(bank: Bank) -> Callable[[Table, list[Row] | None], None]:
     return put
 
 
-def asked(bank: Bank, level: Level, limit: int | None = 50, **keys: str) -> Callable[[], int]:
-    """A question by keyword; it gives back how many matches there were."""
+def asked(bank: Bank, level: Level, limit: int | None = 50, *, total: bool = False, **keys: str) -> Callable[[], int]:
+    """A question by keyword; it gives back how many matches there were. With `total`, their number is asked, too."""
     known = bank.catalogue.by_keyword
     conditions = [condition(known[name], text) for name, text in keys.items()]
     query = Query(level, tuple(one for one in conditions if one is not None), limit)
-    return lambda: sum(1 for _ in search.find(bank, query, HERE))
+
+    def ask() -> int:
+        found = sum(1 for _ in search.find(bank, query, HERE))
+        if total and found == limit:
+            search.total(bank, query, HERE)
+        return found
+
+    return ask
 
 
 def question(bank: Bank, kind: str, studies: int, chance: random.Random) -> Callable[[], int]:
@@ -196,6 +204,8 @@ def question(bank: Bank, kind: str, studies: int, chance: random.Random) -> Call
     person = chance.randrange(max(1, studies // 2))
     word = a_word(random.Random(person))  # noqa: S311 - as above
     day = (FIRST_DAY + timedelta(days=chance.randrange(DAYS))).strftime("%Y%m%d")
+    is_counted = kind.endswith(COUNTED)
+    kind = kind.removesuffix(COUNTED)
     if kind == "a deposit":
         file = a_file(PatientID=f"N{chance.randrange(10**9)}")
         return lambda: len(keep(bank, file))
@@ -204,24 +214,28 @@ def question(bank: Bank, kind: str, studies: int, chance: random.Random) -> Call
         return asked(bank, Level.INSTANCE, None, **series)
     if kind == "an instance by its UID":
         return asked(bank, Level.INSTANCE, None, SOPInstanceUID=f"2.25.{number}.0.1")
+    if kind == "all studies of a day":
+        return asked(bank, Level.STUDY, None, StudyDate=day)
     keys = {
         "study by PatientID": {"PatientID": f"P{person:08}"},
         "study by AccessionNumber": {"AccessionNumber": f"A{number:09}"},
         "study by name that begins so": {"PatientName": f"{word}*"},
         "study by name with a star before it": {"PatientName": f"*{word[1:]}*"},
         "study by a name of nobody": {"PatientName": "*qqxqq*"},
-        "studies of a day": {"StudyDate": day},
+        "first 50 of a day": {"StudyDate": day},
+        "first 50 of sixty days": {"StudyDate": f"{day}-{(date.fromisoformat(day) + timedelta(days=60)):%Y%m%d}"},
         "studies of a day and a modality": {"StudyDate": day, "ModalitiesInStudy": "MG"},
         "first 50 of everything": {},
         "first 50 of a modality": {"ModalitiesInStudy": chance.choice(MODALITIES)},
     }
-    return asked(bank, Level.STUDY, **keys[kind])
+    return asked(bank, Level.STUDY, total=is_counted, **keys[kind])
 
 
 KINDS = (
     "study by PatientID", "study by AccessionNumber", "study by name that begins so", "study by name with a star before it",
-    "study by a name of nobody", "studies of a day", "studies of a day and a modality", "first 50 of everything",
-    "first 50 of a modality", "instances of a series", "an instance by its UID", "a deposit",
+    "study by a name of nobody", "first 50 of a day", "all studies of a day", "first 50 of sixty days",
+    "studies of a day and a modality", "first 50 of everything", "first 50 of everything" + COUNTED, "first 50 of a modality",
+    "first 50 of a modality" + COUNTED, "study by name with a star before it" + COUNTED, "instances of a series", "an instance by its UID", "a deposit",
 )  # fmt: skip
 
 

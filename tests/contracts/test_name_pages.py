@@ -12,7 +12,8 @@ import pytest
 from contracts.described import a_kept, asked, studies
 from contracts.indexes import opened
 from imagebank.model.access import Asker, Clause, Purpose, Role, Scope
-from imagebank.model.query import Condition
+from imagebank.model.attribute import Level
+from imagebank.model.query import Condition, Query
 from imagebank.model.uid import Uid
 from imagebank.storage import names
 from imagebank.storage.index import SQLIndex
@@ -145,3 +146,20 @@ def test_of_few_studies_those_of_a_name_are_found(filled: SQLIndex) -> None:
     few = replace(ALL, studies=frozenset(map(Uid, oldest)))
 
     assert page(filled, few, 5, 0, asked("PatientName", "smith*")) == oldest
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("scope", [ALL, NORTH, CLINICIAN], ids=["everything", "an organization's", "a clinician's"])
+def test_counting_ends_where_it_is_told_to(
+    filled: SQLIndex, scope: Scope, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few, begin_so = WAYS[way]
+    monkeypatch.setattr(names, "FEW", few)
+    monkeypatch.setattr(names, "BEGIN_SO", begin_so)
+    for pattern in PATTERNS:
+        whole = len(wanted(pattern, scope))
+        query = studies(asked("PatientName", pattern), limit=2)
+        patients = Query(Level.PATIENT, query.conditions)
+        assert filled.count(query, scope) == filled.count(patients, scope) == whole
+        for most in (1, 7, 60):
+            assert filled.count(query, scope, most) == filled.count(patients, scope, most) == min(whole, most)

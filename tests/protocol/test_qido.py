@@ -10,6 +10,7 @@ from pydicom.datadict import tag_for_keyword
 from pydicom.uid import generate_uid
 
 from bank import keep, keep_paths
+from imagebank.actions import search
 from imagebank.dicomweb.conformance import statement
 from imagebank.model.access import Role
 from imagebank.model.attribute import MAIN
@@ -260,6 +261,16 @@ def test_pages_cover_everything_once_in_one_order(site: Site) -> None:
     assert pages == [values(one, "0020000D") for one in found(site, "/studies")]
     assert len(set(pages)) == 9
     assert site.http.get("/studies", params={"limit": 2, "offset": 9}).status_code == 204
+
+
+def test_a_first_page_does_not_wait_until_all_are_counted(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "COUNTED", 5)
+    first, deep = (site.http.get("/studies", params={"limit": 2, "offset": offset}) for offset in (0, 4))
+
+    assert "x-total-count" not in first.headers
+    assert "There are more than 3 additional results" in first.headers["warning"]
+    assert deep.headers["x-total-count"] == "9"
+    assert "There are 3 additional results" in deep.headers["warning"]
 
 
 def test_the_newest_study_comes_first(site: Site) -> None:

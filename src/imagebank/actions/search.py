@@ -1,7 +1,7 @@
 """Finding: one Query for QIDO-RS, C-FIND and the pages."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import Final
 
@@ -73,6 +73,26 @@ def of_studies(bank: Bank, studies: Iterable[Uid], scope: Scope, level: Level = 
         return []
     key = bank.catalogue.by_keyword["StudyInstanceUID"]
     return [*find(bank, Query(level, (Condition(key, OneOf(asked)),)), scope)]
+
+
+COUNTED: Final = 1_000
+"""So many matches are counted behind the first pages, which do not wait until a whole bank is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """How many matches there are; unless `is_exact`, more than that."""
+
+    number: int
+    is_exact: bool = True
+
+
+def total(bank: Bank, query: Query, scope: Scope) -> Total:
+    """How many matches there are in all. Behind a page that ends before `COUNTED`, no more than these are counted."""
+    if query.limit is None or query.offset + query.limit >= COUNTED:
+        return Total(count(bank, query, scope))
+    number = bank.index.count(query, scope, COUNTED + 1)
+    return Total(number) if number <= COUNTED else Total(COUNTED, is_exact=False)
 
 
 def count(bank: Bank, query: Query, scope: Scope) -> int:

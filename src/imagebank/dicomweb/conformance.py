@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from imagebank.actions.search import COUNTED
 from imagebank.dicom.render import MEDIA_TYPES
 from imagebank.dicom.sop_class import DOCUMENT_TYPES
 from imagebank.dicom.transcode import TARGETS
@@ -83,6 +84,8 @@ def _searching() -> Iterator[str]:
     yield "## Search (QIDO-RS)"
     yield ""
     yield f"A page has {DEFAULT_LIMIT} matches unless `limit` says less; {MAX_LIMIT} is the most. `X-Total-Count` gives their number."
+    yield f"A page that ends before the {COUNTED}th of more than {COUNTED} matches has no such header, and its Warning says that there are"
+    yield "more: it is not to wait until all of a large archive are counted. The pages behind it have the number."
     yield ""
     yield "Whoever pages through studies in order, with the same question and `offset` where the page before ended, gets every"
     yield "page in the same time: from the thousandth study on it begins behind the last study of the page before (for five"

@@ -131,13 +131,15 @@ def _answer(
     blocks = _blocks(question, catalogue)
     matches = (_row(one.attributes, columns, question, call.base, level) for one in found)
     body = [_in_blocks(row, blocks) if blocks else row for row in matches]
-    total = question.offset + len(body)
+    total = search.Total(question.offset + len(body))
     if len(body) == question.limit or (question.offset and not body):
-        total = search.count(call.bank, query, scope)
-    remaining = total - question.offset - len(body)
+        total = search.total(call.bank, query, scope)
+    remaining = total.number - question.offset - len(body)
     if body and remaining > 0:
-        question.warnings.append(f"There are {remaining} additional results that can be requested")
-    headers = {"X-Total-Count": str(total), **_warned(call, question.warnings)}
+        least = "" if total.is_exact else "more than "
+        question.warnings.append(f"There are {least}{remaining} additional results that can be requested")
+    headers = {"X-Total-Count": str(total.number)} if total.is_exact else {}
+    headers |= _warned(call, question.warnings)
     if not body:
         return Response(None, 204, headers)
     return Response(orjson.dumps(body), 200, headers, media)

@@ -140,7 +140,7 @@ async def _list(
 ) -> Response:
     bank = bank_of(request)
     asked = (bank, principal, sought, number, address_of(request))
-    total, rows = (0, []) if notice else await run_in_threadpool(_rows, *asked)
+    total, rows = (search.Total(0), []) if notice else await run_in_threadpool(_rows, *asked)
     return page(
         request,
         "studies.html",
@@ -151,18 +151,18 @@ async def _list(
         total=total,
         number=number,
         first=(number - 1) * criteria.PAGE_SIZE + 1,
-        is_last=number * criteria.PAGE_SIZE >= total,
+        is_last=number * criteria.PAGE_SIZE >= total.number,
         notice=notice,
     )
 
 
 def _rows(
     bank: Bank, principal: Principal, sought: criteria.Criteria, number: int, address: str
-) -> tuple[int, list[StudyRow]]:
+) -> tuple[search.Total, list[StudyRow]]:
     query, scope = criteria.query(sought, bank.catalogue, number), principal.scope
     search.searching(bank, principal, query, WAY, address)
     rows = [row_of(found.attributes) for found in search.find(bank, query, scope)]
-    return search.count(bank, query, scope), with_states(bank, rows, scope)
+    return search.total(bank, query, scope), with_states(bank, rows, scope)
 
 
 def _sought(request: Request) -> criteria.Criteria:

@@ -168,8 +168,8 @@ class Index(Protocol):
         """Matches of a query in its stable order."""
         ...
 
-    def count(self, query: Query, scope: Scope) -> int:
-        """How many matches there are without limit and offset."""
+    def count(self, query: Query, scope: Scope, most: int | None = None) -> int:
+        """How many matches there are without limit and offset. With `most`, counting ends there."""
         ...
 
     def instances(self, selection: Selection, scope: Scope) -> list[Instance]:

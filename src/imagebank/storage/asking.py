@@ -16,9 +16,9 @@ from imagebank.storage import paging
 from imagebank.storage.database import STREAMED, Database, Prepared
 from imagebank.storage.direct import Driver
 from imagebank.storage.forms import Form, Statement, form_of, page_of, statement_of
-from imagebank.storage.names import may_match, newest
+from imagebank.storage.names import may_match, newest, some_that_may_match
 from imagebank.storage.paging import Pages, is_deep
-from imagebank.storage.select import AMONG, NEWEST_OF, matches, newest_named, number_of_matches
+from imagebank.storage.select import AMONG, COUNTED, NEWEST_OF, matches, newest_named, number_of_matches
 from imagebank.storage.sets import members
 from imagebank.storage.shape import Shape, parameters_of, shape_of
 from imagebank.storage.tables import study
@@ -26,12 +26,16 @@ from imagebank.storage.tables import study
 _KEPT: Final = 500
 """Statements that are kept. Clients ask in few forms; whoever asks in many makes the bank write them again."""
 
-_Way = Literal["find", "go on", "count", "named", "walked"]
+_MARGIN: Final = 5
+"""So many times as many studies as are to be counted are looked at, of those of which a part of the name is known."""
+
+_Way = Literal["find", "go on", "count", "count some", "named", "walked"]
 _Key = tuple[Form, Shape, _Way, bool]
 _WRITE: Final[Mapping[_Way, Callable[..., Any]]] = {
     "find": matches,
     "go on": partial(matches, goes_on=True),
     "count": number_of_matches,
+    "count some": partial(number_of_matches, ends=True),
     "named": newest_named,
     "walked": partial(newest_named, walks=True),
 }
@@ -135,8 +139,13 @@ class Asking:
         else:
             yield from rows_of(self._database, self._written(query, scope, way, further).params(**further))
 
-    def count(self, query: Query, scope: Scope) -> int:
-        """How many matches there are, whatever limit and offset the query has; at a deep page, or were a moment ago."""
+    def count(self, query: Query, scope: Scope, most: int | None = None) -> int:
+        """How many matches there are, whatever limit and offset the query has; at a deep page, or were a moment ago.
+
+        With `most`, counting ends there.
+        """
+        if most is not None:
+            return self._count_some(query, scope, most)
         if not is_deep(query):
             return self._count(query, scope)
         known = self._pages.total(query, scope)
@@ -150,6 +159,15 @@ class Asking:
         further = _NONE if few is None else self._among(few)
         whole = replace(query, limit=None, offset=0)
         return int(self._page(whole, scope, "count", further)[0][0])
+
+    def _count_some(self, query: Query, scope: Scope, most: int) -> int:
+        whole, further = replace(query, limit=None, offset=0), {COUNTED: most}
+        some, are_all = some_that_may_match(self._database, query, _MARGIN * most)
+        if some or are_all:
+            number = int(self._page(whole, scope, "count some", {**further, **self._among(some)})[0][0])
+            if are_all or number == most:
+                return number
+        return int(self._page(whole, scope, "count some", further)[0][0])
 
     def _written(self, query: Query, scope: Scope, way: _Way, further: Mapping[str, Any]) -> Any:
         told = {"among": True} if AMONG in further else {}

@@ -282,9 +282,9 @@ class SQLIndex:
         else:
             yield from found(chain((first,), rows), query.level)
 
-    def count(self, query: Query, scope: Scope) -> int:
+    def count(self, query: Query, scope: Scope, most: int | None = None) -> int:
         began = time.perf_counter()
-        number = self._asking.count(query, scope)
+        number = self._asking.count(query, scope, most)
         if not number:
             self._keep_time(began, scope, SEARCH_S)
         return number

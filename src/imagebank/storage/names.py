@@ -103,17 +103,24 @@ def _have_many(database: Database, name: Condition) -> bool:
 
 def may_match(database: Database, query: Query) -> list[int] | None:
     """Rows of studies outside of which nothing matches; None where they are many, or nothing is known of them."""
+    rows, are_all = some_that_may_match(database, query, FEW)
+    return rows if are_all else None
+
+
+def some_that_may_match(database: Database, query: Query, most: int) -> tuple[list[int], bool]:
+    """Rows of studies that may match, so many at most, and whether nothing matches outside of them."""
     parts = name_parts(query) if database.is_sqlite else {}
+    rows: list[int] = []
     if not parts:
-        return None
+        return rows, False
     with database.directly() as driver:
         rarest = _rarest(driver, parts)
         # Where many have the rarest, few may have all the same.
         for sought in (rarest, [*parts])[: 2 if len(parts) > len(rarest) else 1]:
-            found = _having(driver, sought, FEW + 1)
-            if len(found) <= FEW:
-                return found
-    return None
+            rows = _having(driver, sought, most + 1)
+            if len(rows) <= most:
+                return rows, True
+    return rows[:most], False
 
 
 def _rarest(driver: Connection | Driver, parts: Mapping[str, int]) -> list[str]:

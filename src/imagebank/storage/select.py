@@ -49,8 +49,9 @@ _SINGLE: Final = frozenset(["PatientID", "PatientName", "AccessionNumber", "Stud
 NEWEST: Final = (_STUDY.c.study_date.desc(), _STUDY.c.study_time.desc(), _STUDY.c.study_instance_uid)
 """The order of studies: see `behind`."""
 AMONG: Final = "among"
+COUNTED: Final = "counted"
 NEWEST_OF: Final = "newest_of"
-"""Parameters of `matches` and `newest_named`."""
+"""Parameters of statements."""
 SERIES_ORDER: Final = (_SERIES.c.series_number, _SERIES.c.series_instance_uid)
 _INSTANCE_ORDER: Final = (_INSTANCE.c.instance_number, _INSTANCE.c.sop_instance_uid)
 
@@ -107,9 +108,19 @@ def matches(
     return statement.offset(query.offset) if query.offset else statement
 
 
-def number_of_matches(query: Query, scope: Scope, dialect: str, *, among: bool = False) -> Select[Any]:
-    counted = func.count(_STUDY.c.patient_row.distinct()) if query.level is Level.PATIENT else func.count()
-    return select(counted).select_from(_joined(query, dialect)).where(*_conditions(query, scope, dialect, among=among))
+def number_of_matches(
+    query: Query, scope: Scope, dialect: str, *, among: bool = False, ends: bool = False
+) -> Select[Any]:
+    """How many matches there are. A count that `ends` does so at the number that the parameter `COUNTED` says."""
+    if query.level is Level.PATIENT:
+        each: Select[Any] = select(_STUDY.c.patient_row).distinct()
+    else:
+        each = select(literal_column("1").label("one"))
+    each = each.select_from(_joined(query, dialect)).where(
+        *_conditions(query, scope, dialect, among=among, by=_row(dialect))
+    )
+    each = each.limit(bindparam(COUNTED, type_=Integer())) if ends else each
+    return select(func.count()).select_from(each.subquery())
 
 
 def newest_named(
@@ -127,7 +138,7 @@ def newest_named(
     holds = [each for one in query.conditions for each in _writings(one, dialect)]
     if dialect == "sqlite" and (among or walks):
         found = found.where(_outermost(or_(*holds)))
-        found = found.where(is_among(dialect, _STUDY.c.id + literal_column("0"), AMONG)) if among else found
+        found = found.where(is_among(dialect, _row(dialect), AMONG)) if among else found
         return found.order_by(*newest_first).limit(number)
     if dialect == "sqlite":
         # Each writing has an index of its own, and there SQLite is to begin: by the date it would walk.
@@ -135,6 +146,11 @@ def newest_named(
         return union(*(found.where(one) for one in holds)).order_by(*newest_first).limit(number)
     each = (select(found.where(one).order_by(*newest_first).limit(number).subquery()) for one in holds)
     return union(*each).order_by(*newest_first).limit(number)
+
+
+def _row(dialect: str) -> ColumnElement[int]:
+    """The row of a study as an index of SQLite's has it with all that names are sought by; by `id` it reads the table."""
+    return _STUDY.c.id + literal_column("0") if dialect == "sqlite" else _STUDY.c.id
 
 
 def _writings(condition: Condition, dialect: str) -> list[ColumnElement[bool]]:
@@ -234,9 +250,11 @@ def chosen(given: frozenset[str], shape: Shape, dialect: str) -> list[ColumnElem
     return [*(by_name[name] for name in sorted(given)), *visible]
 
 
-def _conditions(query: Query, scope: Scope, dialect: str, *, among: bool = False) -> list[ColumnElement[bool]]:
+def _conditions(
+    query: Query, scope: Scope, dialect: str, *, among: bool = False, by: ColumnElement[int] = _STUDY.c.id
+) -> list[ColumnElement[bool]]:
     conditions = studies_in(scope, dialect)
-    conditions += [is_among(dialect, _STUDY.c.id, AMONG)] if among else []
+    conditions += [is_among(dialect, by, AMONG)] if among else []
     conditions += series_of(scope, dialect) if query.level >= Level.SERIES else []
     own_level = max(query.level, Level.STUDY)
     below: list[Condition] = []

@@ -87,3 +87,14 @@ def test_the_first_search_of_a_kind_is_new_to_the_ledger_and_the_next_is_not(two
 
     assert search.searching_again(two_people, caller, other, "QIDO-RS")
     assert not search.searching_again(two_people, caller, other, "C-FIND")
+
+
+def test_behind_the_first_pages_not_all_matches_are_counted(two_people: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
+    def total(limit: int | None, offset: int = 0) -> search.Total:
+        return search.total(two_people, studies(limit=limit, offset=offset), ALL)
+
+    assert total(1) == total(1_000) == search.Total(3)
+    monkeypatch.setattr(search, "COUNTED", 2)
+    assert total(1) == search.Total(2, is_exact=False)
+    assert total(1, 1) == total(2) == total(None) == search.Total(3)
+    assert search.total(two_people, studies(asked("PatientID", "7"), limit=1), ALL) == search.Total(2)

@@ -13,6 +13,7 @@ from pydicom.uid import generate_uid
 from bank import keep, open_test_bank
 from imagebank import portal
 from imagebank.actions import access
+from imagebank.actions import search as finding
 from imagebank.app import web_application
 from imagebank.bank import Bank
 from imagebank.http.auth import COOKIE
@@ -119,7 +120,7 @@ def test_a_date_that_is_none_is_said_beside_the_form(browser: Browser) -> None:
     assert 'value="haddad"' in page
 
 
-def test_a_long_list_is_shown_in_pages(bank: Bank, browser: Browser) -> None:
+def test_a_long_list_is_shown_in_pages(bank: Bank, browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
     keep(
         bank,
         *[a_file(StudyDescription=f"Study {n}", StudyDate=f"2026{n // 28 + 1:02}{n % 28 + 1:02}") for n in range(52)],
@@ -133,6 +134,11 @@ def test_a_long_list_is_shown_in_pages(bank: Bank, browser: Browser) -> None:
     assert ">Study 1<" in second
     assert "51 to 52 of 52" in second
     assert browser.get("/?page=99").status_code == browser.get("/?page=x").status_code == 200
+    monkeypatch.setattr(finding, "COUNTED", 51)
+    first, second = browser.get("/").text, browser.get("/?page=2").text
+    assert "51 studies or more" in first
+    assert "1 to 50 of 51 studies or more" in first
+    assert "51 to 52 of 52" in second
 
 
 def test_what_is_in_a_file_is_text_and_never_markup(bank: Bank, browser: Browser) -> None:
