@@ -39,7 +39,7 @@ MISFIT: Final = noted(
     "the name or the date of birth in this file is not that of the person whose images these are; it is kept, and "
     "somebody looks at it"
 )
-NOTE: Final = "the patient added it, and it names somebody else or another date of birth"
+NOTE: Final = noted("the patient added it, and it names somebody else or another date of birth")
 _FULL: Final = noted(
     "your account takes {files} files and {megabytes} MB on a day; what is missing of these can be sent tomorrow"
 )

@@ -25,7 +25,7 @@ from imagebank.model.person import PatientId
 from imagebank.model.task import Kind, Task, filed
 from imagebank.model.uid import Uid
 
-NOTE: Final = "its patient identifier is another hospital's"
+NOTE: Final = noted("its patient identifier is another hospital's")
 _WEB_CONTENT: Final = "ihe_pdi"
 ABSENT: Final = noted("the DICOMDIR names it, and it did not come; look for it on the medium, or ask for another copy")
 

@@ -9,7 +9,7 @@ from imagebank.actions import audit, filing, notes, retrieve
 from imagebank.bank import Bank
 from imagebank.dicom import layout, likeness
 from imagebank.dicom.digest import digest_of, digest_of_stream
-from imagebank.errors import Conflict, Invalid, NotFound, Unsupported
+from imagebank.errors import Conflict, Invalid, NotFound, Unsupported, noted
 from imagebank.model.access import Principal, Right, Scope
 from imagebank.model.event import Act
 from imagebank.model.imaging import Instance, Pixels, Selection
@@ -45,6 +45,19 @@ _LOOKED_UP: Final = 64
 _COMPARED: Final = 8
 """How many pictures that look alike are compared pixel by pixel."""
 _LONGEST_REASON: Final = 1000
+NOTES: Final = {
+    (Whose.OTHER_PATIENT, Ground.EXACT): noted("pixel for pixel the same picture stands in studies of two patients"),
+    (Whose.OTHER_PATIENT, Ground.ALIKE): noted("a picture that looks the same stands in studies of two patients"),
+    (Whose.SAME_PERSON, Ground.EXACT): noted(
+        "pixel for pixel the same picture stands in two studies, under two records of one person"
+    ),
+    (Whose.SAME_PERSON, Ground.ALIKE): noted(
+        "a picture that looks the same stands in two studies, under two records of one person"
+    ),
+    (Whose.SAME_PATIENT, Ground.EXACT): noted("pixel for pixel the same picture stands in two studies of one patient"),
+    (Whose.SAME_PATIENT, Ground.ALIKE): noted("a picture that looks the same stands in two studies of one patient"),
+}
+"""What somebody reads who is asked in the queue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,10 +226,9 @@ def _report(bank: Bank, pairs: Sequence[Pair]) -> int:
         told = _with_whose(bank, found, _HERE)
         is_loud = told.whose is Whose.OTHER_PATIENT
         priority = Priority.HIGH if is_loud else Priority.LOW
-        note = f"the same picture stands in two studies, {told.whose}: {told.ground}"
         task = Task(_task(first, second), Kind.SAME_PIXELS, found.first.organization, (first, second), now)
         with bank.index.begin() as tx:
-            filing.file(bank, tx, replace(task, priority=priority, note=note))
+            filing.file(bank, tx, replace(task, priority=priority, note=NOTES[told.whose, told.ground]))
     return len(new)
 
 

@@ -4,6 +4,7 @@ Everything follows from the arguments: the same call gives the same bytes, so a 
 """
 
 import io
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -14,6 +15,8 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, MRImageStorage, 
 
 from imagebank.model.uid import Uid
 
+# Air, bone, brain, fluid and a ball in it: of CT 1,024 above their Hounsfield units, of MR as weighted by T1.
+_TISSUES = {"CT": (24.0, 1900.0, 1064.0, 1030.0, 1120.0), "MR": (20.0, 1500.0, 900.0, 250.0, 1300.0)}
 _STORAGE = {"CT": CTImageStorage, "MR": MRImageStorage, "US": UltrasoundMultiFrameImageStorage}
 
 
@@ -106,7 +109,7 @@ def _slice(phantom: Phantom, number: int) -> Dataset:
         ds.ScanningSequence, ds.SequenceVariant, ds.ScanOptions, ds.MRAcquisitionType = "SE", "NONE", "", "2D"
         ds.RepetitionTime, ds.EchoTime, ds.EchoTrainLength = "500", "15", 1
         ds.WindowCenter, ds.WindowWidth = "1000", "2000"
-    _grey(ds, _head(phantom.size, place, number), bits=12)
+    _grey(ds, _head(phantom, place, number), bits=12)
     return ds
 
 
@@ -140,18 +143,32 @@ def _grid(size: int) -> tuple[np.ndarray, np.ndarray]:
     return x, y
 
 
-def _head(size: int, place: float, seed: int) -> np.ndarray:
-    """An ellipsoid skull with ventricles and one dense ball, cut at `place` (0 to 1) of its height."""
-    x, y = _grid(size)
-    z = 1.6 * place - 0.8
-    image = np.full((size, size), 24.0)
-    shell = x**2 / 0.62 + y**2 / 0.85 + z**2
-    image[shell < 1] = 1900
-    image[x**2 / 0.53 + y**2 / 0.74 + z**2 / 0.94 < 1] = 1064
+def _chance(text: str, number: int = 0) -> np.random.Generator:
+    """The same numbers for the same person, study or slice each time."""
+    return np.random.default_rng([zlib.crc32(text.encode()), number])
+
+
+def _head(phantom: Phantom, place: float, number: int) -> np.ndarray:
+    """An ellipsoid skull with ventricles and one ball, cut at `place` (0 to 1) of its height.
+
+    Everybody has a skull and a ball of their own, and lies a little differently each time: no two exams hold the same
+    picture.
+    """
+    study = study_uid(phantom)
+    wide, long, aside = _chance(phantom.patient_id).uniform(0.84, 1.0, 3)
+    tilt, dx, dy, dz = _chance(study).uniform(-0.08, 0.08, 4)
+    gx, gy = _grid(phantom.size)
+    x = (gx * np.cos(tilt) - gy * np.sin(tilt) + dx) / wide
+    y = (gx * np.sin(tilt) + gy * np.cos(tilt) + dy) / long
+    z = 1.6 * place - 0.8 + dz / 2
+    air, bone, brain, fluid, ball = _TISSUES[phantom.modality]
+    image = np.full(x.shape, air)
+    image[x**2 / 0.62 + y**2 / 0.85 + z**2 < 1] = bone
+    image[x**2 / 0.53 + y**2 / 0.74 + z**2 / 0.94 < 1] = brain
     for side in (-1, 1):
-        image[((x - side * 0.18) ** 2) / 0.015 + (y - 0.05) ** 2 / 0.09 + z**2 / 0.2 < 1] = 1030
-    image[(x - 0.35) ** 2 + (y + 0.3) ** 2 + (z - 0.2) ** 2 < 0.02] = 1120
-    noise = np.random.default_rng(seed).normal(0, 9, image.shape)
+        image[((x - side * 0.18) ** 2) / 0.015 + (y - 0.05) ** 2 / 0.09 + z**2 / 0.2 < 1] = fluid
+    image[(x - 0.35 * aside) ** 2 + (y + 0.3) ** 2 + (z - 0.2) ** 2 < 0.02] = ball
+    noise = _chance(study, number).normal(0, 9, image.shape)
     return np.clip(image + noise, 0, 4095)
 
 

@@ -232,8 +232,9 @@ _PLACE = ("segment_id", "segment_offset", "length", "size", "digest", "content_d
 def test_a_row_that_leads_to_another_object_is_found_and_nothing_is_swept_then(bank: Bank) -> None:
     mine, other = a_dataset(), a_dataset()
     keep(bank, as_file(mine), as_file(other))
-    pairs = ", ".join(f"{name} = (SELECT {name} FROM instance WHERE sop_instance_uid = ?1)" for name in _PLACE)
-    altered(bank, f"UPDATE instance SET {pairs} WHERE sop_instance_uid = ?2", other.SOPInstanceUID, mine.SOPInstanceUID)
+    pairs = ", ".join(f"{name} = other.{name}" for name in _PLACE)
+    statement = f"UPDATE instance SET {pairs} FROM instance other WHERE other.sop_instance_uid = ? AND instance.sop_instance_uid = ?"
+    altered(bank, statement, other.SOPInstanceUID, mine.SOPInstanceUID)
     (orphan,) = scrub.verify(bank).orphans
     findings = scrub.verify(in_two_hours(bank), sweep=True)
 

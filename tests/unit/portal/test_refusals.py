@@ -10,6 +10,7 @@ import pytest
 import imagebank
 from bank import open_test_bank
 from imagebank import errors
+from imagebank.actions import contributing, medium, pixels, repeat_orders
 from imagebank.app import web_application
 from imagebank.errors import BankError, Conflict, Invalid, NotFound
 from imagebank.portal import language, refusals
@@ -32,6 +33,14 @@ def test_a_refusal_says_its_values_in_english_by_itself() -> None:
     assert str(Invalid("a {kind} has {number:,} parts", kind="form", number=1234)) == "a form has 1,234 parts"
     assert str(Invalid("braces {stay} without values")) == "braces {stay} without values"
     assert str(Conflict("nothing was corrected: {fault}", fault=NotFound("no"))) == "nothing was corrected: no"
+
+
+@pytest.mark.parametrize("note", [contributing.NOTE, medium.NOTE, repeat_orders.NOTE, *pixels.NOTES.values()])
+def test_why_somebody_is_asked_in_the_queue_is_said_in_every_language(note: str) -> None:
+    english = refusals.sentence(note)
+    for spoken in sorted(language.known()):
+        language.speak(spoken)
+        assert (refusals.sentence(note) == english) == (spoken == language.ENGLISH)
 
 
 def test_a_refusal_is_said_in_the_language_of_the_page() -> None:
