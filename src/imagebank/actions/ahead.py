@@ -9,9 +9,9 @@ import io
 from typing import Final
 
 from imagebank.bank import Bank
-from imagebank.dicom.describe import describe_ahead
 from imagebank.dicom.digest import Hasher
 from imagebank.dicom.preamble import ends_as
+from imagebank.dicom.successive import Successive
 from imagebank.dicom.walk import Buffer
 from imagebank.model.attribute import Catalogue
 from imagebank.model.imaging import Description, Digest
@@ -22,10 +22,14 @@ _FARTHEST: Final = 1 << 20
 
 
 class Ahead:
-    """Looks at one object of `organization` while it comes, of which `start` bytes are a header that we wrote."""
+    """Looks at one object of `organization` while it comes, of which `start` bytes are a header that we wrote.
 
-    def __init__(self, bank: Bank, organization: str, start: int) -> None:
+    `before` knows the object that came before it from the same sender.
+    """
+
+    def __init__(self, bank: Bank, organization: str, start: int, before: Successive) -> None:
         self._bank = bank
+        self._before = before
         self._organization = organization
         self._start = start
         self._hasher = Hasher()
@@ -43,7 +47,7 @@ class Ahead:
     def _look(self, held: memoryview) -> None:
         try:
             known = self._bank.catalogue
-            self._found = *describe_ahead(held, catalogue=known, organization=self._organization), known
+            self._found = *self._before.describe_ahead(held, catalogue=known, organization=self._organization), known
         except Exception:  # noqa: BLE001 - it is only half there: what is wrong with it is said once it is whole
             self._found = None
 

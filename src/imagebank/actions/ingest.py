@@ -10,9 +10,9 @@ from imagebank.actions.arrival import Arrival, Stamp, digest, stamp_of, view
 from imagebank.actions.remove import destroy_payload
 from imagebank.actions.unnamed import gathered
 from imagebank.bank import Bank
-from imagebank.dicom.describe import describe
 from imagebank.dicom.same import is_same
 from imagebank.dicom.sop_class import refusal_of
+from imagebank.dicom.successive import Successive
 from imagebank.dicom.walk import Buffer
 from imagebank.errors import BankError, Conflict, Invalid, Mismatch, NotAllowed, NotFound, Unavailable
 from imagebank.model.access import Scope
@@ -70,8 +70,9 @@ def receive(
     placed: list[Kept | Receipt] = []
     under_way: set[Uid] = set()
     rules = bank.rules.current()
+    before = Successive()
     for arrival in arrivals:
-        seen = _look_at(bank, arrival, source, only_study)
+        seen = _look_at(bank, arrival, source, before, only_study)
         if rules and isinstance(seen, _Seen):
             seen = _ruled(bank, rules, seen, source, by_hand=by_hand)
         if isinstance(seen, Receipt):
@@ -137,7 +138,9 @@ class _Seen:
     held_by: str = ""
 
 
-def _look_at(bank: Bank, arrival: Arrival, source: Source, only_study: Uid | None) -> _Seen | Receipt:
+def _look_at(
+    bank: Bank, arrival: Arrival, source: Source, before: Successive, only_study: Uid | None = None
+) -> _Seen | Receipt:
     """Describe one object, or refuse it."""
     try:
         if arrival.size > bank.settings.max_instance_bytes:
@@ -146,7 +149,7 @@ def _look_at(bank: Bank, arrival: Arrival, source: Source, only_study: Uid | Non
         if stamp is not None and stamp[0] < arrival.size:
             raise _changed()
         with view(arrival) as data:
-            description = _described(bank, arrival, data, source.authority)
+            description = _described(bank, arrival, data, source.authority, before)
         content_digest = digest(arrival, description.dataset_offset)
         whole = digest(arrival, 0) if arrival.has_own_header else content_digest
     except BankError as error:
@@ -161,9 +164,9 @@ def _look_at(bank: Bank, arrival: Arrival, source: Source, only_study: Uid | Non
     return _Seen(arrival, description, whole, content_digest, stamp, arrival.came)
 
 
-def _described(bank: Bank, arrival: Arrival, data: Buffer, organization: str) -> Description:
+def _described(bank: Bank, arrival: Arrival, data: Buffer, organization: str, before: Successive) -> Description:
     found = arrival.ahead.description(data, organization) if arrival.ahead is not None else None
-    return found or describe(data, size=arrival.size, catalogue=bank.catalogue, organization=organization)
+    return found or before.describe(data, catalogue=bank.catalogue, organization=organization)
 
 
 def _ruled(bank: Bank, rules: "Ruleset", seen: _Seen, source: Source, *, by_hand: bool) -> _Seen | Receipt:
@@ -191,7 +194,7 @@ def _ruled(bank: Bank, rules: "Ruleset", seen: _Seen, source: Source, *, by_hand
 def _remade(bank: Bank, seen: _Seen, content: IO[bytes], verdict: Verdict, source: Source) -> _Seen | Receipt:
     """What is to be kept in place of what came. It has a file header in any case."""
     size = content.seek(0, os.SEEK_END)
-    made = _look_at(bank, Arrival(content, size, seen.arrival.name), source, None)
+    made = _look_at(bank, Arrival(content, size, seen.arrival.name), source, Successive())
     if isinstance(made, Receipt):
         content.close()
         return made

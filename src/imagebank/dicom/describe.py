@@ -14,7 +14,7 @@ from imagebank.dicom.scan import Header, scan_ahead
 from imagebank.dicom.sop_class import is_report
 from imagebank.dicom.values import Place
 from imagebank.dicom.vr import KNOWN, creator_tag, name_of
-from imagebank.dicom.walk import Buffer
+from imagebank.dicom.walk import Buffer, Raw
 from imagebank.errors import Invalid, Unsupported
 from imagebank.model.attribute import MAIN, Attribute, Catalogue, Level, Path
 from imagebank.model.comparison import comparison, is_comparable
@@ -32,7 +32,7 @@ _OFFSET: Final = re.compile(r"[+-]\d{4}$", re.ASCII)
 # As many as anybody would search for; the others are not lost: the object has them.
 _MAX_VALUES: Final = 1000
 _UIDS: Final = ((Level.STUDY, "0020000D"), (Level.SERIES, "0020000E"), (Level.INSTANCE, "00080018"))
-_CHECKED: Final = tuple((one, one.key) for one in MAIN if one.vr in ("DA", "TM", "IS") and not one.computed)
+CHECKED: Final = tuple((one, one.key) for one in MAIN if one.vr in ("DA", "TM", "IS") and not one.computed)
 
 
 def describe(data: Buffer, *, size: int | None = None, catalogue: Catalogue, organization: str) -> Description:
@@ -45,7 +45,7 @@ def describe(data: Buffer, *, size: int | None = None, catalogue: Catalogue, org
     Raises Invalid for what cannot be read or lacks a Study, Series or SOP Instance UID or SOP Class UID, Unsupported
     for a media directory, and More when a leading part does not reach.
     """
-    return _described(data, open_header(data, size=size), catalogue, organization)
+    return described(data, open_header(data, size=size), catalogue, organization)
 
 
 def describe_ahead(data: Buffer, *, catalogue: Catalogue, organization: str) -> tuple[Description, int]:
@@ -55,23 +55,23 @@ def describe_ahead(data: Buffer, *, catalogue: Catalogue, organization: str) -> 
     `describe` does, and whatever reading beyond the end of `data` raises.
     """
     header = scan_ahead(data)
-    return _described(data, header, catalogue, organization, is_whole=False), header.size
+    return described(data, header, catalogue, organization, is_whole=False), header.size
 
 
-def _described(
+def described(
     data: Buffer, opened: Header | Converted, catalogue: Catalogue, organization: str, *, is_whole: bool = True
 ) -> Description:
     image, header = (opened.data, opened.header) if isinstance(opened, Converted) else (data, opened)
     place = Place.top(image, header)
     warnings: dict[str, None] = dict.fromkeys(header.warnings)
     _refuse_directory(image, header)
-    study, series, uid, sop_class = (_uid(place, tag) for tag in (0x0020000D, 0x0020000E, 0x00080018, 0x00080016))
+    study, series, uid, sop_class = (uid_in(place, tag) for tag in (0x0020000D, 0x0020000E, 0x00080018, 0x00080016))
     levels = _levels(place, catalogue)
     pixels = pixels_of(image, header, warnings)
     if pixels and isinstance(opened, Converted):
         pixels = replace(pixels, offset=0, length=0, frame_table=b"", direct=False)
     declared = _declared(place, catalogue, warnings)
-    _check_head(image, header, uid, sop_class, warnings)
+    check_head(image, header.meta, uid, sop_class, warnings)
     if hidden := disguise(data, opened.dataset_offset, is_whole=is_whole):
         warnings[hidden] = None
     _check(place, levels, warnings)
@@ -105,7 +105,7 @@ def uids_of(data: Buffer, *, size: int | None = None) -> tuple[Uid, Uid, Uid]:
     opened = open_header(data, size=size)
     image, header = (opened.data, opened.header) if isinstance(opened, Converted) else (data, opened)
     place = Place.top(image, header)
-    return _uid(place, 0x0020000D), _uid(place, 0x0020000E), _uid(place, 0x00080018)
+    return uid_in(place, 0x0020000D), uid_in(place, 0x0020000E), uid_in(place, 0x00080018)
 
 
 def _refuse_directory(data: Buffer, header: Header) -> None:
@@ -120,7 +120,7 @@ def _plain(value: bytes) -> str:
     return value.decode("latin-1").strip(" \0")
 
 
-def _uid(place: Place, tag: int) -> Uid:
+def uid_in(place: Place, tag: int) -> Uid:
     """An identifier that nothing may guess. Raises Invalid."""
     raw = place.elements.get(tag)
     text = _plain(place.value(raw)) if raw and raw.length <= 256 else ""
@@ -134,11 +134,11 @@ def _uid(place: Place, tag: int) -> Uid:
 
 def _patient(levels: tuple[DataSet, ...], organization: str) -> PatientId:
     patient = levels[Level.PATIENT]
-    issuer, identifier = (_first(patient.get(key)) for key in ("00100021", "00100020"))
+    issuer, identifier = (first_of(patient.get(key)) for key in ("00100021", "00100020"))
     return PatientId(issuer or organization, identifier)
 
 
-def _first(element: Element | None) -> str:
+def first_of(element: Element | None) -> str:
     values = (element or {}).get("Value") or [""]
     return "" if values[0] is None else str(values[0])
 
@@ -183,7 +183,7 @@ def _types(place: Place, sop_class: Uid) -> tuple[str, ...]:
 
 
 def _read(place: Place, tag: int) -> str:
-    return _first(element_of(place, tag, "LO")) if tag in place.elements else ""
+    return first_of(element_of(place, tag, "LO")) if tag in place.elements else ""
 
 
 def _narrowed(place: Place, tag: int, paths: list[tuple[Path, str]]) -> Element:
@@ -257,10 +257,10 @@ def _actual(place: Place, tag: int, creator: str) -> int | None:
     return None
 
 
-def _check_head(data: Buffer, header: Header, uid: Uid, sop_class: Uid, warnings: dict[str, None]) -> None:
+def check_head(data: Buffer, meta: Mapping[int, Raw], uid: Uid, sop_class: Uid, warnings: dict[str, None]) -> None:
     """Say where the file's header contradicts the data set."""
     for tag, held in ((0x00020003, uid), (0x00020002, sop_class)):
-        raw = header.meta.get(tag)
+        raw = meta.get(tag)
         told = _plain(bytes(data[raw.offset : raw.offset + raw.length])) if raw else ""
         if told and told != held:
             warnings[f"{name_of(tag)} in the file's header differs from the data set's, which counts"] = None
@@ -268,18 +268,18 @@ def _check_head(data: Buffer, header: Header, uid: Uid, sop_class: Uid, warnings
 
 def _check(place: Place, levels: tuple[DataSet, ...], warnings: dict[str, None]) -> None:
     """Say what was tolerated in the data set."""
-    if not _first(levels[Level.PATIENT].get("00100020")):
+    if not first_of(levels[Level.PATIENT].get("00100020")):
         warnings["PatientID is missing; the object cannot be found by patient until somebody assigns it"] = None
     for tag in _DATES:
-        if not _first(levels[Level.STUDY].get(f"{tag:08X}")):
+        if not first_of(levels[Level.STUDY].get(f"{tag:08X}")):
             warnings[f"{name_of(tag)} is missing"] = None
-    if any(len(_first(levels[level].get(key))) > MAX_LENGTH for level, key in _UIDS):
+    if any(len(first_of(levels[level].get(key))) > MAX_LENGTH for level, key in _UIDS):
         warnings[f"a UID has more than {MAX_LENGTH} characters"] = None
     if 1 in {raw.length % 2 for raw in place.elements.values()}:
         warnings["some values have an odd length"] = None
     if any(len(vr) == 2 for vr in {raw.vr for raw in place.elements.values()} - KNOWN):
         warnings["some values have a VR that DICOM does not know"] = None
-    for attribute, key in _CHECKED:
+    for attribute, key in CHECKED:
         element = levels[attribute.level].get(key)
         if element and not is_comparable(attribute, element):
             warnings[f"{attribute.keyword} has a value that cannot be searched for"] = None

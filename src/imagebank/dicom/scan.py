@@ -17,12 +17,14 @@ __all__ = [
     "NOT_DICOM",
     "PIXELS",
     "TRANSFER_SYNTAX",
+    "UNKNOWN",
     "UNNAMED",
     "Buffer",
     "Header",
     "More",
     "Odd",
     "Raw",
+    "coding",
     "elements",
     "file_meta",
     "is_undefined",
@@ -45,7 +47,7 @@ _STRAYS: Final = frozenset(bytes.fromhex(f"feff{element}00000000") for element i
 _MAX_STRAYS: Final = 1_000
 _BLOCK: Final = 1 << 20
 # Longer than any value can say that it is: nothing overruns.
-_UNKNOWN: Final = 1 << 48
+UNKNOWN: Final = 1 << 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ def scan(data: Buffer, *, size: int | None = None) -> Header:
     meta, offset = file_meta(data, size)
     if offset >= size:
         raise Invalid("the file ends after its header: there is no data set")
-    syntax, explicit, warnings = _coding(data, meta, offset)
+    syntax, explicit, warnings = coding(data, meta, offset)
     if not offset:
         _require_plausible(data, explicit=explicit)
     found: dict[int, Raw] = {}
@@ -95,13 +97,13 @@ def scan_ahead(data: Buffer) -> Header:
     of a longer file may be other. Raises More where that cannot be said, Invalid and Odd as `scan` does.
     """
     have = len(data)
-    meta, offset = file_meta(data, _UNKNOWN)
+    meta, offset = file_meta(data, UNKNOWN)
     if not offset or offset + 8 > have:
         raise More
-    syntax, explicit, warnings = _coding(data, meta, offset)
+    syntax, explicit, warnings = coding(data, meta, offset)
     found: dict[int, Raw] = {}
-    end = walk(data, offset, have, _UNKNOWN, found, explicit=explicit)
-    if not have <= end < _UNKNOWN or next(reversed(found)) not in PIXELS:
+    end = walk(data, offset, have, UNKNOWN, found, explicit=explicit)
+    if not have <= end < UNKNOWN or next(reversed(found)) not in PIXELS:
         raise More
     return Header(syntax, offset, meta, found, explicit, end, tuple(warnings))
 
@@ -133,7 +135,7 @@ def file_meta(data: Buffer, size: int) -> tuple[dict[int, Raw], int]:
     return found, position
 
 
-def _coding(data: Buffer, meta: dict[int, Raw], offset: int) -> tuple[Uid, bool, list[str]]:
+def coding(data: Buffer, meta: dict[int, Raw], offset: int) -> tuple[Uid, bool, list[str]]:
     """The transfer syntax, whether VRs are explicit, and warnings; what the bytes say wins over what was declared."""
     raw = meta.get(TRANSFER_SYNTAX)
     text = bytes(data[raw.offset : raw.offset + raw.length]).decode("latin-1") if raw else ""

@@ -11,6 +11,7 @@ from imagebank.actions.commitment import commit
 from imagebank.actions.ingest import Arrival
 from imagebank.bank import Bank
 from imagebank.dicom import part10
+from imagebank.dicom.successive import Successive
 from imagebank.dimse import command as commands
 from imagebank.dimse import commitment, contexts, handlers, performed, scu, status, workitems, worklist
 from imagebank.dimse.association import Association, Lost, Reason, Released, Violation
@@ -41,11 +42,13 @@ class Service:
         self._association = association
         self._is_answered = False
         self._last_reply: tuple[Command, int, Command] = {}, 0, {}
+        self._before = Successive()
         association.open_spool = self.open_spool
 
     def open_spool(self, context: Context, command: Command) -> Spool:
         """Where the data set of a message goes."""
-        return object_spool(self._bank, self._caller.aet, context, command, self._caller.source.authority)
+        looks = self._caller.source.authority, self._before
+        return object_spool(self._bank, self._caller.aet, context, command, looks)
 
     def serve(self, message: Message) -> None:
         """Answer one message. Raises Released, Lost and Violation."""
@@ -314,10 +317,13 @@ def _further(answer: Answer) -> dict[str, int | str]:
     return further
 
 
-def object_spool(bank: Bank, peer: str, context: Context, command: Command, authority: str | None = None) -> Spool:
+def object_spool(
+    bank: Bank, peer: str, context: Context, command: Command, looks: tuple[str, Successive] | None = None
+) -> Spool:
     """Where the data set of a message goes: an object of a peer's straight behind the file header that it is kept with.
 
-    Where an `authority` of patient identifiers is told, the object is looked at while it comes.
+    Where an authority of patient identifiers and what is known of the object before are told, the object is looked at
+    while it comes.
     """
     if command.get("CommandField") != Kind.C_STORE:
         return Spool(MAX_MESSAGE_BYTES)
@@ -337,7 +343,7 @@ def object_spool(bank: Bank, peer: str, context: Context, command: Command, auth
         spool.error = error
         return spool
     folder = bank.settings.data
-    ahead = None if authority is None else Ahead(bank, authority, len(head))
+    ahead = None if looks is None else Ahead(bank, looks[0], len(head), looks[1])
     return Spool(bank.settings.max_instance_bytes, head, folder if folder.is_dir() else None, ahead)
 
 

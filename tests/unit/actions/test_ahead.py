@@ -14,6 +14,7 @@ from imagebank.actions.ahead import Ahead
 from imagebank.bank import Bank
 from imagebank.dicom.describe import describe
 from imagebank.dicom.digest import digest_of
+from imagebank.dicom.successive import Successive
 from imagebank.model.access import Scope
 from imagebank.model.attribute import catalogue
 from imagebank.model.imaging import Selection
@@ -45,7 +46,7 @@ def seen(
     organization: str = "ORG",
 ) -> Ahead:
     """What was found out of a file by the time that its last piece came."""
-    ahead = Ahead(bank, organization, start)
+    ahead = Ahead(bank, organization, start, Successive())
     content = io.BytesIO(data[:start]) if into is None else into
     content.seek(0, io.SEEK_END)
     for at in range(start, len(data), piece):
