@@ -25,6 +25,7 @@ from imagebank.model.attribute import catalogue
 from imagebank.model.compression import Coding
 from imagebank.model.rules import FILE as RULES_FILE
 from imagebank.ports import Keys
+from imagebank.ports.copies import Copies
 from imagebank.ports.journal import Journal
 from imagebank.process import Rest, end_with_parent, keep_freed_memory, let_go, loading
 from imagebank.settings import Settings, SettingsError, load, variable
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 
     from imagebank.actions.mail import Desk
     from imagebank.actions.other_archives import Ways
+    from imagebank.storage.copies import FileCopies
     from imagebank.worker import Work
 
 _log = logging.getLogger(__name__)
@@ -59,6 +61,8 @@ def now() -> datetime:
 _FLUSH_S = 1.0
 JOURNAL = "journal"
 """The folder in the data folder of what waits for an object store."""
+COPIES = "copies"
+"""The folder in the data folder of what was read from an object store, or put into it."""
 
 
 def is_there(settings: Settings) -> bool:
@@ -126,6 +130,7 @@ def opened(settings: Settings, *, is_beside: bool = False) -> Iterator[Bank]:
                 delays=checked.delays,
                 renditions=renditions if settings.pictures_bytes > 0 else None,
                 journal=_journal_of(settings, kept_in),
+                copies=_copies_of(settings, kept_in),
             )
             if settings.attributes:
                 _settle_attributes(bank)
@@ -194,7 +199,8 @@ def _objects(settings: Settings) -> tuple[Callable[[Keys], Store], RootKeys, boo
     open_bucket = partial(ObjectBlobs, store, prefix=prefix)
     if settings.s3_durability == "object":
         was_empty = is_empty(store, prefix)
-        return open_bucket, _root_keys(settings, may_make=was_empty), was_empty
+        open_copied = partial(open_bucket, copies=_copies(settings))
+        return open_copied, _root_keys(settings, may_make=was_empty), was_empty
     from imagebank.storage.journal import JournalBlobs
     from imagebank.storage.journal_files import is_unused
 
@@ -206,6 +212,14 @@ def _objects(settings: Settings) -> tuple[Callable[[Keys], Store], RootKeys, boo
         return JournalBlobs(folder, open_bucket(keys), keys, most=settings.s3_journal_bytes)
 
     return open_journal, _root_keys(settings, may_make=was_empty), was_empty
+
+
+def _copies(settings: Settings) -> "FileCopies | None":
+    if not settings.objects or settings.s3_durability != "object" or settings.s3_copies_bytes <= 0:
+        return None
+    from imagebank.storage.copies import FileCopies
+
+    return FileCopies(settings.data / COPIES, settings.s3_copies_bytes)
 
 
 def _settle_node(settings: Settings, engine: Database, root: RootKeys) -> None:
@@ -228,6 +242,15 @@ def _journal_of(settings: Settings, store: Store) -> Journal | None:
 
     assert isinstance(store, JournalBlobs)
     return store
+
+
+def _copies_of(settings: Settings, store: Store) -> Copies | None:
+    if not settings.objects or settings.s3_durability != "object":
+        return None
+    from imagebank.storage.s3 import ObjectBlobs
+
+    assert isinstance(store, ObjectBlobs)
+    return store.copies
 
 
 def take_journal(settings: Settings) -> None:

@@ -12,6 +12,7 @@ from imagebank.model.imaging import Instance, Kept
 from imagebank.model.rights import Rights
 from imagebank.model.rules import Deposit, Opinion
 from imagebank.ports import AccountKeys, Clock, Entered, Index, Jobs, Objects, Signer
+from imagebank.ports.copies import Copies
 from imagebank.ports.journal import Journal
 from imagebank.ports.people import Seal
 from imagebank.ports.renditions import Renditions
@@ -79,6 +80,7 @@ class Bank:
     renditions: Renditions | None = None
     """None where the site keeps none."""
     journal: Journal | None = None
+    copies: Copies | None = None
     """None where nothing waits for an object store."""
 
     @property

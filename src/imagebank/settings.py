@@ -59,6 +59,8 @@ class Settings:
     """When a deposit is answered for: `object`, once the bucket has it, or `journal`, once the disk of this node has it, which uploads it soon after (`docs/object-store.md`)."""
     s3_journal_bytes: int = 10 << 30
     """Most bytes that may wait on this node for the bucket with `journal`; beyond, deposits are refused. Copies of what was uploaded take what is left of it."""
+    s3_copies_bytes: int = 4 << 30
+    """Room for copies of what was put into the bucket or read from it with `object`, sealed in `copies` of the data folder of each node, in bytes; the longest unread go first. 0 to keep none."""
     root_key: str = ""
     """Where root keys come from: empty for the root key file, `env:NAME` for a variable, `kms:NAME` for a service."""
     root_key_file: Path | None = None

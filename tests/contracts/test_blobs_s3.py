@@ -18,7 +18,7 @@ from contracts.seaweed import Seaweed
 from imagebank.errors import Invalid, NotFound, Unavailable
 from imagebank.model.imaging import Location
 from imagebank.ports import Keys
-from imagebank.storage import s3
+from imagebank.storage import s3, s3_reading
 from imagebank.storage.keys import FileKeys
 from imagebank.storage.record import Contents, contents_of
 from imagebank.storage.s3 import ObjectBlobs, open_s3
@@ -247,7 +247,7 @@ def test_the_next_part_of_a_large_record_is_one_request(tmp_path: Path, monkeypa
         asked.append(len(ranges["starts"]))
         return get_ranges(store, path, **ranges)
 
-    monkeypatch.setattr(s3, "_HEADS", 1)
+    monkeypatch.setattr(s3_reading, "_HEADS", 1)
     monkeypatch.setattr(obstore, "get_ranges", counted)
     for start in (2 << 20, (2 << 20) + 100_000):
         assert blobs.read(location, start, start + 500) == content[start : start + 500]

@@ -8,17 +8,24 @@ from uuid import uuid4
 import obstore
 import pytest
 
-from bank import keep, open_test_bank
+from bank import a_token, bearer, keep, open_test_bank
 from contracts.seaweed import Seaweed
 from contracts.test_blobs_s3 import store_of
-from imagebank.actions import compress, retrieve
+from imagebank.actions import compress, remove, retrieve, scrub, shred
+from imagebank.app import web_application
 from imagebank.bank import Bank
 from imagebank.bench.footprint import bytes_at_rest
-from imagebank.model.access import Scope
+from imagebank.cli.doctor import of_the_bank
+from imagebank.model.access import RIGHTS, Principal, Role, Scope
 from imagebank.model.imaging import Instance, Selection
+from imagebank.model.person import PatientId
+from imagebank.model.uid import Uid
+from make import a_file, read
 from unit.actions.test_compress import a_slice
+from unit.portal.browsing import Browser
 
 ALL = Scope(organizations=None)
+KEEPER = Principal("keeper", Role.ADMIN, "local", RIGHTS[Role.ADMIN], ALL)
 
 
 @pytest.fixture
@@ -53,10 +60,10 @@ def packs(server: Seaweed, prefix: str) -> dict[str, int]:
 def test_a_compression_gives_the_room_of_what_came_back(
     tmp_path: Path, seaweed: Seaweed, prefix: str, there: dict[str, Any]
 ) -> None:
-    files = [a_slice(512, StudyInstanceUID="2.25.7", InstanceNumber=n) for n in range(8)]
+    slices = [a_slice(512, StudyInstanceUID="2.25.7", InstanceNumber=n) for n in range(5)]
     with open_test_bank(tmp_path, **there) as bank:
-        keep(bank, *files[:5])  # they share an object of the bucket
-        for file in files[5:]:
+        keep(bank, *slices[:3])  # they share an object of the bucket
+        for file in slices[3:]:
             keep(bank, file)
         seaweed.tidy()
         before, taken = packs(seaweed, prefix), bytes_at_rest([seaweed.folder])
@@ -64,8 +71,63 @@ def test_a_compression_gives_the_room_of_what_came_back(
         after = packs(seaweed, prefix)
         seaweed.tidy()
 
-        assert found.done == len(files)
+        assert found.done == len(slices)
         assert not before.keys() & after.keys()
         assert sum(after.values()) < sum(before.values()) / 2
         assert taken - bytes_at_rest([seaweed.folder]) > (sum(before.values()) - sum(after.values())) / 2
-        assert sorted(b"".join(retrieve.stored(bank, one)) for one in held(bank)) == sorted(files)
+        assert files(bank) == sorted(slices)
+
+
+def test_copies_spare_requests_and_give_nothing_that_is_gone(
+    tmp_path: Path, seaweed: Seaweed, prefix: str, there: dict[str, Any]
+) -> None:
+    gone, shredded, left = a_file(), a_file(PatientID="SHREDDED"), a_file(PatientID="LEFT")
+    studies = [str(read(file).StudyInstanceUID) for file in (gone, shredded, left)]
+    store, _ = store_of(seaweed)
+    with open_test_bank(tmp_path, **there) as bank:
+        http, token = Browser(web_application(bank)), bearer(a_token(bank))
+        keep(bank, gone, shredded, left)  # they share an object of the bucket
+
+        def asked() -> list[int]:
+            return [http.get(f"/dicom-web/studies/{study}", token).status_code for study in studies]
+
+        before, told = asked(), http.get("/metrics", token).text.splitlines()
+        found = [one for one in of_the_bank(bank) if one.check == "copies"]
+        remove.remove(bank, Selection(study=Uid(studies[0])), KEEPER)
+        deleted = asked()
+        shred.shred(bank, PatientId("local", "SHREDDED"), KEEPER)
+        after, clean = asked(), scrub.verify(bank).is_clean
+        (instance,) = held(bank)
+        path = f"{prefix}/segments/{instance.location.segment}"
+        whole = bytes(obstore.get(store, path).bytes())
+        at = instance.location.offset + 1000
+        obstore.put(store, path, whole[:at] + bytes(8) + whole[at + 8 :])
+        damaged = scrub.verify(bank).damaged, files(bank)
+
+    numbers = {line.split()[0]: float(line.split()[1]) for line in told if line.startswith("imagebank_s3_copies")}
+    assert before == [200, 200, 200]
+    assert numbers["imagebank_s3_copies_hits"] >= 3
+    assert numbers["imagebank_s3_copies_misses"] == 0
+    assert 0 < numbers["imagebank_s3_copies_bytes"] < numbers["imagebank_s3_copies_limit_bytes"] == 4 << 30
+    assert [one.is_weak for one in found] == [False]
+    assert deleted == [404, 200, 200]
+    assert after == [404, 404, 200]
+    assert clean
+    assert len(damaged[0]) == 1, "what the bucket has is verified, not the copy"
+    assert damaged[1] == [left]
+
+
+def files(bank: Bank) -> list[bytes]:
+    return sorted(b"".join(retrieve.stored(bank, one)) for one in held(bank))
+
+
+def test_without_room_for_copies_all_is_asked_of_the_bucket(tmp_path: Path, there: dict[str, Any]) -> None:
+    with open_test_bank(tmp_path, **there, s3_copies_bytes=0) as bank:
+        file = a_file()
+        keep(bank, file)
+        found = [one for one in of_the_bank(bank) if one.check == "copies"]
+
+        assert files(bank) == [file]
+        assert bank.copies is None
+        assert "each read is a request" in found[0].words
+        assert not (tmp_path / "bank" / "copies").exists()

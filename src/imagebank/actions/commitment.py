@@ -49,7 +49,7 @@ def _fault(bank: Bank, sop_class: Uid, uid: Uid, scope: Scope) -> int:
     if instance.sop_class != sop_class:
         return CLASS_INSTANCE_CONFLICT
     try:
-        digest = digest_of_stream(bank.blobs.stream(instance.location, instance.dataset_offset))
+        digest = digest_of_stream(bank.blobs.from_store(instance.location, instance.dataset_offset))
     except (Invalid, NotFound):
         return PROCESSING_FAILURE
     return 0 if digest == instance.content_digest else PROCESSING_FAILURE

@@ -281,7 +281,7 @@ def _is_whole(bank: Bank, location: Location) -> bool:
     """Whether what is held can be read to its end: whoever hears of a duplicate may let go of the own copy."""
     try:
         bank.blobs.note(location)
-        for _ in bank.blobs.stream(location):
+        for _ in bank.blobs.from_store(location):
             pass
     except (NotFound, Invalid, Unavailable):
         # A bad sector is reported as Unavailable, too; to write the same content anew harms nothing.

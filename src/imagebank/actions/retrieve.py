@@ -22,6 +22,7 @@ from imagebank.model.uid import Uid
 _INLINE_LIMIT = 1 << 10
 _PIXEL_DATA = "7FE00010"
 _DELIMITER = 8
+_AHEAD = 8
 _BATCH = 32 << 20
 # Another coding of a whole file is made in memory.
 _MAX_REWRITTEN = 1 << 30
@@ -65,6 +66,14 @@ def sending(bank: Bank, principal: Principal, instances: Sequence[Instance], dev
     noted = event(bank, Act.SENT, principal, address, moved_to(device))
     with bank.index.begin() as tx:
         tx.record([replace(noted, study=instances[0].study, patient=instances[0].patient, count=len(instances))])
+
+
+def in_turn(bank: Bank, instances: Sequence[Instance]) -> Iterator[Instance]:
+    """Instances that are read as a whole one after another; the store is told of a few before it is their turn."""
+    for number, one in enumerate(instances):
+        if number % _AHEAD == 0 and len(instances) > 1:
+            bank.blobs.expect([each.location for each in instances[number : number + 2 * _AHEAD]])
+        yield one
 
 
 def stored(bank: Bank, instance: Instance, start: int = 0, end: int | None = None) -> Iterator[bytes]:

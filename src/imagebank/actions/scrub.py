@@ -242,7 +242,7 @@ def fault_at(bank: Bank, location: Location) -> str:
     """What is wrong with the bytes of a record that has a note, in words; empty when they are what arrived."""
     try:
         note = notes.content_at(bank, location)
-        if note.digest == digest_of_stream(bank.blobs.stream(location)):
+        if note.digest == digest_of_stream(bank.blobs.from_store(location)):
             return ""
         if isinstance(note, Note) and note.digest == note.content_digest:
             # It came without a file header, which is ours: the digest is of the data set.

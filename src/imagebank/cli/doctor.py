@@ -203,6 +203,7 @@ def of_the_provider(settings: Settings) -> Iterator[Finding]:
 def of_the_bank(bank: "Bank") -> Iterator[Finding]:
     """What a bank says when it is asked."""
     yield from _of_the_journal(bank)  # first: others may ask an object store that is away
+    yield from _of_the_copies(bank)
     try:
         is_sealed = bank.sandbox.is_sealed()
     except BankError as error:
@@ -232,6 +233,20 @@ def _of_the_journal(bank: "Bank") -> Iterator[Finding]:
         yield Finding("journal", True, words, step)
     words = f"what this node has not uploaded yet is lost with the disk that {bank.settings.data} lies on"
     yield Finding("journal", False, words, "see that it is a replicated volume (docs/durability.md)")
+
+
+def _of_the_copies(bank: "Bank") -> Iterator[Finding]:
+    if bank.copies is None:
+        if bank.settings.objects and bank.settings.s3_durability == "object":
+            words = "nothing that is read from the object store is copied to this node: each read is a request"
+            yield Finding("copies", False, words, "set s3_copies_bytes, if a disk is there (docs/object-store.md)")
+        return
+    found = bank.copies.told()
+    words = (
+        f"copies of what the object store has take {found.octets >> 20} MiB of this node's disk, and may take "
+        f"{found.most >> 20}"
+    )
+    yield Finding("copies", False, words, "see s3_copies_bytes, if that is too much or too little")
 
 
 def _of_archives(bank: "Bank") -> Iterator[Finding]:

@@ -79,7 +79,7 @@ def _post(bank: Bank, place: Destination, batch: Sequence[Instance]) -> tuple[se
 
 
 def _body(bank: Bank, batch: Sequence[Instance], boundary: bytes) -> Iterator[bytes]:
-    for one in batch:
+    for one in retrieve.in_turn(bank, batch):
         yield b"--%b\r\nContent-Type: application/dicom\r\n\r\n" % boundary
         yield from retrieve.stored(bank, one)
         yield b"\r\n"

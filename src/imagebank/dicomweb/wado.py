@@ -120,9 +120,10 @@ def is_stored_form(instance: Instance, syntax: str) -> bool:
 
 def _parts(call: Call, chosen: Sequence[tuple[Instance, Offer]]) -> Iterator[Piece]:
     lasting = Lasting(call.bank, call.principal)
-    for instance, offer in chosen:
+    offers = {instance.uid: offer for instance, offer in chosen}
+    for instance in retrieve.in_turn(call.bank, [instance for instance, _ in chosen]):
         lasting.require(instance)
-        syntax, content = _given(call, instance, Uid(offer.syntax), is_one_of_many=len(chosen) > 1)
+        syntax, content = _given(call, instance, Uid(offers[instance.uid].syntax), is_one_of_many=len(chosen) > 1)
         location = instance_url(call.base, instance)
         yield [("Content-Type", f"{DICOM}; transfer-syntax={syntax}"), ("Content-Location", location)], content
 

@@ -200,11 +200,13 @@ class Following:
     ) -> None:
         self._bank = bank
         self._contexts = contexts
+        self._turns = retrieve.in_turn(bank, instances)
         self._next = {one.uid: following for one, following in pairwise(instances)}
         self._ready: tuple[Instance, tuple[Context, Iterator[bytes]]] | None = None
 
     def take(self, instance: Instance) -> tuple[Context, Iterator[bytes]]:
         """`encoded`, done before or now."""
+        next(self._turns, None)
         ready, self._ready = self._ready, None
         if ready is not None and ready[0] is instance:
             return ready[1]

@@ -34,7 +34,7 @@ async def metrics(request: Request) -> Response:
     ):
         principal = await caller(request)
         principal.require(Right.ADMINISTER)
-    lines = await run_in_threadpool(lambda: [*journal_lines(bank), *prefetch_lines(bank)])
+    lines = await run_in_threadpool(lambda: [*journal_lines(bank), *copies_lines(bank), *prefetch_lines(bank)])
     return Response("\n".join(lines) + "\n", media_type=_TYPE, headers={"Cache-Control": "no-store"})
 
 
@@ -60,6 +60,21 @@ def journal_lines(bank: Bank) -> Iterator[str]:
     yield f"imagebank_unuploaded_limit_bytes {found.most}"
     yield from _headed("unuploaded_oldest_seconds", "Seconds since the oldest of them came")
     yield f"imagebank_unuploaded_oldest_seconds {found.age(bank.now()).total_seconds():.0f}"
+
+
+def copies_lines(bank: Bank) -> Iterator[str]:
+    """What this node has copied of the object store, and of what use that was to the process that answers."""
+    if bank.copies is None:
+        return
+    found = bank.copies.told()
+    yield from _headed("s3_copies_bytes", "Bytes of copies on this node of what the object store has")
+    yield f"imagebank_s3_copies_bytes {found.octets}"
+    yield from _headed("s3_copies_limit_bytes", "Bytes that they may take")
+    yield f"imagebank_s3_copies_limit_bytes {found.most}"
+    yield from _headed("s3_copies_hits", "Reads that this process found there since it began")
+    yield f"imagebank_s3_copies_hits {found.hits}"
+    yield from _headed("s3_copies_misses", "Reads for which it asked the object store")
+    yield f"imagebank_s3_copies_misses {found.misses}"
 
 
 def prefetch_lines(bank: Bank) -> Iterator[str]:

@@ -59,6 +59,14 @@ class Blobs(Protocol):
         """The same in pieces of at most 1 MiB, with little memory."""
         ...
 
+    def from_store(self, location: Location, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        """The same as what is to be proven is asked for: of the store itself, where a node has copies beside it."""
+        ...
+
+    def expect(self, locations: Sequence[Location]) -> None:
+        """Be told what is read soon, in this order: a store that is slow to answer begins with it. Raises nothing."""
+        ...
+
     def note(self, location: Location) -> bytes:
         """The note that was sealed beside the content."""
         ...

@@ -38,6 +38,9 @@ _TABLES: Final = 64
 Restore = Callable[[bytes, Coding, bytes, int], bytes]
 """The bytes of a part: from what decoders are told, its coding, its coded bytes, and how many bytes come of it."""
 
+_Read = Callable[[Location, int, int], bytes]
+"""Reads a range of a record as the store keeps it."""
+
 
 class Store(Blobs, Protocol):
     """Where the records are kept."""
@@ -106,23 +109,37 @@ class CompressedBlobs:
         number = table.number_of(start, end)
         if number is None:
             raise ValueError("there is no such part")
-        return self._coded(table, number)
+        return self._coded(table, number, self._store.read)
 
     def read(self, location: Location, start: int = 0, end: int | None = None) -> bytes:
         if not self.is_compressed(location):
             return self._store.read(location, start, end)
-        return b"".join(self._pieces(location, *record.bounds(location.size, start, end)))
+        return b"".join(self._pieces(location, *record.bounds(location.size, start, end), self._store.read))
 
     def stream(self, location: Location, start: int = 0, end: int | None = None) -> Iterator[bytes]:
         if not self.is_compressed(location):
             return self._store.stream(location, start, end)
+        return self._stream(location, start, end, self._store.read)
+
+    def from_store(self, location: Location, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        if not self.is_compressed(location):
+            return self._store.from_store(location, start, end)
+        return self._stream(location, start, end, self._joined)
+
+    def _joined(self, location: Location, start: int, end: int) -> bytes:
+        return b"".join(self._store.from_store(location, start, end))
+
+    def _stream(self, location: Location, start: int, end: int | None, read: _Read) -> Iterator[bytes]:
         low, high = record.bounds(location.size, start, end)
         self._table(location)  # what is not there is refused before the first piece is asked for
         return (
             piece[at : at + _PIECE]
-            for piece in self._pieces(location, low, high)
+            for piece in self._pieces(location, low, high, read)
             for at in range(0, max(len(piece), 1), _PIECE)
         )
+
+    def expect(self, locations: Sequence[Location]) -> None:
+        self._store.expect(locations)
 
     def note(self, location: Location) -> bytes:
         return self._store.note(self._own(location))[_SIZE.size if self.is_compressed(location) else 0 :]
@@ -185,20 +202,20 @@ class CompressedBlobs:
         """The place of a record as the store knows it. Raises NotFound, Invalid."""
         return self._store.stored(location) if self.is_compressed(location) else location
 
-    def _pieces(self, location: Location, start: int, end: int) -> Iterator[bytes]:
+    def _pieces(self, location: Location, start: int, end: int, read: _Read) -> Iterator[bytes]:
         """The parts that a range touches, restored one after the other and cut to it."""
         table = self._table(location)
         for number in table.within(start, end):
             low, high = table.starts[number], table.starts[number + 1]
-            coding, coded = Coding(table.codings[number]), self._coded(table, number)
+            coding, coded = Coding(table.codings[number]), self._coded(table, number, read)
             try:
                 plain = self._restore(table.how, coding, coded, high - low)
             except Invalid as error:
                 raise record.damaged(location) from error
             yield plain[max(start - low, 0) : end - low]
 
-    def _coded(self, table: _Table, number: int) -> bytes:
-        return self._store.read(table.stored, table.places[number], table.places[number + 1])
+    def _coded(self, table: _Table, number: int, read: _Read) -> bytes:
+        return read(table.stored, table.places[number], table.places[number + 1])
 
     def _read_table(self, location: Location) -> _Table:
         """Raises NotFound when the record was destroyed, Invalid when it is damaged or of another object."""

@@ -133,6 +133,12 @@ class FileBlobs:
 
         return (record.read_range(opened, fetch, *group) for group in record.groups(location.size, low, high))
 
+    def from_store(self, location: Location, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        return self.stream(location, start, end)
+
+    def expect(self, locations: Sequence[Location]) -> None:
+        """The system reads ahead by itself."""
+
     def note(self, location: Location) -> bytes:
         descriptor = self._descriptor(location.segment)
         opened = self._opened(descriptor, location)

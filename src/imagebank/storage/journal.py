@@ -26,7 +26,8 @@ from imagebank.storage.compressed import Store
 from imagebank.storage.journal_files import JournalFiles
 from imagebank.storage.journal_upload import Uploader
 from imagebank.storage.record import Contents, Kind
-from imagebank.storage.s3 import ObjectBlobs, refusal
+from imagebank.storage.s3 import ObjectBlobs
+from imagebank.storage.s3_reading import refusal
 
 _OLD_S: Final = 5.0
 """After which a segment is written to no more, so that it can be uploaded."""
@@ -100,6 +101,12 @@ class JournalBlobs:
 
     def stream(self, location: Location, start: int = 0, end: int | None = None) -> Iterator[bytes]:
         return self._ask(location, lambda store: store.stream(location, start, end))
+
+    def from_store(self, location: Location, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        return self._ask(location, lambda store: store.from_store(location, start, end))
+
+    def expect(self, locations: Sequence[Location]) -> None:
+        self._bucket.expect(locations)
 
     def note(self, location: Location) -> bytes:
         return self._ask(location, lambda store: store.note(location))

@@ -26,7 +26,8 @@ from imagebank.ports import Keys
 from imagebank.storage import record, walk
 from imagebank.storage.journal_files import JournalFiles
 from imagebank.storage.record import BLOCK
-from imagebank.storage.s3 import PART_BYTES, PARTS_AT_ONCE, ObjectBlobs, refusal
+from imagebank.storage.s3 import PARTS_AT_ONCE, ObjectBlobs
+from imagebank.storage.s3_reading import PART_BYTES, refusal
 from imagebank.storage.segment_file import pread
 from imagebank.storage.segment_file import refusal as disk_refusal
 

@@ -1,5 +1,6 @@
 """Records in immutable objects of an object store."""
 
+import logging
 import threading
 import time
 from collections import defaultdict
@@ -20,19 +21,18 @@ from imagebank.model.imaging import Location
 from imagebank.model.key import AccountKey
 from imagebank.ports import Keys, Record
 from imagebank.storage import record, tombstone, walk
-from imagebank.storage.record import BLOCK, Buffer, Contents, Draft, Kind, Opened, Prefix
+from imagebank.storage.copies import FileCopies
+from imagebank.storage.record import BLOCK, Buffer, Contents, Draft, Kind, Prefix
+from imagebank.storage.s3_reading import PART_BYTES, Ranges, Reading, refusal
 from imagebank.storage.tombstone import Target
 
 if TYPE_CHECKING:
     from obstore.store import S3Config  # it exists for type checkers only
 
 PACK_BYTES = 32 << 20
-PART_BYTES = 8 << 20
 PARTS_AT_ONCE = 4
-_NEAR_BYTES = 1 << 20
-"""A range that begins this near to its record's prefix is fetched together with it."""
-_HEADS = 4_096
-"""Prefixes that are kept, of records whose parts are read one by one: some 1 MB."""
+_TURN_S = 60.0
+"""How often a node that copies asks what others have destroyed."""
 _WALK_BYTES = 64 << 10
 """What a walk reads ahead: a note, its trailer and the next prefix lie beside each other."""
 _FOLDERS = {Contents.TOMBSTONES: "tombstones", Contents.KEYS: "keys", Contents.CHECKPOINTS: "checkpoints"}
@@ -41,6 +41,7 @@ _NEWEST = 64
 _LEARN_ATTEMPTS = 5
 _SMALL_TOMBSTONES = 64
 _SMALL_TOMBSTONE_BYTES = 64 << 10
+_log = logging.getLogger(__name__)
 
 
 def open_s3(
@@ -80,11 +81,6 @@ def is_empty(store: ObjectStore, prefix: str) -> bool:
         raise refusal(error) from error
 
 
-def refusal(error: BaseError | FileNotFoundError) -> Unavailable:
-    """What an error of the object store means to whoever deposits or reads."""
-    return Unavailable(f"the object store does not answer ({type(error).__name__}); try again")
-
-
 def _whole(location: Location, head: Buffer) -> Prefix | None:
     """The prefix at a location; none of a damaged one, whose content nobody can read any more."""
     try:
@@ -119,23 +115,6 @@ class _Pack:
         return opened.prefix.location
 
 
-class _Window:
-    """Bytes of one object, read ahead as far as `stop`, so that a walk or a stream needs few requests."""
-
-    def __init__(self, get: Callable[[int, int], memoryview], ahead: int, stop: int) -> None:
-        self._get, self._ahead, self._stop = get, ahead, stop
-        self._at, self._data = 0, memoryview(b"")
-
-    def hold(self, at: int, data: memoryview) -> None:
-        self._at, self._data = at, data
-
-    def __call__(self, offset: int, length: int) -> memoryview:
-        if not self._at <= offset <= offset + length <= self._at + len(self._data):
-            end = min(self._stop, offset + max(length, self._ahead))
-            self.hold(offset, self._get(offset, end) if offset < end else memoryview(b""))
-        return self._data[offset - self._at :][:length]
-
-
 class ObjectBlobs:
     """Blobs in an object store, below `prefix`: `segments/<id>`, `tombstones/<id>`, `keys/<id>` and `checkpoints/<id>`.
 
@@ -151,16 +130,21 @@ class ObjectBlobs:
     lifecycle rules.
     """
 
-    def __init__(self, store: ObjectStore, keys: Keys, *, prefix: str = "") -> None:
-        self.store, self._keys = store, keys
+    def __init__(self, store: ObjectStore, keys: Keys, *, prefix: str = "", copies: FileCopies | None = None) -> None:
+        self.store, self._keys, self.copies = store, keys, copies
         self._folder = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
+        self._ranges = Ranges(store, self.key_of)
+        self._reading = Reading(self._ranges, keys, copies)
         self._lock = threading.Lock()
         self._current: dict[Contents, _Pack] = {}
         self._packs: dict[str, _Pack] = {}
         self._tombstones: set[str] | None = None
         self._dead_ids: set[bytes] = set()
-        self._heads: dict[tuple[str, int], bytes] = {}
         self._dead: dict[str, set[int]] = defaultdict(set)
+        self._ended = threading.Event()
+        self._turning = threading.Thread(target=self._turn, name="copies", daemon=True) if copies else None
+        if self._turning is not None:
+            self._turning.start()
 
     def write(
         self, content: IO[bytes], size: int, note: bytes, key: AccountKey | None = None, *, is_compressed: bool = False
@@ -184,8 +168,7 @@ class ObjectBlobs:
 
     def stored(self, location: Location) -> Location:
         """The record at a place, with the size of its own content. Raises NotFound, Invalid."""
-        head = self._get(location.segment, location.offset, location.offset + record.PREFIX)
-        return record.location_at(location, head)
+        return self._reading.stored(location)
 
     def sync(self, locations: Sequence[Location]) -> None:
         for segment in sorted({location.segment for location in locations}):
@@ -199,18 +182,23 @@ class ObjectBlobs:
         return lambda: None
 
     def read(self, location: Location, start: int = 0, end: int | None = None) -> bytes:
-        low, high = record.bounds(location.size, start, end)
-        opened, window = self._opened(location, *record.span(location.size, low, high))
-        return record.read_range(opened, window, low, high)
+        self._require_alive(location)
+        return self._reading.read(location, *record.bounds(location.size, start, end))
 
     def stream(self, location: Location, start: int = 0, end: int | None = None) -> Iterator[bytes]:
-        low, high = record.bounds(location.size, start, end)
-        opened, window = self._opened(location, *record.span(location.size, low, high))
-        return (record.read_range(opened, window, *group) for group in record.groups(location.size, low, high))
+        self._require_alive(location)
+        return self._reading.stream(location, *record.bounds(location.size, start, end))
+
+    def from_store(self, location: Location, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        self._require_alive(location)
+        return self._reading.from_store(location, *record.bounds(location.size, start, end))
+
+    def expect(self, locations: Sequence[Location]) -> None:
+        self._reading.expect(locations)
 
     def note(self, location: Location) -> bytes:
-        opened, window = self._opened(location, record.tail_at(location.size), location.length)
-        return record.open_note(opened, window(location.offset + opened.prefix.tail_at, opened.prefix.tail_size))
+        self._require_alive(location)
+        return self._reading.note(location)
 
     def destroy(self, locations: Sequence[Location]) -> None:
         """Put a tombstone, and delete the objects of which no record is left. See the class for what stays."""
@@ -219,28 +207,34 @@ class ObjectBlobs:
         if prefixes:
             self._bury(tombstone.pack(prefixes))
             self._merge_tombstones()
-        self._delete_dead(locations)
+        self._clear_away(locations)
+
+    def _clear_away(self, locations: Sequence[Location]) -> None:
+        """What was destroyed leaves the copies, and objects of which no record is left leave the bucket."""
+        places: dict[str, set[int]] = defaultdict(set)
+        for location in locations:
+            places[location.segment].add(location.offset)
+        if self.copies is not None and places:
+            self.copies.wipe(places)
+        for segment in places:
+            self._delete_if_dead(segment)
 
     def _prefixes(self, locations: Sequence[Location]) -> list[Prefix]:
         prefixes: list[Prefix] = []
         for segment in sorted({location.segment for location in locations}):
             living = [at for at in locations if at.segment == segment and at.offset not in self._dead[segment]]
             with suppress(NotFound):  # an object that is gone needs no more
-                heads = self._get_ranges(segment, [(at.offset, at.offset + record.PREFIX) for at in living])
+                heads = self._ranges.parts(segment, [(at.offset, at.offset + record.PREFIX) for at in living])
                 prefixes += [prefix for at, head in zip(living, heads, strict=True) if (prefix := _whole(at, head))]
         return prefixes
 
-    def _delete_dead(self, locations: Sequence[Location]) -> None:
-        for segment in {location.segment for location in locations}:
-            self._delete_if_dead(segment)
-
     def wrapped_by(self, location: Location) -> bytes:
-        opened, _ = self._opened(location, 0, record.PREFIX)
-        return opened.prefix.wrapped_by
+        self._require_alive(location)
+        return self._reading.opened(location).prefix.wrapped_by
 
     def secret(self, location: Location, use: bytes) -> bytes:
-        opened, _ = self._opened(location, 0, record.PREFIX)
-        return record.secret_of(opened.prefix, self._keys, use)
+        self._require_alive(location)
+        return record.secret_of(self._reading.opened(location).prefix, self._keys, use)
 
     def keep_key(self, note: bytes) -> Location:
         """Each is an object of its own, so that it can be deleted."""
@@ -256,14 +250,14 @@ class ObjectBlobs:
 
     def kept_checkpoints(self) -> Iterator[Record]:
         for segment, size in sorted(self.listed("checkpoints").items())[-_NEWEST:]:
-            window = self._window(segment, size, size)
+            window = self._ranges.window(segment, size, size)
             with suppress(NotFound):
                 yield from walk.checkpoints_of(segment, size, window, self._keys)
 
     def destroy_keys(self, names: Sequence[bytes], locations: Sequence[Location]) -> None:
         self._learn()
         self._bury(tombstone.pack([*map(tombstone.of_key, names), *self._prefixes(locations)]))
-        self._delete_dead(locations)
+        self._clear_away(locations)
 
     def settle(self, segment: str, size: int) -> None:
         """What follows from a segment that a journal has put: its tombstones are known, and what is dead goes."""
@@ -297,13 +291,17 @@ class ObjectBlobs:
 
         One that states no number of its records came from a journal whose process died: its contents are checked.
         """
-        window = self._window(segment, _WALK_BYTES if kind is Kind.OBJECT else size, size)
+        window = self._ranges.window(segment, _WALK_BYTES if kind is Kind.OBJECT else size, size)
         with suppress(NotFound):  # deleted since it was listed
             is_durable = kind is not Kind.OBJECT or record.record_count(window(0, BLOCK)) > 0
             yield from walk.records_of(segment, size, window, self._keys, dead, is_durable=is_durable, kind=kind)
 
     def close(self) -> None:
-        """Nothing is held open. What waits for its sync can still be put."""
+        """Look after copies no more. Nothing else is held open, and what waits for its sync can still be put."""
+        self._ended.set()
+        if self._turning is not None:
+            self._turning.join()
+        self._reading.close()
 
     def _sealed(self, new: Draft, content: IO[bytes], note: bytes) -> bytearray:
         """The record's bytes, with room for the prefix, which its place decides."""
@@ -321,9 +319,13 @@ class ObjectBlobs:
                 with self._lock:
                     self._current = {kind: each for kind, each in self._current.items() if each is not pack}
                 parts, pack.parts = pack.parts, []
+                number = self.copies.number() if self.copies is not None else 0
                 try:
-                    self._put_whole(pack.id, len(parts), parts)
+                    body = self._put_whole(pack.id, len(parts), parts)
                     pack.refusal = ""
+                    # What came is read soon, by the jobs that follow if by nobody else. What was compressed is old.
+                    if self.copies is not None and record.contents_of(pack.id) is Contents.SHARED:
+                        self.copies.keep(pack.id, 0, body, number)
                 except BankError as error:
                     pack.refusal = str(error)
         if pack.refusal:
@@ -331,12 +333,13 @@ class ObjectBlobs:
         with self._lock:
             self._packs.pop(pack.id, None)
 
-    def _put_whole(self, segment: str, count: int, parts: Sequence[Buffer]) -> None:
+    def _put_whole(self, segment: str, count: int, parts: Sequence[Buffer]) -> bytes:
         body = b"".join([record.segment_header(segment, count), *parts])
         try:
             obstore.put(self.store, self.key_of(segment), body, use_multipart=False)
         except (BaseError, FileNotFoundError) as error:  # the latter when there is no such bucket
             raise refusal(error) from error
+        return body
 
     def _put_alone(self, contents: Contents, new: Draft, content: IO[bytes], note: bytes) -> Location:
         segment = _new_id(contents)
@@ -379,7 +382,7 @@ class ObjectBlobs:
             self._delete([self.key_of(name) for name in tombstones])
 
     def _targets(self, name: str, size: int) -> list[Target]:
-        return list(walk.targets_of(name, size, self._window(name, size, size), self._keys))
+        return list(walk.targets_of(name, size, self._ranges.window(name, size, size), self._keys))
 
     def _note_dead(self, name: str, targets: Iterable[Target]) -> None:
         with self._lock:
@@ -402,10 +405,43 @@ class ObjectBlobs:
         raise Unavailable("the object store lists tombstones that it does not give; try again")
 
     def _delete_if_dead(self, segment: str) -> None:
-        with suppress(NotFound):
-            count = record.record_count(self._get(segment, 0, BLOCK))
-            if count and len(self._dead[segment]) >= count:
-                self._delete([self.key_of(segment)])
+        try:
+            count = record.record_count(self._ranges(segment, 0, BLOCK))
+            if not count or len(self._dead[segment]) < count:
+                return
+            self._delete([self.key_of(segment)])
+        except NotFound:  # it is gone already
+            pass
+        if self.copies is not None:
+            self.copies.drop(segment)
+
+    def _require_alive(self, location: Location) -> None:
+        if self._tombstones is None:
+            self._learn()
+        if location.offset in self._dead.get(location.segment, ()):
+            raise NotFound(f"the record at {location.segment}+{location.offset} was destroyed")
+
+    def _turn(self) -> None:
+        """Wipe from the copies of this node what was destroyed by others: one of its processes does, every minute."""
+        wiped: dict[str, int] = {}
+        while not self._ended.wait(_TURN_S):
+            try:
+                self._wipe_dead(wiped)
+            except BankError:
+                _log.warning("it is not known what others destroyed; it is asked again", exc_info=True)
+
+    def _wipe_dead(self, wiped: dict[str, int]) -> None:
+        """`wiped` are how many records of a segment were dead when it was looked at."""
+        assert self.copies is not None
+        with self.copies.keeping() as is_mine:
+            if not is_mine:
+                return
+            self._learn()
+            for segment in self.copies.names():
+                dead = self._dead.get(segment, set())
+                if len(dead) > wiped.get(segment, 0):
+                    self.copies.wipe({segment: sorted(dead)})
+                    wiped[segment] = len(dead)
 
     def _delete(self, keys: Sequence[str]) -> None:
         for key in keys:
@@ -415,63 +451,6 @@ class ObjectBlobs:
                 continue
             except BaseError as error:
                 raise refusal(error) from error
-
-    def _opened(self, location: Location, first: int, stop: int) -> tuple[Opened, _Window]:
-        """The record, and a window that holds its bytes from `first` on already, up to `stop` or a part's size."""
-        if self._tombstones is None:
-            self._learn()
-        if location.offset in self._dead.get(location.segment, ()):
-            raise NotFound(f"the record at {location.segment}+{location.offset} was destroyed")
-        window = self._window(location.segment, PART_BYTES, location.offset + location.length)
-        end = location.offset + min(stop, first + PART_BYTES)
-        if first <= _NEAR_BYTES:
-            data = self._get(location.segment, location.offset, end)
-            window.hold(location.offset, data)
-            return record.open_record(location, data, self._keys), window
-        place, part = (location.segment, location.offset), (location.offset + first, end)
-        head: Buffer | None = self._heads.get(place)
-        if head is None:
-            prefix = location.offset, location.offset + record.PREFIX
-            head, data = self._get_ranges(location.segment, [prefix, part])
-        else:
-            data = self._get(location.segment, *part)
-        window.hold(part[0], data)
-        opened = record.open_record(location, head, self._keys)
-        self._keep_head(place, head)
-        return opened, window
-
-    def _keep_head(self, place: tuple[str, int], head: Buffer) -> None:
-        """Keep a prefix that is whole: whoever reads one frame of a record reads the next one, too."""
-        if place not in self._heads:
-            if len(self._heads) >= _HEADS:
-                self._heads.clear()
-            self._heads[place] = bytes(head)
-
-    def _window(self, segment: str, ahead: int, stop: int) -> _Window:
-        return _Window(lambda start, end: self._get(segment, start, end), ahead, stop)
-
-    def _get(self, segment: str, start: int, end: int) -> memoryview:
-        return self._get_ranges(segment, [(start, end)])[0]
-
-    def _get_ranges(self, segment: str, ranges: Sequence[tuple[int, int]]) -> list[memoryview]:
-        """Parts of an object, at once. Raises NotFound, Unavailable, and Invalid when the object is too short."""
-        if not ranges:
-            return []
-        starts, ends = zip(*ranges, strict=True)
-        key = self.key_of(segment)
-        try:
-            parts = obstore.get_ranges(self.store, key, starts=starts, ends=ends, coalesce=0)
-        except FileNotFoundError as error:
-            raise NotFound(f"the segment {segment} is not in the object store") from error
-        except BaseError as error:
-            raise self._is_short(key, max(ends)) or refusal(error) from error
-        return [memoryview(part) for part in parts]
-
-    def _is_short(self, key: str, end: int) -> Invalid | None:
-        with suppress(BaseError, FileNotFoundError):
-            if obstore.head(self.store, key)["size"] < end:
-                return Invalid(f"{key} is damaged: it ends too early; restore it from a copy")
-        return None
 
     def listed(self, folder: str) -> dict[str, int]:
         """Segment ids and sizes in bytes: of `segments`, `tombstones`, `keys` or `checkpoints`. Raises Unavailable."""

@@ -170,7 +170,7 @@ def test_a_store_that_does_not_answer_at_all_ends_the_check(
     def away(*_: Any) -> None:
         raise Unavailable("it went away in the midst of it")
 
-    monkeypatch.setattr(type(bank.blobs), "stream", away)
+    monkeypatch.setattr(type(bank.blobs), "from_store", away)
     with pytest.raises(Unavailable, match="went away"):
         scrub.verify(bank)
 
