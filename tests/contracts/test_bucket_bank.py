@@ -1,5 +1,6 @@
 """A bank whose objects are in a real S3 server."""
 
+import shutil
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -131,3 +132,15 @@ def test_without_room_for_copies_all_is_asked_of_the_bucket(tmp_path: Path, ther
         assert bank.copies is None
         assert "each read is a request" in found[0].words
         assert not (tmp_path / "bank" / "copies").exists()
+
+
+def test_a_study_that_is_read_as_a_whole_is_fetched_ahead(tmp_path: Path, there: dict[str, Any]) -> None:
+    slices = [a_file(StudyInstanceUID="2.25.9", InstanceNumber=number) for number in range(20)]
+    with open_test_bank(tmp_path, **there) as bank:
+        keep(bank, *slices)
+        shutil.rmtree(tmp_path / "bank" / "copies")
+        given = sorted(b"".join(retrieve.stored(bank, one)) for one in retrieve.in_turn(bank, held(bank)))
+
+        assert given == sorted(slices)
+        assert bank.copies is not None
+        assert (bank.copies.told().hits, bank.copies.told().misses) == (20, 0)

@@ -66,6 +66,10 @@ class CountedBlobs:
         self.reads += 1
         return self._blobs.stream(location, start, end)
 
+    def from_store(self, location: Location, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        self.reads += 1
+        return self._blobs.from_store(location, start, end)
+
     def note(self, location: Location) -> bytes:
         self.reads += 1
         return self._blobs.note(location)

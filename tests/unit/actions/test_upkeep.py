@@ -109,7 +109,7 @@ def test_a_copy_that_came_without_a_file_header_is_laid_aside_once(bank: Bank) -
     assert [one.id for one in bank.index.quarantined(ALL)] == [aside.id]
 
 
-@pytest.mark.parametrize("part", ["records", "note", "stream"])
+@pytest.mark.parametrize("part", ["records", "note", "from_store"])
 def test_a_store_that_does_not_answer_is_no_loss(bank: Bank, monkeypatch: pytest.MonkeyPatch, part: str) -> None:
     keep(bank, *(a_file() for _ in range(3)))
 
