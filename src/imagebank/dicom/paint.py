@@ -92,7 +92,7 @@ def _is_plain(rendering: Rendering) -> bool:
 
 
 def _whole(cells: Grey | shade.Shades) -> Grey:
-    return cells.part(0, len(cells.cells)) if isinstance(cells, shade.Shades) else cells
+    return cells.whole() if isinstance(cells, shade.Shades) else cells
 
 
 def _jpeg(cells: Grey | shade.Shades, quality: int) -> bytes:

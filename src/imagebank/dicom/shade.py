@@ -15,6 +15,7 @@ from pydicom import config
 from pydicom.charset import python_encoding
 from pydicom.dataset import Dataset
 
+from imagebank.dicom import team
 from imagebank.dicom.codec import Frame, stored_values
 from imagebank.dicom.layout import Layout
 from imagebank.dicom.render import Window
@@ -28,6 +29,7 @@ Change = Callable[[NDArray[Any]], NDArray[np.uint8]]
 # PS3.3 C.8.7.1.1.2: there the modality LUT leads to intensities for arithmetic, not for display.
 _NOT_FOR_DISPLAY = {"1.2.840.10008.5.1.4.1.1.12.1", "1.2.840.10008.5.1.4.1.1.12.2", "1.2.840.10008.5.1.4.1.1.12.3"}
 _BLOCK_CELLS = 1 << 17
+_SHARE_CELLS = 1 << 19
 _MOST_TABLES = 8
 _AROUND = 64
 
@@ -41,7 +43,22 @@ class Shades:
 
     def part(self, start: int, stop: int) -> NDArray[np.uint8]:
         """The rows from one up to another."""
-        return _in_blocks(self.cells[start:stop], self.change)
+        cells = self.cells[start:stop]
+        out = np.empty(cells.shape, np.uint8)
+        _fill(out, cells, self.change)
+        return out
+
+    def whole(self) -> NDArray[np.uint8]:
+        """All rows, by all threads where they are many."""
+        out = np.empty(self.cells.shape, np.uint8)
+        step = max(1, _SHARE_CELLS // self.cells.shape[1])
+
+        def fill(number: int) -> None:
+            rows = slice(number * step, (number + 1) * step)
+            _fill(out[rows], self.cells[rows], self.change)
+
+        team.shared_out(fill, -(-len(out) // step))
+        return out
 
 
 @dataclass(slots=True, eq=False)
@@ -129,13 +146,11 @@ def _reach(table: Table, kind: np.dtype[Any], low: int, high: int) -> None:
     table.low, table.high = low, high
 
 
-def _in_blocks(cells: NDArray[Any], change: Change) -> NDArray[np.uint8]:
-    """The same by groups of rows: what is wide on the way (indices, floating point) stays small and in the cache."""
-    out = np.empty(cells.shape, np.uint8)
+def _fill(out: NDArray[np.uint8], cells: NDArray[Any], change: Change) -> None:
+    """By groups of rows: what is wide on the way (indices, floating point) stays small and in the cache."""
     step = max(1, _BLOCK_CELLS // cells.shape[1])
     for row in range(0, len(cells), step):
         out[row : row + step] = change(cells[row : row + step])
-    return out
 
 
 def _eight_bits(values: Values, *, inverted: bool) -> NDArray[np.uint8]:
