@@ -19,7 +19,7 @@ class Seaweed:
     secret_key: str
     bucket: str
     folder: Path
-    tidy: Callable[[], None]
+    tidy: Callable[..., None]
     region: str = "us-east-1"
 
 

@@ -66,16 +66,21 @@ def test_a_compression_gives_the_room_of_what_came_back(
         keep(bank, *slices[:3])  # they share an object of the bucket
         for file in slices[3:]:
             keep(bank, file)
-        seaweed.tidy()
+        seaweed.tidy(garbage=0.0001)
         before, taken = packs(seaweed, prefix), bytes_at_rest([seaweed.folder])
         found = compress.step(bank, 0, older_than=timedelta(), grace=timedelta())
         after = packs(seaweed, prefix)
-        seaweed.tidy()
+        spared = sum(before.values()) - sum(after.values())
+        # Other tests keep theirs in the same volumes, and the server strikes out what was deleted in its own time.
+        for _ in range(10):
+            seaweed.tidy(garbage=0.0001)
+            if taken - bytes_at_rest([seaweed.folder]) > spared / 2:
+                break
 
         assert found.done == len(slices)
         assert not before.keys() & after.keys()
         assert sum(after.values()) < sum(before.values()) / 2
-        assert taken - bytes_at_rest([seaweed.folder]) > (sum(before.values()) - sum(after.values())) / 2
+        assert taken - bytes_at_rest([seaweed.folder]) > spared / 2
         assert files(bank) == sorted(slices)
 
 

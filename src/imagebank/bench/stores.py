@@ -44,7 +44,7 @@ class Store:
     pid: int
     folder: Path
     settings: dict[str, Any]
-    tidy: Callable[[], None] = lambda: None
+    tidy: Callable[..., None] = lambda: None
 
 
 @contextmanager
@@ -91,10 +91,10 @@ def s3(folder: Path, *, little_memory: bool = False) -> Iterator[Store]:
         yield Store(process.pid, folder, settings, partial(_vacuum, ports[2]))
 
 
-def _vacuum(master: int) -> None:
+def _vacuum(master: int, garbage: float = _GARBAGE) -> None:
     """Objects of SeaweedFS lie in volumes, which it looks through every fifteen minutes: this is what it does then."""
     time.sleep(_DELETES_S)
-    asked(master, f"/vol/vacuum?garbageThreshold={_GARBAGE}", patience_s=_VACUUM_S)
+    asked(master, f"/vol/vacuum?garbageThreshold={garbage}", patience_s=_VACUUM_S)
 
 
 def _arguments(folder: Path, ports: list[int]) -> list[str]:
