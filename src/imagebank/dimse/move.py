@@ -2,6 +2,7 @@
 
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from types import TracebackType
 from typing import Final, Self
 
@@ -12,8 +13,8 @@ from imagebank.dimse.association import Association, Lost, Released, Violation
 from imagebank.dimse.command import Command, Kind
 from imagebank.dimse.handlers import Answer, Caller, refused
 from imagebank.dimse.identifier import Target
-from imagebank.dimse.negotiation import MAX_CONTEXTS
-from imagebank.dimse.retrieve import IsCancelled, Retrieval, chosen, encoded, give, lasting, offers, understood
+from imagebank.dimse.negotiation import MAX_CONTEXTS, Context
+from imagebank.dimse.retrieve import Following, IsCancelled, Retrieval, chosen, give, lasting, offers, understood
 from imagebank.dimse.scu import Offer
 from imagebank.errors import BankError, Unavailable
 from imagebank.model.access import Device, Right
@@ -83,6 +84,7 @@ class Delivery:
         self._drops = 0
         self.instances = sorted(instances, key=lambda instance: self._group_of[instance.sop_class])
         """In the order that needs each association once."""
+        self._following = Following(bank, self.instances, self._taken)
         self._untold: dict[Uid, list[Instance]] = {}
         for instance in instances:
             self._untold.setdefault(instance.study, []).append(instance)
@@ -96,7 +98,7 @@ class Delivery:
     def send(self, instance: Instance) -> int:
         """One C-STORE sub-operation: the status that the destination answered. Raises BankError."""
         association = self._for(instance)
-        context, data = encoded(self._bank, instance, scu.accepted(association, instance.sop_class))
+        context, data = self._following.take(instance)
         command: Command = {
             "AffectedSOPClassUID": instance.sop_class,
             "AffectedSOPInstanceUID": instance.uid,
@@ -104,11 +106,13 @@ class Delivery:
             **self._originator,
         }
         self._tell(instance.study)
+        read_next = partial(self._following.read_after, instance)
         try:
-            answer = scu.request(association, context, command, data)
+            answer = scu.request(association, context, command, data, read_next)
         except (Lost, Released, Violation, BankError) as exc:
             association.abort()
             self._association = None
+            self._following.forget()  # another association has other contexts
             self._drops += 1
             raise Unavailable(f"device {self._device.aet} dropped the association") from exc
         self._drops = 0
@@ -121,6 +125,12 @@ class Delivery:
                 self._bank, self._caller.principal, self._untold[study], self._device, self._caller.address
             )
             del self._untold[study]
+
+    def _taken(self, instance: Instance) -> list[Context]:
+        """The contexts in which the destination takes an object; none while there is no association for it."""
+        if self._association is None or self._group_of[instance.sop_class] != self._group:
+            return []
+        return scu.accepted(self._association, instance.sop_class)
 
     def _for(self, instance: Instance) -> Association:
         group = self._group_of[instance.sop_class]

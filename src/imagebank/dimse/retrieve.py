@@ -212,6 +212,10 @@ class Following:
             return ready[1]
         return encoded(self._bank, instance, self._contexts(instance))
 
+    def forget(self) -> None:
+        """Let go of what was read ahead."""
+        self._ready = None
+
     def read_after(self, instance: Instance) -> None:
         """Have ready what follows an object; what cannot be read is refused when it is its turn."""
         following = self._next.get(instance.uid)
