@@ -19,6 +19,15 @@ _PDU: Final = "131072"
 _COMPLETED: Final = re.compile(r"Number of Completed Suboperations\s*:\s*(\d+)")
 _FOUND: Final = re.compile(r"Find Response: \d+ \(Pending\)")
 _ARRIVED: Final = "Received Store Request"
+# findscu says each answer in fifty calls of the kernel, which take twice as long as all else that it does.
+_IN_BLOCKS: Final = """\
+log4cplus.rootLogger = INFO, file
+log4cplus.appender.file = log4cplus::FileAppender
+log4cplus.appender.file.File = {log}
+log4cplus.appender.file.ImmediateFlush = false
+log4cplus.appender.file.layout = log4cplus::PatternLayout
+log4cplus.appender.file.layout.ConversionPattern = %m%n
+"""
 
 
 def missing() -> list[str]:
@@ -44,17 +53,20 @@ def store(archive: Archive, folders: Sequence[Path]) -> float:
     return time.perf_counter() - began
 
 
-def find(archive: Archive, level: str, keys: Mapping[str, str], times: int) -> tuple[float, int]:
+def find(archive: Archive, level: str, keys: Mapping[str, str], times: int, folder: Path) -> tuple[float, int]:
     """Ask the same question some times over one association; seconds of all, the program's start among them, and matches.
 
-    Raises Wrong when not every answer had as many matches.
+    What was found it writes into a file of the folder. Raises Wrong when not every answer had as many matches.
     """
-    options = ("-S", "--repeat", str(times), "-v", "--max-pdu", _PDU, *_keys(level, keys))
+    folder.mkdir(parents=True, exist_ok=True)
+    log, how = folder / "findscu.log", folder / "findscu.cfg"
+    how.write_text(_IN_BLOCKS.format(log=log))
+    options = ("-S", "--repeat", str(times), "--log-config", str(how), "--max-pdu", _PDU, *_keys(level, keys))
     began = time.perf_counter()
     with _client("findscu", archive, *options) as client:
-        said = _end("findscu", client)
+        _end("findscu", client, log)
     seconds = time.perf_counter() - began
-    found = len(_FOUND.findall(said))
+    found = len(_FOUND.findall(log.read_text(errors="replace")))
     if found % times:
         raise Wrong(f"{times} equal questions by C-FIND had {found} matches")
     return seconds, found // times
@@ -114,9 +126,10 @@ def _client(
             process.stdout.close()
 
 
-def _end(program: str, process: "subprocess.Popen[bytes]") -> str:
-    """Wait for its end; what it said. Raises Wrong when it did not end well."""
+def _end(program: str, process: "subprocess.Popen[bytes]", log: Path | None = None) -> str:
+    """Wait for its end; what it said. Raises Wrong, with what stands in its log, when it did not end well."""
     said = process.communicate(timeout=_LONGEST_S)[0].decode(errors="replace")
     if process.returncode:
+        said += log.read_text(errors="replace") if log is not None and log.exists() else ""
         raise Wrong(f"{program} ended with {process.returncode}: {said.strip()[-200:]}")
     return said

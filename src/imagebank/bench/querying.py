@@ -91,7 +91,7 @@ def _found(work: Work, level: str, keys: Mapping[str, str], wanted: int, times: 
     seconds = {1: math.inf, times + 1: math.inf}
     for _ in range(_TRIES):
         for number in (1, times + 1):
-            took, found = dcmtk.find(work.archive, level, keys, number)
+            took, found = dcmtk.find(work.archive, level, keys, number, work.folder / "find")
             same("matches of a C-FIND", wanted, found)
             # What else runs on the machine only ever adds.
             seconds[number] = min(seconds[number], took)
