@@ -19,7 +19,7 @@ from imagebank.model.report import Report, Waiting, Which
 from imagebank.model.timeline import Place
 from imagebank.model.uid import Uid
 from imagebank.ports.steady import SEARCH_S, hold
-from imagebank.storage import tables
+from imagebank.storage import tables, whose
 from imagebank.storage.found import found
 from imagebank.storage.orders import report_of
 from imagebank.storage.outlines import SQLOutlines, about_studies, are, without_waiting
@@ -40,14 +40,9 @@ class SQLHistories(SQLOutlines):
     """A `HistoryReader` on SQLite or PostgreSQL."""
 
     def patient_of(self, study: Uid, scope: Scope) -> PatientId | None:
-        statement = (
-            select(_PATIENT.c.issuer, _PATIENT.c.identifier)
-            .join_from(_STUDY, _PATIENT, _PATIENT.c.id == _STUDY.c.patient_row)
-            .where(_STUDY.c.study_instance_uid == study, *studies_in(scope, self._dialect))
-        )
-        with self._database.reading() as connection:
-            row = connection.execute(statement).one_or_none()
-        return None if row is None else PatientId(*row)
+        with self._database.directly() as connection:
+            found = whose.patients(connection, [study], scope)
+        return found[0] if found else None
 
     def place_of(self, study: Uid, scope: Scope) -> Place | None:
         chosen = (_STUDY.c.study_instance_uid == study, *studies_in(scope, self._dialect))

@@ -52,6 +52,7 @@ from imagebank.storage import (
     tasks,
     telling,
     transfers,
+    whose,
     words,
     workitems,
 )
@@ -67,7 +68,6 @@ from imagebank.storage.rows import micros, moment, pack_digest, unpack_digest
 from imagebank.storage.select import (
     events_in,
     quarantined_in,
-    studies_in,
 )
 from imagebank.storage.series import metadata_row, series_rows
 from imagebank.storage.transaction import SQLTransaction
@@ -325,9 +325,8 @@ class SQLIndex:
         return rows
 
     def owner_of(self, study: Uid, scope: Scope) -> str | None:
-        with self._database.reading() as connection:
-            owner: str | None = connection.scalar(owner_of(study, scope, self._dialect))
-        return owner
+        with self._database.directly() as connection:
+            return owner_of(connection, study, scope)
 
     def original(self, uid: Uid, scope: Scope) -> Original | None:
         with self._database.reading() as connection:
@@ -373,11 +372,8 @@ class SQLIndex:
         return self._lines(telling.sought(wanted, self._lane.pseudonym, self._dialect), scope)
 
     def patients_of(self, studies: Collection[Uid], scope: Scope) -> dict[str, PatientId]:
-        with self._database.reading() as connection:
-            rows = connection.execute(
-                telling.patients(self._dialect, studies).where(*studies_in(scope, self._dialect))
-            ).all()
-        found = (PatientId(issuer, identifier) for issuer, identifier in rows)
+        with self._database.directly() as connection:
+            found = whose.patients(connection, studies, scope)
         return {self._lane.pseudonym(patient): patient for patient in found if patient.identifier}
 
     def _lines(self, statement: Select[Any], scope: Scope) -> list[Line]:

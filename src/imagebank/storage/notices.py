@@ -3,18 +3,44 @@
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, delete, func, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    bindparam,
+    delete,
+    func,
+    literal_column,
+    select,
+    update,
+)
 
 from imagebank.model.access import is_elsewhere
 from imagebank.model.notice import Kind, Mailbox, Notice, SentCode, State, Way, folded_address
 from imagebank.model.person import PatientId
 from imagebank.model.provision import Kind as Decided
 from imagebank.storage import provisions, tables
-from imagebank.storage.database import Database, insert_new, put
+from imagebank.storage.database import Database, Prepared, insert_new, put
 from imagebank.storage.rows import clean, micros, moment
 
 _NOTICE, _MAILBOX, _CHOICE, _CODE = tables.notice, tables.mailbox, tables.notice_choice, tables.mailed_code
 _PLACE: Final = tables.place
+
+
+def _holders() -> Select[Any]:
+    """Accounts, or the names of others, that hold the records of a patient now."""
+    held, account = tables.provision.c, tables.account
+    never: ColumnElement[int] = literal_column("0")
+    kind: ColumnElement[str] = literal_column(f"'{Decided.HOLDING.value}'")
+    is_now = (held.revoked_at == never, held.starts_at <= bindparam("now"), held.ends_at > bindparam("now"))
+    is_theirs = provisions.is_of(bindparam("issuer"), bindparam("identifier"))
+    joined = tables.provision.outerjoin(account, account.c.name == held.principal)
+    chosen = select(account.c.id, held.principal).select_from(joined).distinct()
+    return chosen.where(is_theirs, held.kind == kind, *is_now)
+
+
+_HOLDERS: Final = Prepared(lambda _: _holders())
 
 
 class SQLNotices:
@@ -97,11 +123,8 @@ class NoticesChanges:
         put(self._connection, _NOTICE, ["id"], values)
 
     def holders(self, patient: PatientId, now: datetime) -> list[str]:
-        held, account = tables.provision.c, tables.account
-        is_now = (held.revoked_at == 0, held.starts_at <= micros(now), held.ends_at > micros(now))
-        found = provisions.chosen(patient, Decided.HOLDING).where(*is_now).order_by(None)
-        theirs = found.join_from(tables.provision, account, account.c.name == held.principal, isouter=True)
-        rows = self._connection.execute(theirs.with_only_columns(account.c.id, held.principal).distinct())
+        asked = {"issuer": patient.issuer, "identifier": patient.identifier, "now": micros(now)}
+        rows = _HOLDERS.run(self._connection, asked).fetchall()
         return sorted(identifier or name for identifier, name in rows if identifier or is_elsewhere(name))
 
     def again(self, account: str, kind: Kind, link: str, since: datetime) -> bool:

@@ -7,7 +7,18 @@ from typing import Any, Final
 
 import msgspec
 import orjson
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    and_,
+    delete,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from imagebank.model.access import Scope
 from imagebank.model.encounter import Encounter, Stay
@@ -18,7 +29,7 @@ from imagebank.model.person import PatientId
 from imagebank.model.report import Report, Which
 from imagebank.model.uid import Uid
 from imagebank.ports.orders import Wanted
-from imagebank.storage import account_keys, delays, performed, tables
+from imagebank.storage import account_keys, delays, performed, tables, whose
 from imagebank.storage.database import Database, insert_new, lock_studies, put
 from imagebank.storage.rows import clean, micros, moment, pack_digest, pack_set, unpack_digest, unpack_set
 from imagebank.storage.segments import Segments
@@ -226,25 +237,19 @@ class SQLOrders:
         return _encounter_of(rows[0]) if len(rows) == 1 else None
 
     def reports(self, study: Uid, scope: Scope) -> list[Report]:
-        rows = tables.study
-        shown = reports_in(scope, self._dialect)
-        of_study = (
-            select(rows.c.organization, rows.c.json, tables.patient.c.issuer, tables.patient.c.identifier)
-            .join_from(rows, tables.patient, tables.patient.c.id == rows.c.patient_row)
-            .where(rows.c.study_instance_uid == study, *studies_in(scope, self._dialect))
-        )
-        found = []
-        for row in self._rows(of_study):
-            accession = next(iter(orjson.loads(row.json).get(_ACCESSION, {}).get("Value", ())), "")
-            by_accession = and_(_REPORT.c.study == "", _REPORT.c.accession == accession)
-            named = or_(_REPORT.c.study == study, by_accession) if accession else _REPORT.c.study == study
-            # Whoever sends for one organization says nothing about the studies of another.
-            own = _REPORT.c.organization == row.organization
-            newest = (_REPORT.c.event_at.desc(), _REPORT.c.id.desc())
-            if row.identifier:
-                theirs = _of_person(PatientId(row.issuer, row.identifier))
-                found += self._rows(with_segment(_REPORT).where(theirs, own, named, *shown).order_by(*newest))
-        return [report_of(row) for row in found]
+        with self._database.directly() as connection:
+            owned = whose.owned(connection, study, scope)
+            if owned is None or not owned[2].identifier or not whose.is_reported_of(connection, owned[2]):
+                return []
+        organization, text, patient = owned
+        accession = next(iter(orjson.loads(text).get(_ACCESSION, {}).get("Value", ())), "")
+        by_accession = and_(_REPORT.c.study == "", _REPORT.c.accession == accession)
+        named = or_(_REPORT.c.study == study, by_accession) if accession else _REPORT.c.study == study
+        # Whoever sends for one organization says nothing about the studies of another.
+        own = _REPORT.c.organization == organization
+        told = (_of_person(patient), own, named, *reports_in(scope, self._dialect))
+        newest = (_REPORT.c.event_at.desc(), _REPORT.c.id.desc())
+        return [report_of(row) for row in self._rows(with_segment(_REPORT).where(*told).order_by(*newest))]
 
     def studies_of(self, report: Report, scope: Scope) -> list[Uid]:
         named = _STUDY.c.study_instance_uid == report.study

@@ -1,14 +1,19 @@
 """Whose study it is that something comes into contact with: what its depositor may not see tells nothing and takes nothing."""
 
+from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Connection, Select, bindparam, select
 
 from imagebank.model.access import Scope
 from imagebank.model.imaging import Kept
 from imagebank.model.uid import Uid
 from imagebank.storage import tables
+from imagebank.storage.database import Prepared
+from imagebank.storage.direct import Driver
 from imagebank.storage.select import studies_in
+from imagebank.storage.shape import Shape, parameters_of, shape_of
+from imagebank.storage.visible import is_visible
 
 _STUDY = tables.study
 
@@ -31,9 +36,17 @@ def holder_of_instance(connection: Connection, row: int) -> Holder:
     return Holder._make(connection.execute(_holder().select_from(joined).where(tables.instance.c.id == row)).one())
 
 
-def owner_of(study: Uid, scope: Scope, dialect: str) -> Select[Any]:
-    """The organization whose a study in scope is."""
-    return select(_STUDY.c.organization).where(_STUDY.c.study_instance_uid == study, *studies_in(scope, dialect))
+def owner_of(connection: Connection | Driver, study: Uid, scope: Scope) -> str | None:
+    """The organization whose a study in scope is; None where there is no such study."""
+    asked = {"study": study, **parameters_of(scope, connection.dialect.name)}
+    row = _owner(shape_of(scope)).run(connection, asked).fetchone()
+    return None if row is None else row[0]
+
+
+@cache
+def _owner(shape: Shape) -> Prepared:
+    of_study = select(_STUDY.c.organization).where(_STUDY.c.study_instance_uid == bindparam("study"))
+    return Prepared(lambda dialect: of_study.where(*is_visible(shape, dialect)))
 
 
 def _holder() -> Select[Any]:

@@ -1,9 +1,11 @@
 """Patient records, the persons that they are linked to, and the decisions about that, in the database."""
 
 import time
+from collections import namedtuple
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import cache
 from typing import Any, Final
 
 import orjson
@@ -12,10 +14,12 @@ from sqlalchemy import (
     Connection,
     Row,
     Select,
+    Text,
     and_,
     bindparam,
     delete,
     func,
+    literal_column,
     or_,
     select,
     text,
@@ -32,7 +36,9 @@ from imagebank.storage import identity_keys, tables
 from imagebank.storage.database import Database, Prepared, insert_new, lock, put
 from imagebank.storage.rows import clean, dumps, micros, moment
 from imagebank.storage.select import studies_in
-from imagebank.storage.sets import one_of
+from imagebank.storage.sets import among, members, one_of
+from imagebank.storage.shape import Shape, parameters_of, shape_of
+from imagebank.storage.visible import is_visible
 
 _IDENTITY, _KEY, _LIKENESS = tables.identity, tables.identity_key, tables.likeness
 _DECISION, _RECORD = tables.person_decision, tables.person_decision_record
@@ -48,22 +54,31 @@ def _is(table: Any, patient: PatientId) -> ColumnElement[bool]:
     return and_(table.c.issuer == clean(patient.issuer), table.c.identifier == clean(patient.identifier))
 
 
+def _named(patient: PatientId) -> dict[str, str]:
+    return {"issuer": clean(patient.issuer), "identifier": clean(patient.identifier)}
+
+
 def _pair(patient: PatientId) -> tuple[str, str]:
     return clean(patient.issuer), clean(patient.identifier)
 
 
 def shown(scope: Scope, dialect: str, record: Any) -> list[ColumnElement[bool]]:
     """What a record must be to be shown: one of its studies is."""
-    conditions = studies_in(scope, dialect)
+    return _shown(studies_in(scope, dialect), record)
+
+
+def _shown(conditions: Sequence[ColumnElement[bool]], record: Any) -> list[ColumnElement[bool]]:
+    # Constants stand in the text, so that statements can be prepared.
+    is_somebody = record.c.issuer != literal_column(f"'{_NOBODY}'", Text)
     if not conditions:
-        return [record.c.issuer != _NOBODY]
+        return [is_somebody]
     patient, study = tables.patient, tables.study
     seen = (
         select(text("1"))
         .select_from(patient.join(study, study.c.patient_row == patient.c.id))
         .where(patient.c.issuer == record.c.issuer, patient.c.identifier == record.c.identifier, *conditions)
     )
-    return [record.c.issuer != _NOBODY, seen.correlate(record).exists()]
+    return [is_somebody, seen.correlate(record).exists()]
 
 
 def _given_by(organization: str, scope: Scope, dialect: str) -> list[ColumnElement[bool]]:
@@ -92,7 +107,10 @@ def evidence_of(packed: str) -> tuple[Evidence, ...]:
     return tuple(Evidence(*each) for each in orjson.loads(packed or "[]"))
 
 
-def _linked(row: Row[Any]) -> Linked:
+_Record: Final = namedtuple("_Record", [column.name for column in _IDENTITY.columns])  # type: ignore[misc]  # noqa: PYI024 - its columns are the table's
+
+
+def _linked(row: Any) -> Linked:
     identity = Identity(
         PatientId(row.issuer, row.identifier),
         PersonName(row.name, row.name_ideographic, row.name_phonetic),
@@ -140,6 +158,13 @@ def _decision(row: Row[Any], records: Sequence[Row[Any]]) -> Decision:
     )
 
 
+@cache
+def _record(shape: Shape) -> Prepared:
+    """The record of an issuer and identifier, where it is shown."""
+    named = (_IDENTITY.c.issuer == bindparam("issuer"), _IDENTITY.c.identifier == bindparam("identifier"))
+    return Prepared(lambda dialect: select(_IDENTITY).where(*named, *_shown(is_visible(shape, dialect), _IDENTITY)))
+
+
 class SQLPersons:
     """A `PersonsReader`."""
 
@@ -153,11 +178,12 @@ class SQLPersons:
 
     def identity(self, patient: PatientId, scope: Scope) -> Linked | None:
         began = time.perf_counter()
-        chosen = select(_IDENTITY).where(_is(_IDENTITY, patient), *shown(scope, self._dialect, _IDENTITY))
-        found = self._records(chosen)
-        if not found and scope != _EVERYTHING:
+        asked = {**_named(patient), **parameters_of(scope, self._dialect)}
+        with self._database.directly() as connection:
+            found = _record(shape_of(scope)).run(connection, asked).fetchone()
+        if found is None and scope != _EVERYTHING:
             hold(began, SEARCH_S[self._dialect])
-        return found[0] if found else None
+        return None if found is None else _linked(_Record(*found))
 
     def record_named(self, own: str, scope: Scope) -> Linked | None:
         chosen = select(_IDENTITY).where(_IDENTITY.c.own == own, *shown(scope, self._dialect, _IDENTITY))
@@ -262,6 +288,13 @@ _NUMBER: Final = Prepared(
         _IDENTITY.c.issuer == bindparam("issuer"), _IDENTITY.c.identifier == bindparam("identifier")
     )
 )
+_BEARING: Final = Prepared(
+    lambda dialect: (
+        select(_IDENTITY)
+        .where(_IDENTITY.c.id.in_(select(_KEY.c.identity).where(among(dialect, _KEY.c.key, "telling"))))
+        .order_by(_IDENTITY.c.id)
+    )
+)
 _NO_KEYS: Final = Prepared(lambda _: delete(_KEY).where(_KEY.c.identity == bindparam("number")))
 _KEYS: Final = Prepared(lambda _: _KEY.insert().values(key=bindparam("key"), identity=bindparam("identity")))
 _WITHDRAW: Final = Prepared(
@@ -313,14 +346,13 @@ class PersonsChanges:
             _KEYS.run_many(self._connection, rows)
 
     def _number(self, patient: PatientId) -> int | None:
-        called = {"issuer": clean(patient.issuer), "identifier": clean(patient.identifier)}
-        row = _NUMBER.run(self._connection, called).fetchone()
+        row = _NUMBER.run(self._connection, _named(patient)).fetchone()
         return row[0] if row else None
 
     def candidates(self, keys: Iterable[str], limit: int) -> list[Linked]:
-        bearing = identity_keys.bearing(self._connection, keys, limit)
-        chosen = select(_IDENTITY).where(_IDENTITY.c.id.in_(bearing)).order_by(_IDENTITY.c.id)
-        return [_linked(row) for row in self._connection.execute(chosen)]
+        telling = identity_keys.telling(self._connection, keys, limit)
+        asked = {"telling": members(self._dialect, telling)}
+        return [_linked(_Record(*row)) for row in _BEARING.run(self._connection, asked).fetchall()]
 
     def census(self, names: Iterable[str]) -> Census:
         return identity_keys.census(self._connection, names)

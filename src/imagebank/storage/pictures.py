@@ -102,18 +102,11 @@ class SQLPictures:
         self._dialect = database.engine.dialect.name
 
     def undone(self, limit: int, scope: Scope, series: Uid | None = None, after: int = -1) -> list[Undone]:
-        done: Select[Any] = select(literal_column("1")).where(_PRINT.c.instance_row == _INSTANCE.c.id)
-        of_series = [] if series is None else [_SERIES.c.series_instance_uid == series]
-        chosen = (
-            select(_INSTANCE.c.sop_instance_uid, _INSTANCE.c.id)
-            .select_from(_ABOVE)
-            .where(_INSTANCE.c.pixels.is_not(None), _INSTANCE.c.id > after, *of_series)
-            .where(~done.correlate(_INSTANCE).exists(), *studies_in(scope, self._dialect))
-            .order_by(_INSTANCE.c.id)
-            .limit(limit)
-        )
-        with self._database.reading() as connection:
-            return [Undone(Uid(row.sop_instance_uid), row.id) for row in connection.execute(chosen)]
+        asked = {"after": after, "most": limit, **parameters_of(scope, self._dialect)}
+        asked |= {} if series is None else {"series": series}
+        chosen = _undone(shape_of(scope), of_series=series is not None)
+        with self._database.directly() as connection:
+            return [Undone(Uid(uid), row) for uid, row in chosen.run(connection, asked).fetchall()]
 
     def count(self, scope: Scope) -> tuple[int, int]:
         joined = _ABOVE.outerjoin(_PRINT, _PRINT.c.instance_row == _INSTANCE.c.id)
@@ -200,6 +193,23 @@ class SQLPictures:
             moment(row.found_at),
             verdict=None if verdict is None else _verdict(verdict),
         )
+
+
+@cache
+def _undone(shape: Shape, *, of_series: bool) -> Prepared:
+    """Pictures of which nothing is known yet, behind a row."""
+    done: Select[Any] = select(literal_column("1")).where(_PRINT.c.instance_row == _INSTANCE.c.id)
+    named = [_SERIES.c.series_instance_uid == bindparam("series")] if of_series else []
+    chosen = (
+        select(_INSTANCE.c.sop_instance_uid, _INSTANCE.c.id)
+        .select_from(_ABOVE)
+        .where(_INSTANCE.c.pixels.is_not(None), _INSTANCE.c.id > bindparam("after"), *named)
+        .where(~done.correlate(_INSTANCE).exists())
+        .order_by(_INSTANCE.c.id)
+        .limit(bindparam("most", type_=Integer()))
+        .offset(literal_column("0"))
+    )
+    return Prepared(lambda dialect: chosen.where(*is_visible(shape, dialect)))
 
 
 @cache

@@ -82,18 +82,23 @@ def chosen(
     """Provisions that hold for a patient, of a kind, an identifier, or for somebody by name, oldest first."""
     statement = select(_T).order_by(_T.c.starts_at, _T.c.id)
     if patient is not None:
-        own = and_(_T.c.issuer == patient.issuer, _T.c.identifier == patient.identifier)
-        mine = tables.identity.alias()
-        named = and_(mine.c.issuer == patient.issuer, mine.c.identifier == patient.identifier)
-        linked, reach = linked_to(mine)
-        theirs = select(linked.c.id).select_from(mine.join(linked, reach)).where(named, *of_linked(_T, mine, linked))
-        statement = statement.where(or_(own, theirs.correlate(_T).exists()))
+        statement = statement.where(is_of(patient.issuer, patient.identifier))
     if kind is not None:
         statement = statement.where(_T.c.kind == kind.value)
     for column, value in ((_T.c.id, identifier), (_T.c.principal, principal)):
         if value:
             statement = statement.where(column == value)
     return statement
+
+
+def is_of(issuer: Any, identifier: Any) -> ColumnElement[bool]:
+    """Whether a provision holds for a patient: it is of this record, or of a linked one and reaches to it."""
+    own = and_(_T.c.issuer == issuer, _T.c.identifier == identifier)
+    mine = tables.identity.alias()
+    named = and_(mine.c.issuer == issuer, mine.c.identifier == identifier)
+    linked, reach = linked_to(mine)
+    theirs = select(linked.c.id).select_from(mine.join(linked, reach)).where(named, *of_linked(_T, mine, linked))
+    return or_(own, theirs.correlate(_T).exists())
 
 
 def linked_to(mine: Any) -> tuple[Any, ColumnElement[bool]]:

@@ -1,6 +1,6 @@
 """Lines of the ledger as others ask for them: what an audit record repository has not been told yet, and searches."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -95,14 +95,3 @@ def sought(wanted: Sought, pseudonym: Pseudonym, dialect: str) -> Select[Any]:
         conditions += [event.at <= at, or_(event.at < at, later)]
     chosen = select(*LINE).where(*conditions).order_by(event.at.desc(), event.lane, event.position)
     return chosen if wanted.limit is None else chosen.limit(wanted.limit)
-
-
-def patients(dialect: str, studies: Collection[str]) -> Select[Any]:
-    """Issuer and identifier of the patients of studies."""
-    study, patient = tables.study, tables.patient
-    return (
-        select(patient.c.issuer, patient.c.identifier)
-        .join_from(study, patient, patient.c.id == study.c.patient_row)
-        .where(one_of(dialect, study.c.study_instance_uid, sorted(studies)))
-        .distinct()
-    )
