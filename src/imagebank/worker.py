@@ -41,9 +41,11 @@ from imagebank.actions import (
     retrieve,
     rotate,
     shred,
+    together,
     transfer,
     upload_spool,
 )
+from imagebank.actions.together import InSteps, Steps
 from imagebank.bank import Bank
 from imagebank.errors import BankError, NotFound, OutOfSpace, Unavailable
 from imagebank.model.access import Scope
@@ -78,16 +80,17 @@ _AWAY_S = (1.0, 30.0)
 _log = logging.getLogger(__name__)
 
 
-def make_metadata(bank: Bank, payload: dict[str, Any]) -> None:
+@InSteps
+def make_metadata(bank: Bank, payload: dict[str, Any]) -> Steps[None]:
     """Make a series's metadata ready, now that it has been quiet for a while."""
+    series = Uid(payload["series"])
     try:
         # Nobody reads here: what is made stays in the bank.
-        retrieve.series_metadata(bank, Uid(payload["series"]), Scope(organizations=None))
+        yield from retrieve.making_metadata(bank, series, Scope(organizations=None))
     except NotFound:
         _log.info("a series went before its metadata was made")
         return
-    with bank.index.begin() as tx:
-        pixels.look_soon(bank, tx, Uid(payload["series"]))
+    yield lambda tx: pixels.look_soon(bank, tx, series)
 
 
 WORK: Mapping[str, Work] = {
@@ -226,30 +229,48 @@ def step(bank: Bank, work: Mapping[str, Work] = WORK) -> bool:
     """
     began = bank.now()
     jobs = bank.jobs.take(tuple(work), began, LEASE_S, TOGETHER, AT_ONCE)
+    if not jobs:
+        return False
     begun, done = 0, list[Job]()
     try:
-        for job in jobs:
-            if begun and bank.now() - began > LONGEST_TOGETHER:
-                break
+        do = work[jobs[0].kind]
+        doing = _in_step(bank, do, jobs, began) if isinstance(do, InSteps) else _one_by_one(bank, do, jobs, began)
+        for job, error in doing:
             begun += 1
-            if _is_done(bank, work, job):
+            if error is None:
                 done.append(job)
+            else:
+                _set_back(bank, job, error)
     finally:
         if done:
             bank.jobs.finish(*done)
         if jobs[begun:]:
             bank.jobs.give_back(bank.now(), *jobs[begun:])
-    return bool(jobs)
-
-
-def _is_done(bank: Bank, work: Mapping[str, Work], job: Job) -> bool:
-    """Do a job; whether it worked, or else was set back."""
-    try:
-        work[job.kind](bank, job.payload)
-    except Exception as error:  # noqa: BLE001 - one job's fault must not end the worker
-        _set_back(bank, job, error)
-        return False
     return True
+
+
+Doing = Iterator[tuple[Job, Exception | None]]
+"""Each job that was begun, and what went wrong: one job's fault must not end the worker."""
+
+
+def _one_by_one(bank: Bank, do: Work, jobs: Sequence[Job], began: datetime) -> Doing:
+    for place, job in enumerate(jobs):
+        if place and bank.now() - began > LONGEST_TOGETHER:
+            return
+        try:
+            do(bank, job.payload)
+        except Exception as error:  # noqa: BLE001 - it is told
+            yield job, error
+        else:
+            yield job, None
+
+
+def _in_step(bank: Bank, do: InSteps, jobs: list[Job], began: datetime) -> Doing:
+    """Several with one commit, in the order in which deposits lock what they write: by study, or by series."""
+    jobs.sort(key=lambda job: str(job.payload.get("study") or job.payload.get("series") or ""))
+    every = (do.steps(bank, job.payload) for job in jobs)
+    errors = together.together(bank, every, lambda: bank.now() - began > LONGEST_TOGETHER)
+    yield from zip(jobs, errors, strict=False)
 
 
 def _set_back(bank: Bank, job: Job, error: Exception) -> None:

@@ -1,5 +1,7 @@
 """Did everything arrive? What was announced of a study is held against what is here, by a job, once it is quiet."""
 
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -7,8 +9,9 @@ from typing import Any, Final
 import orjson
 import zstandard
 
-from imagebank.actions import audit, expecting, retrieve
+from imagebank.actions import audit, expecting, retrieve, together
 from imagebank.actions.expecting import JOB
+from imagebank.actions.together import InSteps, Steps
 from imagebank.bank import Bank
 from imagebank.errors import Invalid, NotFound
 from imagebank.model.access import Principal, Right, Scope
@@ -19,6 +22,7 @@ from imagebank.model.expectation import Expectation, Origin
 from imagebank.model.imaging import DataSet, Instance, Selection
 from imagebank.model.person import PatientId
 from imagebank.model.uid import Uid
+from imagebank.ports import Transaction
 from imagebank.ports.completeness import Asked
 
 _HERE: Final = Scope(organizations=None)
@@ -36,42 +40,46 @@ def judge(bank: Bank, study: Uid) -> Completeness | None:
 
     None when nothing is to be said of it, or when it changed meanwhile: what changed it has it judged again.
     """
-    found = _judged(bank, study)
+    return together.alone(bank, judging(bank, study))
+
+
+def judging(bank: Bank, study: Uid) -> Steps[Completeness | None]:
+    """The same in steps."""
+    found = None
+    # Gone while it is read? What takes it away has it judged anew.
+    with suppress(NotFound):
+        here, versions = _received(bank, study)
+        found = yield lambda tx: _judged(bank, tx, here, versions)
     # In a transaction of its own: whoever deposits locks the study before this is written, and not after.
-    with bank.index.begin() as tx:
-        tx.words.stand(study)
+    yield lambda tx: tx.words.stand(study)
     return found
 
 
-def _judged(bank: Bank, study: Uid) -> Completeness | None:
-    try:
-        here, versions = _received(bank, study)
-    except NotFound:
-        return None  # gone while it was read; what took it away has it judged anew
-    now, quiet = bank.now(), timedelta(minutes=bank.settings.arrival_quiet_minutes)
-    with bank.index.begin() as tx:
-        if (tx.expectations.owner_of(study) or "") != here.organization:
-            return None
-        words = tx.expectations.about(study)
-        speakers = {one.organization: one.patient for one in reversed(words)}
-        if here.series:
-            speakers[here.organization] = here.patient
-        findings = {}
-        for organization, patient in speakers.items():
-            said = [one for one in words if one.organization == organization]
-            is_own = bool(here.series) and organization == here.organization
-            of_it = here if is_own else Received(study, organization, patient)
-            named = [uid for one in said for each in one.series for uid in each.instances]
-            held = tx.expectations.held(list(dict.fromkeys(named)), organization)
-            findings[organization] = judged(replace(of_it, held=held), _due(bank, said, now), now, quiet)
-        kept = [one.said for one in findings.values() if one.said is not None]
-        tx.completeness.drop(study, [one.organization for one in kept])
-        if not all(tx.completeness.put(one, versions if one.is_here else {}, now) for one in kept):
-            return None
-        # What waits may wait for too long: a job that is deferred again keeps the later of its times.
-        tx.forget(JOB, study)
-        if times := [one.again_at for one in findings.values() if one.again_at is not None]:
-            tx.defer(JOB, {"study": study}, min(times), key=study)
+def _judged(bank: Bank, tx: Transaction, here: Received, versions: Mapping[Uid, int]) -> Completeness | None:
+    """Judge a study of which this is here, and write down what is found."""
+    study, now, quiet = here.study, bank.now(), timedelta(minutes=bank.settings.arrival_quiet_minutes)
+    if (tx.expectations.owner_of(study) or "") != here.organization:
+        return None
+    words = tx.expectations.about(study)
+    speakers = {one.organization: one.patient for one in reversed(words)}
+    if here.series:
+        speakers[here.organization] = here.patient
+    findings = {}
+    for organization, patient in speakers.items():
+        said = [one for one in words if one.organization == organization]
+        is_own = bool(here.series) and organization == here.organization
+        of_it = here if is_own else Received(study, organization, patient)
+        named = [uid for one in said for each in one.series for uid in each.instances]
+        held = tx.expectations.held(list(dict.fromkeys(named)), organization)
+        findings[organization] = judged(replace(of_it, held=held), _due(bank, said, now), now, quiet)
+    kept = [one.said for one in findings.values() if one.said is not None]
+    tx.completeness.drop(study, [one.organization for one in kept])
+    if not all(tx.completeness.put(one, versions if one.is_here else {}, now) for one in kept):
+        return None
+    # What waits may wait for too long: a job that is deferred again keeps the later of its times.
+    tx.forget(JOB, study)
+    if times := [one.again_at for one in findings.values() if one.again_at is not None]:
+        tx.defer(JOB, {"study": study}, min(times), key=study)
     return next(iter(kept), None)
 
 
@@ -149,9 +157,10 @@ def _numbers(datasets: list[DataSet], key: str) -> list[int]:
     return [value for one in datasets for value in _values(one, key) if isinstance(value, int)]
 
 
-def judge_job(bank: Bank, payload: dict[str, Any]) -> None:
+@InSteps
+def judge_job(bank: Bank, payload: dict[str, Any]) -> Steps[object]:
     """What the job `completeness` does; repeating it changes nothing."""
-    judge(bank, Uid(payload["study"]))
+    return judging(bank, Uid(payload["study"]))
 
 
 def catch_up(bank: Bank) -> int:

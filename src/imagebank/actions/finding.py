@@ -13,7 +13,8 @@ from typing import Any, Final
 import orjson
 import zstandard
 
-from imagebank.actions import retrieve, said
+from imagebank.actions import retrieve, said, together
+from imagebank.actions.together import InSteps, Steps
 from imagebank.bank import Bank
 from imagebank.dicom.doses import Gathered
 from imagebank.dicom.sayings import sayings
@@ -40,6 +41,7 @@ from imagebank.model.search import (
     passages,
 )
 from imagebank.model.uid import Uid
+from imagebank.ports import Transaction
 
 JOB: Final = "words"
 _HERE: Final = Scope(organizations=None)
@@ -57,6 +59,11 @@ _EXACT: Final = (Nearness.NAME, Nearness.DESCRIPTION, Nearness.TEXT)
 
 def write(bank: Bank, study: Uid) -> bool:
     """Write down what is said of a study, and of the radiation that it took; False when it went, or changed meanwhile and so will be written again."""
+    return together.alone(bank, writing(bank, study))
+
+
+def writing(bank: Bank, study: Uid) -> Steps[bool]:
+    """The same in steps."""
     series = bank.index.series_of(Selection(study=study), _HERE)
     lines: dict[Line, None] = {}
     named: dict[Facet, dict[str, None]] = {facet: {} for facet in _NAMED}
@@ -77,11 +84,15 @@ def write(bank: Bank, study: Uid) -> bool:
     except NotFound:
         return False
     made = replace(document(study, lines, named), said=said_of([one for one in heads if one]))
-    with bank.index.begin() as tx:
+    readings = doses.readings()
+
+    def put(tx: Transaction) -> bool:
         is_written = tx.words.put(made, {one: version for _, one, version in series})
         if is_written:
-            tx.doses.put(study, doses.readings())
-    return is_written
+            tx.doses.put(study, readings)
+        return is_written
+
+    return bool((yield put))
 
 
 def _changes(datasets: Sequence[DataSet]) -> Iterator[DataSet]:
@@ -108,9 +119,10 @@ def _text(value: object) -> str:
     return "" if value is None else str(value).strip()
 
 
-def write_job(bank: Bank, payload: dict[str, Any]) -> None:
+@InSteps
+def write_job(bank: Bank, payload: dict[str, Any]) -> Steps[object]:
     """What the job `words` does; repeating it changes nothing."""
-    write(bank, Uid(payload["study"]))
+    return writing(bank, Uid(payload["study"]))
 
 
 def catch_up(bank: Bank) -> int:

@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from imagebank.actions import open_file, persons
+from imagebank.actions.together import InSteps, Steps
 from imagebank.bank import Bank
 from imagebank.errors import NotFound
 from imagebank.model.access import Scope
@@ -22,7 +23,8 @@ _IDENTIFIER: Final = "00100020"
 _ISSUER: Final = "00100021"
 
 
-def hear_job(bank: Bank, payload: dict[str, Any]) -> None:
+@InSteps
+def hear_job(bank: Bank, payload: dict[str, Any]) -> Steps[None]:
     """What the job `hear` does; a study that went meanwhile tells nothing, and hearing it again changes nothing."""
     found = bank.index.instances(Selection(study=Uid(payload["study"])), Scope(organizations=None))
     if not found or not found[0].patient.identifier:
@@ -31,7 +33,7 @@ def hear_job(bank: Bank, payload: dict[str, Any]) -> None:
         header = _header(bank, found[0].location)
     except NotFound:
         return  # destroyed since its row was read
-    persons.hear(bank, identity_of(found[0].patient, header))
+    yield from persons.hearing(bank, identity_of(found[0].patient, header))
 
 
 def _header(bank: Bank, location: Any) -> DataSet:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_network
 from typing import Any, Final
 
+from imagebank.actions.together import InSteps, Steps
 from imagebank.bank import Bank
 from imagebank.model.access import Scope
 from imagebank.model.account import Account
@@ -107,14 +108,18 @@ def arrive(tx: Transaction, studies: Sequence[Uid], quiet_at: datetime) -> None:
         tx.defer(ARRIVED, {"study": study}, quiet_at, key=study)
 
 
-def arrived_job(bank: Bank, payload: dict[str, Any]) -> None:
+@InSteps
+def arrived_job(bank: Bank, payload: dict[str, Any]) -> Steps[None]:
     """Tell whose a study is that it has come. Told again within the hour, it is counted with the first time."""
     study = Uid(payload["study"])
     # Nobody any more, when it was deleted since.
     whose = bank.index.patients_of([study], _ALL).values()
-    with bank.index.begin() as tx:
+
+    def tell_each(tx: Transaction) -> None:
         for patient in whose:
             told_of(bank, tx, patient, Kind.DEPOSIT, f"/studies/{study}")
+
+    yield tell_each
 
 
 def told_of(bank: Bank, tx: Transaction, patient: PatientId, kind: Kind, link: str = "") -> None:

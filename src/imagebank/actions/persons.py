@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
-from imagebank.actions import matching, notes
+from imagebank.actions import matching, notes, together
 from imagebank.actions.audit import SYSTEM, event
+from imagebank.actions.together import Steps
 from imagebank.bank import Bank
 from imagebank.errors import Conflict, Invalid, NotAllowed, NotFound
 from imagebank.model.access import LONG_AGO, Principal, Right, Scope
@@ -51,18 +52,27 @@ def hear(bank: Bank, identity: Identity) -> list[Decision]:
     follows from the account, whatever files say. Raises Invalid for a record without an identifier: nothing is known of
     whose it is.
     """
+    return together.alone(bank, hearing(bank, identity))
+
+
+def hearing(bank: Bank, identity: Identity) -> Steps[list[Decision]]:
+    """The same in steps."""
     if not identity.patient.identifier:
         raise Invalid("a patient record has an identifier")
     if is_contributed(identity.patient.issuer):
         return []
-    with bank.index.begin() as tx:
-        tx.persons.lock()
-        known = tx.persons.record(identity.patient)
-        heard = _heard(bank, identity, known)
-        if heard is None:
-            return []
-        _take_down(bank, tx, heard)
-        return _seek(bank, tx, heard)
+    made: list[Decision] = yield lambda tx: _hear(bank, tx, identity)
+    return made
+
+
+def _hear(bank: Bank, tx: Transaction, identity: Identity) -> list[Decision]:
+    tx.persons.lock()
+    known = tx.persons.record(identity.patient)
+    heard = _heard(bank, identity, known)
+    if heard is None:
+        return []
+    _take_down(bank, tx, heard)
+    return _seek(bank, tx, heard)
 
 
 def _heard(bank: Bank, identity: Identity, known: Linked | None) -> Identity | None:

@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
-from imagebank.actions import audit, filing, notes, retrieve
+from imagebank.actions import audit, filing, notes, retrieve, together
+from imagebank.actions.together import InSteps, Steps
 from imagebank.bank import Bank
 from imagebank.dicom import layout, likeness
 from imagebank.dicom.digest import digest_of, digest_of_stream
@@ -139,17 +140,17 @@ def _sampled(frames: int) -> list[int]:
     return sorted({1 + (frames - 1) * place // (_MOST_FRAMES - 1) for place in range(_MOST_FRAMES)})
 
 
-def pixels_job(bank: Bank, payload: dict[str, Any]) -> None:
+@InSteps
+def pixels_job(bank: Bank, payload: dict[str, Any]) -> Steps[None]:
     """What the job `pixels` does: some instances of a series, or of the bank; it defers itself for the rest."""
     series = Uid(payload["series"]) if payload.get("series") else None
     began = bank.now()
     some = bank.index.pictures.undone(_AT_ONCE, _HERE, series)
-    take(bank, some)
+    yield from taking(bank, some)
     if len(some) == _AT_ONCE:
         # As long a pause as it took: other work goes on at half the speed at worst.
         due = bank.now() + (bank.now() - began)
-        with bank.index.begin() as tx:
-            tx.defer(JOB, payload, due, key=series or "all")
+        yield lambda tx: tx.defer(JOB, payload, due, key=series or "all")
 
 
 def look_soon(bank: Bank, tx: Transaction, series: Uid | None = None) -> None:
@@ -181,11 +182,18 @@ def fill(bank: Bank, progress: Callable[[int, int], None]) -> int:
 
 def take(bank: Bank, some: Sequence[Undone], look: Callable[[Sequence[Instance]], list[_Seen]] | None = None) -> int:
     """Look at pictures, write down what they are known by, and report those that are there already; how many are new."""
+    return together.alone(bank, taking(bank, some, look))
+
+
+def taking(
+    bank: Bank, some: Sequence[Undone], look: Callable[[Sequence[Instance]], list[_Seen]] | None = None
+) -> Steps[int]:
+    """The same in steps."""
     listed = [bank.index.instances(Selection(instance=one.uid), _HERE) for one in some]
-    instances = [one for found in listed for one in found]
+    instances = [one for each in listed for one in each]
     seen = look(instances) if look is not None else [_see(bank, one) for one in instances]
-    with bank.index.begin() as tx:
-        tx.pictures.put([(one.uid, each.fingerprint) for one, each in zip(instances, seen, strict=True)])
+    found = [(one.uid, each.fingerprint) for one, each in zip(instances, seen, strict=True)]
+    yield lambda tx: tx.pictures.put(found)
     pairs = [pair for one, each in zip(instances, seen, strict=True) for pair in _pairs(bank, one, each)]
     return _report(bank, pairs) if pairs else 0
 

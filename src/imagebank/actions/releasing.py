@@ -1,12 +1,13 @@
 """Reports that wait: telling from when on they can be read and why, letting them be read at once, and saying that they can."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
 from imagebank.actions import notes, notify
 from imagebank.actions.audit import event
+from imagebank.actions.together import InSteps, Steps
 from imagebank.bank import Bank
 from imagebank.errors import NotAllowed, NotFound
 from imagebank.model.access import Principal, Right, Scope
@@ -88,16 +89,20 @@ def _tell_at(tx: Transaction, study: Uid, name: str, due: datetime) -> None:
     tx.defer(JOB, {"study": study, "report": name}, due, key=key)
 
 
-def arrived_job(bank: Bank, payload: dict[str, Any]) -> None:
+@InSteps
+def arrived_job(bank: Bank, payload: dict[str, Any]) -> Steps[None]:
     """What the job `tell-deposit` does: tell of a study of which something can be seen, and later of documents that wait."""
     study = Uid(payload["study"])
     late = _late(bank, study) if bank.delays else {}
     if any(series not in late for _, series, _ in bank.index.series_of(Selection(study=study), _ALL)):
-        notify.arrived_job(bank, payload)
+        yield from notify.arrived_job.steps(bank, payload)
     if late:
-        with bank.index.begin() as tx:
-            for series, until in late.items():
-                _tell_at(tx, study, str(series), until)
+        yield lambda tx: _tell_each_at(tx, study, late)
+
+
+def _tell_each_at(tx: Transaction, study: Uid, late: Mapping[Uid, datetime]) -> None:
+    for series, until in late.items():
+        _tell_at(tx, study, str(series), until)
 
 
 def _late(bank: Bank, study: Uid) -> dict[Uid, datetime]:

@@ -6,8 +6,9 @@ from itertools import chain
 
 import zstandard
 
-from imagebank.actions import open_file
+from imagebank.actions import open_file, together
 from imagebank.actions.audit import event
+from imagebank.actions.together import Steps
 from imagebank.bank import Bank
 from imagebank.dicom import dicomjson, frames, layout, preamble, read, transcode
 from imagebank.dicom.scan import Buffer, Header, is_undefined
@@ -324,6 +325,11 @@ def versions(bank: Bank, selection: Selection, scope: Scope) -> list[tuple[Uid, 
 
 def series_metadata(bank: Bank, series: Uid, scope: Scope) -> bytes:
     """The metadata of a whole series: a JSON array, compressed by zstd, ready-made or made now."""
+    return together.alone(bank, making_metadata(bank, series, scope))
+
+
+def making_metadata(bank: Bank, series: Uid, scope: Scope) -> Steps[bytes]:
+    """The same in steps."""
     version, body = bank.index.metadata(series, scope)
     if body is not None:
         return body
@@ -331,6 +337,6 @@ def series_metadata(bank: Bank, series: Uid, scope: Scope) -> bytes:
     items = ((*header(bank, one), one.transfer_syntax, bulk_base(one)) for one in instances)
     plain = dicomjson.series_json(items, inline_limit=_INLINE_LIMIT)
     body = zstandard.compress(plain, 1)
-    with bank.index.begin() as tx:
-        tx.put_metadata(series, version, body)
-    return body
+    made = body
+    yield lambda tx: tx.put_metadata(series, version, made)
+    return made
