@@ -26,6 +26,8 @@ _KEPT: Final = 3 / 4
 """What a clearance leaves of the room."""
 _MOST_WAITING: Final = 16 << 20
 """Bytes that wait to be written at most; what comes faster than the disk is not kept."""
+_LATER_S: Final = 0.02
+"""After this it is written: the thread takes nothing from the answer that is just leaving, and takes along what came."""
 _MIN_FREE: Final = 512 << 20
 """What stays free of the disk in any case: what arrives needs it more."""
 _log = logging.getLogger(__name__)
@@ -45,6 +47,7 @@ class FileRenditions:
         self._waiting_bytes = 0
         self._written = most_bytes  # what others left here is looked through first
         self._writer: threading.Thread | None = None
+        self._is_waited_for = threading.Event()
         self._is_closed = False
 
     def get(self, secret: bytes) -> bytes | None:
@@ -82,12 +85,15 @@ class FileRenditions:
         with self._lock:
             if self._writer is None or self._is_closed:
                 return
+            self._is_waited_for.set()
             self._queue.put(done)
         done.wait()
+        self._is_waited_for.clear()
 
     def close(self) -> None:
         with self._lock:
             self._is_closed, writer = True, self._writer
+            self._is_waited_for.set()
             self._queue.put(None)
         if writer is not None:
             writer.join()
@@ -107,7 +113,7 @@ class FileRenditions:
 
     def _write(self) -> None:
         """Write what was put until there is no more to come; look through the folder after each step."""
-        while (next_one := self._queue.get()) is not None:
+        while (next_one := self._next()) is not None:
             if isinstance(next_one, threading.Event):
                 next_one.set()
                 continue
@@ -123,6 +129,14 @@ class FileRenditions:
                 with self._lock:
                     del self._waiting[next_one]
                     self._waiting_bytes -= len(picture)
+
+    def _next(self) -> "bytes | threading.Event | None":
+        """What is to be written next. The first of several is waited with, unless somebody waits for it."""
+        is_first = self._queue.empty()
+        next_one = self._queue.get()
+        if is_first:
+            self._is_waited_for.wait(_LATER_S)
+        return next_one
 
     def _keep(self, secret: bytes, picture: bytes) -> None:
         """At once for every reader; not synced, as nothing is lost with it."""
