@@ -3,6 +3,7 @@
 A role loads its own server only; the supervisor loads none.
 """
 
+import _thread
 import logging
 import os
 import signal
@@ -214,7 +215,13 @@ def _with_archives(bank: Bank) -> Iterator[None]:
 def _until_signal() -> Iterator[threading.Event]:
     """An event that SIGTERM and SIGINT set while the block runs."""
     stop = threading.Event()
-    former = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def set_beside(*_: object) -> None:
+        # In a thread: a handler comes between any two steps of the main one, which may hold the event's lock, waiting
+        # for it or at the signal before this. Then it would wait for itself.
+        _thread.start_new_thread(stop.set, ())
+
+    former = {number: signal.signal(number, set_beside) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield stop
     finally:

@@ -1,5 +1,6 @@
 """The supervisor, with small programs in place of the roles."""
 
+import signal
 import socket
 import subprocess
 import threading
@@ -70,6 +71,16 @@ def test_a_role_that_dies_again_and_again_is_started_at_growing_pauses_and_ends_
     assert max(pauses) < 3
     assert [supervisor._children[role].pid for role in ("dimse", "web")] == others
     assert all(supervisor._children[role].poll() is None for role in ("dimse", "web"))
+
+
+def test_signals_that_come_together_end_a_role_whatever_it_is_at() -> None:
+    with serve._until_signal() as stop:
+        with stop._cond:  # type: ignore[attr-defined] # as while it begins to wait, and while a signal before this is heard
+            signal.raise_signal(signal.SIGTERM)
+            signal.raise_signal(signal.SIGINT)
+        ended = stop.wait(20)
+
+    assert ended
 
 
 def test_a_bank_is_not_ready_while_a_role_is_down_and_no_longer(tmp_path: Path) -> None:
