@@ -174,7 +174,11 @@ def stay(works: Mapping[str, Work], first: str, *files: int) -> Callable[[], int
 
 @contextmanager
 def _waking(came: list[int]) -> Iterator[socket.socket]:
-    """A socket that becomes readable with each signal; which one it was, is added. Afterwards signals do what they do."""
+    """A socket that becomes readable with each signal; which one it was, is added. Afterwards signals do what they do.
+
+    In a process that is forked within, they do so then to what came there before.
+    """
+    stem = os.getpid()
     waking, woken = socket.socketpair()
     woken.setblocking(False)
     with waking, woken:
@@ -187,6 +191,8 @@ def _waking(came: list[int]) -> Iterator[socket.socket]:
             signal.set_wakeup_fd(-1)
             for number, usual in _HEARD.items():
                 signal.signal(number, usual)
+    for number in came if os.getpid() != stem else ():
+        signal.raise_signal(number)
 
 
 def _hand_on(number: int, leader: int) -> None:

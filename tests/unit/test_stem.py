@@ -50,9 +50,12 @@ if __name__ == "__main__":
 """
 
 
-def led(body: str) -> tuple[int, Any, str]:
-    """The stem's exit status, what its first work returned, and what was logged. The body is that work's."""
-    work = f"def first():\n{textwrap.indent(textwrap.dedent(body), '    ')}\n"
+def led(body: str, before: str = "") -> tuple[int, Any, str]:
+    """The stem's exit status, what its first work returned, and what was logged. The body is that work's.
+
+    `before` is done in the stem, before it forks.
+    """
+    work = f"{textwrap.dedent(before)}\ndef first():\n{textwrap.indent(textwrap.dedent(body), '    ')}\n"
     program = _PROGRAM.replace("def leading", work + "\ndef leading")
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
     return said.returncode, json.loads(said.stdout or "null"), said.stderr
@@ -113,6 +116,23 @@ def test_the_stem_ends_with_its_first_process(number: str, status: int) -> None:
     ended, _, _ = led(f"stem.ours().fork('sleeping', {{}}); os.kill(os.getpid(), signal.{number}); time.sleep(60)")
 
     assert ended == status
+
+
+def test_a_signal_that_comes_before_a_forked_process_can_hear_it_ends_it_all_the_same() -> None:
+    ended, said, _ = led(
+        "return 'went on'",
+        """
+        fork = os.fork
+        def signalled():
+            pid = fork()
+            if not pid:
+                signal.raise_signal(signal.SIGTERM)
+            return pid
+        os.fork = signalled
+        """,
+    )
+
+    assert (ended, said) == (0, None)
 
 
 def test_a_process_without_a_stem_knows_of_none() -> None:
