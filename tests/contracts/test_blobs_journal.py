@@ -1,6 +1,7 @@
 """The `Blobs` port on a journal: as it waits on its node, and as it was uploaded to a real S3 server."""
 
 import fcntl
+import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from io import BytesIO
@@ -17,7 +18,7 @@ from contracts.test_blobs_s3 import ground_on, paths, store_of
 from imagebank.errors import NotFound, Unavailable, Unreadable
 from imagebank.model.imaging import Location
 from imagebank.ports import Keys
-from imagebank.storage import files, journal_upload, segment_file
+from imagebank.storage import files, journal_node, journal_upload, segment_file
 from imagebank.storage.files import segments_below
 from imagebank.storage.journal import JournalBlobs
 from imagebank.storage.keys import FileKeys
@@ -388,3 +389,26 @@ def test_a_segment_is_let_go_of_when_it_is_old_whoever_forgot_to_sync(keys: Keys
     assert (journal.read(forgotten), journal.read(kept)) == (b"forgotten", b"kept")
     journal.sync([forgotten])
     journal.close()
+
+
+def test_the_number_of_a_node_is_on_the_disk_before_it_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fsync, link, done = os.fsync, os.link, list[tuple[str, str]]()
+
+    def synced(fd: int) -> None:
+        fsync(fd)
+        done.append(("synced", Path(f"/proc/self/fd/{fd}").readlink().name))
+
+    def named(draft: Path, path: Path) -> None:
+        done.append(("named", draft.name))
+        link(draft, path)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "link", named)
+    number = journal_node._own(tmp_path / "journal")
+    ((_, draft),) = (each for each in done if each[0] == "named")
+
+    assert ("synced", draft) in done[: done.index(("named", draft))]
+    assert journal_node._own(tmp_path / "journal") == number
+    assert [path.name for path in (tmp_path / "journal").iterdir()] == ["node"]

@@ -78,13 +78,16 @@ def _own(folder: Path) -> bytes:
         path = folder / _FILE
         if not path.exists():
             draft = folder / f"{_FILE}.{os.getpid()}"
-            draft.write_text(secrets.token_bytes(_BYTES).hex())
             try:
+                with draft.open("w") as stream:
+                    stream.write(secrets.token_bytes(_BYTES).hex())
+                    stream.flush()
+                    os.fsync(stream.fileno())  # an empty file under that name would be another node
                 os.link(draft, path)
             except FileExistsError:
                 pass
             finally:
-                draft.unlink()
+                draft.unlink(missing_ok=True)
             sync_folder(folder)
         return bytes.fromhex(path.read_text())
     except OSError as error:
