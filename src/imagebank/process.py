@@ -1,9 +1,11 @@
 """What a process of the bank asks of the kernel, of glibc and of Python before it begins its work."""
 
+import _thread
 import contextlib
 import ctypes
 import gc
 import signal
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -97,3 +99,21 @@ def call(arguments: Sequence[str]) -> None:
         text = "\0".join(arguments).encode()[: end - start - 1]
         ctypes.memset(start, 0, end - start)
         ctypes.memmove(start, text, len(text))
+
+
+@contextlib.contextmanager
+def until_signal() -> Iterator[threading.Event]:
+    """An event that SIGTERM and SIGINT set while the block runs."""
+    stop = threading.Event()
+
+    def set_beside(*_: object) -> None:
+        # In a thread: a handler comes between any two steps of the main one, which may hold the event's lock, waiting
+        # for it or at the signal before this. Then it would wait for itself.
+        _thread.start_new_thread(stop.set, ())
+
+    former = {number: signal.signal(number, set_beside) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stop
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)

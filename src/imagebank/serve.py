@@ -3,10 +3,8 @@
 A role loads its own server only; the supervisor loads none.
 """
 
-import _thread
 import logging
 import os
-import signal
 import socket
 import ssl
 import subprocess
@@ -25,7 +23,7 @@ from imagebank.errands import have_done
 from imagebank.errors import BankError, Unavailable
 from imagebank.http.readiness import note_down
 from imagebank.http.whereabouts import noted, web_url
-from imagebank.process import end_with_parent, loading
+from imagebank.process import end_with_parent, loading, until_signal
 from imagebank.settings import Settings, SettingsError, environment, host_and_port, unknown_variables
 from imagebank.stem import Forked
 
@@ -143,7 +141,7 @@ def _dimse(settings: Settings) -> None:
         from imagebank.actions.trail import running
         from imagebank.dimse.server import start as start_dimse
 
-    with _until_signal() as stop, app.opened(settings) as bank, running(bank, "dimse"):
+    with until_signal() as stop, app.opened(settings) as bank, running(bank, "dimse"):
         servers = [start_dimse(bank, *address(settings.dimse))]
         if settings.dimse_tls:
             servers.append(start_dimse(bank, *address(settings.dimse_tls), tls=True))
@@ -160,7 +158,7 @@ def _hl7(settings: Settings) -> None:
         from imagebank.dimse.tls import server_context
         from imagebank.hl7.listener import start as start_hl7
 
-    with _until_signal() as stop, app.opened(settings) as bank, running(bank, "hl7"):
+    with until_signal() as stop, app.opened(settings) as bank, running(bank, "hl7"):
         servers = []
         if settings.mllp:
             try:
@@ -188,7 +186,7 @@ def _worker(settings: Settings) -> None:
 
     work = {**worker.WORK, "commitment-result": deliver_commitment, "route": deliver_routes, **app.transfer_work()}
     with (
-        _until_signal() as stop,
+        until_signal() as stop,
         app.opened(settings, is_beside=True) as bank,
         closed(bank),
         telling(bank),
@@ -209,24 +207,6 @@ def _with_archives(bank: Bank) -> Iterator[None]:
         for work in (*(app.asking_work() for _ in range(ASKED_AT_ONCE)), app.recalling_work()):
             stack.enter_context(worker.beside(bank, work))
         yield
-
-
-@contextmanager
-def _until_signal() -> Iterator[threading.Event]:
-    """An event that SIGTERM and SIGINT set while the block runs."""
-    stop = threading.Event()
-
-    def set_beside(*_: object) -> None:
-        # In a thread: a handler comes between any two steps of the main one, which may hold the event's lock, waiting
-        # for it or at the signal before this. Then it would wait for itself.
-        _thread.start_new_thread(stop.set, ())
-
-    former = {number: signal.signal(number, set_beside) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield stop
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
 
 
 def address(text: str) -> tuple[str, int]:
@@ -333,9 +313,14 @@ class Supervisor:
             self._due[role] = now + pause_s
             _log.warning("%s ended; starting it again in %.0f s", role, pause_s)
         elif now >= self._due[role]:
-            del self._due[role]
             self._revived[role] = now
-            self._spawn(role)
+            try:
+                self._spawn(role)
+            except OSError as error:  # memory or numbers of processes are short: the other roles go on
+                self._due[role] = now + _LONGEST_PAUSE_S
+                _log.warning("%s could not be started (%s); it is tried again", role, error.strerror)
+            else:
+                del self._due[role]
 
     def stop(self) -> None:
         """End every role: first those that take requests, and let them finish what they have begun."""
@@ -377,7 +362,7 @@ def _started(role: Role, environ: Mapping[str, str]) -> "Forked | subprocess.Pop
 @contextmanager
 def supervised(settings: Settings) -> Iterator[Supervisor]:
     """Every role runs and answers; SIGTERM and SIGINT end `watch`, and the roles end with the block."""
-    with _until_signal() as stop:
+    with until_signal() as stop:
         supervisor = Supervisor(settings, stop)
         try:
             supervisor.start()
