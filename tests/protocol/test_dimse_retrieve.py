@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydicom import Dataset, dcmread
 from pydicom.uid import generate_uid
-from pynetdicom import build_context, build_role, evt
+from pynetdicom import AE, build_context, build_role, evt
 
 from bank import free_port, keep, keep_paths
 from imagebank.dicom.part10 import wrap
@@ -298,6 +298,30 @@ def test_a_move_counts_warnings_and_failures_of_the_destination(site: Site) -> N
 
     assert answers[-1][0].Status == 0xB000
     assert counts(answers[-1][0]) == (1, 1, 1)
+
+
+def test_a_destination_that_drops_the_association_and_then_takes_another_coding_gets_that(site: Site) -> None:
+    study = a_study(site, 3)
+    came: list[str] = []
+    ae = AE("DEST")
+    ae.supported_contexts = [build_context(CT, EXPLICIT_LE)]
+
+    def store(event: Any) -> int:
+        came.append(str(event.context.transfer_syntax))
+        if len(came) == 2:
+            server.contexts = [build_context(CT, IMPLICIT_LE)]
+            event.assoc.abort()
+        assert as_read(event.encoded_dataset(include_meta=False), came[-1]).StudyInstanceUID == study
+        return 0
+
+    port, handlers = free_port(), [(evt.EVT_C_STORE, store)]
+    server: Any = ae.start_server((HOST, port), block=False, evt_handlers=handlers)
+    register(site, "DEST", port)
+    answers = move(site, "DEST", StudyInstanceUID=study)
+    server.shutdown()
+
+    assert counts(answers[-1][0]) == (2, 1, 0)
+    assert came == [EXPLICIT_LE, EXPLICIT_LE, IMPLICIT_LE]
 
 
 def test_a_compressed_object_is_moved_decompressed_to_a_device_that_asks_for_that(site: Site) -> None:
