@@ -314,7 +314,8 @@ def test_a_destination_that_drops_the_association_and_then_takes_another_coding_
         assert as_read(event.encoded_dataset(include_meta=False), came[-1]).StudyInstanceUID == study
         return 0
 
-    port, handlers = free_port(), [(evt.EVT_C_STORE, store)]
+    port = free_port()
+    handlers: Any = [(evt.EVT_C_STORE, store)]
     server: Any = ae.start_server((HOST, port), block=False, evt_handlers=handlers)
     register(site, "DEST", port)
     answers = move(site, "DEST", StudyInstanceUID=study)
