@@ -5,6 +5,7 @@ Whoever asks has been shown the instance by its scope, and stands in the ledger,
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Final
 
 from imagebank.actions import retrieve
@@ -43,7 +44,15 @@ def kept(bank: Bank, instance: Instance, rendering: Rendering) -> bytes | None:
 
 
 def _secret(bank: Bank, instance: Instance, rendering: Rendering) -> bytes:
-    return bank.blobs.secret(instance.location, f"rendition {_MANNER} {_plain(instance, rendering)!r}".encode())
+    pixels = instance.pixels
+    assert pixels is not None
+    return bank.blobs.secret(instance.location, _use(rendering, pixels.frames, _cells(pixels)))
+
+
+@lru_cache(256)
+def _use(rendering: Rendering, frames: int, cells: int) -> bytes:
+    """What a picture is, for its secret: pictures of one kind are asked for again and again."""
+    return f"rendition {_MANNER} {_plain(rendering, frames, cells)!r}".encode()
 
 
 def painted(bank: Bank, instance: Instance, rendering: Rendering) -> bytes:
@@ -81,16 +90,20 @@ def representative(pictures: Sequence[Instance]) -> Instance:
     return first[len(first) // 2]
 
 
-def _plain(instance: Instance, rendering: Rendering) -> Rendering:
+def _plain(rendering: Rendering, frames: int, cells: int) -> Rendering:
     """The same picture, said in one way: by its frames' numbers where they can be told, and without what it does not use."""
     if rendering.media_type != "image/jpeg":
         rendering = replace(rendering, quality=0)
     # A GIF of named frames is played otherwise than one of all of them.
     is_gif = rendering.media_type == "image/gif"
-    return rendering if is_gif else replace(rendering, frames=_numbers(instance, rendering))
+    return rendering if is_gif else replace(rendering, frames=render.frames_to_paint(rendering, frames, cells))
 
 
 def _numbers(instance: Instance, rendering: Rendering) -> tuple[int, ...]:
     assert instance.pixels is not None
-    pixels = instance.pixels
-    return render.frames_to_paint(rendering, pixels.frames, pixels.rows * pixels.columns * pixels.samples)
+    return render.frames_to_paint(rendering, instance.pixels.frames, _cells(instance.pixels))
+
+
+def _cells(pixels: Pixels) -> int:
+    """The numbers that one frame is made of."""
+    return pixels.rows * pixels.columns * pixels.samples

@@ -1,6 +1,7 @@
 """What every DICOMweb transaction shares: who asks, which address we answer under, refusals, common header fields."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ QUICK_BYTES: Final = 1 << 20
 """Up to here a read from local segments costs less than a hop to a thread (measured: 0.2 to 0.6 ms a hop)."""
 
 _MOST_DRAINED: Final = 64 << 20
+_CONTROL: Final = re.compile(r"[\x00-\x1f]")
 
 CACHING: Final = "private, no-cache"
 """A browser may keep what it got, and has to ask each time whether it still may show it."""
@@ -196,6 +198,6 @@ def _parameters(query: bytes) -> tuple[tuple[str, str], ...]:
         raise Invalid("query parameters are percent-encoded UTF-8") from None
     except ValueError:
         raise Invalid("there are too many query parameters") from None
-    if any(ord(character) < 0x20 for pair in pairs for text in pair for character in text):
+    if any(_CONTROL.search(text) for pair in pairs for text in pair):
         raise Invalid("query parameters hold no control characters")
     return tuple(pairs)

@@ -80,10 +80,11 @@ def _chosen(prefers: Preferences, *, forms: tuple[bool, ...], may_move: bool = F
 
 async def retrieve_rendered(call: Call) -> Response:
     """An instance, or some of its frames, to be looked at; of a study or series every picture, or one that stands for it."""
-    frames = call.request.path_params.get("frames")
+    named = call.request.path_params
+    frames = named.get("frames")
     wish = read_wish(call)
     instances = await call.select()
-    if call.selection.instance is None:
+    if "instance" not in named:
         return await _many(call, [one for one in instances if is_picture(one)], wish)
     instance = instances[0]
     if frames is not None:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from functools import lru_cache
 from itertools import chain
 from typing import Any, Final, cast
 
@@ -449,6 +450,7 @@ class SQLIndex:
         self._database.close()
 
 
+@lru_cache(256)
 def _token(row: tuple[Any, ...]) -> Token:
     digest, name, role, organization, created_at, expires_at, certificate = row
     return Token(bytes(digest), name, Role(role), organization, moment(created_at), moment(expires_at), certificate)

@@ -9,6 +9,7 @@ import logging
 import os
 import secrets
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -26,6 +27,8 @@ _KEPT: Final = 3 / 4
 """What a clearance leaves of the room."""
 _MOST_WAITING: Final = 16 << 20
 """Bytes that wait to be written at most; what comes faster than the disk is not kept."""
+_NOTED_S: Final = 60.0
+"""So long after a use the next one is noted."""
 _LATER_S: Final = 0.02
 """After this it is written: the thread takes nothing from the answer that is just leaving, and takes along what came."""
 _MIN_FREE: Final = 512 << 20
@@ -55,9 +58,7 @@ class FileRenditions:
             return waiting
         path = self._path(secret)
         try:
-            with open(path, "rb", 0) as file:  # noqa: PTH123 - the same
-                sealed = file.read()
-            os.utime(path)  # files go in the order in which they were last used
+            sealed = _read(path)
         except OSError:
             return None
         try:
@@ -166,6 +167,19 @@ class FileRenditions:
     def _path(self, secret: bytes) -> str:
         # As text: a path of its own kind costs as much as to read the file.
         return f"{self._folder}/{hmac.digest(secret, b'imagebank rendition name', 'sha256').hex()[:32]}"
+
+
+def _read(path: str) -> bytes:
+    """A whole file, which is noted as used now. Raises OSError."""
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        told = os.fstat(file)
+        # Files go in the order in which they were last used, and a minute more or less is the same there.
+        if time.time() - told.st_mtime > _NOTED_S:
+            os.utime(file)
+        return os.read(file, told.st_size)
+    finally:
+        os.close(file)
 
 
 def _for_us_alone(path: str, flags: int) -> int:

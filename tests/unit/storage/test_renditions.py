@@ -1,6 +1,7 @@
 """Pictures in a folder: sealed, within their room, and never in anybody's way."""
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -98,3 +99,18 @@ def test_what_comes_faster_than_the_disk_is_not_kept(tmp_path: Path, monkeypatch
 
     assert kept.get(ONE) is None
     kept.close()
+
+
+@pytest.mark.parametrize(("ago_s", "is_noted"), [(3600, True), (5, False)])
+def test_a_use_is_noted_once_a_minute(tmp_path: Path, ago_s: int, *, is_noted: bool) -> None:
+    kept = FileRenditions(tmp_path, 1 << 20)
+    kept.put(ONE, b"a picture")
+    kept.flush()
+    (file,) = files(tmp_path)
+    before = time.time() - ago_s
+    os.utime(file, (before, before))
+    found = kept.get(ONE)
+    kept.close()
+
+    assert found == b"a picture"
+    assert (file.stat().st_mtime > before + 1) is is_noted
