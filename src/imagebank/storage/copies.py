@@ -143,7 +143,7 @@ class FileCopies:
         try:
             with self._lock(fcntl.LOCK_EX) as lock:
                 os.pwrite(lock, _NUMBER.pack(_number(lock) + 1), 0)
-                self._path(segment).unlink(missing_ok=True)
+                Path(self._path(segment)).unlink(missing_ok=True)
         except OSError as error:
             raise refusal(error) from error
 
@@ -179,7 +179,7 @@ class FileCopies:
         finally:
             os.close(fd)
 
-    def _write(self, path: str | Path, data: Buffer, offset: int) -> None:
+    def _write(self, path: str, data: Buffer, offset: int) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
         try:
             fd = os.open(path, flags, 0o600)
@@ -216,8 +216,9 @@ class FileCopies:
             disk = os.statvfs(self._folder)
         return disk.f_bavail * disk.f_frsize
 
-    def _path(self, segment: str) -> Path:
-        return self._folder / segment[-2:] / segment
+    def _path(self, segment: str) -> str:
+        """As text: to make a path of it takes as long as to open it."""
+        return f"{self._folder}/{segment[-2:]}/{segment}"
 
     def _files(self) -> Iterator[tuple[int, int, Path]]:
         """When each segment was last read or written, what it takes, and where it is."""
@@ -244,7 +245,7 @@ def _number(lock: int) -> int:
     return int(_NUMBER.unpack(data)[0]) if len(data) == _NUMBER.size else 0
 
 
-def _wipe(path: Path, offsets: Iterable[int]) -> None:
+def _wipe(path: str, offsets: Iterable[int]) -> None:
     fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     try:
         for offset in offsets:
