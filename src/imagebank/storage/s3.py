@@ -312,6 +312,8 @@ class ObjectBlobs:
         return sealed
 
     def _put(self, pack: _Pack) -> None:
+        body: Buffer = b""
+        number = self.copies.number() if self.copies is not None else 0
         with pack.lock:
             if not pack.is_tried:
                 pack.is_tried = True
@@ -319,19 +321,18 @@ class ObjectBlobs:
                 with self._lock:
                     self._current = {kind: each for kind, each in self._current.items() if each is not pack}
                 parts, pack.parts = pack.parts, []
-                number = self.copies.number() if self.copies is not None else 0
                 try:
                     body = self._put_whole(pack.id, len(parts), parts)
                     pack.refusal = ""
-                    # What came is read soon, by the jobs that follow if by nobody else. What was compressed is old.
-                    if self.copies is not None and record.contents_of(pack.id) is Contents.SHARED:
-                        self.copies.keep(pack.id, 0, body, number)
                 except BankError as error:
                     pack.refusal = str(error)
         if pack.refusal:
             raise Unavailable(pack.refusal)
         with self._lock:
             self._packs.pop(pack.id, None)
+        # What came is read soon, by the jobs that follow if by nobody else. What was compressed is old.
+        if body and self.copies is not None and record.contents_of(pack.id) is Contents.SHARED:
+            self.copies.keep(pack.id, 0, body, number)
 
     def _put_whole(self, segment: str, count: int, parts: Sequence[Buffer]) -> bytes:
         body = b"".join([record.segment_header(segment, count), *parts])
