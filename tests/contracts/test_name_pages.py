@@ -13,10 +13,12 @@ from contracts.described import a_kept, asked, studies
 from contracts.indexes import opened
 from imagebank.model.access import Asker, Clause, Purpose, Role, Scope
 from imagebank.model.attribute import Level
+from imagebank.model.imaging import Selection
 from imagebank.model.query import Condition, Query
 from imagebank.model.uid import Uid
 from imagebank.storage import names
 from imagebank.storage.index import SQLIndex
+from imagebank.storage.rows import TEXT_LIMIT
 from schema import migrated_database, migrated_file
 
 ALL: Final = Scope(None)
@@ -31,9 +33,9 @@ NAMES: Final = (
     "Smith",
     "Yamada^Tarou=Smith^X=やまだ^たろう",
 )
-WAYS: Final = {
-    "few have it": (names.FEW, names.BEGIN_SO),
-    "more than few have it": (2, 2),
+WAYS: Final[dict[str, dict[str, int]]] = {
+    "few have it": {},
+    "more than few have it": {"FEW": 2, "BEGIN_SO": 2, "MANY": 2},
 }
 PATTERNS: Final = ("smith*", "*smith*", "*mith^*", "smith^*", "?mith*", "*it*", "*kle*zo*", "*nobody*", "s*")
 
@@ -107,9 +109,8 @@ def page(index: SQLIndex, scope: Scope, limit: int, offset: int, *conditions: Co
 def test_pages_of_a_name_hold_each_study_once_and_the_newest_first(
     filled: SQLIndex, scope: Scope, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    few, begin_so = WAYS[way]
-    monkeypatch.setattr(names, "FEW", few)
-    monkeypatch.setattr(names, "BEGIN_SO", begin_so)
+    for bound, number in WAYS[way].items():
+        monkeypatch.setattr(names, bound, number)
     for pattern in PATTERNS:
         whole = wanted(pattern, scope)
         name = asked("PatientName", pattern)
@@ -153,9 +154,8 @@ def test_of_few_studies_those_of_a_name_are_found(filled: SQLIndex) -> None:
 def test_counting_ends_where_it_is_told_to(
     filled: SQLIndex, scope: Scope, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    few, begin_so = WAYS[way]
-    monkeypatch.setattr(names, "FEW", few)
-    monkeypatch.setattr(names, "BEGIN_SO", begin_so)
+    for bound, number in WAYS[way].items():
+        monkeypatch.setattr(names, bound, number)
     for pattern in PATTERNS:
         whole = len(wanted(pattern, scope))
         query = studies(asked("PatientName", pattern), limit=2)
@@ -163,3 +163,14 @@ def test_counting_ends_where_it_is_told_to(
         assert filled.count(query, scope) == filled.count(patients, scope) == whole
         for most in (1, 7, 60):
             assert filled.count(query, scope, most) == filled.count(patients, scope, most) == min(whole, most)
+
+
+def test_the_longest_name_is_kept_and_found(filled: SQLIndex) -> None:
+    long = "".join(chr(0x20000 + n * 37 % 40_000) for n in range(TEXT_LIMIT + 10))
+    with filled.begin() as tx:
+        tx.enter([_kept(Told("2.1", f"{long}={long}={long}", "", "", "far" * 20, "CT"))])
+
+    assert page(filled, ALL, 5, 0, asked("PatientName", f"{long[:20]}*")) == ["2.1"]
+    assert page(filled, ALL, 5, 0, asked("PatientName", f"*{long[40:60]}*")) == ["2.1"]
+    with filled.begin() as tx:
+        tx.remove(Selection(study=Uid("2.1")), ALL)

@@ -32,6 +32,7 @@ def of_name(index: SQLIndex, text: str, *, fuzzy: bool = False) -> list[str]:
 @pytest.fixture(params=[names.FEW, 0], ids=["with the index", "without"])
 def filled(index: SQLIndex, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> SQLIndex:
     monkeypatch.setattr(names, "FEW", request.param)
+    monkeypatch.setattr(names, "MANY", request.param)
     with index.begin() as tx:
         tx.enter([a_kept(study=study, patient=study, PatientName=name) for study, name in NAMES.items()])
     return index

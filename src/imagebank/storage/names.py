@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Final, Literal
 
 from sqlalchemy import Connection, text
@@ -15,6 +16,8 @@ from imagebank.storage.select import bare
 
 FEW: Final = 2500
 """Where more studies may be meant, whoever walks from the newest on meets these soon enough."""
+MANY: Final = 50_000
+"""The same for whoever asks for all of them, and would have to walk to the end."""
 BEGIN_SO: Final = 10_000
 """The same of those whose names begin so: these stand in a row."""
 
@@ -59,8 +62,9 @@ def newest(database: Database, query: Query, ask: Ask) -> Iterator[tuple[Sequenc
     name = _name_of(query)
     if name is None:
         return
-    asked, page = Query(Level.STUDY, (name,)), query.offset + (query.limit or 0)
-    few = may_match(database, asked)
+    page = query.offset + (query.limit or 0)
+    asked = Query(Level.STUDY, (name,))
+    few = may_match(database, replace(asked, limit=page))
     way: Way = "walked" if few is None and _have_many(database, name) else "named"
     for most in (page, _MORE * page):
         wanted = most + _TIED
@@ -103,7 +107,8 @@ def _have_many(database: Database, name: Condition) -> bool:
 
 def may_match(database: Database, query: Query) -> list[int] | None:
     """Rows of studies outside of which nothing matches; None where they are many, or nothing is known of them."""
-    rows, are_all = some_that_may_match(database, query, FEW)
+    is_page = query.limit is not None and query.offset + query.limit <= _PAGE
+    rows, are_all = some_that_may_match(database, query, FEW if is_page else MANY)
     return rows if are_all else None
 
 
