@@ -143,7 +143,8 @@ AT_ONCE: Final = 32
 LONGEST_TOGETHER: Final = timedelta(seconds=1)
 """After this no further one of them is begun: what is due first has its turn, and who ends the worker need not wait."""
 
-Chores = Sequence[tuple[Callable[[Bank], object], timedelta]]
+Chore = tuple[Callable[[Bank], object], timedelta]
+Chores = Sequence[Chore]
 
 CHORES: Chores = (
     (access.sweep, timedelta(hours=1)),
@@ -208,11 +209,7 @@ def run(bank: Bank, stop: threading.Event, work: Mapping[str, Work] = WORK, chor
     arrivals, urgent = Arrivals(), {kind: do for kind, do in work.items() if kind not in MAY_WAIT}
     while not stop.is_set():
         try:
-            for chore, at in due.items():
-                if bank.now() >= at:
-                    do, every = chore
-                    do(bank)
-                    due[chore] = bank.now() + every
+            _do_chores(bank, due)
             may_wait = len(urgent) < len(work) and arrivals.go_on(bank)
             pause_s = 0.0 if step(bank, urgent if may_wait else work) else IDLE_S
             away_s = 0.0
@@ -220,6 +217,24 @@ def run(bank: Bank, stop: threading.Event, work: Mapping[str, Work] = WORK, chor
             pause_s = away_s = min(max(_AWAY_S[0], 2 * away_s), _AWAY_S[1])
             _log.warning("the worker pauses for %d s: %s", pause_s, error)
         stop.wait(pause_s)
+
+
+def _do_chores(bank: Bank, due: dict[Chore, datetime]) -> None:
+    """Do what is due, and say when it is due again. Raises Unavailable and OutOfSpace.
+
+    One that fails otherwise has its next turn as ever: a fault of one chore must not end the worker, and would again
+    each time that the worker is started, before any job.
+    """
+    for chore, at in due.items():
+        if bank.now() >= at:
+            do, every = chore
+            try:
+                do(bank)
+            except (Unavailable, OutOfSpace):
+                raise
+            except Exception:  # noqa: BLE001 - as of a job
+                _log.exception("a chore of the worker failed; its next turn is in %s", every)
+            due[chore] = bank.now() + every
 
 
 def step(bank: Bank, work: Mapping[str, Work] = WORK) -> bool:

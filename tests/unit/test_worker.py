@@ -139,6 +139,43 @@ def test_a_database_that_is_away_for_a_while_does_not_end_the_worker(
     assert due(bank) is None
 
 
+def test_a_chore_that_fails_ends_neither_the_worker_nor_its_jobs(bank: Bank, caplog: pytest.LogCaptureFixture) -> None:
+    with bank.index.begin() as tx:
+        tx.defer("wanted", {}, bank.now())
+    stop, done = threading.Event(), list[str]()
+
+    def fail(_: Bank) -> None:
+        done.append("failed")
+        raise ValueError("a row that nobody thought of")
+
+    chores = ((fail, timedelta(hours=1)), (lambda _: done.append("swept"), timedelta(hours=1)))
+    worker.run(bank, stop, {"wanted": lambda *_: stop.set()}, chores)
+
+    assert done == ["failed", "swept"]
+    assert due(bank) is None
+    assert "a chore of the worker failed; its next turn is in 1:00:00" in caplog.text
+
+
+def test_jobs_of_a_worker_that_was_killed_among_them_are_done_when_their_lease_has_ended(bank: Bank) -> None:
+    with bank.index.begin() as tx:
+        for number in range(4):
+            tx.defer("hear", {"number": number}, bank.now())
+    moment = bank.now()
+    taken = bank.jobs.take(("hear",), moment, worker.LEASE_S, worker.TOGETHER, worker.AT_ONCE)
+    done = list[int]()
+    within, after = (
+        replace(bank, now=partial(at, moment + timedelta(seconds=seconds))) for seconds in (1, worker.LEASE_S + 1)
+    )
+    work = {"hear": lambda _, payload: done.append(payload["number"])}
+
+    assert len(taken) == 4
+    assert not worker.step(within, work)
+    assert worker.step(after, work)
+    bank.jobs.give_back(moment, *taken)
+    assert not worker.step(after, work)
+    assert done == [0, 1, 2, 3]
+
+
 def test_an_expired_token_is_listed_for_a_month_and_a_session_no_longer_than_it_lasts(bank: Bank) -> None:
     begin = bank.now()
     access.sign_in(bank, access.sign_in_link(bank, Role.ADMIN, "used"))
