@@ -43,7 +43,7 @@ class Sandbox:
     """`decoders` warm child processes, shared by any number of threads, first come first served.
 
     Children start when they are first needed. One that crashes, runs out of memory or exceeds `timeout_s` is ended and
-    replaced, and only the request that it was at fails. `modules` are the ones whose functions may be called. Children
+    replaced; only the request that it was at fails, where it ends a second one, too, or took too long. `modules` are the ones whose functions may be called. Children
     that give way leave the processors to other processes, as far as those have use for them.
     """
 
@@ -76,24 +76,34 @@ class Sandbox:
     ) -> tuple[dict[str, Any], memoryview]:
         """Run `task` (`module:function`) in a child and return its answer.
 
-        Raises Invalid, Mismatch, NotFound or Unsupported as the task does, Invalid when the child crashed or ran out of
-        memory or time, Unavailable when every child stays busy or none can be started.
+        Raises Invalid, Mismatch, NotFound or Unsupported as the task does, Invalid when two children crashed or ran out
+        of memory, or one of time, Unavailable when every child stays busy or none can be started.
         """
+        try:
+            try:
+                answer = self._answer(task, header, payload)
+            except _Ended:
+                # Perhaps by who frees memory or ends a whole group of processes: these bytes would end the next, too.
+                answer = self._answer(task, header, payload)
+        except _Lost as lost:
+            raise Invalid(_UNDECODABLE, reason=lost) from None
+        return _judge(answer)
+
+    def _answer(
+        self, task: str, header: Mapping[str, Any], payload: Sequence[bytes | bytearray | memoryview]
+    ) -> tuple[int, dict[str, Any], memoryview]:
         child = self._take()
         began = time.monotonic()
         try:
             if child is None:
                 child = _Child(self._modules, self._memory_bytes, self._timeout_s, self._niceness)
                 began = time.monotonic()
-            answer = child.ask(task, header, payload, began + self._timeout_s)
-        except _Lost as lost:
-            # The cause stays in the log: the caller can only be told that these bytes are not decodable.
-            _log.warning("decoder lost in %s: %s", task, lost)
-            _end(child)
-            child = None
-            raise Invalid(_UNDECODABLE, reason=lost) from None
-        except BaseException:
-            # Also an interrupt: a half-read answer must never be taken for the next one.
+            return child.ask(task, header, payload, began + self._timeout_s)
+        except BaseException as error:
+            if isinstance(error, _Lost):
+                # The cause stays in the log: the caller can only be told that these bytes are not decodable.
+                _log.warning("decoder lost in %s: %s", task, error)
+            # Also after an interrupt: a half-read answer must never be taken for the next one.
             _end(child)
             child = None
             raise
@@ -105,7 +115,6 @@ class Sandbox:
                     child.end()
                     child = None
             self._give(child)
-        return _judge(answer)
 
     def is_sealed(self) -> bool:
         """Whether a filter of system calls is in force in the children, and not their limits alone.
@@ -182,6 +191,10 @@ class _Lost(Exception):
     """The child did not give a whole answer."""
 
 
+class _Ended(_Lost):
+    """It ended, by what it was asked or by somebody else."""
+
+
 class _Child:
     """One child process and the channel to it."""
 
@@ -230,7 +243,7 @@ class _Child:
         except TimeoutError:
             raise _Lost("it took too long") from None
         except OSError:
-            raise _Lost("the decoder ended") from None
+            raise _Ended("the decoder ended") from None
         number, status, header_size, payload_size = HEAD.unpack(self._receive(HEAD.size, deadline))
         if number != self._asked or header_size > _MAX_HEADER_BYTES or payload_size > self._memory_bytes:
             # Anything but the answer to this very question could be another patient's picture.
@@ -262,7 +275,7 @@ class _Child:
             except OSError:
                 got = 0
             if not got:
-                raise _Lost("the decoder ended")
+                raise _Ended("the decoder ended")
             done += got
         return buffer
 

@@ -66,6 +66,21 @@ def test_a_child_that_is_lost_is_replaced(hostile: Sandbox, task: str) -> None:
     assert pid(hostile) != before
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_child_that_somebody_ended_is_replaced_and_its_request_is_done(hostile: Sandbox, number: int) -> None:
+    before = pid(hostile)
+    os.kill(before, number)
+
+    assert bytes(hostile.call(f"{HOSTILE}:echo", {}, b"asked")[1]) == b"asked"
+    with ThreadPoolExecutor(1) as pool:
+        after = pid(hostile)
+        busy = pool.submit(hostile.call, f"{HOSTILE}:sleep", {"seconds": 0.4}, b"")
+        time.sleep(0.1)
+        os.kill(after, number)
+        busy.result()
+    assert len({before, after, pid(hostile)}) == 3
+
+
 @pytest.mark.parametrize(
     "task",
     [
