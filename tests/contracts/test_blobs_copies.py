@@ -135,6 +135,16 @@ def test_a_little_of_a_record_is_asked_for_alone(nodes: Node, requests: Counting
     assert other.read(location) == content
 
 
+def test_who_asks_for_notes_and_keys_alone_fills_no_copies(nodes: Node) -> None:
+    location = keep(nodes.process(), some_bytes(SIZE))
+    other = nodes.process("two")
+    assert other.note(location) == b"note"
+    assert other.wrapped_by(location)
+    assert nodes.files("two") == []
+    assert other.secret(location, b"a picture")
+    assert len(nodes.files("two")) == 1
+
+
 def test_what_is_expected_comes_by_few_requests(nodes: Node, requests: Counting) -> None:
     contents = [some_bytes(SIZE, seed) for seed in range(12)]
     together = keep_together(nodes.process(), *contents[:6])

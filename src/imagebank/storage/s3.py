@@ -230,11 +230,11 @@ class ObjectBlobs:
 
     def wrapped_by(self, location: Location) -> bytes:
         self._require_alive(location)
-        return self._reading.opened(location).prefix.wrapped_by
+        return self._reading.opened(location, is_copied=False).prefix.wrapped_by
 
     def secret(self, location: Location, use: bytes) -> bytes:
         self._require_alive(location)
-        return record.secret_of(self._reading.opened(location).prefix, self._keys, use)
+        return record.secret_of(self._reading.opened(location, is_copied=True).prefix, self._keys, use)
 
     def keep_key(self, note: bytes) -> Location:
         """Each is an object of its own, so that it can be deleted."""

@@ -128,17 +128,21 @@ class Reading:
         return (record.read_range(*source, *group) for group in record.groups(location.size, low, high))
 
     def note(self, location: Location) -> bytes:
+        """Nothing is copied for it: jobs and checks that go through all objects ask for notes alone."""
         if (copied := self._copy_of(location)) is not None:
             opened, copy = copied
             with suppress(Invalid):
                 return record.open_note(opened, copy(location.offset + opened.prefix.tail_at, opened.prefix.tail_size))
-        opened, window = self._fetched(location, record.tail_at(location.size), location.length)
+        tail = record.tail_at(location.size)
+        opened, window = self._opened(location, tail, location.length, self._ranges.parts)
         return record.open_note(opened, window(location.offset + opened.prefix.tail_at, opened.prefix.tail_size))
 
-    def opened(self, location: Location) -> Opened:
-        """The record with its key. Raises NotFound, Invalid."""
-        copied = self._copy_of(location)
-        return self._fetched(location, 0, record.PREFIX)[0] if copied is None else copied[0]
+    def opened(self, location: Location, *, is_copied: bool) -> Opened:
+        """The record with its key; whether what is read for that is copied. Raises NotFound, Invalid."""
+        if (copied := self._copy_of(location)) is not None:
+            return copied[0]
+        parts = self._bring if is_copied else self._ranges.parts
+        return self._opened(location, 0, record.PREFIX, parts)[0]
 
     def stored(self, location: Location) -> Location:
         """The record at a place, with the size of its own content. Raises NotFound, Invalid."""
