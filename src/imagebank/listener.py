@@ -1,6 +1,7 @@
 """A TCP listener with a thread for each connection, that ends in good order. For edges that speak no HTTP."""
 
 import ipaddress
+import logging
 import socket
 import threading
 import time
@@ -10,6 +11,7 @@ from typing import Final, Protocol
 _BACKLOG: Final = 128
 _POLL_S: Final = 0.2
 _JOIN_S: Final = 5.0
+_log = logging.getLogger(__name__)
 
 
 class Line(Protocol):
@@ -88,7 +90,12 @@ class Listener:
             if line is None:
                 return
             self._lines.add(line)
-        line.thread.start()
+        try:
+            line.thread.start()
+        except RuntimeError:  # no memory or number left for a thread; whoever calls next may fare better
+            _log.warning("a connection from %s was closed: no thread could be started for it", address)
+            connection.close()
+            self.leave(line)
 
 
 def resolve(host: str) -> frozenset[str]:
