@@ -1,6 +1,6 @@
 """The same picture under another identity: found by what its pixels look like, reported, and never merged by itself."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
@@ -93,32 +93,116 @@ def _digest_of_stream(bank: Bank, instance: Instance, pixels: Pixels) -> bytes:
     return digest_of_stream([b"imagebank film 1", *stream]).value
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Frames to be decoded, all of one image, and the place among them of the one whose look is wanted, or -1."""
+
+    coded: layout.Layout
+    frames: Sequence[bytes]
+    look: int
+
+
+def _see_each(bank: Bank, instances: Sequence[Instance]) -> list[_Seen]:
+    """What several instances are known again by; small ones are decoded by one request."""
+    seen: dict[int, _Seen] = {}
+    some, room = dict[int, _Laid](), _CHUNK_BYTES
+    for place, one in enumerate(instances):
+        laid = _laid(bank, one)
+        if laid is None or laid.octets > _CHUNK_BYTES:
+            seen[place] = _see(bank, one)
+            continue
+        if laid.octets > room:
+            seen |= _seen_at_once(bank, some)
+            some, room = {}, _CHUNK_BYTES
+        some[place] = laid
+        room -= laid.octets
+    seen |= _seen_at_once(bank, some)
+    return [seen[place] for place in range(len(instances))]
+
+
+@dataclass(frozen=True, slots=True)
+class _Laid:
+    """An image that can be decoded, how it is laid out, and which of its frames are looked at."""
+
+    instance: Instance
+    pixels: Pixels
+    coded: layout.Layout
+    numbers: Sequence[int]
+
+    @property
+    def octets(self) -> int:
+        """Of all of these frames, decoded."""
+        return len(self.numbers) * max(self.coded.frame_bytes, 1)
+
+    @property
+    def middle(self) -> int:
+        """The frame that tells how it looks."""
+        return min(self.numbers, key=lambda number: abs(number - _middle(self.pixels)))
+
+    def fingerprint(self, digests: Sequence[str]) -> Fingerprint:
+        coded = self.coded
+        shape = (coded.rows, coded.columns, coded.samples, coded.bits_stored, coded.is_signed, coded.value)
+        whole = f"imagebank pixels 1 {(*shape, self.pixels.frames)}".encode()
+        return Fingerprint(digest_of(whole, *map(bytes.fromhex, digests)).value)
+
+
+def _laid(bank: Bank, instance: Instance) -> _Laid | None:
+    """None where it is not decoded: no pixels, a film, or nothing that can be."""
+    pixels = instance.pixels
+    if pixels is None or instance.transfer_syntax not in layout.DECODABLE:
+        return None
+    try:
+        return _Laid(instance, pixels, layout.layout_of(*retrieve.header(bank, instance)), _sampled(pixels.frames))
+    except (Invalid, NotFound, Unsupported):
+        return None
+
+
+def _seen_at_once(bank: Bank, some: Mapping[int, _Laid]) -> dict[int, _Seen]:
+    try:
+        asked = [
+            _Asked(
+                one.coded, list(retrieve.frames_each(bank, one.instance, one.numbers)), one.numbers.index(one.middle)
+            )
+            for one in some.values()
+        ]
+        answers = _ask(bank, asked) if asked else []
+    except (Invalid, NotFound, Unsupported):
+        # One of them can be gone, or cannot be decoded: each by itself, so that it costs only itself.
+        return {place: _see(bank, one.instance) for place, one in some.items()}
+    return {
+        place: _Seen(_told(one.fingerprint(answer["digests"]), answer), piece)
+        for (place, one), (answer, piece) in zip(some.items(), answers, strict=True)
+    }
+
+
+def _told(fingerprint: Fingerprint, answer: Mapping[str, Any]) -> Fingerprint:
+    return replace(fingerprint, look=answer["look"], is_telling=answer["is_telling"])
+
+
 def _decoded(bank: Bank, instance: Instance, pixels: Pixels) -> _Seen:
-    data, found = retrieve.header(bank, instance)
-    coded = layout.layout_of(data, found)
-    numbers = _sampled(pixels.frames)
-    middle = min(numbers, key=lambda number: abs(number - _middle(pixels)))
-    step = max(1, _CHUNK_BYTES // max(coded.frame_bytes, 1))
-    digests, fingerprint, small = list[str](), Fingerprint(), b""
-    for first in range(0, len(numbers), step):
-        some = numbers[first : first + step]
-        answer, piece = _ask(bank, instance, coded, some, some.index(middle) if middle in some else -1)
+    one = _Laid(instance, pixels, layout.layout_of(*retrieve.header(bank, instance)), _sampled(pixels.frames))
+    step = max(1, _CHUNK_BYTES // max(one.coded.frame_bytes, 1))
+    digests, told, small = list[str](), Fingerprint(), b""
+    for first in range(0, len(one.numbers), step):
+        numbers = one.numbers[first : first + step]
+        look = numbers.index(one.middle) if one.middle in numbers else -1
+        frames = list(retrieve.frames_each(bank, instance, numbers))
+        ((answer, piece),) = _ask(bank, [_Asked(one.coded, frames, look)])
         digests += answer["digests"]
         if piece:
-            fingerprint, small = replace(fingerprint, look=answer["look"], is_telling=answer["is_telling"]), piece
-    shape = (coded.rows, coded.columns, coded.samples, coded.bits_stored, coded.is_signed, coded.value, pixels.frames)
-    digest = digest_of(f"imagebank pixels 1 {shape}".encode(), *map(bytes.fromhex, digests)).value
-    return _Seen(replace(fingerprint, digest=digest), small)
+            told, small = _told(told, answer), piece
+    return _Seen(replace(told, digest=one.fingerprint(digests).digest), small)
 
 
-def _ask(
-    bank: Bank, instance: Instance, coded: layout.Layout, numbers: Sequence[int], look: int
-) -> tuple[dict[str, Any], bytes]:
-    """Have frames decoded: the digest of each, and how the one at the place `look` looks, and it small."""
-    frames = list(retrieve.frames_each(bank, instance, numbers))
-    asked = {"layout": asdict(coded), "sizes": [len(one) for one in frames], "look": look}
-    answer, piece = bank.sandbox.call(_TASK, asked, *frames)
-    return answer, bytes(piece)
+def _ask(bank: Bank, asked: Sequence[_Asked]) -> list[tuple[dict[str, Any], bytes]]:
+    """Have frames decoded: of each image the digests of its frames, how the one at the place `look` looks, and it small."""
+    images = [{"layout": asdict(one.coded), "sizes": [*map(len, one.frames)], "look": one.look} for one in asked]
+    answer, pieces = bank.sandbox.call(_TASK, {"images": images}, *(frame for one in asked for frame in one.frames))
+    found, at = list[tuple[dict[str, Any], bytes]](), 0
+    for each in answer["images"]:
+        found.append((each, bytes(pieces[at : at + each["small"]])))
+        at += each["small"]
+    return found
 
 
 def _middle(pixels: Pixels) -> int:
@@ -129,7 +213,8 @@ def _small(bank: Bank, instance: Instance) -> bytes:
     """The middle frame small; empty where it cannot be decoded any more."""
     try:
         coded = layout.layout_of(*retrieve.header(bank, instance))
-        return _ask(bank, instance, coded, [_middle(instance.pixels)], 0)[1] if instance.pixels else b""
+        frames = list(retrieve.frames_each(bank, instance, [_middle(instance.pixels)])) if instance.pixels else []
+        return _ask(bank, [_Asked(coded, frames, 0)])[0][1] if frames else b""
     except (Invalid, NotFound, Unsupported):
         return b""
 
@@ -191,7 +276,7 @@ def taking(
     """The same in steps."""
     listed = [bank.index.instances(Selection(instance=one.uid), _HERE) for one in some]
     instances = [one for each in listed for one in each]
-    seen = look(instances) if look is not None else [_see(bank, one) for one in instances]
+    seen = look(instances) if look is not None else _see_each(bank, instances)
     found = [(one.uid, each.fingerprint) for one, each in zip(instances, seen, strict=True)]
     yield lambda tx: tx.pictures.put(found)
     pairs = [pair for one, each in zip(instances, seen, strict=True) for pair in _pairs(bank, one, each)]

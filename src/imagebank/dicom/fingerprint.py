@@ -17,18 +17,31 @@ _BLOCK_CELLS = 1 << 15
 
 
 def fingerprint(header: dict[str, Any], payload: memoryview) -> tuple[dict[str, Any], Sequence[bytes]]:
-    """Sandbox task: a digest of each frame of the given `sizes`; of the one at `look`, how it looks, and it small."""
-    layout = msgspec.convert(header["layout"], Layout)
-    digests, answer, pieces, at = [], dict[str, Any](), list[bytes](), 0
-    for place, size in enumerate(header["sizes"]):
+    """Sandbox task, for each of the `images`: a digest of each frame of the given `sizes`; of the one at `look`, how it looks,
+    and it small, those one behind the other.
+    """
+    answers, pieces, at = list[dict[str, Any]](), list[bytes](), 0
+    for image in header["images"]:
+        size = sum(image["sizes"])
+        answer, piece = _known_by(image, payload[at : at + size])
+        at += size
+        answers.append(answer | {"small": len(piece)})
+        pieces.append(piece)
+    return {"images": answers}, pieces
+
+
+def _known_by(image: dict[str, Any], payload: memoryview) -> tuple[dict[str, Any], bytes]:
+    layout = msgspec.convert(image["layout"], Layout)
+    digests, answer, piece, at = [], dict[str, Any](), b"", 0
+    for place, size in enumerate(image["sizes"]):
         cells = plain(decode(payload[at : at + size], layout), layout)
         at += size
         digests.append(digest_of_stream(canonical(cells, layout)).value.hex())
-        if place == header["look"]:
+        if place == image["look"]:
             picture = likeness.small(cells, is_inverse=layout.photometric == "MONOCHROME1")
             answer = {"look": likeness.look(picture), "is_telling": likeness.is_telling(picture)}
-            pieces = [likeness.packed(picture)]
-    return answer | {"digests": digests}, pieces
+            piece = likeness.packed(picture)
+    return answer | {"digests": digests}, piece
 
 
 def plain(frame: Frame, layout: Layout) -> Cells:

@@ -68,6 +68,15 @@ def a_picture(seed: int = 1, **attributes: Any) -> bytes:
     return as_file(an_image(scene(seed), **attributes))
 
 
+def in_a_stream(seed: int = 1, **attributes: Any) -> Dataset:
+    """An image of which the pixel data is a stream that nothing decodes."""
+    image = an_image(scene(seed), **attributes)
+    image.PixelData = b"\xfe\xff\x00\xe0\0\0\0\0\xfe\xff\x00\xe0\x08\0\0\0filmfilm\xfe\xff\xdd\xe0\0\0\0\0"
+    image["PixelData"].is_undefined_length = True
+    image["PixelData"].VR = "OB"
+    return image
+
+
 def instance(bank: Bank, file: bytes) -> Instance:
     (found,) = bank.index.instances(Selection(instance=Uid(read(file).SOPInstanceUID)), ALL)
     return found
@@ -115,6 +124,30 @@ def test_every_frame_counts_and_the_middle_one_is_looked_at(bank: Bank) -> None:
     assert first.look == second.look
 
 
+def test_pictures_are_known_by_the_same_when_several_are_decoded_at_once(
+    bank: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pixels, "_CHUNK_BYTES", 20_000)  # two of these pictures, and none of a larger one
+    files = [
+        a_picture(1),
+        a_picture(2),
+        a_picture(3),
+        as_file(an_image(scene(5, side=128))),
+        as_file(an_image(scene(6), BitsAllocated=12)),
+        a_picture(7),
+        as_file(in_a_stream(4), JPEGLSLossless),
+        as_file(in_a_stream(9, SOPClassUID=VideoEndoscopicImageStorage), H264),
+        as_file(an_image(scene(8, frames=2), SOPClassUID=UltrasoundMultiFrameImageStorage)),
+    ]
+    keep(bank, *files)
+    instances = [instance(bank, file) for file in files]
+
+    at_once = pixels._see_each(bank, instances)
+
+    assert at_once == [pixels._see(bank, one) for one in instances]
+    assert [bool(one.small) for one in at_once] == [True, True, True, True, False, True, False, False, True]
+
+
 def test_long_loops_are_sampled_evenly(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pixels, "_MOST_FRAMES", 4)
     monkeypatch.setattr(pixels, "_CHUNK_BYTES", 1)
@@ -135,10 +168,7 @@ def test_long_loops_are_sampled_evenly(bank: Bank, monkeypatch: pytest.MonkeyPat
 def test_what_cannot_be_decoded_is_not_tried_again_and_films_are_known_by_their_stream(bank: Bank) -> None:
     short = an_image(scene())
     short.PixelData = short.PixelData[:100]
-    film = an_image(scene(), SOPClassUID=VideoEndoscopicImageStorage, PatientID="F")
-    film.PixelData = b"\xfe\xff\x00\xe0\0\0\0\0\xfe\xff\x00\xe0\x08\0\0\0filmfilm\xfe\xff\xdd\xe0\0\0\0\0"
-    film["PixelData"].is_undefined_length = True
-    film["PixelData"].VR = "OB"
+    film = in_a_stream(SOPClassUID=VideoEndoscopicImageStorage, PatientID="F")
     no_pixels = a_dataset(PixelData=None)
     prints = [seen(bank, as_file(short)), seen(bank, as_file(film, H264)), seen(bank, as_file(no_pixels))]
 
