@@ -3,10 +3,11 @@
 import time
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import ColumnElement, Row, Table, and_, case, null, select
+from sqlalchemy import ColumnElement, Row, Select, Table, and_, bindparam, case, null, or_, select
 
 from imagebank.model.access import Scope
 from imagebank.model.attribute import Level
@@ -20,13 +21,15 @@ from imagebank.model.timeline import Place
 from imagebank.model.uid import Uid
 from imagebank.ports.steady import SEARCH_S, hold
 from imagebank.storage import tables, whose
+from imagebank.storage.database import Prepared
 from imagebank.storage.found import found
 from imagebank.storage.orders import report_of
 from imagebank.storage.outlines import SQLOutlines, about_studies, are, without_waiting
-from imagebank.storage.rows import moment, picking, unpack_said, unpack_set
+from imagebank.storage.rows import clean, moment, picking, unpack_said, unpack_set
 from imagebank.storage.select import NEWEST, SERIES_ORDER, behind, matches, series_of, studies_in
 from imagebank.storage.sets import one_of
-from imagebank.storage.visible import reports_in
+from imagebank.storage.shape import Shape, parameters_of, shape_of
+from imagebank.storage.visible import is_visible, reports_in
 from imagebank.storage.waiting import lengths_of, moments_of, waits
 
 _PATIENT, _STUDY, _REPORT, _FINDING = tables.patient, tables.study, tables.report, tables.finding
@@ -34,6 +37,8 @@ _DOCUMENTS: Final = tables.series
 _OF_DOCUMENTS: Final = (_DOCUMENTS.c.series_instance_uid, _DOCUMENTS.c.types, _DOCUMENTS.c.since)
 _SERIES: Final = Query(Level.SERIES)
 _EVERYTHING: Final = Scope(organizations=None)
+_FEW: Final = 8
+"""Records by which a statement is kept; who has more is asked for anew."""
 
 
 class SQLHistories(SQLOutlines):
@@ -66,17 +71,20 @@ class SQLHistories(SQLOutlines):
 
     def exams(self, patients: Collection[PatientId], scope: Scope) -> list[Held]:
         began = time.perf_counter()
-        # What headers say is said of all series together, also of those that wait.
-        told = without_waiting(scope, self._dialect)
-        said = case((and_(*told), _FINDING.c.said), else_=null()) if told else _FINDING.c.said
-        statement = (
-            select(_STUDY.c.study_instance_uid, _STUDY.c.study_date, _STUDY.c.organization, said.label("said"))
-            .join_from(_STUDY, _FINDING, _FINDING.c.study_row == _STUDY.c.id, isouter=True)
-            .where(_theirs(patients), *studies_in(scope, self._dialect))
-            .order_by(*NEWEST)
-        )
-        with self._database.reading() as connection:
-            rows = connection.execute(statement).all()
+        named = {n: one for n, one in enumerate(patients) if one.identifier}
+        if scope.binding or not 0 < len(named) <= _FEW:
+            # What headers say is said of all series together, also of those that wait.
+            told = without_waiting(scope, self._dialect)
+            said = case((and_(*told), _FINDING.c.said), else_=null()) if told else _FINDING.c.said
+            statement = _exams(said).where(_theirs(patients), *studies_in(scope, self._dialect))
+            with self._database.reading() as connection:
+                rows = [tuple(row) for row in connection.execute(statement)]
+        else:
+            asked = parameters_of(scope, self._dialect)
+            for n, one in named.items():
+                asked |= {f"issuer_{n}": clean(one.issuer), f"identifier_{n}": clean(one.identifier)}
+            with self._database.directly() as connection:
+                rows = _exams_of(shape_of(scope), tuple(named)).run(connection, asked).fetchall()
         if not rows and scope != _EVERYTHING:
             hold(began, SEARCH_S[self._dialect])
         return [
@@ -162,6 +170,26 @@ class SQLHistories(SQLOutlines):
 
     def _wait(self, table: Table, delays: Sequence[Delay], at: datetime) -> ColumnElement[bool]:
         return waits(lengths_of(delays), table, self._dialect, dict(moments_of(delays, at)))
+
+
+def _exams(said: ColumnElement[Any]) -> Select[Any]:
+    """Studies with what is said of them, the newest first."""
+    return (
+        select(_STUDY.c.study_instance_uid, _STUDY.c.study_date, _STUDY.c.organization, said.label("said"))
+        .join_from(_STUDY, _FINDING, _FINDING.c.study_row == _STUDY.c.id, isouter=True)
+        .order_by(*NEWEST)
+    )
+
+
+@lru_cache(maxsize=64)
+def _exams_of(shape: Shape, numbers: tuple[int, ...]) -> Prepared:
+    """The same of a few records, where nothing waits; asked for every study that comes."""
+    each = [
+        and_(_PATIENT.c.issuer == bindparam(f"issuer_{n}"), _PATIENT.c.identifier == bindparam(f"identifier_{n}"))
+        for n in numbers
+    ]
+    theirs = _STUDY.c.patient_row.in_(select(_PATIENT.c.id).where(or_(*each)))
+    return Prepared(lambda dialect: _exams(_FINDING.c.said).where(theirs, *is_visible(shape, dialect)))
 
 
 def _waiting(row: Row[*tuple[Any, ...]], delays: Sequence[Delay], which: Which) -> Waiting:
