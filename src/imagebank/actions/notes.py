@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from imagebank.actions import open_file
+from imagebank.actions.together import InSteps, Records, Steps
 from imagebank.bank import Bank
 from imagebank.dicom.digest import digest_of
 from imagebank.errors import Invalid
@@ -100,7 +101,8 @@ def defer(bank: Bank, tx: Transaction, **decided: Any) -> None:
     tx.defer("amend", amend_payload(Amendment(now, **decided)), now)
 
 
-def amend_job(bank: Bank, payload: dict[str, Any]) -> None:
+@InSteps
+def amend_job(bank: Bank, payload: dict[str, Any]) -> Steps[None]:
     """What the job `amend` does: put an amendment among the objects. One that is there twice says nothing else."""
     amendment = msgspec.convert(payload["amendment"], Amendment, dec_hook=_uid)
     # What a patient decided is sealed as the patient's objects are, and goes with them.
@@ -113,4 +115,4 @@ def amend_job(bank: Bank, payload: dict[str, Any]) -> None:
     # Whoever the object is of now, be it nobody that is known: its account has the former versions, too.
     owners += [one.patient for one in amendment.corrections]
     owner = next(iter(owners), BANK)
-    bank.blobs.sync([bank.blobs.write(io.BytesIO(), 0, pack(amendment), bank.keys.of(owner))])
+    yield Records((bank.blobs.write(io.BytesIO(), 0, pack(amendment), bank.keys.of(owner)),))

@@ -1,10 +1,11 @@
 """Rebuilding the index from the objects alone."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import islice
+from typing import Any
 
 from imagebank.actions import (
     attributes,
@@ -42,7 +43,11 @@ from imagebank.model.uid import Uid
 from imagebank.ports import Job, Transaction
 
 _BATCH = 200
-_FIRST = {"destroy": remove.destroy_job, "amend": notes.amend_job, "shred": shred.shred_job}
+_FIRST: Mapping[str, Callable[[Bank, dict[str, Any]], None]] = {
+    "destroy": remove.destroy_job,
+    "amend": notes.amend_job,
+    "shred": shred.shred_job,
+}
 """Jobs without which the objects do not tell yet what was decided about them."""
 _LEASE_S = 600.0
 _PUT_OFF = timedelta(hours=1)

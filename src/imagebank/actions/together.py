@@ -8,15 +8,26 @@ is then in one transaction with one commit. Nobody waits for the computing with 
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import takewhile
 from typing import Any, Final, TypeVar
 
 from imagebank.bank import Bank
+from imagebank.model.imaging import Location
 from imagebank.ports import Transaction
 
 Change = Callable[[Transaction], Any]
 """What is to be written. Done again in another transaction where the first one failed."""
 Result = TypeVar("Result")
-Steps = Generator[Change, Any, Result]
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """Records that were written among the objects and have to be durable before the work goes on."""
+
+    locations: tuple[Location, ...]
+
+
+Steps = Generator[Change | Records, Any, Result]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +53,10 @@ def alone(bank: Bank, steps: Steps[Result]) -> Result:
         except StopIteration as end:
             result: Result = end.value
             return result
+        if isinstance(change, Records):
+            bank.blobs.sync(change.locations)
+            answer = None
+            continue
         with bank.index.begin() as tx:
             answer = change(tx)
 
@@ -51,7 +66,7 @@ class _Course:
     """A piece of work on its way: what it wants written now, what the last change gave, and what went wrong."""
 
     steps: Steps[Any]
-    change: Change | None = None
+    change: Change | Records | None = None
     answer: Any = None
     error: Exception | None = None
 
@@ -103,11 +118,16 @@ def _write(bank: Bank, wanted: Sequence[_Course]) -> None:
 
 
 def _written(bank: Bank, wanted: Sequence[_Course]) -> int:
-    """Write the first of these in one transaction; how many."""
+    """Write the first of these in one transaction, or make their records durable by one sync; how many."""
+    first = [*takewhile(lambda one: isinstance(one.change, Records), wanted)]
+    if first:
+        bank.blobs.sync([each for one in first if isinstance(one.change, Records) for each in one.change.locations])
+        return len(first)
     began, answers = bank.now(), list[Any]()
     with bank.index.begin() as tx:
         for one in wanted:
-            assert one.change is not None, "it wants something written"
+            if one.change is None or isinstance(one.change, Records):
+                break
             answers.append(one.change(tx))
             if bank.now() - began > LONGEST:
                 break

@@ -1,6 +1,7 @@
 """Work in step shares its transactions, and what fails of it harms no neighbour."""
 
-from collections.abc import Iterator
+import io
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -11,9 +12,13 @@ import pytest
 
 from bank import open_test_bank
 from imagebank import worker
-from imagebank.actions.together import LONGEST, Change, InSteps, Steps, alone, together
+from imagebank.actions import notes
+from imagebank.actions.together import LONGEST, Change, InSteps, Records, Steps, alone, together
 from imagebank.bank import Bank
 from imagebank.errors import Conflict, Invalid, Unavailable
+from imagebank.model.imaging import Location
+from imagebank.model.key import BANK
+from imagebank.model.note import Amendment
 from imagebank.ports import Transaction
 
 
@@ -80,6 +85,31 @@ def refusing(bank: Bank, number: int = 0) -> Steps[None]:
     yield noting(bank, "refused")
 
 
+def keeping(bank: Bank, name: str) -> Steps[None]:
+    """It keeps a decision among the objects, and then notes that."""
+    packed = notes.pack(Amendment(bank.now(), removed=(name,)))
+    yield Records((bank.blobs.write(io.BytesIO(), 0, packed, bank.keys.of(BANK)),))
+    yield noting(bank, name)
+
+
+class Synced:
+    """Blobs that count their syncs, and of which the first one fails."""
+
+    def __init__(self, bank: Bank, failing: int = 0) -> None:
+        self._blobs = bank.blobs
+        self._failing = failing
+        self.numbers: list[int] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._blobs, name)
+
+    def sync(self, locations: Sequence[Location]) -> None:
+        self.numbers.append(len(locations))
+        if len(self.numbers) <= self._failing:
+            raise Unavailable("the disk did not answer")
+        self._blobs.sync(locations)
+
+
 def never() -> bool:
     return False
 
@@ -101,6 +131,25 @@ def test_work_in_step_has_one_transaction_for_what_all_want_written(bank: Bank) 
     assert done == [None, None, None]
     assert noted(bank) == ["a 1", "a 2", "b 1", "b 2", "c 1", "c 2"]
     assert counted.number == 2
+
+
+def test_records_of_work_in_step_are_made_durable_by_one_sync(bank: Bank) -> None:
+    synced = Synced(bank)
+    own = replace(bank, blobs=synced)
+
+    assert together(own, [keeping(own, "1.1"), keeping(own, "1.2"), twice(own, "a")], never) == [None, None, None]
+    assert synced.numbers == [2]
+    assert noted(bank) == ["1.1", "1.2", "a 1", "a 2"]
+
+
+def test_work_goes_on_only_when_its_own_record_is_durable(bank: Bank) -> None:
+    synced = Synced(bank, failing=2)
+    own = replace(bank, blobs=synced)
+
+    done = together(own, [twice(own, "a"), keeping(own, "1.1"), keeping(own, "1.2")], never)
+
+    assert [type(one) for one in done] == [type(None), Unavailable, type(None)]
+    assert noted(bank) == ["1.2", "a 1", "a 2"]
 
 
 def test_what_cannot_be_written_leaves_nothing_and_its_neighbours_are_written(bank: Bank) -> None:
