@@ -322,5 +322,7 @@ def test_compressed_objects_are_not_copied_when_they_are_written(nodes: Node) ->
     process.sync([location])
     assert nodes.files() == []
     assert process.stored(location) == location
+    assert nodes.files() == []
+    process.read(location)
     assert len(nodes.files()) == 1
     assert process.stored(location) == location

@@ -69,7 +69,7 @@ def test_a_compression_gives_the_room_of_what_came_back(
         seaweed.tidy(garbage=0.0001)
         before, taken = packs(seaweed, prefix), bytes_at_rest([seaweed.folder])
         found = compress.step(bank, 0, older_than=timedelta(), grace=timedelta())
-        after = packs(seaweed, prefix)
+        after, copied = packs(seaweed, prefix), bank.copies and bank.copies.told().octets
         spared = sum(before.values()) - sum(after.values())
         # Other tests keep theirs in the same volumes, and the server strikes out what was deleted in its own time.
         for _ in range(10):
@@ -79,6 +79,7 @@ def test_a_compression_gives_the_room_of_what_came_back(
 
         assert found.done == len(slices)
         assert not before.keys() & after.keys()
+        assert copied == 0
         assert sum(after.values()) < sum(before.values()) / 2
         assert taken - bytes_at_rest([seaweed.folder]) > spared / 2
         assert files(bank) == sorted(slices)

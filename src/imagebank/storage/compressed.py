@@ -14,7 +14,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from io import BytesIO
 from itertools import accumulate
 from typing import IO, Final, Protocol
@@ -85,7 +85,7 @@ class CompressedBlobs:
 
     def __init__(self, store: Store, restore: Restore) -> None:
         self._store, self._restore = store, restore
-        self._table = lru_cache(maxsize=_TABLES)(self._read_table)
+        self._table = lru_cache(maxsize=_TABLES)(partial(self._read_table, read=store.read))
 
     def is_compressed(self, location: Location) -> bool:
         return record.contents_of(location.segment) is Contents.COMPRESSED
@@ -114,27 +114,27 @@ class CompressedBlobs:
     def read(self, location: Location, start: int = 0, end: int | None = None) -> bytes:
         if not self.is_compressed(location):
             return self._store.read(location, start, end)
-        return b"".join(self._pieces(location, *record.bounds(location.size, start, end), self._store.read))
+        within = record.bounds(location.size, start, end)
+        return b"".join(self._pieces(location, *within, self._table(location), self._store.read))
 
     def stream(self, location: Location, start: int = 0, end: int | None = None) -> Iterator[bytes]:
         if not self.is_compressed(location):
             return self._store.stream(location, start, end)
-        return self._stream(location, start, end, self._store.read)
+        return self._stream(location, start, end, self._table(location), self._store.read)
 
     def from_store(self, location: Location, start: int = 0, end: int | None = None) -> Iterator[bytes]:
         if not self.is_compressed(location):
             return self._store.from_store(location, start, end)
-        return self._stream(location, start, end, self._joined)
+        return self._stream(location, start, end, self._read_table(location, self._joined), self._joined)
 
     def _joined(self, location: Location, start: int, end: int) -> bytes:
         return b"".join(self._store.from_store(location, start, end))
 
-    def _stream(self, location: Location, start: int, end: int | None, read: _Read) -> Iterator[bytes]:
+    def _stream(self, location: Location, start: int, end: int | None, table: _Table, read: _Read) -> Iterator[bytes]:
         low, high = record.bounds(location.size, start, end)
-        self._table(location)  # what is not there is refused before the first piece is asked for
         return (
             piece[at : at + _PIECE]
-            for piece in self._pieces(location, low, high, read)
+            for piece in self._pieces(location, low, high, table, read)
             for at in range(0, max(len(piece), 1), _PIECE)
         )
 
@@ -202,9 +202,8 @@ class CompressedBlobs:
         """The place of a record as the store knows it. Raises NotFound, Invalid."""
         return self._store.stored(location) if self.is_compressed(location) else location
 
-    def _pieces(self, location: Location, start: int, end: int, read: _Read) -> Iterator[bytes]:
+    def _pieces(self, location: Location, start: int, end: int, table: _Table, read: _Read) -> Iterator[bytes]:
         """The parts that a range touches, restored one after the other and cut to it."""
-        table = self._table(location)
         for number in table.within(start, end):
             low, high = table.starts[number], table.starts[number + 1]
             coding, coded = Coding(table.codings[number]), self._coded(table, number, read)
@@ -217,17 +216,17 @@ class CompressedBlobs:
     def _coded(self, table: _Table, number: int, read: _Read) -> bytes:
         return read(table.stored, table.places[number], table.places[number + 1])
 
-    def _read_table(self, location: Location) -> _Table:
+    def _read_table(self, location: Location, read: _Read) -> _Table:
         """Raises NotFound when the record was destroyed, Invalid when it is damaged or of another object."""
         stored = self._store.stored(location)
-        head = self._store.read(stored, 0, _HEAD.size)
+        head = read(stored, 0, _HEAD.size)
         if len(head) < _HEAD.size or head[:8] != _MAGIC:
             raise record.damaged(location)
         _, count, told, size = _HEAD.unpack(head)
         if size != location.size:
             raise record.damaged(location)
         at = _HEAD.size + told
-        told_bytes = self._store.read(stored, _HEAD.size, at + count + 2 * _NUMBER * (count + 1))
+        told_bytes = read(stored, _HEAD.size, at + count + 2 * _NUMBER * (count + 1))
         numbers = array("Q", struct.unpack(f"<{2 * (count + 1)}Q", told_bytes[told + count :]))
         return _Table(
             stored, told_bytes[:told], told_bytes[told : told + count], numbers[: count + 1], numbers[count + 1 :]

@@ -23,8 +23,6 @@ _NEAR_BYTES: Final = 1 << 20
 _WHOLE_BYTES: Final = 1 << 20
 _MUCH: Final = 4
 """Where records are copied, one of this length at most is read as a whole when this part of it is wanted."""
-_FIRST_BYTES: Final = record.PREFIX + record.SEALED_CHUNK
-"""A prefix and the first chunk."""
 _HEADS = 4_096
 """Prefixes that are kept, of records whose parts are read one by one: some 1 MB."""
 _AT_ONCE: Final = 4
@@ -145,13 +143,12 @@ class Reading:
         return self._opened(location, 0, record.PREFIX, parts)[0]
 
     def stored(self, location: Location) -> Location:
-        """The record at a place, with the size of its own content. Raises NotFound, Invalid."""
+        """The record at a place, with the size of its own content; nothing is copied. Raises NotFound, Invalid."""
         if self._copies is not None and (copy := self._copies.open(location.segment)) is not None:
             with suppress(Invalid):
                 return record.location_at(location, copy(location.offset, record.PREFIX))
-        # Who asks this goes on with what stands first in the content: one request for both.
-        end = location.offset + min(location.length, _FIRST_BYTES if self._copies is not None else record.PREFIX)
-        return record.location_at(location, self._bring(location.segment, [(location.offset, end)])[0])
+        head = self._ranges(location.segment, location.offset, location.offset + record.PREFIX)
+        return record.location_at(location, head)
 
     def expect(self, locations: Sequence[Location]) -> None:
         """Begin to copy records that are read soon. What fails is read, and refused, when it is its turn."""
