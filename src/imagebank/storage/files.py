@@ -5,7 +5,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import lru_cache, partial
 from io import BytesIO
@@ -17,6 +16,7 @@ from imagebank.model.imaging import Location
 from imagebank.model.key import AccountKey
 from imagebank.ports import Keys, Record
 from imagebank.storage import record, tombstone, walk
+from imagebank.storage.beside import Beside
 from imagebank.storage.record import BLOCK, Buffer, Contents, Fetch, Kind, Opened, Prefix
 from imagebank.storage.segment_file import Segment, make_folder, pread, punch, pwrite, refusal, refusal_to_read
 
@@ -70,7 +70,7 @@ class FileBlobs:
         self._held: dict[str, Segment] = {}
         self._is_closed = False
         self._buffers = threading.local()
-        self._beside = ThreadPoolExecutor(1, "sync")
+        self._beside = Beside("sync")
         self._descriptor = lru_cache(maxsize=_OPEN_DESCRIPTORS)(self._open)
         try:
             make_folder(folder)
@@ -113,7 +113,7 @@ class FileBlobs:
             if segment := self._held.get(location.segment):
                 segment.begin(location.offset + location.length)
         try:
-            return self._beside.submit(self.sync, locations).result
+            return self._beside.begin(partial(self.sync, locations))
         except RuntimeError:  # we are closed: in the thread of whoever asks, then
             return partial(self.sync, locations)
 
@@ -247,7 +247,7 @@ class FileBlobs:
             for segment in segments:
                 segment.is_full = True
         self._close_finished(segments)
-        self._beside.shutdown()
+        self._beside.close()
         self._descriptor.cache_clear()
 
     def _free_bytes(self) -> int:
