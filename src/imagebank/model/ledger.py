@@ -15,6 +15,8 @@ from hashlib import sha256
 from operator import attrgetter
 from typing import Final
 
+import orjson
+
 from imagebank.model.event import Act
 from imagebank.model.person import PatientId
 
@@ -138,7 +140,11 @@ def _digest(parts: Sequence[object]) -> str:
 
 
 def _packed(parts: Sequence[object]) -> bytes:
-    return _JSON(parts).encode()
+    """JSON without blanks in UTF-8: whoever checks a link has to write the same."""
+    try:
+        return orjson.dumps(parts)
+    except TypeError:  # a number or a text that no line of ours has, in one that somebody altered
+        return _JSON(parts).encode()
 
 
 _JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode

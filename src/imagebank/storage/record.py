@@ -169,7 +169,7 @@ class Prefix:
 
     @property
     def length(self) -> int:
-        return -(-(self.tail_at + self.tail_size) // BLOCK) * BLOCK
+        return length_of(self.size, self.note_size)
 
     @property
     def location(self) -> Location:
@@ -187,9 +187,12 @@ class Prefix:
         return _IDENTITY.pack(self.id, _VERSION, self.kind, _CHUNK_BITS, self.note_size, self.size)
 
     def fields(self) -> bytes:
-        segment = bytes.fromhex(self.segment)
+        return self.fields_at(self.segment, self.offset)
+
+    def fields_at(self, segment: str, offset: int) -> bytes:
+        """The fields of the same record at a place."""
         sizes = (self.note_size, self.size)
-        return _FIELDS.pack(_MAGIC, _VERSION, self.kind, _CHUNK_BITS, *sizes, self.id, segment, self.offset)
+        return _FIELDS.pack(_MAGIC, _VERSION, self.kind, _CHUNK_BITS, *sizes, self.id, bytes.fromhex(segment), offset)
 
 
 def _chunks(size: int) -> int:
@@ -203,7 +206,7 @@ def tail_at(size: int) -> int:
 
 def length_of(size: int, note_size: int) -> int:
     """The length of a record with its padding."""
-    return Prefix(Kind.OBJECT, b"", "", 0, size, note_size, b"").length
+    return -(-(tail_at(size) + note_size + TAG + _END.size) // BLOCK) * BLOCK
 
 
 def parse(head: Buffer) -> Prefix:
@@ -257,9 +260,8 @@ def draft(kind: Kind, size: int, note_size: int, keys: Keys, key: AccountKey | N
 
 def place(new: Draft, segment: str, offset: int) -> tuple[Opened, bytes]:
     """The record at its place, and its encoded prefix. What is sealed does not depend on the place."""
-    placed = replace(new.prefix, segment=segment, offset=offset)
-    fields = placed.fields()
-    prefix = replace(placed, tag=_place_tag(new.key, fields))
+    fields = new.prefix.fields_at(segment, offset)
+    prefix = replace(new.prefix, segment=segment, offset=offset, tag=_place_tag(new.key, fields))
     head = fields + prefix.tag
     head += _CRC.pack(crc32(head)) + prefix.wrapped + _CRC.pack(crc32(prefix.wrapped))
     return Opened(prefix, AESGCM(new.key), prefix.identity), head
