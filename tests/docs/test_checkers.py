@@ -20,6 +20,7 @@ FLOOR = (
     "actions/*.py",
     "rules/*.py",
     "exams/*.py",
+    "storage/matching.py",
     "storage/select.py",
     "errors.py",
     "*/errors.py",

@@ -11,8 +11,8 @@ from imagebank.model.attribute import Level
 from imagebank.model.query import Condition, Like, Query, Words
 from imagebank.storage.database import Database, Prepared
 from imagebank.storage.direct import Driver
+from imagebank.storage.matching import bare
 from imagebank.storage.rows import clean
-from imagebank.storage.select import bare
 
 FEW: Final = 2500
 """Where more studies may be meant, whoever walks from the newest on meets these soon enough."""
