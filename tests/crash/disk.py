@@ -35,6 +35,13 @@ class Cut:
 
 
 @dataclass(frozen=True, slots=True)
+class Made:
+    """A folder that was not there before."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class Removed:
     path: str
 
@@ -56,7 +63,7 @@ class Told:
     about: str
 
 
-Operation = Wrote | Cut | Removed | Synced | Told
+Operation = Wrote | Cut | Made | Removed | Synced | Told
 
 
 @dataclass
@@ -87,6 +94,10 @@ class Disk:
         if self._is_ours(path):
             self.done.append(Synced(path, began, with_name))
 
+    def made(self, path: str) -> None:
+        if self._is_ours(path):
+            self.done.append(Made(path))
+
     def removed(self, path: str) -> None:
         if self._is_ours(path):
             self.done.append(Removed(path))
@@ -102,6 +113,7 @@ class Disk:
         self.before = {str(path): path.read_bytes() for path in self.folder.rglob("*") if path.is_file()}
         with pytest.MonkeyPatch.context() as calls, sqlite_calls.told_to(self):
             self._listen(calls)
+            self._listen_to_names(calls)
             self.is_recording = True
             try:
                 yield
@@ -110,7 +122,6 @@ class Disk:
 
     def _listen(self, calls: pytest.MonkeyPatch) -> None:
         write, pwrite, ftruncate, punch = os.write, os.pwrite, os.ftruncate, segment_file.punch
-        unlink, link = os.unlink, os.link
 
         def on_pwrite(fd: int, data: Any, offset: int) -> int:
             written = pwrite(fd, data, offset)
@@ -126,6 +137,25 @@ class Disk:
             self.wrote(_path(fd), bytes(data[:written]), os.lseek(fd, 0, os.SEEK_CUR) - written)
             return written
 
+        def on_punch(fd: int, offset: int, length: int) -> bool:
+            done = punch(fd, offset, length)
+            if done:
+                self.wrote(_path(fd), bytes(length), offset)
+            return done
+
+        for name, call in {"write": on_write, "pwrite": on_pwrite, "ftruncate": on_ftruncate}.items():
+            calls.setattr(os, name, call)
+        calls.setattr("imagebank.storage.files.punch", on_punch)
+        for name in ("fsync", "fdatasync"):
+            calls.setattr(os, name, self._syncing(getattr(os, name)))
+
+    def _listen_to_names(self, calls: pytest.MonkeyPatch) -> None:
+        unlink, link, mkdir = os.unlink, os.link, os.mkdir
+
+        def on_mkdir(path: Any, *given: Any, **named: Any) -> None:
+            mkdir(path, *given, **named)
+            self.made(os.fspath(path))
+
         def on_unlink(path: Any, **given: Any) -> None:
             unlink(path, **given)
             self.removed(os.fspath(path))
@@ -136,24 +166,8 @@ class Disk:
             self.wrote(os.fspath(name), Path(name).read_bytes(), 0)
             self.synced(os.fspath(name), began + 1, with_name=False)
 
-        def on_punch(fd: int, offset: int, length: int) -> bool:
-            done = punch(fd, offset, length)
-            if done:
-                self.wrote(_path(fd), bytes(length), offset)
-            return done
-
-        given = {
-            "write": on_write,
-            "pwrite": on_pwrite,
-            "ftruncate": on_ftruncate,
-            "unlink": on_unlink,
-            "link": on_link,
-        }
-        for name, call in given.items():
+        for name, call in {"unlink": on_unlink, "link": on_link, "mkdir": on_mkdir}.items():
             calls.setattr(os, name, call)
-        calls.setattr("imagebank.storage.files.punch", on_punch)
-        for name in ("fsync", "fdatasync"):
-            calls.setattr(os, name, self._syncing(getattr(os, name)))
 
     def _syncing(self, real: Any) -> Any:
         def on_sync(fd: int) -> None:
@@ -177,7 +191,7 @@ class Disk:
         done = self.done[:until]
         touched = {one.path for one in done if isinstance(one, Wrote | Cut)}
         for path in sorted({*self.before, *touched}):
-            has_name = path in self.before or _has_name(path, done, self.before)
+            has_name = path in self.before or _has_name(path, done)
             if not _is_gone(path, done) and (has_name or chosen.random() < luck):
                 place = into / Path(path).relative_to(self.folder)
                 place.parent.mkdir(parents=True, exist_ok=True)
@@ -197,17 +211,24 @@ def _is_gone(path: str, done: list[Operation]) -> bool:
     return bool(last) and isinstance(last[0], Removed)
 
 
-def _has_name(path: str, done: list[Operation], before: dict[str, bytes]) -> bool:
-    """Whether each folder that had to learn a new name was synced since; one that holds files from before has its."""
+def _has_name(path: str, done: list[Operation]) -> bool:
+    """Whether each folder that had to learn a new name was synced since: the file's, and those of folders made meanwhile."""
     began = next(n for n, one in enumerate(done) if isinstance(one, Wrote | Cut) and one.path == path)
-    synced = {one.path for one in done if isinstance(one, Synced) and one.began >= began}
-    synced |= {str(Path(one.path).parent) for one in done[began:] if isinstance(one, Synced) and one.with_name}
-    folder = Path(path).parent
-    while str(folder) in synced:
-        if any(folder in Path(each).parents for each in before):
+    while True:
+        folder = str(Path(path).parent)
+        if not any(_knows(folder, one, began) for one in done[began:]):
+            return False
+        made = [n for n, one in enumerate(done) if isinstance(one, Made) and one.path == folder]
+        if not made:
             return True
-        folder = folder.parent
-    return False
+        path, began = folder, made[-1]
+
+
+def _knows(folder: str, one: Operation, began: int) -> bool:
+    """Whether an operation makes durable what a folder learnt at `began`."""
+    if not isinstance(one, Synced):
+        return False
+    return (one.path == folder and one.began > began) or (one.with_name and str(Path(one.path).parent) == folder)
 
 
 def _left_of(path: str, content: bytes, done: list[Operation], chosen: random.Random, luck: float) -> bytes:

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from bank import keep, open_test_bank
-from crash.disk import Cut, Disk, Synced, Told, Wrote
+from crash.disk import Cut, Disk, Made, Operation, Synced, Told, Wrote
 from hl7 import adt, code, pid
 from imagebank import worker
 from imagebank.actions import compress, ledger, letters, reindex, remove, retrieve, scrub
@@ -203,7 +203,6 @@ def test_what_was_acknowledged_outlives_a_power_loss(played: Played, tmp_path: P
 
 def begin(folder: Path, seed: int) -> Played:
     """The first start of a bank in a folder that is not there yet, and its first two deposits."""
-    (folder / "beside").touch()
     played = Played(Disk(folder))
     with ExitStack() as afterwards, played.disk.recording():
         bank = afterwards.enter_context(opened(load(environ={}, data=folder / "bank")))
@@ -268,13 +267,20 @@ def test_the_simulated_disk_keeps_what_was_synced_and_may_keep_the_rest(tmp_path
 
 
 def test_the_simulated_disk_may_lose_a_name_whose_folder_was_not_synced(tmp_path: Path) -> None:
-    path, beside = str(tmp_path / "xx" / "file"), str(tmp_path / "beside")
-    named = [Synced(str(tmp_path / "xx"), 1), Synced(str(tmp_path), 1)]
-    with_name = Disk(tmp_path, {beside: b""}, [Wrote(path, b"1", 0), Synced(path, 1), *named])
-    without = Disk(tmp_path, {beside: b""}, with_name.done[:3])
+    folder = str(tmp_path / "xx")
+    path, made = f"{folder}/file", Made(folder)
+    durable: list[Operation] = [
+        made,
+        Synced(str(tmp_path), 1),
+        Wrote(path, b"1", 0),
+        Synced(path, 3),
+        Synced(folder, 3),
+    ]
+    for number, (forgotten, may_be_lost) in enumerate([(None, False), (1, True), (4, True)]):
+        disk = Disk(tmp_path, {}, [one for n, one in enumerate(durable) if n != forgotten])
+        left = {left_of(disk, tmp_path / str(number), seed) for seed in range(30)}
 
-    assert {left_of(with_name, tmp_path / "with", seed) for seed in range(30)} == {b"1"}
-    assert {left_of(without, tmp_path / "without", seed) for seed in range(30)} == {b"1", None}
+        assert left == ({b"1", None} if may_be_lost else {b"1"})
 
 
 def test_the_simulated_disk_knows_of_files_that_were_cut(tmp_path: Path) -> None:
