@@ -164,10 +164,7 @@ def _take(
     digest = digest_of(data)
     about = known.about
     patient = PatientId(about.patient.issuer or source.authority, about.patient.identifier)
-    held = _held(bank, digest, patient, source, arrival.name)
-    if held is not None and about.instance not in (None, held.uid):
-        # Who names the object hears of that one, though the same file made another before.
-        held = None
+    held = _held(bank, digest, patient, source, arrival.name, about.instance)
     if held is not None:
         return replace(held, warnings=known.warnings)
     proposed = proposing.propose(bank, arrival.name, data, kind, known, source)
@@ -190,10 +187,15 @@ def _of_owner(said: About, filled: About) -> About:
     return replace(filled, **{name: getattr(said, name) for name in whose})
 
 
-def _held(bank: Bank, digest: Digest, patient: PatientId, source: Source, name: str) -> Receipt | None:
-    """What became of the same file of the same patient before, whatever was said of it then."""
+def _held(
+    bank: Bank, digest: Digest, patient: PatientId, source: Source, name: str, instance: Uid | None
+) -> Receipt | None:
+    """What became of the same file of the same patient before, whatever was said of it then.
+
+    Who names the `instance` hears of that one, though the same file made another before.
+    """
     scope = Scope.of(source.organization)
-    uid = bank.index.made_of(digest, patient, scope)
+    uid = bank.index.made_of(digest, patient, scope, instance)
     found = bank.index.instances(Selection(instance=uid), scope) if uid is not None else []
     if not found:
         return None

@@ -199,8 +199,11 @@ class Index(Protocol):
         """The file that an instance was made of; None for one that came as it is, or is out of scope."""
         ...
 
-    def made_of(self, digest: Digest, patient: PatientId, scope: Scope) -> Uid | None:
-        """The instance that was made of a file of this digest for this patient, where there is one in scope."""
+    def made_of(self, digest: Digest, patient: PatientId, scope: Scope, named: Uid | None = None) -> Uid | None:
+        """The instance that was made of a file of this digest for this patient, where there is one in scope.
+
+        Of several the first; the one that is `named`, or none, where one is.
+        """
         ...
 
     def quarantined(self, scope: Scope, number: int | None = None, digest: Digest | None = None) -> list[Quarantined]:

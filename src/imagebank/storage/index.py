@@ -333,9 +333,9 @@ class SQLIndex:
         with self._database.reading() as connection:
             return originals.find(connection, uid, scope)
 
-    def made_of(self, digest: Digest, patient: PatientId, scope: Scope) -> Uid | None:
+    def made_of(self, digest: Digest, patient: PatientId, scope: Scope, named: Uid | None = None) -> Uid | None:
         with self._database.reading() as connection:
-            return originals.made_of(connection, digest, patient, scope)
+            return originals.made_of(connection, digest, patient, scope, named)
 
     def quarantined(self, scope: Scope, number: int | None = None, digest: Digest | None = None) -> list[Quarantined]:
         statement = quarantine.all_rows().where(*quarantined_in(scope, self._dialect))

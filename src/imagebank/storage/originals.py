@@ -46,9 +46,11 @@ def find(connection: Connection, uid: Uid, scope: Scope) -> Original | None:
     return _of_row(row) if row is not None else None
 
 
-def made_of(connection: Connection, digest: Digest, patient: PatientId, scope: Scope) -> Uid | None:
-    """An instance of this patient that was made of the same bytes."""
+def made_of(connection: Connection, digest: Digest, patient: PatientId, scope: Scope, named: Uid | None) -> Uid | None:
+    """The first instance of this patient that was made of the same bytes, or the one that is named, if it was."""
     chosen = _in_scope(connection, scope).where(_HISTORY.c.digest == pack_digest(digest))
+    if named is not None:
+        chosen = chosen.where(_HISTORY.c.sop_instance_uid == named)
     theirs = (tables.patient.c.issuer == patient.issuer, tables.patient.c.identifier == patient.identifier)
     chosen = chosen.join(tables.patient, tables.patient.c.id == tables.study.c.patient_row).where(*theirs)
     row = connection.execute(chosen.order_by(_HISTORY.c.id).limit(1)).one_or_none()

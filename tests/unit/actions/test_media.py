@@ -3,7 +3,7 @@
 import io
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -79,7 +79,10 @@ def stating(**attributes: str) -> bytes:
 def test_whoever_names_the_object_hears_of_that_one(bank: Bank) -> None:
     (first,) = take(bank, a_jpeg())
     named = replace(ANA, instance=Uid("1.2.3"), given=stating(SOPInstanceUID="1.2.3", ImageComments="after"))
-    (second,), (again,), (unnamed,) = (take(bank, a_jpeg(), about=about) for about in (named, named, ANA))
+    (second,) = take(bank, a_jpeg(), about=named)
+    # An object that is made another second says another time.
+    later = replace(bank, now=lambda: datetime.now(UTC) + timedelta(seconds=2))
+    (again,), (unnamed,) = (take(later, a_jpeg(), about=about) for about in (named, ANA))
 
     assert (second.outcome, second.uid) == (Outcome.STORED, "1.2.3")
     assert (again.outcome, again.uid) == (Outcome.DUPLICATE, "1.2.3")
