@@ -10,6 +10,7 @@ import httpx
 from pynetdicom import AE
 from pynetdicom.dimse_primitives import C_STORE
 
+from associations import steady
 from bank import bearer
 from imagebank.dimse import command as commands
 from imagebank.dimse.command import Kind
@@ -59,7 +60,7 @@ def associated(running: Running, *contexts: str, aet: str = "TESTER") -> Iterato
     ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = 90
     for uid in contexts or (VERIFICATION,):
         ae.add_requested_context(uid, EXPLICIT)
-    association = ae.associate(HOST, running.dimse_port, ae_title="IMAGEBANK")
+    association = steady(ae.associate(HOST, running.dimse_port, ae_title="IMAGEBANK"))
     try:
         yield association
     finally:

@@ -20,6 +20,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     StudyRootQueryRetrieveInformationModelMove,
 )
 
+from associations import steady
 from bank import a_token, bearer, free_port
 from imagebank.actions import cards, devices, finding, redeem
 from imagebank.actions.card_reach import Reach
@@ -502,13 +503,9 @@ def by_dimse(hospital: Hospital, known: Known) -> Answers:
         devices.add(
             hospital.site.bank, Device("DEST", HOST, destination.port, False, frozenset({Right.STORE}), "north")
         )
-        association = ae.associate(
-            HOST,
-            hospital.site.dimse.port,
-            ext_neg=[role],
-            evt_handlers=[(evt.EVT_C_STORE, store)],
-            ae_title="IMAGEBANK",
-        )
+        port = hospital.site.dimse.port
+        handlers: list[Any] = [(evt.EVT_C_STORE, store)]
+        association = steady(ae.associate(HOST, port, ext_neg=[role], evt_handlers=handlers, ae_title="IMAGEBANK"))
         assert association.is_established
         asked_for = question(known)
         find = list(association.send_c_find(asked_for, contexts()[0]))

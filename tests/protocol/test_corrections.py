@@ -12,6 +12,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     StudyRootQueryRetrieveInformationModelGet,
 )
 
+from associations import steady
 from bank import a_token, bearer, keep
 from imagebank.model.access import Role
 from make import a_file, a_series, read
@@ -105,12 +106,10 @@ def got(site: Site, study: str) -> list[Dataset]:
         objects.append(event.dataset)
         return 0
 
-    association = ae.associate(
-        HOST,
-        site.dimse.port,
-        ext_neg=[build_role(CTImageStorage, scp_role=True)],
-        evt_handlers=[(evt.EVT_C_STORE, store)],
-        ae_title="IMAGEBANK",
+    role = build_role(CTImageStorage, scp_role=True)
+    handlers: list[Any] = [(evt.EVT_C_STORE, store)]
+    association = steady(
+        ae.associate(HOST, site.dimse.port, ext_neg=[role], evt_handlers=handlers, ae_title="IMAGEBANK")
     )
     assert association.is_established
     identifier = Dataset()
