@@ -113,13 +113,15 @@ def test_the_first_search_by_some_attributes_is_in_the_ledger_and_later_ones_are
         search.searching(bank, DOCTOR, by(bank, *keywords), *WAY)
     before = noted(bank, Act.SEARCHED)
     bank.reads.flush()
+    # The bank writes the counts by itself, too, once a second.
+    again = (1, "web: study by PatientID, PatientName: more")
 
-    assert before == [
+    assert [one for one in before if one != again] == [
         (1, "web: study by PatientID, PatientName"),
         (1, "web: study of any kind"),
         (1, "web: study by PatientID"),
     ]
-    assert noted(bank, Act.SEARCHED)[3:] == [(1, "web: study by PatientID, PatientName: more")]
+    assert [one for one in noted(bank, Act.SEARCHED) if one[1].endswith(": more")] == [again]
     assert "SECRET" not in str(bank.index.events(ALL))
 
 

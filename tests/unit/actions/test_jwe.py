@@ -32,7 +32,9 @@ def test_a_file_is_sealed_anew_each_time_and_names_no_key() -> None:
 
 def test_another_key_and_what_was_altered_open_nothing() -> None:
     text = jwe.sealed(b"x" * 1000, FHIR, KEY)
-    for broken in (text[:-2] + "AA", text.replace(".", "", 1), "", "a.b.c.d.e", f"{text}.x"):
+    head, _, tag = text.rpartition(".")
+    other_tag = ("B" if tag[0] == "A" else "A") + tag[1:]
+    for broken in (f"{head}.{other_tag}", text.replace(".", "", 1), "", "a.b.c.d.e", f"{text}.x"):
         with pytest.raises(Invalid):
             jwe.opened(broken, KEY)
     with pytest.raises(Invalid):

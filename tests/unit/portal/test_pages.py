@@ -350,7 +350,12 @@ def test_opening_the_page_of_a_study_is_a_look_that_stands_in_the_ledger_when_th
 
     assert opened.status_code == 200
     assert at_once == [("Dr Varga", "local", "portal study page", 1, Purpose.TREATMENT)]
-    assert looks(bank, study)[1:] == [("Dr Varga", "local", "portal study page: more", 2, Purpose.TREATMENT)]
+    later = looks(bank, study)[1:]
+    # Once a second the bank writes what it has counted until then.
+    assert {(*one[:3], one[4]) for one in later} == {
+        ("Dr Varga", "local", "portal study page: more", Purpose.TREATMENT)
+    }
+    assert sum(one[3] for one in later) == 2
 
 
 def test_a_list_of_studies_is_a_search_and_no_look(bank: Bank, browser: Browser) -> None:
