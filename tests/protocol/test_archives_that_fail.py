@@ -177,9 +177,9 @@ def test_another_imagebank_is_asked_and_fetched_from(tmp_path: Path) -> None:
             assert (only.study, only.objects, only.modalities) == (STUDY, 3, ("CT",))
 
 
-def a_device(bank: Bank, port: int) -> Archive:
+def a_device(bank: Bank, port: int, **changes: Any) -> Archive:
     devices.add(bank, Device("HARBOUR", "127.0.0.1", port, tls=False, rights=frozenset({Right.FIND}), organization="h"))
-    return Archive(device="HARBOUR", **ABOUT)  # type: ignore[arg-type] # by their names
+    return Archive(device="HARBOUR", **ABOUT | changes)
 
 
 def test_a_device_that_never_answers_is_away(bank: Bank) -> None:
@@ -209,7 +209,8 @@ def a_peer(
     server = ae.start_server(("127.0.0.1", port), block=False, evt_handlers=handlers)
     assert server is not None
     try:
-        yield a_device(bank, port)
+        # It answers, if only as soon as a busy machine lets it.
+        yield a_device(bank, port, timeout_s=30)
     finally:
         server.shutdown()
 

@@ -61,9 +61,11 @@ def _tells_all(query: Query) -> bool:
 
 def is_about_few(query: Query) -> bool:
     """Whether an index leads straight to whatever matches: values are asked for, among them one that names something."""
-    return all(isinstance(one.match, OneOf) for one in query.conditions) and any(
-        one.attribute.path in _NAMING for one in query.conditions
-    )
+    return all(isinstance(one.match, OneOf) for one in query.conditions) and _names_something(query)
+
+
+def _names_something(query: Query) -> bool:
+    return any(one.attribute.path in _NAMING and isinstance(one.match, OneOf) for one in query.conditions)
 
 
 def of_studies(bank: Bank, studies: Iterable[Uid], scope: Scope, level: Level = Level.STUDY) -> list[Found]:
@@ -88,8 +90,12 @@ class Total:
 
 
 def total(bank: Bank, query: Query, scope: Scope) -> Total:
-    """How many matches there are in all. Behind a page that ends before `COUNTED`, no more than these are counted."""
-    if query.limit is None or query.offset + query.limit >= COUNTED:
+    """How many matches there are in all.
+
+    Behind a page that ends before `COUNTED`, no more than these are counted, unless something is named, such as a study:
+    all that is below it is soon counted.
+    """
+    if query.limit is None or query.offset + query.limit >= COUNTED or _names_something(query):
         return Total(count(bank, query, scope))
     number = bank.index.count(query, scope, COUNTED + 1)
     return Total(number) if number <= COUNTED else Total(COUNTED, is_exact=False)
