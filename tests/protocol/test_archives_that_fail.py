@@ -179,7 +179,8 @@ def test_another_imagebank_is_asked_and_fetched_from(tmp_path: Path) -> None:
 
 def a_device(bank: Bank, port: int, **changes: Any) -> Archive:
     devices.add(bank, Device("HARBOUR", "127.0.0.1", port, tls=False, rights=frozenset({Right.FIND}), organization="h"))
-    return Archive(device="HARBOUR", **ABOUT | changes)
+    given: dict[str, Any] = {**ABOUT, **changes}
+    return Archive(device="HARBOUR", **given)
 
 
 def test_a_device_that_never_answers_is_away(bank: Bank) -> None:
