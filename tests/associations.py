@@ -1,6 +1,6 @@
 """pynetdicom as a peer of ours, without a race of its own."""
 
-from threading import Condition, Thread, current_thread
+from threading import Condition, current_thread
 from typing import Any
 
 
@@ -12,7 +12,7 @@ class Pause:
     Here whoever clears goes on once the thread is held indeed.
     """
 
-    def __init__(self, thread: Thread) -> None:
+    def __init__(self, thread: Any) -> None:
         self._thread = thread
         self._changed = Condition()
         self._is_set, self._is_held = True, False
@@ -30,6 +30,8 @@ class Pause:
             self._is_set = False
             while not self._is_held and self._thread.is_alive() and current_thread() is not self._thread:
                 self._changed.wait(0.05)
+            # Nor does the flag count: what is held here is held.
+            self._thread._is_paused = True
 
     def wait(self, timeout: float | None = None) -> bool:
         with self._changed:
