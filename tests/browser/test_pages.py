@@ -151,6 +151,8 @@ def test_an_ecg_lies_on_millimetre_paper(page: Page, bank: Any) -> None:
     page.get_by_role("row").filter(has=page.locator(".tag", has_text="ECG")).first.locator("[data-row]").click()
     page.get_by_role("link", name="12-lead ECG Waveform").first.click()
     expect(page.get_by_role("heading", name="12-lead ECG Waveform")).to_be_visible()
+    # The style may come behind the heading.
+    page.wait_for_load_state("load")
 
     widths = [
         page.locator(f"pattern .{line}").first.evaluate("line => parseFloat(getComputedStyle(line).strokeWidth)")
