@@ -15,6 +15,7 @@ import pytest
 from pydicom.dataset import Dataset
 from sqlalchemy import Engine, event
 
+from associations import steady
 from bank import a_token, bearer, open_test_bank, serving
 from imagebank.actions import devices
 from imagebank.bank import Bank
@@ -191,7 +192,7 @@ def identifier(known: Known, level: str) -> Dataset:
 
 
 def test_by_dimse_what_is_hidden_is_as_much_work_as_what_is_not_there(watched: Watched) -> None:
-    association = associate(watched.dimse, STUDY_FIND, STUDY_GET, STUDY_MOVE, aet="NORTH")
+    association = steady(associate(watched.dimse, STUDY_FIND, STUDY_GET, STUDY_MOVE, aet="NORTH"))
     services: dict[str, Callable[[Dataset], object]] = {
         "C-FIND": lambda asked: list(association.send_c_find(asked, STUDY_FIND)),
         "C-GET": lambda asked: list(association.send_c_get(asked, STUDY_GET)),

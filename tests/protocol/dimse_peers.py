@@ -13,7 +13,6 @@ from typing import Any
 
 from pynetdicom import AE, AllStoragePresentationContexts, build_context, evt
 
-from associations import steady
 from bank import free_port, open_test_bank
 from imagebank.actions import devices
 from imagebank.bank import Bank
@@ -142,7 +141,7 @@ def associate(site: Site, *contexts: Any, aet: str = "TESTER", called: str = "IM
     ae = AE(aet)
     ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = 20
     ae.requested_contexts = [cx if not isinstance(cx, str) else build_context(cx) for cx in contexts]
-    association = steady(ae.associate(HOST, site.port, ae_title=called, **options))
+    association = ae.associate(HOST, site.port, ae_title=called, **options)
     assert association.is_established
     return association
 
