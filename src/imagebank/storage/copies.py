@@ -24,7 +24,7 @@ from typing import Final
 
 from imagebank.errors import Invalid
 from imagebank.model.copies import Copied
-from imagebank.storage import record
+from imagebank.storage import record, room
 from imagebank.storage.record import PREFIX, Buffer
 from imagebank.storage.segment_file import punch, pwrite, refusal
 
@@ -32,8 +32,6 @@ _LARGEST: Final = 8
 """What is copied at a time may take this part of the room at most."""
 _STEP: Final = 32
 """Each process looks through the folder whenever it has copied this part of the room itself."""
-_KEPT: Final = 3 / 4
-"""What a clearance leaves of the room."""
 _MIN_FREE: Final = 1 << 30
 """What stays free of the disk in any case: what arrives needs it more."""
 _TOUCH_S: Final = 60
@@ -113,7 +111,7 @@ class FileCopies:
     def keep(self, segment: str, offset: int, data: Buffer, number: int) -> None:
         """Copy bytes of a segment, unless something was wiped since `number`. What fails is not copied."""
         try:
-            if len(data) * _LARGEST > self._most or self._free() < self._min_free:
+            if len(data) * _LARGEST > self._most or room.free(self._folder) < self._min_free:
                 return
             with self._lock(fcntl.LOCK_SH) as lock:
                 if _number(lock) != number:
@@ -149,19 +147,11 @@ class FileCopies:
 
     def names(self) -> list[str]:
         """The segments of which something is here."""
-        return [path.name for _, _, path in self._files()]
+        return [Path(path).name for _, _, path in self._files()]
 
     def clear(self) -> None:
         """Let the longest unread go, until three quarters of the room are left in use; nothing while there is room."""
-        found = sorted(self._files())
-        size = sum(taken for _, taken, _ in found)
-        if size <= self._most:
-            return
-        for _, taken, path in found:
-            if size <= self._most * _KEPT:
-                break
-            path.unlink(missing_ok=True)
-            size -= taken
+        room.clear(self._files(), self._most)
 
     @contextmanager
     def keeping(self) -> Iterator[bool]:
@@ -208,24 +198,16 @@ class FileCopies:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             return os.open(self._folder / name, flags, 0o600)
 
-    def _free(self) -> int:
-        try:
-            disk = os.statvfs(self._folder)
-        except FileNotFoundError:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            disk = os.statvfs(self._folder)
-        return disk.f_bavail * disk.f_frsize
-
     def _path(self, segment: str) -> str:
         """As text: to make a path of it takes as long as to open it."""
         return f"{self._folder}/{segment[-2:]}/{segment}"
 
-    def _files(self) -> Iterator[tuple[int, int, Path]]:
+    def _files(self) -> Iterator[tuple[int, int, str]]:
         """When each segment was last read or written, what it takes, and where it is."""
         for path in self._folder.glob("??/*"):
             with suppress(FileNotFoundError):
                 told = path.stat()
-                yield told.st_mtime_ns, told.st_blocks * _SECTOR, path
+                yield told.st_mtime_ns, told.st_blocks * _SECTOR, str(path)
 
     def _buffer(self) -> memoryview:
         """This thread's own: mapping a new one for every read would cost more than decrypting."""

@@ -19,12 +19,12 @@ from typing import Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from imagebank.storage import room
+
 _NONCE: Final = 12
 _LARGEST: Final = 64
 """A picture may take this part of the room at most."""
 _STEP: Final = 32
-_KEPT: Final = 3 / 4
-"""What a clearance leaves of the room."""
 _MOST_WAITING: Final = 16 << 20
 """Bytes that wait to be written at most; what comes faster than the disk is not kept."""
 _NOTED_S: Final = 60.0
@@ -101,16 +101,7 @@ class FileRenditions:
 
     def clear(self) -> None:
         """Let the longest unused go, until three quarters of the room are left in use; nothing while there is room."""
-        found = sorted(_files(self._folder))
-        size = sum(length for _, length, _ in found)
-        if size <= self._most:
-            return
-        for _, length, path in found:
-            if size <= self._most * _KEPT:
-                break
-            with suppress(OSError):
-                Path(path).unlink()
-            size -= length
+        room.clear(_files(self._folder), self._most)
 
     def _write(self) -> None:
         """Write what was put until there is no more to come; look through the folder after each step."""
@@ -141,7 +132,7 @@ class FileRenditions:
 
     def _keep(self, secret: bytes, picture: bytes) -> None:
         """At once for every reader; not synced, as nothing is lost with it."""
-        if self._free() < _MIN_FREE:
+        if room.free(self._folder) < _MIN_FREE:
             return
         nonce, path = secrets.token_bytes(_NONCE), self._path(secret)
         sealed = nonce + _cipher(secret).encrypt(nonce, picture, None)
@@ -155,14 +146,6 @@ class FileRenditions:
                 os.unlink(young)  # noqa: PTH108
             raise
         self._written += len(sealed)
-
-    def _free(self) -> int:
-        try:
-            disk = os.statvfs(self._folder)
-        except FileNotFoundError:
-            self._folder.mkdir(mode=0o700, exist_ok=True)
-            disk = os.statvfs(self._folder)
-        return disk.f_bavail * disk.f_frsize
 
     def _path(self, secret: bytes) -> str:
         # As text: a path of its own kind costs as much as to read the file.
