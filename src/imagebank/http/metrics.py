@@ -54,12 +54,10 @@ def journal_lines(bank: Bank) -> Iterator[str]:
     yield from _headed("s3_durability", "When a deposit is answered for: object, or journal")
     yield f'imagebank_s3_durability{{mode="{mode}"}} 1'
     found = Unuploaded(0, None, 0) if bank.journal is None else bank.journal.unuploaded()
-    yield from _headed("unuploaded_bytes", "Bytes that wait on this node for the object store")
-    yield f"imagebank_unuploaded_bytes {found.octets}"
-    yield from _headed("unuploaded_limit_bytes", "Bytes that may; beyond, deposits are refused")
-    yield f"imagebank_unuploaded_limit_bytes {found.most}"
-    yield from _headed("unuploaded_oldest_seconds", "Seconds since the oldest of them came")
-    yield f"imagebank_unuploaded_oldest_seconds {found.age(bank.now()).total_seconds():.0f}"
+    yield from _single("unuploaded_bytes", "Bytes that wait on this node for the object store", found.octets)
+    yield from _single("unuploaded_limit_bytes", "Bytes that may; beyond, deposits are refused", found.most)
+    age_s = round(found.age(bank.now()).total_seconds())
+    yield from _single("unuploaded_oldest_seconds", "Seconds since the oldest of them came", age_s)
 
 
 def copies_lines(bank: Bank) -> Iterator[str]:
@@ -67,14 +65,10 @@ def copies_lines(bank: Bank) -> Iterator[str]:
     if bank.copies is None:
         return
     found = bank.copies.told()
-    yield from _headed("s3_copies_bytes", "Bytes of copies on this node of what the object store has")
-    yield f"imagebank_s3_copies_bytes {found.octets}"
-    yield from _headed("s3_copies_limit_bytes", "Bytes that they may take")
-    yield f"imagebank_s3_copies_limit_bytes {found.most}"
-    yield from _headed("s3_copies_hits", "Reads that this process found there since it began")
-    yield f"imagebank_s3_copies_hits {found.hits}"
-    yield from _headed("s3_copies_misses", "Reads for which it asked the object store")
-    yield f"imagebank_s3_copies_misses {found.misses}"
+    yield from _single("s3_copies_bytes", "Bytes of copies on this node of what the object store has", found.octets)
+    yield from _single("s3_copies_limit_bytes", "Bytes that they may take", found.most)
+    yield from _single("s3_copies_hits", "Reads that this process found there since it began", found.hits)
+    yield from _single("s3_copies_misses", "Reads for which it asked the object store", found.misses)
 
 
 def prefetch_lines(bank: Bank) -> Iterator[str]:
@@ -109,6 +103,11 @@ def _each(found: list[Standing], name: str, words: str, value: Any) -> Iterator[
 
 def _gauge(name: str, words: str) -> Iterator[str]:
     yield from _headed(f"prefetch_{name}", words)
+
+
+def _single(name: str, words: str, value: int) -> Iterator[str]:
+    yield from _headed(name, words)
+    yield f"imagebank_{name} {value}"
 
 
 def _headed(name: str, words: str) -> Iterator[str]:
