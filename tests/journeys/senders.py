@@ -10,7 +10,6 @@ import httpx
 from pynetdicom import AE
 from pynetdicom.dimse_primitives import C_STORE
 
-from associations import steady
 from bank import bearer
 from imagebank.dimse import command as commands
 from imagebank.dimse.command import Kind
@@ -60,7 +59,7 @@ def associated(running: Running, *contexts: str, aet: str = "TESTER") -> Iterato
     ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = 90
     for uid in contexts or (VERIFICATION,):
         ae.add_requested_context(uid, EXPLICIT)
-    association = steady(ae.associate(HOST, running.dimse_port, ae_title="IMAGEBANK"))
+    association = ae.associate(HOST, running.dimse_port, ae_title="IMAGEBANK")
     try:
         yield association
     finally:

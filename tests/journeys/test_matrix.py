@@ -20,7 +20,6 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     StudyRootQueryRetrieveInformationModelMove,
 )
 
-from associations import steady
 from bank import a_token, bearer, free_port
 from imagebank.actions import cards, devices, finding, redeem
 from imagebank.actions.card_reach import Reach
@@ -505,7 +504,7 @@ def by_dimse(hospital: Hospital, known: Known) -> Answers:
         )
         port = hospital.site.dimse.port
         handlers: list[Any] = [(evt.EVT_C_STORE, store)]
-        association = steady(ae.associate(HOST, port, ext_neg=[role], evt_handlers=handlers, ae_title="IMAGEBANK"))
+        association = ae.associate(HOST, port, ext_neg=[role], evt_handlers=handlers, ae_title="IMAGEBANK")
         assert association.is_established
         asked_for = question(known)
         find = list(association.send_c_find(asked_for, contexts()[0]))

@@ -12,7 +12,6 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     StudyRootQueryRetrieveInformationModelGet,
 )
 
-from associations import steady
 from bank import a_token, bearer, keep
 from imagebank.model.access import Role
 from make import a_file, a_series, read
@@ -108,9 +107,7 @@ def got(site: Site, study: str) -> list[Dataset]:
 
     role = build_role(CTImageStorage, scp_role=True)
     handlers: list[Any] = [(evt.EVT_C_STORE, store)]
-    association = steady(
-        ae.associate(HOST, site.dimse.port, ext_neg=[role], evt_handlers=handlers, ae_title="IMAGEBANK")
-    )
+    association = ae.associate(HOST, site.dimse.port, ext_neg=[role], evt_handlers=handlers, ae_title="IMAGEBANK")
     assert association.is_established
     identifier = Dataset()
     identifier.QueryRetrieveLevel = "STUDY"

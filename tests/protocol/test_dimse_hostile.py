@@ -14,7 +14,6 @@ from pydicom import Dataset
 from pydicom.uid import generate_uid
 from pynetdicom import AE
 
-from associations import steady
 from bank import keep
 from imagebank.dimse import command as commands
 from imagebank.dimse.contexts import EXPLICIT_LE, IMPLICIT_LE, STUDY_FIND, STUDY_GET, VERIFICATION
@@ -238,7 +237,7 @@ def test_associations_beyond_the_limit_are_rejected_for_now(tmp_path: Path) -> N
         first = associate(small, VERIFICATION)
         ae = AE("SECOND")
         ae.add_requested_context(VERIFICATION)
-        second = steady(ae.associate(HOST, small.port, ae_title="IMAGEBANK"))
+        second = ae.associate(HOST, small.port, ae_title="IMAGEBANK")
         answer: Any = second.acceptor.primitive
         first.release()
 
